@@ -1,0 +1,67 @@
+package config
+
+// Command is what to do.
+type Command string
+
+// The commands.
+const (
+	Start  Command = "start"
+	Stop   Command = "stop"
+	Status Command = "status"
+)
+
+// Bridge is one bridge as asked for; a nil or empty field was not given.
+type Bridge struct {
+	VifNum    *int   // vifnum=
+	Bridge    string // bridge=
+	NetDev    string // netdev=
+	AntiSpoof *bool  // antispoof=
+}
+
+// nullBridge is the value of bridge= that asks for nothing.
+const nullBridge = "null"
+
+// Null tells whether the bridge is one to leave out: bridge=null.
+func (b Bridge) Null() bool { return b.Bridge == nullBridge }
+
+// Request is a whole command line with its file read.
+type Request struct {
+	Command   Command
+	Bridges   []Bridge // at least one, unless Help or Version
+	Given     bool     // false: no key and no file said anything; Bridges is then a single zero Bridge
+	File      string   // the file that the bridges were read from, "" if none
+	IPForward *bool    // ip_forward=, host-wide; nil: leave alone
+
+	DryRun, Verbose, JSON, Help, Version bool
+}
+
+// Source is where Parse finds files.
+type Source struct {
+	ReadFile    func(name string) ([]byte, error) // like os.ReadFile
+	DefaultFile string                            // read where no key is given; "" for none
+}
+
+// Parse reads the arguments (without the program's name) and the file that
+// they name, or else the default file where they hold no key. Its errors are
+// of type *UsageError.
+func Parse(args []string, src Source) (*Request, error) {
+	if req := answerAlone(args); req != nil {
+		return req, nil
+	}
+	req := &Request{}
+	groups, err := readArgs(req, args)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOptions(req); err != nil {
+		return nil, err
+	}
+	groups, err = addFile(req, groups, src)
+	if err != nil {
+		return nil, err
+	}
+	if err := combine(req, groups); err != nil {
+		return nil, err
+	}
+	return req, nil
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// UsageError is bad input.
+type UsageError struct {
+	Msg  string // the sentence after "xbr-script: "
+	Hint string // the sentence after "hint: ", "" if there is none
+}
+
+// Error is the message without the hint.
+func (e *UsageError) Error() string { return e.Msg }
+
+// misread is the error for input that cannot be understood: where it stands,
+// what is wrong with it, what would be right.
+func misread(where, reason, hint string) error {
+	return refused("cannot understand "+where+": "+reason, hint)
+}
+
+// refused is the error for input that is understood and makes no sense.
+func refused(msg, hint string) error { return &UsageError{Msg: msg, Hint: hint} }
+
+// maxQuoted bounds how much of a user's word a message repeats.
+const maxQuoted = 60
+
+// quote makes a user's word safe for a terminal: no control characters, and
+// not a screen of it.
+func quote(s string) string {
+	if len(s) <= maxQuoted {
+		return strconv.Quote(s)
+	}
+	cut := maxQuoted
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strconv.Quote(s[:cut]) + "..."
+}
+
+// plain is text that is mostly harmless (a file's name, the system's words
+// for an error) and is quoted only if it is not.
+func plain(s string) string {
+	if q := strconv.Quote(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}
+
+// list joins words for a sentence.
+func list(words []string) string { return strings.Join(words, ", ") }
+
+// didYouMean is a hint that names the nearest of the right words, if one is
+// near, and then all of them.
+func didYouMean(word string, right []string, all string) string {
+	if near := nearest(word, right); near != "" {
+		return fmt.Sprintf("did you mean %q? %s", near, all)
+	}
+	return all
+}

@@ -1,0 +1,121 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// FuzzParse reads a command line, its words separated by new lines, on a host
+// where every file holds the same.
+func FuzzParse(f *testing.F) {
+	for _, tt := range errorCases {
+		content := tt.files["f"] + tt.files[defaultFile]
+		if line := strings.Join(tt.args, "\n"); len(line)+len(content) < 1000 {
+			f.Add(line, []byte(content))
+		}
+	}
+	f.Add("start\nvifnum=0\nbridge=xenbr0\nnetdev=eth0\nantispoof=yes", []byte("ip_forward=1"))
+	f.Add("start\nbridge=a\n--next\nbridge=null\n--next\nvifnum=4095\nip_forward=0", []byte(nil))
+	f.Add("status\nconfig=f\nip_forward=0", []byte("vifnum=1 bridge=b # c\r\n\tip_forward=0\n"))
+	f.Fuzz(func(t *testing.T, line string, content []byte) {
+		checkParse(t, strings.Split(line, "\n"), content)
+	})
+}
+
+// FuzzFile reads a default file.
+func FuzzFile(f *testing.F) {
+	for _, tt := range errorCases {
+		if content := tt.files["f"]; content != "" && len(content) < 1000 {
+			f.Add([]byte(content))
+		}
+	}
+	f.Add([]byte("vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes\nvifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes\nip_forward=0\n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		checkParse(t, []string{"start"}, content)
+	})
+}
+
+// checkParse checks what holds whatever the input.
+func checkParse(t *testing.T, args []string, content []byte) {
+	t.Helper()
+	src := Source{DefaultFile: defaultFile, ReadFile: func(string) ([]byte, error) { return content, nil }}
+	req, err := Parse(args, src)
+	if err != nil {
+		if req != nil {
+			t.Error("both a request and an error")
+		}
+		checkError(t, err)
+		return
+	}
+	checkRequest(t, req)
+}
+
+// checkRequest checks what holds for every request.
+func checkRequest(t *testing.T, req *Request) {
+	t.Helper()
+	if req.Help || req.Version {
+		return
+	}
+	if !slices.Contains(commands, req.Command) {
+		t.Errorf("command %q", req.Command)
+	}
+	if len(req.Bridges) == 0 || len(req.Bridges) > maxBridges {
+		t.Errorf("%d bridges", len(req.Bridges))
+	}
+	if !req.Given && (len(req.Bridges) != 1 || req.Bridges[0] != Bridge{} || req.File != "" || req.IPForward != nil) {
+		t.Errorf("nothing given, but %s", show(*req))
+	}
+	seen := map[string]bool{}
+	for _, b := range req.Bridges {
+		checkBridge(t, b, seen)
+	}
+	for _, b := range req.Bridges {
+		if !b.Null() && b.NetDev != "" && seen["bridge="+b.NetDev] {
+			t.Errorf("%q is both bridge and netdev", b.NetDev)
+		}
+	}
+}
+
+// checkBridge checks a bridge and notes what no other may have.
+func checkBridge(t *testing.T, b Bridge, seen map[string]bool) {
+	t.Helper()
+	for _, name := range []string{b.Bridge, b.NetDev} {
+		if name != "" && !kernelTakes(name) {
+			t.Errorf("the kernel would not take %q", name)
+		}
+	}
+	if b.VifNum != nil && (*b.VifNum < 0 || *b.VifNum > maxVifNum) {
+		t.Errorf("vifnum %d", *b.VifNum)
+	}
+	if b.Null() {
+		return
+	}
+	for key, v := range map[string]string{"bridge": b.Bridge, "netdev": b.NetDev, "vifnum": value(b.VifNum)} {
+		if v == "" || v == "-" && key == "vifnum" {
+			continue
+		}
+		if seen[key+"="+v] {
+			t.Errorf("%s=%s twice", key, v)
+		}
+		seen[key+"="+v] = true
+	}
+}
+
+// kernelTakes is dev_valid_name of the kernel, and what a name must be beyond
+// that, written anew.
+func kernelTakes(name string) bool {
+	if len(name) > 15 || name == "." || name == ".." || name[0] == '-' {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if c == '/' || c == ':' || c == '%' || c <= ' ' || c == 0x7f || c == 0xa0 {
+			return false
+		}
+	}
+	if strings.ContainsAny(name, ";&|<>()$`\"\\'*?[]{}~#") {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+}

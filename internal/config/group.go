@@ -1,0 +1,174 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// maxBridges bounds a request.
+const maxBridges = 256
+
+// group is the keys that belong together: a part of the command line, or a
+// line of a file.
+type group struct {
+	where  string            // what messages call it; "" is the whole command line
+	values map[string]string // the last value of each key, none of them empty
+}
+
+func newGroup(where string) *group {
+	return &group{where: where, values: map[string]string{}}
+}
+
+// add reads a key=value word. Its key should be of one of the scopes. An empty
+// value is what a wrapper's netdev=$x makes of an unset x: as if the key had
+// not been given, here or before.
+func (g *group) add(word string, scopes ...scope) *fault {
+	name, value, _ := strings.Cut(word, "=")
+	k, ok := findKey(name)
+	if !ok {
+		right := keyNames(scopes...)
+		return &fault{
+			"there is no key " + quote(name),
+			didYouMean(name, right, "keys are "+list(right)),
+		}
+	}
+	if f := k.check(value); f != nil {
+		return f
+	}
+	if value == "" {
+		delete(g.values, name)
+	} else {
+		g.values[name] = value
+	}
+	return nil
+}
+
+// empty tells whether the group says nothing at all.
+func (g *group) empty() bool { return len(g.values) == 0 }
+
+// namesBridge tells whether anything is said of a bridge.
+func (g *group) namesBridge() bool {
+	return slices.ContainsFunc(keyNames(perBridge), func(name string) bool { return g.values[name] != "" })
+}
+
+// null tells whether the group is to be left out, and so disturbs no other.
+func (g *group) null() bool { return g.values["bridge"] == nullBridge }
+
+// store puts the group's values of one scope where they belong.
+func (g *group) store(s setting, of scope) {
+	for _, k := range keys {
+		if value := g.values[k.name]; value != "" && k.scope == of {
+			_ = k.set(s, value) // add has checked it
+		}
+	}
+}
+
+// combine makes the groups into what the request asks for.
+func combine(req *Request, groups []*group) error {
+	if err := agree(groups); err != nil {
+		return err
+	}
+	var bridges []*group
+	for _, g := range groups {
+		req.Given = req.Given || !g.empty()
+		if g.namesBridge() {
+			bridges = append(bridges, g)
+		}
+	}
+	if err := checkBridges(bridges); err != nil {
+		return err
+	}
+	req.Bridges = make([]Bridge, max(1, len(bridges)))
+	for i, g := range bridges {
+		g.store(setting{req, &req.Bridges[i]}, perBridge)
+	}
+	for _, g := range groups {
+		g.store(setting{req, nil}, hostWide)
+	}
+	return nil
+}
+
+// agree refuses two groups that want different things of the one host.
+func agree(groups []*group) error {
+	for _, name := range keyNames(hostWide) {
+		var first *group
+		for _, g := range groups {
+			value := g.values[name]
+			if value == "" {
+				continue
+			}
+			if first == nil {
+				first = g
+			}
+			if before := first.values[name]; before != value {
+				return refused(
+					fmt.Sprintf("cannot set %s to both %s (%s) and %s (%s)", name, plain(before), first.place(), plain(value), g.place()),
+					name+" is for the whole host: give it once")
+			}
+		}
+	}
+	return nil
+}
+
+// checkBridges refuses bridges that cannot stand beside each other.
+func checkBridges(bridges []*group) error {
+	if len(bridges) > maxBridges {
+		return refused(fmt.Sprintf("cannot take %d bridges in one call", len(bridges)),
+			fmt.Sprintf("%d are the most", maxBridges))
+	}
+	bridges = slices.DeleteFunc(slices.Clone(bridges), (*group).null)
+	for _, k := range keys {
+		if !k.unique {
+			continue
+		}
+		if a, b := sharing(bridges, k.name, k.name); b != nil {
+			return refused(
+				fmt.Sprintf("cannot use %s=%s for two bridges%s", k.name, a.values[k.name], places(a, b)),
+				"each bridge needs a "+k.name+"= of its own")
+		}
+	}
+	if a, b := sharing(bridges, "bridge", "netdev"); b != nil {
+		return refused(
+			fmt.Sprintf("cannot use %s both as bridge and as netdev%s", a.values["bridge"], places(a, b)),
+			"give the bridge a name that no interface has, such as bridge=xenbr0")
+	}
+	return nil
+}
+
+// sharing finds two groups of which the first has, as its key one, the value
+// that the second has as its key two. If the keys are two, the group may be
+// one and the same.
+func sharing(groups []*group, one, two string) (a, b *group) {
+	for i, a := range groups {
+		others := groups
+		if one == two {
+			others = groups[i+1:]
+		}
+		for _, b := range others {
+			if v := a.values[one]; v != "" && v == b.values[two] {
+				return a, b
+			}
+		}
+	}
+	return nil, nil
+}
+
+// places says for the end of a sentence where the two groups stand.
+func places(a, b *group) string {
+	switch {
+	case a != b:
+		return " (" + a.place() + " and " + b.place() + ")"
+	case a.where != "":
+		return " (" + a.where + ")"
+	}
+	return ""
+}
+
+// place is where the group stands.
+func (g *group) place() string {
+	if g.where == "" {
+		return "the command line"
+	}
+	return g.where
+}

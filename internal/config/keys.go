@@ -1,0 +1,154 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+)
+
+// scope is where a key may stand.
+type scope int
+
+const (
+	perBridge scope = iota // said of one bridge
+	hostWide               // said of the whole host; in a file, on a line of its own
+	argsOnly               // host-wide, and not in a file
+)
+
+// setting is what a key's value goes into.
+type setting struct {
+	req    *Request
+	bridge *Bridge
+}
+
+// key is one word that may stand before a "=".
+type key struct {
+	name  string
+	scope scope
+	// unique: no two bridges of a request may have the same value.
+	unique bool
+	// right says in a hint what a right value is.
+	right string
+	// set stores a value that is not empty, or says what is wrong with it.
+	set func(s setting, value string) *fault
+}
+
+// keys is every key, in the order in which messages list them.
+var keys = []key{
+	{"vifnum", perBridge, true, "vifnum is a number from 0 to 4095, such as vifnum=1", setVifNum},
+	{"bridge", perBridge, true, "bridge is the name of a bridge, such as bridge=xenbr0, or null", setBridge},
+	{"netdev", perBridge, true, "netdev is the name of an interface, such as netdev=eth0", setNetDev},
+	{"antispoof", perBridge, false, "antispoof is yes or no", setAntiSpoof},
+	{"ip_forward", hostWide, false, "ip_forward is 0 or 1", setIPForward},
+	{"config", argsOnly, false, "config is the name of a file", setFile},
+}
+
+// findKey is the key of that name.
+func findKey(name string) (key, bool) {
+	i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
+	if i < 0 {
+		return key{}, false
+	}
+	return keys[i], true
+}
+
+// keyNames is the names of the keys that have one of the scopes.
+func keyNames(scopes ...scope) []string {
+	var names []string
+	for _, k := range keys {
+		if slices.Contains(scopes, k.scope) {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+// check tells what is wrong with a value. An empty one means "not given".
+func (k key) check(value string) *fault {
+	if value == "" {
+		return nil
+	}
+	f := k.set(setting{&Request{}, &Bridge{}}, value)
+	if f != nil {
+		f.hint += k.right
+	}
+	return f
+}
+
+func setVifNum(s setting, value string) *fault {
+	n, err := number(value, maxVifNum)
+	if err != nil {
+		return err
+	}
+	s.bridge.VifNum = &n
+	return nil
+}
+
+func setBridge(s setting, value string) *fault {
+	s.bridge.Bridge = value
+	return checkName(value)
+}
+
+func setNetDev(s setting, value string) *fault {
+	s.bridge.NetDev = value
+	return checkName(value)
+}
+
+func setAntiSpoof(s setting, value string) *fault {
+	yes, err := either(value, "no", "yes")
+	s.bridge.AntiSpoof = &yes
+	return err
+}
+
+func setIPForward(s setting, value string) *fault {
+	on, err := either(value, "0", "1")
+	s.req.IPForward = &on
+	return err
+}
+
+// setFile takes any name: the system says best what is wrong with it.
+func setFile(s setting, value string) *fault {
+	s.req.File = value
+	return nil
+}
+
+// maxVifNum bounds vifnum= so that every name made from it (vif0.4095,
+// xenbr4095) is a valid one.
+const maxVifNum = 4095
+
+// number reads a decimal number without sign. Leading zeros are refused, for
+// the number becomes part of names: xenbr01 is not xenbr1.
+func number(value string, highest int) (int, *fault) {
+	for _, c := range []byte(value) {
+		if c < '0' || c > '9' {
+			return 0, wrong(value, "is not made of digits only")
+		}
+	}
+	if len(value) > 1 && value[0] == '0' {
+		return 0, wrong(value, "has leading zeros")
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n > highest { // all digits: Atoi only fails on too many
+		return 0, wrong(value, "is above "+strconv.Itoa(highest))
+	}
+	return n, nil
+}
+
+// either reads one of two words; true is the second.
+func either(value, no, yes string) (bool, *fault) {
+	if value == no || value == yes {
+		return value == yes, nil
+	}
+	f := wrong(value, "is neither "+yes+" nor "+no)
+	f.hint = didYouMean(value, []string{no, yes}, "")
+	return false, f
+}
+
+// fault is what is wrong with a word, as the end of a message: reason is a
+// sentence, hint what would be right. The hint about a value is the beginning
+// of one, or empty; its key's follows.
+type fault struct{ reason, hint string }
+
+// wrong is the fault of a value.
+func wrong(value, what string) *fault {
+	return &fault{reason: quote(value) + " " + what}
+}

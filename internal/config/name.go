@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxName is the longest name of an interface in bytes (IFNAMSIZ less the NUL).
+const maxName = 15
+
+// nameRules is what is wrong with a name, the plainest reason first. The
+// kernel's own rules are in dev_valid_name; the others refuse names that the
+// kernel would take and somebody else would misread.
+var nameRules = []func(name string) *fault{
+	forShell,
+	notPrintable,
+	tooLong,
+	notForKernel,
+	forOthers,
+}
+
+// checkName tells what is wrong with the name of an interface.
+func checkName(name string) *fault {
+	for _, rule := range nameRules {
+		if f := rule(name); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+func notPrintable(name string) *fault {
+	if !utf8.ValidString(name) {
+		return wrong(name, "is not valid UTF-8")
+	}
+	for _, r := range name {
+		if unicode.IsSpace(r) {
+			return wrong(name, "has white space in it")
+		}
+		if !unicode.IsPrint(r) {
+			return wrong(name, "has a character in it that is not printable")
+		}
+	}
+	return nil
+}
+
+// forShell refuses what a shell would act on. Nothing here does, but whoever
+// writes netdev='x;reboot' or netdev='$dev' meant something else.
+func forShell(name string) *fault {
+	if i := strings.IndexAny(name, ";&|<>()$`\\\"'*?[]{}~#!"); i >= 0 {
+		return &fault{
+			reason: has(name, name[i:i+1]),
+			hint:   "values are never evaluated; ",
+		}
+	}
+	return nil
+}
+
+func tooLong(name string) *fault {
+	if len(name) > maxName {
+		return wrong(name, fmt.Sprintf("has %d bytes, a name has at most %d", len(name), maxName))
+	}
+	return nil
+}
+
+func notForKernel(name string) *fault {
+	switch name {
+	case ".", "..":
+		return wrong(name, "is a directory's name")
+	case "all", "default": // directories of net.ipv4.conf beside the interfaces' own
+		return wrong(name, "stands for other interfaces in sysctl")
+	}
+	// A name with % is a template to the kernel: it would make br0 of br%d.
+	if i := strings.IndexAny(name, "/:%"); i >= 0 {
+		return wrongWith(name, name[i:i+1])
+	}
+	// The kernel goes by bytes, and to it this one is a blank in Latin-1.
+	if strings.IndexByte(name, 0xa0) >= 0 {
+		return wrong(name, "has a byte in it (0xa0) that the kernel takes for a blank")
+	}
+	return nil
+}
+
+func forOthers(name string) *fault {
+	if name[0] == '-' {
+		return wrong(name, "begins with a dash, like an option")
+	}
+	if strings.HasSuffix(name, "+") {
+		return wrong(name, "ends in +, and iptables would take it for many names")
+	}
+	// Neither can stand in the vif line of a guest, and each is easily two
+	// keys run together.
+	if i := strings.IndexAny(name, ",="); i >= 0 {
+		return wrongWith(name, name[i:i+1])
+	}
+	return nil
+}
+
+// has is the reason that something stands in the name.
+func has(name, what string) string { return quote(name) + " has " + strconv.Quote(what) + " in it" }
+
+// wrongWith is the fault that something stands in the name.
+func wrongWith(name, what string) *fault { return &fault{reason: has(name, what)} }

@@ -1,0 +1,60 @@
+package config
+
+import "strings"
+
+// nearest is the one of the right words that was most probably meant, or ""
+// if none is near.
+func nearest(word string, right []string) string {
+	word = bare(word)
+	best, bestDistance := "", maxDistance+1
+	for _, r := range right {
+		d := distance(word, bare(r))
+		if d < bestDistance && (d == 0 || 2*d < len(word)) {
+			best, bestDistance = r, d
+		}
+	}
+	if word == "" {
+		return ""
+	}
+	return best
+}
+
+// maxDistance is how many slips of the keyboard are looked through. In a short
+// word fewer: "on" is not a mistyped "no".
+const maxDistance = 2
+
+// bare is what people remember of a word: no dashes in front, no value, any
+// case.
+func bare(word string) string {
+	word, _, _ = strings.Cut(word, "=")
+	return strings.ToLower(strings.TrimLeft(word, "-"))
+}
+
+// distance counts the letters to add, drop, change or swap with their
+// neighbour to make b of a. It gives up early on words of unlike length.
+func distance(a, b string) int {
+	if diff := len(a) - len(b); diff > maxDistance || -diff > maxDistance {
+		return maxDistance + 1
+	}
+	// Row i holds the distances of a[:i] to every beginning of b.
+	before, last := []int(nil), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := last[j-1]
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
