@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockName is the file whose lock keeps two calls apart.
+const lockName = "lock"
+
+// lockPoll is how often a waiting call looks whether the lock is free.
+const lockPoll = 20 * time.Millisecond
+
+// Lock is held while the host is read and changed.
+type Lock struct{ f *os.File }
+
+// Busy is a lock that another process did not give back in time.
+type Busy struct {
+	Holder string // who has it, as Acquire's who of that process
+	Waited time.Duration
+}
+
+func (b *Busy) Error() string {
+	return fmt.Sprintf("cannot get the lock: %s has had it for %s", b.Holder, b.Waited)
+}
+
+// Acquire takes the lock in dir, which it makes if need be, and leaves who in
+// the file for others to read. While another process has it, waiting is
+// called once with its name; after limit it gives up with a *Busy.
+func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting func(holder string)) (*Lock, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lock{f}
+	for start, told := time.Now(), false; ; {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return l, errors.Join(f.Truncate(0), l.sign(who))
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, errors.Join(err, f.Close())
+		}
+		if time.Since(start) >= limit {
+			return nil, errors.Join(&Busy{l.holder(), limit}, f.Close())
+		}
+		if !told && waiting != nil {
+			waiting(l.holder())
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), f.Close())
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+func (l *Lock) sign(who string) error {
+	_, err := l.f.WriteAt([]byte(who+"\n"), 0)
+	return err
+}
+
+// holder reads who has the lock.
+func (l *Lock) holder() string {
+	b := make([]byte, 256)
+	n, _ := l.f.ReadAt(b, 0) // what cannot be read is another process
+	if who := strings.TrimSpace(string(b[:n])); who != "" {
+		return who
+	}
+	return "another process"
+}
+
+// Release gives the lock back.
+func (l *Lock) Release() error { return l.f.Close() }

@@ -1,0 +1,170 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Runner carries plans out. Dir must be on a file system that does not
+// survive a reboot.
+type Runner struct {
+	Dir     string
+	Kinds   Kinds
+	Command string            // the command line, noted in the journal
+	Trace   func(line string) // if set, gets each command before it is carried out
+	// Hook, if set, is called before and after each step and can make it
+	// fail: tests inject their faults here.
+	Hook func(step int, after bool) error
+}
+
+// Failed is a plan that was not carried out.
+type Failed struct {
+	Step  string   // the title of the step that failed
+	Cause error    // why
+	Left  []string // commands that would undo what could not be undone; empty: all is as before
+}
+
+func (f *Failed) Error() string { return fmt.Sprintf("cannot %s: %v", f.Step, f.Cause) }
+
+// Unwrap gives the cause.
+func (f *Failed) Unwrap() error { return f.Cause }
+
+// Run carries out the plan, or leaves everything as it was and returns a
+// *Failed. It must be called with the Lock held, and after Recover.
+func (r *Runner) Run(ctx context.Context, p *Plan) error {
+	steps, err := encode(p.Steps)
+	if err != nil {
+		return err
+	}
+	j, err := create(r.Dir, header{
+		Version: journalVersion, Command: r.Command, PID: os.Getpid(), Time: time.Now(),
+		Boot: bootID(), Steps: steps,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write the journal: %w", err)
+	}
+	for i := range p.Steps {
+		if err := r.step(ctx, j, p.Steps[i], i); err != nil {
+			return r.rollback(j, p.Steps[:i+1], nil, &Failed{Step: p.Steps[i].Title, Cause: err})
+		}
+	}
+	if p.Check != nil {
+		if err := p.Check(); err != nil {
+			return r.rollback(j, p.Steps, nil, &Failed{Step: "find the network as planned", Cause: err})
+		}
+	}
+	if err := j.remove(); err != nil {
+		return r.rollback(j, p.Steps, nil, &Failed{Step: "end the journal", Cause: err})
+	}
+	return nil
+}
+
+// step begins one step and carries out its operations.
+func (r *Runner) step(ctx context.Context, j *journal, s Step, i int) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if err := j.mark("do", i); err != nil {
+		return err
+	}
+	if err := r.hook(i, false); err != nil {
+		return err
+	}
+	for _, op := range s.Do {
+		r.trace(op)
+		if err := op.Do(false); err != nil {
+			return err
+		}
+	}
+	return r.hook(i, true)
+}
+
+func (r *Runner) hook(step int, after bool) error {
+	if r.Hook == nil {
+		return nil
+	}
+	return r.Hook(step, after)
+}
+
+func (r *Runner) trace(op Op) {
+	if r.Trace == nil {
+		return
+	}
+	for _, line := range op.Commands() {
+		r.Trace(line)
+	}
+}
+
+// rollback undoes the steps, last first, those in undone excepted. Each is
+// tried whatever became of the others; if one fails the journal stays, so
+// that Recover can try again.
+func (r *Runner) rollback(j *journal, steps []Step, undone map[int]bool, failed *Failed) error {
+	for i := len(steps) - 1; i >= 0; i-- {
+		if undone[i] {
+			continue
+		}
+		left := r.undo(steps[i])
+		if len(left) == 0 {
+			// A mark that cannot be written only means that Recover undoes
+			// this step once more, which is harmless.
+			_ = j.mark("undone", i)
+		}
+		failed.Left = append(failed.Left, left...)
+	}
+	if len(failed.Left) > 0 {
+		_ = j.close()
+		return failed
+	}
+	if err := j.remove(); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrClosed) {
+		failed.Left = append(failed.Left, "rm "+j.path)
+	}
+	return failed
+}
+
+// undo takes one step back and returns the commands of what failed.
+func (r *Runner) undo(s Step) (left []string) {
+	for _, op := range s.Undo {
+		r.trace(op)
+		if err := op.Do(true); err != nil {
+			for _, c := range op.Commands() {
+				left = append(left, c+"   # "+strings.ReplaceAll(err.Error(), "\n", "; "))
+			}
+		}
+	}
+	return left
+}
+
+// Unfinished looks for a change that another process began and did not end;
+// nil if there is none. A journal of another boot is removed: what it
+// describes went with that kernel.
+func (r *Runner) Unfinished() (*Unfinished, error) {
+	u, err := read(r.Dir, r.Kinds)
+	if err != nil || u == nil {
+		return nil, err
+	}
+	if u.boot != bootID() {
+		return nil, os.Remove(filepath.Join(r.Dir, journalName))
+	}
+	return u, nil
+}
+
+// Recover takes an unfinished change back. The error is nil, or a *Failed
+// that says what is left.
+func (r *Runner) Recover(u *Unfinished) error {
+	path := filepath.Join(r.Dir, journalName)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return fmt.Errorf("cannot open the journal: %w", err)
+	}
+	failed := &Failed{Step: "take back the unfinished \"" + u.Command + "\"", Cause: errors.New("some of it could not be undone")}
+	_ = r.rollback(&journal{path, f}, u.Steps[:u.Begun], u.Undone, failed) // returns failed itself
+	if len(failed.Left) > 0 {
+		return failed
+	}
+	return nil
+}

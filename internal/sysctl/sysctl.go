@@ -1,0 +1,111 @@
+// Package sysctl reads and writes the kernel's settings under /proc/sys.
+package sysctl
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// root is where the settings are. Names are relative to it and keep their
+// slashes, since an interface name may have dots.
+const root = "/proc/sys/"
+
+// Kind names a Write in a journal.
+const Kind = "sysctl"
+
+// Set is one setting and its value.
+type Set struct{ Name, Value string }
+
+// Write is an operation that gives settings their values, in order.
+type Write struct{ Sets []Set }
+
+// Kind implements plan.Op.
+func (*Write) Kind() string { return Kind }
+
+// Commands implements plan.Op.
+func (w *Write) Commands() []string {
+	lines := make([]string, len(w.Sets))
+	for i, s := range w.Sets {
+		value := s.Value
+		if strings.ContainsAny(value, " \t") {
+			value = "'" + value + "'"
+		}
+		lines[i] = fmt.Sprintf("sysctl -qw /%s=%s", s.Name, value)
+	}
+	return lines
+}
+
+// Do implements plan.Op. When undoing, a setting that is gone with its
+// interface counts as done.
+func (w *Write) Do(undoing bool) error {
+	var errs []error
+	for _, s := range w.Sets {
+		err := os.WriteFile(root+s.Name, []byte(s.Value), 0)
+		if err == nil || undoing && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s=%s: %w", s.Name, s.Value, err))
+		if !undoing {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Get reads one setting; "" where it does not exist or cannot be read.
+func Get(name string) string {
+	b, err := os.ReadFile(root + name)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// dirs are the directories with a subdirectory for each interface.
+var dirs = []string{"net/ipv4/conf", "net/ipv4/neigh", "net/ipv6/conf", "net/ipv6/neigh"}
+
+// Device is the settings of one interface, by directory and name:
+// "net/ipv4/conf" and "arp_notify".
+type Device map[Key]string
+
+// Key is a setting that exists once for each interface.
+type Key struct{ Dir, Name string }
+
+// Of is the setting's name for that interface.
+func (k Key) Of(device string) string { return k.Dir + "/" + device + "/" + k.Name }
+
+// notState are files that are no state to carry over.
+var notState = map[string]bool{
+	"mc_forwarding":       true, // read only: set by a multicast routing daemon
+	"addr_gen_mode":       true, // moved by netlink: a write here would generate addresses
+	"base_reachable_time": true, // the same value as …_ms, in other units
+	"retrans_time":        true,
+	"unres_qlen":          true, // the same value as …_bytes, in other units
+}
+
+// ReadDevice reads an interface's settings ("default" for what a new
+// interface begins with). A setting that cannot be read has no value yet
+// (stable_secret gives EIO then) and is left out.
+func ReadDevice(device string) Device {
+	d := Device{}
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(filepath.Join(root, dir, device))
+		if err != nil {
+			continue // IPv6 is switched off at boot, or the interface has none
+		}
+		for _, e := range entries {
+			k := Key{dir, e.Name()}
+			if notState[e.Name()] {
+				continue
+			}
+			if b, err := os.ReadFile(root + k.Of(device)); err == nil {
+				d[k] = strings.TrimSpace(string(b))
+			}
+		}
+	}
+	return d
+}
