@@ -1,0 +1,198 @@
+// Package bridge plans the networks of Xen's network-bridge: which steps turn
+// the host as it is into the one that was asked for, and back.
+//
+// Planning is a pure function of a snapshot of the host (package host), what
+// was asked for and the records of earlier calls; nothing is changed. The
+// steps are carried out, journalled and undone by package plan.
+//
+// A site is the place of one bridge on the host: which of its parts stand.
+// start.go and stop.go give the order of the steps, builder.go and state.go
+// the steps, routes.go what keeps routes in place while they move, repair.go
+// what is not as it should be on a network that is up.
+package bridge
+
+import (
+	"fmt"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// Planner makes plans for one host.
+type Planner struct {
+	Conn  *rtnl.Conn
+	Host  *host.Host
+	Store Store
+}
+
+// Outcome is what a plan does to one bridge.
+type Outcome struct {
+	Want
+	Changed bool
+	Text    string // for the user, in one line
+}
+
+// Start plans that all of the wanted bridges be up. Those that are cost no
+// step; those that are not as they should be are repaired where that is safe.
+func (p *Planner) Start(wants []Want) (*plan.Plan, []Outcome, error) {
+	if err := distinct(wants); err != nil {
+		return nil, nil, err
+	}
+	b := newBuilder(p.Conn, p.Host)
+	var pl plan.Plan
+	var outcomes []Outcome
+	for _, w := range wants {
+		o, err := p.startOne(b, &pl, w)
+		if err != nil {
+			return nil, nil, err
+		}
+		outcomes = append(outcomes, o)
+	}
+	pl.Check = p.check(&pl, wants, true)
+	return &pl, outcomes, nil
+}
+
+func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
+	s := look(w, p.Host)
+	if s.up {
+		return p.repair(b, pl, s)
+	}
+	if err := s.ready(p.Host); err != nil {
+		return Outcome{}, err
+	}
+	guests, err := p.detached(w.Bridge)
+	if err != nil {
+		return Outcome{}, err
+	}
+	steps, rec := b.start(s, guests)
+	pl.Add(steps...)
+	for _, note := range []struct {
+		path string
+		v    any
+	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), nil}} {
+		step, err := keep("write "+note.path, note.path, note.v)
+		if err != nil {
+			return Outcome{}, err
+		}
+		pl.Add(step)
+	}
+	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has %s by its port %s", w.Bridge, w.NetDev, w.PDev, w.NetDev, w.VIF)
+	return Outcome{w, true, text + guestText(", guests' ports taken back: ", guests)}, nil
+}
+
+// detached are the guests' ports that stop took out of the bridge and that
+// are still there and free.
+func (p *Planner) detached(bridge string) ([]*host.Link, error) {
+	names, err := p.Store.guests(bridge)
+	var guests []*host.Link
+	for _, name := range names {
+		if l := p.Host.Name(name); l != nil && l.Master == 0 {
+			guests = append(guests, l)
+		}
+	}
+	return guests, err
+}
+
+// Stop plans that none of the wanted bridges be up.
+func (p *Planner) Stop(wants []Want) (*plan.Plan, []Outcome, error) {
+	if err := distinct(wants); err != nil {
+		return nil, nil, err
+	}
+	b := newBuilder(p.Conn, p.Host)
+	var pl plan.Plan
+	var outcomes []Outcome
+	for _, w := range wants {
+		o, err := p.stopOne(b, &pl, w)
+		if err != nil {
+			return nil, nil, err
+		}
+		outcomes = append(outcomes, o)
+	}
+	pl.Check = p.check(&pl, wants, false)
+	return &pl, outcomes, nil
+}
+
+func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
+	s := look(w, p.Host)
+	if !s.up {
+		return p.forget(pl, w)
+	}
+	rec, err := p.Store.Load(w.Bridge)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if rec == nil {
+		rec = &Record{Want: w}
+	}
+	if err := s.standing(p.Host); err != nil {
+		return Outcome{}, err
+	}
+	var guests []*host.Link
+	if rec.FoundBridge == nil {
+		guests = s.guests(p.Host)
+	}
+	pl.Add(b.stop(s, rec, guests)...)
+	if err := p.remember(pl, w, guests); err != nil {
+		return Outcome{}, err
+	}
+	text := fmt.Sprintf("%s is down: %s is %s again", w.Bridge, w.PDev, w.NetDev)
+	return Outcome{w, true, text + guestText(", guests' ports detached: ", guests)}, nil
+}
+
+// remember notes the detached ports and drops the record.
+func (p *Planner) remember(pl *plan.Plan, w Want, guests []*host.Link) error {
+	var names any
+	if len(guests) > 0 {
+		var list []string
+		for _, g := range guests {
+			list = append(list, g.Name)
+		}
+		names = list
+	}
+	for _, note := range []struct {
+		path string
+		v    any
+	}{{p.Store.path(w.Bridge), nil}, {p.Store.guestPath(w.Bridge), names}} {
+		step, err := keep("write "+note.path, note.path, note.v)
+		if err != nil {
+			return err
+		}
+		pl.Add(step)
+	}
+	return nil
+}
+
+// forget drops the record of a bridge that is not up.
+func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
+	path := p.Store.path(w.Bridge)
+	step, err := keep("remove "+path, path, nil)
+	pl.Add(step)
+	return Outcome{Want: w, Text: w.Bridge + " is not up"}, err
+}
+
+// standing says why stop cannot take this network down.
+func (s *site) standing(h *host.Host) error {
+	switch {
+	case s.dev == nil:
+		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+			"cannot find %s, dom0's interface, though %s is there", s.NetDev, s.PDev)
+	case s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index:
+		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)
+	case s.nic.Master != 0 && (s.br == nil || s.nic.Master != s.br.Index):
+		return refuse("name the bridge= that start had", "cannot take %s down: %s is a port of %s", s.Bridge, s.PDev, h.Names().Of(s.nic.Master))
+	}
+	return nil
+}
+
+func guestText(intro string, guests []*host.Link) string {
+	text := ""
+	for i, g := range guests {
+		if i == 0 {
+			text = intro + g.Name
+		} else {
+			text += " " + g.Name
+		}
+	}
+	return text
+}

@@ -1,0 +1,106 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// missingShown is how many missing objects an error names.
+const missingShown = 5
+
+// check is the reading back at the end of a plan: the parts stand (or not),
+// and everything that dom0 had on a device before is on its successor.
+func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func() error {
+	before := map[string]host.State{}
+	for _, w := range wants {
+		if dev := p.Host.Name(w.NetDev); dev != nil {
+			before[w.NetDev] = p.Host.State(dev.Index)
+		}
+	}
+	return func() error {
+		if len(pl.Steps) == 0 {
+			return nil
+		}
+		now, err := host.Read(p.Conn)
+		if err != nil {
+			return err
+		}
+		var errs []error
+		for _, w := range wants {
+			errs = append(errs, stands(w, now, up), arrived(before[w.NetDev], w, now))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// stands checks the parts of one bridge.
+func stands(w Want, h *host.Host, up bool) error {
+	s := look(w, h)
+	if s.up != up {
+		return fmt.Errorf("%s is still there: %t", w.PDev, s.up)
+	}
+	if !up {
+		return nil
+	}
+	var texts []string
+	for _, d := range s.differences(h) {
+		texts = append(texts, d.text)
+	}
+	if left := h.State(s.nic.Index); len(left.Addrs4)+len(left.Addrs6)+len(left.Routes) > 0 {
+		texts = append(texts, w.PDev+" still has addresses or routes")
+	}
+	if len(texts) > 0 {
+		return errors.New(strings.Join(texts, "; "))
+	}
+	return nil
+}
+
+// arrived checks that dom0's interface has what it had before, and nothing
+// more in the way of routes.
+func arrived(before host.State, w Want, h *host.Host) error {
+	dev := h.Name(w.NetDev)
+	if dev == nil {
+		return fmt.Errorf("%s is missing", w.NetDev)
+	}
+	want, have := before.On(dev.Index), h.State(dev.Index)
+	if !dev.Up() {
+		want.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
+	}
+	names := h.Names()
+	var lost []string
+	for _, list := range [][2][]rtnl.Msg{
+		{want.Addrs4, have.Addrs4}, {want.Addrs6, have.Addrs6}, {want.Routes, have.Routes}, {want.Nexthops, have.Nexthops},
+	} {
+		lost = append(lost, missing(list[0], list[1], names)...)
+	}
+	if n := len(lost); n > missingShown {
+		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
+	}
+	if len(lost) > 0 {
+		return fmt.Errorf("%s lacks %s", w.NetDev, strings.Join(lost, "; "))
+	}
+	return nil
+}
+
+// missing renders what the first list has and the second lacks. What expires
+// may have done so.
+func missing(want, have []rtnl.Msg, names rtnl.Names) []string {
+	there := map[string]bool{}
+	for _, m := range have {
+		there[m.Key()] = true
+	}
+	var lost []string
+	for _, m := range want {
+		if !there[m.Key()] {
+			lost = append(lost, names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)))
+		}
+	}
+	return lost
+}

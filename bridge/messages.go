@@ -1,0 +1,132 @@
+package bridge
+
+import (
+	"net"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// portMAC is the address of everything in the bridge that is not a guest's or
+// dom0's own: the highest there is, so that no frame is ever meant for it and
+// no bridge id is derived from a lower one. Xen's scripts chose it.
+var portMAC = net.HardwareAddr{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// Attributes that golang.org/x/sys/unix does not name (linux/if_link.h,
+// linux/veth.h).
+const (
+	iflaBrForwardDelay  = 1
+	iflaBrStpState      = 5
+	iflaBrMcastSnooping = 23
+	iflaInet6AddrGen    = 8
+	vethInfoPeer        = 1
+	addrGenNone         = 1 // IN6_ADDR_GEN_MODE_NONE
+)
+
+// ifinfo is the struct that begins a link message.
+func ifinfo(index int, flags, change uint32) []byte {
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Index = int32(index)
+	info.Flags = flags
+	info.Change = change
+	return info.Serialize()
+}
+
+func link(typ, flags uint16, info []byte, attrs []*nl.RtAttr) rtnl.Msg {
+	for _, a := range attrs {
+		info = append(info, a.Serialize()...)
+	}
+	return rtnl.Msg{Type: typ, Flags: flags, Body: info}
+}
+
+// setLink changes what attrs name of an existing interface.
+func setLink(index int, attrs ...*nl.RtAttr) rtnl.Msg {
+	return link(unix.RTM_NEWLINK, 0, ifinfo(index, 0, 0), attrs)
+}
+
+// setFlags switches the flags in change to their value in flags.
+func setFlags(index int, flags, change uint32, attrs ...*nl.RtAttr) rtnl.Msg {
+	return link(unix.RTM_NEWLINK, 0, ifinfo(index, flags&change, change), attrs)
+}
+
+func addLink(index int, attrs ...*nl.RtAttr) rtnl.Msg {
+	return link(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, ifinfo(index, 0, 0), attrs)
+}
+
+func delLink(index int) rtnl.Msg {
+	return link(unix.RTM_DELLINK, 0, ifinfo(index, 0, 0), nil)
+}
+
+// altName adds or removes (typ) an alternative name.
+func altName(typ uint16, index int, name string) rtnl.Msg {
+	list := nl.NewRtAttr(unix.IFLA_PROP_LIST|unix.NLA_F_NESTED, nil)
+	list.AddRtAttr(unix.IFLA_ALT_IFNAME, nl.ZeroTerminated(name))
+	flags := uint16(unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_APPEND)
+	if typ == rtnl.DelLinkProp {
+		flags = 0
+	}
+	return link(typ, flags, ifinfo(index, 0, 0), []*nl.RtAttr{list})
+}
+
+func attrName(name string) *nl.RtAttr {
+	return nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name))
+}
+
+func attrMAC(mac net.HardwareAddr) *nl.RtAttr { return nl.NewRtAttr(unix.IFLA_ADDRESS, mac) }
+
+func attrU32(typ int, v uint32) *nl.RtAttr { return nl.NewRtAttr(typ, nl.Uint32Attr(v)) }
+
+// attrMaster makes it a port of the bridge with that index; 0 frees it.
+func attrMaster(bridge int) *nl.RtAttr { return attrU32(unix.IFLA_MASTER, uint32(bridge)) }
+
+// attrAddrGen says how IPv6 makes addresses. Unlike the sysctl of that name it
+// does not make one at once.
+func attrAddrGen(mode uint8) *nl.RtAttr {
+	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	spec.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(iflaInet6AddrGen, nl.Uint8Attr(mode))
+	return spec
+}
+
+// attrBridge is the kind and the settings of a bridge.
+func attrBridge(stp bool, forwardDelay uint32, snooping bool) *nl.RtAttr {
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
+	data := info.AddRtAttr(unix.IFLA_INFO_DATA, nil)
+	data.AddRtAttr(iflaBrForwardDelay, nl.Uint32Attr(forwardDelay))
+	data.AddRtAttr(iflaBrStpState, nl.Uint32Attr(b2u(stp)))
+	data.AddRtAttr(iflaBrMcastSnooping, nl.Uint8Attr(uint8(b2u(snooping))))
+	return info
+}
+
+// attrVeth is the kind of a veth pair and its other end.
+func attrVeth(peer int, attrs ...*nl.RtAttr) *nl.RtAttr {
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
+	data := info.AddRtAttr(unix.IFLA_INFO_DATA, nil)
+	p := data.AddRtAttr(vethInfoPeer, ifinfo(peer, 0, 0))
+	for _, a := range attrs {
+		p.AddChild(a)
+	}
+	return info
+}
+
+func b2u(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// fdb is a static entry of the bridge's forwarding table: frames to mac leave
+// by that port. It may replace the local entry that a port's own address has.
+func fdb(typ, flags uint16, port int, mac net.HardwareAddr) rtnl.Msg {
+	nd := make([]byte, unix.SizeofNdMsg)
+	nd[0] = unix.AF_BRIDGE
+	copy(nd[4:8], rtnl.U32Bytes(uint32(port)))
+	nd[8] = unix.NUD_NOARP // static, not aged, not local
+	nd[10] = unix.NTF_MASTER
+	m := rtnl.Msg{Type: typ, Flags: flags, Body: nd}
+	return m.With(unix.NDA_LLADDR, mac)
+}

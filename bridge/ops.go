@@ -1,0 +1,216 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// Kinds are the operations that this package's plans are made of.
+func Kinds(c *rtnl.Conn) plan.Kinds {
+	return plan.Kinds{
+		rtnl.Kind:     func() plan.Op { return &rtnl.Batch{Conn: c} },
+		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
+		plan.FileKind: func() plan.Op { return &plan.File{} },
+		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
+		macKind:       func() plan.Op { return &setMAC{Conn: c} },
+		awaitKind:     func() plan.Op { return &await{Conn: c} },
+	}
+}
+
+const (
+	relabelKind = "relabel"
+	awaitKind   = "await"
+	macKind     = "mac"
+)
+
+// relabel puts the labels of IPv4 addresses right after their interface was
+// renamed. The kernel (inetdev_changename) then gives the first address the
+// interface's name and appends ":2", ":3" … to every further one without a
+// colon; and no message can change a label, so the address must go and come
+// back. Meanwhile another interface holds it: with the last holder of an
+// address go the routes that have it as their source.
+type relabel struct {
+	Addrs rtnl.Batch // RTM_NEWADDR, in the kernel's order, with the right labels
+	Index int
+	Spare int
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// Kind implements plan.Op.
+func (*relabel) Kind() string { return relabelKind }
+
+// Commands implements plan.Op.
+func (r *relabel) Commands() []string {
+	first := firstLost(r.Addrs.Names.Of(r.Index), r.Addrs.Msgs)
+	b := r.Addrs
+	b.Msgs = r.msgs(first)
+	return b.Commands()
+}
+
+// firstLost is the first address whose label a renaming to name changes,
+// or len(addrs).
+func firstLost(name string, addrs []rtnl.Msg) int {
+	for i, m := range addrs {
+		label := rtnl.String(m.Get(unix.IFA_LABEL))
+		if i == 0 && label != name || i > 0 && !hasColon(label) {
+			return i
+		}
+	}
+	return len(addrs)
+}
+
+func hasColon(label string) bool {
+	for _, c := range label {
+		if c == ':' {
+			return true
+		}
+	}
+	return false
+}
+
+// msgs takes the addresses from number first on away and brings them back.
+func (r *relabel) msgs(first int) []rtnl.Msg {
+	wrong := r.Addrs.Msgs[first:]
+	if len(wrong) == 0 {
+		return nil
+	}
+	var spare []rtnl.Msg
+	for _, m := range wrong {
+		guard := m.Retarget(r.Index, r.Spare).Without(unix.IFA_LABEL)
+		spare = append(spare, guard.With(unix.IFA_FLAGS, rtnl.U32Bytes(addrFlags(m)|unix.IFA_F_NOPREFIXROUTE)))
+	}
+	var msgs []rtnl.Msg
+	if r.Spare != 0 {
+		msgs = append(msgs, spare...)
+	}
+	msgs = append(msgs, delAddrs(wrong)...)
+	msgs = append(msgs, wrong...)
+	if r.Spare != 0 {
+		msgs = append(msgs, delAddrs(spare)...)
+	}
+	return msgs
+}
+
+// Do implements plan.Op. Labels that are right already are left alone.
+func (r *relabel) Do(undoing bool) error {
+	dump, err := r.Conn.Dump(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg))
+	if err != nil {
+		return err
+	}
+	labels := map[string]string{}
+	for _, m := range dump {
+		if m.Family() == unix.AF_INET && m.Uses(r.Index) {
+			labels[addrKey(m)] = rtnl.String(m.Get(unix.IFA_LABEL))
+		}
+	}
+	first := len(r.Addrs.Msgs)
+	for i := len(r.Addrs.Msgs) - 1; i >= 0; i-- {
+		m := r.Addrs.Msgs[i]
+		if label, ok := labels[addrKey(m)]; ok && label != rtnl.String(m.Get(unix.IFA_LABEL)) {
+			first = i
+		}
+	}
+	b := r.Addrs
+	b.Msgs, b.Conn = r.msgs(first), r.Conn
+	return b.Do(undoing)
+}
+
+// addrKey is what makes an IPv4 address one and the same to the kernel.
+func addrKey(m rtnl.Msg) string {
+	return string(m.Body[1:2]) + string(m.Get(unix.IFA_LOCAL)) + string(m.Get(unix.IFA_ADDRESS))
+}
+
+// await waits until a bridge port forwards and dom0's interface behind it can
+// send. Between the calls that switch a veth pair on and that moment the
+// kernel works in the background; what is sent then is lost.
+type await struct {
+	Port  int // the port in the bridge
+	Names rtnl.Names
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// awaitLimit is far above what an idle host takes (under a millisecond) and
+// what a busy one may.
+const awaitLimit = 5 * time.Second
+
+// Kind implements plan.Op.
+func (*await) Kind() string { return awaitKind }
+
+// Commands implements plan.Op.
+func (a *await) Commands() []string {
+	name := a.Names.Of(a.Port)
+	return []string{"until bridge link show dev " + name + " | grep -q 'state forwarding'; do sleep 0.01; done"}
+}
+
+// Do implements plan.Op.
+func (a *await) Do(undoing bool) error {
+	for start := time.Now(); ; time.Sleep(100 * time.Microsecond) {
+		ready, err := a.ready()
+		if ready || undoing && err != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if time.Since(start) > awaitLimit {
+			if undoing {
+				return nil // nothing that could be done about it
+			}
+			return fmt.Errorf("%s does not forward after %s", a.Names.Of(a.Port), awaitLimit)
+		}
+	}
+}
+
+func (a *await) ready() (bool, error) {
+	l, err := host.ReadLink(a.Conn, a.Port)
+	if err != nil {
+		return false, err
+	}
+	return l.PortState == host.Forwarding && l.OperUp, nil
+}
+
+// setMAC gives a NIC its MAC address as a port, or its own again. Not every
+// driver can do that, or while the NIC is up (eth_prepare_mac_addr_change). As
+// a port the NIC may as well keep its own: what matters is the entry that
+// sends frames to that address to dom0's port, and the messages set it too.
+type setMAC struct {
+	Msgs  rtnl.Batch // the change of address, then what must follow at once
+	Index int
+	MAC   net.HardwareAddr
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// Kind implements plan.Op.
+func (*setMAC) Kind() string { return macKind }
+
+// Commands implements plan.Op.
+func (s *setMAC) Commands() []string { return s.Msgs.Commands() }
+
+// Do implements plan.Op.
+func (s *setMAC) Do(undoing bool) error {
+	b := s.Msgs
+	b.Conn = s.Conn
+	err := b.Do(undoing)
+	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if sameMAC(s.MAC, portMAC) {
+		return nil
+	}
+	if l, readErr := host.ReadLink(s.Conn, s.Index); readErr == nil && sameMAC(l.MAC, s.MAC) {
+		return nil // it never changed
+	}
+	return err
+}
+
+func utoa(v uint32) string { return strconv.FormatUint(uint64(v), 10) }

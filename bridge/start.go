@@ -1,0 +1,277 @@
+package bridge
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// start plans one bridge on a host that has nothing of it yet.
+//
+// The order is what keeps dom0 on the network. Dom0's new interface is made
+// whole beside the NIC and its way into the bridge is open before anything is
+// taken from the NIC. Then the NIC becomes a port, and frames to dom0 go to
+// the new interface from that moment; then the routes are switched, each in
+// place; and only then does the NIC lose its addresses and its MAC address.
+// What dom0 sends by the NIC until then still leaves by the NIC.
+func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
+	var p plan.Plan
+	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), FoundBridge: s.br, FoundDev: s.dev, FoundPort: s.port}
+	state := b.h.State(s.nic.Index)
+	settings := b.h.Settings(s.NetDev)
+
+	bridge, step := b.bridgeStep(s)
+	p.Add(step)
+	live := b.h.LiveRename
+	pair, step := b.pairStep(s, settings, bridge, live && s.nic.Up())
+	p.Add(step, b.pinVLANs(s.nic))
+	m := move{builder: b, s: s, bridge: bridge, pair: pair, state: state, settings: settings}
+	if live {
+		p.Add(m.live()...)
+	} else {
+		p.Add(m.offline()...)
+	}
+	p.Add(b.attach(guests, bridge))
+	return p.Steps, rec
+}
+
+// move is one NIC's change from dom0's interface to a port of the bridge.
+type move struct {
+	*builder
+	s        site
+	bridge   int
+	pair     pair
+	state    host.State
+	settings sysctl.Device // what the NIC's settings are outside the bridge
+	now      *host.Link    // on the way back: the NIC as it is in the bridge
+}
+
+// live is the move on a kernel that renames interfaces that are up.
+func (m *move) live() []plan.Step {
+	nic, dev := m.s.nic, m.pair.dev
+	target := m.state.On(dev)
+	steps := []plan.Step{m.awaitPort(nic.Up())}
+	steps = append(steps,
+		m.rename(nic.Index, m.s.PDev, m.state.Addrs4, dev),
+		m.rename(dev, m.s.NetDev, nil, 0),
+		m.moveAltNames(nic.Index, dev, nic.AltNames),
+		m.addState(target),
+		m.enslave(),
+		m.moveRoutes(m.state, dev),
+		m.addrGen(dev, nic),
+		m.strip())
+	return steps
+}
+
+// awaitPort waits until frames can pass, if they can at all.
+func (m *move) awaitPort(up bool) plan.Step {
+	if !up {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "wait for " + m.s.VIF + " to forward",
+		Do:    []plan.Op{&await{Port: m.pair.port, Names: rtnl.Names{m.pair.port: m.s.VIF}, Conn: m.conn}},
+	}
+}
+
+// enslave makes the NIC a port. Frames to its own address would now go up to
+// the bridge (br_handle_frame_finish: a local entry), so in the same breath
+// that entry is made to point to dom0's port.
+func (m *move) enslave() plan.Step {
+	nic := m.s.nic
+	if m.bridge == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge,
+		Do:    m.ops(append([]rtnl.Msg{setLink(nic.Index, attrMaster(m.bridge))}, m.pin()...)...),
+		Undo:  m.ops(append([]rtnl.Msg{setLink(nic.Index, attrMaster(0))}, m.unpin()...)...),
+	}
+}
+
+// pin sends frames to dom0's address to dom0's port, and unpin no longer.
+func (m *move) pin() []rtnl.Msg {
+	if m.bridge == 0 {
+		return nil
+	}
+	return []rtnl.Msg{fdb(unix.RTM_NEWNEIGH, replaceFlags, m.pair.port, m.s.nic.MAC)}
+}
+
+func (m *move) unpin() []rtnl.Msg {
+	if m.bridge == 0 {
+		return nil
+	}
+	return []rtnl.Msg{fdb(unix.RTM_DELNEIGH, 0, m.pair.port, m.s.nic.MAC)}
+}
+
+// addrGen lets IPv6 make addresses on dom0's interface as it did on the NIC.
+func (m *move) addrGen(dev int, like *host.Link) plan.Step {
+	if !like.Inet6 {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "let " + m.names[dev] + " make its IPv6 addresses as before",
+		Do:    m.ops(setLink(dev, attrAddrGen(like.AddrGen))),
+		Undo:  m.ops(setLink(dev, attrAddrGen(addrGenNone))),
+	}
+}
+
+// strip takes off the NIC what a port must not have: addresses, IPv6, its MAC
+// address (see portMAC), ARP and multicast; and switches it on.
+func (m *move) strip() plan.Step {
+	nic := m.s.nic
+	do := m.ops(delStateMsgs(m.state)...)
+	do = append(do, m.noInet6(m.names[nic.Index])...)
+	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)), m.setMAC(portMAC))
+
+	// The address must be back before ARP may answer with it. As the MAC
+	// address of a port it is local to the bridge again: see enslave.
+	undo := []plan.Op{
+		m.setMAC(nic.MAC, m.pin()...),
+		m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)),
+	}
+	undo = append(undo, m.inet6Again()...)
+	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
+	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
+}
+
+// setMAC is the operation that changes the NIC's MAC address, and what must
+// follow it at once.
+func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) plan.Op {
+	index := m.s.nic.Index
+	msgs := append([]rtnl.Msg{setLink(index, attrMAC(mac))}, then...)
+	return &setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}
+}
+
+// inet6Again switches IPv6 on the NIC back to what it was, without addresses
+// of its own making.
+func (m *move) inet6Again() []plan.Op {
+	v, ok := m.settings[disableIPv6]
+	if !ok {
+		return nil
+	}
+	nic := m.s.nic
+	return []plan.Op{
+		m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))),
+		&sysctl.Write{Sets: []sysctl.Set{{Name: disableIPv6.Of(m.names[nic.Index]), Value: v}}},
+		m.batch(setLink(nic.Index, attrAddrGen(nic.AddrGen))),
+	}
+}
+
+// offline is the move on a kernel that renames only what is down. Going down
+// the NIC loses its routes and IPv6 addresses, so dom0's interface gets all it
+// had from the snapshot; and while it is down, everything else is done that a
+// port needs, so that its link comes up once.
+func (m *move) offline() []plan.Step {
+	nic, dev := m.s.nic, m.pair.dev
+	steps := []plan.Step{
+		m.down(),
+		m.rename(nic.Index, m.s.PDev, m.state.Addrs4, dev),
+		m.enslaveDown(),
+		m.rename(dev, m.s.NetDev, nil, 0),
+		m.moveAltNames(nic.Index, dev, nic.AltNames),
+	}
+	if !nic.Up() {
+		return append(steps, m.addState(m.state.On(dev)), m.dropAddrs(), m.addrGen(dev, nic))
+	}
+	steps = append(steps, m.devUp(), m.awaitPort(true), m.addState(m.state.On(dev)), m.newRoutes(dev))
+	return append(steps, m.dropAddrs(), m.addrGen(dev, nic))
+}
+
+// down switches the NIC off. Its undoing brings back all that the kernel
+// forgets with that.
+func (m *move) down() plan.Step {
+	nic := m.s.nic
+	undo := []rtnl.Msg{setFlags(nic.Index, nic.Flags, unix.IFF_UP)}
+	undo = append(undo, addStateMsgs(m.state)...)
+	undo = append(undo, restoreRoutes(m.state)...)
+	return plan.Step{
+		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
+		Do:    m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
+		Undo:  m.ops(undo...),
+	}
+}
+
+// enslaveDown makes the NIC, which is down, a port in every respect and
+// switches it on.
+func (m *move) enslaveDown() plan.Step {
+	nic := m.s.nic
+	do := m.noInet6(m.names[nic.Index])
+	enslave := append([]rtnl.Msg{setFlags(nic.Index, unix.IFF_NOARP, carried, attrMaster(m.bridge))}, m.pin()...)
+	do = append(do, m.setMAC(portMAC), m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
+	undo := []plan.Op{
+		m.batch(setFlags(nic.Index, 0, unix.IFF_UP)),
+		m.setMAC(nic.MAC),
+		m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...),
+	}
+	undo = append(undo, m.inet6Again()...)
+	return plan.Step{Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge, Do: do, Undo: undo}
+}
+
+func (m *move) devUp() plan.Step {
+	return plan.Step{
+		Title: "switch " + m.s.NetDev + " on",
+		Do:    m.ops(setFlags(m.pair.dev, unix.IFF_UP, unix.IFF_UP)),
+		Undo:  m.ops(setFlags(m.pair.dev, 0, unix.IFF_UP)),
+	}
+}
+
+// newRoutes makes the routes that were lost with the NIC on dom0's interface.
+func (m *move) newRoutes(dev int) plan.Step {
+	target := m.state.On(dev)
+	m.h = m.h.Moved(m.state.Index, dev)
+	return plan.Step{Title: "make the routes on " + m.names[dev], Do: m.ops(restoreRoutes(target)...)}
+}
+
+// dropAddrs takes off the NIC the IPv4 addresses that it kept while down.
+func (m *move) dropAddrs() plan.Step {
+	return plan.Step{
+		Title: "take the addresses off " + m.names[m.s.nic.Index],
+		Do:    m.ops(delAddrs(m.state.Addrs4)...),
+		Undo:  m.ops(flagged(m.state.Addrs4, unix.RTM_NEWADDR, addFlags)...),
+	}
+}
+
+// restoreRoutes makes routes and nexthops that are gone.
+func restoreRoutes(s host.State) []rtnl.Msg {
+	var msgs []rtnl.Msg
+	for _, a := range s.Addrs6 {
+		msgs = append(msgs, final(a))
+	}
+	direct, rest := s.Routes, []rtnl.Msg(nil)
+	for i, m := range s.Routes {
+		if m.Get(rtaNhID) != nil || hasGateway(m) {
+			direct, rest = s.Routes[:i], s.Routes[i:]
+			break
+		}
+	}
+	msgs = append(msgs, flagged(direct, unix.RTM_NEWROUTE, appendFlags)...)
+	msgs = append(msgs, flagged(s.Nexthops, unix.RTM_NEWNEXTHOP, replaceFlags)...)
+	return append(msgs, flagged(rest, unix.RTM_NEWROUTE, appendFlags)...)
+}
+
+// pinVLANs makes VLANs on the NIC keep the address they have from it.
+func (b *builder) pinVLANs(nic *host.Link) plan.Step {
+	var msgs []rtnl.Msg
+	for _, l := range b.h.Above(nic.Index) {
+		if l.Kind == "vlan" && sameMAC(l.MAC, nic.MAC) {
+			msgs = append(msgs, setLink(l.Index, attrMAC(nic.MAC)))
+		}
+	}
+	return plan.Step{Title: "keep the address of the VLANs on " + nic.Name, Do: b.ops(msgs...)}
+}
+
+// attach makes guests' ports that stop had detached ports again.
+func (b *builder) attach(guests []*host.Link, bridge int) plan.Step {
+	var do, undo []rtnl.Msg
+	for _, g := range guests {
+		do = append(do, setLink(g.Index, attrMaster(bridge)))
+		undo = append(undo, setLink(g.Index, attrMaster(0)))
+	}
+	return plan.Step{Title: "take the guests' ports back into " + b.names[bridge], Do: b.ops(do...), Undo: b.ops(undo...)}
+}

@@ -1,0 +1,83 @@
+package bridge
+
+import (
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// Flags of netlink requests, by what they do in the kernel's tables.
+const (
+	addFlags     = unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	replaceFlags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+	appendFlags  = unix.NLM_F_CREATE | unix.NLM_F_APPEND
+)
+
+// addState is the step that puts addresses and neighbours on an interface
+// beside those that the other has. Nothing is routed over it yet.
+func (b *builder) addState(s host.State) plan.Step {
+	return plan.Step{
+		Title: "give " + b.names[s.Index] + " the addresses and neighbours",
+		Do:    b.ops(addStateMsgs(s)...),
+		Undo:  b.ops(delStateMsgs(s)...),
+	}
+}
+
+func addStateMsgs(s host.State) []rtnl.Msg {
+	msgs := flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)
+	for _, m := range s.Addrs6 {
+		msgs = append(msgs, quiet(m))
+	}
+	return append(msgs, flagged(s.Neighs, unix.RTM_NEWNEIGH, replaceFlags)...)
+}
+
+// delStateMsgs takes addresses and neighbours off again, secondary addresses
+// before their primaries.
+func delStateMsgs(s host.State) []rtnl.Msg {
+	msgs := flagged(reversed(s.Neighs), unix.RTM_DELNEIGH, 0)
+	return append(append(msgs, delAddrs(s.Addrs6)...), delAddrs(s.Addrs4)...)
+}
+
+// delAddrs takes addresses off, last first, whatever their labels have become.
+func delAddrs(addrs []rtnl.Msg) []rtnl.Msg {
+	msgs := make([]rtnl.Msg, 0, len(addrs))
+	for _, m := range reversed(addrs) {
+		msgs = append(msgs, m.Without(unix.IFA_LABEL).As(unix.RTM_DELADDR, 0))
+	}
+	return msgs
+}
+
+// quiet is the message that adds an IPv6 address which has no effect yet
+// beyond being there: it has no route, and if it has been found unique on the
+// link before, it does not wait a second to be found so again.
+func quiet(m rtnl.Msg) rtnl.Msg {
+	flags := addrFlags(m)
+	silent := flags | unix.IFA_F_NOPREFIXROUTE
+	if flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
+		silent |= unix.IFA_F_NODAD
+	}
+	return m.With(unix.IFA_FLAGS, rtnl.U32Bytes(silent)).As(unix.RTM_NEWADDR, addFlags)
+}
+
+// final is the message that gives an address added by quiet its own flags.
+func final(m rtnl.Msg) rtnl.Msg { return m.As(unix.RTM_NEWADDR, replaceFlags) }
+
+func addrFlags(m rtnl.Msg) uint32 {
+	if b := m.Get(unix.IFA_FLAGS); b != nil {
+		return rtnl.U32(b)
+	}
+	return uint32(m.Body[2])
+}
+
+// moveRoutes is the step that switches every route and nexthop from one
+// interface to the other; s is the state as it stands on the first.
+func (b *builder) moveRoutes(s host.State, to int) plan.Step {
+	from := s.Index
+	title := "switch the routes from " + b.names[from] + " to " + b.names[to]
+	do := routeMsgs(b.h, s, to)
+	b.h = b.h.Moved(from, to)
+	undo := routeMsgs(b.h, s.On(to), from)
+	return plan.Step{Title: title, Do: b.ops(do...), Undo: b.ops(undo...)}
+}

@@ -1,0 +1,118 @@
+package bridge
+
+import (
+	"net/netip"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// State is what became of a wanted bridge.
+type State string
+
+// The states of a bridge.
+const (
+	Up     State = "up"           // as asked
+	Down   State = "not up"       // nothing of it
+	Differ State = "not as asked" // up, but see Differences
+)
+
+// Port is an interface in the bridge, or dom0's own.
+type Port struct {
+	Name    string `json:"name"`
+	MAC     string `json:"mac"`
+	Up      bool   `json:"up"`
+	Carrier bool   `json:"carrier"`
+}
+
+// Status is what a person wants to know of one bridge.
+type Status struct {
+	Bridge      string   `json:"bridge"`
+	State       State    `json:"state"`
+	MAC         string   `json:"mac,omitempty"`
+	VifNum      int      `json:"vifnum"`
+	NetDev      string   `json:"netdev"`
+	NIC         *Port    `json:"nic,omitempty"`  // the physical interface
+	Dom0        *Port    `json:"dom0,omitempty"` // dom0's interface
+	Dom0Port    *Port    `json:"dom0_port,omitempty"`
+	Guests      []Port   `json:"guests"`
+	Detached    []string `json:"detached,omitempty"` // guests' ports that stop took out
+	Addresses   []string `json:"addresses"`
+	Defaults    []string `json:"default_routes"`
+	Why         []string `json:"why,omitempty"` // where unnamed values came from
+	Differences []string `json:"differences,omitempty"`
+}
+
+// Status tells how one wanted bridge stands.
+func (p *Planner) Status(w Want) (Status, error) {
+	s := look(w, p.Host)
+	st := Status{Bridge: w.Bridge, State: Down, VifNum: w.VifNum, NetDev: w.NetDev, Why: w.Why, Guests: []Port{}, Addresses: []string{}, Defaults: []string{}}
+	detached, err := p.Store.guests(w.Bridge)
+	if err != nil {
+		return st, err
+	}
+	st.Detached = detached
+	st.NIC = portOf(s.nic)
+	if !s.up {
+		if s.nic != nil {
+			st.Addresses, st.Defaults = p.reach(s.nic)
+		}
+		return st, nil
+	}
+	st.State = Up
+	for _, d := range s.differences(p.Host) {
+		st.State = Differ
+		st.Differences = append(st.Differences, d.text)
+	}
+	st.Dom0, st.Dom0Port = portOf(s.dev), portOf(s.port)
+	if s.br != nil {
+		st.MAC = s.br.MAC.String()
+	}
+	for _, g := range s.guests(p.Host) {
+		st.Guests = append(st.Guests, *portOf(g))
+	}
+	if s.dev != nil {
+		st.Addresses, st.Defaults = p.reach(s.dev)
+	}
+	return st, nil
+}
+
+func portOf(l *host.Link) *Port {
+	if l == nil {
+		return nil
+	}
+	return &Port{l.Name, l.MAC.String(), l.Up(), l.Running()}
+}
+
+// reach lists an interface's addresses and the default routes over it.
+func (p *Planner) reach(l *host.Link) (addrs, defaults []string) {
+	addrs, defaults = []string{}, []string{}
+	st := p.Host.State(l.Index)
+	for _, m := range append(st.Addrs4, st.Addrs6...) {
+		addrs = append(addrs, addressText(m))
+	}
+	names := p.Host.Names()
+	for _, m := range st.Routes {
+		if m.Fixed()[1] == 0 && table(m) == unix.RT_TABLE_MAIN {
+			command := names.Command(m.As(unix.RTM_NEWROUTE, addFlags))
+			_, route, _ := strings.Cut(command, "route add ")
+			defaults = append(defaults, route)
+		}
+	}
+	return addrs, defaults
+}
+
+func addressText(m rtnl.Msg) string {
+	b := m.Get(unix.IFA_LOCAL)
+	if b == nil {
+		b = m.Get(unix.IFA_ADDRESS)
+	}
+	addr, ok := netip.AddrFromSlice(b)
+	if !ok {
+		return "?"
+	}
+	return netip.PrefixFrom(addr, int(m.Body[1])).String()
+}

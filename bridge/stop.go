@@ -1,0 +1,179 @@
+package bridge
+
+import (
+	"net"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// stop plans the reverse of start from what is there now: what dom0's
+// interface carries goes back to the NIC.
+//
+// The names change first: IPv4 labels do not survive a renaming (see relabel),
+// so the addresses are put on the NIC when it has its own name again. Until
+// the NIC leaves the bridge dom0 is reached through its port as before.
+func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
+	m := b.backMove(s, rec)
+	var p plan.Plan
+	if b.h.LiveRename {
+		p.Add(m.liveBack()...)
+	} else {
+		p.Add(m.offlineBack()...)
+	}
+	if rec.FoundBridge == nil {
+		p.Add(b.attach(guests, m.bridge).Reverse("detach the guests' ports from " + s.Bridge))
+	}
+	p.Add(m.removePair(rec), m.removeBridge(rec))
+	return p.Steps
+}
+
+// backMove describes the move as start would make it from the host that stop
+// shall leave: there the NIC has all that dom0's interface has now.
+func (b *builder) backMove(s site, rec *Record) *move {
+	nic := *s.dev
+	nic.Index = s.nic.Index
+	if mac, err := net.ParseMAC(rec.NICMAC); err == nil {
+		nic.MAC = mac
+	}
+	now := s.nic
+	s.nic = &nic
+	m := &move{
+		builder:  b,
+		s:        s,
+		pair:     pair{dev: s.dev.Index},
+		state:    b.h.State(s.dev.Index),
+		settings: b.h.Settings(s.NetDev),
+		now:      now,
+	}
+	m.bridge = now.Master // 0 if someone took the bridge away
+	if s.port != nil {
+		m.pair.port = s.port.Index
+	}
+	return m
+}
+
+func (m *move) liveBack() []plan.Step {
+	nic, dev := m.s.nic, m.pair.dev
+	there := m.state // on dom0's interface
+	steps := []plan.Step{
+		m.rename(dev, m.s.VDev, there.Addrs4, nic.Index),
+		m.rename(nic.Index, m.s.NetDev, nil, 0),
+		m.moveAltNames(dev, nic.Index, nic.AltNames),
+		m.resize(),
+		m.resettle(),
+	}
+	m.state = there.On(nic.Index)
+	steps = append(steps, m.strip().Reverse("give "+m.s.NetDev+" its address and what dom0 has"))
+	routes := m.moveRoutes(there, nic.Index)
+	steps = append(steps, routes, m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge))
+	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
+	return append(steps, m.addState(there).Reverse("take the addresses off "+m.s.VDev))
+}
+
+// resize gives the NIC the MTU, queue length, group and alias that dom0's
+// interface has now.
+func (m *move) resize() plan.Step {
+	do, undo := differing(m.now, m.s.nic)
+	return plan.Step{
+		Title: "give " + m.names[m.now.Index] + " the size that dom0 uses",
+		Do:    m.ops(do...),
+		Undo:  m.ops(undo...),
+	}
+}
+
+// differing are the messages that turn one link into the other and back.
+func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
+	var a, b []*nl.RtAttr
+	for _, v := range []struct {
+		typ      int
+		from, to uint32
+	}{
+		{unix.IFLA_MTU, from.MTU, to.MTU}, {unix.IFLA_TXQLEN, from.TxQLen, to.TxQLen}, {unix.IFLA_GROUP, from.Group, to.Group},
+	} {
+		if v.from != v.to {
+			a, b = append(a, attrU32(v.typ, v.to)), append(b, attrU32(v.typ, v.from))
+		}
+	}
+	if from.Alias != to.Alias {
+		a = append(a, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(to.Alias)))
+		b = append(b, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(from.Alias)))
+	}
+	if len(a) == 0 {
+		return nil, nil
+	}
+	return []rtnl.Msg{setLink(from.Index, a...)}, []rtnl.Msg{setLink(from.Index, b...)}
+}
+
+// resettle gives the NIC the settings that dom0's interface has now.
+// Switching IPv6 on is left to the step that brings the addresses.
+func (m *move) resettle() plan.Step {
+	from, to := m.h.Settings(m.now.Name), m.h.Settings(m.s.NetDev)
+	delete(from, disableIPv6)
+	delete(to, disableIPv6)
+	name := m.names[m.now.Index]
+	return plan.Step{
+		Title: "give " + name + " the settings that dom0 uses",
+		Do:    settingsOf(name, to, from, m.s.nic.MTU),
+		Undo:  settingsOf(name, from, to, m.now.MTU),
+	}
+}
+
+// offlineBack is the way back on a kernel that renames only what is down.
+func (m *move) offlineBack() []plan.Step {
+	nic, dev := m.s.nic, m.pair.dev
+	there := m.state
+	devLink := *nic
+	devLink.Index = dev
+	off := *m
+	off.s.nic = &devLink
+	steps := []plan.Step{off.down(), m.rename(dev, m.s.VDev, there.Addrs4, nic.Index)}
+	m.state = there.On(nic.Index)
+	up := nic.Up()
+	steps = append(steps,
+		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),
+		m.rename(nic.Index, m.s.NetDev, nil, 0),
+		m.moveAltNames(dev, nic.Index, nic.AltNames),
+		m.resize(), m.resettle())
+	if up {
+		steps = append(steps, plan.Step{
+			Title: "switch " + m.s.NetDev + " on",
+			Do:    m.ops(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)),
+			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
+		})
+	}
+	steps = append(steps, m.addState(m.state))
+	m.h = m.h.Moved(dev, nic.Index)
+	if up {
+		steps = append(steps, plan.Step{Title: "make the routes on " + m.s.NetDev, Do: m.ops(restoreRoutes(m.state)...)})
+	}
+	return append(steps, m.addState(there).Reverse("take the addresses off "+m.s.VDev))
+}
+
+// removePair deletes dom0's interface and port, or leaves a pair that start
+// found as it was.
+func (m *move) removePair(rec *Record) plan.Step {
+	dev := *m.s.dev
+	if rec.FoundDev != nil && rec.FoundPort != nil {
+		return m.adoptPair(rec.FoundDev, rec.FoundPort, &dev, m.settings, m.bridge, dev.Up()).
+			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
+	}
+	_, step := m.makePair(m.s.Want, &dev, m.settings, m.bridge, dev.Up())
+	return step.Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
+}
+
+// removeBridge deletes the bridge, or leaves one that start found as it was.
+func (m *move) removeBridge(rec *Record) plan.Step {
+	if m.s.br == nil {
+		return plan.Step{}
+	}
+	if rec.FoundBridge != nil {
+		return m.adoptBridge(rec.FoundBridge).Reverse("leave " + m.s.Bridge + " as it was found")
+	}
+	_, step := m.makeBridge(m.s.Bridge)
+	return step.Reverse("delete the bridge " + m.s.Bridge)
+}

@@ -1,0 +1,35 @@
+package cli
+
+const help = `Usage: xbr-script start|stop|status [key=value ...] [--next key=value ...]
+
+Puts a network card into a bridge for Xen's guests while dom0 keeps its
+network, and takes it out again. It takes the place of Xen's network-bridge.
+
+Commands, anywhere among the arguments:
+  start    make ethN a port (pethN) of the bridge; dom0 keeps ethN by a port
+           of its own (vif0.N), with every address, route and setting
+  stop     the reverse; without keys: every bridge that was started
+  status   show each bridge and what is wrong; exit status 0 as asked,
+           3 not up, 4 up but not as asked
+
+Keys of one bridge (--next begins another one):
+  vifnum=N         number in vif0.N, vethN, xenbrN, ethN; by default the
+                   digits that end the default route's device, else 0
+  bridge=NAME      the bridge, by default xenbrN; null: do nothing
+  netdev=NAME      the card, by default ethN or the default route's device
+  antispoof=yes|no guests may send only with their own addresses
+
+Keys of the host:
+  ip_forward=0|1   IPv4 forwarding; put back by the last stop
+  config=FILE      read the bridges from FILE, one a line; by default
+                   /etc/xen/xbr-script.conf where no key is given
+
+Options:
+  -n, --dry-run    print what would be done as a shell script, do nothing
+  -v, --verbose    print each command as it is done
+      --json       status for programs
+      --version    print the version
+  -h, --help       print this
+
+Exit status: 0 done or nothing to do, 1 failed and everything put back,
+2 bad usage. See xbr-script(8).`

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"xbr-script/bridge"
+	"xbr-script/forward"
+	"xbr-script/internal/sysctl"
+)
+
+// width is what a line of status must fit.
+const width = 80
+
+// report is the answer of status --json.
+type report struct {
+	Bridges   []bridge.Status `json:"bridges"`
+	IPForward string          `json:"ip_forward"`
+	// Unfinished is the command line of a call that died in a change.
+	Unfinished string `json:"unfinished,omitempty"`
+}
+
+// status prints how the wanted bridges stand.
+func (c *call) status() (int, error) {
+	r := report{Bridges: []bridge.Status{}, IPForward: sysctl.Get(forward.Setting)}
+	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
+	exit := done
+	for _, w := range c.wants {
+		st, err := planner.Status(w)
+		if err != nil {
+			return failed, err
+		}
+		r.Bridges = append(r.Bridges, st)
+		exit = worse(exit, st.State)
+	}
+	u, err := c.runner().Unfinished()
+	if err != nil {
+		return failed, err
+	}
+	if u != nil {
+		r.Unfinished = u.Command
+		exit = notAsked
+	}
+	if c.req.JSON {
+		return exit, printJSON(c.stdout, r)
+	}
+	printReport(c.stdout, r)
+	return exit, nil
+}
+
+// worse joins the exit status of several bridges: one that is not up counts
+// before one that is not as asked.
+func worse(exit int, s bridge.State) int {
+	switch {
+	case s == bridge.Down || exit == notUp:
+		return notUp
+	case s == bridge.Differ:
+		return notAsked
+	}
+	return exit
+}
+
+func printJSON(w io.Writer, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	say(w, string(data))
+	return err
+}
+
+func printReport(w io.Writer, r report) {
+	if r.Unfinished != "" {
+		wrap(w, "unfinished", strings.Fields(r.Unfinished+" was cut short; the next start or stop takes it back"), " ")
+	}
+	for _, st := range r.Bridges {
+		printBridge(w, st)
+	}
+	say(w, "ip_forward  "+r.IPForward)
+}
+
+// printBridge is one bridge's part: what it is, who is in it, how dom0 is
+// reached, and what is wrong.
+func printBridge(w io.Writer, st bridge.Status) {
+	say(w, strings.TrimRight(fmt.Sprintf("%-11s %-22s %s", st.Bridge, st.State, st.MAC), " "))
+	for _, d := range st.Differences {
+		wrap(w, "  wrong", []string{d}, "")
+	}
+	if st.State == bridge.Down {
+		printDown(w, st)
+		return
+	}
+	printPort(w, "  NIC", st.NIC, "")
+	by := ""
+	if st.Dom0Port != nil {
+		by = "by " + st.Dom0Port.Name
+	}
+	printPort(w, "  dom0", st.Dom0, by)
+	wrap(w, "", st.Addresses, ", ")
+	for _, d := range st.Defaults {
+		wrap(w, "", []string{d}, "")
+	}
+	printGuests(w, st)
+	wrap(w, "  because", st.Why, ";")
+}
+
+func printDown(w io.Writer, st bridge.Status) {
+	if st.NIC == nil {
+		wrap(w, "  NIC", []string{st.NetDev + " is missing"}, "")
+	} else {
+		printPort(w, "  NIC", st.NIC, "")
+		wrap(w, "", st.Addresses, ", ")
+	}
+	if len(st.Detached) > 0 {
+		wrap(w, "  detached", st.Detached, " ")
+	}
+	wrap(w, "  because", st.Why, ";")
+}
+
+// printGuests names the guests' ports, and the state of those that have no
+// link.
+func printGuests(w io.Writer, st bridge.Status) {
+	words := []string{}
+	for _, g := range st.Guests {
+		if !g.Up || !g.Carrier {
+			g.Name += " (" + linkText(g) + ")"
+		}
+		words = append(words, g.Name)
+	}
+	if len(words) == 0 {
+		words = []string{"none"}
+	}
+	wrap(w, "  guests", words, ", ")
+}
+
+func printPort(w io.Writer, label string, p *bridge.Port, more string) {
+	if p == nil {
+		wrap(w, label, []string{"missing"}, "")
+		return
+	}
+	line := fmt.Sprintf("%-11s %-15s %-10s %s %s", label, p.Name, linkText(*p), p.MAC, more)
+	say(w, strings.TrimRight(line, " "))
+}
+
+func linkText(p bridge.Port) string {
+	switch {
+	case !p.Up:
+		return "off"
+	case !p.Carrier:
+		return "no carrier"
+	}
+	return "up"
+}
+
+// wrap prints words behind a label, broken into lines that fit.
+func wrap(w io.Writer, label string, words []string, sep string) {
+	line := fmt.Sprintf("%-11s ", label)
+	empty := true
+	for i, word := range words {
+		if i < len(words)-1 {
+			word += strings.TrimRight(sep, " ")
+		}
+		if !empty && len(line)+1+len(word) > width {
+			say(w, line)
+			line, empty = strings.Repeat(" ", 12), true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	if !empty {
+		say(w, line)
+	}
+}

@@ -1,0 +1,228 @@
+// Package host is a snapshot of the host's network: what a plan is made from.
+//
+// It holds the kernel's own messages for what is moved (addresses, routes,
+// neighbours, nexthops) and parsed structs for what decisions need (links).
+// Nothing in it changes after Read, so planning is a pure function of it.
+package host
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"net"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// Host is the network of one network namespace at one time.
+type Host struct {
+	Links    []*Link // by index
+	Addrs    []rtnl.Msg
+	Routes   []rtnl.Msg // IPv4 in the order of the kernel's tables, then IPv6
+	Neighs   []rtnl.Msg // with the proxy entries
+	Nexthops []rtnl.Msg
+
+	// LiveRename says that an interface that is up can be renamed
+	// (Linux 6.2 and later).
+	LiveRename bool
+	// At is when it was read: lifetimes count from there.
+	At time.Duration
+
+	// Settings reads the settings of the interface of that name.
+	Settings func(name string) sysctl.Device
+	// Pinned says whether frames to a MAC address are sent to that bridge
+	// port by a static entry of the forwarding table.
+	Pinned func(port int, mac net.HardwareAddr) bool
+	// NewDevice is what the settings of a new interface begin with.
+	NewDevice sysctl.Device
+}
+
+// Read takes the snapshot.
+func Read(c *rtnl.Conn) (*Host, error) {
+	h := &Host{At: rtnl.Boottime(), LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), NewDevice: sysctl.ReadDevice("default")}
+	if err := h.readLinks(c); err != nil {
+		return nil, err
+	}
+	dumps := []struct {
+		into *[]rtnl.Msg
+		typ  uint16
+		body []byte
+	}{
+		{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)},
+		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET, unix.SizeofRtMsg)},
+		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6, unix.SizeofRtMsg)},
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET, unix.SizeofNdMsg)},
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6, unix.SizeofNdMsg)},
+		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
+		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
+		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
+	}
+	for _, d := range dumps {
+		msgs, err := c.Dump(d.typ, d.body)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			continue // a kernel without IPv6, or without nexthop objects (before 5.3)
+		}
+		if err != nil {
+			return nil, err
+		}
+		*d.into = append(*d.into, msgs...)
+	}
+	return h, nil
+}
+
+func family(af uint8, size int) []byte {
+	b := make([]byte, size)
+	b[0] = af
+	return b
+}
+
+// proxies asks for the proxy entries, which the plain dump leaves out.
+func proxies(af uint8) []byte {
+	b := family(af, unix.SizeofNdMsg)
+	b[10] = unix.NTF_PROXY // ndm_flags
+	return b
+}
+
+// readLinks leaves the counters out of the answer.
+func (h *Host) readLinks(c *rtnl.Conn) error {
+	const skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
+	req := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.
+		With(unix.IFLA_EXT_MASK, rtnl.U32Bytes(skipStats))
+	msgs, err := c.Dump(unix.RTM_GETLINK, req.Body)
+	if err != nil {
+		return err
+	}
+	for _, m := range msgs {
+		if l := parseLink(m); l != nil && m.Type == unix.RTM_NEWLINK {
+			h.Links = append(h.Links, l)
+		}
+	}
+	slices.SortFunc(h.Links, func(a, b *Link) int { return cmp.Compare(a.Index, b.Index) })
+	return nil
+}
+
+// ReadLink reads one interface as it is now.
+func ReadLink(c *rtnl.Conn, index int) (*Link, error) {
+	req := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}
+	copy(req.Body[4:8], rtnl.U32Bytes(uint32(index)))
+	m, err := c.Get(unix.RTM_GETLINK, req.Body)
+	if err != nil {
+		return nil, err
+	}
+	return parseLink(m), nil
+}
+
+// pinned looks into the forwarding tables when it is asked.
+func pinned(c *rtnl.Conn) func(int, net.HardwareAddr) bool {
+	return func(port int, mac net.HardwareAddr) bool {
+		entries, err := c.Dump(unix.RTM_GETNEIGH, family(unix.AF_BRIDGE, unix.SizeofNdMsg))
+		if err != nil {
+			return false
+		}
+		for _, m := range entries {
+			static := m.Fixed() != nil && m.Fixed()[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) == unix.NUD_NOARP
+			if static && m.Uses(port) && bytes.Equal(m.Get(unix.NDA_LLADDR), mac) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// Index finds an interface by index; nil if there is none.
+func (h *Host) Index(index int) *Link {
+	for _, l := range h.Links {
+		if l.Index == index {
+			return l
+		}
+	}
+	return nil
+}
+
+// Name finds an interface by its name or one of its alternative names; nil
+// if there is none.
+func (h *Host) Name(name string) *Link {
+	for _, l := range h.Links {
+		if l.Name == name || slices.Contains(l.AltNames, name) {
+			return l
+		}
+	}
+	return nil
+}
+
+// Ports are the ports of the bridge with that index.
+func (h *Host) Ports(bridge int) []*Link {
+	var ports []*Link
+	for _, l := range h.Links {
+		if bridge != 0 && l.Master == bridge {
+			ports = append(ports, l)
+		}
+	}
+	return ports
+}
+
+// Above are the interfaces that stand on the one with that index: VLANs,
+// macvlans, tunnels bound to it.
+func (h *Host) Above(index int) []*Link {
+	var above []*Link
+	for _, l := range h.Links {
+		if l.Lower == index && !l.Elsewhere && l.Kind != "veth" {
+			above = append(above, l)
+		}
+	}
+	return above
+}
+
+// Names is what the indexes are called.
+func (h *Host) Names() rtnl.Names {
+	names := rtnl.Names{}
+	for _, l := range h.Links {
+		names[l.Index] = l.Name
+	}
+	return names
+}
+
+// liveRename reads the kernel's release: there is no other way to ask.
+func liveRename() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	return atLeast(rtnl.String(u.Release[:]), 6, 2)
+}
+
+// atLeast compares a release such as "6.1.0-18-amd64" with a version.
+func atLeast(release string, major, minor int) bool {
+	var v [2]int
+	part := 0
+	for _, c := range release {
+		switch {
+		case c >= '0' && c <= '9':
+			v[part] = v[part]*10 + int(c-'0')
+		case c == '.' && part == 0:
+			part++
+		default:
+			return cmp.Or(cmp.Compare(v[0], major), cmp.Compare(v[1], minor)) >= 0
+		}
+	}
+	return cmp.Or(cmp.Compare(v[0], major), cmp.Compare(v[1], minor)) >= 0
+}
+
+// Moved is the host after everything on one interface has moved to another.
+func (h *Host) Moved(from, to int) *Host {
+	moved := *h
+	for _, list := range []*[]rtnl.Msg{&moved.Addrs, &moved.Routes, &moved.Neighs, &moved.Nexthops} {
+		*list = slices.Clone(*list)
+		for i, m := range *list {
+			if m.Uses(from) {
+				(*list)[i] = m.Retarget(from, to)
+			}
+		}
+	}
+	return &moved
+}

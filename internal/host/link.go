@@ -1,0 +1,174 @@
+package host
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// Attributes that golang.org/x/sys/unix does not name (linux/if_link.h).
+const (
+	iflaBrForwardDelay  = 1
+	iflaBrStpState      = 5
+	iflaBrVlanFiltering = 7
+	iflaBrMcastSnooping = 23
+	iflaBrportState     = 1
+	iflaInet6AddrGen    = 8
+)
+
+// Forwarding is a bridge port's state in which frames pass
+// (BR_STATE_FORWARDING, linux/if_bridge.h).
+const Forwarding = 3
+
+// operUp is IF_OPER_UP (linux/if.h).
+const operUp = 6
+
+// Link is one interface.
+type Link struct {
+	Index     int
+	Name      string
+	AltNames  []string // further names by which the kernel finds it
+	Kind      string   // "bridge", "veth", …; "" for a device of a driver
+	Ethernet  bool
+	MAC       net.HardwareAddr
+	MTU       uint32 // bytes
+	TxQLen    uint32 // packets
+	Flags     uint32 // IFF_…
+	Master    int    // index of the bridge, bond or VRF it is a port of, 0 if none
+	Lower     int    // index of what it stands on (a VLAN's NIC, a veth's peer), 0 if none
+	Elsewhere bool   // Lower is an index of another network namespace
+	Alias     string
+	Group     uint32
+	AddrGen   uint8 // how IPv6 makes addresses, IN6_ADDR_GEN_MODE_…
+	Inet6     bool  // IPv6 is on this interface at all
+	PortState uint8 // a bridge port's state
+	OperUp    bool  // the kernel has finished bringing it up: what is sent is not dropped
+	Bridge    BridgeInfo
+}
+
+// BridgeInfo is what a bridge has besides.
+type BridgeInfo struct {
+	STP           bool
+	ForwardDelay  uint32 // USER_HZ, hundredths of a second
+	Snooping      bool   // multicast snooping
+	VLANFiltering bool
+}
+
+// Up says whether the interface is switched on.
+func (l *Link) Up() bool { return l.Flags&unix.IFF_UP != 0 }
+
+// Running says whether it has a carrier and can send.
+func (l *Link) Running() bool { return l.Flags&unix.IFF_LOWER_UP != 0 }
+
+// parseLink reads an RTM_NEWLINK.
+func parseLink(m rtnl.Msg) *Link {
+	fixed := m.Fixed()
+	if fixed == nil {
+		return nil
+	}
+	l := &Link{
+		Index:    int(int32(rtnl.U32(fixed[4:8]))),
+		Flags:    rtnl.U32(fixed[8:12]),
+		Ethernet: fixed[2] == unix.ARPHRD_ETHER && fixed[3] == 0,
+	}
+	for a := range m.Attrs() {
+		switch a.Type {
+		case unix.IFLA_IFNAME:
+			l.Name = rtnl.String(a.Value)
+		case unix.IFLA_ADDRESS:
+			l.MAC = net.HardwareAddr(a.Value)
+		case unix.IFLA_OPERSTATE:
+			l.OperUp = len(a.Value) == 1 && a.Value[0] == operUp
+		case unix.IFLA_MTU:
+			l.MTU = rtnl.U32(a.Value)
+		case unix.IFLA_TXQLEN:
+			l.TxQLen = rtnl.U32(a.Value)
+		case unix.IFLA_MASTER:
+			l.Master = int(rtnl.U32(a.Value))
+		case unix.IFLA_LINK:
+			l.Lower = int(rtnl.U32(a.Value))
+		case unix.IFLA_LINK_NETNSID:
+			l.Elsewhere = true
+		case unix.IFLA_IFALIAS:
+			l.Alias = rtnl.String(a.Value)
+		case unix.IFLA_GROUP:
+			l.Group = rtnl.U32(a.Value)
+		case unix.IFLA_PROP_LIST:
+			l.parseNames(a.Value)
+		case unix.IFLA_LINKINFO:
+			l.parseInfo(a.Value)
+		case unix.IFLA_AF_SPEC:
+			l.parseInet6(a.Value)
+		}
+	}
+	return l
+}
+
+func (l *Link) parseNames(b []byte) {
+	for a := range rtnl.ParseAttrs(b) {
+		if a.Type == unix.IFLA_ALT_IFNAME {
+			l.AltNames = append(l.AltNames, rtnl.String(a.Value))
+		}
+	}
+}
+
+func (l *Link) parseInfo(b []byte) {
+	slave := ""
+	for a := range rtnl.ParseAttrs(b) {
+		switch a.Type {
+		case unix.IFLA_INFO_KIND:
+			l.Kind = rtnl.String(a.Value)
+		case unix.IFLA_INFO_SLAVE_KIND:
+			slave = rtnl.String(a.Value)
+		case unix.IFLA_INFO_DATA:
+			if l.Kind == "bridge" {
+				l.Bridge = parseBridge(a.Value)
+			}
+		case unix.IFLA_INFO_SLAVE_DATA:
+			if slave == "bridge" {
+				l.PortState = portState(a.Value)
+			}
+		}
+	}
+}
+
+func parseBridge(b []byte) (info BridgeInfo) {
+	for a := range rtnl.ParseAttrs(b) {
+		switch a.Type {
+		case iflaBrForwardDelay:
+			info.ForwardDelay = rtnl.U32(a.Value)
+		case iflaBrStpState:
+			info.STP = rtnl.U32(a.Value) != 0
+		case iflaBrVlanFiltering:
+			info.VLANFiltering = a.Value[0] != 0
+		case iflaBrMcastSnooping:
+			info.Snooping = a.Value[0] != 0
+		}
+	}
+	return info
+}
+
+func portState(b []byte) uint8 {
+	for a := range rtnl.ParseAttrs(b) {
+		if a.Type == iflaBrportState && len(a.Value) == 1 {
+			return a.Value[0]
+		}
+	}
+	return 0
+}
+
+func (l *Link) parseInet6(b []byte) {
+	for family := range rtnl.ParseAttrs(b) {
+		if family.Type != unix.AF_INET6 {
+			continue
+		}
+		l.Inet6 = true
+		for a := range rtnl.ParseAttrs(family.Value) {
+			if a.Type == iflaInet6AddrGen && len(a.Value) == 1 {
+				l.AddrGen = a.Value[0]
+			}
+		}
+	}
+}
