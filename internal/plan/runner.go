@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -131,9 +130,28 @@ func (r *Runner) undo(s Step) (left []string) {
 	for _, op := range s.Undo {
 		r.trace(op)
 		if err := op.Do(true); err != nil {
-			for _, c := range op.Commands() {
-				left = append(left, c+"   # "+strings.ReplaceAll(err.Error(), "\n", "; "))
-			}
+			left = append(left, leftOver(op, err)...)
+		}
+	}
+	return left
+}
+
+// leftOver is what an operation that failed leaves to do: the commands that
+// its errors name, else all of its own.
+func leftOver(op Op, err error) (left []string) {
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs = joined.Unwrap()
+	}
+	for _, e := range errs {
+		var failed interface{ FailedCommand() string }
+		commands := op.Commands()
+		why := e
+		if errors.As(e, &failed) {
+			commands, why = []string{failed.FailedCommand()}, errors.Unwrap(e)
+		}
+		for _, c := range commands {
+			left = append(left, fmt.Sprintf("%s   # %v", c, why))
 		}
 	}
 	return left
