@@ -1,11 +1,11 @@
 package bridge
 
 import (
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
 
@@ -18,51 +18,72 @@ func (b *builder) bridgeStep(s site) (int, plan.Step) {
 }
 
 // adoptBridge is the step that makes a bridge that is there already the one
-// that the network needs.
+// that the network needs. The kernel takes a forward delay of 0 only after STP
+// is off, and any when it is not yet on (br_set_forward_delay), but looks at
+// the delay first in one message.
 func (b *builder) adoptBridge(br *host.Link) plan.Step {
 	const flags = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_UP
 	return plan.Step{
 		Title: "use the bridge " + b.names[br.Index],
-		Do: b.ops(setFlags(br.Index, unix.IFF_NOARP|unix.IFF_UP, flags,
-			attrMAC(portMAC), attrBridge(false, 0, false))),
+		Do: b.ops(
+			setLink(br.Index, attrBridge(false, br.Bridge.ForwardDelay, false)),
+			setFlags(br.Index, unix.IFF_NOARP|unix.IFF_UP, flags,
+				attrMAC(portMAC), attrBridge(false, 0, false), attrAddrGen(addrGenNone))),
 		Undo: b.ops(setFlags(br.Index, br.Flags, flags,
-			attrMAC(br.MAC), attrBridge(br.Bridge.STP, br.Bridge.ForwardDelay, br.Bridge.Snooping))),
+			attrMAC(br.MAC), attrBridge(br.Bridge.STP, br.Bridge.ForwardDelay, br.Bridge.Snooping), attrAddrGen(br.AddrGen))),
 	}
 }
 
-// pairStep is the step that provides dom0's interface and port.
-func (b *builder) pairStep(s site, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
+// found is a pair that was there before start, as it was.
+type found struct {
+	Dev, Port                 *host.Link
+	DevSettings, PortSettings sysctl.Device
+}
+
+// foundPair is the pair at that site, nil if start has to create one.
+func (b *builder) foundPair(s site) *found {
 	if s.dev == nil {
-		return b.makePair(s.Want, s.nic, settings, bridge, up)
+		return nil
 	}
-	return pair{s.dev.Index, s.port.Index}, b.adoptPair(s.dev, s.port, s.nic, settings, bridge, up)
+	return &found{s.dev, s.port, b.h.Settings(s.VDev), b.h.Settings(s.VIF)}
 }
 
 // adoptPair is the step that makes a pair that is there already (Xen 3
 // kernels have one for each vifnum) dom0's: dev like the NIC, port in the
 // bridge.
-func (b *builder) adoptPair(dev, port, like *host.Link, settings sysctl.Device, bridge int, up bool) plan.Step {
-	name := b.names[dev.Index]
-	have := b.h.Settings(dev.Name)
-	on := uint32(0)
+func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, bridge int, up bool) plan.Step {
+	dev, port := f.Dev, f.Port
+	name, portName := b.names[dev.Index], b.names[port.Index]
+	flags := like.Flags & carried
 	if up {
-		on = unix.IFF_UP
+		flags |= unix.IFF_UP
 	}
-	identity := append(b.identity(like), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU), attrU32(unix.IFLA_TXQLEN, like.TxQLen))
-	was := append(b.identity(dev), attrMAC(dev.MAC), attrU32(unix.IFLA_MTU, dev.MTU), attrU32(unix.IFLA_TXQLEN, dev.TxQLen))
+	const portFlags = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_UP
 
-	do := settingsOf(name, settings, have, like.MTU)
+	do := settingsOf(name, settings, f.DevSettings, like.MTU)
+	do = append(do, b.noInet6(portName)...)
 	do = append(do, b.batch(
-		setFlags(port.Index, unix.IFF_NOARP|unix.IFF_UP, unix.IFF_NOARP|unix.IFF_MULTICAST|unix.IFF_UP,
-			attrMAC(portMAC), attrMaster(bridge), attrAddrGen(addrGenNone)),
-		setFlags(dev.Index, like.Flags&carried|on, carried|unix.IFF_UP, identity...),
+		setFlags(port.Index, unix.IFF_NOARP|unix.IFF_UP, portFlags, attrMAC(portMAC),
+			attrU32(unix.IFLA_MTU, like.MTU), attrMaster(bridge), attrAddrGen(addrGenNone)),
+		setFlags(dev.Index, flags, carried|unix.IFF_UP, b.shape(like, addrGenNone)...),
 	))
-	do = append(do, b.noInet6(b.names[port.Index])...)
-	undo := []plan.Op{b.batch([]rtnl.Msg{
-		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, was...),
-		setFlags(port.Index, port.Flags, unix.IFF_NOARP|unix.IFF_MULTICAST|unix.IFF_UP,
-			attrMAC(port.MAC), attrMaster(0), attrAddrGen(port.AddrGen)),
-	}...)}
-	undo = append(undo, settingsOf(name, have, settings, dev.MTU)...)
-	return plan.Step{Title: "use " + name + " and " + b.names[port.Index] + ", dom0's port", Do: do, Undo: undo}
+	undo := []plan.Op{b.batch(
+		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, b.shape(dev, dev.AddrGen)...),
+		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
+			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),
+	)}
+	undo = append(undo, settingsOf(name, f.DevSettings, settings, dev.MTU)...)
+	if v, ok := f.PortSettings[disableIPv6]; ok {
+		undo = append(undo, &sysctl.Write{Sets: []sysctl.Set{{Name: disableIPv6.Of(portName), Value: v}}})
+	}
+	return plan.Step{Title: "use " + name + " and " + portName + ", dom0's port", Do: do, Undo: undo}
+}
+
+// shape is all attributes of a link that adoptPair changes.
+func (b *builder) shape(l *host.Link, addrGen uint8) []*nl.RtAttr {
+	alias := nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(l.Alias))
+	return []*nl.RtAttr{
+		attrMAC(l.MAC), attrU32(unix.IFLA_MTU, l.MTU), attrU32(unix.IFLA_TXQLEN, l.TxQLen),
+		attrU32(unix.IFLA_GROUP, l.Group), alias, attrAddrGen(addrGen),
+	}
 }

@@ -20,7 +20,8 @@ type Record struct {
 	NICMAC string // the NIC's own address
 
 	// What was there before start, as it was; nil for what start created.
-	FoundBridge, FoundDev, FoundPort *host.Link `json:",omitempty"`
+	FoundBridge *host.Link `json:",omitempty"`
+	FoundPair   *found     `json:",omitempty"`
 }
 
 // Store keeps records and detached guests' ports below a directory.

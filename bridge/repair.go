@@ -69,7 +69,10 @@ func (s *site) bridgeDifferences() []difference {
 	b := s.br.Bridge
 	if b.STP || b.ForwardDelay != 0 {
 		ds = append(ds, difference{s.Bridge + " has STP or a forward delay",
-			[]rtnl.Msg{setLink(s.br.Index, attrBridge(false, 0, b.Snooping))},
+			[]rtnl.Msg{
+				setLink(s.br.Index, attrBridge(false, b.ForwardDelay, b.Snooping)),
+				setLink(s.br.Index, attrBridge(false, 0, b.Snooping)),
+			},
 			[]rtnl.Msg{setLink(s.br.Index, attrBridge(b.STP, b.ForwardDelay, b.Snooping))}})
 	}
 	return ds

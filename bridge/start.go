@@ -21,14 +21,14 @@ import (
 // What dom0 sends by the NIC until then still leaves by the NIC.
 func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	var p plan.Plan
-	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), FoundBridge: s.br, FoundDev: s.dev, FoundPort: s.port}
+	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), FoundBridge: s.br, FoundPair: b.foundPair(s)}
 	state := b.h.State(s.nic.Index)
 	settings := b.h.Settings(s.NetDev)
 
 	bridge, step := b.bridgeStep(s)
 	p.Add(step)
 	live := b.h.LiveRename
-	pair, step := b.pairStep(s, settings, bridge, live && s.nic.Up())
+	pair, step := b.pairStep(s, rec.FoundPair, settings, bridge, live && s.nic.Up())
 	p.Add(step, b.pinVLANs(s.nic))
 	m := move{builder: b, s: s, bridge: bridge, pair: pair, state: state, settings: settings}
 	if live {
@@ -38,6 +38,14 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	}
 	p.Add(b.attach(guests, bridge))
 	return p.Steps, rec
+}
+
+// pairStep is the step that provides dom0's interface and port.
+func (b *builder) pairStep(s site, f *found, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
+	if f == nil {
+		return b.makePair(s.Want, s.nic, settings, bridge, up)
+	}
+	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, s.nic, settings, bridge, up)
 }
 
 // move is one NIC's change from dom0's interface to a port of the bridge.

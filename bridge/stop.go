@@ -158,8 +158,8 @@ func (m *move) offlineBack() []plan.Step {
 // found as it was.
 func (m *move) removePair(rec *Record) plan.Step {
 	dev := *m.s.dev
-	if rec.FoundDev != nil && rec.FoundPort != nil {
-		return m.adoptPair(rec.FoundDev, rec.FoundPort, &dev, m.settings, m.bridge, dev.Up()).
+	if rec.FoundPair != nil {
+		return m.adoptPair(rec.FoundPair, &dev, m.settings, m.bridge, dev.Up()).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
 	_, step := m.makePair(m.s.Want, &dev, m.settings, m.bridge, dev.Up())

@@ -246,7 +246,7 @@ func (c *call) plan() (*plan.Plan, []string, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		lines := texts(outcomes)
+		lines := texts(outcomes, true)
 		if c.req.IPForward != nil {
 			steps, err := c.forward.Start(*c.req.IPForward)
 			if err != nil {
@@ -260,7 +260,7 @@ func (c *call) plan() (*plan.Plan, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	lines := texts(outcomes)
+	lines := texts(outcomes, false)
 	last, err := c.lastStop()
 	if err != nil || !last {
 		return p, lines, err
@@ -273,11 +273,13 @@ func (c *call) plan() (*plan.Plan, []string, error) {
 	return p, lines, err
 }
 
-func texts(outcomes []bridge.Outcome) []string {
+// texts tells what came of each bridge; why adds where the values come from
+// that were not named.
+func texts(outcomes []bridge.Outcome, why bool) []string {
 	var lines []string
 	for _, o := range outcomes {
 		line := o.Text
-		if o.Changed && len(o.Why) > 0 {
+		if why && o.Changed && len(o.Why) > 0 {
 			line += " (" + strings.Join(o.Why, "; ") + ")"
 		}
 		lines = append(lines, line)

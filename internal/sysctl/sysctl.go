@@ -78,6 +78,16 @@ type Key struct{ Dir, Name string }
 // Of is the setting's name for that interface.
 func (k Key) Of(device string) string { return k.Dir + "/" + device + "/" + k.Name }
 
+// MarshalText implements encoding.TextMarshaler: a Device can be kept as JSON.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.Dir + "/" + k.Name), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Key) UnmarshalText(b []byte) error {
+	k.Dir, k.Name = filepath.Split(string(b))
+	k.Dir = strings.TrimSuffix(k.Dir, "/")
+	return nil
+}
+
 // notState are files that are no state to carry over.
 var notState = map[string]bool{
 	"mc_forwarding":       true, // read only: set by a multicast routing daemon

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"xbr-script/internal/nstest"
+)
+
+var update = flag.Bool("update", false, "write what the scripts compare with")
+
+// TestMain lets the test binary stand for the program under both of its
+// names, so that the scripts run the real one.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main})
+}
+
+// TestScript runs testdata/script/*.txt, each in a network namespace of its
+// own. Besides testscript's commands they have "state save" and "state same":
+// the whole state of the network is as it was.
+func TestScript(t *testing.T) {
+	seeds, err := filepath.Abs("testdata/seeds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			nstest.New(env.T())
+			env.Setenv("SEEDS", seeds)
+			env.Values["states"] = map[string]nstest.State{}
+			return layOut(env)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"state": state},
+	})
+}
+
+// layOut gives dom0 what both seeds begin with: eth0 with addresses and a
+// gateway on a LAN, and eth1 and eth2 without. A stand-in for dummy0 is made
+// of ifb, as not every kernel has the driver.
+func layOut(env *testscript.Env) error {
+	t := adapter{env.T()}
+	nstest.Script(t, `
+ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
+ip link add eth1 address 00:16:3e:00:00:02 type veth peer name lan1
+ip link add eth2 address 00:16:3e:00:00:03 type veth peer name lan2
+ip link add dummy0 address 00:16:3e:00:00:04 type ifb
+for i in 0 1 2; do ip link set lan$i addrgenmode none; ip link set lan$i up; ip link set eth$i up; done
+ip link set dummy0 up; ip link set dummy0 down # what has been up once has a queue
+ip addr add 192.168.0.2/24 broadcast 192.168.0.255 dev eth0
+ip addr add 192.168.0.3/24 dev eth0
+ip addr add 2001:db8::2/64 dev eth0 nodad
+ip route add default via 192.168.0.1
+ip -6 route add default via 2001:db8::1
+for i in 0 1 2; do ip link set eth$i addrgenmode none; ip -6 addr flush dev eth$i scope link; done
+ip -6 addr add fe80::1:2/64 dev eth0 nodad
+`)
+	// /etc/xen of the namespace is not the machine's.
+	for _, dir := range []string{"etc/xen/scripts"} {
+		if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	nstest.Run(t, "sh", "-ec", "mkdir -p /etc/xen && mount -t tmpfs tmpfs /etc/xen && mkdir /etc/xen/scripts")
+	return nil
+}
+
+// adapter makes testscript's T one for nstest.
+type adapter struct{ testscript.T }
+
+// state is the script command: "state save NAME", "state same NAME".
+func state(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: state save|same NAME")
+	}
+	t := scriptT{ts}
+	states := ts.Value("states").(map[string]nstest.State)
+	switch args[0] {
+	case "save":
+		states[args[1]] = nstest.ReadState(t)
+	case "same":
+		diff := nstest.Settled(t, states[args[1]], nstest.Whole)
+		if (diff == "") == neg {
+			ts.Fatalf("state %s: %s", args[1], diff)
+		}
+	}
+}
+
+// scriptT makes a running script a T for nstest.
+type scriptT struct{ ts *testscript.TestScript }
+
+func (s scriptT) Skip(args ...any)  { s.ts.Fatalf("%s", fmt.Sprint(args...)) }
+func (s scriptT) Fatal(args ...any) { s.ts.Fatalf("%s", fmt.Sprint(args...)) }
