@@ -1,0 +1,116 @@
+# `make` lists the targets. `make test` and `make demo` are meant to be the
+# first command on a fresh machine: they install what they need.
+
+# The version that the binary reports. The length of the commit's name is
+# fixed because git's own choice grows with the size of the clone. Without git
+# (a source archive): make build VERSION=1.2.3.
+VERSION = $(or $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null),dev)
+
+# Where `make install` puts things; DESTDIR goes in front of all of them.
+prefix  = /usr/local
+sbindir = $(prefix)/sbin
+mandir  = $(prefix)/share/man
+xendir  = /etc/xen/scripts
+
+# How long `make fuzz` runs each target, and further flags for `go test`.
+FUZZTIME  = 30s
+TESTFLAGS =
+
+GO = go
+# Tools have a go.mod of their own, apart from the product's.
+TOOL = $(GO) tool -modfile=tools/go.mod
+SHELLSCRIPTS = .ci/run $(wildcard scripts/*.sh)
+
+# The product is pure Go: it is built, tested and linted so. Only the race
+# detector wants cgo.
+export CGO_ENABLED = 0
+
+# One line of a recipe stops at its first failing command.
+.SHELLFLAGS = -ec
+.DEFAULT_GOAL = help
+.PHONY: help deps build test race lint demo fuzz vuln install uninstall clean
+
+help: ## list the targets
+	@echo "usage: make TARGET"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+deps:
+	@scripts/deps.sh
+
+# The same commit and the same Go give the same bytes, from any folder.
+build: ## build the static binary, ./xbr-script
+	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)' -o xbr-script .
+
+# -count=1: the tests look at the kernel, which go's cache of results does not.
+test: deps ## run the tests (as root: they make network namespaces)
+	$(GO) test -count=1 $(TESTFLAGS) ./...
+
+race: ## run the tests with the race detector
+	@scripts/deps.sh --race
+	CGO_ENABLED=1 $(GO) test -race -count=1 $(TESTFLAGS) ./...
+
+lint: ## check format, go.mod, code and shell scripts
+	@scripts/deps.sh --lint
+	@echo 'gofmt -s -l .'; unformatted=$$(gofmt -s -l .); \
+	if [ -n "$$unformatted" ]; then \
+		printf 'not formatted (gofmt -s -w):\n%s\n' "$$unformatted" >&2; exit 1; \
+	fi
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run --allow-parallel-runners ./...
+	shellcheck $(SHELLSCRIPTS)
+
+demo: deps build ## show a whole network come up, work and come down
+	scripts/demo.sh
+
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@packages=$$($(GO) list ./...); \
+	for package in $$packages; do \
+		listed=$$($(GO) test -list '^Fuzz' "$$package"); \
+		for target in $$(printf '%s\n' "$$listed" | grep '^Fuzz'); do \
+			echo "fuzz $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+# Not part of lint: it asks the Go vulnerability database.
+vuln: ## look the dependencies up in the Go vulnerability database
+	$(TOOL) govulncheck ./...
+
+# Builds only if there is no binary yet, so that `make build && sudo make
+# install` installs the bytes that were built, with no Go in root's PATH.
+xbr-script:
+	$(MAKE) build
+
+# A link in Xen's folder is ours if it leads to some */sbin/xbr-script;
+# anything else of that name is left as it is.
+define is_ours
+is_ours() { case $$(readlink "$$1") in */sbin/xbr-script) ;; *) false ;; esac; }
+endef
+
+install: xbr-script ## install the binary, the man page and Xen's links
+	install -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(mandir)/man8' '$(DESTDIR)$(xendir)'
+	install -m 755 xbr-script '$(DESTDIR)$(sbindir)/xbr-script'
+	install -m 644 scripts/xbr-script.8 '$(DESTDIR)$(mandir)/man8/xbr-script.8'
+	@$(is_ours); \
+	for name in xbr-script network-bridge; do \
+		link='$(DESTDIR)$(xendir)'/$$name; \
+		if is_ours "$$link" || { [ ! -e "$$link" ] && [ ! -L "$$link" ]; }; then \
+			echo "ln -sfn $(sbindir)/xbr-script $$link"; \
+			ln -sfn '$(sbindir)/xbr-script' "$$link"; \
+		else \
+			echo "install: $$link is not ours: left as it is" >&2; \
+			echo "install: hint: to use xbr-script under this name, move that file away and install again" >&2; \
+		fi; \
+	done
+
+uninstall: ## remove what install put there
+	@$(is_ours); \
+	for name in xbr-script network-bridge; do \
+		link='$(DESTDIR)$(xendir)'/$$name; \
+		if is_ours "$$link"; then echo "rm -f $$link"; rm -f "$$link"; fi; \
+	done
+	rm -f '$(DESTDIR)$(sbindir)/xbr-script' '$(DESTDIR)$(mandir)/man8/xbr-script.8'
+
+clean: ## remove what build made
+	rm -f xbr-script

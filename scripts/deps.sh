@@ -1,0 +1,87 @@
+#!/bin/sh
+# Installs with apt the programs that the tests and the demo run, and only
+# those that are missing; when all are there it does nothing.
+#
+#   scripts/deps.sh           what `make test` and `make demo` need
+#   scripts/deps.sh --race    and what `make race` needs (a C compiler)
+#   scripts/deps.sh --lint    and what `make lint` needs
+set -eu
+
+# ip, iptables and brctl may live where only root's PATH looks.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+missing=
+
+# need PROGRAM PACKAGE...: PACKAGEs are missing if PROGRAM is.
+need() {
+	program=$1
+	shift
+	command -v "$program" >/dev/null 2>&1 && return
+	for package; do
+		case " $missing " in
+		*" $package "*) ;;
+		*) missing="$missing${missing:+ }$package" ;;
+		esac
+	done
+}
+
+# look sets $missing, for the options given.
+look() {
+	missing=
+	need ip iproute2
+	need iptables iptables
+	need brctl bridge-utils
+	need ping iputils-ping
+	need modprobe kmod
+	need sysctl procps
+	need ps procps
+	for option; do
+		case $option in
+		--race) need gcc gcc libc6-dev ;;
+		--lint) need shellcheck shellcheck ;;
+		*)
+			echo "deps.sh: unknown option '$option' (known: --race, --lint)" >&2
+			exit 2
+			;;
+		esac
+	done
+}
+
+# give_up WHY: says what a person has to install, and ends.
+give_up() {
+	{
+		echo "deps.sh: cannot install what is missing: $1"
+		echo "deps.sh: hint: as root: apt-get update && apt-get install $missing"
+		echo "deps.sh: hint: or your system's packages of the same programs"
+	} >&2
+	exit 1
+}
+
+install_missing() {
+	# $missing is a list: it has to split into words.
+	# shellcheck disable=SC2086
+	apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+		install $missing </dev/null >"$log" 2>&1
+}
+
+look "$@"
+[ -n "$missing" ] || exit 0
+[ "$(id -u)" -eq 0 ] || give_up "not root"
+command -v apt-get >/dev/null 2>&1 || give_up "no apt-get here"
+
+echo "deps.sh: installing $missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Package lists may be absent (a fresh container) or too old: only then are
+# they fetched.
+if ! install_missing; then
+	if ! apt-get -qq update </dev/null >"$log" 2>&1 || ! install_missing; then
+		cat "$log" >&2
+		give_up "apt-get failed"
+	fi
+fi
+
+look "$@"
+[ -z "$missing" ] || give_up "still not found after the installation"
