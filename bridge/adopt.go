@@ -26,9 +26,8 @@ func (b *builder) adoptBridge(br *host.Link) plan.Step {
 	return plan.Step{
 		Title: "use the bridge " + b.names[br.Index],
 		Do: b.ops(
-			setLink(br.Index, attrBridge(false, br.Bridge.ForwardDelay, false)),
-			setFlags(br.Index, unix.IFF_NOARP|unix.IFF_UP, flags,
-				attrMAC(portMAC), attrBridge(false, 0, false), attrAddrGen(addrGenNone))),
+			setLink(br.Index, attrBridge(false, br.Bridge.ForwardDelay, false), attrAddrGen(addrGenNone)),
+			setFlags(br.Index, unix.IFF_NOARP|unix.IFF_UP, flags, attrMAC(portMAC), attrBridge(false, 0, false))),
 		Undo: b.ops(setFlags(br.Index, br.Flags, flags,
 			attrMAC(br.MAC), attrBridge(br.Bridge.STP, br.Bridge.ForwardDelay, br.Bridge.Snooping), attrAddrGen(br.AddrGen))),
 	}
@@ -65,7 +64,10 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 	do = append(do, b.batch(
 		setFlags(port.Index, unix.IFF_NOARP|unix.IFF_UP, portFlags, attrMAC(portMAC),
 			attrU32(unix.IFLA_MTU, like.MTU), attrMaster(bridge), attrAddrGen(addrGenNone)),
-		setFlags(dev.Index, flags, carried|unix.IFF_UP, b.shape(like, addrGenNone)...),
+		// Apart: in one message the kernel switches it on first, and IPv6
+		// makes it an address.
+		setLink(dev.Index, b.shape(like, addrGenNone)...),
+		setFlags(dev.Index, flags, carried|unix.IFF_UP),
 	))
 	undo := []plan.Op{b.batch(
 		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, b.shape(dev, dev.AddrGen)...),

@@ -141,7 +141,8 @@ func (c *call) run() (int, error) {
 		return failed, err
 	}
 	if c.req.DryRun {
-		return done, c.dryRun(p, lines)
+		c.dryRun(p, lines)
+		return done, nil
 	}
 	if len(p.Steps) > 0 {
 		if err := c.runner().Run(ctx, p); err != nil {
@@ -306,14 +307,12 @@ func (c *call) lastStop() (bool, error) {
 }
 
 // dryRun prints the plan as a script.
-func (c *call) dryRun(p *plan.Plan, lines []string) error {
+func (c *call) dryRun(p *plan.Plan, lines []string) {
 	commands := p.Commands()
 	if len(commands) == 0 {
 		say(c.stdout, "# nothing to do: "+strings.Join(lines, "; "))
-		return nil
 	}
 	for _, line := range commands {
 		say(c.stdout, line)
 	}
-	return nil
 }

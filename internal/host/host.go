@@ -54,10 +54,10 @@ func Read(c *rtnl.Conn) (*Host, error) {
 		body []byte
 	}{
 		{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)},
-		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET, unix.SizeofRtMsg)},
-		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6, unix.SizeofRtMsg)},
-		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET, unix.SizeofNdMsg)},
-		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6, unix.SizeofNdMsg)},
+		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET)},
+		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6)},
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET)},
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6)},
 		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
 		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
 		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
@@ -75,15 +75,17 @@ func Read(c *rtnl.Conn) (*Host, error) {
 	return h, nil
 }
 
-func family(af uint8, size int) []byte {
-	b := make([]byte, size)
+// family begins a request: struct rtmsg and struct ndmsg are of one size and
+// both begin with the address family.
+func family(af uint8) []byte {
+	b := make([]byte, unix.SizeofRtMsg)
 	b[0] = af
 	return b
 }
 
 // proxies asks for the proxy entries, which the plain dump leaves out.
 func proxies(af uint8) []byte {
-	b := family(af, unix.SizeofNdMsg)
+	b := family(af)
 	b[10] = unix.NTF_PROXY // ndm_flags
 	return b
 }
@@ -120,12 +122,13 @@ func ReadLink(c *rtnl.Conn, index int) (*Link, error) {
 // pinned looks into the forwarding tables when it is asked.
 func pinned(c *rtnl.Conn) func(int, net.HardwareAddr) bool {
 	return func(port int, mac net.HardwareAddr) bool {
-		entries, err := c.Dump(unix.RTM_GETNEIGH, family(unix.AF_BRIDGE, unix.SizeofNdMsg))
+		entries, err := c.Dump(unix.RTM_GETNEIGH, family(unix.AF_BRIDGE))
 		if err != nil {
 			return false
 		}
 		for _, m := range entries {
-			static := m.Fixed() != nil && m.Fixed()[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) == unix.NUD_NOARP
+			f := m.Fixed()
+			static := len(f) == unix.SizeofNdMsg && f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) == unix.NUD_NOARP
 			if static && m.Uses(port) && bytes.Equal(m.Get(unix.NDA_LLADDR), mac) {
 				return true
 			}

@@ -138,11 +138,11 @@ func (k Kinds) decode(steps []wireStep) ([]Step, error) {
 func (k Kinds) decodeOps(ops []wireOp) ([]Op, error) {
 	out := make([]Op, len(ops))
 	for i, w := range ops {
-		make, ok := k[w.Kind]
+		empty, ok := k[w.Kind]
 		if !ok {
 			return nil, fmt.Errorf("there is no operation %q in this version", w.Kind)
 		}
-		op := make()
+		op := empty()
 		if err := json.Unmarshal(w.Op, op); err != nil {
 			return nil, err
 		}
