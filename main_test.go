@@ -62,6 +62,9 @@ ip route add default via 192.168.0.1
 ip -6 route add default via 2001:db8::1
 for i in 0 1 2; do ip link set eth$i addrgenmode none; ip -6 addr flush dev eth$i scope link; done
 ip -6 addr add fe80::1:2/64 dev eth0 nodad
+# the kernel finishes in the background
+until ip -6 route show table local | grep -q fe80::1:2; do sleep 0.02; done
+sleep 0.1
 `)
 	// /etc/xen of the namespace is not the machine's.
 	for _, dir := range []string{"etc/xen/scripts"} {

@@ -57,10 +57,20 @@ func (s *site) portDifferences(h *host.Host, l *host.Link) []difference {
 			[]rtnl.Msg{setLink(l.Index, attrMaster(s.br.Index))}, []rtnl.Msg{setLink(l.Index, attrMaster(0))}})
 	}
 	ds = append(ds, flagDifferences(l)...)
-	if l == s.nic && h.Pinned(s.port.Index, l.MAC) {
-		return ds // a NIC that cannot change its address, see setMAC
+	if l == s.nic && sameMAC(l.MAC, s.dev.MAC) {
+		return append(ds, s.pinDifference(h)...)
 	}
 	return append(ds, macDifference(l)...)
+}
+
+// pinDifference looks at a NIC that keeps its own address, see setMAC.
+func (s *site) pinDifference(h *host.Host) []difference {
+	if h.Pinned(s.port.Index, s.nic.MAC) {
+		return nil
+	}
+	pin := func(typ uint16) []rtnl.Msg { return []rtnl.Msg{fdb(typ, replaceFlags, s.port.Index, s.nic.MAC)} }
+	return []difference{{fmt.Sprintf("frames to %s are not sent to %s", s.nic.MAC, s.port.Name),
+		pin(unix.RTM_NEWNEIGH), pin(unix.RTM_DELNEIGH)}}
 }
 
 // bridgeDifferences looks at the bridge itself.
@@ -106,6 +116,10 @@ func macDifference(l *host.Link) []difference {
 
 // repair plans what a network that is up lacks: nothing, as a rule.
 func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
+	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
+		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+m.Name+" netdev="+s.NetDev,
+			"cannot put %s into %s: its card %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
+	}
 	ds := s.differences(p.Host)
 	if len(ds) == 0 {
 		return Outcome{Want: s.Want, Text: s.Bridge + " is up already"}, nil

@@ -16,11 +16,14 @@ import (
 // same destination takes its place.
 //
 // What needs no gateway comes first: the kernel accepts a gateway only where
-// it can be reached.
-func routeMsgs(h *host.Host, s host.State, to int) []rtnl.Msg {
-	r := rewriter{h: h, from: s.Index, to: to, done: map[string]bool{}}
+// it can be reached. On an interface that is not up the kernel makes no routes
+// for addresses.
+func routeMsgs(h *host.Host, s host.State, to int, up bool) []rtnl.Msg {
+	r := rewriter{h: h, from: s.Index, to: to, done: map[string]bool{}, made: map[string]bool{}}
 	direct, rest := split(s.Routes)
-	r.dropTwins4(s)
+	if up {
+		r.dropTwins4(s)
+	}
 	r.routes4(direct)
 	r.finalAddrs6(s)
 	r.routes6(direct)
@@ -62,6 +65,7 @@ type rewriter struct {
 	from, to int
 	groups   map[string][]rtnl.Msg // IPv4 routes by groupKey, in the kernel's order
 	done     map[string]bool       // groups that are dealt with
+	made     map[string]bool       // IPv6 prefix routes that the kernel makes, by prefixKey6
 	msgs     []rtnl.Msg
 }
 
@@ -149,14 +153,18 @@ func table(m rtnl.Msg) uint32 {
 func (r *rewriter) finalAddrs6(s host.State) {
 	have := map[string]bool{}
 	for _, m := range s.Routes {
-		if m.Family() == unix.AF_INET6 {
+		if isPrefixRoute6(m) {
 			have[prefixKey6(m)] = true
 		}
 	}
 	for _, a := range s.Addrs6 {
 		moved := a.Retarget(r.from, r.to)
 		r.add(final(moved))
-		if p, ok := prefixRoute6(moved); ok && !have[prefixKey6(p)] {
+		p, ok := prefixRoute6(moved)
+		switch {
+		case ok && have[prefixKey6(p)]:
+			r.made[prefixKey6(p)] = true
+		case ok:
 			r.add(p.As(unix.RTM_DELROUTE, 0))
 		}
 	}
@@ -173,6 +181,10 @@ func (r *rewriter) routes6(routes []rtnl.Msg) {
 			continue
 		}
 		moved := m.Retarget(r.from, r.to)
+		if isPrefixRoute6(m) && r.made[prefixKey6(m)] {
+			r.add(m.As(unix.RTM_DELROUTE, 0))
+			continue
+		}
 		if hasGateway(m) && m.Fixed()[5] != unix.RTPROT_RA {
 			r.add(moved.As(unix.RTM_NEWROUTE, replaceFlags))
 			continue
@@ -232,6 +244,12 @@ func prefixRoute(a rtnl.Msg, prefix netip.Prefix, scope uint8) rtnl.Msg {
 		m = m.With(unix.RTA_PRIORITY, metric)
 	}
 	return m
+}
+
+// isPrefixRoute6 says whether a route is like those that the kernel makes for
+// IPv6 addresses.
+func isPrefixRoute6(m rtnl.Msg) bool {
+	return m.Family() == unix.AF_INET6 && m.Fixed()[5] == unix.RTPROT_KERNEL && table(m) == unix.RT_TABLE_MAIN && !hasGateway(m)
 }
 
 // prefixKey6 compares prefix routes: by destination and metric.

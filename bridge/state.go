@@ -76,8 +76,9 @@ func addrFlags(m rtnl.Msg) uint32 {
 func (b *builder) moveRoutes(s host.State, to int) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + b.names[from] + " to " + b.names[to]
-	do := routeMsgs(b.h, s, to)
+	up := b.h.Index(from).Up()
+	do := routeMsgs(b.h, s, to, up)
 	b.h = b.h.Moved(from, to)
-	undo := routeMsgs(b.h, s.On(to), from)
+	undo := routeMsgs(b.h, s.On(to), from, up)
 	return plan.Step{Title: title, Do: b.ops(do...), Undo: b.ops(undo...)}
 }

@@ -100,6 +100,7 @@ func complain(stderr io.Writer, err error) int {
 	var usage *config.UsageError
 	var refusal *bridge.Refusal
 	var fail *plan.Failed
+	var bad *plan.BadJournal
 	switch {
 	case errors.As(err, &usage):
 		status, hint = badUsage, usage.Hint
@@ -108,8 +109,11 @@ func complain(stderr io.Writer, err error) int {
 	case errors.As(err, &fail):
 		hint = "everything was put back as it was"
 		if len(fail.Left) > 0 {
-			hint = "this is left to be done by hand:\n  " + strings.Join(fail.Left, "\n  ")
+			left := append(fail.Left, "rm "+plan.JournalPath(runDir)+"   # when all is done")
+			hint = "this is left to be done by hand:\n  " + strings.Join(left, "\n  ")
 		}
+	case errors.As(err, &bad):
+		hint = "look at the network with ip and brctl, put right what is not, then: rm " + bad.Path
 	}
 	say(stderr, "xbr-script: "+err.Error())
 	if hint != "" {

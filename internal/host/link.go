@@ -15,6 +15,7 @@ const (
 	iflaBrVlanFiltering = 7
 	iflaBrMcastSnooping = 23
 	iflaBrportState     = 1
+	iflaVxlanLink       = 3
 	iflaInet6AddrGen    = 8
 )
 
@@ -123,13 +124,26 @@ func (l *Link) parseInfo(b []byte) {
 		case unix.IFLA_INFO_SLAVE_KIND:
 			slave = rtnl.String(a.Value)
 		case unix.IFLA_INFO_DATA:
-			if l.Kind == "bridge" {
+			switch l.Kind {
+			case "bridge":
 				l.Bridge = parseBridge(a.Value)
+			case "vxlan":
+				l.parseVXLAN(a.Value)
 			}
 		case unix.IFLA_INFO_SLAVE_DATA:
 			if slave == "bridge" {
 				l.PortState = portState(a.Value)
 			}
+		}
+	}
+}
+
+// parseVXLAN finds the interface that a VXLAN is bound to, which the kernel
+// does not tell as IFLA_LINK.
+func (l *Link) parseVXLAN(b []byte) {
+	for a := range rtnl.ParseAttrs(b) {
+		if a.Type == iflaVxlanLink {
+			l.Lower = int(rtnl.U32(a.Value))
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (f *File) Do(bool) error {
 		return err
 	}
 	tmp := f.Path + ".new"
-	if err := os.WriteFile(tmp, []byte(*f.Content), 0o600); err != nil {
+	if err := os.WriteFile(tmp, []byte(*f.Content), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(tmp, f.Path)

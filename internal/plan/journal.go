@@ -28,6 +28,9 @@ type header struct {
 
 const journalVersion = 1
 
+// JournalPath is where the journal of a directory lies.
+func JournalPath(dir string) string { return filepath.Join(dir, journalName) }
+
 // journal is the record of a change under way: the header with the whole
 // plan, then a line for each step that begins ("do 3") or has been taken back
 // ("undone 3"). It lies under /run, so it dies with the kernel state that it
@@ -44,8 +47,8 @@ func create(dir string, h header) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, journalName)
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	path := JournalPath(dir)
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +86,7 @@ type Unfinished struct {
 
 // read finds the journal of an unfinished change; nil if there is none.
 func read(dir string, kinds Kinds) (*Unfinished, error) {
-	data, err := os.ReadFile(filepath.Join(dir, journalName))
+	data, err := os.ReadFile(JournalPath(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -93,14 +96,14 @@ func read(dir string, kinds Kinds) (*Unfinished, error) {
 	first, rest, whole := bytes.Cut(data, []byte("\n"))
 	var h header
 	if err := json.Unmarshal(first, &h); err != nil || !whole {
-		return nil, &BadJournal{filepath.Join(dir, journalName), err}
+		return nil, &BadJournal{JournalPath(dir), err}
 	}
 	if h.Version != journalVersion {
-		return nil, &BadJournal{filepath.Join(dir, journalName), fmt.Errorf("its version is %d, this program reads %d", h.Version, journalVersion)}
+		return nil, &BadJournal{JournalPath(dir), fmt.Errorf("its version is %d, this program reads %d", h.Version, journalVersion)}
 	}
 	steps, err := kinds.decode(h.Steps)
 	if err != nil {
-		return nil, &BadJournal{filepath.Join(dir, journalName), err}
+		return nil, &BadJournal{JournalPath(dir), err}
 	}
 	u := &Unfinished{Command: h.Command, PID: h.PID, Time: h.Time, Steps: steps, Undone: map[int]bool{}, boot: h.Boot}
 	u.marks(string(rest))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -166,7 +165,7 @@ func (r *Runner) Unfinished() (*Unfinished, error) {
 		return nil, err
 	}
 	if u.boot != bootID() {
-		return nil, os.Remove(filepath.Join(r.Dir, journalName))
+		return nil, os.Remove(JournalPath(r.Dir))
 	}
 	return u, nil
 }
@@ -174,7 +173,7 @@ func (r *Runner) Unfinished() (*Unfinished, error) {
 // Recover takes an unfinished change back. The error is nil, or a *Failed
 // that says what is left.
 func (r *Runner) Recover(u *Unfinished) error {
-	path := filepath.Join(r.Dir, journalName)
+	path := JournalPath(r.Dir)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return fmt.Errorf("cannot open the journal: %w", err)
