@@ -23,6 +23,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		plan.FileKind: func() plan.Op { return &plan.File{} },
 		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
 		macKind:       func() plan.Op { return &setMAC{Conn: c} },
+		arriveKind:    func() plan.Op { return &arrive{Conn: c} },
 		awaitKind:     func() plan.Op { return &await{Conn: c} },
 	}
 }
@@ -31,6 +32,7 @@ const (
 	relabelKind = "relabel"
 	awaitKind   = "await"
 	macKind     = "mac"
+	arriveKind  = "arrive"
 )
 
 // relabel puts the labels of IPv4 addresses right after their interface was
@@ -177,6 +179,58 @@ func (a *await) ready() (bool, error) {
 		return false, err
 	}
 	return l.PortState == host.Forwarding && l.OperUp, nil
+}
+
+// arrive waits until the kernel accepts packets to IPv6 addresses on the
+// interface that they were added to. It makes their local routes in the
+// background (addrconf_dad_work); until then the old interface must keep them.
+type arrive struct {
+	Index int
+	Addrs [][]byte
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// arriveLimit bounds the wait; an address that never gets there is found by
+// the check at the end.
+const arriveLimit = time.Second
+
+// Kind implements plan.Op.
+func (*arrive) Kind() string { return arriveKind }
+
+// Commands implements plan.Op: there is none, the ip program is slower than
+// the kernel.
+func (*arrive) Commands() []string { return nil }
+
+// Do implements plan.Op.
+func (a *arrive) Do(bool) error {
+	req := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
+	req.Body[0], req.Body[4] = unix.AF_INET6, unix.RT_TABLE_LOCAL
+	req = req.With(unix.RTA_OIF, rtnl.U32Bytes(uint32(a.Index)))
+	for start := time.Now(); time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
+		routes, err := a.Conn.DumpOnly(unix.RTM_GETROUTE, req.Body)
+		if err != nil {
+			return err
+		}
+		there := map[string]bool{}
+		for _, m := range routes {
+			if m.Uses(a.Index) && table(m) == unix.RT_TABLE_LOCAL && m.Fixed()[1] == 128 {
+				there[string(m.Get(unix.RTA_DST))] = true
+			}
+		}
+		if a.all(there) {
+			break
+		}
+	}
+	return nil
+}
+
+func (a *arrive) all(there map[string]bool) bool {
+	for _, addr := range a.Addrs {
+		if !there[string(addr)] {
+			return false
+		}
+	}
+	return true
 }
 
 // setMAC gives a NIC its MAC address as a port, or its own again. Not every

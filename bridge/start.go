@@ -68,7 +68,7 @@ func (m *move) live() []plan.Step {
 		m.rename(nic.Index, m.s.PDev, m.state.Addrs4, dev),
 		m.rename(dev, m.s.NetDev, nil, 0),
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
-		m.addState(target),
+		m.addState(target, nic.Up()),
 		m.enslave(),
 		m.moveRoutes(m.state, dev),
 		m.addrGen(dev, nic),
@@ -145,6 +145,7 @@ func (m *move) strip() plan.Step {
 	}
 	undo = append(undo, m.inet6Again()...)
 	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
+	undo = append(undo, m.arrived(m.state, nic.Up())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
 }
 
@@ -185,9 +186,9 @@ func (m *move) offline() []plan.Step {
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
 	}
 	if !nic.Up() {
-		return append(steps, m.addState(m.state.On(dev)), m.dropAddrs(), m.addrGen(dev, nic))
+		return append(steps, m.addState(m.state.On(dev), false), m.dropAddrs(), m.addrGen(dev, nic))
 	}
-	steps = append(steps, m.devUp(), m.awaitPort(true), m.addState(m.state.On(dev)), m.newRoutes(dev))
+	steps = append(steps, m.devUp(), m.awaitPort(true), m.addState(m.state.On(dev), true), m.newRoutes(dev))
 	return append(steps, m.dropAddrs(), m.addrGen(dev, nic))
 }
 

@@ -16,13 +16,32 @@ const (
 )
 
 // addState is the step that puts addresses and neighbours on an interface
-// beside those that the other has. Nothing is routed over it yet.
-func (b *builder) addState(s host.State) plan.Step {
+// beside those that the other has; up says whether it is switched on. Nothing
+// is routed over it yet.
+func (b *builder) addState(s host.State, up bool) plan.Step {
 	return plan.Step{
 		Title: "give " + b.names[s.Index] + " the addresses and neighbours",
-		Do:    b.ops(addStateMsgs(s)...),
+		Do:    append(b.ops(addStateMsgs(s)...), b.arrived(s, up)...),
 		Undo:  b.ops(delStateMsgs(s)...),
 	}
+}
+
+// arrived is the operation that waits for the state's IPv6 addresses.
+func (b *builder) arrived(s host.State, up bool) []plan.Op {
+	var addrs [][]byte
+	for _, m := range s.Addrs6 {
+		if addrFlags(m)&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
+			addr := m.Get(unix.IFA_LOCAL)
+			if addr == nil {
+				addr = m.Get(unix.IFA_ADDRESS)
+			}
+			addrs = append(addrs, addr)
+		}
+	}
+	if len(addrs) == 0 || !up {
+		return nil
+	}
+	return []plan.Op{&arrive{Index: s.Index, Addrs: addrs, Conn: b.conn}}
 }
 
 func addStateMsgs(s host.State) []rtnl.Msg {

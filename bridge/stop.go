@@ -72,7 +72,7 @@ func (m *move) liveBack() []plan.Step {
 	routes := m.moveRoutes(there, nic.Index)
 	steps = append(steps, routes, m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
-	return append(steps, m.addState(there).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
@@ -146,12 +146,12 @@ func (m *move) offlineBack() []plan.Step {
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state))
+	steps = append(steps, m.addState(m.state, up))
 	m.h = m.h.Moved(dev, nic.Index)
 	if up {
 		steps = append(steps, plan.Step{Title: "make the routes on " + m.s.NetDev, Do: m.ops(restoreRoutes(m.state)...)})
 	}
-	return append(steps, m.addState(there).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }
 
 // removePair deletes dom0's interface and port, or leaves a pair that start
