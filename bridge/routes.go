@@ -37,6 +37,67 @@ func routeMsgs(h *host.Host, s host.State, to int, up bool) []rtnl.Msg {
 	return r.msgs
 }
 
+// restoreRoutes makes routes and nexthops of s anew, on the same or another
+// interface, after s's own was switched off: the kernel then removes them, but
+// keeps a route of which a leg leaves by another interface.
+func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
+	r := rewriter{h: h, from: s.Index, to: to, done: map[string]bool{}, made: map[string]bool{}}
+	direct, rest := split(s.Routes)
+	r.dropTwins4(s)
+	r.remake4(direct)
+	r.finalAddrs6(s)
+	r.remake6(direct)
+	for _, m := range s.Nexthops { // the groups that had only members here are gone too
+		r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
+	}
+	for _, m := range s.Routes {
+		if m.Get(rtaNhID) != nil {
+			r.add(m.As(unix.RTM_NEWROUTE, appendFlags))
+		}
+	}
+	r.remake4(rest)
+	r.remake6(rest)
+	return r.msgs
+}
+
+// remake4 makes IPv4 routes. The first of a group goes to the front again, one
+// behind others is put in its place by putting those behind it on anew.
+func (r *rewriter) remake4(routes []rtnl.Msg) {
+	for _, m := range routes {
+		if m.Family() != unix.AF_INET || r.done[groupKey(m)] {
+			continue
+		}
+		r.done[groupKey(m)] = true
+		reorder := false
+		for i, m := range r.group(groupKey(m)) {
+			m = m.Settable()
+			flags := uint16(appendFlags)
+			if i == 0 {
+				flags = unix.NLM_F_CREATE
+			}
+			ours := m.Uses(r.from)
+			reorder = reorder || ours && i > 0
+			if ours || reorder {
+				r.add(m.As(unix.RTM_DELROUTE, 0), m.Retarget(r.from, r.to).As(unix.RTM_NEWROUTE, flags))
+			}
+		}
+	}
+}
+
+// remake6 makes IPv6 routes but those that the kernel has made.
+func (r *rewriter) remake6(routes []rtnl.Msg) {
+	for _, m := range routes {
+		if m.Family() != unix.AF_INET6 || isPrefixRoute6(m) && r.made[prefixKey6(m)] {
+			continue
+		}
+		flags := uint16(unix.NLM_F_CREATE)
+		if m.Get(unix.RTA_MULTIPATH) != nil {
+			flags = replaceFlags // legs elsewhere are still there
+		}
+		r.add(m.Retarget(r.from, r.to).As(unix.RTM_NEWROUTE, flags))
+	}
+}
+
 // split parts the routes that need no gateway from the others; those over a
 // nexthop object move with the object.
 func split(routes []rtnl.Msg) (direct, rest []rtnl.Msg) {

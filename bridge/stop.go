@@ -123,37 +123,6 @@ func (m *move) resettle() plan.Step {
 	}
 }
 
-// offlineBack is the way back on a kernel that renames only what is down.
-func (m *move) offlineBack() []plan.Step {
-	nic, dev := m.s.nic, m.pair.dev
-	there := m.state
-	devLink := *nic
-	devLink.Index = dev
-	off := *m
-	off.s.nic = &devLink
-	steps := []plan.Step{off.down(), m.rename(dev, m.s.VDev, there.Addrs4, nic.Index)}
-	m.state = there.On(nic.Index)
-	up := nic.Up()
-	steps = append(steps,
-		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),
-		m.rename(nic.Index, m.s.NetDev, nil, 0),
-		m.moveAltNames(dev, nic.Index, nic.AltNames),
-		m.resize(), m.resettle())
-	if up {
-		steps = append(steps, plan.Step{
-			Title: "switch " + m.s.NetDev + " on",
-			Do:    m.ops(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)),
-			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
-		})
-	}
-	steps = append(steps, m.addState(m.state, up))
-	m.h = m.h.Moved(dev, nic.Index)
-	if up {
-		steps = append(steps, plan.Step{Title: "make the routes on " + m.s.NetDev, Do: m.ops(restoreRoutes(m.state)...)})
-	}
-	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
-}
-
 // removePair deletes dom0's interface and port, or leaves a pair that start
 // found as it was.
 func (m *move) removePair(rec *Record) plan.Step {
