@@ -1,0 +1,176 @@
+package rtnl
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Batch is a list of messages that are sent together, in order: one operation
+// of a plan. It keeps itself as JSON in wire form, so that another process
+// can carry it out.
+type Batch struct {
+	Msgs  []Msg
+	Names Names         // what the interface indexes are called at that point, for Commands
+	At    time.Duration // Boottime when the lifetimes in Msgs were read
+
+	// Conn carries the messages; it is not kept.
+	Conn *Conn
+}
+
+// Kind names a Batch in a journal.
+const Kind = "netlink"
+
+// Kind implements plan.Op.
+func (*Batch) Kind() string { return Kind }
+
+// Commands are the ip(8) and bridge(8) command lines that do the same. Each
+// calls interfaces as they are called when its turn comes.
+func (b *Batch) Commands() []string {
+	return b.Names.commands(b.Msgs)
+}
+
+// Do sends the messages. What is already as asked counts as done, and so
+// does, when undoing, a change to an interface that is gone.
+func (b *Batch) Do(undoing bool) error {
+	msgs := aged(b.Msgs, Boottime()-b.At)
+	refused, err := b.Conn.Send(msgs)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	var lines []string // rendered when the first is needed
+	for _, e := range refused {
+		m := msgs[e.Index]
+		if already(m.Type, e.Errno) || undoing && gone(e.Errno) {
+			continue
+		}
+		if lines == nil {
+			lines = b.Names.commands(msgs)
+		}
+		errs = append(errs, &Refused{Command: lines[e.Index], Cause: e})
+		if !undoing {
+			break // the rest may only have failed because of this one
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Refused says which message the kernel did not accept.
+type Refused struct {
+	Command string // as an admin would type it
+	Cause   *Error
+}
+
+// FailedCommand is the command that would have done it.
+func (r *Refused) FailedCommand() string { return r.Command }
+
+func (r *Refused) Error() string { return fmt.Sprintf("%s: %s", r.Command, r.Cause) }
+
+// Unwrap gives the kernel's error.
+func (r *Refused) Unwrap() error { return r.Cause }
+
+// already says whether the refusal means that the object is there, or gone,
+// as the message wanted it.
+func already(typ uint16, e unix.Errno) bool {
+	switch typ {
+	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, NewLinkProp:
+		return e == unix.EEXIST
+	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
+		return e == unix.EADDRNOTAVAIL || gone(e)
+	}
+	return false
+}
+
+// gone says whether the refusal means that what the message is about does not
+// exist.
+func gone(e unix.Errno) bool {
+	return e == unix.ENODEV || e == unix.ENOENT || e == unix.ESRCH || e == unix.EADDRNOTAVAIL
+}
+
+// wireBatch is how a Batch is kept.
+type wireBatch struct {
+	Wire  []byte
+	Names Names
+	At    time.Duration
+}
+
+// MarshalJSON implements json.Marshaler.
+func (b *Batch) MarshalJSON() ([]byte, error) {
+	var wire []byte
+	for _, m := range b.Msgs {
+		wire = m.append(wire, 0, 0)
+	}
+	return json.Marshal(wireBatch{wire, b.Names, b.At})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *Batch) UnmarshalJSON(data []byte) error {
+	var w wireBatch
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
+	b.Msgs = nil
+	read := 0
+	for h, body := range split(w.Wire) {
+		b.Msgs = append(b.Msgs, Msg{h.Type, h.Flags, body})
+		read += align(int(h.Len))
+	}
+	if read != len(w.Wire) {
+		return fmt.Errorf("netlink batch: %d bytes at the end are no message", len(w.Wire)-read)
+	}
+	b.Names, b.At = w.Names, w.At
+	return nil
+}
+
+// infinity is the lifetime that never ends (linux/if_addr.h).
+const infinity = ^uint32(0)
+
+// aged takes the time that has passed since they were read off the messages'
+// lifetimes, and leaves out what has expired in the meantime.
+func aged(msgs []Msg, passed time.Duration) []Msg {
+	seconds := uint32(passed / time.Second)
+	if passed < time.Second {
+		return msgs
+	}
+	out := make([]Msg, 0, len(msgs))
+	for _, m := range msgs {
+		if m, alive := m.aged(seconds); alive {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// aged is the message with its lifetimes shortened; false if it has expired.
+func (m Msg) aged(seconds uint32) (Msg, bool) {
+	switch m.Type {
+	case unix.RTM_NEWADDR:
+		ci := m.Get(unix.IFA_CACHEINFO)
+		if len(ci) < 8 || native.Uint32(ci) == infinity && native.Uint32(ci[4:]) == infinity {
+			return m, true
+		}
+		ci = append([]byte(nil), ci...)
+		native.PutUint32(ci, shorten(native.Uint32(ci), seconds))
+		native.PutUint32(ci[4:], shorten(native.Uint32(ci[4:]), seconds))
+		return m.With(unix.IFA_CACHEINFO, ci), native.Uint32(ci[4:]) > 0
+	case unix.RTM_NEWROUTE:
+		b := m.Get(rtaExpires)
+		if len(b) != 4 {
+			return m, true
+		}
+		left := shorten(U32(b), seconds)
+		return m.With(rtaExpires, U32Bytes(left)), left > 0
+	}
+	return m, true
+}
+
+func shorten(lifetime, seconds uint32) uint32 {
+	if lifetime == infinity {
+		return lifetime
+	}
+	return lifetime - min(lifetime, seconds)
+}

@@ -1,0 +1,297 @@
+package rtnl
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sizes of one exchange. A chunk is what one sendmsg hands to the kernel; the
+// receive buffer must hold an error for each of its messages should all fail,
+// and one full dump message.
+const (
+	chunkBytes  = 128 << 10
+	bufferBytes = 4 << 20
+	readBytes   = 256 << 10
+)
+
+// dumpTries bounds how often a dump is asked for again that a change of the
+// kernel's tables interrupted.
+const dumpTries = 20
+
+// Conn is one rtnetlink socket. It is not for use by several goroutines.
+type Conn struct {
+	fd  int
+	seq uint32
+	buf []byte
+}
+
+// Dial opens a socket in the calling thread's network namespace.
+func Dial() (*Conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("netlink socket: %w", err)
+	}
+	c := &Conn{fd: fd, buf: make([]byte, readBytes)}
+	// The kernel's own words with an error (Linux 4.12), and headers only of
+	// the message it refers to (4.3); older kernels do without.
+	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
+	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
+	for _, opt := range []int{unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt, bufferBytes); errors.Is(err, unix.EPERM) {
+			continue // an ordinary user may read; nothing large is sent then
+		} else if err != nil {
+			_ = c.Close()
+			return nil, fmt.Errorf("netlink socket: %w", err)
+		}
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("netlink socket: %w", err)
+	}
+	return c, nil
+}
+
+// Close ends the connection.
+func (c *Conn) Close() error { return unix.Close(c.fd) }
+
+// Error is the kernel's refusal of one message.
+type Error struct {
+	Errno unix.Errno
+	Text  string // the kernel's own words, "" on kernels and paths without
+	Index int    // which message of the batch, from 0
+}
+
+func (e *Error) Error() string {
+	if e.Text == "" {
+		return e.Errno.Error()
+	}
+	return fmt.Sprintf("%s (%s)", e.Errno.Error(), e.Text)
+}
+
+// Unwrap lets errors.Is compare with a unix.Errno.
+func (e *Error) Unwrap() error { return e.Errno }
+
+// Send hands the messages to the kernel in as few system calls as it takes
+// and returns every refusal, in order. Messages after a refused one are
+// carried out all the same: the kernel works through what it was given. err
+// is a failure of the socket itself, after which it is unknown what was done.
+func (c *Conn) Send(msgs []Msg) (refused []*Error, err error) {
+	for base := 0; base < len(msgs); {
+		n := chunk(msgs[base:])
+		first := c.seq + 1
+		var wire []byte
+		for i, m := range msgs[base : base+n] {
+			flags := uint16(unix.NLM_F_REQUEST)
+			if i == n-1 {
+				flags |= unix.NLM_F_ACK // errors come unasked, so one answer tells that all is done
+			}
+			c.seq++
+			wire = m.append(wire, c.seq, flags)
+		}
+		if err := c.write(wire); err != nil {
+			return refused, err
+		}
+		errs, err := c.acks(first, base)
+		refused = append(refused, errs...)
+		if err != nil {
+			return refused, err
+		}
+		base += n
+	}
+	return refused, nil
+}
+
+// chunk is how many of the messages, at least one, go into one system call.
+func chunk(msgs []Msg) int {
+	size := 0
+	for i, m := range msgs {
+		size += unix.SizeofNlMsghdr + align(len(m.Body))
+		if size > chunkBytes && i > 0 {
+			return i
+		}
+	}
+	return len(msgs)
+}
+
+func (c *Conn) write(b []byte) error {
+	if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("netlink send: %w", err)
+	}
+	return nil
+}
+
+// acks reads answers until that of the last message sent; first is the
+// sequence number of message number base.
+func (c *Conn) acks(first uint32, base int) (refused []*Error, err error) {
+	for {
+		b, err := c.read()
+		if err != nil {
+			return refused, err
+		}
+		for h, body := range split(b) {
+			if h.Type != unix.NLMSG_ERROR || h.Seq < first || h.Seq > c.seq {
+				continue
+			}
+			if e := parseError(h, body); e != nil {
+				e.Index = base + int(h.Seq-first)
+				refused = append(refused, e)
+			}
+			if h.Seq == c.seq {
+				return refused, nil
+			}
+		}
+	}
+}
+
+// read receives one datagram.
+func (c *Conn) read() ([]byte, error) {
+	for {
+		n, _, err := unix.Recvfrom(c.fd, c.buf, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("netlink receive: %w", err)
+		}
+		return c.buf[:n], nil
+	}
+}
+
+// parseError is nil for an acknowledgement.
+func parseError(h unix.NlMsghdr, body []byte) *Error {
+	if len(body) < 4 {
+		return &Error{Errno: unix.EBADMSG}
+	}
+	code := int32(native.Uint32(body))
+	if code == 0 {
+		return nil
+	}
+	e := &Error{Errno: unix.Errno(-code)}
+	for a := range ParseAttrs(extAck(h, body)) {
+		if a.Type == unix.NLMSGERR_ATTR_MSG {
+			e.Text = String(a.Value)
+		}
+	}
+	return e
+}
+
+// extAck is the attributes of an answer: after the error code, and except at
+// the end of a dump after the message that the answer refers to, or its
+// header.
+func extAck(h unix.NlMsghdr, body []byte) []byte {
+	off := 4
+	switch {
+	case h.Flags&unix.NLM_F_ACK_TLVS == 0:
+		return nil
+	case h.Type == unix.NLMSG_DONE:
+	case h.Flags&unix.NLM_F_CAPPED != 0:
+		off += unix.SizeofNlMsghdr
+	case len(body) >= 4+unix.SizeofNlMsghdr:
+		off += align(int(native.Uint32(body[4:])))
+	}
+	return body[min(off, len(body)):]
+}
+
+// Get asks for one object: typ is an RTM_GET… type, body the request.
+func (c *Conn) Get(typ uint16, body []byte) (Msg, error) {
+	c.seq++
+	if err := c.write(Msg{Type: typ, Body: body}.append(nil, c.seq, unix.NLM_F_REQUEST)); err != nil {
+		return Msg{}, err
+	}
+	for {
+		b, err := c.read()
+		if err != nil {
+			return Msg{}, err
+		}
+		for h, body := range split(b) {
+			switch {
+			case h.Seq != c.seq:
+			case h.Type == unix.NLMSG_ERROR:
+				return Msg{}, fmt.Errorf("netlink get: %w", parseError(h, body))
+			default:
+				return Msg{Type: h.Type, Body: body}.Clone(), nil
+			}
+		}
+	}
+}
+
+// Dump asks for all objects of a kind: typ is an RTM_GET… type, body the
+// request's fixed struct. A dump that a concurrent change interrupted is
+// asked for again, so that what comes back stood in the kernel at one time.
+func (c *Conn) Dump(typ uint16, body []byte) ([]Msg, error) {
+	for try := range dumpTries {
+		msgs, err := c.dumpOnce(typ, body)
+		if !errors.Is(err, unix.EINTR) {
+			return msgs, err
+		}
+		time.Sleep(time.Duration(try) * time.Millisecond)
+	}
+	return nil, fmt.Errorf("netlink dump: the kernel's tables changed during each of %d tries: %w", dumpTries, unix.EINTR)
+}
+
+// DumpOnly is a Dump of what the request names (a table, an interface); the
+// kernel sorts out the rest where it can (Linux 4.20), and the caller has to.
+func (c *Conn) DumpOnly(typ uint16, body []byte) ([]Msg, error) {
+	const strict = 12 // NETLINK_GET_STRICT_CHK
+	_ = unix.SetsockoptInt(c.fd, unix.SOL_NETLINK, strict, 1)
+	defer func() { _ = unix.SetsockoptInt(c.fd, unix.SOL_NETLINK, strict, 0) }()
+	return c.Dump(typ, body)
+}
+
+func (c *Conn) dumpOnce(typ uint16, body []byte) ([]Msg, error) {
+	c.seq++
+	req := Msg{Type: typ, Body: body}.append(nil, c.seq, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	if err := c.write(req); err != nil {
+		return nil, err
+	}
+	var msgs []Msg
+	interrupted := false
+	for {
+		b, err := c.read()
+		if err != nil {
+			return nil, err
+		}
+		b = append([]byte(nil), b...) // the messages keep it
+		for h, body := range split(b) {
+			if h.Seq != c.seq {
+				continue
+			}
+			interrupted = interrupted || h.Flags&unix.NLM_F_DUMP_INTR != 0
+			switch h.Type {
+			case unix.NLMSG_DONE:
+				return msgs, dumpEnd(h, body, interrupted)
+			case unix.NLMSG_ERROR:
+				if e := parseError(h, body); e != nil {
+					return nil, fmt.Errorf("netlink dump: %w", e)
+				}
+			default:
+				msgs = append(msgs, Msg{Type: h.Type, Body: body})
+			}
+		}
+	}
+}
+
+// dumpEnd is the verdict that NLMSG_DONE carries.
+func dumpEnd(h unix.NlMsghdr, body []byte, interrupted bool) error {
+	if interrupted {
+		return unix.EINTR
+	}
+	if len(body) >= 4 && int32(native.Uint32(body)) < 0 {
+		return fmt.Errorf("netlink dump: %w", parseError(h, body))
+	}
+	return nil
+}
+
+// Boottime is the time since boot including sleep, the clock by which
+// lifetimes are aged.
+func Boottime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic(os.NewSyscallError("clock_gettime", err)) // only a bad clock id fails
+	}
+	return time.Duration(ts.Nano())
+}

@@ -1,0 +1,50 @@
+package rtnl
+
+import (
+	"regexp"
+	"testing"
+
+	"xbr-script/internal/nstest"
+)
+
+// TestLinks carries out linkMessages in one namespace as they are and in
+// another by their rendered commands: the interfaces must be the same after
+// each.
+func TestLinks(t *testing.T) {
+	msgs := linkMessages()
+	lines := (&Batch{Msgs: msgs}).Commands()
+	var sent, typed []string
+	t.Run("sent", func(t *testing.T) {
+		nstest.New(t)
+		c := dial(t)
+		for i, m := range msgs {
+			if refused, err := c.Send([]Msg{m}); err != nil || len(refused) > 0 {
+				t.Fatal(lines[i], err, refused)
+			}
+			sent = append(sent, links(t))
+		}
+	})
+	t.Run("typed", func(t *testing.T) {
+		nstest.New(t)
+		for _, line := range lines {
+			nstest.Script(t, line)
+			typed = append(typed, links(t))
+		}
+	})
+	for i := range min(len(sent), len(typed)) {
+		if sent[i] != typed[i] {
+			t.Fatalf("%s\nafter the message:\n%s\nafter the command:\n%s", lines[i], sent[i], typed[i])
+		}
+		if i > 0 && sent[i] == sent[i-1] {
+			t.Errorf("%s: has no effect", lines[i])
+		}
+	}
+}
+
+// moving is what changes on its own in a link's details.
+var moving = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP|,M-DOWN| \w+_timer +[\d.]+| qdisc \w+| state \w+|(?m)^ +(link/\w+ [0-9a-f:]+ brd [0-9a-f:]+)?`)
+
+func links(t *testing.T) string {
+	t.Helper()
+	return moving.ReplaceAllString(nstest.Run(t, "ip", "-d", "link", "show"), "$1")
+}

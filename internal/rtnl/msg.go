@@ -1,0 +1,278 @@
+package rtnl
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Message types that golang.org/x/sys/unix does not name
+// (linux/rtnetlink.h).
+const (
+	NewLinkProp = 108
+	DelLinkProp = 109
+)
+
+// nestMask takes the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER off an
+// attribute's type.
+const nestMask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+
+var native = binary.NativeEndian
+
+// Msg is one rtnetlink message: the parts of its header that have a meaning
+// outside one exchange, and its body (the family's fixed struct, then
+// attributes).
+type Msg struct {
+	Type  uint16
+	Flags uint16
+	Body  []byte
+}
+
+// Attr is one attribute. Type has no flag bits, Value aliases the message.
+type Attr struct {
+	Type  uint16
+	Value []byte
+}
+
+// fixedLen is the length of the struct that begins a message of this type.
+func fixedLen(typ uint16) int {
+	switch typ {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK, NewLinkProp, DelLinkProp:
+		return unix.SizeofIfInfomsg
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return unix.SizeofIfAddrmsg
+	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
+		return 8 // struct nhmsg, linux/nexthop.h
+	default: // struct rtmsg, ndmsg and fib_rule_hdr are of one size
+		return unix.SizeofRtMsg
+	}
+}
+
+// Family is the address family, the first byte of every rtnetlink body.
+func (m Msg) Family() uint8 {
+	if len(m.Body) == 0 {
+		return unix.AF_UNSPEC
+	}
+	return m.Body[0]
+}
+
+// Fixed is the struct before the attributes; nil if the message is too short
+// to hold one.
+func (m Msg) Fixed() []byte {
+	n := fixedLen(m.Type)
+	if len(m.Body) < n {
+		return nil
+	}
+	return m.Body[:n]
+}
+
+// Attrs yields the message's attributes in order and stops at the first
+// malformed one.
+func (m Msg) Attrs() iter.Seq[Attr] {
+	n := align(fixedLen(m.Type))
+	if len(m.Body) < n {
+		return func(func(Attr) bool) {}
+	}
+	return ParseAttrs(m.Body[n:])
+}
+
+// ParseAttrs yields the attributes in b, a nested attribute's value for
+// instance.
+func ParseAttrs(b []byte) iter.Seq[Attr] {
+	return func(yield func(Attr) bool) {
+		for len(b) >= unix.SizeofRtAttr {
+			n := int(native.Uint16(b))
+			if n < unix.SizeofRtAttr || n > len(b) {
+				return
+			}
+			if !yield(Attr{native.Uint16(b[2:]) & nestMask, b[unix.SizeofRtAttr:n]}) {
+				return
+			}
+			b = b[min(align(n), len(b)):]
+		}
+	}
+}
+
+// Get is the value of the first attribute of that type, nil if there is none.
+func (m Msg) Get(typ uint16) []byte {
+	for a := range m.Attrs() {
+		if a.Type == typ {
+			return a.Value
+		}
+	}
+	return nil
+}
+
+// U32 is an attribute of four bytes in host order, 0 if it is missing.
+func (m Msg) U32(typ uint16) uint32 { return U32(m.Get(typ)) }
+
+// U32 reads four bytes in host order; anything else is 0.
+func U32(b []byte) uint32 {
+	if len(b) != 4 {
+		return 0
+	}
+	return native.Uint32(b)
+}
+
+// String reads a NUL-terminated string attribute.
+func String(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
+
+// U32Bytes is v in host order, as an attribute's value.
+func U32Bytes(v uint32) []byte { return native.AppendUint32(nil, v) }
+
+// Clone is a copy that shares no memory.
+func (m Msg) Clone() Msg {
+	m.Body = bytes.Clone(m.Body)
+	return m
+}
+
+// As is the same body under another type and other flags.
+func (m Msg) As(typ, flags uint16) Msg { return Msg{typ, flags, m.Body} }
+
+// With is a copy that has exactly one attribute of that type, the last one.
+// typ may carry NLA_F_NESTED.
+func (m Msg) With(typ uint16, value []byte) Msg {
+	m = m.Without(typ & nestMask)
+	m.Body = append(m.Body, nl.NewRtAttr(int(typ), value).Serialize()...)
+	return m
+}
+
+// Without is a copy that lacks the attributes of these types.
+func (m Msg) Without(types ...uint16) Msg {
+	n := align(fixedLen(m.Type))
+	if len(m.Body) < n {
+		return m.Clone()
+	}
+	body := make([]byte, n, len(m.Body)+unix.SizeofRtAttr+16)
+	copy(body, m.Body)
+	m.Body = appendWithout(body, m.Body[n:], types)
+	return m
+}
+
+// appendWithout appends to dst the attributes in b that are of other types.
+func appendWithout(dst, b []byte, types []uint16) []byte {
+	for len(b) >= unix.SizeofRtAttr {
+		size := int(native.Uint16(b))
+		if size < unix.SizeofRtAttr || size > len(b) {
+			break
+		}
+		padded := min(align(size), len(b))
+		if !slices.Contains(types, native.Uint16(b[2:])&nestMask) {
+			dst = append(dst, b[:padded]...)
+			dst = append(dst, make([]byte, align(size)-padded)...) // the last one may lack its padding
+		}
+		b = b[padded:]
+	}
+	return dst
+}
+
+// Uses says whether an address, route, neighbour or nexthop message stands on
+// the interface with that index.
+func (m Msg) Uses(index int) bool {
+	found := false
+	m.eachIndex(func(b []byte) { found = found || int(native.Uint32(b)) == index })
+	return found
+}
+
+// Retarget is a copy in which the interface index from has become to: the
+// address's or neighbour's own, a route's RTA_OIF and each leg of its
+// RTA_MULTIPATH, a nexthop's NHA_OIF.
+func (m Msg) Retarget(from, to int) Msg {
+	m = m.Clone()
+	m.eachIndex(func(b []byte) {
+		if int(native.Uint32(b)) == from {
+			native.PutUint32(b, uint32(to))
+		}
+	})
+	return m
+}
+
+// eachIndex hands every place of four bytes that holds an interface index
+// to f.
+func (m Msg) eachIndex(f func([]byte)) {
+	switch m.Type {
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH,
+		unix.RTM_NEWLINK, unix.RTM_DELLINK, NewLinkProp, DelLinkProp:
+		if len(m.Body) >= 8 {
+			f(m.Body[4:8]) // ifa_index, ndm_ifindex and ifi_index all stand there
+		}
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		for a := range m.Attrs() {
+			switch {
+			case a.Type == unix.RTA_OIF && len(a.Value) == 4:
+				f(a.Value)
+			case a.Type == unix.RTA_MULTIPATH:
+				for leg := range Legs(a.Value) {
+					f(leg[4:8])
+				}
+			}
+		}
+	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
+		if b := m.Get(unix.NHA_OIF); len(b) == 4 {
+			f(b)
+		}
+	}
+}
+
+// Legs yields each struct rtnexthop of an RTA_MULTIPATH value together with
+// the attributes that follow it.
+func Legs(b []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(b) >= unix.SizeofRtNexthop {
+			n := int(native.Uint16(b))
+			if n < unix.SizeofRtNexthop || n > len(b) {
+				return
+			}
+			if !yield(b[:n]) {
+				return
+			}
+			b = b[min(align(n), len(b)):]
+		}
+	}
+}
+
+// append adds the message in wire form.
+func (m Msg) append(b []byte, seq uint32, flags uint16) []byte {
+	b = native.AppendUint32(b, uint32(unix.SizeofNlMsghdr+len(m.Body)))
+	b = native.AppendUint16(b, m.Type)
+	b = native.AppendUint16(b, m.Flags|flags)
+	b = native.AppendUint32(b, seq)
+	b = native.AppendUint32(b, 0)
+	b = append(b, m.Body...)
+	for len(b)%unix.NLMSG_ALIGNTO != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// split yields the messages of a buffer in wire form, header apart.
+func split(b []byte) iter.Seq2[unix.NlMsghdr, []byte] {
+	return func(yield func(unix.NlMsghdr, []byte) bool) {
+		for len(b) >= unix.SizeofNlMsghdr {
+			h := unix.NlMsghdr{
+				Len: native.Uint32(b), Type: native.Uint16(b[4:]),
+				Flags: native.Uint16(b[6:]), Seq: native.Uint32(b[8:]), Pid: native.Uint32(b[12:]),
+			}
+			n := int(h.Len)
+			if n < unix.SizeofNlMsghdr || n > len(b) {
+				return
+			}
+			if !yield(h, b[unix.SizeofNlMsghdr:n]) {
+				return
+			}
+			b = b[min(align(n), len(b)):]
+		}
+	}
+}
+
+// align rounds up to netlink's boundary of four bytes.
+func align(n int) int { return (n + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1) }

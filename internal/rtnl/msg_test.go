@@ -1,0 +1,186 @@
+package rtnl
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// leg is a struct rtnexthop with attributes.
+func leg(index int, attrs ...[]byte) []byte {
+	value := slices.Concat(attrs...)
+	b := native.AppendUint16(nil, uint16(unix.SizeofRtNexthop+len(value)))
+	b = append(b, 0, 0)
+	return append(native.AppendUint32(b, uint32(index)), value...)
+}
+
+func multipath(legs ...[]byte) Msg {
+	body := []byte{unix.AF_INET, 16, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0}
+	body = append(body, attr(unix.RTA_DST, []byte{10, 9, 0, 0})...)
+	return Msg{unix.RTM_NEWROUTE, create, append(body, attr(unix.RTA_MULTIPATH, legs...)...)}
+}
+
+func TestRetarget(t *testing.T) {
+	gw := attr(unix.RTA_GATEWAY, []byte{10, 0, 0, 9})
+	oif := num(unix.RTA_OIF, 5)
+	neigh := func(index byte) Msg {
+		return Msg{Type: unix.RTM_NEWNEIGH, Body: []byte{2, 0, 0, 0, index, 0, 0, 0, 0, 0, 0, 0}}
+	}
+	nexthop := func(index uint32) Msg {
+		return Msg{Type: unix.RTM_NEWNEXTHOP, Body: append(make([]byte, 8), num(unix.NHA_OIF, index)...)}
+	}
+	for _, c := range []struct {
+		name     string
+		in, want Msg
+	}{
+		{"multipath", multipath(leg(5, gw), leg(6, gw), leg(5)), multipath(leg(7, gw), leg(6, gw), leg(7))},
+		// An RTA_OIF within a leg is not the kernel's.
+		{"within a leg", multipath(leg(5, oif)), multipath(leg(7, oif))},
+		{"other", multipath(leg(6)), multipath(leg(6))},
+		{"route", route(1).With(unix.RTA_OIF, U32Bytes(5)), route(1).With(unix.RTA_OIF, U32Bytes(7))},
+		{"neighbour", neigh(5), neigh(7)},
+		{"nexthop", nexthop(5), nexthop(7)},
+		{"link", set(5), set(7)},
+		{"too short", Msg{Type: unix.RTM_NEWADDR, Body: []byte{2, 0}}, Msg{Type: unix.RTM_NEWADDR, Body: []byte{2, 0}}},
+	} {
+		before := c.in.Clone()
+		got := c.in.Retarget(5, 7)
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %x, want %x", c.name, got.Body, c.want.Body)
+		}
+		if !reflect.DeepEqual(c.in, before) {
+			t.Errorf("%s: the message itself was changed", c.name)
+		}
+		if was := !reflect.DeepEqual(got, c.in); c.in.Uses(5) != was || got.Uses(5) || got.Uses(7) != was {
+			t.Errorf("%s: Uses(5) %v, after that %v and Uses(7) %v", c.name, c.in.Uses(5), got.Uses(5), got.Uses(7))
+		}
+	}
+}
+
+func TestWith(t *testing.T) {
+	m := set(5, num(unix.IFLA_MTU, 1), str(unix.IFLA_IFNAME, "a"), num(unix.IFLA_MTU, 2))
+	if got, want := m.With(unix.IFLA_MTU, U32Bytes(3)), set(5, str(unix.IFLA_IFNAME, "a"), num(unix.IFLA_MTU, 3)); !reflect.DeepEqual(got, want) {
+		t.Errorf("With: %x, want %x", got.Body, want.Body)
+	}
+	if got, want := m.Without(unix.IFLA_MTU, unix.IFLA_IFNAME), set(5); !reflect.DeepEqual(got, want) {
+		t.Errorf("Without: %x, want %x", got.Body, want.Body)
+	}
+	nested := m.With(unix.NLA_F_NESTED|unix.IFLA_PROP_LIST, nil).With(unix.NLA_F_NESTED|unix.IFLA_PROP_LIST, nil)
+	if n := strings.Count(string(nested.Body), string([]byte{unix.IFLA_PROP_LIST, 0x80})); n != 1 {
+		t.Errorf("a nested attribute stands there %d times", n)
+	}
+	if got := m.U32(unix.IFLA_MTU); got != 1 {
+		t.Errorf("U32 of the first of two attributes: %d", got)
+	}
+	if got := String(m.Get(unix.IFLA_IFNAME)); got != "a" {
+		t.Errorf("String: %q", got)
+	}
+}
+
+// TestKey checks that a message as it is sent has the key of the one that was
+// read, for everything the kernel gave in TestRoundTrip, and that objects that
+// differ have different keys.
+func TestKey(t *testing.T) {
+	commands, msgs := recorded(t)
+	keys := map[string][]string{}
+	for i, made := range msgs {
+		for _, m := range made {
+			if s := m.Settable(); m.Key() != s.Key() || !reflect.DeepEqual(s, s.Settable()) {
+				t.Errorf("%s: Settable of Settable differs", commands[i])
+			}
+			keys[m.Key()] = append(keys[m.Key()], commands[i])
+		}
+	}
+	if len(keys) < 150 {
+		t.Errorf("only %d keys", len(keys))
+	}
+	reachable := Msg{Type: unix.RTM_NEWNEIGH, Body: []byte{2, 0, 0, 0, 1, 0, 0, 0, unix.NUD_REACHABLE, 0, 0, 0}}
+	stale := Msg{Type: unix.RTM_NEWNEIGH, Body: []byte{2, 0, 0, 0, 1, 0, 0, 0, unix.NUD_STALE, 0, 0, 0}}
+	if reachable.Key() != stale.Key() {
+		t.Error("a neighbour's key changes with time")
+	}
+	address := func(family byte, flags uint32) string {
+		return Msg{Type: unix.RTM_NEWADDR, Body: slices.Concat([]byte{family, 0, byte(flags), 0, 1, 0, 0, 0}, num(unix.IFA_FLAGS, flags))}.Key()
+	}
+	if address(10, unix.IFA_F_TENTATIVE|unix.IFA_F_NODAD) != address(10, unix.IFA_F_NODAD) {
+		t.Error("an address's key changes with time")
+	}
+	if address(2, unix.IFA_F_SECONDARY) == address(2, 0) {
+		t.Error("a secondary address has the key of a primary one")
+	}
+}
+
+// FuzzMsg feeds arbitrary bytes to all that reads a message.
+func FuzzMsg(f *testing.F) {
+	_, msgs := recorded(f)
+	for _, made := range msgs {
+		for _, m := range made {
+			f.Add(m.Type, uint16(create), m.Body)
+		}
+	}
+	for _, m := range slices.Concat(linkMessages(), oddMessages(), []Msg{toNowhere(), multipath(leg(5)), lives(5, 6)}) {
+		f.Add(m.Type, m.Flags, m.Body)
+		f.Add(m.Type+1, m.Flags, m.Body)
+	}
+	f.Fuzz(func(t *testing.T, typ, flags uint16, body []byte) {
+		m := Msg{typ, flags, body}
+		before := m.Clone()
+		n := fixtureNames()
+		shell(t, n.Command(m))
+		n.follow(m)
+		shell(t, n.Command(m.Removal()))
+		s := m.Settable()
+		shell(t, n.Command(s))
+		if s.Key() != m.Key() {
+			t.Errorf("the key of Settable differs")
+		}
+		if !reflect.DeepEqual(s, s.Settable()) {
+			t.Errorf("Settable of Settable differs")
+		}
+		if r := m.Retarget(10, 1<<30); r.Uses(10) || (m.Uses(10) || m.Uses(1<<30)) != r.Uses(1<<30) {
+			t.Errorf("Retarget left something behind")
+		}
+		if w := m.With(200, []byte{1}).Without(200); m.Fixed() != nil && w.Get(200) != nil {
+			t.Errorf("Without left something behind")
+		}
+		aged([]Msg{m}, 1e12)
+		wire := m.append(nil, 1, 0)
+		read := 0
+		for h, b := range split(wire) {
+			read++
+			if got := (Msg{h.Type, h.Flags, b}); got.Type != typ || got.Flags != flags || string(got.Body) != string(body) {
+				t.Errorf("%x came back as %x", m, got)
+			}
+		}
+		if read != 1 {
+			t.Errorf("one message came back as %d", read)
+		}
+		if !reflect.DeepEqual(m, before) {
+			t.Errorf("the message itself was changed")
+		}
+	})
+}
+
+// shell checks that nothing in a command means anything to a shell but quotes
+// and blanks.
+func shell(t *testing.T, command string) {
+	t.Helper()
+	if strings.HasPrefix(command, "# ") && !strings.Contains(command, "\n") {
+		return
+	}
+	quoted := false
+	rest := strings.ReplaceAll(command, `'\''`, "")
+	for _, r := range rest {
+		if r == '\'' {
+			quoted = !quoted
+		} else if !quoted && r != ' ' && quote(string(r)) != string(r) {
+			t.Fatalf("%q has %q outside quotes", command, r)
+		}
+	}
+	if quoted || !strings.HasPrefix(command, "ip ") && !strings.HasPrefix(command, "bridge ") {
+		t.Fatalf("not a command: %q", command)
+	}
+}

@@ -1,0 +1,260 @@
+package rtnl
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// attr is an attribute in wire form.
+func attr(typ uint16, values ...[]byte) []byte {
+	value := slices.Concat(values...)
+	b := native.AppendUint16(nil, uint16(4+len(value)))
+	b = append(native.AppendUint16(b, typ), value...)
+	return append(b, make([]byte, align(len(b))-len(b))...)
+}
+
+func str(typ uint16, s string) []byte { return attr(typ, []byte(s), []byte{0}) }
+func num(typ uint16, v uint32) []byte { return attr(typ, U32Bytes(v)) }
+
+// link is the body of a link message.
+func link(index int, flags, change uint32, attrs ...[]byte) []byte {
+	b := native.AppendUint32([]byte{0, 0, 0, 0}, uint32(index))
+	b = native.AppendUint32(native.AppendUint32(b, flags), change)
+	return append(b, slices.Concat(attrs...)...)
+}
+
+func kind(name string, data ...[]byte) []byte {
+	return attr(unix.IFLA_LINKINFO, str(unix.IFLA_INFO_KIND, name), attr(unix.IFLA_INFO_DATA, data...))
+}
+
+const (
+	create  = unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	replace = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+)
+
+func set(index int, attrs ...[]byte) Msg {
+	return Msg{unix.RTM_NEWLINK, 0, link(index, 0, 0, attrs...)}
+}
+
+// linkMessages make, change and remove interfaces, one after the other.
+func linkMessages() []Msg {
+	addr := func(b byte) []byte { return attr(unix.IFLA_ADDRESS, []byte{2, 0, 0, 0, 0, b}) }
+	altnames := attr(unix.NLA_F_NESTED|unix.IFLA_PROP_LIST,
+		str(unix.IFLA_ALT_IFNAME, "other-name-of-the-bridge"), str(unix.IFLA_ALT_IFNAME, "a;b"))
+	inet6 := func(mode byte) []byte {
+		return attr(unix.NLA_F_NESTED|unix.IFLA_AF_SPEC,
+			attr(unix.NLA_F_NESTED|unix.AF_INET6, attr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{mode})))
+	}
+	return []Msg{
+		{unix.RTM_NEWLINK, create, link(20, 0, 0, str(unix.IFLA_IFNAME, "br0"), addr(0x20),
+			num(unix.IFLA_MTU, 1400), num(unix.IFLA_TXQLEN, 77), kind("bridge",
+				num(unix.IFLA_BR_FORWARD_DELAY, 0), num(unix.IFLA_BR_STP_STATE, 0),
+				attr(unix.IFLA_BR_MCAST_SNOOPING, []byte{0}), attr(unix.IFLA_BR_PRIORITY, []byte{0, 1}),
+				num(unix.IFLA_BR_AGEING_TIME, 12345), attr(unix.IFLA_BR_GROUP_FWD_MASK, []byte{8, 0}),
+				attr(unix.IFLA_BR_GROUP_ADDR, []byte{1, 0x80, 0xc2, 0, 0, 5}),
+				attr(unix.IFLA_BR_MULTI_BOOLOPT, U32Bytes(1), U32Bytes(1))))},
+		{unix.RTM_NEWLINK, create, link(21, unix.IFF_UP, unix.IFF_UP, str(unix.IFLA_IFNAME, "v0"), addr(0x21),
+			kind("veth", attr(1, link(22, unix.IFF_NOARP, unix.IFF_NOARP, str(unix.IFLA_IFNAME, "v1"), addr(0x22),
+				num(unix.IFLA_MTU, 1300), num(unix.IFLA_NUM_TX_QUEUES, 3)))))},
+		{unix.RTM_NEWLINK, create, link(23, 0, 0, str(unix.IFLA_IFNAME, "ifb7"), addr(0x23), kind("ifb"))},
+		set(21, str(unix.IFLA_IFNAME, "p0"), addr(0x77), num(unix.IFLA_MTU, 1200), num(unix.IFLA_TXQLEN, 55),
+			str(unix.IFLA_IFALIAS, "it's port 0; $(uplink)"), num(unix.IFLA_GROUP, 5), num(unix.IFLA_MASTER, 20)),
+		set(22, str(unix.IFLA_IFNAME, "p1"), inet6(1)),
+		set(22, inet6(3)),
+		set(22, str(unix.IFLA_IFNAME, "p1"), num(unix.IFLA_GSO_MAX_SIZE, 40000), num(unix.IFLA_GSO_MAX_SEGS, 30),
+			num(unix.IFLA_GRO_MAX_SIZE, 50000), attr(unix.IFLA_LINKMODE, []byte{1})),
+		{unix.RTM_NEWLINK, 0, link(20, unix.IFF_UP|unix.IFF_PROMISC|unix.IFF_ALLMULTI,
+			unix.IFF_UP|unix.IFF_PROMISC|unix.IFF_ALLMULTI|unix.IFF_MULTICAST)},
+		{unix.RTM_NEWLINK, 0, link(22, unix.IFF_NOARP|unix.IFF_DYNAMIC, unix.IFF_NOARP|unix.IFF_DYNAMIC|unix.IFF_UP)},
+		{unix.RTM_NEWLINK, 0, link(22, unix.IFF_UP, unix.IFF_UP|unix.IFF_NOARP)},
+		{unix.RTM_NEWLINK, 0, link(23, unix.IFF_UP|unix.IFF_NOARP, 0)},
+		set(20, kind("bridge", num(unix.IFLA_BR_FORWARD_DELAY, 400), num(unix.IFLA_BR_HELLO_TIME, 300),
+			num(unix.IFLA_BR_MAX_AGE, 1500), attr(unix.IFLA_BR_MCAST_ROUTER, []byte{2}),
+			attr(unix.IFLA_BR_FDB_FLUSH), attr(unix.IFLA_BR_MCAST_QUERY_INTVL, native.AppendUint64(nil, 9000)))),
+		{NewLinkProp, create, link(20, 0, 0, altnames)},
+		{DelLinkProp, 0, link(20, 0, 0, attr(unix.NLA_F_NESTED|unix.IFLA_PROP_LIST, str(unix.IFLA_ALT_IFNAME, "a;b")))},
+		set(0, str(unix.IFLA_IFNAME, "p0"), str(unix.IFLA_IFALIAS, ""), num(unix.IFLA_MASTER, 0)),
+		set(0, str(unix.IFLA_ALT_IFNAME, "other-name-of-the-bridge"), num(unix.IFLA_MTU, 1000)),
+		set(20, str(unix.IFLA_IFNAME, "br7")),
+		set(20, num(unix.IFLA_MTU, 900)),
+		{unix.RTM_DELLINK, 0, link(23, 0, 0)},
+	}
+}
+
+// oddMessages are some that the kernel would not send or take.
+func oddMessages() []Msg {
+	route := func(family byte, attrs ...[]byte) []byte {
+		return append([]byte{family, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0}, slices.Concat(attrs...)...)
+	}
+	mpls := []byte{0, 6, 0x40, 0, 0, 0x0c, 0x81, 0}
+	via := attr(unix.RTA_GATEWAY, []byte{10, 0, 0, 9})
+	return []Msg{
+		{},
+		{Type: unix.RTM_NEWRULE, Body: make([]byte, 12)},
+		{Type: unix.RTM_NEWADDR, Body: make([]byte, 8)},
+		{Type: unix.RTM_NEWADDR, Body: append([]byte{2, 99, 0, 0, 1, 0, 0, 0}, attr(unix.IFA_LOCAL, []byte{10, 0, 0, 1})...)},
+		{Type: unix.RTM_NEWROUTE, Body: route(28)},
+		{Type: unix.RTM_NEWNEIGH, Body: make([]byte, 12)},
+		{Type: unix.RTM_NEWNEIGH, Body: append([]byte{7}, make([]byte, 11)...)},
+		{Type: unix.RTM_NEWLINK, Body: append([]byte{7}, make([]byte, 15)...)},
+		{unix.RTM_NEWLINK, create, link(-1, 0, 0, attr(unix.IFLA_MTU, []byte{1}), kind("veth", attr(1, []byte{1, 2})))},
+		{unix.RTM_NEWLINK, create, link(0, 0, 0, num(unix.IFLA_LINK, 10), str(unix.IFLA_IFNAME, "v0.5"), kind("vlan"))},
+		{unix.RTM_NEWLINK, create, link(0, 0, 0, kind("bridge", attr(unix.IFLA_BR_VLAN_PROTOCOL, []byte{0x88, 0xa8}),
+			attr(unix.IFLA_BR_VLAN_FILTERING, []byte{1}), num(99, 1)))},
+		{unix.RTM_NEWROUTE, replace, route(unix.AF_INET, via, num(unix.RTA_OIF, 99))},
+		{unix.RTM_NEWROUTE, unix.NLM_F_CREATE, route(unix.AF_INET6, num(unix.RTA_OIF, 10))},
+		{unix.RTM_NEWROUTE, unix.NLM_F_REPLACE, route(unix.AF_INET, via)},
+		{unix.RTM_NEWROUTE, unix.NLM_F_CREATE | unix.NLM_F_APPEND, route(unix.AF_INET6, num(unix.RTA_OIF, 10))},
+		{unix.RTM_NEWROUTE, create, route(unix.AF_INET, via, attr(unix.RTA_ENCAP_TYPE, []byte{1, 0}),
+			attr(unix.RTA_ENCAP, attr(unix.MPLS_IPTUNNEL_DST, mpls), attr(unix.MPLS_IPTUNNEL_TTL, []byte{9})))},
+		{unix.RTM_NEWROUTE, create, route(unix.AF_INET, via, attr(unix.RTA_ENCAP_TYPE, []byte{6, 0}), attr(unix.RTA_ENCAP, num(1, 1)))},
+		{unix.RTM_NEWROUTE, create, route(unix.AF_INET, via, attr(unix.RTA_TTL_PROPAGATE, []byte{0}), attr(999, []byte{1, 2, 3}))},
+		{unix.RTM_DELROUTE, 0, []byte{2, 0, 0, 0, 0, 0, 255, 1, 0, 0, 0, 0}},
+		{unix.RTM_DELROUTE, 0, []byte{2, 0, 0, 0, 254, 0, 255, 0, 0, 0, 0, 0}},
+		{unix.RTM_NEWADDR, replace, slices.Concat([]byte{2, 24, 0, 0, 10, 0, 0, 0},
+			attr(unix.IFA_LOCAL, []byte{10, 0, 0, 2}), num(unix.IFA_FLAGS, unix.IFA_F_NODAD|unix.IFA_F_MCAUTOJOIN), attr(11, []byte{5}))},
+		{unix.RTM_DELADDR, 0, slices.Concat([]byte{10, 64, 0, 0, 10, 0, 0, 0},
+			attr(unix.IFA_ADDRESS, append([]byte{0xfd}, make([]byte, 15)...)), num(unix.IFA_FLAGS, unix.IFA_F_MANAGETEMPADDR))},
+		{unix.RTM_NEWNEIGH, replace, slices.Concat([]byte{2, 0, 0, 0, 10, 0, 0, 0, 0x06, 0, 1, 0}, attr(unix.NDA_DST, []byte{10, 0, 0, 7}))},
+		{unix.RTM_NEWNEIGH, replace, slices.Concat([]byte{7, 0, 0, 0, 14, 0, 0, 0, 0x40, 0, 0, 0},
+			attr(unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}), attr(unix.NDA_VLAN, []byte{5, 0}))},
+		{unix.RTM_NEWNEXTHOP, replace, slices.Concat(make([]byte, 8), num(unix.NHA_ID, 7), attr(unix.NHA_GROUP, []byte{1, 2, 3}))},
+	}
+}
+
+// recorded are the messages that TestRoundTrip kept with -update, by the
+// command that made each.
+func recorded(t testing.TB) (commands []string, msgs [][]Msg) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/messages.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if command, ok := strings.CutPrefix(line, "# "); ok {
+			commands, msgs = append(commands, command), append(msgs, nil)
+			continue
+		}
+		typ, body, _ := strings.Cut(line, " ")
+		n, err := strconv.ParseUint(typ, 10, 16)
+		b, err2 := hex.DecodeString(body)
+		if err != nil || err2 != nil {
+			t.Fatal(line, err, err2)
+		}
+		msgs[len(msgs)-1] = append(msgs[len(msgs)-1], Msg{Type: uint16(n), Body: b})
+	}
+	return commands, msgs
+}
+
+// fixtureNames are the interfaces of fixture.txt.
+func fixtureNames() Names {
+	return Names{1: "lo", 10: "v0", 11: "v1", 12: "br0", 13: "vx0", 14: "p0", 15: "p1", 16: "o$dd", 17: "e0"}
+}
+
+// TestGolden compares all rendered commands with those of the last -update.
+func TestGolden(t *testing.T) {
+	var out strings.Builder
+	n := fixtureNames()
+	commands, msgs := recorded(t)
+	for i, command := range commands {
+		fmt.Fprintf(&out, "# %s\n", command)
+		for _, m := range additions(msgs[i]) {
+			fmt.Fprintln(&out, n.Command(m))
+		}
+		for _, m := range removals(msgs[i]) {
+			fmt.Fprintln(&out, n.Command(m))
+		}
+	}
+	fmt.Fprintln(&out, "\n# links, one after the other")
+	for _, line := range (&Batch{Msgs: linkMessages()}).Commands() {
+		fmt.Fprintln(&out, line)
+	}
+	fmt.Fprintln(&out, "\n# odd messages")
+	for _, m := range oddMessages() {
+		fmt.Fprintln(&out, n.Command(m))
+	}
+	golden(t, "testdata/commands.golden", out.String())
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(want, []byte(got)) {
+		return
+	}
+	wants, gots := strings.Split(string(want), "\n"), strings.Split(got, "\n")
+	for i := range min(len(wants), len(gots)) {
+		if wants[i] != gots[i] {
+			t.Errorf("%s:%d\nwant %s\ngot  %s", file, i+1, wants[i], gots[i])
+		}
+	}
+	if len(wants) != len(gots) {
+		t.Errorf("%s has %d lines, not %d", file, len(wants), len(gots))
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                    "''",
+		"eth0":                "eth0",
+		"eth0.5:1@x%y+z=a,b/": "eth0.5:1@x%y+z=a,b/",
+		"a b":                 "'a b'",
+		"it's":                `'it'\''s'`,
+		"$(id)":               "'$(id)'",
+		"ü":                   "'ü'",
+		"a\nb":                "'a\nb'",
+	} {
+		if got := quote(in); got != want {
+			t.Errorf("quote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestCommandsFollow checks that a batch calls interfaces by the names they
+// have by then, and keeps its own Names.
+func TestCommandsFollow(t *testing.T) {
+	veth := kind("veth", attr(1, link(31, 0, 0, str(unix.IFLA_IFNAME, "y0"))))
+	b := Batch{Names: Names{10: "eth0"}, Msgs: []Msg{
+		set(10, num(unix.IFLA_MTU, 1400)),
+		set(10, str(unix.IFLA_IFNAME, "uplink")),
+		{unix.RTM_NEWLINK, create, link(30, 0, 0, str(unix.IFLA_IFNAME, "x0"), veth)},
+		set(30, num(unix.IFLA_MASTER, 10)),
+		set(31, str(unix.IFLA_IFNAME, "eth0")),
+		set(31, num(unix.IFLA_MASTER, 10)),
+		set(32, num(unix.IFLA_MTU, 1400)),
+	}}
+	want := []string{
+		"ip link set dev eth0 mtu 1400",
+		"ip link set dev eth0 name uplink",
+		"ip link add name x0 index 30 type veth peer name y0 index 31",
+		"ip link set dev x0 master uplink",
+		"ip link set dev y0 name eth0",
+		"ip link set dev eth0 master uplink",
+		"ip link set dev if32 mtu 1400",
+	}
+	for range 2 {
+		if got := b.Commands(); !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if got := (&Batch{Msgs: b.Msgs[1:2]}).Commands(); got[0] != "ip link set dev if10 name uplink" {
+		t.Errorf("without names: %s", got)
+	}
+}

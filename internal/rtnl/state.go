@@ -1,0 +1,196 @@
+package rtnl
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Attributes that golang.org/x/sys/unix does not name.
+const (
+	rtaExpires = 23 // RTA_EXPIRES, linux/rtnetlink.h: seconds
+	rtaPad     = 24 // RTA_PAD
+	rtaNhID    = 30 // RTA_NH_ID
+
+	// IfaRtPriority is IFA_RT_PRIORITY, the metric of the prefix route that
+	// the kernel makes for an address (linux/if_addr.h).
+	IfaRtPriority = 9
+)
+
+// userHz is the unit of rta_expires: USER_HZ, 100 on every architecture that
+// Xen runs on.
+const userHz = 100
+
+// Settable turns an address, route, neighbour or nexthop as a dump gave it
+// into the message that makes the same again: RTM_NEW… with what the kernel
+// only reports taken off. Type and body are changed, flags are 0.
+func (m Msg) Settable() Msg {
+	switch m.Type {
+	case unix.RTM_NEWADDR:
+		return m.settableAddr()
+	case unix.RTM_NEWROUTE:
+		return m.settableRoute()
+	case unix.RTM_NEWNEIGH:
+		return m.settableNeigh()
+	case unix.RTM_NEWNEXTHOP:
+		return m.settableNexthop()
+	}
+	return m.Clone()
+}
+
+// settableAddr takes off when the address was made, and makes up for IPv4's
+// report of one that is deprecated for good: it has the flag, but the lifetimes
+// of any other lasting address. The flag follows from a preferred lifetime of 0.
+func (m Msg) settableAddr() Msg {
+	m = m.Clone()
+	ci := m.Get(unix.IFA_CACHEINFO) // struct ifa_cacheinfo
+	if len(ci) < 8 {
+		return m
+	}
+	if m.deprecatedForGood() && native.Uint32(ci) == infinity {
+		native.PutUint32(ci, 0)
+	}
+	clear(ci[8:])
+	return m
+}
+
+// deprecatedForGood says whether an IPv4 address is permanent and deprecated:
+// the kernel does not look at its lifetimes again.
+func (m Msg) deprecatedForGood() bool {
+	const both = unix.IFA_F_PERMANENT | unix.IFA_F_DEPRECATED
+	return m.Family() == unix.AF_INET && m.U32(unix.IFA_FLAGS)&both == both
+}
+
+// settableNeigh also makes up for what a bridge reports differently from how
+// it wants it: it does not say whose the entry is, the bridge's own (NTF_SELF)
+// or a port's (NTF_MASTER), and one that is about to expire is to be set as
+// reachable.
+func (m Msg) settableNeigh() Msg {
+	m = m.Without(unix.NDA_CACHEINFO, unix.NDA_PROBES)
+	ndm := m.Fixed()
+	if ndm == nil || m.Family() != unix.AF_BRIDGE {
+		return m
+	}
+	if U32(m.Get(unix.NDA_MASTER)) == native.Uint32(ndm[4:]) {
+		ndm[10] |= unix.NTF_SELF
+	} else if ndm[10]&unix.NTF_SELF == 0 {
+		ndm[10] |= unix.NTF_MASTER
+	}
+	if native.Uint16(ndm[8:]) == unix.NUD_STALE {
+		native.PutUint16(ndm[8:], unix.NUD_REACHABLE)
+	}
+	return m
+}
+
+// settableNexthop takes off the scope, which follows from the gateway, the
+// state of the interface, what a group has carried, and since when it is
+// unbalanced.
+func (m Msg) settableNexthop() Msg {
+	m = m.Without(nhaOpFlags, nhaGroupStats, nhaHWStatsUsed)
+	nhm := m.Fixed()
+	if nhm == nil {
+		return m
+	}
+	nhm[1] = 0
+	clearDynamic(nhm[4:8])
+	if encap := m.Get(unix.NHA_ENCAP); encap != nil {
+		m = m.With(unix.NLA_F_NESTED|unix.NHA_ENCAP, encap) // required, but not reported
+	}
+	if group := m.Get(nhaResGroup); group != nil {
+		m = m.With(unix.NLA_F_NESTED|nhaResGroup, appendWithout(nil, group, []uint16{nhaResGroupUnbalancedTime, nhaResGroupPad}))
+	}
+	return m
+}
+
+// settableRoute also turns the expiry from RTA_CACHEINFO, which is read only,
+// into RTA_EXPIRES, and leaves a route over a nexthop object just its id: the
+// gateway and device that the kernel adds for old readers may not be sent.
+func (m Msg) settableRoute() Msg {
+	expires := uint32(0)
+	if ci := m.Get(unix.RTA_CACHEINFO); len(ci) >= 12 {
+		if ticks := int32(native.Uint32(ci[8:])); ticks > 0 { // rta_expires
+			expires = (uint32(ticks) + userHz/2) / userHz
+		}
+	}
+	m = m.Without(unix.RTA_CACHEINFO, rtaPad)
+	rtm := m.Fixed()
+	if rtm == nil {
+		return m
+	}
+	clearDynamic(rtm[8:12])
+	if expires > 0 {
+		m = m.With(rtaExpires, U32Bytes(expires))
+	}
+	if m.Get(rtaNhID) != nil {
+		m = m.Without(unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_ENCAP_TYPE, unix.RTA_ENCAP)
+		rtm = m.Fixed()
+		clear(rtm[8:12]) // "onlink" and "blackhole" are the nexthop's as well
+		if rtm[7] == unix.RTN_BLACKHOLE {
+			rtm[7] = unix.RTN_UNICAST
+		}
+	}
+	for leg := range Legs(m.Get(unix.RTA_MULTIPATH)) {
+		leg[2] &= settableFlags
+	}
+	return m
+}
+
+// settableFlags are the RTNH_F_… flags a sender may set: the kernel refuses
+// RTNH_F_DEAD and RTNH_F_LINKDOWN and ignores the offload marks.
+const settableFlags = unix.RTNH_F_PERVASIVE | unix.RTNH_F_ONLINK
+
+func clearDynamic(flags []byte) {
+	native.PutUint32(flags, native.Uint32(flags)&settableFlags)
+}
+
+// Removal is the message that removes what a Settable message makes. Names of
+// everything about it keep it from hitting another object; only a nexthop may
+// be named by nothing but its id.
+func (m Msg) Removal() Msg {
+	id := m.Get(unix.NHA_ID)
+	m = m.As(m.Type+1, 0) // RTM_DEL… follows RTM_NEW… everywhere
+	if m.Type != unix.RTM_DELNEXTHOP || m.Fixed() == nil {
+		return m.Clone()
+	}
+	m.Body = make([]byte, fixedLen(m.Type))
+	return m.With(unix.NHA_ID, id)
+}
+
+// Key identifies the object that the message describes by everything that
+// does not change by itself with time: two dumps of the same object give the
+// same key.
+func (m Msg) Key() string {
+	m = m.Settable()
+	fixed := m.Fixed()
+	if fixed == nil {
+		return string(m.Body)
+	}
+	switch m.Type {
+	case unix.RTM_NEWADDR:
+		m = m.Without(unix.IFA_CACHEINFO)
+		clearPassing(m)
+	case unix.RTM_NEWROUTE:
+		m = m.Without(rtaExpires)
+	case unix.RTM_NEWNEIGH:
+		if state := native.Uint16(fixed[8:]); state&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 {
+			native.PutUint16(fixed[8:], unix.NUD_NONE) // learnt, and so on its way to another state
+		}
+	}
+	return string(m.Body)
+}
+
+// clearPassing takes off the flags of an address that come and go, or tell
+// where the kernel has it from: those of duplicate address detection, of the
+// lifetime, and the marks of an IPv6 address that the kernel made up.
+func clearPassing(m Msg) {
+	flags := uint32(unix.IFA_F_OPTIMISTIC | unix.IFA_F_DADFAILED | unix.IFA_F_TENTATIVE)
+	if !m.deprecatedForGood() {
+		flags |= unix.IFA_F_DEPRECATED
+	}
+	if m.Family() == unix.AF_INET6 {
+		flags |= unix.IFA_F_TEMPORARY | unix.IFA_F_STABLE_PRIVACY
+	}
+	ifa := m.Fixed()
+	ifa[2] &^= byte(flags)
+	if b := m.Get(unix.IFA_FLAGS); len(b) == 4 {
+		native.PutUint32(b, native.Uint32(b)&^flags)
+	}
+}
