@@ -1,0 +1,153 @@
+// Package nstest gives a test a network namespace of its own, with a /sys and
+// a /run that belong to it.
+//
+// A namespace is a property of an OS thread, so everything holds for the
+// goroutine that called New: a goroutine or subtest started from it runs on
+// another thread, outside, and has to call New itself. Commands started with
+// os/exec follow the thread. Of the files under /proc, /proc/sys/net follows
+// the thread too, whereas /proc/net and /proc/self/net are the process's: a
+// test reads /proc/thread-self/net.
+package nstest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// T is what New and its companions need of a *testing.T, *testing.B or
+// testscript.T.
+type T interface {
+	Skip(args ...any)
+	Fatal(args ...any)
+}
+
+// helper keeps this package's lines out of reports, where t can do that.
+func helper(t T) func() {
+	if h, ok := t.(interface{ Helper() }); ok {
+		return h.Helper
+	}
+	return func() {}
+}
+
+// New moves the calling goroutine into a new network and mount namespace.
+// They vanish with the goroutine: its thread stays locked, and so ends with
+// it. Without root the test is skipped, but fails where the environment has
+// CI=true: a run that tested nothing must not pass there.
+func New(t T) {
+	helper(t)()
+	if os.Geteuid() != 0 {
+		unable(t, "a network namespace needs root")
+		return
+	}
+	runtime.LockOSThread()
+	outside, err := current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
+		unable(t, "cannot make a network namespace: "+err.Error())
+		return
+	}
+	inside, err := current()
+	if err != nil || inside == outside {
+		t.Fatal("still in the old network namespace: ", outside, err)
+	}
+	made.Store(inside, true)
+	if err := mounts(); err != nil {
+		t.Fatal(err)
+	}
+	Run(t, "ip", "link", "set", "dev", "lo", "up")
+}
+
+// unable ends a test that cannot run here.
+func unable(t T, why string) {
+	helper(t)()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// mounts gives the namespace its own /sys, where /sys/class/net would show
+// the host's interfaces otherwise, and an empty /run, where locks and journals
+// lie.
+func mounts() error {
+	for _, m := range []struct {
+		source, target, fstype string
+		flags                  uintptr
+	}{
+		{"none", "/", "", unix.MS_REC | unix.MS_PRIVATE},
+		{"sysfs", "/sys", "sysfs", 0},
+		{"tmpfs", "/run", "tmpfs", 0},
+	} {
+		if err := unix.Mount(m.source, m.target, m.fstype, m.flags, ""); err != nil {
+			return fmt.Errorf("cannot mount %s on %s: %w", m.source, m.target, err)
+		}
+	}
+	return nil
+}
+
+// made holds the namespaces that New has made, by their names.
+var made sync.Map
+
+// Guard fails the test if it does not stand in a network namespace that New
+// has made: in the machine's own nothing may be changed. That one is not
+// simply compared with /proc/1/ns/net, which in some containers even root may
+// not read.
+func Guard(t T) {
+	helper(t)()
+	here, err := current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := made.Load(here); !ok {
+		t.Fatal("not in a test's network namespace: call nstest.New in this goroutine first")
+	}
+}
+
+// current names the calling thread's network namespace.
+func current() (string, error) { return os.Readlink("/proc/thread-self/ns/net") }
+
+// Run runs a command in the namespace and returns what it printed, on
+// standard output and error; the test fails if the command does.
+func Run(t T, name string, args ...string) string {
+	helper(t)()
+	out, err := Try(t, name, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Try is Run for a command that may fail. The error has its words.
+func Try(t T, name string, args ...string) (string, error) {
+	helper(t)()
+	Guard(t)
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		line := strings.Join(append([]string{name}, args...), " ")
+		return string(out), fmt.Errorf("%s: %w\n%s", line, err, out)
+	}
+	return string(out), nil
+}
+
+// Script runs each line of text with sh -ec and returns all that they
+// printed; empty lines and those that begin with # are passed over.
+func Script(t T, text string) string {
+	helper(t)()
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		out.WriteString(Run(t, "sh", "-ec", line))
+	}
+	return out.String()
+}
