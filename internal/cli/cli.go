@@ -57,6 +57,13 @@ type call struct {
 // Run is the program. args begins with its name.
 func Run(args []string, version string, stdout, stderr io.Writer) int {
 	signal.Ignore(unix.SIGPIPE) // a closed terminal must not end a change half-way
+	out, errs := newOutput(stdout), newOutput(stderr)
+	defer errs.close()
+	defer out.close()
+	return run(args, version, out, errs)
+}
+
+func run(args []string, version string, stdout, stderr io.Writer) int {
 	req, err := config.Parse(args[1:], config.Source{ReadFile: readFile, DefaultFile: defaultFile})
 	if err != nil {
 		return complain(stderr, err)
@@ -90,8 +97,7 @@ func readFile(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, config.MaxFileSize+1))
 }
 
-// say prints a line. That nobody reads it is no failure: the ssh session may
-// be gone, and the change must go on.
+// say prints a line.
 func say(w io.Writer, line string) { _, _ = fmt.Fprintln(w, line) }
 
 // complain prints an error with its hint and gives the exit status.
