@@ -1,0 +1,130 @@
+package bridge_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/vishvananda/netlink/nl"
+
+	"xbr-script/bridge"
+	"xbr-script/internal/host"
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+var trace = flag.Bool("trace", false, "log the commands that the plans carry out")
+
+// network is a host and what is to be built on it.
+type network struct {
+	name   string
+	script string // makes the host, one shell command a line
+	wants  []bridge.Want
+}
+
+// want is one bridge, named as Xen's scripts name its parts.
+func want(vifnum int, netdev string) bridge.Want {
+	n := strconv.Itoa(vifnum)
+	return bridge.Want{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
+}
+
+// lab is a network in a namespace of its own.
+type lab struct {
+	network
+	t    *testing.T
+	live bool // what the plans take LiveRename to be
+	conn *rtnl.Conn
+	dir  string
+}
+
+// newLab makes the host in a new namespace, for the calling goroutine.
+func newLab(t *testing.T, n network, live bool) *lab {
+	t.Helper()
+	l := emptyLab(t, n, live)
+	nstest.Script(t, n.script)
+	nstest.Rest(t)
+	return l
+}
+
+// emptyLab is a lab whose host has nothing yet.
+func emptyLab(t *testing.T, n network, live bool) *lab {
+	t.Helper()
+	nstest.New(t)
+	conn, err := rtnl.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &lab{n, t, live, conn, t.TempDir()}
+}
+
+func (l *lab) runner() *plan.Runner {
+	r := &plan.Runner{Dir: l.dir, Kinds: bridge.Kinds(l.conn), Command: l.name}
+	if *trace {
+		r.Trace = func(line string) { l.t.Log("+ " + line) }
+	}
+	return r
+}
+
+// plan makes the plan for the host as it is now.
+func (l *lab) plan(start bool) *plan.Plan {
+	l.t.Helper()
+	h, err := host.Read(l.conn)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	h.LiveRename = l.live
+	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
+	makePlan := p.Stop
+	if start {
+		makePlan = p.Start
+	}
+	pl, _, err := makePlan(l.wants)
+	if err != nil {
+		l.t.Fatal("no plan: ", err)
+	}
+	return pl
+}
+
+// run plans start or stop and carries it out.
+func (l *lab) run(start bool) error {
+	l.t.Helper()
+	return l.runner().Run(context.Background(), l.plan(start))
+}
+
+// mustRun is run that has to succeed.
+func (l *lab) mustRun(start bool) {
+	l.t.Helper()
+	if err := l.run(start); err != nil {
+		l.t.Fatalf("%s: %v", verb(start), err)
+	}
+}
+
+// journals are the files of an unfinished change.
+func (l *lab) journals() []string {
+	files, _ := filepath.Glob(filepath.Join(l.dir, "journal*")) // only a bad pattern fails
+	return files
+}
+
+func verb(start bool) string {
+	if start {
+		return "start"
+	}
+	return "stop"
+}
+
+func renaming(live bool) string {
+	if live {
+		return "live"
+	}
+	return "down"
+}
+
+func TestMain(m *testing.M) {
+	nl.NativeEndian() // finds it out at the first call, unguarded: before tests run side by side
+	os.Exit(m.Run())
+}

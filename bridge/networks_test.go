@@ -1,0 +1,100 @@
+package bridge_test
+
+import "xbr-script/bridge"
+
+// quick spares the hosts the second that the kernel takes to find an IPv6
+// address unique; a host that has been up for a while has it behind it.
+const quick = `sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
+`
+
+// careful lets it check every address from then on.
+const careful = `for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 1 >$f; done
+`
+
+// cable makes a NIC and the neighbour that it is plugged into.
+func cable(nic, neighbour, mac string) string {
+	return `ip link add ` + nic + ` address ` + mac + ` type veth peer name ` + neighbour + ` address 02` + mac[2:] + `
+sysctl -qw net/ipv6/conf/` + neighbour + `/disable_ipv6=1
+ip link set ` + neighbour + ` up
+ip link set ` + nic + ` up
+`
+}
+
+var seed000 = network{"seed 000", quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + `
+ip addr add 192.168.0.20/24 brd + dev eth0
+ip route add default via 192.168.0.1
+ip link add dummy0 address 00:16:3e:00:00:09 type ifb
+ip link set dummy0 up
+` + careful, []bridge.Want{want(0, "eth0"), want(1, "dummy0")}}
+
+var seed002 = network{"seed 002", quick +
+	cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + cable("eth2", "lan2", "00:16:3e:00:00:03") + `
+ip addr add 10.23.1.7/24 brd + dev eth0
+ip route add default via 10.23.1.254
+` + careful, []bridge.Want{want(0, "eth0"), want(1, "eth1"), want(2, "eth2")}}
+
+// rich has some of everything that a NIC can carry, and a second NIC with
+// routes to the same places.
+var rich = network{"rich", quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + `
+ip link set eth0 txqueuelen 500 mtu 1492 alias 'uplink, rack 3' group 7
+ip link property add dev eth0 altname enp3s0 altname uplink
+sysctl -qw net/ipv4/conf/eth0/arp_ignore=1 net/ipv4/conf/eth0/rp_filter=2 net/ipv4/neigh/eth0/gc_stale_time=77
+sysctl -qw net/ipv6/conf/eth0/accept_ra=2 net/ipv6/conf/eth0/hop_limit=63 net/ipv6/neigh/eth0/retrans_time_ms=900
+
+ip addr add 10.0.0.2/24 brd + dev eth0
+ip addr add 10.0.0.3/24 dev eth0 label eth0:web
+ip addr add 10.5.0.2/24 dev eth0 label eth0:db scope link
+ip addr add 10.1.0.2/24 brd + dev eth0 metric 77
+ip addr add 10.2.0.2/24 dev eth0 noprefixroute
+ip addr add 10.3.0.2/24 dev eth0 valid_lft 3000 preferred_lft 2000
+ip addr add 10.4.0.2 peer 10.4.0.9/32 dev eth0
+ip addr add 10.0.0.12/24 dev eth1
+ip addr add 10.6.0.2/24 dev eth1
+ip addr add 2001:db8::2/64 dev eth0
+ip addr add 2001:db8::3/64 dev eth0 valid_lft 2000 preferred_lft 1000
+ip addr add 2001:db8::4/64 dev eth0 valid_lft 2000 preferred_lft 0
+ip addr add 2001:db8:1::2/64 dev eth0 noprefixroute
+ip addr add 2001:db8:2::2/64 dev eth0 metric 300
+ip addr add 2001:db8::12/64 dev eth1
+
+ip route add default via 10.0.0.1 src 10.0.0.3
+ip route add default via 10.6.0.1 metric 50
+ip route add 10.10.0.0/16 via 10.1.0.1 proto static mtu lock 1400 advmss 1300
+ip route add 10.11.0.0/16 dev eth0 scope link src 10.5.0.2
+ip route append 10.11.0.0/16 dev eth1 scope link
+ip route add 10.12.0.0/16 nexthop via 10.0.0.8 weight 2 nexthop via 10.6.0.8 weight 5
+ip route add 10.13.0.0/16 nexthop via 10.0.0.8 nexthop via 10.1.0.8
+ip route add 10.14.0.0/16 dev eth1
+ip route append 10.14.0.0/16 dev eth0
+ip route append 10.14.0.0/16 via 10.1.0.7
+ip route add 10.15.0.0/16 via 172.16.0.1 dev eth0 onlink
+ip route add 10.16.0.0/16 via 10.6.0.1 src 10.1.0.2
+ip route add blackhole 10.17.0.0/16
+ip route add default via 10.0.0.6 table 100
+ip route add 10.18.0.0/16 dev eth0 tos 0x10 table 2000
+ip route add 192.0.2.1 dev eth0 table local
+ip -6 route add default via fe80::1 dev eth0 metric 1024
+ip -6 route add default via fe80::1 dev eth1 metric 2048
+ip -6 route add 2001:db8:10::/48 via 2001:db8::1 expires 900 pref high
+ip -6 route add 2001:db8:11::/48 nexthop via fe80::8 dev eth0 weight 2 nexthop via fe80::8 dev eth1
+ip -6 route add 2001:db8:12::/48 dev eth0 metric 5
+ip -6 route append 2001:db8:12::/48 dev eth1 metric 5
+ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2
+ip -6 route add default via fe80::2 dev eth0 proto ra table 100
+
+ip nexthop add id 5 via 10.0.0.5 dev eth0
+ip nexthop add id 6 via 10.6.0.5 dev eth1
+ip nexthop add id 7 group 5,2/6
+ip nexthop add id 8 via fe80::5 dev eth0
+ip route add 10.20.0.0/16 nhid 5
+ip route add 10.21.0.0/16 nhid 7
+ip -6 route add 2001:db8:20::/48 nhid 8
+
+ip rule add iif eth0 lookup 100
+ip -6 rule add oif eth0 lookup 100
+ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent
+ip neigh add 10.0.0.5 lladdr 02:00:00:00:00:05 dev eth0 nud stale
+ip neigh add fe80::1 lladdr 02:00:00:00:00:01 dev eth0 router nud stale
+ip neigh add proxy 10.0.0.77 dev eth0
+ip neigh add proxy 2001:db8::77 dev eth0
+` + careful, []bridge.Want{want(0, "eth0")}}

@@ -1,0 +1,344 @@
+package nstest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// State is the network of a namespace as text, in sections: for each
+// interface "link", "addr" and "sysctl", and for the namespace "rule",
+// "route", "neigh" and so on. What changes by itself is left out or, where it
+// counts down, compared with a tolerance.
+type State struct {
+	Sections []Section
+	at       time.Duration // boot time when it was read: lifetimes count from there
+}
+
+// Section is one part of a State.
+type Section struct {
+	Name  string // such as "addr eth0" or "route"
+	Lines []string
+}
+
+// lifetimeTolerance is by how many seconds the end of a lifetime may move. The
+// kernel tells whole seconds, so each move of an address costs up to one.
+const lifetimeTolerance = 3
+
+// tables are the commands that show what does not belong to one interface,
+// and how their lines become comparable.
+var tables = []struct {
+	name, command string
+	tidy          func([]string) []string
+}{
+	{"rule", "ip -4 rule", nil},
+	{"rule6", "ip -6 rule", nil},
+	{"route", "ip -o -4 -d route show table all", nil},
+	{"route6", "ip -o -6 -d route show table all", sorted},
+	{"neigh", "ip -4 neigh; ip -6 neigh", neighbours},
+	{"proxy", "ip -4 neigh show proxy; ip -6 neigh show proxy", sorted},
+	{"nexthop", "ip -o -d nexthop", nil},
+	{"bridge", "bridge link", sorted},
+}
+
+const addrCommand = "ip -d addr"
+
+// ReadState reads the namespace of the calling thread.
+func ReadState(t T) State {
+	helper(t)()
+	s := State{at: boottime(t)}
+	const mark = "=== "
+	script := "echo '" + mark + "'\n" + addrCommand + "\n"
+	for _, c := range tables {
+		script += "echo '" + mark + "'\n" + c.command + "\n"
+	}
+	parts := strings.Split(Run(t, "sh", "-ec", script), mark+"\n")[1:]
+	links := linkSections(lines(parts[0]))
+	s.Sections = append(s.Sections, links...)
+	for i, c := range tables {
+		ls := lines(parts[i+1])
+		if c.tidy != nil {
+			ls = c.tidy(ls)
+		}
+		s.Sections = append(s.Sections, Section{c.name, ls})
+	}
+	for _, l := range links {
+		if name, ok := strings.CutPrefix(l.Name, "link "); ok {
+			s.Sections = append(s.Sections, Section{"sysctl " + name, sysctls(name)})
+		}
+	}
+	s.Sections = append(s.Sections, Section{"host", []string{
+		"ip_forward " + read("/proc/sys/net/ipv4/ip_forward"),
+		"ipv6 forwarding " + read("/proc/sys/net/ipv6/conf/all/forwarding"),
+	}})
+	return s
+}
+
+func boottime(t T) time.Duration {
+	helper(t)()
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(ts.Nano())
+}
+
+// lines are a text's lines without trailing space.
+func lines(text string) []string {
+	var out []string
+	for l := range strings.Lines(text) {
+		if l = strings.TrimRight(l, " \n"); l != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func sorted(ls []string) []string {
+	slices.Sort(ls)
+	return ls
+}
+
+var (
+	linkHead = regexp.MustCompile(`^[0-9]+: ([^:@]+)(@[^:]+)?: `)
+	// timers and what a driver tells about its queues are no state; that an
+	// IPv6 address was made up by the kernel is a mark nobody can set.
+	linkNoise = regexp.MustCompile(` [a-z_]+_timer +[0-9.]+| num[tr]xqueues .*| link-netns\S* \S+| stable-privacy`)
+	// noop is what an interface has until it is switched on for the first time.
+	noQueue = regexp.MustCompile(`qdisc (noop|noqueue)`)
+	// an interface with a carrier is up as soon as the kernel gets round to
+	// noting it, which can take it a second.
+	notNoted = regexp.MustCompile(`LOWER_UP(.*) state UNKNOWN`)
+)
+
+// linkSections parts the output of ip addr into two sections an interface.
+func linkSections(ls []string) []Section {
+	var out []Section
+	for _, l := range ls {
+		if head := linkHead.FindStringSubmatch(l); head != nil {
+			out = append(out, Section{Name: "link " + head[1]}, Section{Name: "addr " + head[1]})
+		}
+		at := len(out) - 1
+		if text := strings.TrimSpace(l); at > 0 && !strings.HasPrefix(text, "inet") && !strings.HasPrefix(text, "valid_lft") {
+			at--
+		}
+		l = noQueue.ReplaceAllString(linkNoise.ReplaceAllString(l, ""), "qdisc none")
+		l = notNoted.ReplaceAllString(l, "LOWER_UP$1 state UP")
+		out[at].Lines = append(out[at].Lines, l)
+	}
+	return out
+}
+
+var (
+	learnt = regexp.MustCompile(`(REACHABLE|STALE|DELAY|PROBE)$`)
+	asked  = regexp.MustCompile(`(INCOMPLETE|FAILED)$`)
+)
+
+// neighbours makes learnt entries equal, whatever their age, and drops those
+// without an answer.
+func neighbours(ls []string) []string {
+	ls = slices.DeleteFunc(ls, asked.MatchString)
+	for i, l := range ls {
+		ls[i] = learnt.ReplaceAllString(l, "learnt")
+	}
+	return sorted(ls)
+}
+
+// sysctls are the settings of one interface.
+func sysctls(device string) []string {
+	var out []string
+	for _, dir := range []string{"ipv4/conf", "ipv4/neigh", "ipv6/conf", "ipv6/neigh"} {
+		files, _ := filepath.Glob("/proc/sys/net/" + dir + "/" + device + "/*") // only a bad pattern fails
+		for _, f := range files {
+			out = append(out, dir+" "+filepath.Base(f)+" "+read(f))
+		}
+	}
+	return out
+}
+
+// read reads a setting; one that has no value yet reads as "-".
+func read(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "-"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// Filter is a copy of the sections that keep says yes to, each line as edit
+// makes it, if that is not nil; lines that it empties are dropped.
+func (s State) Filter(keep func(name string) bool, edit func(name, line string) string) State {
+	out := State{at: s.at}
+	for _, sec := range s.Sections {
+		if !keep(sec.Name) {
+			continue
+		}
+		var ls []string
+		for _, l := range sec.Lines {
+			if edit != nil {
+				l = edit(sec.Name, l)
+			}
+			if l != "" {
+				ls = append(ls, l)
+			}
+		}
+		out.Sections = append(out.Sections, Section{sec.Name, ls})
+	}
+	return out
+}
+
+// Section is the lines of a section.
+func (s State) Section(name string) []string {
+	for _, sec := range s.Sections {
+		if sec.Name == name {
+			return sec.Lines
+		}
+	}
+	return nil
+}
+
+func (s State) String() string {
+	var b strings.Builder
+	for _, sec := range s.Sections {
+		fmt.Fprintf(&b, "[%s]\n%s\n", sec.Name, strings.Join(sec.Lines, "\n"))
+	}
+	return b.String()
+}
+
+// Diff tells what is in s and not in other ("-"), and the reverse ("+"), by
+// section; "" if they are the same.
+func (s State) Diff(other State) string {
+	var b strings.Builder
+	var names []string
+	for _, sec := range slices.Concat(s.Sections, other.Sections) {
+		if slices.Contains(names, sec.Name) {
+			continue
+		}
+		names = append(names, sec.Name)
+		if d := diff(s.Section(sec.Name), other.Section(sec.Name), (other.at - s.at).Seconds()); d != "" {
+			fmt.Fprintf(&b, "[%s]\n%s", sec.Name, d)
+		}
+	}
+	return b.String()
+}
+
+// diff compares lists of lines that were read passed seconds apart, by their
+// longest common subsequence.
+func diff(a, b []string, passed float64) string {
+	for len(a) > 0 && len(b) > 0 && same(a[0], b[0], passed) {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && same(a[len(a)-1], b[len(b)-1], passed) {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	common := make([][]int, len(a)+1) // of a[i:] and b[j:]
+	for i := len(a); i >= 0; i-- {
+		common[i] = make([]int, len(b)+1)
+		for j := len(b) - 1; j >= 0 && i < len(a); j-- {
+			if same(a[i], b[j], passed) {
+				common[i][j] = common[i+1][j+1] + 1
+			} else {
+				common[i][j] = max(common[i+1][j], common[i][j+1])
+			}
+		}
+	}
+	var out strings.Builder
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		switch {
+		case i < len(a) && j < len(b) && same(a[i], b[j], passed):
+			i, j = i+1, j+1
+		case j == len(b) || i < len(a) && common[i+1][j] >= common[i][j+1]:
+			out.WriteString("- " + a[i] + "\n")
+			i++
+		default:
+			out.WriteString("+ " + b[j] + "\n")
+			j++
+		}
+	}
+	return out.String()
+}
+
+var seconds = regexp.MustCompile(`\b[0-9]+sec\b`)
+
+// same compares lines; lifetimes must end at the same time, about.
+func same(a, b string, passed float64) bool {
+	if a == b && !strings.Contains(a, "sec") {
+		return true
+	}
+	if seconds.ReplaceAllString(a, "sec") != seconds.ReplaceAllString(b, "sec") {
+		return false
+	}
+	as, bs := seconds.FindAllString(a, -1), seconds.FindAllString(b, -1)
+	for i := range as {
+		late := number(bs[i]) + passed - number(as[i])
+		if number(as[i]) > 0 && (late > lifetimeTolerance || late < -lifetimeTolerance) {
+			return false
+		}
+	}
+	return true
+}
+
+func number(sec string) float64 {
+	n, _ := strconv.Atoi(strings.TrimSuffix(sec, "sec")) // the pattern matched digits
+	return float64(n)
+}
+
+// settleLimit is for what the kernel does in the background after a change
+// (link states). It is shorter than duplicate address detection takes: an
+// IPv6 address that begins that anew is a difference.
+const settleLimit = 400 * time.Millisecond
+
+// Settled reads the state until it is as wanted, by Diff of what pick makes of
+// both, and returns the difference that remains.
+func Settled(t T, want State, pick func(State) State) string {
+	helper(t)()
+	want = pick(want)
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		d := want.Diff(pick(ReadState(t)))
+		if d == "" || time.Since(start) > settleLimit {
+			return d
+		}
+	}
+}
+
+// restLimit is well above what duplicate address detection takes.
+const restLimit = 5 * time.Second
+
+// Rest waits until the kernel has found out all that it finds out by itself
+// about new interfaces and addresses.
+func Rest(t T) {
+	helper(t)()
+	last := ReadState(t)
+	for start := time.Now(); time.Since(start) < restLimit; {
+		time.Sleep(10 * time.Millisecond)
+		s := ReadState(t)
+		if last.Diff(s) == "" && !s.checking() {
+			return
+		}
+		last = s
+	}
+	t.Fatal("the host does not come to rest:\n", last)
+}
+
+// checking says whether duplicate address detection is under way: an address
+// on an interface with a carrier is tentative.
+func (s State) checking() bool {
+	for _, sec := range s.Sections {
+		name, ok := strings.CutPrefix(sec.Name, "addr ")
+		if ok && strings.Contains(strings.Join(s.Section("link "+name), ""), "LOWER_UP") &&
+			slices.ContainsFunc(sec.Lines, func(l string) bool { return strings.Contains(l, " tentative") && !strings.Contains(l, "dadfailed") }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Whole picks everything.
+func Whole(s State) State { return s }
