@@ -59,7 +59,7 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 	}
 	const portFlags = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_UP
 
-	do := settingsOf(name, settings, f.DevSettings, like.MTU)
+	do := settingsOf(name, hushed(settings), f.DevSettings)
 	do = append(do, b.noInet6(portName)...)
 	do = append(do, b.batch(
 		setFlags(port.Index, unix.IFF_NOARP|unix.IFF_UP, portFlags, attrMAC(portMAC),
@@ -74,9 +74,9 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
 			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),
 	)}
-	undo = append(undo, settingsOf(name, f.DevSettings, settings, dev.MTU)...)
+	undo = append(undo, settingsOf(name, f.DevSettings, settings)...)
 	if v, ok := f.PortSettings[disableIPv6]; ok {
-		undo = append(undo, &sysctl.Write{Sets: []sysctl.Set{{Name: disableIPv6.Of(portName), Value: v}}})
+		undo = append(undo, set(disableIPv6, portName, v))
 	}
 	return plan.Step{Title: "use " + name + " and " + portName + ", dom0's port", Do: do, Undo: undo}
 }

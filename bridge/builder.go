@@ -59,18 +59,30 @@ func (b *builder) ops(msgs ...rtnl.Msg) []plan.Op {
 	return []plan.Op{b.batch(msgs...)}
 }
 
-// rename is the step that renames an interface. What else the kernel renames
-// with it, the labels of IPv4 addresses, is put right both ways: addrs are
-// the addresses it has, spare an interface that can hold them meanwhile.
-func (b *builder) rename(index int, to string, addrs []rtnl.Msg, spare int) plan.Step {
+// rename is the step that renames an interface.
+func (b *builder) rename(index int, to string) plan.Step {
 	from := b.names[index]
-	do := b.batch(setLink(index, attrName(to)))
+	do := b.ops(setLink(index, attrName(to)))
 	b.names[index] = to
-	undo := []plan.Op{b.batch(setLink(index, attrName(from)))}
-	if len(addrs) > 0 {
-		undo = append(undo, &relabel{Addrs: *b.batch(flagged(addrs, unix.RTM_NEWADDR, addFlags)...), Index: index, Spare: spare, Conn: b.conn})
+	return plan.Step{Title: "rename " + from + " to " + to, Do: do, Undo: b.ops(setLink(index, attrName(from)))}
+}
+
+// renameLoaded is the step that renames the interface which has that state.
+// Its undoing puts right what the kernel does to the labels of IPv4 addresses;
+// spare is an interface that can hold them meanwhile.
+func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
+	from := b.names[s.Index]
+	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
+	order := b.ops(keepOrder(b.h, s)...)
+	step := b.rename(s.Index, to)
+	if firstLost(from, s.Addrs4) == len(s.Addrs4) {
+		return step
 	}
-	return plan.Step{Title: "rename " + from + " to " + to, Do: []plan.Op{do}, Undo: undo}
+	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})
+	if b.h.LiveRename { // else the interface is down and has no routes
+		step.Undo = append(step.Undo, order...)
+	}
+	return step
 }
 
 // moveAltNames is the step that gives one interface's alternative names to
@@ -102,16 +114,6 @@ func (b *builder) makeBridge(name string) (int, plan.Step) {
 	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.ops(delLink(index))}
 }
 
-// noInet6 switches IPv6 off on an interface that has no business with it.
-func (b *builder) noInet6(name string) []plan.Op {
-	if _, ok := b.h.NewDevice[disableIPv6]; !ok {
-		return nil
-	}
-	return []plan.Op{&sysctl.Write{Sets: []sysctl.Set{{Name: disableIPv6.Of(name), Value: "1"}}}}
-}
-
-var disableIPv6 = sysctl.Key{Dir: "net/ipv6/conf", Name: "disable_ipv6"}
-
 // carried are the flags of dom0's interface that follow its state.
 const carried = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_PROMISC | unix.IFF_ALLMULTI
 
@@ -135,8 +137,11 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 		setFlags(p.dev, like.Flags, carried, b.identity(like)...),
 	)}
 	do = append(do, b.noInet6(w.VIF)...)
-	do = append(do, settingsOf(w.VDev, settings, b.h.NewDevice, like.MTU)...)
+	do = append(do, settingsOf(w.VDev, hushed(settings), b.h.NewDevice)...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
+	if like.Inet6 {
+		on = append(on, setLink(p.dev, attrAddrGen(addrGenNone))) // a stable_secret has changed it
+	}
 	if up {
 		on = append(on, setFlags(p.dev, unix.IFF_UP, unix.IFF_UP))
 	}
@@ -162,34 +167,22 @@ func (b *builder) identity(like *host.Link) []*nl.RtAttr {
 }
 
 // settingsOf is the operation that gives an interface those settings, where
-// it does not have them yet.
-func settingsOf(name string, want, have sysctl.Device, mtu uint32) []plan.Op {
+// it does not have them yet. What it has is not known of a stable_secret that
+// was never written, nor, in a network namespace, of a new interface's
+// neighbour settings.
+func settingsOf(name string, want, have sysctl.Device) []plan.Op {
 	var sets []sysctl.Set
 	for k, v := range want {
-		if k == ipv6MTU {
-			continue
-		}
-		if old, ok := have[k]; v != old && (ok || k.Name == stableSecret) {
+		if old, known := have[k]; !known || v != old {
 			sets = append(sets, sysctl.Set{Name: k.Of(name), Value: v})
 		}
-	}
-	slices.SortFunc(sets, bySetting)
-	if v, ok := want[ipv6MTU]; ok && v != utoa(mtu) {
-		sets = append(sets, sysctl.Set{Name: ipv6MTU.Of(name), Value: v})
 	}
 	if len(sets) == 0 {
 		return nil
 	}
+	slices.SortFunc(sets, bySetting)
 	return []plan.Op{&sysctl.Write{Sets: sets}}
 }
-
-// IPv6's own MTU follows the interface's until a router or an admin lowers
-// it.
-var ipv6MTU = sysctl.Key{Dir: "net/ipv6/conf", Name: "mtu"}
-
-// stableSecret is a setting that a new interface does not have: it cannot be
-// read before it was written.
-const stableSecret = "stable_secret"
 
 func bySetting(a, b sysctl.Set) int { return strings.Compare(a.Name, b.Name) }
 

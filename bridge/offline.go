@@ -17,35 +17,33 @@ func (m *move) offline() []plan.Step {
 	vlans := m.vlansUp(nic.Index)
 	steps := []plan.Step{
 		m.down(vlans),
-		m.rename(nic.Index, m.s.PDev, m.state.Addrs4, dev),
+		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.enslaveDown(),
 		m.revive(vlans),
-		m.rename(dev, m.s.NetDev, nil, 0),
+		m.rename(dev, m.s.NetDev),
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
 	}
 	up := nic.Up()
 	if up {
 		steps = append(steps, m.devUp(), m.awaitPort(true))
 	}
-	steps = append(steps, m.addState(m.state.On(dev), up))
-	if up {
-		steps = append(steps, m.newRoutes(m.state, dev))
-	}
-	return append(steps, m.dropAddrs(), m.addrGen(dev, nic))
+	steps = append(steps, m.addState(m.state.On(dev), up), m.newRoutes(m.state, dev))
+	return append(steps, m.inet6(dev), m.dropAddrs())
 }
 
 // down switches the interface off. Its undoing brings back all that the
 // kernel forgets with that, on it and on the VLANs that go down with it.
 func (m *move) down(vlans []host.State) plan.Step {
 	nic := m.s.nic
-	undo := []rtnl.Msg{setFlags(nic.Index, nic.Flags, unix.IFF_UP)}
-	undo = append(undo, addStateMsgs(m.state)...)
-	undo = append(undo, restoreRoutes(m.h, m.state, nic.Index)...)
-	undo = append(undo, m.reviveMsgs(vlans)...)
+	again := []rtnl.Msg{setFlags(nic.Index, nic.Flags, unix.IFF_UP)}
+	again = append(again, addStateMsgs(m.state)...)
+	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
+	again = append(again, m.reviveMsgs(vlans)...)
+	undo := append(m.hush(nic.Index), m.batch(again...))
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
 		Do:    m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
-		Undo:  m.ops(undo...),
+		Undo:  append(undo, m.wake(nic.Index)...),
 	}
 }
 
@@ -79,6 +77,9 @@ func (m *move) reviveMsgs(vlans []host.State) []rtnl.Msg {
 func (m *move) enslaveDown() plan.Step {
 	nic := m.s.nic
 	do := m.noInet6(m.names[nic.Index])
+	if nic.Inet6 {
+		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
+	}
 	enslave := append([]rtnl.Msg{setFlags(nic.Index, unix.IFF_NOARP, carried, attrMaster(m.bridge))}, m.pin()...)
 	do = append(do, m.setMAC(portMAC), m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
 	undo := []plan.Op{
@@ -86,7 +87,7 @@ func (m *move) enslaveDown() plan.Step {
 		m.setMAC(nic.MAC),
 		m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...),
 	}
-	undo = append(undo, m.inet6Again()...)
+	undo = append(undo, m.hush(nic.Index)...)
 	return plan.Step{Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge, Do: do, Undo: undo}
 }
 
@@ -101,17 +102,31 @@ func (m *move) devUp() plan.Step {
 // newRoutes makes on dom0's interface the routes that were lost with the NIC,
 // or the other way round.
 func (m *move) newRoutes(s host.State, to int) plan.Step {
-	step := plan.Step{Title: "make the routes on " + m.names[to], Do: m.ops(restoreRoutes(m.h, s, to)...)}
+	var undo []rtnl.Msg
+	for _, route := range s.On(to).Routes {
+		if route.Family() == unix.AF_INET && route.Get(unix.RTA_MULTIPATH) != nil {
+			undo = append(undo, route.As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
+		}
+	}
+	step := plan.Step{Title: "make the routes on " + m.names[to], Do: m.ops(restoreRoutes(m.h, s, to)...), Undo: m.ops(undo...)}
 	m.h = m.h.Moved(s.Index, to)
 	return step
 }
 
-// dropAddrs takes off the NIC the IPv4 addresses that it kept while down.
+// dropAddrs takes off the NIC what it kept while it was down: IPv4 addresses
+// and proxy entries.
 func (m *move) dropAddrs() plan.Step {
+	kept := m.state
+	kept.Addrs6, kept.Neighs = nil, nil
+	for _, n := range m.state.Neighs {
+		if n.Fixed()[10]&unix.NTF_PROXY != 0 { // ndm_flags
+			kept.Neighs = append(kept.Neighs, n)
+		}
+	}
 	return plan.Step{
 		Title: "take the addresses off " + m.names[m.s.nic.Index],
-		Do:    m.ops(delAddrs(m.state.Addrs4)...),
-		Undo:  m.ops(flagged(m.state.Addrs4, unix.RTM_NEWADDR, addFlags)...),
+		Do:    m.ops(delStateMsgs(kept)...),
+		Undo:  m.ops(addStateMsgs(kept)...),
 	}
 }
 
@@ -124,25 +139,22 @@ func (m *move) offlineBack() []plan.Step {
 	off := *m
 	off.s.nic = &devLink
 	devVLANs, vlans := m.vlansUp(dev), m.vlansUp(nic.Index)
-	steps := []plan.Step{off.down(devVLANs), m.rename(dev, m.s.VDev, there.Addrs4, nic.Index)}
+	steps := []plan.Step{off.down(devVLANs), m.renameLoaded(there, m.s.VDev, nic.Index)}
 	m.state = there.On(nic.Index)
 	up := nic.Up()
 	steps = append(steps,
 		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),
-		m.rename(nic.Index, m.s.NetDev, nil, 0),
+		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
 		m.resize(), m.resettle())
 	if up {
 		steps = append(steps, plan.Step{
 			Title: "switch " + m.s.NetDev + " on",
-			Do:    m.ops(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)),
+			Do:    append(m.hush(nic.Index), m.batch(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))),
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state, up))
-	if up {
-		steps = append(steps, m.newRoutes(there, nic.Index))
-	}
-	steps = append(steps, m.revive(vlans))
+	steps = append(steps, m.addState(m.state, up), m.newRoutes(there, nic.Index),
+		m.revive(vlans), m.inet6(nic.Index))
 	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }

@@ -95,12 +95,30 @@ func (r *relabel) msgs(first int) []rtnl.Msg {
 	if r.Spare != 0 {
 		msgs = append(msgs, spare...)
 	}
+	if first == 0 {
+		msgs = append(msgs, r.guard().As(unix.RTM_NEWADDR, addFlags))
+	}
 	msgs = append(msgs, delAddrs(wrong)...)
 	msgs = append(msgs, wrong...)
+	if first == 0 {
+		msgs = append(msgs, r.guard().As(unix.RTM_DELADDR, 0))
+	}
 	if r.Spare != 0 {
 		msgs = append(msgs, delAddrs(spare)...)
 	}
 	return msgs
+}
+
+// guard is an address that nobody uses: an interface that loses its last IPv4
+// address loses its routes with it (fib_disable_ip).
+func (r *relabel) guard() rtnl.Msg {
+	ifa := make([]byte, unix.SizeofIfAddrmsg)
+	ifa[0], ifa[1], ifa[3] = unix.AF_INET, 32, unix.RT_SCOPE_HOST
+	copy(ifa[4:8], rtnl.U32Bytes(uint32(r.Index)))
+	unused := []byte{127, 255, 255, 254}
+	m := rtnl.Msg{Type: unix.RTM_NEWADDR, Body: ifa}
+	return m.With(unix.IFA_LOCAL, unused).With(unix.IFA_ADDRESS, unused).
+		With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_NOPREFIXROUTE))
 }
 
 // Do implements plan.Op. Labels that are right already are left alone.

@@ -2,7 +2,9 @@ package bridge
 
 import (
 	"bytes"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -13,41 +15,38 @@ import (
 // routeMsgs switches the routes and nexthops of s to another interface that
 // has the addresses of s already (see quiet). Each route is replaced where it
 // stands, so that there is no moment without it and no other route of the
-// same destination takes its place.
-//
-// What needs no gateway comes first: the kernel accepts a gateway only where
-// it can be reached. On an interface that is not up the kernel makes no routes
-// for addresses.
-func routeMsgs(h *host.Host, s host.State, to int, up bool) []rtnl.Msg {
-	r := rewriter{h: h, from: s.Index, to: to, done: map[string]bool{}, made: map[string]bool{}}
-	direct, rest := split(s.Routes)
-	if up {
-		r.dropTwins4(s)
+// same destination takes its place. up says whether the interfaces are: on one
+// that is off the kernel makes no routes for addresses. When undoing it is not
+// known what was moved.
+func routeMsgs(h *host.Host, s host.State, to int, up, undoing bool) []rtnl.Msg {
+	r := newRewriter(h, s, to, up)
+	move4 := r.move4
+	if undoing {
+		move4 = r.moveBack4
 	}
-	r.routes4(direct)
+	r.routes4(move4)
 	r.finalAddrs6(s)
-	r.routes6(direct)
+	r.routes6(s.Routes, false, r.move6)
 	for _, m := range s.Nexthops {
 		if m.Uses(s.Index) { // a group keeps its members
 			r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
 		}
 	}
-	r.routes4(rest)
-	r.routes6(rest)
+	r.gateways4(move4)
+	r.routes6(s.Routes, true, r.move6)
 	return r.msgs
 }
 
 // restoreRoutes makes routes and nexthops of s anew, on the same or another
 // interface, after s's own was switched off: the kernel then removes them, but
-// keeps a route of which a leg leaves by another interface.
+// keeps a route of which a leg leaves by another interface, and takes IPv6
+// addresses that went out of the routes that have them as their source.
 func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
-	r := rewriter{h: h, from: s.Index, to: to, done: map[string]bool{}, made: map[string]bool{}}
-	direct, rest := split(s.Routes)
-	r.dropTwins4(s)
-	r.remake4(direct)
+	r := newRewriter(h, s, to, true)
+	r.routes4(r.remake4)
 	r.finalAddrs6(s)
-	r.remake6(direct)
-	for _, m := range s.Nexthops { // the groups that had only members here are gone too
+	r.routes6(s.Routes, false, r.remake6)
+	for _, m := range s.Nexthops { // groups that had only members here are gone too
 		r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
 	}
 	for _, m := range s.Routes {
@@ -55,62 +54,22 @@ func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
 			r.add(m.As(unix.RTM_NEWROUTE, appendFlags))
 		}
 	}
-	r.remake4(rest)
-	r.remake6(rest)
+	r.gateways4(r.remake4)
+	r.routes6(s.Routes, true, r.remake6)
+	r.sources6(s)
 	return r.msgs
 }
 
-// remake4 makes IPv4 routes. The first of a group goes to the front again, one
-// behind others is put in its place by putting those behind it on anew.
-func (r *rewriter) remake4(routes []rtnl.Msg) {
-	for _, m := range routes {
-		if m.Family() != unix.AF_INET || r.done[groupKey(m)] {
-			continue
-		}
-		r.done[groupKey(m)] = true
-		reorder := false
-		for i, m := range r.group(groupKey(m)) {
-			m = m.Settable()
-			flags := uint16(appendFlags)
-			if i == 0 {
-				flags = unix.NLM_F_CREATE
-			}
-			ours := m.Uses(r.from)
-			reorder = reorder || ours && i > 0
-			if ours || reorder {
-				r.add(m.As(unix.RTM_DELROUTE, 0), m.Retarget(r.from, r.to).As(unix.RTM_NEWROUTE, flags))
-			}
+// keepOrder puts the IPv4 routes of s that share their destination with others
+// in their order again, after addresses were taken off and put back.
+func keepOrder(h *host.Host, s host.State) []rtnl.Msg {
+	r := newRewriter(h, s, s.Index, false)
+	for _, key := range r.ours {
+		if group := r.groups[key]; len(group) > 1 {
+			r.remake4(group)
 		}
 	}
-}
-
-// remake6 makes IPv6 routes but those that the kernel has made.
-func (r *rewriter) remake6(routes []rtnl.Msg) {
-	for _, m := range routes {
-		if m.Family() != unix.AF_INET6 || isPrefixRoute6(m) && r.made[prefixKey6(m)] {
-			continue
-		}
-		flags := uint16(unix.NLM_F_CREATE)
-		if m.Get(unix.RTA_MULTIPATH) != nil {
-			flags = replaceFlags // legs elsewhere are still there
-		}
-		r.add(m.Retarget(r.from, r.to).As(unix.RTM_NEWROUTE, flags))
-	}
-}
-
-// split parts the routes that need no gateway from the others; those over a
-// nexthop object move with the object.
-func split(routes []rtnl.Msg) (direct, rest []rtnl.Msg) {
-	for _, m := range routes {
-		switch {
-		case m.Get(rtaNhID) != nil:
-		case hasGateway(m):
-			rest = append(rest, m)
-		default:
-			direct = append(direct, m)
-		}
-	}
-	return direct, rest
+	return r.msgs
 }
 
 func hasGateway(m rtnl.Msg) bool {
@@ -120,50 +79,117 @@ func hasGateway(m rtnl.Msg) bool {
 // Attributes that golang.org/x/sys/unix does not name (linux/rtnetlink.h).
 const rtaNhID = 30
 
-// rewriter collects the messages.
+// rewriter collects the messages. IPv4 routes are dealt with by groups: those
+// that share table, destination, TOS and metric, of which the first is in use.
 type rewriter struct {
 	h        *host.Host
 	from, to int
-	groups   map[string][]rtnl.Msg // IPv4 routes by groupKey, in the kernel's order
-	done     map[string]bool       // groups that are dealt with
+	groups   map[string][]rtnl.Msg // by groupKey, in the kernel's order
+	ours     []string              // the keys of groups with a route to be moved, in the kernel's order
+	twins    map[string][]rtnl.Msg // by groupKey: routes that the kernel has made on the new interface
 	made     map[string]bool       // IPv6 prefix routes that the kernel makes, by prefixKey6
 	msgs     []rtnl.Msg
 }
 
-func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = append(r.msgs, msgs...) }
+func newRewriter(h *host.Host, s host.State, to int, up bool) *rewriter {
+	r := &rewriter{h: h, from: s.Index, to: to,
+		groups: map[string][]rtnl.Msg{}, twins: map[string][]rtnl.Msg{}, made: map[string]bool{}}
+	for _, m := range h.Routes {
+		if m.Family() == unix.AF_INET && m.Get(rtaNhID) == nil {
+			key := groupKey(m)
+			r.groups[key] = append(r.groups[key], m.Settable())
+		}
+	}
+	seen := map[string]bool{}
+	for _, m := range h.Routes {
+		if key := groupKey(m); m.Family() == unix.AF_INET && !seen[key] && r.concerned(r.groups[key]) {
+			seen[key] = true
+			r.ours = append(r.ours, key)
+		}
+	}
+	if up {
+		r.findTwins(s)
+	}
+	return r
+}
 
-// dropTwins4 removes the routes that the kernel made on the new interface
-// for its addresses: behind the ones to be moved they have no effect yet, but
-// they would keep those from being moved in place.
-func (r *rewriter) dropTwins4(s host.State) {
+// concerned says whether a group has to be dealt with: it has a route on our
+// interface. Those that come and go with an address do so by themselves,
+// unless their order beside another interface's has to be kept.
+func (r *rewriter) concerned(group []rtnl.Msg) bool {
+	ours, own, others := false, false, false
+	for _, m := range group {
+		switch {
+		case !m.Uses(r.from):
+			others = true
+		case host.ByAddress(m):
+			own = true
+		default:
+			ours = true
+		}
+	}
+	return ours || own && others
+}
+
+// findTwins finds the routes that the kernel made on the new interface for its
+// addresses. Behind the ones to be moved they have no effect, but they keep
+// those from being put in their place.
+func (r *rewriter) findTwins(s host.State) {
+	add := func(m rtnl.Msg) {
+		key := groupKey(m)
+		r.twins[key] = append(r.twins[key], m.Retarget(r.from, r.to).As(unix.RTM_DELROUTE, 0))
+	}
 	for _, a := range s.Addrs4 {
 		for _, m := range prefixRoutes4(a) {
-			r.add(m.Retarget(r.from, r.to).As(unix.RTM_DELROUTE, 0))
+			add(m)
+		}
+	}
+	for _, key := range r.ours {
+		for _, m := range r.groups[key] {
+			if m.Uses(r.from) && host.ByAddress(m) {
+				add(m)
+			}
 		}
 	}
 }
 
-// routes4 replaces IPv4 routes. NLM_F_REPLACE acts on the first route of a
-// group (same table, destination, TOS and metric), which is also the one in
-// use; others of the group are taken off and put on again in order.
-func (r *rewriter) routes4(routes []rtnl.Msg) {
-	for _, m := range routes {
-		if m.Family() != unix.AF_INET {
-			continue
+func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = append(r.msgs, msgs...) }
+
+// routes4 deals with the groups that need no gateway, in the manner given,
+// and removes twins of routes that someone had removed.
+func (r *rewriter) routes4(each func(group []rtnl.Msg)) {
+	r.each4(false, each)
+	for _, key := range slices.Sorted(maps.Keys(r.twins)) {
+		if !slices.Contains(r.ours, key) {
+			r.add(r.twins[key]...)
 		}
-		key := groupKey(m)
-		if r.done[key] {
-			continue
-		}
-		r.done[key] = true
-		r.group4(r.group(key))
 	}
 }
 
-func (r *rewriter) group4(group []rtnl.Msg) {
+// gateways4 deals with the groups that need a gateway: the kernel accepts one
+// only where it can be reached.
+func (r *rewriter) gateways4(each func(group []rtnl.Msg)) { r.each4(true, each) }
+
+func (r *rewriter) each4(gateway bool, each func(group []rtnl.Msg)) {
+	for _, key := range r.ours {
+		group := r.groups[key]
+		if r.viaGateway(group) == gateway {
+			r.add(r.twins[key]...)
+			each(group)
+		}
+	}
+}
+
+func (r *rewriter) viaGateway(group []rtnl.Msg) bool {
+	return slices.ContainsFunc(group, func(m rtnl.Msg) bool { return m.Uses(r.from) && hasGateway(m) })
+}
+
+// move4 replaces the first route of a group, if it is ours, in place:
+// NLM_F_REPLACE acts on the first. From the first further one of ours on, the
+// rest is taken off and put on again in order.
+func (r *rewriter) move4(group []rtnl.Msg) {
 	reorder := false
 	for i, m := range group {
-		m = m.Settable()
 		moved := m.Retarget(r.from, r.to)
 		ours := m.Uses(r.from)
 		switch {
@@ -176,18 +202,33 @@ func (r *rewriter) group4(group []rtnl.Msg) {
 	}
 }
 
-// group finds the routes that share a key.
-func (r *rewriter) group(key string) []rtnl.Msg {
-	if r.groups == nil {
-		r.groups = map[string][]rtnl.Msg{}
-		for _, m := range r.h.Routes {
-			if m.Family() == unix.AF_INET {
-				k := groupKey(m)
-				r.groups[k] = append(r.groups[k], m)
-			}
+// moveBack4 does as move4, however far that came: beside another interface's
+// route a replace could hit that one.
+func (r *rewriter) moveBack4(group []rtnl.Msg) {
+	if len(group) == 1 {
+		r.move4(group)
+	} else {
+		r.remake4(group)
+	}
+}
+
+// remake4 makes the routes of a group that are gone. The first of the group
+// goes to the front again, one behind others is put in its place by putting
+// those behind it on anew.
+func (r *rewriter) remake4(group []rtnl.Msg) {
+	reorder := false
+	for i, m := range group {
+		flags := uint16(appendFlags)
+		if i == 0 {
+			flags = unix.NLM_F_CREATE
+		}
+		ours := m.Uses(r.from)
+		reorder = reorder || ours && i > 0
+		if ours || reorder {
+			moved := m.Retarget(r.from, r.to)
+			r.add(m.As(unix.RTM_DELROUTE, 0), moved.As(unix.RTM_DELROUTE, 0), moved.As(unix.RTM_NEWROUTE, flags))
 		}
 	}
-	return r.groups[key]
 }
 
 // groupKey is what makes IPv4 routes alternatives of each other.
@@ -231,26 +272,62 @@ func (r *rewriter) finalAddrs6(s host.State) {
 	}
 }
 
-// routes6 moves IPv6 routes. A route with gateways is alone in its place
-// (others with its metric are legs of it) and is replaced whole. For the rest,
-// and for what a router announced, the kernel's replace may hit another
-// interface's route; there order has no meaning, so the new one is added and
-// the old one taken off.
-func (r *rewriter) routes6(routes []rtnl.Msg) {
+// routes6 deals with the IPv6 routes that have, or have not, a gateway, in the
+// manner given. Those over a nexthop object move with it.
+func (r *rewriter) routes6(routes []rtnl.Msg, gateway bool, each func(rtnl.Msg)) {
 	for _, m := range routes {
-		if m.Family() != unix.AF_INET6 {
-			continue
+		if m.Family() == unix.AF_INET6 && m.Get(rtaNhID) == nil && hasGateway(m) == gateway {
+			each(m)
 		}
-		moved := m.Retarget(r.from, r.to)
-		if isPrefixRoute6(m) && r.made[prefixKey6(m)] {
-			r.add(m.As(unix.RTM_DELROUTE, 0))
-			continue
-		}
-		if hasGateway(m) && m.Fixed()[5] != unix.RTPROT_RA {
-			r.add(moved.As(unix.RTM_NEWROUTE, replaceFlags))
-			continue
-		}
+	}
+}
+
+// move6 moves an IPv6 route. One with gateways is alone in its place (others
+// with its metric are legs of it) and is replaced whole. For the rest, and for
+// what a router announced, the kernel's replace may hit another interface's
+// route; there order has no meaning, so the new one is added, unless the
+// kernel has made it, and the old one taken off.
+func (r *rewriter) move6(m rtnl.Msg) {
+	moved := m.Retarget(r.from, r.to)
+	switch {
+	case hasGateway(m) && m.Fixed()[5] != unix.RTPROT_RA:
+		r.add(moved.As(unix.RTM_NEWROUTE, replaceFlags))
+	case r.madeByAddress6(m):
+		r.add(m.As(unix.RTM_DELROUTE, 0))
+	default:
 		r.add(moved.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), m.As(unix.RTM_DELROUTE, 0))
+	}
+}
+
+// remake6 makes an IPv6 route unless the kernel has made it. Legs elsewhere of
+// one with several are still there.
+func (r *rewriter) remake6(m rtnl.Msg) {
+	flags := uint16(unix.NLM_F_CREATE)
+	if m.Get(unix.RTA_MULTIPATH) != nil {
+		flags = replaceFlags
+	}
+	if !r.madeByAddress6(m) {
+		r.add(m.Retarget(r.from, r.to).As(unix.RTM_NEWROUTE, flags))
+	}
+}
+
+func (r *rewriter) madeByAddress6(m rtnl.Msg) bool {
+	return isPrefixRoute6(m) && r.made[prefixKey6(m)]
+}
+
+// sources6 gives routes over other interfaces their source address back.
+func (r *rewriter) sources6(s host.State) {
+	addrs := map[string]bool{}
+	for _, a := range s.Addrs6 {
+		addrs[string(a.Get(unix.IFA_ADDRESS))] = true
+	}
+	for _, m := range r.h.Routes {
+		src := m.Get(unix.RTA_PREFSRC)
+		if m.Family() != unix.AF_INET6 || src == nil || !addrs[string(src)] || m.Uses(r.from) || host.ByAddress(m) {
+			continue
+		}
+		m = m.Settable()
+		r.add(m.Without(unix.RTA_PREFSRC).As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
 	}
 }
 

@@ -65,13 +65,14 @@ func (m *move) live() []plan.Step {
 	target := m.state.On(dev)
 	steps := []plan.Step{m.awaitPort(nic.Up())}
 	steps = append(steps,
-		m.rename(nic.Index, m.s.PDev, m.state.Addrs4, dev),
-		m.rename(dev, m.s.NetDev, nil, 0),
+		m.renameLoaded(m.state, m.s.PDev, dev),
+		m.rename(dev, m.s.NetDev),
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
 		m.addState(target, nic.Up()),
+		m.hushNIC(),
 		m.enslave(),
 		m.moveRoutes(m.state, dev),
-		m.addrGen(dev, nic),
+		m.inet6(dev),
 		m.strip())
 	return steps
 }
@@ -117,18 +118,6 @@ func (m *move) unpin() []rtnl.Msg {
 	return []rtnl.Msg{fdb(unix.RTM_DELNEIGH, 0, m.pair.port, m.s.nic.MAC)}
 }
 
-// addrGen lets IPv6 make addresses on dom0's interface as it did on the NIC.
-func (m *move) addrGen(dev int, like *host.Link) plan.Step {
-	if !like.Inet6 {
-		return plan.Step{}
-	}
-	return plan.Step{
-		Title: "let " + m.names[dev] + " make its IPv6 addresses as before",
-		Do:    m.ops(setLink(dev, attrAddrGen(like.AddrGen))),
-		Undo:  m.ops(setLink(dev, attrAddrGen(addrGenNone))),
-	}
-}
-
 // strip takes off the NIC what a port must not have: addresses, IPv6, its MAC
 // address (see portMAC), ARP and multicast; and switches it on.
 func (m *move) strip() plan.Step {
@@ -143,7 +132,7 @@ func (m *move) strip() plan.Step {
 		m.setMAC(nic.MAC, m.pin()...),
 		m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)),
 	}
-	undo = append(undo, m.inet6Again()...)
+	undo = append(undo, m.hush(nic.Index)...)
 	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
 	undo = append(undo, m.arrived(m.state, nic.Up())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
@@ -155,21 +144,6 @@ func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) plan.Op {
 	index := m.s.nic.Index
 	msgs := append([]rtnl.Msg{setLink(index, attrMAC(mac))}, then...)
 	return &setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}
-}
-
-// inet6Again switches IPv6 on the NIC back to what it was, without addresses
-// of its own making.
-func (m *move) inet6Again() []plan.Op {
-	v, ok := m.settings[disableIPv6]
-	if !ok {
-		return nil
-	}
-	nic := m.s.nic
-	return []plan.Op{
-		m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))),
-		&sysctl.Write{Sets: []sysctl.Set{{Name: disableIPv6.Of(m.names[nic.Index]), Value: v}}},
-		m.batch(setLink(nic.Index, attrAddrGen(nic.AddrGen))),
-	}
 }
 
 // pinVLANs makes VLANs on the NIC keep the address they have from it.

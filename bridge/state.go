@@ -96,8 +96,8 @@ func (b *builder) moveRoutes(s host.State, to int) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + b.names[from] + " to " + b.names[to]
 	up := b.h.Index(from).Up()
-	do := routeMsgs(b.h, s, to, up)
+	do := routeMsgs(b.h, s, to, up, false)
 	b.h = b.h.Moved(from, to)
-	undo := routeMsgs(b.h, s.On(to), from, up)
+	undo := routeMsgs(b.h, s.On(to), from, up, true)
 	return plan.Step{Title: title, Do: b.ops(do...), Undo: b.ops(undo...)}
 }

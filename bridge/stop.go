@@ -61,18 +61,34 @@ func (m *move) liveBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state // on dom0's interface
 	steps := []plan.Step{
-		m.rename(dev, m.s.VDev, there.Addrs4, nic.Index),
-		m.rename(nic.Index, m.s.NetDev, nil, 0),
+		m.renameLoaded(there, m.s.VDev, nic.Index),
+		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
 		m.resize(),
 		m.resettle(),
+		m.inet6(dev).Reverse("hush IPv6 on " + m.s.VDev),
 	}
 	m.state = there.On(nic.Index)
 	steps = append(steps, m.strip().Reverse("give "+m.s.NetDev+" its address and what dom0 has"))
 	routes := m.moveRoutes(there, nic.Index)
-	steps = append(steps, routes, m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge))
+	steps = append(steps, routes,
+		m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge),
+		m.neighsAgain(),
+		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
 	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
+}
+
+// neighsAgain gives a NIC without carrier its neighbours once more: each
+// change of such a link drops them (neigh_carrier_down).
+func (m *move) neighsAgain() plan.Step {
+	if m.now.Running() {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "give " + m.s.NetDev + " its neighbours",
+		Do:    m.ops(flagged(m.state.Neighs, unix.RTM_NEWNEIGH, replaceFlags)...),
+	}
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
@@ -112,14 +128,12 @@ func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
 // resettle gives the NIC the settings that dom0's interface has now.
 // Switching IPv6 on is left to the step that brings the addresses.
 func (m *move) resettle() plan.Step {
-	from, to := m.h.Settings(m.now.Name), m.h.Settings(m.s.NetDev)
-	delete(from, disableIPv6)
-	delete(to, disableIPv6)
+	from, to := hushed(m.h.Settings(m.now.Name)), hushed(m.settings)
 	name := m.names[m.now.Index]
 	return plan.Step{
 		Title: "give " + name + " the settings that dom0 uses",
-		Do:    settingsOf(name, to, from, m.s.nic.MTU),
-		Undo:  settingsOf(name, from, to, m.now.MTU),
+		Do:    settingsOf(name, to, from),
+		Undo:  settingsOf(name, from, to),
 	}
 }
 
@@ -127,11 +141,12 @@ func (m *move) resettle() plan.Step {
 // found as it was.
 func (m *move) removePair(rec *Record) plan.Step {
 	dev := *m.s.dev
+	up := m.h.LiveRename && dev.Up() // else it is down at this point
 	if rec.FoundPair != nil {
-		return m.adoptPair(rec.FoundPair, &dev, m.settings, m.bridge, dev.Up()).
+		return m.adoptPair(rec.FoundPair, &dev, m.settings, m.bridge, up).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
-	_, step := m.makePair(m.s.Want, &dev, m.settings, m.bridge, dev.Up())
+	_, step := m.makePair(m.s.Want, &dev, m.settings, m.bridge, up)
 	return step.Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
 }
 

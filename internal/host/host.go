@@ -44,7 +44,7 @@ type Host struct {
 
 // Read takes the snapshot.
 func Read(c *rtnl.Conn) (*Host, error) {
-	h := &Host{At: rtnl.Boottime(), LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), NewDevice: sysctl.ReadDevice("default")}
+	h := &Host{LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), NewDevice: sysctl.ReadDevice("default")}
 	if err := h.readLinks(c); err != nil {
 		return nil, err
 	}
@@ -72,6 +72,7 @@ func Read(c *rtnl.Conn) (*Host, error) {
 		}
 		*d.into = append(*d.into, msgs...)
 	}
+	h.At = rtnl.Boottime()
 	return h, nil
 }
 

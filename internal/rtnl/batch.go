@@ -45,7 +45,7 @@ func (b *Batch) Do(undoing bool) error {
 	var lines []string // rendered when the first is needed
 	for _, e := range refused {
 		m := msgs[e.Index]
-		if already(m.Type, e.Errno) || undoing && gone(e.Errno) {
+		if already(m.Type, e.Errno) || undoing && undone(m, e.Errno) {
 			continue
 		}
 		if lines == nil {
@@ -81,8 +81,17 @@ func already(typ uint16, e unix.Errno) bool {
 		return e == unix.EEXIST
 	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
 		return e == unix.EADDRNOTAVAIL || gone(e)
+	case DelLinkProp:
+		return e == unix.EINVAL || gone(e) // EINVAL: another interface has the name
 	}
 	return false
+}
+
+// undone says whether the refusal means that there is nothing to undo: the
+// object is gone with its interface, or what would be created again was never
+// deleted.
+func undone(m Msg, e unix.Errno) bool {
+	return gone(e) || m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 && e == unix.EEXIST
 }
 
 // gone says whether the refusal means that what the message is about does not

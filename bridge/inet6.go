@@ -1,0 +1,119 @@
+package bridge
+
+import (
+	"maps"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// IPv6 acts by itself: it makes link-local addresses when an interface comes
+// up, resets its own MTU, and an interface without it takes no route via an
+// IPv6 gateway. So an interface is hushed before anything of dom0 is put on
+// it, and woken when all is there.
+
+var (
+	disableIPv6 = sysctl.Key{Dir: "net/ipv6/conf", Name: "disable_ipv6"}
+	addrGenMode = sysctl.Key{Dir: "net/ipv6/conf", Name: "addr_gen_mode"}
+
+	// ipv6MTU follows the interface's MTU until a router or an admin lowers
+	// it; each change of the link makes it follow again (addrconf_notify).
+	ipv6MTU = sysctl.Key{Dir: "net/ipv6/conf", Name: "mtu"}
+)
+
+// noInet6 switches IPv6 off on an interface that has no business with it.
+func (b *builder) noInet6(name string) []plan.Op {
+	if _, ok := b.h.NewDevice[disableIPv6]; !ok {
+		return nil
+	}
+	return []plan.Op{set(disableIPv6, name, "1")}
+}
+
+func set(k sysctl.Key, device, value string) plan.Op {
+	return &sysctl.Write{Sets: []sysctl.Set{{Name: k.Of(device), Value: value}}}
+}
+
+// hushed is an interface's settings without those that wake gives it.
+func hushed(settings sysctl.Device) sysctl.Device {
+	settings = maps.Clone(settings)
+	delete(settings, ipv6MTU)
+	if _, ok := settings[disableIPv6]; ok {
+		settings[disableIPv6] = "0"
+	}
+	return settings
+}
+
+// hush has IPv6 on, but makes it do nothing by itself.
+func (m *move) hush(index int) []plan.Op {
+	if _, ok := m.settings[disableIPv6]; !ok {
+		return nil
+	}
+	return []plan.Op{
+		m.batch(setLink(index, attrAddrGen(addrGenNone))),
+		set(disableIPv6, m.names[index], "0"),
+	}
+}
+
+// wake gives IPv6 on an interface the state that it had on the other.
+func (m *move) wake(index int) []plan.Op {
+	if _, ok := m.settings[disableIPv6]; !ok {
+		return nil
+	}
+	like, name := m.s.nic, m.names[index]
+	ops := m.ops(setLink(index, attrAddrGen(like.AddrGen)))
+	if index == m.pair.dev && m.lacksLinkLocal() {
+		// The setting, unlike the message, also makes the addresses.
+		ops = []plan.Op{set(addrGenMode, name, strconv.Itoa(int(like.AddrGen)))}
+	}
+	if v := m.settings[ipv6MTU]; v != utoa(like.MTU) {
+		ops = append(ops, set(ipv6MTU, name, v))
+	}
+	if m.settings[disableIPv6] == "1" {
+		ops = append(ops, set(disableIPv6, name, "1"))
+	}
+	return ops
+}
+
+// lacksLinkLocal says whether the NIC waits for a carrier to make its
+// link-local address. Dom0's interface has a carrier at once, so there the
+// address has to be made now.
+func (m *move) lacksLinkLocal() bool {
+	if !m.s.nic.Up() || m.s.nic.Running() || m.s.nic.AddrGen == addrGenNone {
+		return false
+	}
+	for _, a := range m.state.Addrs6 {
+		if scope := a.Body[3]; scope == unix.RT_SCOPE_LINK {
+			return false
+		}
+	}
+	return true
+}
+
+// inet6 is the step that wakes IPv6 on an interface to which everything has
+// moved.
+func (m *move) inet6(index int) plan.Step {
+	return plan.Step{
+		Title: "let IPv6 on " + m.names[index] + " go on as before",
+		Do:    m.wake(index),
+		Undo:  m.hush(index),
+	}
+}
+
+// hushNIC keeps the NIC from making addresses while it becomes a port. It
+// also is the place where, undoing, all is back on the NIC.
+func (m *move) hushNIC() plan.Step {
+	nic := m.s.nic
+	var do []rtnl.Msg
+	if nic.Inet6 {
+		do = append(do, setLink(nic.Index, attrAddrGen(addrGenNone)))
+	}
+	return plan.Step{
+		Title: "let " + m.names[nic.Index] + " make no more IPv6 addresses",
+		Do:    m.ops(do...),
+		Undo:  m.wake(nic.Index),
+	}
+}
