@@ -13,6 +13,10 @@ package bridge
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
@@ -79,6 +83,28 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	}
 	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has %s by its port %s", w.Bridge, w.NetDev, w.PDev, w.NetDev, w.VIF)
 	return Outcome{w, true, text + guestText(", guests' ports taken back: ", guests)}, nil
+}
+
+// Dom0 is dom0's MAC address on a wanted bridge and the addresses that it
+// has there for good (not by a lease, which may change), whether it is up or
+// not. Both are empty where the interface is missing.
+func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Addr) {
+	s := look(w, p.Host)
+	dev := s.nic
+	if s.up {
+		dev = s.dev
+	}
+	if dev == nil {
+		return nil, nil
+	}
+	var addrs []netip.Addr
+	st := p.Host.State(dev.Index)
+	for _, m := range append(st.Addrs4, st.Addrs6...) {
+		if a, ok := netip.AddrFromSlice(localOf(m)); ok && addrFlags(m)&unix.IFA_F_PERMANENT != 0 {
+			addrs = append(addrs, a)
+		}
+	}
+	return dev.MAC, addrs
 }
 
 // detached are the guests' ports that stop took out of the bridge and that

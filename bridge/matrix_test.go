@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 )
 
 // errInjected is the failure that the tests make.
@@ -19,13 +23,15 @@ type fault struct {
 	name  string
 	after bool // after the step took effect, or before
 	kill  bool // the process dies there; another takes the change back
+	spoil bool // instead, the kernel refuses a message amid the step's
 }
 
 var faults = []fault{
-	{"error before", false, false},
-	{"error after", true, false},
-	{"killed before", false, true},
-	{"killed after", true, true},
+	{name: "error before"},
+	{name: "error after", after: true},
+	{name: "killed before", kill: true},
+	{name: "killed after", after: true, kill: true},
+	{name: "message refused", spoil: true},
 }
 
 // maxBad bounds how many cases of one network may fail before the rest is
@@ -75,6 +81,9 @@ func (m *matrix) everyStep(start bool) {
 				m.t.Fatalf("%s: the plan has %d steps, %d at first: the host has changed", title, len(pl.Steps), n)
 			}
 			title += " " + pl.Steps[i].Title
+			if f.spoil && !spoil(&pl.Steps[i]) {
+				continue
+			}
 			m.cases++
 			ok := f.inflict(m, title, pl, i)
 			if !m.restored(title, before) || !ok {
@@ -119,7 +128,7 @@ func (f fault) inflict(m *matrix, title string, pl *plan.Plan, i int) bool {
 	r := m.runner()
 	r.Hook = func(step int, after bool) error {
 		switch {
-		case step != i || after != f.after:
+		case step != i || after != f.after || f.spoil:
 			return nil
 		case f.kill:
 			panic(errInjected)
@@ -130,7 +139,27 @@ func (f fault) inflict(m *matrix, title string, pl *plan.Plan, i int) bool {
 	if f.kill {
 		return m.recover(title, err)
 	}
-	return m.failed(title, pl, i, err)
+	if f.spoil {
+		return m.failed(title, pl, i, err, unix.ENODEV)
+	}
+	return m.failed(title, pl, i, err, errInjected)
+}
+
+// spoil puts a message that the kernel refuses into the middle of the step's
+// longest batch; it does carry out those behind it. False: the step has none.
+func spoil(s *plan.Step) bool {
+	var longest *rtnl.Batch
+	for _, op := range s.Do {
+		if b, ok := op.(*rtnl.Batch); ok && (longest == nil || len(b.Msgs) > len(longest.Msgs)) {
+			longest = b
+		}
+	}
+	if longest == nil {
+		return false
+	}
+	nowhere := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.Retarget(0, 1<<30)
+	longest.Msgs = slices.Insert(slices.Clone(longest.Msgs), len(longest.Msgs)/2, nowhere)
+	return true
 }
 
 // runOrDie runs the plan; a panic of errInjected is the end of the process.
@@ -146,9 +175,9 @@ func runOrDie(r *plan.Runner, pl *plan.Plan) (err error) {
 }
 
 // failed checks the error of a plan that was undone.
-func (m *matrix) failed(title string, pl *plan.Plan, i int, err error) bool {
+func (m *matrix) failed(title string, pl *plan.Plan, i int, err, cause error) bool {
 	var failed *plan.Failed
-	if !errors.As(err, &failed) || !errors.Is(err, errInjected) {
+	if !errors.As(err, &failed) || !errors.Is(err, cause) {
 		m.t.Errorf("%s: it ended with %v", title, err)
 		return false
 	}

@@ -31,11 +31,7 @@ func (b *builder) arrived(s host.State, up bool) []plan.Op {
 	var addrs [][]byte
 	for _, m := range s.Addrs6 {
 		if addrFlags(m)&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
-			addr := m.Get(unix.IFA_LOCAL)
-			if addr == nil {
-				addr = m.Get(unix.IFA_ADDRESS)
-			}
-			addrs = append(addrs, addr)
+			addrs = append(addrs, localOf(m))
 		}
 	}
 	if len(addrs) == 0 || !up {
@@ -82,6 +78,14 @@ func quiet(m rtnl.Msg) rtnl.Msg {
 
 // final is the message that gives an address added by quiet its own flags.
 func final(m rtnl.Msg) rtnl.Msg { return m.As(unix.RTM_NEWADDR, replaceFlags) }
+
+// localOf is an address itself; IFA_ADDRESS is its peer, or the same.
+func localOf(m rtnl.Msg) []byte {
+	if b := m.Get(unix.IFA_LOCAL); b != nil {
+		return b
+	}
+	return m.Get(unix.IFA_ADDRESS)
+}
 
 func addrFlags(m rtnl.Msg) uint32 {
 	if b := m.Get(unix.IFA_FLAGS); b != nil {

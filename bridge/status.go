@@ -106,11 +106,7 @@ func (p *Planner) reach(l *host.Link) (addrs, defaults []string) {
 }
 
 func addressText(m rtnl.Msg) string {
-	b := m.Get(unix.IFA_LOCAL)
-	if b == nil {
-		b = m.Get(unix.IFA_ADDRESS)
-	}
-	addr, ok := netip.AddrFromSlice(b)
+	addr, ok := netip.AddrFromSlice(localOf(m))
 	if !ok {
 		return "?"
 	}

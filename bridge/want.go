@@ -25,7 +25,8 @@ type Want struct {
 	VDev   string // dom0's interface before it takes NetDev's name
 	VIF    string // dom0's port in the bridge
 
-	AntiSpoof *bool // nil: not said
+	AntiSpoof   *bool // antispoof=, nil: not said
+	GuestsAllow bool  // guests=allow
 
 	// Why says where the values that were not named come from, for status
 	// and the log.
@@ -53,7 +54,7 @@ var (
 // Xen's network-bridge.
 func Resolve(b config.Bridge, h *host.Host) (Want, error) {
 	dev, isDefault := defaultDevice(h)
-	w := Want{Bridge: b.Bridge, NetDev: b.NetDev, AntiSpoof: b.AntiSpoof}
+	w := Want{Bridge: b.Bridge, NetDev: b.NetDev, AntiSpoof: b.AntiSpoof, GuestsAllow: b.GuestsAllow}
 	if b.VifNum != nil {
 		w.VifNum = *b.VifNum
 	} else {

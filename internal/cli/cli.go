@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/config"
@@ -47,11 +48,12 @@ type call struct {
 	words          string // the command line, for the journal and the lock
 	stdout, stderr io.Writer
 
-	conn    *rtnl.Conn
-	host    *host.Host
-	store   bridge.Store
-	forward forward.Forward
-	wants   []bridge.Want
+	conn      *rtnl.Conn
+	host      *host.Host
+	store     bridge.Store
+	antispoof *antispoof.Planner
+	forward   forward.Forward
+	wants     []bridge.Want
 }
 
 // Run is the program. args begins with its name.
@@ -78,7 +80,7 @@ func run(args []string, version string, stdout, stderr io.Writer) int {
 	}
 	c := &call{
 		req: req, words: "xbr-script " + strings.Join(args[1:], " "), stdout: stdout, stderr: stderr,
-		store: bridge.Store{Dir: runDir}, forward: forward.Forward{Dir: runDir},
+		store: bridge.Store{Dir: runDir}, antispoof: &antispoof.Planner{Dir: runDir}, forward: forward.Forward{Dir: runDir},
 	}
 	status, err := c.run()
 	if err != nil {
@@ -105,6 +107,7 @@ func complain(stderr io.Writer, err error) int {
 	status, hint := failed, ""
 	var usage *config.UsageError
 	var refusal *bridge.Refusal
+	var rules *antispoof.Refusal
 	var fail *plan.Failed
 	var bad *plan.BadJournal
 	switch {
@@ -112,6 +115,8 @@ func complain(stderr io.Writer, err error) int {
 		status, hint = badUsage, usage.Hint
 	case errors.As(err, &refusal):
 		hint = refusal.Hint
+	case errors.As(err, &rules):
+		hint = rules.Hint
 	case errors.As(err, &fail):
 		hint = "everything was put back as it was"
 		if len(fail.Left) > 0 {
@@ -197,7 +202,7 @@ func (c *call) recover() error {
 }
 
 func (c *call) runner() *plan.Runner {
-	r := &plan.Runner{Dir: runDir, Kinds: bridge.Kinds(c.conn), Command: c.words}
+	r := &plan.Runner{Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds()), Command: c.words}
 	if c.req.Verbose {
 		r.Trace = func(line string) { say(c.stderr, "+ "+line) }
 	}
@@ -249,41 +254,6 @@ func (c *call) resolve() error {
 	return nil
 }
 
-// plan makes the whole plan and the lines that tell of it when it is done.
-func (c *call) plan() (*plan.Plan, []string, error) {
-	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
-	if c.req.Command == config.Start {
-		p, outcomes, err := planner.Start(c.wants)
-		if err != nil {
-			return nil, nil, err
-		}
-		lines := texts(outcomes, true)
-		if c.req.IPForward != nil {
-			steps, err := c.forward.Start(*c.req.IPForward)
-			if err != nil {
-				return nil, nil, err
-			}
-			p.Add(steps...)
-		}
-		return p, lines, nil
-	}
-	p, outcomes, err := planner.Stop(c.wants)
-	if err != nil {
-		return nil, nil, err
-	}
-	lines := texts(outcomes, false)
-	last, err := c.lastStop()
-	if err != nil || !last {
-		return p, lines, err
-	}
-	steps, note, err := c.forward.Stop()
-	p.Add(steps...)
-	if note != "" {
-		lines = append(lines, note)
-	}
-	return p, lines, err
-}
-
 // texts tells what came of each bridge; why adds where the values come from
 // that were not named.
 func texts(outcomes []bridge.Outcome, why bool) []string {
@@ -296,24 +266,6 @@ func texts(outcomes []bridge.Outcome, why bool) []string {
 		lines = append(lines, line)
 	}
 	return lines
-}
-
-// lastStop says whether no bridge is left after this stop.
-func (c *call) lastStop() (bool, error) {
-	records, err := c.store.All()
-	if err != nil {
-		return false, err
-	}
-	for _, r := range records {
-		stopped := false
-		for _, w := range c.wants {
-			stopped = stopped || w.Bridge == r.Want.Bridge
-		}
-		if !stopped {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // dryRun prints the plan as a script.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/sysctl"
@@ -16,23 +17,37 @@ const width = 80
 
 // report is the answer of status --json.
 type report struct {
-	Bridges   []bridge.Status `json:"bridges"`
-	IPForward string          `json:"ip_forward"`
+	Bridges   []entry `json:"bridges"`
+	IPForward string  `json:"ip_forward"`
 	// Unfinished is the command line of a call that died in a change.
 	Unfinished string `json:"unfinished,omitempty"`
 }
 
+// entry is one bridge's part of the answer.
+type entry struct {
+	bridge.Status
+	AntiSpoof antispoof.Status `json:"antispoof"`
+}
+
 // status prints how the wanted bridges stand.
 func (c *call) status() (int, error) {
-	r := report{Bridges: []bridge.Status{}, IPForward: sysctl.Get(forward.Setting)}
+	r := report{Bridges: []entry{}, IPForward: sysctl.Get(forward.Setting)}
 	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
 	exit := done
-	for _, w := range c.wants {
+	guarded := c.guarded(planner)
+	for i, w := range c.wants {
 		st, err := planner.Status(w)
 		if err != nil {
 			return failed, err
 		}
-		r.Bridges = append(r.Bridges, st)
+		rules, err := c.antispoof.Status(guarded[i])
+		if err != nil {
+			return failed, err
+		}
+		if st.State == bridge.Up && rules.On && !rules.InForce {
+			st.State = bridge.Differ
+		}
+		r.Bridges = append(r.Bridges, entry{st, rules})
 		exit = worse(exit, st.State)
 	}
 	u, err := c.runner().Unfinished()
@@ -80,13 +95,13 @@ func printReport(w io.Writer, r report) {
 
 // printBridge is one bridge's part: what it is, who is in it, how dom0 is
 // reached, and what is wrong.
-func printBridge(w io.Writer, st bridge.Status) {
+func printBridge(w io.Writer, st entry) {
 	say(w, strings.TrimRight(fmt.Sprintf("%-11s %-22s %s", st.Bridge, st.State, st.MAC), " "))
-	for _, d := range st.Differences {
-		wrap(w, "  wrong", []string{d}, "")
+	for _, d := range append(st.Differences, st.AntiSpoof.Wrong...) {
+		wrap(w, "  wrong", strings.Fields(d), " ")
 	}
 	if st.State == bridge.Down {
-		printDown(w, st)
+		printDown(w, st.Status)
 		return
 	}
 	printPort(w, "  NIC", st.NIC, "")
@@ -99,8 +114,26 @@ func printBridge(w io.Writer, st bridge.Status) {
 	for _, d := range st.Defaults {
 		wrap(w, "", []string{d}, "")
 	}
-	printGuests(w, st)
+	printGuests(w, st.Status)
+	printAntiSpoof(w, st.AntiSpoof)
 	wrap(w, "  because", st.Why, ";")
+}
+
+// printAntiSpoof tells whether guests are kept from forging addresses.
+func printAntiSpoof(w io.Writer, st antispoof.Status) {
+	text := "no"
+	switch {
+	case st.On && !st.InForce:
+		text = "yes, but not in force"
+	case st.On && st.Guests == "all":
+		text = "yes, for dom0's addresses only (guests=allow)"
+	case st.On:
+		text = "yes"
+	}
+	wrap(w, "  antispoof", strings.Fields(text), " ")
+	for _, n := range st.Notes {
+		wrap(w, "", strings.Fields(n), " ")
+	}
 }
 
 func printDown(w io.Writer, st bridge.Status) {

@@ -16,6 +16,9 @@ type Bridge struct {
 	Bridge    string // bridge=
 	NetDev    string // netdev=
 	AntiSpoof *bool  // antispoof=
+	// GuestsAllow is guests=allow: with antispoof=yes, guests for which the
+	// toolstack makes no rules are not cut off.
+	GuestsAllow bool
 }
 
 // nullBridge is the value of bridge= that asks for nothing.

@@ -162,11 +162,11 @@ func TestWrappers(t *testing.T) {
 		line string
 		want Bridge
 	}{
-		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", yes()}},
-		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", yes()}},
-		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", nil}},
-		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", nil}},
-		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", nil}},
+		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", yes(), false}},
+		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", yes(), false}},
+		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", nil, false}},
+		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", nil, false}},
+		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", nil, false}},
 	}
 	unread := files{defaultFile: "bridge=other"}
 	for _, command := range commands {
@@ -256,4 +256,13 @@ func value[T any](p *T) string {
 		return "-"
 	}
 	return fmt.Sprint(*p)
+}
+
+func TestGuests(t *testing.T) {
+	for value, allow := range map[string]bool{"allow": true, "rules": false, "": false} {
+		req, err := Parse([]string{"start", "antispoof=yes", "guests=" + value}, Source{})
+		if err != nil || req.Bridges[0].GuestsAllow != allow {
+			t.Errorf("guests=%s: %+v, %v", value, req, err)
+		}
+	}
 }

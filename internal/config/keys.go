@@ -38,6 +38,7 @@ var keys = []key{
 	{"bridge", perBridge, true, "bridge is the name of a bridge, such as bridge=xenbr0, or null", setBridge},
 	{"netdev", perBridge, true, "netdev is the name of an interface, such as netdev=eth0", setNetDev},
 	{"antispoof", perBridge, false, "antispoof is yes or no", setAntiSpoof},
+	{"guests", perBridge, false, "guests is rules (the default) or allow", setGuests},
 	{"ip_forward", hostWide, false, "ip_forward is 0 or 1", setIPForward},
 	{"config", argsOnly, false, "config is the name of a file", setFile},
 }
@@ -96,6 +97,12 @@ func setNetDev(s setting, value string) *fault {
 func setAntiSpoof(s setting, value string) *fault {
 	yes, err := either(value, "no", "yes")
 	s.bridge.AntiSpoof = &yes
+	return err
+}
+
+func setGuests(s setting, value string) *fault {
+	allow, err := either(value, "rules", "allow")
+	s.bridge.GuestsAllow = allow
 	return err
 }
 

@@ -194,6 +194,10 @@ func (s State) Filter(keep func(name string) bool, edit func(name, line string) 
 	return out
 }
 
+// Later is what a host has that was made in the same way so much later: its
+// lifetimes end later.
+func (s State) Later(by time.Duration) State { return State{s.Sections, s.at + by} }
+
 // Section is the lines of a section.
 func (s State) Section(name string) []string {
 	for _, sec := range s.Sections {
@@ -290,26 +294,54 @@ func number(sec string) float64 {
 	return float64(n)
 }
 
-// settleLimit is for what the kernel does in the background after a change
-// (link states). It is shorter than duplicate address detection takes: an
-// IPv6 address that begins that anew is a difference.
-const settleLimit = 400 * time.Millisecond
+// settleLimit is for what the kernel does in the background after a change: it
+// notes the state of links once a second at most (linkwatch), and later on a
+// machine that is busy.
+const settleLimit = 5 * time.Second
 
 // Settled reads the state until it is as wanted, by Diff of what pick makes of
-// both, and returns the difference that remains.
+// both, and returns the difference that remains. An IPv6 address that the
+// kernel checks anew is a difference at once, though it would pass.
 func Settled(t T, want State, pick func(State) State) string {
 	helper(t)()
 	want = pick(want)
 	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		d := want.Diff(pick(ReadState(t)))
-		if d == "" || time.Since(start) > settleLimit {
+		now := pick(ReadState(t))
+		d := want.Diff(now)
+		if d == "" || now.checksMore(want) || time.Since(start) > settleLimit {
 			return d
 		}
 	}
 }
 
-// restLimit is well above what duplicate address detection takes.
-const restLimit = 5 * time.Second
+// checksMore says whether an address is tentative that is not so in the other
+// state.
+func (s State) checksMore(than State) bool {
+	for _, sec := range s.Sections {
+		known := tentative(than.Section(sec.Name))
+		for _, addr := range tentative(sec.Lines) {
+			if strings.HasPrefix(sec.Name, "addr ") && !slices.Contains(known, addr) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tentative are the addresses that the kernel has yet to find unique, by their
+// lines in the output of ip addr.
+func tentative(ls []string) (addrs []string) {
+	for _, l := range ls {
+		if strings.Contains(l, " tentative") && !strings.Contains(l, "dadfailed") {
+			addrs = append(addrs, strings.Fields(l)[1])
+		}
+	}
+	return addrs
+}
+
+// restLimit is well above what duplicate address detection takes, on a machine
+// that is busy too.
+const restLimit = time.Minute
 
 // Rest waits until the kernel has found out all that it finds out by itself
 // about new interfaces and addresses.
@@ -319,7 +351,7 @@ func Rest(t T) {
 	for start := time.Now(); time.Since(start) < restLimit; {
 		time.Sleep(10 * time.Millisecond)
 		s := ReadState(t)
-		if last.Diff(s) == "" && !s.checking() {
+		if last.Diff(s) == "" && !s.busy() {
 			return
 		}
 		last = s
@@ -327,17 +359,31 @@ func Rest(t T) {
 	t.Fatal("the host does not come to rest:\n", last)
 }
 
-// checking says whether duplicate address detection is under way: an address
-// on an interface with a carrier is tentative.
-func (s State) checking() bool {
+// busy says whether the kernel has yet to note that an interface has got or
+// lost its carrier, or to find an address unique that is on one with a carrier.
+func (s State) busy() bool {
 	for _, sec := range s.Sections {
-		name, ok := strings.CutPrefix(sec.Name, "addr ")
-		if ok && strings.Contains(strings.Join(s.Section("link "+name), ""), "LOWER_UP") &&
-			slices.ContainsFunc(sec.Lines, func(l string) bool { return strings.Contains(l, " tentative") && !strings.Contains(l, "dadfailed") }) {
+		name, ok := strings.CutPrefix(sec.Name, "link ")
+		if !ok {
+			continue
+		}
+		flags := sec.flags()
+		carrier := slices.Contains(flags, "LOWER_UP")
+		if slices.Contains(flags, "UP") && carrier == slices.Contains(flags, "NO-CARRIER") {
+			return true
+		}
+		if carrier && len(tentative(s.Section("addr "+name))) > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// flags are those of an interface, from its section.
+func (sec Section) flags() []string {
+	_, after, _ := strings.Cut(strings.Join(sec.Lines, ""), "<")
+	list, _, _ := strings.Cut(after, ">")
+	return strings.Split(list, ",")
 }
 
 // Whole picks everything.

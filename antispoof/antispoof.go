@@ -1,0 +1,130 @@
+package antispoof
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"xbr-script/internal/plan"
+	"xbr-script/internal/sysctl"
+)
+
+// Bridge is what the rules of one bridge need.
+type Bridge struct {
+	Name, NIC, Port string           // xenbr0, peth0, vif0.0: the names after start
+	MAC             net.HardwareAddr // dom0's: frames for it go to Port whoever claims it; nil: not looked after
+	Addrs           []netip.Addr     // dom0's static addresses, which nobody else may send with
+	Want            *bool            `json:"-"` // antispoof=yes or no; nil: not said, leave it as it is
+	GuestsAllow     bool             // guests=allow: guests may send what they like, but not as dom0
+
+	// routed: the bridge has IP addresses itself, so dom0 is meant to be
+	// reached by its MAC address, and to route what comes there.
+	routed bool
+}
+
+// Planner makes plans for one host.
+type Planner struct {
+	Dir     string // keeps the records; must not survive a reboot
+	Scripts string // Xen's scripts; "" is /etc/xen/scripts
+
+	programs []string // instead of iptables and ip6tables, in that order
+}
+
+// Kinds are the operations that this package's plans are made of.
+func Kinds() plan.Kinds {
+	return plan.Kinds{
+		editKind:      func() plan.Op { return &edit{} },
+		loadKind:      func() plan.Op { return &load{} },
+		callKind:      func() plan.Op { return &call{} },
+		stickyKind:    func() plan.Op { return &sticky{} },
+		tablesKind:    func() plan.Op { return &dropTables{} },
+		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
+		plan.FileKind: func() plan.Op { return &plan.File{} },
+	}
+}
+
+// Refusal is a host on which the rules cannot be made.
+type Refusal struct {
+	Msg  string // begins with "cannot"
+	Hint string // what the user can do
+
+	cause error
+}
+
+func (r *Refusal) Error() string { return r.Msg }
+
+// Unwrap gives the error of a program or the system, if there was one.
+func (r *Refusal) Unwrap() error { return r.cause }
+
+func refuse(hint, format string, args ...any) *Refusal {
+	return &Refusal{Msg: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// Start plans that every bridge that wants it be under guard and the others
+// that say so not; what is not as it should be is mended. Its steps belong
+// behind those that make the bridges. notes are for the user.
+func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, err error) {
+	records, err := p.all()
+	if err != nil {
+		return nil, nil, err
+	}
+	var on, off []Bridge
+	for _, b := range bridges {
+		rec := records[b.Name]
+		switch {
+		case b.Want == nil && rec == nil:
+		case b.Want == nil:
+			b.GuestsAllow = rec.Bridge.GuestsAllow
+			on = append(on, b)
+		case *b.Want:
+			on = append(on, b)
+		default:
+			off = append(off, b)
+		}
+	}
+	return p.change(records, on, off)
+}
+
+// Stop plans that none of the bridges be under guard; the last one puts back
+// what was before the first. Its steps belong before those that take the
+// bridges down.
+func (p *Planner) Stop(bridges []Bridge) (steps []plan.Step, notes []string, err error) {
+	records, err := p.all()
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.change(records, nil, bridges)
+}
+
+// change plans both.
+func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.Step, []string, error) {
+	recorded := func(b Bridge) bool { return records[b.Name] != nil }
+	switch {
+	case len(on)+len(off) == 0:
+		return nil, nil, nil
+	case len(on) == 0 && !slices.ContainsFunc(off, recorded):
+		return p.leftovers(off)
+	}
+	s, err := p.survey(records, append(slices.Clone(on), off...))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.change(on, off); err != nil {
+		return nil, nil, explain(s.at, err)
+	}
+	return s.plan.Steps, s.notes, nil
+}
+
+// leftovers looks for chains of bridges that no record tells of, where there
+// is an iptables at all.
+func (p *Planner) leftovers(bridges []Bridge) ([]plan.Step, []string, error) {
+	s, err := p.survey(map[string]*record{}, bridges)
+	if err != nil {
+		return nil, nil, nil // nothing is known to be there, and nothing wanted
+	}
+	if err := s.change(nil, bridges); err != nil {
+		return nil, nil, explain(s.at, err)
+	}
+	return s.plan.Steps, s.notes, nil
+}

@@ -1,0 +1,34 @@
+package antispoof
+
+import (
+	"github.com/coreos/go-iptables/iptables"
+)
+
+// family is one of IPv4 and IPv6, which have rules of their own.
+type family struct {
+	label   string // for people
+	proto   iptables.Protocol
+	program string
+	names   string // the file that lists the tables of the legacy back end
+	flag    string // what makes one bridge show its packets, in its sysfs directory
+	global  string // what makes every bridge show them, below /proc/sys
+	bits    int    // of an address
+}
+
+var ipv4 = &family{
+	label: "IPv4", proto: iptables.ProtocolIPv4, program: "iptables", names: "/proc/thread-self/net/ip_tables_names",
+	flag: "nf_call_iptables", global: "net/bridge/bridge-nf-call-iptables", bits: 32,
+}
+
+var ipv6 = &family{
+	label: "IPv6", proto: iptables.ProtocolIPv6, program: "ip6tables", names: "/proc/thread-self/net/ip6_tables_names",
+	flag: "nf_call_ip6tables", global: "net/bridge/bridge-nf-call-ip6tables", bits: 128,
+}
+
+// familyOf is the family that a program is for: iptables, ip6tables-legacy.
+func familyOf(program string) *family {
+	if len(program) >= len(ipv6.program) && program[:len(ipv6.program)] == ipv6.program {
+		return ipv6
+	}
+	return ipv4
+}

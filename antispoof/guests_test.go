@@ -1,0 +1,283 @@
+package antispoof
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/nstest"
+)
+
+// port is where the attackers' UDP goes.
+const port = 4243
+
+// box is a namespace that is joined to dom0's bridge: a guest, or the LAN with
+// the gateway. Its interface is called eth0.
+type box struct {
+	name  string
+	mac   net.HardwareAddr
+	v4    netip.Addr
+	v6    netip.Addr // made from the MAC address
+	local netip.Addr // the link-local one
+	fd    int        // sees all frames that come in, and sends
+}
+
+// site is dom0 with one bridge, the LAN and guests, all reachable from each
+// other.
+type site struct {
+	*dom0
+	b             Bridge
+	gw, mallory   *box // the attacker is a guest whose address is known to Xen
+	victim, loose *box // and loose one with no ip= in its configuration
+	listen        int  // dom0's UDP socket
+	home          int  // dom0's namespace
+	vlan          bool // the kernel has VLAN interfaces
+}
+
+var (
+	dom0MAC  = mac("00:16:3e:00:00:00")
+	dom0IPv4 = ip("10.0.0.1")
+	dom0IPv6 = ip("fd00::1")
+)
+
+func newSite(t *testing.T, backend string) *site {
+	s := &site{dom0: newDom0(t, backend)}
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = home.Close() })
+	s.home = int(home.Fd())
+	s.b = s.bridge(0)
+	s.b.Addrs = []netip.Addr{dom0IPv4, dom0IPv6}
+	nstest.Script(t, `
+		sysctl -qw net.ipv4.ip_forward=1
+		for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done
+		sysctl -qw net.ipv6.conf.all.forwarding=1
+		echo 1 >/proc/sys/net/ipv6/conf/peth0/disable_ipv6
+		echo 1 >/proc/sys/net/ipv6/conf/xenbr0/disable_ipv6
+		echo 1 >/proc/sys/net/ipv6/conf/vif0.0/disable_ipv6
+		ip addr add 10.0.0.1/24 dev eth0
+		ip addr add fd00::1/64 dev eth0 nodad
+		ip link set lan0 down`)
+	s.gw = s.box("gw", "lan0", "00:16:3e:00:00:fe", 254)
+	s.mallory = s.guest("vif1.0", "00:16:3e:00:00:11", 11)
+	s.victim = s.guest("vif2.0", "00:16:3e:00:00:12", 12)
+	s.loose = s.guest("vif3.0", "00:16:3e:00:00:13", 13)
+	s.listen = s.udpSocket(port)
+	t.Cleanup(func() { _ = unix.Close(s.listen) })
+	return s
+}
+
+// udpSocket listens on every address.
+func (s *site) udpSocket(port int) int {
+	s.Helper()
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet6{Port: port})
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	return fd
+}
+
+// guest makes a guest with its port in the bridge, as vif-bridge would.
+func (s *site) guest(port, mac string, n int) *box {
+	s.Helper()
+	end := "end" + fmt.Sprint(n)
+	nstest.Script(s, fmt.Sprintf(`
+		ip link add %[1]s address fe:ff:ff:ff:ff:ff type veth peer name %[2]s
+		ip link set %[1]s arp off multicast off
+		echo 1 >/proc/sys/net/ipv6/conf/%[1]s/disable_ipv6
+		ip link set %[1]s master xenbr0 up`, port, end))
+	return s.box("guest"+fmt.Sprint(n), end, mac, n)
+}
+
+// box moves an interface into a namespace of its own, with addresses.
+func (s *site) box(name, link, hw string, n int) *box {
+	s.Helper()
+	b := &box{name: name, mac: mac(hw), v4: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})}
+	b.v6, b.local = eui64("fd00::", b.mac), eui64("fe80::", b.mac)
+	nstest.Script(s, fmt.Sprintf(`
+		ip netns add %[1]s
+		ip link set %[2]s netns %[1]s
+		ip -n %[1]s link set %[2]s name eth0 address %[3]s
+		ip netns exec %[1]s sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0
+		ip -n %[1]s link set eth0 up
+		ip -n %[1]s link set lo up
+		ip -n %[1]s addr add %[4]s/24 dev eth0
+		ip -n %[1]s addr add %[5]s/64 dev eth0 nodad`, name, link, hw, b.v4, b.v6))
+	s.in(b, func() {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_ALL)))
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Cleanup(func() { _ = unix.Close(fd) })
+		b.fd = fd
+	})
+	return b
+}
+
+// in runs a function in the box's namespace; without a name, in dom0.
+func (s *site) in(b *box, f func()) {
+	s.Helper()
+	if b.name == "" {
+		f()
+		return
+	}
+	fd, err := unix.Open("/run/netns/"+b.name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+		s.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setns(s.home, unix.CLONE_NEWNET); err != nil {
+			s.Fatal(err)
+		}
+	}()
+	f()
+}
+
+func htons(v uint16) uint16 { return v<<8 | v>>8 }
+
+// send lets a box send a frame.
+func (s *site) send(b *box, frame []byte) {
+	s.Helper()
+	index := 0
+	s.in(b, func() {
+		link, err := net.InterfaceByName("eth0")
+		if err != nil {
+			s.Fatal(err)
+		}
+		index = link.Index
+	})
+	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: index, Protocol: htons(unix.ETH_P_ALL)}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// came reads all that has come to a socket.
+func came(fd int) []byte {
+	var all []byte
+	buf := make([]byte, 1<<16)
+	for {
+		n, from, err := unix.Recvfrom(fd, buf, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return all
+		}
+		if ll, ok := from.(*unix.SockaddrLinklayer); ok && ll.Pkttype == unix.PACKET_OUTGOING {
+			continue
+		}
+		all = append(append(all, buf[:n]...), '\n')
+	}
+}
+
+// attack is what a guest may try. Its frames carry the marker, and it worked
+// if they arrive at the target.
+type attack struct {
+	name   string
+	from   *box
+	to     *box // nil is dom0
+	frames func(marker string) [][]byte
+}
+
+// tried is how an attack ended.
+type tried struct {
+	name string
+	got  bool
+}
+
+// settle is how long a frame may take from one end to another.
+const settle = 150 * time.Millisecond
+
+// try carries out all attacks and tells which arrived.
+func (s *site) try(attacks []attack) []tried {
+	s.Helper()
+	// The bridge learns anew who is where: some attacks mislead it.
+	for _, b := range []*box{s.gw, s.mallory, s.victim, s.loose} {
+		s.send(b, ethernet(everybody, b.mac, unix.ETH_P_ARP, arp(b.mac, b.v4, everybody, b.v4, "")))
+	}
+	time.Sleep(settle)
+	for _, fd := range []int{s.listen, s.gw.fd, s.victim.fd} {
+		came(fd)
+	}
+	for i, a := range attacks {
+		for _, f := range a.frames(mark(i)) {
+			s.send(a.from, f)
+		}
+	}
+	time.Sleep(settle)
+	seen := map[*box][]byte{nil: came(s.listen), s.gw: came(s.gw.fd), s.victim: came(s.victim.fd)}
+	var out []tried
+	for i, a := range attacks {
+		out = append(out, tried{a.name, bytes.Contains(seen[a.to], []byte(mark(i)))})
+	}
+	return out
+}
+
+func mark(i int) string { return fmt.Sprintf("MARK%03d.", i) }
+
+// udpAttack is one packet from mallory to a box, or dom0, with a source.
+func (s *site) udpAttack(name string, to *box, src netip.Addr) attack {
+	return attack{name, s.mallory, to, func(marker string) [][]byte {
+		hw, dst := dom0MAC, dom0IPv4
+		if src.Is6() {
+			dst = dom0IPv6
+		}
+		if to != nil {
+			hw, dst = to.mac, to.v4
+			if src.Is6() {
+				dst = to.v6
+			}
+		}
+		typ, payload := datagram(src, dst, marker)
+		return [][]byte{ethernet(hw, s.mallory.mac, typ, payload)}
+	}}
+}
+
+// frame is an attack of one frame.
+func (s *site) frame(name string, to *box, f func(marker string) []byte) attack {
+	return attack{name, s.mallory, to, func(marker string) [][]byte { return [][]byte{f(marker)} }}
+}
+
+// vifRules are the rules that vif-bridge makes for a guest: those since 2009,
+// which come first, or the older ones, which come last.
+func (s *site) vifRules(port string, addrs ...netip.Addr) string {
+	return vifCommands(s.planner.programs[0], "-I", port, addrs)
+}
+
+func vifCommands(program, op, port string, addrs []netip.Addr) string {
+	var out strings.Builder
+	add := func(match string) {
+		if op == "-A" {
+			fmt.Fprintf(&out, "%s -A FORWARD -m physdev --physdev-in %s %s -j ACCEPT\n", program, port, match)
+			return
+		}
+		fmt.Fprintf(&out, "%s %s FORWARD -m physdev --physdev-is-bridged --physdev-in %s %s -j ACCEPT\n", program, op, port, match)
+		fmt.Fprintf(&out, "%s %s FORWARD -m physdev --physdev-is-bridged --physdev-out %s -j ACCEPT\n", program, op, port)
+	}
+	for _, a := range addrs {
+		add("-s " + a.String())
+	}
+	if len(addrs) == 0 {
+		add("")
+		return out.String()
+	}
+	add("-p udp --sport 68 --dport 67")
+	return out.String()
+}

@@ -1,0 +1,98 @@
+package antispoof
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/plan"
+)
+
+const tablesKind = "nft tables"
+
+// dropTables is an operation that removes tables of the nf_tables back end
+// that it made at their first use, if they are as new: iptables itself can
+// empty them only. The legacy back end's go with its modules alone.
+type dropTables struct {
+	Program string
+	Tables  []string
+}
+
+// Kind implements plan.Op.
+func (*dropTables) Kind() string { return tablesKind }
+
+// Commands implements plan.Op.
+func (d *dropTables) Commands() []string {
+	nft := "ip"
+	if familyOf(d.Program) == ipv6 {
+		nft = "ip6"
+	}
+	var cmds []string
+	for _, t := range d.Tables {
+		cmds = append(cmds, fmt.Sprintf("%s -t %s -S | grep -qv '^-P .* ACCEPT$' || nft delete table %s %s", d.Program, t, nft, t))
+	}
+	return cmds
+}
+
+// Do implements plan.Op. A table that somebody else has used meanwhile stays.
+func (d *dropTables) Do(bool) error {
+	p, err := open(d.Program)
+	if err != nil || !p.nft {
+		return err
+	}
+	for _, table := range d.Tables {
+		if err := dropUnused(p, table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropUnused removes a table unless it is in use. The kernel refuses if
+// anything has changed since it was looked at.
+func dropUnused(p *program, table string) error {
+	nf, err := dialNF()
+	if err != nil {
+		return err
+	}
+	defer nf.close()
+	for range editRounds {
+		gen, err := nf.generation()
+		if err != nil {
+			return err
+		}
+		s, err := read(p)
+		if err != nil || !s.unused(table) {
+			return err
+		}
+		err = nf.dropTable(p.family, table, gen)
+		if !errors.Is(err, unix.ERESTART) {
+			return err
+		}
+	}
+	return nil // whoever changes rules all the time may keep the table
+}
+
+// unused says whether a table is there and has only the chains that every
+// table begins with, without rules. One that iptables cannot read is another's.
+func (s *state) unused(table string) bool {
+	for key, c := range s.chains {
+		if key.table == table && (c.policy != "ACCEPT" || len(c.rules) > 0) {
+			return false
+		}
+	}
+	return slices.Contains(s.tables, table)
+}
+
+// dropTables is the operation for all tables that were not there before.
+func (s *survey) dropTables() []plan.Op {
+	var ops []plan.Op
+	for _, st := range s.states {
+		if tables := s.host.NewTables[st.program.name]; len(tables) > 0 {
+			ops = append(ops, &dropTables{st.program.name, tables})
+		}
+	}
+	return ops
+}

@@ -1,0 +1,69 @@
+package antispoof
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// words is what the user should know about one bridge: what may keep guests
+// from sending, and what that fresh guard does not judge.
+func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
+	var notes []string
+	add := func(format string, args ...any) {
+		notes = append(notes, b.Name+": "+fmt.Sprintf(format, args...))
+	}
+	for _, st := range s.states {
+		if other := st.program.otherHolds(); other != "" {
+			add("%s has rules too, and packets must pass both; use one of them alone", other)
+		}
+	}
+	if b.routed {
+		add("it has IP addresses itself, so what guests send to dom0 by its MAC address is not judged")
+	}
+	if b.GuestsAllow {
+		return notes
+	}
+	if s.script.disabled {
+		add("no guest can send IPv4: handle_iptable in %s makes no rules for guests (Debian bug #894013); "+
+			"delete the \"return 0\" at its beginning and restart the guests, or start with guests=allow, which lets guests send as anybody but dom0", s.script.path)
+	} else if ports := dark(b, forward); len(ports) > 0 {
+		add("no rule lets %s send IPv4; allow it: iptables -I FORWARD -m physdev --physdev-is-bridged --physdev-in %s -s ADDRESS -j ACCEPT",
+			strings.Join(ports, ", "), ports[0])
+	}
+	if len(s.states) == 1 {
+		add("this kernel has no IPv6: what guests send to each other with it is not judged")
+	} else if fresh && slices.ContainsFunc(b.Addrs, isGlobal6) {
+		add("guests can send IPv6 from addresses that are made of their MAC address only; " +
+			"allow others: ip6tables -I FORWARD -m physdev --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT")
+	}
+	return notes
+}
+
+// isGlobal6 says whether an address shows that IPv6 is in use.
+func isGlobal6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && !a.IsLinkLocalUnicast() }
+
+// otherHolds names the program of the other back end if it has rules of which
+// packets could fall foul; "" if not.
+func (p *program) otherHolds() string {
+	suffix := "-nft"
+	if p.nft {
+		suffix = "-legacy"
+	}
+	name := p.family.program + suffix
+	other, err := open(name)
+	if err != nil || other.nft == p.nft {
+		return ""
+	}
+	s, err := read(other)
+	if err != nil {
+		return ""
+	}
+	for _, key := range []chainKey{{"raw", "PREROUTING"}, {"filter", "FORWARD"}} {
+		if c := s.chains[key]; c != nil && (len(c.rules) > 0 || c.policy == "DROP") {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,164 @@
+package antispoof
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// state is the chains of one family as they were read at one moment. A plan
+// makes its changes in it too, so that the next step finds what this one will
+// have left.
+type state struct {
+	program *program
+	tables  []string // that are there
+	chains  map[chainKey]*chain
+}
+
+type chainKey struct{ table, name string }
+
+// chain is a chain's rules and policy, which is "-" for a chain that somebody
+// made.
+type chain struct {
+	policy string
+	rules  []rule
+}
+
+// rule is what follows "-A CHAIN" in a line of iptables-save.
+type rule struct {
+	text   string
+	tokens []string
+}
+
+func newRule(text string) rule { return rule{text, split(text)} }
+
+// read reads all chains.
+func read(p *program) (*state, error) {
+	saved, err := p.save()
+	if err != nil {
+		return nil, err
+	}
+	s := &state{program: p, chains: map[chainKey]*chain{}}
+	for line := range strings.Lines(saved) {
+		s.parse(strings.TrimSpace(line))
+	}
+	return s, nil
+}
+
+// parse takes in a line of iptables-save; the lines of a table follow its
+// name.
+func (s *state) parse(line string) {
+	if name, ok := strings.CutPrefix(line, "*"); ok {
+		s.tables = append(s.tables, name)
+	}
+	if len(s.tables) == 0 {
+		return
+	}
+	table := s.tables[len(s.tables)-1]
+	if head, ok := strings.CutPrefix(line, ":"); ok {
+		name, rest, _ := strings.Cut(head, " ")
+		policy, _, _ := strings.Cut(rest, " ")
+		s.chains[chainKey{table, name}] = &chain{policy: policy}
+	}
+	if head, ok := strings.CutPrefix(line, "-A "); ok {
+		name, text, _ := strings.Cut(head, " ")
+		if c := s.chain(table, name); c != nil {
+			c.rules = append(c.rules, newRule(text))
+		}
+	}
+}
+
+// chain is a chain; nil if it is not there.
+func (s *state) chain(table, name string) *chain { return s.chains[chainKey{table, name}] }
+
+// builtin is a chain that is always there, if only as soon as it is used.
+func (s *state) builtin(table, name string) *chain {
+	c := s.chain(table, name)
+	if c == nil {
+		c = &chain{policy: "ACCEPT"}
+		s.chains[chainKey{table, name}] = c
+	}
+	return c
+}
+
+// clone is a copy that changes apart from s.
+func (s *state) clone() *state {
+	t := &state{s.program, s.tables, maps.Clone(s.chains)}
+	for key, c := range t.chains {
+		t.chains[key] = &chain{c.policy, slices.Clone(c.rules)}
+	}
+	return t
+}
+
+// split parts a line of iptables into words; one in quotes, as comments are,
+// stays whole.
+func split(line string) []string {
+	var words []string
+	var word strings.Builder
+	quoted, begun := false, false
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case quoted && c == '\\' && i+1 < len(line):
+			i++
+			word.WriteByte(line[i])
+		case c == '"':
+			quoted, begun = !quoted, true
+		case !quoted && c == ' ':
+			if begun {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			begun = false
+		default:
+			word.WriteByte(c)
+			begun = true
+		}
+	}
+	if begun {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+// same says whether two rules mean the same, whichever version of iptables
+// wrote them down.
+func (r rule) same(other rule) bool { return slices.Equal(r.normal(), other.normal()) }
+
+// normal is the rule's words in one spelling.
+func (r rule) normal() []string {
+	words := strings.Join(r.tokens, "\x00")
+	for _, alias := range [][2]string{
+		{"-j\x00NOTRACK", "-j\x00CT\x00--notrack"}, // ip6tables, and iptables 1.8.10
+		{"-p\x00icmpv6", "-p\x00ipv6-icmp"},
+		{"-p\x0058", "-p\x00ipv6-icmp"},
+		{"-p\x0017", "-p\x00udp"},
+	} {
+		words = strings.Replace(words, alias[0], alias[1], 1)
+	}
+	return strings.Split(words, "\x00")
+}
+
+// value is the word after a flag; "" if the flag is not there.
+func (r rule) value(flag string) string {
+	i := slices.Index(r.tokens, flag)
+	if i < 0 || i+1 == len(r.tokens) {
+		return ""
+	}
+	return r.tokens[i+1]
+}
+
+// indexes are the places, counted from 0, at which the rule stands.
+func (c *chain) indexes(r rule) []int {
+	var at []int
+	for i, have := range c.rules {
+		if have.same(r) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// without is the rules but for that one.
+func (c *chain) without(r rule) []rule {
+	return slices.DeleteFunc(slices.Clone(c.rules), r.same)
+}

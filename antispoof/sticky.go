@@ -1,0 +1,107 @@
+package antispoof
+
+import (
+	"errors"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/plan"
+)
+
+const stickyKind = "fdb"
+
+// sticky is an operation on the entry of the forwarding table that sends
+// frames for dom0 to its port. A static entry alone moves to the port of
+// whoever sends with that MAC address; a sticky one stays (br_fdb_update).
+type sticky struct {
+	Port, MAC string
+	On        bool
+}
+
+// Kind implements plan.Op.
+func (*sticky) Kind() string { return stickyKind }
+
+// Commands implements plan.Op.
+func (s *sticky) Commands() []string {
+	cmd := "bridge fdb replace " + s.MAC + " dev " + s.Port + " master static"
+	if s.On {
+		cmd += " sticky"
+	}
+	return []string{cmd}
+}
+
+// Do implements plan.Op.
+func (s *sticky) Do(undoing bool) error {
+	mac, err := net.ParseMAC(s.MAC)
+	if err != nil {
+		return err
+	}
+	link, err := netlink.LinkByName(s.Port)
+	if err != nil {
+		return gone(err, undoing)
+	}
+	if undoing && link.Attrs().MasterIndex == 0 {
+		return nil // the entry went with its port
+	}
+	entry := &netlink.Neigh{
+		LinkIndex: link.Attrs().Index, Family: unix.AF_BRIDGE,
+		State: netlink.NUD_NOARP, Flags: netlink.NTF_MASTER, HardwareAddr: mac,
+	}
+	if s.On {
+		entry.Flags |= ntfSticky
+	}
+	return netlink.NeighSet(entry)
+}
+
+// ntfSticky is NTF_STICKY of linux/neighbour.h (Linux 4.20), which the
+// library does not name. An older kernel passes over it.
+const ntfSticky = 0x40
+
+func gone(err error, undoing bool) error {
+	var missing netlink.LinkNotFoundError
+	if undoing && errors.As(err, &missing) {
+		return nil
+	}
+	return err
+}
+
+// isSticky says whether the entry is there and sticky.
+func isSticky(port, mac string) (bool, error) {
+	link, err := netlink.LinkByName(port)
+	if err != nil {
+		return false, gone(err, true)
+	}
+	entries, err := netlink.NeighList(link.Attrs().Index, unix.AF_BRIDGE)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		if e.HardwareAddr.String() == mac && e.Flags&ntfSticky != 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// stickyStep switches it to on.
+func stickyStep(b Bridge, on bool) (plan.Step, error) {
+	if b.MAC == nil {
+		return plan.Step{}, nil
+	}
+	mac := b.MAC.String()
+	is, err := isSticky(b.Port, mac)
+	if err != nil || is == on {
+		return plan.Step{}, err
+	}
+	title := "let frames for dom0 (" + mac + ") go to " + b.Port + " whoever claims that address"
+	if !on {
+		title = "no longer pin frames for dom0 (" + mac + ") to " + b.Port
+	}
+	return plan.Step{
+		Title: title,
+		Do:    []plan.Op{&sticky{b.Port, mac, on}},
+		Undo:  []plan.Op{&sticky{b.Port, mac, is}},
+	}, nil
+}

@@ -1,0 +1,286 @@
+package antispoof
+
+import (
+	"errors"
+	"maps"
+	"net"
+	"os"
+	"slices"
+
+	"xbr-script/internal/plan"
+	"xbr-script/internal/sysctl"
+)
+
+// survey is what one plan is made from: what the host has of rules and
+// records, and what the plan has so far.
+type survey struct {
+	*Planner
+	states  []*state // IPv4, then IPv6 if the kernel has it
+	script  vifScript
+	records map[string]*record // as they will be
+	host    *hostRecord        // nil: no bridge was under guard
+	at      string             // the bridge that is being planned
+	plan    plan.Plan
+	notes   []string
+}
+
+// survey begins a plan. With the lock of iptables held, it fails.
+func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey, error) {
+	host, err := p.loadHost()
+	if err != nil {
+		return nil, err
+	}
+	s := &survey{Planner: p, script: p.vifScript(), records: records, host: host}
+	for _, name := range p.names() {
+		prog, err := open(name)
+		if err == nil {
+			prog, err = recorded(prog, records)
+		}
+		if err == nil {
+			err = prog.probe()
+		}
+		var st *state
+		if err == nil {
+			st, err = read(prog)
+		}
+		if err != nil {
+			return nil, explain(bridges[0].Name, err)
+		}
+		s.states = append(s.states, st)
+	}
+	return s, nil
+}
+
+// names are the programs: iptables, and ip6tables if the kernel has IPv6.
+func (p *Planner) names() []string {
+	names := p.programs
+	if names == nil {
+		names = []string{ipv4.program, ipv6.program}
+	}
+	if !hasIPv6() {
+		names = names[:1]
+	}
+	return names
+}
+
+// hasIPv6 says whether the kernel has IPv6 at all (ipv6.disable=1 takes it
+// away).
+func hasIPv6() bool {
+	_, err := os.Stat("/proc/thread-self/net/if_inet6")
+	return err == nil
+}
+
+func (p *Planner) vifScript() vifScript {
+	if p.Scripts != "" {
+		return readScripts(p.Scripts)
+	}
+	return readScripts(defaultScripts)
+}
+
+// recorded is the program that has the back end in which the rules of the
+// records are: an admin may have switched iptables to the other since.
+func recorded(p *program, records map[string]*record) (*program, error) {
+	for _, r := range records {
+		if r.Backend != p.backend() {
+			return open(p.family.program + "-" + r.Backend)
+		}
+	}
+	return p, nil
+}
+
+// change plans that bridges be under guard, or no longer.
+func (s *survey) change(on, off []Bridge) error {
+	for _, b := range off {
+		s.at = b.Name
+		if err := s.off(b); err != nil {
+			return err
+		}
+	}
+	for i := range on {
+		s.at = on[i].Name
+		if err := s.begin(&on[i]); err != nil {
+			return err
+		}
+	}
+	s.close()
+	for _, b := range on {
+		s.at = b.Name
+		if err := s.on(b); err != nil {
+			return err
+		}
+	}
+	return s.end()
+}
+
+// explain words an error of iptables for the user.
+func explain(bridge string, err error) error {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return err
+	}
+	hint := "start with antispoof=no to do without"
+	switch {
+	case errors.Is(err, errMissing):
+		hint = "install the package iptables, or start with antispoof=no"
+	case errors.Is(err, errLocked):
+		hint = "see who has it: fuser -v /run/xtables.lock; then try again"
+	}
+	r := refuse(hint, "cannot change the rules for %s: %v", bridge, err)
+	r.cause = err
+	return r
+}
+
+// begin looks whether the host can guard a bridge and plans what it needs
+// before the first.
+func (s *survey) begin(b *Bridge) error {
+	rec := s.records[b.Name]
+	ipt := s.states[0].program
+	if now, err := open(s.names()[0]); err == nil && now.backend() != ipt.backend() {
+		return refuse("start with antispoof=no first, which removes them there",
+			"cannot guard %s: there are rules for it in iptables-%s, and iptables is now the one of %s", b.Name, ipt.backend(), now.backend())
+	}
+	if err := kernelHas(s.states); err != nil {
+		return refuse("install the kernel's modules, or start with antispoof=no", "cannot guard %s: %v", b.Name, err)
+	}
+	forward := s.states[0].builtin("filter", "FORWARD")
+	if s.host == nil {
+		if err := s.first(); err != nil {
+			return err
+		}
+	}
+	b.routed = hasAddresses(b.Name)
+	fresh := &record{Bridge: *b, Style: s.script.styleOf(forward), Backend: ipt.backend(), Calls: calls(b.Name, s.families())}
+	fresh.Bridge.Addrs = slices.Concat(addresses(ipv4, b.Addrs), addresses(ipv6, b.Addrs))
+	if rec != nil {
+		fresh.Calls = rec.Calls
+	}
+	s.notes = append(s.notes, s.words(*b, rec == nil, forward)...)
+	s.records[b.Name] = fresh
+	return nil
+}
+
+// hasAddresses says whether a bridge has IP addresses of its own, apart from
+// those that IPv6 gives every interface.
+func hasAddresses(bridge string) bool {
+	link, err := net.InterfaceByName(bridge)
+	if err != nil {
+		return false // it is still to be made
+	}
+	addrs, err := link.Addrs()
+	return err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		ip, _, err := net.ParseCIDR(a.String())
+		return err == nil && !ip.IsLinkLocalUnicast()
+	})
+}
+
+// first plans what the host needs before its first bridge comes under guard.
+func (s *survey) first() error {
+	s.host = &hostRecord{NewTables: map[string][]string{}}
+	for _, st := range s.states {
+		for _, t := range []string{"raw", "filter"} {
+			if st.program.nft && !slices.Contains(st.tables, t) {
+				s.host.NewTables[st.program.name] = append(s.host.NewTables[st.program.name], t)
+			}
+		}
+	}
+	note, err := keep(s.hostPath(), s.host)
+	if err != nil {
+		return err
+	}
+	// Rules make their tables; undone last, they are unmade.
+	s.plan.Add(note, plan.Step{Title: "make tables", Undo: s.dropTables()})
+	if !moduleThere() {
+		l := newLoad(s.states[0].program)
+		s.plan.Add(plan.Step{Title: "load " + module, Do: []plan.Op{l}, Undo: []plan.Op{l}})
+	}
+	return nil
+}
+
+// on plans to put one bridge under guard.
+func (s *survey) on(b Bridge) error {
+	rec := s.records[b.Name]
+	for _, state := range s.states {
+		s.plan.Add(guard(state.program, b, rec.Style).step("guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
+	}
+	families := s.families()
+	s.call("show iptables the packets that cross "+b.Name, b, calls(b.Name, families), switched(families))
+	step, err := stickyStep(b, true)
+	if err != nil {
+		return err
+	}
+	note, err := keep(s.path(b.Name), rec)
+	s.plan.Add(step, note)
+	return err
+}
+
+// off plans to leave nothing of it.
+func (s *survey) off(b Bridge) error {
+	if rec := s.records[b.Name]; rec != nil {
+		b.MAC = rec.Bridge.MAC
+		s.call("no longer show iptables the packets that cross "+b.Name, b, calls(b.Name, s.families()), rec.Calls)
+	}
+	step, err := stickyStep(b, false)
+	if err != nil {
+		return err
+	}
+	s.plan.Add(step)
+	for _, state := range s.states {
+		s.plan.Add(unguard(state.program, b).step("no longer guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
+	}
+	delete(s.records, b.Name)
+	note, err := keep(s.path(b.Name), nil)
+	s.plan.Add(note)
+	return err
+}
+
+// close plans what the policy of FORWARD has to be.
+func (s *survey) close() {
+	e := closing(s.states[0], appendedTo(s.records))
+	s.plan.Add(e.step("let the policy of FORWARD decide for guests, or no longer", s.states[0]))
+}
+
+// appendedTo are the bridges whose guests' rules stand at the end of FORWARD.
+func appendedTo(records map[string]*record) []Bridge {
+	var bridges []Bridge
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		if r := records[name]; r.Style == appended && !r.Bridge.GuestsAllow {
+			bridges = append(bridges, r.Bridge)
+		}
+	}
+	return bridges
+}
+
+// end plans what is left to do behind the last bridge.
+func (s *survey) end() error {
+	if s.host == nil || len(s.records) > 0 {
+		return nil
+	}
+	s.plan.Add(plan.Step{Title: "remove the tables that were not there before", Do: s.dropTables()})
+	note, err := keep(s.hostPath(), nil)
+	s.plan.Add(note)
+	return err
+}
+
+func (s *survey) families() []*family {
+	var fs []*family
+	for _, st := range s.states {
+		fs = append(fs, st.program.family)
+	}
+	return fs
+}
+
+// switched is the flags all on.
+func switched(families []*family) []sysctl.Set {
+	var sets []sysctl.Set
+	for _, f := range families {
+		sets = append(sets, sysctl.Set{Name: f.flag, Value: "1"})
+	}
+	return sets
+}
+
+// call plans to change a bridge's flags.
+func (s *survey) call(title string, b Bridge, from, to []sysctl.Set) {
+	if !slices.Equal(from, to) {
+		s.plan.Add(plan.Step{Title: title, Do: []plan.Op{&call{b.Name, to}}, Undo: []plan.Op{&call{b.Name, from}}})
+	}
+}

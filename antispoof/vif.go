@@ -1,0 +1,98 @@
+package antispoof
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// defaultScripts is where Xen has its scripts.
+const defaultScripts = "/etc/xen/scripts"
+
+// vifScript is what the installed vif-bridge does about guests' rules. Its
+// function handle_iptable, in vif-common.sh or, before Xen 3.0.3, in
+// vif-bridge itself, calls frob_iptable, which calls iptables.
+type vifScript struct {
+	path     string // the file with the function; "" if there is none
+	disabled bool   // it returns at once: Debian's, bug #894013
+	appends  bool   // iptables -A
+}
+
+var (
+	handleIptable = regexp.MustCompile(`(?m)^\s*(function\s+)?handle_iptable\s*(\(\))?\s*\{?\s*$`)
+	appendsRule   = regexp.MustCompile(`(?m)^[^#\n]*(\b(c|op)=["']?-A|iptables\S*\s+(-w\s+)?["']?-A["']?\s+FORWARD)`)
+)
+
+// readScripts looks at the scripts in that directory.
+func readScripts(dir string) vifScript {
+	for _, name := range []string{"vif-common.sh", "vif-bridge"} {
+		path := filepath.Join(dir, name)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if at := handleIptable.FindIndex(data); at != nil {
+			return vifScript{path, disabled(string(data[at[1]:])), appendsRule.Match(data)}
+		}
+	}
+	return vifScript{}
+}
+
+// disabled says whether the first command of a function's body returns.
+func disabled(body string) bool {
+	for line := range strings.Lines(body) {
+		line = strings.TrimSpace(line)
+		if line == "" || line == "{" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		return line == "return" || strings.HasPrefix(line, "return ")
+	}
+	return false
+}
+
+// guestVIF is how Xen names guests' ports unless the admin does.
+var guestVIF = regexp.MustCompile(`^(vif[1-9][0-9]*\.[0-9]+(-emu)?|tap[0-9]+\.[0-9]+)$`)
+
+// styleOf is how guests' rules come. Where no script tells, those that are
+// there do: the old ones do not say --physdev-is-bridged.
+func (v vifScript) styleOf(forward *chain) style {
+	switch {
+	case v.appends:
+		return appended
+	case v.path != "":
+		return insert
+	}
+	for _, r := range forward.rules {
+		if guestVIF.MatchString(r.value("--physdev-in")) && r.value("-j") == "ACCEPT" && !slices.Contains(r.tokens, "--physdev-is-bridged") {
+			return appended
+		}
+	}
+	return insert
+}
+
+// guestPorts are the ports of a bridge that are guests'; none if there is no
+// bridge.
+func guestPorts(b Bridge) []string {
+	entries, err := os.ReadDir(filepath.Join(sysfs, b.Name, "brif"))
+	if err != nil {
+		return nil
+	}
+	var ports []string
+	for _, e := range entries {
+		if name := e.Name(); name != b.NIC && name != b.Port {
+			ports = append(ports, name)
+		}
+	}
+	return ports
+}
+
+// dark are the guests' ports that no rule of FORWARD lets send.
+func dark(b Bridge, forward *chain) []string {
+	return slices.DeleteFunc(guestPorts(b), func(port string) bool {
+		return slices.ContainsFunc(forward.rules, func(r rule) bool {
+			return r.value("--physdev-in") == port && r.value("-j") == "ACCEPT"
+		})
+	})
+}

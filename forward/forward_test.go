@@ -1,0 +1,307 @@
+package forward_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"xbr-script/forward"
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/sysctl"
+)
+
+// lab is a host in a namespace of its own, with NICs that differ.
+type lab struct {
+	t   *testing.T
+	fwd forward.Forward
+	run *plan.Runner
+}
+
+func newLab(t *testing.T, script string) *lab {
+	t.Helper()
+	nstest.New(t)
+	nstest.Script(t, `
+		ip link add eth0 type veth peer name lan0
+		ip link add em1.2 type veth peer name lan1
+		`+script)
+	dir := t.TempDir()
+	return &lab{t, forward.Forward{Dir: dir}, &plan.Runner{Dir: dir, Kinds: plan.Kinds{
+		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
+		plan.FileKind: func() plan.Op { return &plan.File{} },
+	}}}
+}
+
+func (l *lab) start(on bool) {
+	l.t.Helper()
+	steps, err := l.fwd.Start(on)
+	if err != nil {
+		l.t.Fatal("start: ", err)
+	}
+	l.carryOut(steps)
+}
+
+// stop carries out the way back and returns the note.
+func (l *lab) stop() string {
+	l.t.Helper()
+	steps, note, err := l.fwd.Stop()
+	if err != nil {
+		l.t.Fatal("stop: ", err)
+	}
+	l.carryOut(steps)
+	return note
+}
+
+func (l *lab) carryOut(steps []plan.Step) {
+	l.t.Helper()
+	if err := l.run.Run(l.t.Context(), &plan.Plan{Steps: steps}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// want compares settings below net/ipv4: "ip_forward=1 conf/eth0/forwarding=0".
+func (l *lab) want(settings string) {
+	l.t.Helper()
+	for _, s := range strings.Fields(settings) {
+		name, value, _ := strings.Cut(s, "=")
+		if got := sysctl.Get("net/ipv4/" + name); got != value {
+			l.t.Errorf("%s is %s, want %s", name, got, value)
+		}
+	}
+}
+
+// settings are all of the namespace's that IPv4 has, as text.
+func (l *lab) settings() string {
+	l.t.Helper()
+	return nstest.Run(l.t, "sh", "-c", "cd /proc/sys/net/ipv4 && grep -r . ip_forward conf")
+}
+
+// unchanged compares settings with those of before.
+func (l *lab) unchanged(when, before string) {
+	l.t.Helper()
+	was := strings.Split(before, "\n")
+	for i, now := range strings.Split(l.settings(), "\n") {
+		if now != was[i] {
+			l.t.Errorf("%s: %s, was %s", when, now, was[i])
+		}
+	}
+}
+
+// records are the files that are left.
+func (l *lab) records() []string {
+	l.t.Helper()
+	files, err := filepath.Glob(filepath.Join(l.fwd.Dir, "*"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return files
+}
+
+func (l *lab) noRecord() {
+	l.t.Helper()
+	if left := l.records(); len(left) > 0 {
+		l.t.Errorf("files left: %q", left)
+	}
+}
+
+// hosts are what forwarding may be before the first start. All of it must be
+// back after the last stop.
+var hosts = map[string]string{
+	"off":           ``,
+	"on":            `sysctl -qw net/ipv4/ip_forward=1`,
+	"one NIC on":    `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`,
+	"one NIC off":   `sysctl -qw net/ipv4/ip_forward=1 net/ipv4/conf/eth0/forwarding=0`,
+	"new NICs on":   `sysctl -qw net/ipv4/conf/default/forwarding=1`,
+	"redirects off": `sysctl -qw net/ipv4/conf/all/accept_redirects=0`,
+	"redirects on":  `sysctl -qw net/ipv4/ip_forward=1 net/ipv4/conf/all/accept_redirects=1`,
+}
+
+// TestStartStop sets forwarding, once or twice, and puts it back.
+func TestStartStop(t *testing.T) {
+	for name, script := range hosts {
+		for _, starts := range [][]bool{{true}, {false}, {true, true}, {true, false}, {false, true}} {
+			t.Run(name, func(t *testing.T) {
+				l := newLab(t, script)
+				before := l.settings()
+				for _, on := range starts {
+					l.start(on)
+					l.want(map[bool]string{true: "ip_forward=1", false: "ip_forward=0"}[on])
+				}
+				if note := l.stop(); note != "" {
+					t.Errorf("stop after %v: %s", starts, note)
+				}
+				l.unchanged("after stop", before)
+				l.noRecord()
+			})
+		}
+	}
+}
+
+// TestStartSets checks that start sets forwarding on every NIC.
+func TestStartSets(t *testing.T) {
+	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
+	l.start(true)
+	l.want("ip_forward=1 conf/eth0/forwarding=1 conf/em1.2/forwarding=1 conf/default/forwarding=1")
+	if steps, err := l.fwd.Start(true); len(steps) > 0 || err != nil {
+		t.Errorf("a second start: %v, %v", steps, err)
+	}
+	if note := l.stop(); note != "" {
+		t.Error(note)
+	}
+	l.want("ip_forward=0 conf/eth0/forwarding=0 conf/em1.2/forwarding=1 conf/default/forwarding=0")
+	if steps, note, err := l.fwd.Stop(); len(steps) > 0 || note != "" || err != nil {
+		t.Errorf("a second stop: %v, %q, %v", steps, note, err)
+	}
+}
+
+// TestNothingToSet starts where all is as asked: nothing is noted, and stop
+// leaves what others do in the meantime.
+func TestNothingToSet(t *testing.T) {
+	l := newLab(t, `sysctl -qw net/ipv4/ip_forward=1`)
+	l.start(true)
+	l.noRecord()
+	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
+	if note := l.stop(); note != "" {
+		t.Error(note)
+	}
+	l.want("ip_forward=0")
+}
+
+// TestChangedSince lets someone else change the setting between start and
+// stop: it is left, and said so.
+func TestChangedSince(t *testing.T) {
+	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
+	l.start(true)
+	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
+	if note, want := l.stop(), "ip_forward is left at 0: it was changed from 1 since start"; note != want {
+		t.Errorf("note %q, want %q", note, want)
+	}
+	l.want("ip_forward=0 conf/em1.2/forwarding=0")
+	l.noRecord()
+
+	l.start(true)
+	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
+	l.start(true) // start again: asked for once more, it is ours again
+	l.want("ip_forward=1")
+	if note := l.stop(); note != "" {
+		t.Error(note)
+	}
+	l.want("ip_forward=0 conf/em1.2/forwarding=0")
+}
+
+// TestNICGone takes a NIC away that differed: what is gone needs no putting
+// back.
+func TestNICGone(t *testing.T) {
+	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1 net/ipv4/conf/eth0/forwarding=1`)
+	l.start(true)
+	nstest.Script(t, `ip link del em1.2`)
+	if note := l.stop(); note != "" {
+		t.Error(note)
+	}
+	l.want("ip_forward=0 conf/eth0/forwarding=1")
+	l.noRecord()
+}
+
+var errInjected = errors.New("injected")
+
+// TestUndo makes each step fail before and after it took effect, for each
+// host and both ways.
+func TestUndo(t *testing.T) {
+	for name, script := range hosts {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, script)
+			on := sysctl.Get(forward.Setting) == "0"
+			makeStart := func() ([]plan.Step, error) { return l.fwd.Start(on) }
+			l.everyStep("start", makeStart)
+			l.start(on)
+			l.everyStep("start again", func() ([]plan.Step, error) { return l.fwd.Start(!on) })
+			l.everyStep("stop", func() ([]plan.Step, error) {
+				steps, _, err := l.fwd.Stop()
+				return steps, err
+			})
+		})
+	}
+}
+
+func (l *lab) everyStep(verb string, makeSteps func() ([]plan.Step, error)) {
+	l.t.Helper()
+	before, record := l.settings(), l.record()
+	steps, err := makeSteps()
+	if err != nil || len(steps) != 2 {
+		l.t.Fatalf("%s: %d steps, %v", verb, len(steps), err)
+	}
+	for i, s := range steps {
+		for _, after := range []bool{false, true} {
+			l.run.Hook = func(step int, a bool) error {
+				if step == i && a == after {
+					return errInjected
+				}
+				return nil
+			}
+			if err := l.run.Run(l.t.Context(), &plan.Plan{Steps: steps}); !errors.Is(err, errInjected) {
+				l.t.Fatalf("%s: ended with %v", verb, err)
+			}
+			l.unchanged(verb+" failed at: "+s.Title, before)
+			if r := l.record(); r != record {
+				l.t.Errorf("%s failed at: %s: the record is %q, was %q", verb, s.Title, r, record)
+			}
+		}
+	}
+	l.run.Hook = nil
+}
+
+// record is the text of the record, "" if there is none.
+func (l *lab) record() string {
+	l.t.Helper()
+	text := ""
+	for _, f := range l.records() {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		text += filepath.Base(f) + " " + string(b)
+	}
+	return text
+}
+
+// TestCommandLines checks the commands of both ways against the settings that
+// the plans make.
+func TestCommandLines(t *testing.T) {
+	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
+	before := l.settings()
+	steps, err := l.fwd.Start(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := plan.Plan{Steps: steps}
+	l.carryOut(steps)
+	if steps, _, err = l.fwd.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	stop := plan.Plan{Steps: steps}
+	l.carryOut(steps)
+	nstest.Script(t, strings.Join(start.Commands(), "\n"))
+	l.want("ip_forward=1 conf/eth0/forwarding=1")
+	nstest.Script(t, strings.Join(stop.Commands(), "\n"))
+	l.unchanged("after both scripts", before)
+}
+
+// TestBadRecord reads a record that someone has spoilt.
+func TestBadRecord(t *testing.T) {
+	l := newLab(t, "")
+	l.start(true)
+	file := l.records()[0]
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says := regexp.MustCompile(`^cannot read the record ` + regexp.QuoteMeta(file) + `: unexpected end`)
+	if _, err := l.fwd.Start(false); err == nil || !says.MatchString(err.Error()) {
+		t.Errorf("start: %v", err)
+	}
+	if _, _, err := l.fwd.Stop(); err == nil || !says.MatchString(err.Error()) {
+		t.Errorf("stop: %v", err)
+	}
+}

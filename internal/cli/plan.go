@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"xbr-script/antispoof"
+	"xbr-script/bridge"
+	"xbr-script/internal/config"
+	"xbr-script/internal/plan"
+)
+
+// plan makes the whole plan and the lines that tell of it when it is done.
+func (c *call) plan() (*plan.Plan, []string, error) {
+	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
+	if c.req.Command == config.Start {
+		return c.planStart(planner)
+	}
+	return c.planStop(planner)
+}
+
+// planStart joins the steps of all parts: rules are made when their bridge is
+// there.
+func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) {
+	p, outcomes, err := planner.Start(c.wants)
+	if err != nil {
+		return nil, nil, err
+	}
+	steps, notes, err := c.antispoof.Start(c.guarded(planner))
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Add(steps...)
+	if c.req.IPForward != nil {
+		steps, err := c.forward.Start(*c.req.IPForward)
+		if err != nil {
+			return nil, nil, err
+		}
+		p.Add(steps...)
+	}
+	return p, append(texts(outcomes, true), notes...), nil
+}
+
+// planStop is the reverse of planStart.
+func (c *call) planStop(planner *bridge.Planner) (*plan.Plan, []string, error) {
+	p, outcomes, err := planner.Stop(c.wants)
+	if err != nil {
+		return nil, nil, err
+	}
+	steps, notes, err := c.antispoof.Stop(c.guarded(planner))
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Steps = append(steps, p.Steps...)
+	lines := append(texts(outcomes, false), notes...)
+	last, err := c.lastStop()
+	if err != nil || !last {
+		return p, lines, err
+	}
+	steps, note, err := c.forward.Stop()
+	p.Add(steps...)
+	if note != "" {
+		lines = append(lines, note)
+	}
+	return p, lines, err
+}
+
+// guarded is the wanted bridges as antispoof sees them.
+func (c *call) guarded(planner *bridge.Planner) []antispoof.Bridge {
+	var bridges []antispoof.Bridge
+	for _, w := range c.wants {
+		mac, addrs := planner.Dom0(w)
+		bridges = append(bridges, antispoof.Bridge{
+			Name: w.Bridge, NIC: w.PDev, Port: w.VIF, MAC: mac, Addrs: addrs,
+			Want: w.AntiSpoof, GuestsAllow: w.GuestsAllow,
+		})
+	}
+	return bridges
+}
+
+// lastStop says whether no bridge is left after this stop.
+func (c *call) lastStop() (bool, error) {
+	records, err := c.store.All()
+	if err != nil {
+		return false, err
+	}
+	for _, r := range records {
+		stopped := false
+		for _, w := range c.wants {
+			stopped = stopped || w.Bridge == r.Want.Bridge
+		}
+		if !stopped {
+			return false, nil
+		}
+	}
+	return true, nil
+}

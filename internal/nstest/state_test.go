@@ -1,0 +1,149 @@
+package nstest_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"xbr-script/internal/nstest"
+)
+
+// host is a host with some of what a State shows.
+const host = `
+	sysctl -qw net/ipv6/conf/default/accept_dad=0 net/ipv6/conf/all/accept_dad=0
+	ip link add eth0 type veth peer name lan0
+	ip link add eth1 type veth peer name lan1
+	for i in eth0 lan0 eth1 lan1; do ip link set $i up; done
+	ip addr add 10.0.0.2/24 dev eth0
+	ip addr add 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 900
+	ip addr add 10.0.9.2/24 dev eth1
+	ip addr add 2001:db8::2/64 dev eth0
+	ip route add 10.20.0.0/16 dev eth0
+	ip route append 10.20.0.0/16 dev eth1
+	ip nexthop add id 5 via 10.0.0.5 dev eth0
+	ip rule add iif eth0 lookup 100
+	ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent
+	ip neigh add 10.0.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud stale
+	ip neigh add proxy 10.0.0.77 dev eth0`
+
+// furnish makes the host and waits until it is at rest.
+func furnish(t *testing.T) nstest.State {
+	t.Helper()
+	nstest.New(t)
+	nstest.Script(t, host)
+	nstest.Rest(t)
+	return nstest.ReadState(t)
+}
+
+// TestDiff changes one thing after the other. Each must show, in its section,
+// and show no more when it is taken back.
+func TestDiff(t *testing.T) {
+	before := furnish(t)
+	if d := before.Diff(nstest.ReadState(t)); d != "" {
+		t.Fatalf("nothing was changed, and it differs:\n%s", d)
+	}
+	for _, c := range []struct{ change, back, section, line string }{
+		{"ip addr add 10.0.0.3/24 dev eth0", "ip addr del 10.0.0.3/24 dev eth0", "addr eth0", "+     inet 10.0.0.3/24"},
+		{"ip addr add 2001:db8::3/64 dev eth0", "ip addr del 2001:db8::3/64 dev eth0", "route6", "+ local 2001:db8::3"},
+		{"ip addr change 10.0.1.2/24 dev eth0 valid_lft 1010 preferred_lft 900", "ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 900", "addr eth0", "-        valid_lft 1000sec"},
+		{"ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 890", "ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 900", "addr eth0", "preferred_lft 890sec"},
+		{"ip addr change 10.0.1.2/24 dev eth0 valid_lft forever preferred_lft 900", "ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 900", "addr eth0", "valid_lft forever"},
+		{"ip route del 10.20.0.0/16 dev eth0; ip route append 10.20.0.0/16 dev eth0", "ip route del 10.20.0.0/16 dev eth1; ip route append 10.20.0.0/16 dev eth1", "route", "10.20.0.0/16 dev eth"},
+		{"ip route add blackhole 10.30.0.0/16 table 7", "ip route del blackhole 10.30.0.0/16 table 7", "route", "+ blackhole 10.30.0.0/16"},
+		{"sysctl -qw net/ipv4/conf/eth0/arp_notify=1", "sysctl -qw net/ipv4/conf/eth0/arp_notify=0", "sysctl eth0", "+ ipv4/conf arp_notify 1"},
+		{"sysctl -qw net/ipv6/neigh/eth1/gc_stale_time=9", "sysctl -qw net/ipv6/neigh/eth1/gc_stale_time=60", "sysctl eth1", "- ipv6/neigh gc_stale_time 60"},
+		{"ip link set eth0 mtu 1400", "ip link set eth0 mtu 1500", "link eth0", "mtu 1400"},
+		{"ip link set eth0 alias x", "ip link set eth0 alias ''", "link eth0", "+     alias x"},
+		{"ip link add br9 type bridge", "ip link del br9", "link br9", "+ "},
+		{"ip nexthop replace id 5 via 10.0.0.6 dev eth0", "ip nexthop replace id 5 via 10.0.0.5 dev eth0", "nexthop", "- id 5 via 10.0.0.5"},
+		{"ip rule add oif eth0 lookup 100 pref 9", "ip rule del pref 9", "rule", "+ 9:"},
+		{"ip neigh change 10.0.0.9 lladdr 02:00:00:00:00:07 dev eth0 nud permanent", "ip neigh change 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent", "neigh", "02:00:00:00:00:07 PERMANENT"},
+		{"ip neigh del proxy 10.0.0.77 dev eth0", "ip neigh add proxy 10.0.0.77 dev eth0", "proxy", "- 10.0.0.77"},
+		{"sysctl -qw net/ipv4/ip_forward=1", "sysctl -qw net/ipv4/ip_forward=0", "host", "+ ip_forward 1"},
+	} {
+		nstest.Script(t, c.change)
+		d := before.Diff(nstest.ReadState(t))
+		if !strings.Contains(d, "["+c.section+"]\n") || !strings.Contains(d, c.line) {
+			t.Errorf("%s: reported is:\n%s", c.change, d)
+		}
+		nstest.Script(t, c.back)
+		if d := nstest.Settled(t, before, nstest.Whole); d != "" {
+			t.Errorf("%s: after it was taken back:\n%s", c.change, d)
+		}
+	}
+}
+
+// TestDiffPasses makes changes that are none: what the kernel does by itself.
+func TestDiffPasses(t *testing.T) {
+	before := furnish(t)
+	for _, change := range []string{
+		"ip addr change 10.0.1.2/24 dev eth0 valid_lft 1002 preferred_lft 899",
+		"ip neigh change 10.0.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable",
+		"ip neigh add 10.0.0.66 dev eth0 nud failed",
+	} {
+		nstest.Script(t, change)
+		if d := before.Diff(nstest.ReadState(t)); d != "" {
+			t.Errorf("%s: reported as a difference:\n%s", change, d)
+		}
+	}
+}
+
+// TestSettled lets a difference pass after a while, as a link's state does,
+// and one that would pass but must not: an address that is checked anew.
+func TestSettled(t *testing.T) {
+	before := furnish(t)
+	nstest.Script(t, `ip link set eth0 mtu 1400; (sleep 1; ip link set eth0 mtu 1500) >/dev/null 2>&1 &`)
+	if d := nstest.Settled(t, before, nstest.Whole); d != "" {
+		t.Errorf("a difference that passes:\n%s", d)
+	}
+	nstest.Script(t, `
+		echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_dad
+		ip addr del 2001:db8::2/64 dev eth0 && ip addr add 2001:db8::2/64 dev eth0`)
+	start := time.Now()
+	d := nstest.Settled(t, before.Filter(isAddr, nil), func(s nstest.State) nstest.State { return s.Filter(isAddr, nil) })
+	if !strings.Contains(d, "2001:db8::2/64 scope global tentative") {
+		t.Errorf("an address that is checked anew is reported as:\n%s\nafter %s", d, time.Since(start))
+	}
+	nstest.Rest(t)
+	if d := before.Filter(isAddr, nil).Diff(nstest.ReadState(t).Filter(isAddr, nil)); d != "" {
+		t.Errorf("after it was found unique:\n%s", d)
+	}
+}
+
+func isAddr(section string) bool { return strings.HasPrefix(section, "addr ") }
+
+// TestTentativeBefore wants an address that is tentative for want of a
+// carrier: that is no check anew.
+func TestTentativeBefore(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, `
+		ip link add eth0 type veth peer name lan0
+		ip link set eth0 up
+		ip addr add 2001:db8::2/64 dev eth0`)
+	nstest.Rest(t)
+	before := nstest.ReadState(t)
+	if !strings.Contains(strings.Join(before.Section("addr eth0"), "\n"), "tentative") {
+		t.Fatal("not tentative without a carrier:\n", before)
+	}
+	nstest.Script(t, `ip link set eth0 mtu 1400; (sleep 0.3; ip link set eth0 mtu 1500) >/dev/null 2>&1 &`)
+	if d := nstest.Settled(t, before, nstest.Whole); d != "" {
+		t.Errorf("a difference that passes:\n%s", d)
+	}
+}
+
+func TestFilter(t *testing.T) {
+	s := nstest.State{Sections: []nstest.Section{{Name: "a", Lines: []string{"1", "2"}}, {Name: "b", Lines: []string{"3"}}}}
+	got := s.Filter(func(name string) bool { return name == "a" }, func(section, line string) string {
+		return strings.TrimPrefix(section+line, "a1")
+	})
+	if want := "[a]\na2\n"; got.String() != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if s.Section("none") != nil {
+		t.Error("a section that is not there has lines")
+	}
+	other := nstest.State{Sections: []nstest.Section{{Name: "a", Lines: []string{"2", "1"}}, {Name: "c", Lines: []string{"3"}}}}
+	if got, want := s.Diff(other), "[a]\n- 1\n+ 1\n[b]\n- 3\n[c]\n+ 3\n"; got != want && got != strings.Replace(want, "- 1\n+ 1\n", "+ 2\n- 2\n", 1) {
+		t.Errorf("difference %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+func TestCommands(t *testing.T) {
+	w := newWorld()
+	p := w.plan(2)
+	p.Add(Step{}, Step{Title: "of no effect"}, Remember("note it", "/run/x", nil, nil))
+	if len(p.Steps) != 3 {
+		t.Errorf("%d steps, want the two and the note", len(p.Steps))
+	}
+	want := []string{"# take step 0", "add 0", "add 1", "# take step 1", "add 10", "add 11"}
+	if got := p.Commands(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if !(Step{Title: "of no effect"}).Empty() || (Step{Undo: []Op{&put{}}}).Empty() {
+		t.Error("a step is empty if it has neither Do nor Undo")
+	}
+}
+
+func TestReverse(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	p := w.plan(3)
+	steps := slices.Clone(p.Steps)
+	if err := r.Run(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	w.log = nil
+	back := Reverse(p.Steps)
+	if back[0].Title != "undo: take step 2" || !reflect.DeepEqual(back[2].Undo, steps[0].Do) {
+		t.Errorf("reversed: %+v", back)
+	}
+	if !reflect.DeepEqual(p.Steps, steps) {
+		t.Error("the steps themselves were changed")
+	}
+	if err := r.Run(t.Context(), &Plan{Steps: back}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"remove 21", "remove 20", "remove 11", "remove 10", "remove 1", "remove 0"}; !slices.Equal(w.log, want) {
+		t.Errorf("done %q, want %q", w.log, want)
+	}
+	asBefore(t, w, r)
+}
+
+func TestMerge(t *testing.T) {
+	op := func() Op { return &put{} }
+	all := Merge(Kinds{"a": op, "b": op}, nil, Kinds{"c": op, "a": func() Op { return &quiet{} }})
+	if len(all) != 3 {
+		t.Errorf("kinds: %v", all)
+	}
+	if _, ok := all["a"]().(*quiet); !ok {
+		t.Error("the last of two of a name counts")
+	}
+}
+
+func TestEncodeFails(t *testing.T) {
+	r := newWorld().runner(t)
+	for _, s := range []Step{{Do: []Op{&mute{}}}, {Undo: []Op{&mute{}}}} {
+		if err := r.Run(t.Context(), &Plan{Steps: []Step{s}}); err == nil {
+			t.Error("a plan that cannot be kept was carried out")
+		}
+	}
+	if left := files(t, r.Dir); len(left) > 0 {
+		t.Errorf("files left: %q", left)
+	}
+}
+
+// mute is an operation that cannot be kept as JSON.
+type mute struct {
+	quiet
+	F func()
+}
+
+// text is a file's content, nil if there is none.
+func text(t *testing.T, path string) *string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := string(b)
+	return &s
+}
+
+func TestFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "below", "record")
+	one, two, empty := "one\n", "two\n", ""
+	for _, content := range []*string{nil, &one, &one, &two, &empty, nil, nil} {
+		for _, undoing := range []bool{false, true} {
+			if err := (&File{path, content}).Do(undoing); err != nil {
+				t.Fatal(err)
+			}
+			if got := text(t, path); !reflect.DeepEqual(got, content) {
+				t.Errorf("content %v, want %v", got, content)
+			}
+		}
+	}
+	if left := files(t, filepath.Dir(path)); len(left) > 0 {
+		t.Errorf("files left: %q", left)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&File{filepath.Join(dir, "plain", "record"), &one}).Do(false); err == nil {
+		t.Error("a file below a file: no error")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "taken.new"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&File{filepath.Join(dir, "taken"), &one}).Do(false); err == nil {
+		t.Error("a directory in the way: no error")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "full", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&File{filepath.Join(dir, "full"), nil}).Do(true); err == nil {
+		t.Error("a directory that has something in it: no error on removal")
+	}
+}
+
+// TestRemember changes a file in a plan that is undone, by the process itself
+// and by another, and in one that is not.
+func TestRemember(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "record")
+	one, two := "one\n", "two \x00 \"ü\"\n"
+	for _, change := range [][2]*string{{nil, &one}, {&one, &two}, {&two, nil}} {
+		s := Remember("write it", path, change[0], change[1])
+		w := newWorld()
+		r := w.runner(t)
+		r.Kinds = Kinds{FileKind: func() Op { return &File{} }}
+		r.Hook = func(int, bool) error { return errFake }
+		fails(t, r.Run(t.Context(), &Plan{Steps: []Step{s}}), "write it", errFake)
+		if got := text(t, path); !reflect.DeepEqual(got, change[0]) {
+			t.Errorf("undone: %v, want %v", got, change[0])
+		}
+		func() {
+			defer func() { _ = recover() }()
+			r.Hook = func(_ int, after bool) error {
+				if after {
+					panic(errKilled)
+				}
+				return nil
+			}
+			_ = r.Run(t.Context(), &Plan{Steps: []Step{s}})
+		}()
+		if got := text(t, path); !reflect.DeepEqual(got, change[1]) {
+			t.Errorf("before recovery: %v, want %v", got, change[1])
+		}
+		if err := r.Recover(unfinished(t, r)); err != nil {
+			t.Error(err)
+		}
+		if got := text(t, path); !reflect.DeepEqual(got, change[0]) {
+			t.Errorf("recovered: %v, want %v", got, change[0])
+		}
+		r.Hook = nil
+		if err := r.Run(t.Context(), &Plan{Steps: []Step{s}}); err != nil {
+			t.Error(err)
+		}
+		if got := text(t, path); !reflect.DeepEqual(got, change[1]) {
+			t.Errorf("done: %v, want %v", got, change[1])
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// asBefore checks that nothing is left of a plan.
+func asBefore(t *testing.T, w *world, r *Runner) {
+	t.Helper()
+	if n := w.numbers(); len(n) > 0 {
+		t.Errorf("left behind: %v", n)
+	}
+	if left := files(t, r.Dir); len(left) > 0 {
+		t.Errorf("files left: %q", left)
+	}
+}
+
+// fails checks that it is a *Failed at that step, with that cause if not nil.
+func fails(t *testing.T, err error, step string, cause error) *Failed {
+	t.Helper()
+	var f *Failed
+	if !errors.As(err, &f) || cause != nil && !errors.Is(err, cause) || f.Step != step {
+		t.Fatalf("ended with %v, want step %q, cause %v", err, step, cause)
+	}
+	if want := "cannot " + step + ": "; !strings.HasPrefix(f.Error(), want) {
+		t.Errorf("%q does not begin with %q", f, want)
+	}
+	return f
+}
+
+func TestRun(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	var traced, hooked []string
+	r.Trace = func(line string) { traced = append(traced, line) }
+	r.Hook = func(step int, after bool) error {
+		hooked = append(hooked, fmt.Sprint(step, after))
+		return nil
+	}
+	p := w.plan(2)
+	p.Check = func() error {
+		if u, err := r.Unfinished(); err != nil || u == nil || u.Begun != 2 || u.PID != os.Getpid() || u.Command != "start" {
+			t.Errorf("the journal at the end: %+v, %v", u, err)
+		}
+		return nil
+	}
+	if err := r.Run(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"add 0", "add 1", "add 10", "add 11"}; !slices.Equal(w.log, want) || !slices.Equal(traced, want) {
+		t.Errorf("done %q, traced %q, want %q", w.log, traced, want)
+	}
+	if want := []string{"0 false", "0 true", "1 false", "1 true"}; !slices.Equal(hooked, want) {
+		t.Errorf("hook: %q, want %q", hooked, want)
+	}
+	if left := files(t, r.Dir); len(left) > 0 {
+		t.Errorf("files left: %q", left)
+	}
+}
+
+// TestRollback makes an operation in the middle fail.
+func TestRollback(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	var traced []string
+	r.Trace = func(line string) { traced = append(traced, line) }
+	w.broken[11] = errFake
+	f := fails(t, r.Run(t.Context(), w.plan(3)), "take step 1", errFake)
+	if len(f.Left) > 0 {
+		t.Errorf("left: %q", f.Left)
+	}
+	want := []string{
+		"add 0", "add 1", "add 10", "add 11",
+		"undo: remove 11", "undo: remove 10", "undo: remove 1", "undo: remove 0",
+	}
+	if !slices.Equal(w.log, want) {
+		t.Errorf("done %q\nwant %q", w.log, want)
+	}
+	if len(traced) != len(want) {
+		t.Errorf("traced %q", traced)
+	}
+	asBefore(t, w, r)
+}
+
+// TestEveryHook makes each step fail before and after.
+func TestEveryHook(t *testing.T) {
+	for step := range 3 {
+		for _, after := range []bool{false, true} {
+			w := newWorld()
+			r := w.runner(t)
+			r.Hook = func(s int, a bool) error {
+				if s == step && a == after {
+					return errFake
+				}
+				return nil
+			}
+			fails(t, r.Run(t.Context(), w.plan(3)), fmt.Sprint("take step ", step), errFake)
+			asBefore(t, w, r)
+		}
+	}
+}
+
+func TestCheckUndoes(t *testing.T) {
+	w := newWorld()
+	r, p := w.runner(t), w.plan(2)
+	p.Check = func() error { return errFake }
+	fails(t, r.Run(t.Context(), p), "find the network as planned", errFake)
+	asBefore(t, w, r)
+}
+
+func TestCancelled(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r.Hook = func(step int, after bool) error {
+		if step == 1 && after {
+			cancel(errFake)
+		}
+		return nil
+	}
+	fails(t, r.Run(ctx, w.plan(3)), "take step 2", errFake)
+	asBefore(t, w, r)
+	if slices.Contains(w.log, "add 20") {
+		t.Errorf("it went on: %q", w.log)
+	}
+}
+
+// TestUndoFails leaves what cannot be undone, tries the rest all the same, and
+// takes the remainder back later.
+func TestUndoFails(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	w.broken[20] = errFake
+	w.stuck[11] = errors.New("stuck")
+	f := fails(t, r.Run(t.Context(), w.plan(4)), "take step 2", errFake)
+	if want := []string{"remove 11   # stuck"}; !slices.Equal(f.Left, want) {
+		t.Errorf("left %q, want %q", f.Left, want)
+	}
+	if n := w.numbers(); !slices.Equal(n, []int{11}) {
+		t.Errorf("there are %v", n)
+	}
+	for range 2 { // still stuck: the journal stays
+		u := unfinished(t, r)
+		if u.Begun != 3 || !u.Undone[0] || u.Undone[1] || !u.Undone[2] {
+			t.Errorf("the journal says: begun %d, undone %v", u.Begun, u.Undone)
+		}
+		f := fails(t, r.Recover(u), `take back the unfinished "start"`, nil)
+		if want := []string{"remove 11   # stuck"}; !slices.Equal(f.Left, want) {
+			t.Errorf("recovery left %q, want %q", f.Left, want)
+		}
+	}
+	delete(w.stuck, 11)
+	w.log = nil
+	if err := r.Recover(unfinished(t, r)); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"undo: remove 11", "undo: remove 10"}; !slices.Equal(w.log, want) {
+		t.Errorf("undone again: %q, want %q", w.log, want)
+	}
+	asBefore(t, w, r)
+}
+
+func unfinished(t *testing.T, r *Runner) *Unfinished {
+	t.Helper()
+	u, err := r.Unfinished()
+	if err != nil || u == nil {
+		t.Fatal("no unfinished change: ", u, err)
+	}
+	return u
+}
+
+// TestUndoFailsQuietly lets an operation fail that has no command: the change
+// is not undone, and nobody may say so.
+func TestUndoFailsQuietly(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	r.Kinds = Merge(r.Kinds, Kinds{"quiet": func() Op { return &quiet{} }})
+	w.broken[10] = errFake
+	p := w.plan(2)
+	p.Steps[0].Undo = append(p.Steps[0].Undo, &quiet{})
+	f := fails(t, r.Run(t.Context(), p), "take step 1", errFake)
+	if len(f.Left) == 0 {
+		t.Error("an operation could not be undone, and the error says that all is as before")
+	}
+	if u, err := r.Unfinished(); u == nil || err != nil {
+		t.Errorf("the journal is gone: %v, %v", u, err)
+	}
+}
+
+// lastWord is an error that knows the one command that failed.
+type lastWord struct{ command string }
+
+func (l *lastWord) Error() string         { return l.command + ": fake" }
+func (l *lastWord) FailedCommand() string { return l.command }
+func (l *lastWord) Unwrap() error         { return errFake }
+
+func TestLeftOver(t *testing.T) {
+	op := &put{N: 1}
+	for _, c := range []struct {
+		err  error
+		want []string
+	}{
+		{errFake, []string{"add 1   # fake"}},
+		{&lastWord{"a"}, []string{"a   # fake"}},
+		{errors.Join(&lastWord{"a"}, &lastWord{"b"}), []string{"a   # fake", "b   # fake"}},
+		{errors.Join(&lastWord{"a"}, errFake), []string{"a   # fake", "add 1   # fake"}},
+	} {
+		if got := leftOver(op, c.err); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+// errKilled stands for the end of the process.
+var errKilled = errors.New("killed")
+
+// TestRecover kills the process at each step and lets another one, with
+// operations of its own, take the change back.
+func TestRecover(t *testing.T) {
+	for step := range 3 {
+		for _, after := range []bool{false, true} {
+			w := newWorld()
+			r := w.runner(t)
+			r.Hook = func(s int, a bool) error {
+				if s == step && a == after {
+					panic(errKilled)
+				}
+				return nil
+			}
+			func() {
+				defer func() { _ = recover() }()
+				_ = r.Run(t.Context(), w.plan(3))
+			}()
+			next := &Runner{Dir: r.Dir, Kinds: w.kinds()}
+			if u := unfinished(t, next); u.Begun != step+1 {
+				t.Errorf("step %d: the journal says that %d steps began", step, u.Begun)
+			}
+			if err := next.Recover(unfinished(t, next)); err != nil {
+				t.Error(err)
+			}
+			asBefore(t, w, next)
+			if u, err := next.Unfinished(); u != nil || err != nil {
+				t.Errorf("after recovery: %v, %v", u, err)
+			}
+		}
+	}
+}
+
+// TestJournalCannotEnd puts a directory in the journal's place while the plan
+// runs: a change whose journal cannot be removed would be taken back by the
+// next call, so it is taken back at once, and the file is named.
+func TestJournalCannotEnd(t *testing.T) {
+	w := newWorld()
+	r, p := w.runner(t), w.plan(2)
+	p.Check = func() error {
+		must(0, os.Remove(JournalPath(r.Dir)))
+		return os.MkdirAll(JournalPath(r.Dir)+"/in the way", 0o700)
+	}
+	err := r.Run(t.Context(), p)
+	var f *Failed
+	if !errors.As(err, &f) || f.Step != "end the journal" {
+		t.Fatalf("ended with %v", err)
+	}
+	if n := w.numbers(); len(n) > 0 {
+		t.Errorf("left behind: %v", n)
+	}
+	if want := []string{"rm " + JournalPath(r.Dir)}; !slices.Equal(f.Left, want) {
+		t.Errorf("left %q, want %q", f.Left, want)
+	}
+}

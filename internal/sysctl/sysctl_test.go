@@ -1,0 +1,192 @@
+package sysctl_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/sysctl"
+)
+
+// key is a setting of an interface, from text.
+func key(t *testing.T, text string) sysctl.Key {
+	t.Helper()
+	var k sysctl.Key
+	if err := k.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestKeyText(t *testing.T) {
+	for _, k := range []sysctl.Key{
+		{Dir: "net/ipv4/conf", Name: "arp_notify"}, {Dir: "net/ipv6/neigh", Name: "retrans_time_ms"},
+	} {
+		text, err := k.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back := key(t, string(text)); back != k {
+			t.Errorf("%v is kept as %q and read as %v", k, text, back)
+		}
+	}
+	k := key(t, "net/ipv4/conf/arp_notify")
+	if got, want := k.Of("em1.2"), "net/ipv4/conf/em1.2/arp_notify"; got != want {
+		t.Errorf("of a NIC: %q, want %q", got, want)
+	}
+}
+
+// TestDeviceJSON keeps an interface's settings as a record does.
+func TestDeviceJSON(t *testing.T) {
+	nstest.New(t)
+	d := sysctl.ReadDevice("lo")
+	data, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back sysctl.Device
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if len(d) == 0 || !maps.Equal(d, back) {
+		t.Errorf("kept %v\nread %v", d, back)
+	}
+}
+
+func TestReadDevice(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, `
+		ip link add em1.2 type veth peer name lan0
+		sysctl -qw net/ipv4/conf/em1.2/arp_notify=1 net/ipv4/neigh/em1.2/gc_stale_time=77 net/ipv6/conf/em1.2/hop_limit=33`)
+	d := sysctl.ReadDevice("em1.2")
+	for text, want := range map[string]string{
+		"net/ipv4/conf/arp_notify":     "1",
+		"net/ipv4/neigh/gc_stale_time": "77",
+		"net/ipv6/conf/hop_limit":      "33",
+		"net/ipv6/conf/mtu":            "1500",
+		"net/ipv6/neigh/gc_stale_time": "60",
+	} {
+		if got := d[key(t, text)]; got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
+	secret := key(t, "net/ipv6/conf/stable_secret")
+	for _, text := range []string{
+		"net/ipv4/conf/mc_forwarding", "net/ipv6/conf/addr_gen_mode", "net/ipv4/neigh/unres_qlen",
+		"net/ipv6/neigh/retrans_time", "net/ipv4/neigh/base_reachable_time", "net/ipv6/conf/stable_secret",
+	} {
+		if v, ok := d[key(t, text)]; ok {
+			t.Errorf("%s is carried, as %q", text, v)
+		}
+	}
+	nstest.Script(t, `sysctl -qw net/ipv6/conf/em1.2/stable_secret=2001:db8::1`)
+	if got, want := sysctl.ReadDevice("em1.2")[secret], "2001:0db8:0000:0000:0000:0000:0000:0001"; got != want {
+		t.Errorf("the secret is %q, want %q", got, want)
+	}
+	if d := sysctl.ReadDevice("none"); len(d) > 0 {
+		t.Errorf("an interface that is not there has %v", d)
+	}
+}
+
+// TestDeviceWritable checks that each setting that is read can be written:
+// one that cannot would make every plan fail.
+func TestDeviceWritable(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, `ip link add eth0 type veth peer name lan0`)
+	w := &sysctl.Write{}
+	for k, v := range sysctl.ReadDevice("eth0") {
+		w.Sets = append(w.Sets, sysctl.Set{Name: k.Of("eth0"), Value: v})
+	}
+	if err := w.Do(false); err != nil {
+		t.Error(err)
+	}
+}
+
+const (
+	first = "net/ipv4/conf/eth0/arp_notify"
+	last  = "net/ipv4/conf/eth0/arp_ignore"
+	gone  = "net/ipv4/conf/none/arp_notify"
+)
+
+func TestWrite(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, `ip link add eth0 type veth peer name lan0`)
+	for _, c := range []struct {
+		name                string
+		middle              sysctl.Set
+		undoing, fails, all bool
+	}{
+		{"valid", sysctl.Set{Name: first, Value: "1"}, false, false, true},
+		{"valid, undoing", sysctl.Set{Name: first, Value: "1"}, true, false, true},
+		{"gone", sysctl.Set{Name: gone, Value: "1"}, false, true, false},
+		{"gone, undoing", sysctl.Set{Name: gone, Value: "1"}, true, false, true},
+		{"refused", sysctl.Set{Name: first, Value: "much"}, false, true, false},
+		{"refused, undoing", sysctl.Set{Name: first, Value: "much"}, true, true, true},
+	} {
+		nstest.Script(t, `sysctl -qw `+first+`=0 `+last+`=0`)
+		w := &sysctl.Write{Sets: []sysctl.Set{{Name: first, Value: "1"}, c.middle, {Name: last, Value: "2"}}}
+		err := w.Do(c.undoing)
+		if (err != nil) != c.fails || err != nil && !strings.HasPrefix(err.Error(), c.middle.Name+"="+c.middle.Value+": ") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got := sysctl.Get(first); got != "1" {
+			t.Errorf("%s: the first was not set: %s", c.name, got)
+		}
+		if got := sysctl.Get(last) == "2"; got != c.all {
+			t.Errorf("%s: the last was set: %t", c.name, got)
+		}
+	}
+	if err := (&sysctl.Write{Sets: []sysctl.Set{{Name: gone, Value: "1"}}}).Do(false); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the cause is hidden: %v", err)
+	}
+	if got := sysctl.Get(gone); got != "" {
+		t.Errorf("a setting that is not there: %q", got)
+	}
+}
+
+// TestCommands carries out the commands: they must set what Do sets, whatever
+// the interface is called.
+func TestCommands(t *testing.T) {
+	nstest.New(t)
+	for _, dev := range []string{"eth0", "em1.2", "a+b", "x~y", "$HOME", "a'b", `a"b`, "a;b", "a*b", `a\b`} {
+		w := &sysctl.Write{Sets: []sysctl.Set{
+			{Name: "net/ipv4/conf/" + dev + "/arp_ignore", Value: "2"},
+			{Name: "net/ipv6/conf/" + dev + "/stable_secret", Value: "2001:db8::1"},
+			{Name: "net/ipv4/ip_local_port_range", Value: "20000\t30000"},
+		}}
+		nstest.Run(t, "ip", "link", "add", dev, "type", "veth", "peer", "name", "lan0")
+		out, err := nstest.Try(t, "sh", "-ec", strings.Join(w.Commands(), "\n"))
+		if err != nil || out != "" {
+			t.Errorf("%s: %v %s", dev, err, out)
+		}
+		for _, s := range w.Sets[:1] {
+			if got := sysctl.Get(s.Name); got != s.Value {
+				t.Errorf("%s: %s is %q, want %q", dev, s.Name, got, s.Value)
+			}
+		}
+		if got := sysctl.Get("net/ipv4/ip_local_port_range"); got != "20000\t30000" {
+			t.Errorf("%s: a value with space is %q", dev, got)
+		}
+		nstest.Run(t, "ip", "link", "del", dev)
+	}
+}
+
+func TestWriteJSON(t *testing.T) {
+	w := &sysctl.Write{Sets: []sysctl.Set{{Name: first, Value: "a\tb"}, {Name: last, Value: ""}}}
+	data, err := json.Marshal(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := &sysctl.Write{}
+	if err := json.Unmarshal(data, back); err != nil || !slices.Equal(back.Sets, w.Sets) {
+		t.Errorf("kept %v, read %v, %v", w, back, err)
+	}
+	if w.Kind() != sysctl.Kind {
+		t.Errorf("kind %q", w.Kind())
+	}
+}
