@@ -120,8 +120,8 @@ func complain(stderr io.Writer, err error) int {
 	case errors.As(err, &fail):
 		hint = "everything was put back as it was"
 		if len(fail.Left) > 0 {
-			left := append(fail.Left, "rm "+plan.JournalPath(runDir)+"   # when all is done")
-			hint = "this is left to be done by hand:\n  " + strings.Join(left, "\n  ")
+			hint = "this is left to be done by hand:\n  " + strings.Join(fail.Left, "\n  ") +
+				"\n  rm " + plan.JournalPath(runDir) + "   # when all is done"
 		}
 	case errors.As(err, &bad):
 		hint = "look at the network with ip and brctl, put right what is not, then: rm " + bad.Path

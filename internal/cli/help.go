@@ -17,7 +17,10 @@ Keys of one bridge (--next begins another one):
                    digits that end the default route's device, else 0
   bridge=NAME      the bridge, by default xenbrN; null: do nothing
   netdev=NAME      the card, by default ethN or the default route's device
-  antispoof=yes|no guests may send only with their own addresses
+  antispoof=yes|no guests may send only with their own addresses, not dom0's
+  guests=rules|allow
+                   with antispoof=yes: cut off guests for which Xen makes no
+                   rules, or let them send as anybody but dom0
 
 Keys of the host:
   ip_forward=0|1   IPv4 forwarding; put back by the last stop

@@ -157,7 +157,7 @@ func addRouteScope(l *line, m Msg, a attrs) {
 	case unix.RTN_BROADCAST, unix.RTN_MULTICAST, unix.RTN_ANYCAST:
 		usual = unix.RT_SCOPE_LINK
 	case unix.RTN_UNICAST, unix.RTN_UNSPEC:
-		if m.Type == unix.RTM_DELROUTE && !(hop && rtm[6] == unix.RT_SCOPE_UNIVERSE) {
+		if m.Type == unix.RTM_DELROUTE && (!hop || rtm[6] != unix.RT_SCOPE_UNIVERSE) {
 			usual = unix.RT_SCOPE_NOWHERE // any
 		} else if !hop {
 			usual = unix.RT_SCOPE_LINK
