@@ -42,6 +42,9 @@ const maxBad = 12
 // host's state must be as if nothing had been tried.
 func TestEveryStepFails(t *testing.T) {
 	networks := []network{seed000, seed002, rich}
+	if testing.Short() {
+		networks = []network{rich} // the seeds have the same steps on more NICs
+	}
 	var cases, steps atomic.Int64
 	t.Run("matrix", func(t *testing.T) {
 		for _, n := range networks {
@@ -87,7 +90,7 @@ func (m *matrix) everyStep(start bool) {
 			m.cases++
 			ok := f.inflict(m, title, pl, i)
 			if !m.restored(title, before) || !ok {
-				before = m.rebuild(start, title)
+				m.rebuild(start, title)
 			}
 			// The kernel tells lifetimes in whole seconds: what a hundred
 			// moves add up must not be taken for one that is wrong.

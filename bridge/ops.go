@@ -12,6 +12,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 	"xbr-script/internal/sysctl"
 )
 
@@ -168,7 +169,7 @@ func (*await) Kind() string { return awaitKind }
 
 // Commands implements plan.Op.
 func (a *await) Commands() []string {
-	name := a.Names.Of(a.Port)
+	name := shell.Quote(a.Names.Of(a.Port))
 	return []string{"until bridge link show dev " + name + " | grep -q 'state forwarding'; do sleep 0.01; done"}
 }
 
@@ -266,7 +267,13 @@ type setMAC struct {
 func (*setMAC) Kind() string { return macKind }
 
 // Commands implements plan.Op.
-func (s *setMAC) Commands() []string { return s.Msgs.Commands() }
+func (s *setMAC) Commands() []string {
+	lines := s.Msgs.Commands()
+	if sameMAC(s.MAC, portMAC) {
+		lines[0] += " || true" // a driver that cannot, see above
+	}
+	return lines
+}
 
 // Do implements plan.Op.
 func (s *setMAC) Do(undoing bool) error {

@@ -43,6 +43,7 @@ func routeMsgs(h *host.Host, s host.State, to int, up, undoing bool) []rtnl.Msg 
 // addresses that went out of the routes that have them as their source.
 func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
 	r := newRewriter(h, s, to, true)
+	r.remakeNexthops(s)
 	r.routes4(r.remake4)
 	r.finalAddrs6(s)
 	r.routes6(s.Routes, false, r.remake6)
@@ -50,8 +51,8 @@ func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
 		r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
 	}
 	for _, m := range s.Routes {
-		if m.Get(rtaNhID) != nil {
-			r.add(m.As(unix.RTM_NEWROUTE, appendFlags))
+		if m.Get(rtaNhID) != nil && m.Family() == unix.AF_INET6 {
+			r.add(m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
 		}
 	}
 	r.gateways4(r.remake4)
@@ -84,51 +85,68 @@ const rtaNhID = 30
 type rewriter struct {
 	h        *host.Host
 	from, to int
+	up       bool                  // the interfaces are up
 	groups   map[string][]rtnl.Msg // by groupKey, in the kernel's order
 	ours     []string              // the keys of groups with a route to be moved, in the kernel's order
 	twins    map[string][]rtnl.Msg // by groupKey: routes that the kernel has made on the new interface
+	ids      map[uint32]bool       // nexthop objects that are gone, with the routes over them
 	made     map[string]bool       // IPv6 prefix routes that the kernel makes, by prefixKey6
 	msgs     []rtnl.Msg
 }
 
 func newRewriter(h *host.Host, s host.State, to int, up bool) *rewriter {
-	r := &rewriter{h: h, from: s.Index, to: to,
+	r := &rewriter{h: h, from: s.Index, to: to, up: up,
 		groups: map[string][]rtnl.Msg{}, twins: map[string][]rtnl.Msg{}, made: map[string]bool{}}
 	for _, m := range h.Routes {
-		if m.Family() == unix.AF_INET && m.Get(rtaNhID) == nil {
+		if m.Family() == unix.AF_INET {
 			key := groupKey(m)
 			r.groups[key] = append(r.groups[key], m.Settable())
 		}
 	}
-	seen := map[string]bool{}
-	for _, m := range h.Routes {
-		if key := groupKey(m); m.Family() == unix.AF_INET && !seen[key] && r.concerned(r.groups[key]) {
-			seen[key] = true
-			r.ours = append(r.ours, key)
-		}
-	}
+	r.findOurs()
 	if up {
 		r.findTwins(s)
 	}
 	return r
 }
 
-// concerned says whether a group has to be dealt with: it has a route on our
-// interface. Those that come and go with an address do so by themselves,
-// unless their order beside another interface's has to be kept.
-func (r *rewriter) concerned(group []rtnl.Msg) bool {
-	ours, own, others := false, false, false
-	for _, m := range group {
-		switch {
-		case !m.Uses(r.from):
-			others = true
-		case host.ByAddress(m):
-			own = true
-		default:
-			ours = true
+// remakeNexthops says that routes over the nexthop objects of s are gone with
+// them: a live move leaves those routes alone.
+func (r *rewriter) remakeNexthops(s host.State) {
+	r.ids = map[uint32]bool{}
+	for _, m := range s.Nexthops {
+		r.ids[m.U32(unix.NHA_ID)] = true
+	}
+	r.findOurs()
+}
+
+func (r *rewriter) findOurs() {
+	r.ours = nil
+	seen := map[string]bool{}
+	for _, m := range r.h.Routes {
+		if m.Family() != unix.AF_INET {
+			continue
+		}
+		if key := groupKey(m); !seen[key] && r.concerned(r.groups[key]) {
+			seen[key] = true
+			r.ours = append(r.ours, key)
 		}
 	}
-	return ours || own && others
+}
+
+// isOurs says whether a route has to be moved or made anew.
+func (r *rewriter) isOurs(m rtnl.Msg) bool {
+	id := m.Get(rtaNhID)
+	return m.Uses(r.from) || id != nil && r.ids[rtnl.U32(id)]
+}
+
+// concerned says whether a group has to be dealt with: it has a route on our
+// interface. One that comes and goes with an address does so by itself, unless
+// it has a place among several.
+func (r *rewriter) concerned(group []rtnl.Msg) bool {
+	return slices.ContainsFunc(group, func(m rtnl.Msg) bool {
+		return r.isOurs(m) && (len(group) > 1 || !host.ByAddress(m))
+	})
 }
 
 // findTwins finds the routes that the kernel made on the new interface for its
@@ -181,7 +199,9 @@ func (r *rewriter) each4(gateway bool, each func(group []rtnl.Msg)) {
 }
 
 func (r *rewriter) viaGateway(group []rtnl.Msg) bool {
-	return slices.ContainsFunc(group, func(m rtnl.Msg) bool { return m.Uses(r.from) && hasGateway(m) })
+	return slices.ContainsFunc(group, func(m rtnl.Msg) bool {
+		return r.isOurs(m) && (hasGateway(m) || m.Get(rtaNhID) != nil)
+	})
 }
 
 // move4 replaces the first route of a group, if it is ours, in place:
@@ -191,7 +211,7 @@ func (r *rewriter) move4(group []rtnl.Msg) {
 	reorder := false
 	for i, m := range group {
 		moved := m.Retarget(r.from, r.to)
-		ours := m.Uses(r.from)
+		ours := r.isOurs(m)
 		switch {
 		case ours && i == 0:
 			r.add(moved.As(unix.RTM_NEWROUTE, replaceFlags))
@@ -214,21 +234,27 @@ func (r *rewriter) moveBack4(group []rtnl.Msg) {
 
 // remake4 makes the routes of a group that are gone. The first of the group
 // goes to the front again, one behind others is put in its place by putting
-// those behind it on anew.
+// those behind it on anew. All are taken off before the first is put on: a
+// message that names no metrics takes off the first that is alike but for
+// those.
 func (r *rewriter) remake4(group []rtnl.Msg) {
+	var off, on []rtnl.Msg
 	reorder := false
 	for i, m := range group {
 		flags := uint16(appendFlags)
 		if i == 0 {
 			flags = unix.NLM_F_CREATE
 		}
-		ours := m.Uses(r.from)
+		ours := r.isOurs(m)
 		reorder = reorder || ours && i > 0
 		if ours || reorder {
 			moved := m.Retarget(r.from, r.to)
-			r.add(m.As(unix.RTM_DELROUTE, 0), moved.As(unix.RTM_DELROUTE, 0), moved.As(unix.RTM_NEWROUTE, flags))
+			off = append(off, m.As(unix.RTM_DELROUTE, 0), moved.As(unix.RTM_DELROUTE, 0))
+			on = append(on, moved.As(unix.RTM_NEWROUTE, flags))
 		}
 	}
+	r.add(off...)
+	r.add(on...)
 }
 
 // groupKey is what makes IPv4 routes alternatives of each other.
@@ -266,7 +292,7 @@ func (r *rewriter) finalAddrs6(s host.State) {
 		switch {
 		case ok && have[prefixKey6(p)]:
 			r.made[prefixKey6(p)] = true
-		case ok:
+		case ok && r.up:
 			r.add(p.As(unix.RTM_DELROUTE, 0))
 		}
 	}

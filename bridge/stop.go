@@ -73,22 +73,9 @@ func (m *move) liveBack() []plan.Step {
 	routes := m.moveRoutes(there, nic.Index)
 	steps = append(steps, routes,
 		m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge),
-		m.neighsAgain(),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
 	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
-}
-
-// neighsAgain gives a NIC without carrier its neighbours once more: each
-// change of such a link drops them (neigh_carrier_down).
-func (m *move) neighsAgain() plan.Step {
-	if m.now.Running() {
-		return plan.Step{}
-	}
-	return plan.Step{
-		Title: "give " + m.s.NetDev + " its neighbours",
-		Do:    m.ops(flagged(m.state.Neighs, unix.RTM_NEWNEIGH, replaceFlags)...),
-	}
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's

@@ -13,22 +13,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
 )
 
 // Setting is the kernel's switch, below /proc/sys. Writing it also sets
-// net/ipv4/conf/*/forwarding of every interface (devinet.c,
-// inet_forward_change).
+// net/ipv4/conf/*/forwarding of every interface, and
+// net/ipv4/conf/all/accept_redirects to the opposite (inet_forward_change).
 const Setting = "net/ipv4/ip_forward"
+
+const redirects = "net/ipv4/conf/all/accept_redirects"
 
 // record is what was before the first start, and what start made of it.
 type record struct {
 	Before, Set string
-	// Devices are the interfaces that forwarded otherwise than the host.
-	Devices map[string]string `json:",omitempty"`
+	// Changed are the settings that the kernel changes with the switch and
+	// that were not as it would have them.
+	Changed []sysctl.Set `json:",omitempty"`
 }
 
 // Forward plans for one host; Dir keeps the record.
@@ -49,7 +51,7 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 	if now == want {
 		return nil, nil
 	}
-	before := record{Before: now, Devices: odd(now)}
+	before := record{Before: now, Changed: dependent(now)}
 	if rec != nil {
 		before = *rec // what was before the first start
 	}
@@ -61,7 +63,7 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 	return []plan.Step{note, {
 		Title: "set ip_forward to " + want,
 		Do:    []plan.Op{write(want, nil)},
-		Undo:  []plan.Op{write(now, odd(now))},
+		Undo:  []plan.Op{write(now, dependent(now))},
 	}}, nil
 }
 
@@ -83,33 +85,36 @@ func (f Forward) Stop() (steps []plan.Step, note string, err error) {
 	}
 	return []plan.Step{{
 		Title: "put ip_forward back to " + rec.Before,
-		Do:    []plan.Op{write(rec.Before, rec.Devices)},
-		Undo:  []plan.Op{write(now, odd(now))},
+		Do:    []plan.Op{write(rec.Before, rec.Changed)},
+		Undo:  []plan.Op{write(now, dependent(now))},
 	}, drop}, "", nil
 }
 
-// write is the operation that sets the switch, then the interfaces that
-// differ from it.
-func write(value string, devices map[string]string) plan.Op {
+// write is the operation that sets the switch, and then what the kernel
+// changed with it. What is gone with its interface is left out.
+func write(value string, changed []sysctl.Set) plan.Op {
 	w := &sysctl.Write{Sets: []sysctl.Set{{Name: Setting, Value: value}}}
-	for dev, v := range devices {
-		w.Sets = append(w.Sets, sysctl.Set{Name: "net/ipv4/conf/" + dev + "/forwarding", Value: v})
+	for _, s := range changed {
+		if sysctl.Get(s.Name) != "" {
+			w.Sets = append(w.Sets, s)
+		}
 	}
-	sort.Slice(w.Sets[1:], func(i, j int) bool { return w.Sets[i+1].Name < w.Sets[j+1].Name })
 	return w
 }
 
-// odd finds the interfaces that do not forward as the host does.
-func odd(host string) map[string]string {
+// dependent finds the settings that go with the switch but are not as it
+// would set them: accept_redirects, and interfaces that do not forward as the
+// host does.
+func dependent(host string) []sysctl.Set {
+	sets := []sysctl.Set{{Name: redirects, Value: sysctl.Get(redirects)}}
 	paths, _ := filepath.Glob("/proc/sys/net/ipv4/conf/*/forwarding") // only a bad pattern fails
-	devices := map[string]string{}
 	for _, p := range paths {
-		dev := filepath.Base(filepath.Dir(p))
-		if v := sysctl.Get("net/ipv4/conf/" + dev + "/forwarding"); v != host && v != "" && dev != "all" {
-			devices[dev] = v
+		name := "net/ipv4/conf/" + filepath.Base(filepath.Dir(p)) + "/forwarding"
+		if v := sysctl.Get(name); v != host && v != "" && name != "net/ipv4/conf/all/forwarding" {
+			sets = append(sets, sysctl.Set{Name: name, Value: v})
 		}
 	}
-	return devices
+	return sets
 }
 
 func (f Forward) load() (*record, error) {

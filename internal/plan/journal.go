@@ -71,7 +71,10 @@ func (j *journal) mark(what string, step int) error {
 func (j *journal) close() error { return j.f.Close() }
 
 // remove ends the change: without the file it is done, or wholly undone.
-func (j *journal) remove() error { return errors.Join(j.f.Close(), os.Remove(j.path)) }
+func (j *journal) remove() error {
+	_ = j.f.Close() // it is written already, and may be closed from an earlier try
+	return os.Remove(j.path)
+}
 
 // Unfinished is a change that a process began and did not end.
 type Unfinished struct {
@@ -95,7 +98,10 @@ func read(dir string, kinds Kinds) (*Unfinished, error) {
 	}
 	first, rest, whole := bytes.Cut(data, []byte("\n"))
 	var h header
-	if err := json.Unmarshal(first, &h); err != nil || !whole {
+	if !whole {
+		return nil, &BadJournal{JournalPath(dir), errors.New("its first line is cut short")}
+	}
+	if err := json.Unmarshal(first, &h); err != nil {
 		return nil, &BadJournal{JournalPath(dir), err}
 	}
 	if h.Version != journalVersion {
@@ -116,7 +122,7 @@ func (u *Unfinished) marks(lines string) {
 	for line := range strings.Lines(lines) {
 		var what string
 		var step int
-		if n, err := fmt.Sscanf(line, "%s %d\n", &what, &step); n != 2 || err != nil || step < 0 || step >= len(u.Steps) {
+		if n, err := fmt.Sscanf(line, "%s %d\n", &what, &step); !strings.HasSuffix(line, "\n") || n != 2 || err != nil || step < 0 || step >= len(u.Steps) {
 			continue
 		}
 		switch what {

@@ -118,8 +118,8 @@ func (r *Runner) rollback(j *journal, steps []Step, undone map[int]bool, failed 
 		_ = j.close()
 		return failed
 	}
-	if err := j.remove(); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrClosed) {
-		failed.Left = append(failed.Left, "rm "+j.path)
+	if err := j.remove(); err != nil && !errors.Is(err, os.ErrNotExist) {
+		failed.Left = append(failed.Left, fmt.Sprintf("# %v", err))
 	}
 	return failed
 }
@@ -148,6 +148,9 @@ func leftOver(op Op, err error) (left []string) {
 		why := e
 		if errors.As(e, &failed) {
 			commands, why = []string{failed.FailedCommand()}, errors.Unwrap(e)
+		}
+		if len(commands) == 0 {
+			left = append(left, fmt.Sprintf("# %v", why))
 		}
 		for _, c := range commands {
 			left = append(left, fmt.Sprintf("%s   # %v", c, why))

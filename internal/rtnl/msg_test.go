@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/shell"
 )
 
 // leg is a struct rtnexthop with attributes.
@@ -129,11 +131,11 @@ func FuzzMsg(f *testing.F) {
 		m := Msg{typ, flags, body}
 		before := m.Clone()
 		n := fixtureNames()
-		shell(t, n.Command(m))
+		runShell(t, n.Command(m))
 		n.follow(m)
-		shell(t, n.Command(m.Removal()))
+		runShell(t, n.Command(m.Removal()))
 		s := m.Settable()
-		shell(t, n.Command(s))
+		runShell(t, n.Command(s))
 		if s.Key() != m.Key() {
 			t.Errorf("the key of Settable differs")
 		}
@@ -166,7 +168,7 @@ func FuzzMsg(f *testing.F) {
 
 // shell checks that nothing in a command means anything to a shell but quotes
 // and blanks.
-func shell(t *testing.T, command string) {
+func runShell(t *testing.T, command string) {
 	t.Helper()
 	if strings.HasPrefix(command, "# ") && !strings.Contains(command, "\n") {
 		return
@@ -176,7 +178,7 @@ func shell(t *testing.T, command string) {
 	for _, r := range rest {
 		if r == '\'' {
 			quoted = !quoted
-		} else if !quoted && r != ' ' && quote(string(r)) != string(r) {
+		} else if !quoted && r != ' ' && shell.Quote(string(r)) != string(r) {
 			t.Fatalf("%q has %q outside quotes", command, r)
 		}
 	}

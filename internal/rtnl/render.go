@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/shell"
 )
 
 // The commands are those of iproute2 6.1, which cannot express:
@@ -113,21 +115,9 @@ func (l *line) fields(a attrs, table []field) {
 func (l *line) String() string {
 	quoted := make([]string, len(l.words))
 	for i, w := range l.words {
-		quoted[i] = quote(w)
+		quoted[i] = shell.Quote(w)
 	}
 	return strings.Join(quoted, " ")
-}
-
-// quote makes one word of s for a shell.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-			strings.ContainsRune("_@%+=:,./-", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // attrs are the attributes of a message or nest by their types.

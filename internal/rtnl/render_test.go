@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/shell"
 )
 
 // attr is an attribute in wire form.
@@ -221,8 +223,8 @@ func TestQuote(t *testing.T) {
 		"ü":                   "'ü'",
 		"a\nb":                "'a\nb'",
 	} {
-		if got := quote(in); got != want {
-			t.Errorf("quote(%q) = %s, want %s", in, got, want)
+		if got := shell.Quote(in); got != want {
+			t.Errorf("shell.Quote(%q) = %s, want %s", in, got, want)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"xbr-script/internal/shell"
 )
 
 // root is where the settings are. Names are relative to it and keep their
@@ -30,14 +32,26 @@ func (*Write) Kind() string { return Kind }
 func (w *Write) Commands() []string {
 	lines := make([]string, len(w.Sets))
 	for i, s := range w.Sets {
-		value := s.Value
-		if strings.ContainsAny(value, " \t") {
-			value = "'" + value + "'"
-		}
-		lines[i] = fmt.Sprintf("sysctl -qw /%s=%s", s.Name, value)
+		lines[i] = s.command()
 	}
 	return lines
 }
+
+func (s Set) command() string { return "sysctl -qw " + shell.Quote("/"+s.Name+"="+s.Value) }
+
+// failed says which setting could not be made.
+type failed struct {
+	Set
+	cause error
+}
+
+// FailedCommand is the command that would have made it.
+func (f *failed) FailedCommand() string { return f.command() }
+
+func (f *failed) Error() string { return fmt.Sprintf("%s=%s: %v", f.Name, f.Value, f.cause) }
+
+// Unwrap gives the cause.
+func (f *failed) Unwrap() error { return f.cause }
 
 // Do implements plan.Op. When undoing, a setting that is gone with its
 // interface counts as done.
@@ -48,7 +62,7 @@ func (w *Write) Do(undoing bool) error {
 		if err == nil || undoing && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		errs = append(errs, fmt.Errorf("%s=%s: %w", s.Name, s.Value, err))
+		errs = append(errs, &failed{s, err})
 		if !undoing {
 			break
 		}
