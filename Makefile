@@ -28,11 +28,11 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test race lint demo fuzz vuln install uninstall clean
+.PHONY: help deps build test test-long race lint demo fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 deps:
 	@scripts/deps.sh
@@ -43,11 +43,14 @@ build: ## build the static binary, ./xbr-script
 
 # -count=1: the tests look at the kernel, which go's cache of results does not.
 test: deps ## run the tests (as root: they make network namespaces)
-	$(GO) test -count=1 $(TESTFLAGS) ./...
+	$(GO) test -short -count=1 -timeout 30m $(TESTFLAGS) ./...
+
+test-long: deps ## run all of them, every fault at every step of every network
+	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./...
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
-	CGO_ENABLED=1 $(GO) test -race -count=1 $(TESTFLAGS) ./...
+	CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 60m $(TESTFLAGS) ./...
 
 lint: ## check format, go.mod, code and shell scripts
 	@scripts/deps.sh --lint
