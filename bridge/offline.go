@@ -81,12 +81,10 @@ func (m *move) enslaveDown() plan.Step {
 		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
 	}
 	enslave := append([]rtnl.Msg{setFlags(nic.Index, unix.IFF_NOARP, carried, attrMaster(m.bridge))}, m.pin()...)
-	do = append(do, m.setMAC(portMAC), m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
-	undo := []plan.Op{
-		m.batch(setFlags(nic.Index, 0, unix.IFF_UP)),
-		m.setMAC(nic.MAC),
-		m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...),
-	}
+	do = append(do, m.setMAC(portMAC)...)
+	do = append(do, m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
+	undo := append(m.ops(setFlags(nic.Index, 0, unix.IFF_UP)), m.setMAC(nic.MAC)...)
+	undo = append(undo, m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...))
 	undo = append(undo, m.hush(nic.Index)...)
 	return plan.Step{Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge, Do: do, Undo: undo}
 }

@@ -124,14 +124,13 @@ func (m *move) strip() plan.Step {
 	nic := m.s.nic
 	do := m.ops(delStateMsgs(m.state)...)
 	do = append(do, m.noInet6(m.names[nic.Index])...)
-	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)), m.setMAC(portMAC))
+	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
+	do = append(do, m.setMAC(portMAC)...)
 
 	// The address must be back before ARP may answer with it. As the MAC
 	// address of a port it is local to the bridge again: see enslave.
-	undo := []plan.Op{
-		m.setMAC(nic.MAC, m.pin()...),
-		m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)),
-	}
+	undo := m.setMAC(nic.MAC, m.pin()...)
+	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)))
 	undo = append(undo, m.hush(nic.Index)...)
 	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
 	undo = append(undo, m.arrived(m.state, nic.Up())...)
@@ -139,11 +138,14 @@ func (m *move) strip() plan.Step {
 }
 
 // setMAC is the operation that changes the NIC's MAC address, and what must
-// follow it at once.
-func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) plan.Op {
+// follow it at once. On the way back a NIC may still have its own.
+func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) []plan.Op {
 	index := m.s.nic.Index
+	if m.now != nil && sameMAC(m.now.MAC, m.s.nic.MAC) {
+		return m.ops(then...)
+	}
 	msgs := append([]rtnl.Msg{setLink(index, attrMAC(mac))}, then...)
-	return &setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}
+	return []plan.Op{&setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}}
 }
 
 // pinVLANs makes VLANs on the NIC keep the address they have from it.
