@@ -295,6 +295,7 @@ func (g *generator) settings() {
 		}
 	}
 	if !g.sometimes(4) {
+		g.add("sleep 0.2") // until the kernel has taken the addresses as they were meant
 		g.add("sysctl -qw net/ipv6/conf/%s/accept_dad=1", g.nic)
 	}
 }
