@@ -290,6 +290,9 @@ func (g *generator) settings() {
 				continue // a nexthop object that outlives its IPv6: the kernel would not take it again
 			}
 			if s[0] == "ipv6/conf/%s/forwarding" {
+				if !g.carrier {
+					continue // it joins anycast addresses only when a carrier comes
+				}
 				// Written while the kernel still works on new addresses, it
 				// joins their anycast addresses twice and leaves them once.
 				g.add("sleep 0.5")

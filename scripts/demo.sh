@@ -1,0 +1,602 @@
+#!/usr/bin/env bash
+# Shows a whole network come up, work and come down: a dom0 with two bridges,
+# a guest "lvs" on both, and guests "web1" and "web2" on the second, whose only
+# way out is lvs. Probes run from the LAN to dom0 all the while.
+#
+#   scripts/demo.sh [BINARY]      BINARY: what to show, ./xbr-script by default
+#
+# Everything lives in namespaces of its own: network, mounts, processes. The
+# machine's interfaces, routes and rules are not touched, and as soon as the
+# first process in there ends, the kernel takes all the rest away with it. (It
+# may load modules for what is made in there: they stay.)
+# Exit status 0: all that it says it shows was so.
+set -eEu
+set -o pipefail
+export LC_ALL=C # a point in numbers, and messages as they are matched below
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+# The one-line form, as it stands in xend-config.sxp.
+antispoof=yes
+wanted=(
+	vifnum=0 bridge=xenbr0 netdev=eth0 "antispoof=$antispoof"
+	--next vifnum=1 bridge=xenbr1 netdev=dummy0 "antispoof=$antispoof" ip_forward=0
+)
+
+# How many lost probes are too many, each way, for start as for stop.
+too_many=100
+
+outside_address=203.0.113.10
+
+refuse() {
+	echo "demo: $*" >&2
+	exit 1
+}
+
+#
+# Outside: on the machine itself.
+#
+
+tmp=
+unload=
+
+main() {
+	check_machine
+	trap 'clean_up' EXIT
+	local signal
+	for signal in HUP INT TERM; do
+		# shellcheck disable=SC2064 # the name of this very signal
+		trap "interrupted $signal" "$signal"
+	done
+	# A signal must not come between the folder and its name.
+	tmp=$(trap '' HUP INT TERM && mktemp -d)
+	prepare "${1:-./xbr-script}"
+
+	# In the background, because a shell that waits can act on a signal at once.
+	# unshare's own last words, when what it runs is killed, are of no use.
+	unshare "${private[@]}" "$BASH" "$0" --inside "$tmp" "$(readlink /proc/self/ns/net)" \
+		3>&2 2>/dev/null &
+	local status=0
+	wait "$!" || status=$?
+	exit "$status"
+}
+
+private=(--net --mount --pid --fork --kill-child --mount-proc)
+
+check_machine() {
+	local missing=() program
+	[ "$(id -u)" -eq 0 ] || refuse "it makes network namespaces, and that needs root: sudo $0"
+	for program in awk diff go ip iptables mktemp ping pkill sysctl unshare; do
+		command -v "$program" >/dev/null || missing+=("$program")
+	done
+	[ "${#missing[@]}" -eq 0 ] || refuse "not installed: ${missing[*]} (make deps)"
+	[ -n "${EPOCHREALTIME-}" ] || refuse "it needs bash 5 or later"
+	[ -e /proc/sys/net/ipv6 ] || refuse "this kernel has no IPv6"
+	unshare "${private[@]}" true || refuse "cannot make private namespaces here"
+}
+
+# prepare BINARY: puts the programs into one folder.
+prepare() {
+	[ -x "$1" ] || refuse "no program $1 (make build)"
+	cp "$1" "$tmp/xbr-script"
+	# Its work files go there too, so that they go away with the rest.
+	CGO_ENABLED=0 GOTMPDIR=$tmp go build -o "$tmp/probe" ./internal/demo/probe
+	[ "$antispoof" != yes ] || load_br_netfilter
+}
+
+# load_br_netfilter: a machine on which this module is loaded filters all its
+# bridges from then on, in each network namespace. antispoof=yes needs it, so
+# it is loaded here, where the machine's own switches can be put off again.
+load_br_netfilter() {
+	[ ! -e /proc/sys/net/bridge ] || return 0
+	modprobe -q br_netfilter || return 0 # the binary will say what is missing
+	unload=br_netfilter
+	sysctl -qw net.bridge.bridge-nf-call-{arp,ip,ip6}tables=0
+}
+
+clean_up() {
+	[ -z "$unload" ] || modprobe -qr xt_physdev "$unload" || true
+	[ -z "$tmp" ] || rm -rf "$tmp"
+}
+
+# interrupted SIGNAL: takes everything down, and dies of it.
+interrupted() {
+	trap '' HUP INT TERM
+	if [ -n "${!-}" ]; then
+		# The child of unshare is the first process of its namespace: when it has
+		# ended, so has everything in there, and then unshare ends.
+		while kill -0 "$!" 2>/dev/null && ! pkill -KILL -P "$!"; do
+			sleep 0.01
+		done
+		wait "$!" 2>/dev/null || true
+	fi
+	echo "demo: interrupted, nothing is left" >&2
+	clean_up
+	trap - EXIT "$1"
+	kill -s "$1" "$$"
+}
+
+#
+# Inside: dom0 is the namespace itself, all others are named.
+#
+
+failures=0
+
+inside() {
+	# The safety catch: from here on interfaces are made and changed.
+	if [ "$$" -ne 1 ] || [ "$(readlink /proc/self/ns/net)" = "$2" ]; then
+		refuse "not in namespaces of its own: call it without --inside"
+	fi
+	exec 2>&3 3>&-
+	trap 'echo "demo: failed: $BASH_COMMAND" >&2' ERR
+	trap '' PIPE # a reader that has gone is an error as any other
+	PATH=$1:$PATH
+	mount -t sysfs sysfs /sys # or /sys/class/net has the machine's interfaces
+	mount -t tmpfs tmpfs /run # names of namespaces, and the journal
+	cd /
+
+	lay_out
+	step "dom0 before"
+	shown ip -br addr | in_80_columns
+	state >/run/before
+	start_probes
+	step "start, under probes from the LAN: 1000 a second each way"
+	timed start xbr-script start "${wanted[@]}"
+	[ "$failures" -eq 0 ] || refuse "there is no network to show"
+	step "the guests come, and hang on their bridges"
+	guests_come
+	local status=0
+	shown xbr-script status || status=$?
+	check "exit status $status: up as asked" [ "$status" -eq 0 ]
+	step "the network, as the kernel tells it"
+	drawing
+	step "web1 reaches the outside, through lvs only"
+	show_the_way
+	step "stop, under the same probes"
+	timed stop xbr-script stop "${wanted[@]}"
+	stop_probes
+	step "dom0 after: the guests are gone, everything is as it was"
+	guests_go
+	shown ip -br addr | in_80_columns
+	check_state
+	step "what the LAN noticed"
+	summary
+	[ "$failures" -eq 0 ] || refuse "$failures of the things above FAILED"
+}
+
+#
+# What is printed.
+#
+
+steps=0 bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
+	bold=$'\e[1m' plain=$'\e[m'
+fi
+
+step() {
+	steps=$((steps + 1))
+	printf '\n%s%d. %s%s\n' "$bold" "$steps" "$*" "$plain"
+}
+
+# shown COMMAND...: prints it as one would type it, and runs it.
+shown() {
+	local line='#' word
+	for word; do
+		if [ "$word" = --next ] || [ $((${#line} + ${#word})) -gt 76 ]; then
+			printf '%s \\\n' "$line"
+			line='     '
+		fi
+		line+=" $word"
+	done
+	printf '%s\n' "$line"
+	"$@"
+}
+
+# in_80_columns breaks what is longer, under the column of the addresses.
+in_80_columns() {
+	sed -E "/.{81}/s/^(.{1,80}) /\\1\\n$(printf '%32s' '')/"
+}
+
+# check WHAT COMMAND...: says whether it is so.
+check() {
+	local what=$1 result=ok
+	shift
+	"$@" || result=FAILED
+	printf '  %-6s  %s\n' "$result" "$what"
+	[ "$result" = ok ] || failures=$((failures + 1))
+}
+
+# not COMMAND...: for check, the contrary.
+not() { ! "$@"; }
+
+# timed PHASE COMMAND...: runs it as a phase of the probes' tally, with time
+# before for a quiet beginning, and after for what comes to light only then
+# (an ARP request is asked again after a second).
+timed() {
+	local begin end status=0
+	phase "$1"
+	shift
+	sleep 0.1
+	begin=${EPOCHREALTIME/./}
+	shown "$@" || status=$?
+	end=${EPOCHREALTIME/./}
+	sleep 1.5
+	phase quiet
+	check "exit status $status, after $(millis $((end - begin))) ms" [ "$status" -eq 0 ]
+}
+
+# millis MICROSECONDS
+millis() { printf '%d.%d' $(($1 / 1000)) $(($1 / 100 % 10)); }
+
+#
+# The machines.
+#
+
+lay_out() {
+	local name
+	ip link set lo up
+	for name in gateway outside lvs web1 web2; do
+		ip netns add "$name"
+		ip -n "$name" link set lo up
+		in_netns "$name" sysctl -qw net.ipv6.conf.{all,default}.accept_dad=0
+	done
+	# What a new namespace has is the machine's choice.
+	sysctl -qw net.ipv6.conf.{all,default}.disable_ipv6=0 net.ipv4.ip_forward=1
+	in_netns gateway sysctl -qw net.ipv6.conf.{all,default}.disable_ipv6=0 net.ipv4.ip_forward=1
+	in_netns lvs sysctl -qw net.ipv4.ip_forward=1
+	in_netns web1 sysctl -qw net.ipv4.ip_forward=0
+
+	join gateway wan 203.0.113.1/24 outside eth0 $outside_address/24
+	ip -n outside route add default via 203.0.113.1
+	first_network
+	second_network
+	no_tentative
+}
+
+in_netns() { ip netns exec "$@"; }
+
+# join NETNS DEVICE ADDRESS NETNS DEVICE ADDRESS: lays a cable.
+join() {
+	ip -n "$1" link add "$2" type veth peer name "$5" netns "$4"
+	ip -n "$1" addr add "$3" dev "$2"
+	ip -n "$4" addr add "$6" dev "$5"
+	ip -n "$1" link set "$2" up
+	ip -n "$4" link set "$5" up
+}
+
+# first_network: dom0's eth0 on the LAN, with some of everything that tends to
+# get lost on the way.
+first_network() {
+	ip link add eth0 address 00:1b:21:3c:4d:5e type veth peer name lan netns gateway
+	ip -n gateway addr add 192.168.0.1/24 dev lan
+	ip -n gateway addr add 2001:db8::1/64 dev lan
+	ip -n gateway link set lan up
+	ip -n gateway route add 192.168.1.0/24 via 192.168.0.30
+
+	ip link set eth0 up
+	ip addr add 192.168.0.2/24 brd + dev eth0
+	ip addr add 192.168.0.22/24 brd + dev eth0 label eth0:www
+	ip addr add 2001:db8::2/64 dev eth0 nodad
+	ip route add default via 192.168.0.1
+	ip -6 route add default via 2001:db8::1
+	ip route add 198.51.100.0/24 via 192.168.0.1 metric 50 table 100
+	ip rule add from 192.168.0.22 lookup 100
+	ip neigh add 192.168.0.9 lladdr 00:16:3e:00:00:09 dev eth0 nud permanent
+}
+
+# second_network: dummy0, a network that leads nowhere.
+second_network() {
+	# Such a module, as it is loaded, makes devices on the machine unless told not
+	# to. The stand-in drops whatever is sent to it, just as a dummy does.
+	modprobe -q dummy numdummies=0 2>/dev/null || true
+	if ! ip link add dummy0 type dummy 2>/dev/null; then
+		modprobe -q ifb numifbs=0 2>/dev/null || true
+		ip link add dummy0 type ifb 2>/dev/null ||
+			refuse "this kernel has neither the dummy nor the ifb driver"
+		echo "(This kernel has no dummy driver: dummy0 is an ifb.)"
+	fi
+	ip link set dummy0 up
+}
+
+# no_tentative waits until the kernel has tried its link-local addresses.
+no_tentative() {
+	local tries=100
+	while [ -n "$(ip -6 addr show tentative)" ] && [ "$((tries -= 1))" -gt 0 ]; do
+		sleep 0.05
+	done
+}
+
+# plug GUEST DEVICE ADDRESS MAC PORT BRIDGE: a guest's interface, and in dom0
+# what Xen's vif-bridge makes of its port.
+plug() {
+	ip link add "$5" type veth peer name "$2" address "$4" netns "$1"
+	ip -n "$1" addr add "$3" dev "$2"
+	ip -n "$1" link set "$2" up
+	ip link set "$5" address fe:ff:ff:ff:ff:ff arp off multicast off addrgenmode none
+	ip link set "$5" master "$6"
+	ip link set "$5" up
+	vif_rules -I "$5"
+}
+
+# vif_rules -I|-D PORT: the rules by which vif-bridge lets a guest through.
+vif_rules() {
+	[ "$antispoof" = yes ] || return 0
+	iptables "$1" FORWARD -m physdev --physdev-is-bridged --physdev-in "$2" -j ACCEPT
+	iptables "$1" FORWARD -m physdev --physdev-is-bridged --physdev-out "$2" -j ACCEPT
+}
+
+guests_come() {
+	plug lvs eth0 192.168.0.30/24 00:16:3e:74:d4:bf vif1.0 xenbr0
+	plug lvs eth1 192.168.1.10/24 00:16:3e:74:d5:bf vif1.1 xenbr1
+	plug web1 eth0 192.168.1.11/24 00:16:3e:48:75:ab vif2.0 xenbr1
+	plug web2 eth0 192.168.1.12/24 00:16:3e:51:1e:e5 vif3.0 xenbr1
+	ip -n lvs route add default via 192.168.0.1
+	ip -n web1 route add default via 192.168.1.10
+	ip -n web2 route add default via 192.168.1.10
+}
+
+guests_go() {
+	local port
+	for port in vif1.0 vif1.1 vif2.0 vif3.0; do
+		vif_rules -D "$port"
+		ip link del "$port"
+	done
+}
+
+#
+# What is looked at.
+#
+
+# state prints all that dom0 has, but for what counts or learns by itself.
+state() {
+	ip -d addr
+	ip rule
+	ip -6 rule
+	ip route show table all
+	ip -6 route show table all | sort
+	ip neigh show nud permanent
+	ip neigh show proxy
+	sysctl -a -r '^net\.ipv[46]\.(conf|neigh)\.|\.ip_forward$' 2>/dev/null
+	rules iptables
+	rules ip6tables
+}
+
+# rules COMMAND: that a table exists, with nothing in it, is no difference.
+rules() {
+	"$1-save" | awk -v name="$1" '!/^(#|\*|COMMIT|:[A-Z]+ ACCEPT)/ { print name, $0 }'
+}
+
+check_state() {
+	state >/run/after
+	if cmp -s /run/before /run/after; then
+		check "identical: $(wc -l </run/before) lines of addresses, routes, rules, neighbours, sysctls" true
+	else
+		diff -U0 /run/before /run/after | sed 1,2d || true
+		check "identical to what it was before" false
+	fi
+}
+
+show_the_way() {
+	check "from web1, hop by hop: $(hops web1)" \
+		[ "$(hops web1)" = "192.168.1.10 192.168.0.1 $outside_address" ]
+	check "from web2, hop by hop: $(hops web2)" \
+		[ "$(hops web2)" = "192.168.1.10 192.168.0.1 $outside_address" ]
+	prober outside serve "$outside_address" 8>&- 9>&- &
+	local seen
+	seen=$(in_netns web1 probe ask "$outside_address")
+	check "the outside sees web1 as $seen" [ "$seen" = 192.168.1.11 ]
+
+	in_netns lvs sysctl -qw net.ipv4.ip_forward=0
+	check "no answer when lvs does not forward" not reaches web1 "$outside_address"
+	in_netns lvs sysctl -qw net.ipv4.ip_forward=1
+	check "an answer when it does again" reaches web1 "$outside_address"
+
+	# The other bridge is the LAN, but web1 is not on it: nobody there hears it.
+	ip -n web1 route add 192.168.0.1 dev eth0
+	check "no answer from the LAN without lvs, on web1's own wire" not reaches web1 192.168.0.1
+	ip -n web1 route del 192.168.0.1 dev eth0
+}
+
+# reaches NETNS ADDRESS
+reaches() { in_netns "$1" ping -n -q -c 1 -W 1 "$2" >/dev/null; }
+
+# hops NETNS: who answers on the way to the outside, one hop after the other.
+hops() {
+	local ttl
+	for ttl in 1 2 3; do
+		{ in_netns "$1" ping -n -c 1 -W 1 -t "$ttl" "$outside_address" || true; } |
+			sed -n 's/.*[Ff]rom \([0-9.]*\).*/\1/p'
+	done | paste -sd ' '
+}
+
+#
+# The drawing: a column for each machine, a line across for each bridge.
+#
+
+declare -A port device addresses
+machines=('') # the first column is that of the NICs: they are no machine's
+
+drawing() {
+	local bridges bridge
+	mapfile -t bridges < <(ip -br link show type bridge | awk '{ print $1 }')
+	for bridge in "${bridges[@]}"; do
+		read_ports "$bridge"
+	done
+	way_out "${port[${bridges[0]},0]}"
+	draw_bus "${bridges[0]}"
+	draw_machines "${bridges[@]}"
+	for bridge in "${bridges[@]:1}"; do
+		draw_bus "$bridge"
+		draw_only "$bridge" "${bridges[0]}"
+	done
+}
+
+# read_ports BRIDGE: notes each port and what is at its other end.
+read_ports() {
+	local name machine end c
+	while read -r name; do
+		read -r machine end <<<"$(far_end "$name")"
+		c=0
+		case $name in
+		vif*) c=$(column_of "$machine") ;;
+		esac
+		machines[c]=${machines[c]-$machine}
+		port[$1,$c]=$name
+		device[$1,$c]=$end
+		addresses[$1,$c]=$(addresses_of "$machine" "$end")
+	done < <(ip -o link show master "$1" | sed 's/^[0-9]*: \([^@:]*\).*/\1/')
+}
+
+# column_of MACHINE: its column, or the next that is free.
+column_of() {
+	local c
+	for ((c = 1; c < ${#machines[@]}; c++)); do
+		[ "${machines[c]}" != "$1" ] || break
+	done
+	echo "$c"
+}
+
+# far_end DEVICE [NETNS]: the namespace and the name of a pair's other end.
+far_end() {
+	local line netns
+	line=$(ip ${2:+-n "$2"} -o link show dev "$1")
+	if [[ $line =~ ^[0-9]+:\ [^@]+@if([0-9]+):.*\ link-netns\ ([^\ \\]+) ]]; then
+		netns=${BASH_REMATCH[2]}
+		echo "$netns $(ip -n "$netns" -o link |
+			sed -n "s/^${BASH_REMATCH[1]}: \([^@:]*\).*/\1/p")"
+	elif [[ $line =~ ^[0-9]+:\ [^@]+@([^:]+): ]]; then
+		echo "${2:-dom0} ${BASH_REMATCH[1]}"
+	fi
+}
+
+# addresses_of MACHINE DEVICE
+addresses_of() {
+	local where=()
+	[ -n "$2" ] || return 0
+	[ "$1" = dom0 ] || where=(-n "$1")
+	ip "${where[@]}" -o addr show dev "$2" scope global | awk '{ sub("/.*", "", $4); print $4 }'
+}
+
+# way_out PORT: what is behind the first NIC.
+way_out() {
+	local router near host far
+	read -r router near <<<"$(far_end "$1")"
+	read -r host far <<<"$(far_end wan "$router")"
+	cells "[$host]" "$(addresses_of "$host" "$far")" '  |' \
+		"$(addresses_of "$router" wan)" "[$router]" "$(addresses_of "$router" "$near")" '  |' |
+		sed 's/^/ /'
+}
+
+# cells TEXT...: one line each, the empty ones left out.
+cells() { printf '%s\n' "$@" | sed '/^$/d'; }
+
+draw_bus() {
+	local c line='' names=''
+	for ((c = 0; c < ${#machines[@]}; c++)); do
+		names+=$(printf ' %-13s' "${port[$1,$c]-}")
+		line+=---${port[$1,$c]:++}
+		line+=$(printf -- '-%.0s' {1..11})
+		line=${line:0:$((14 * (c + 1)))}
+	done
+	printf '%s\n' "$names" | sed 's/ *$//'
+	printf '%s\n' "$line $1"
+}
+
+# draw_machines UPPER LOWER: those on the upper bridge, with their way on to the
+# lower one.
+draw_machines() {
+	local c above=() names=() below=()
+	for ((c = 0; c < ${#machines[@]}; c++)); do
+		above[c]='' names[c]='' below[c]=''
+		if [ "$c" -eq 0 ] || [ -z "${port[$1,$c]-}" ]; then continue; fi
+		above[c]=$(cells '  |' "${device[$1,$c]}" "${addresses[$1,$c]}")
+		names[c]="[${machines[c]}]"
+		[ -z "${port[$2,$c]-}" ] ||
+			below[c]=$(cells "${addresses[$2,$c]}" "${device[$2,$c]}" '  |')
+	done
+	columns '' "${above[@]}"
+	columns '' "${names[@]}"
+	columns '  |' "${below[@]}"
+}
+
+# draw_only BRIDGE OTHER: those on the one and not on the other.
+draw_only() {
+	local c below=()
+	for ((c = 0; c < ${#machines[@]}; c++)); do
+		below[c]=''
+		if [ "$c" -eq 0 ] || [ -z "${port[$1,$c]-}" ] || [ -n "${port[$2,$c]-}" ]; then continue; fi
+		below[c]=$(cells '  |' "${device[$1,$c]}" "${addresses[$1,$c]}" "[${machines[c]}]")
+	done
+	columns '' "${below[@]}"
+}
+
+# columns FILL TEXT...: prints texts of several lines side by side. Those that
+# are not empty are drawn out with FILL.
+columns() {
+	local fill=$1 text lines rows=0 r line
+	shift
+	for text; do
+		mapfile -t lines <<<"$text"
+		rows=$((rows > ${#lines[@]} ? rows : ${#lines[@]}))
+	done
+	for ((r = 0; r < rows; r++)); do
+		line=''
+		for text; do
+			mapfile -t lines <<<"$text"
+			line+=$(printf ' %-13s' "${lines[r]-${text:+$fill}}")
+		done
+		printf '%s\n' "$line"
+	done | sed 's/ *$//'
+}
+
+#
+# The probes.
+#
+
+# prober NETNS ARGUMENT...: it comes before all else on a busy machine, so that
+# what it counts is the network's doing.
+prober() { ${1:+in_netns "$1"} nice -n -20 probe "${@:2}"; }
+
+# start_probes: the names of phases go to the prober, its tally comes back.
+start_probes() {
+	mkfifo /run/phases /run/tally
+	prober '' serve 192.168.0.2 2001:db8::2 &
+	prober gateway watch 192.168.0.2 2001:db8::2 </run/phases >/run/tally &
+	exec 8>/run/phases 9</run/tally
+	read -r -t 10 -u 9 || refuse "dom0 cannot be reached from the LAN even before"
+	phase quiet
+}
+
+# phase NAME: begins; the probes sent from now on count for it.
+phase() {
+	echo "$1" >&8 || refuse "the probes ran out of time: this machine is too busy now"
+}
+
+stop_probes() {
+	exec 8>&-
+	cat <&9 >/run/report
+}
+
+# summary prints the tally, and judges it. What the machine itself does to
+# probes while nothing happens to the network is the last part.
+summary() {
+	local phase way sent lost gap
+	printf '%25s %8s   %s\n' probes lost 'longest gap'
+	for phase in start stop quiet; do
+		grep "^$phase " /run/report
+	done >/run/tallied
+	while read -r phase way sent lost gap; do
+		printf '  %-6s %-8s %7d %8d %10s ms\n' "$phase" "$way" "$sent" "$lost" "$gap"
+	done </run/tallied
+	while read -r phase way sent lost gap; do
+		case $phase/$way in
+		quiet/*) ;;
+		*/TCP) check "$phase: the TCP session lives, every message was answered" [ "$lost" -eq 0 ] ;;
+		*) check "$phase: $lost lost over $way, no more than $too_many" [ "$lost" -le "$too_many" ] ;;
+		esac
+	done </run/tallied
+}
+
+case ${1-} in
+--inside) inside "${@:2}" ;;
+*) main "$@" ;;
+esac
