@@ -295,13 +295,18 @@ func (g *generator) settings() {
 				}
 				// Written while the kernel still works on new addresses, it
 				// joins their anycast addresses twice and leaves them once.
-				g.add("sleep 0.5")
+				g.settle()
 			}
 			g.add("sysctl -qw net/"+s[0]+"=%s", g.nic, g.pick(s[1:]...))
 		}
 	}
 	if !g.sometimes(4) {
-		g.add("sleep 0.2") // until the kernel has taken the addresses as they were meant
+		g.settle() // before that, the addresses are taken without detection
 		g.add("sysctl -qw net/ipv6/conf/%s/accept_dad=1", g.nic)
 	}
+}
+
+// settle waits until the kernel has done with the addresses.
+func (g *generator) settle() {
+	g.add("i=0; while ip -6 addr show dev %s tentative | grep -q inet6 && [ $((i += 1)) -lt 60 ]; do sleep 0.05; done; sleep 0.1", g.nic)
 }

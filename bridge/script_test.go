@@ -165,11 +165,12 @@ func must[V any](v V, err error) V {
 }
 
 // expressible leaves out what would make the twins differ for reasons of their
-// own: for "random" the kernel draws a secret for each host. (Of what a made-up
-// host has, iproute2 6.1 has words for all; see internal/rtnl/render.go for
+// own: for "random" the kernel draws a secret for each host; and whether an
+// address on a NIC that is off counts as tentative depends on when the kernel
+// gets to it, if detection is switched on at last. (Of what a made-up host has, iproute2 6.1 has words for all; see internal/rtnl/render.go for
 // what it lacks.)
 func expressible(script []string) []string {
 	return slices.DeleteFunc(slices.Clone(script), func(line string) bool {
-		return strings.Contains(line, "addrgenmode random")
+		return strings.Contains(line, "addrgenmode random") || strings.HasSuffix(line, "/accept_dad=1")
 	})
 }
