@@ -27,8 +27,6 @@ type Bridge struct {
 type Planner struct {
 	Dir     string // keeps the records; must not survive a reboot
 	Scripts string // Xen's scripts; "" is /etc/xen/scripts
-
-	programs []string // instead of iptables and ip6tables, in that order
 }
 
 // Kinds are the operations that this package's plans are made of.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"xbr-script/internal/plan"
 )
@@ -42,9 +43,10 @@ type jump struct {
 // policyEdit is what becomes of packets that a chain does not judge.
 type policyEdit struct{ Table, Chain, Target string }
 
-// editRounds is how often an edit looks again whether others, who know no lock
-// of ours, have changed the chains between its look and its change.
-const editRounds = 5
+// editLimit is how long an edit goes on looking whether others, who know no
+// lock of ours, have changed the chains between its look and its change, as
+// vif-bridge does when it adds rules before ours.
+const editLimit = lockWait * time.Second
 
 // Kind implements plan.Op.
 func (*edit) Kind() string { return editKind }
@@ -59,7 +61,7 @@ func (e *edit) Do(bool) error {
 		return err
 	}
 	last := ""
-	for range editRounds {
+	for begin := time.Now(); time.Since(begin) < editLimit; {
 		s, err := read(p)
 		if err != nil {
 			return err

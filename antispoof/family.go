@@ -2,6 +2,7 @@ package antispoof
 
 import (
 	"github.com/coreos/go-iptables/iptables"
+	"golang.org/x/sys/unix"
 )
 
 // family is one of IPv4 and IPv6, which have rules of their own.
@@ -13,16 +14,17 @@ type family struct {
 	flag    string // what makes one bridge show its packets, in its sysfs directory
 	global  string // what makes every bridge show them, below /proc/sys
 	bits    int    // of an address
+	nfproto uint8  // for netfilter
 }
 
 var ipv4 = &family{
 	label: "IPv4", proto: iptables.ProtocolIPv4, program: "iptables", names: "/proc/thread-self/net/ip_tables_names",
-	flag: "nf_call_iptables", global: "net/bridge/bridge-nf-call-iptables", bits: 32,
+	flag: "nf_call_iptables", global: "net/bridge/bridge-nf-call-iptables", bits: 32, nfproto: unix.NFPROTO_IPV4,
 }
 
 var ipv6 = &family{
 	label: "IPv6", proto: iptables.ProtocolIPv6, program: "ip6tables", names: "/proc/thread-self/net/ip6_tables_names",
-	flag: "nf_call_ip6tables", global: "net/bridge/bridge-nf-call-ip6tables", bits: 128,
+	flag: "nf_call_ip6tables", global: "net/bridge/bridge-nf-call-ip6tables", bits: 128, nfproto: unix.NFPROTO_IPV6,
 }
 
 // familyOf is the family that a program is for: iptables, ip6tables-legacy.

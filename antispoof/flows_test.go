@@ -29,7 +29,6 @@ var own = ip("fd00::13")
 // own, a VPN, a VLAN on the NIC, and the rules that Docker makes for that.
 func (s *site) world() {
 	s.Helper()
-	iptables := s.planner.programs[0]
 	if _, err := nstest.Try(s, "ip", "link", "add", "link", "peth0", "name", "peth0.100", "type", "vlan", "id", "100"); err == nil {
 		s.vlan = true
 		nstest.Script(s, `
@@ -39,7 +38,7 @@ func (s *site) world() {
 			ip -n gw link set eth0.100 up
 			ip -n gw addr add 10.100.0.254/24 dev eth0.100`)
 	}
-	nstest.Script(s, strings.ReplaceAll(`
+	nstest.Script(s, `
 		ip link add docker0 type bridge
 		ip link set docker0 up
 		ip addr add 172.17.0.1/16 dev docker0
@@ -76,7 +75,9 @@ func (s *site) world() {
 		iptables -t nat -N DOCKER
 		iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
 		iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
-		iptables -t nat -A DOCKER ! -i docker0 -p udp --dport 8080 -j DNAT --to-destination 172.17.0.2:80`, "iptables", iptables))
+		iptables -t nat -A DOCKER ! -i docker0 -p udp --dport 8080 -j DNAT --to-destination 172.17.0.2:80`)
+	s.container = &box{name: "c1", v4: ip("172.17.0.2")}
+	s.listenIn(s.container)
 }
 
 func ping(from *box, to any, options ...string) string {
@@ -169,14 +170,14 @@ func (s *site) arrives(from, to *box, frame func(marker string) []byte) bool {
 func (s *site) dhcp() bool {
 	return s.arrives(s.mallory, s.gw, func(mk string) []byte {
 		src, dst := ip("0.0.0.0"), ip("255.255.255.255")
-		return ethernet(everybody, s.mallory.mac, 0x0800, ipv4Packet(src, dst, 17, udp(src, dst, 68, 67, mk), 0, false))
+		return ethernet(everybody, s.mallory.mac, 0x0800, ipv4Packet(src, dst, udp(src, dst, 68, 67, mk), 0, false))
 	})
 }
 
 func (s *site) dhcpAnswer() bool {
 	return s.arrives(s.gw, s.mallory, func(mk string) []byte {
 		src, dst := s.gw.v4, ip("255.255.255.255")
-		return ethernet(everybody, s.gw.mac, 0x0800, ipv4Packet(src, dst, 17, udp(src, dst, 67, 68, mk), 0, false))
+		return ethernet(everybody, s.gw.mac, 0x0800, ipv4Packet(src, dst, udp(src, dst, 67, 68, mk), 0, false))
 	})
 }
 
@@ -190,7 +191,7 @@ func (s *site) dhcp6() bool {
 func (s *site) multicast() bool {
 	return s.arrives(s.mallory, s.gw, func(mk string) []byte {
 		src, dst := s.mallory.v4, ip("224.0.0.251")
-		return ethernet(mac("01:00:5e:00:00:fb"), s.mallory.mac, 0x0800, ipv4Packet(src, dst, 17, udp(src, dst, 5353, 5353, mk), 0, false))
+		return ethernet(mac("01:00:5e:00:00:fb"), s.mallory.mac, 0x0800, ipv4Packet(src, dst, udp(src, dst, 5353, 5353, mk), 0, false))
 	})
 }
 
@@ -217,7 +218,7 @@ func (s *site) dom0box() *box {
 func (s *site) published(from *box) bool {
 	s.Helper()
 	server, client := -1, -1
-	s.in(&box{name: "c1"}, func() { server = s.udpSocket(80) })
+	s.in(s.container, func() { server = s.udpSocket(80) })
 	s.in(from, func() { client = s.udpSocket(0) })
 	defer func() { _, _ = unix.Close(server), unix.Close(client) }()
 	dom0 := &unix.SockaddrInet6{Port: 8080, Addr: mapped(dom0IPv4)}

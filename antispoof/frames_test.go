@@ -76,10 +76,10 @@ func udp(src, dst netip.Addr, sport, dport uint16, data string) []byte {
 	return b
 }
 
-// ipv4Packet is a packet, or a fragment of one; offset is in bytes.
-func ipv4Packet(src, dst netip.Addr, proto uint8, payload []byte, offset int, more bool) []byte {
+// ipv4Packet is a UDP packet, or a fragment of one; offset is in bytes.
+func ipv4Packet(src, dst netip.Addr, payload []byte, offset int, more bool) []byte {
 	b := make([]byte, 20, 20+len(payload))
-	b[0], b[8], b[9] = 0x45, 64, proto
+	b[0], b[8], b[9] = 0x45, 64, 17
 	binary.BigEndian.PutUint16(b[2:], uint16(20+len(payload)))
 	binary.BigEndian.PutUint16(b[4:], 0x4242)
 	flags := uint16(offset / 8)
@@ -115,11 +115,11 @@ func fragment6(next uint8, offset int, more bool, part []byte) []byte {
 	return append(b, part...)
 }
 
-// packet is a UDP packet of either family.
+// datagram is a UDP packet of either family.
 func datagram(src, dst netip.Addr, data string) (typ uint16, payload []byte) {
 	u := udp(src, dst, 4242, port, data)
 	if src.Is4() {
-		return 0x0800, ipv4Packet(src, dst, 17, u, 0, false)
+		return 0x0800, ipv4Packet(src, dst, u, 0, false)
 	}
 	return 0x86dd, ipv6Packet(src, dst, 17, 64, u)
 }

@@ -37,6 +37,7 @@ type site struct {
 	b             Bridge
 	gw, mallory   *box // the attacker is a guest whose address is known to Xen
 	victim, loose *box // and loose one with no ip= in its configuration
+	container     *box // routed by dom0
 	listen        int  // dom0's UDP socket
 	home          int  // dom0's namespace
 	vlan          bool // the kernel has VLAN interfaces
@@ -81,8 +82,13 @@ func newSite(t *testing.T, backend string) *site {
 func (s *site) udpSocket(port int) int {
 	s.Helper()
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrInet6{Port: port})
+	// A process that is being forked elsewhere may still have one that was
+	// closed.
+	for range 50 {
+		if err = unix.Bind(fd, &unix.SockaddrInet6{Port: port}); !errors.Is(err, unix.EADDRINUSE) {
+			break
+		}
+		time.Sleep(time.Millisecond)
 	}
 	if err != nil {
 		s.Fatal(err)
@@ -116,6 +122,13 @@ func (s *site) box(name, link, hw string, n int) *box {
 		ip -n %[1]s link set lo up
 		ip -n %[1]s addr add %[4]s/24 dev eth0
 		ip -n %[1]s addr add %[5]s/64 dev eth0 nodad`, name, link, hw, b.v4, b.v6))
+	s.listenIn(b)
+	return b
+}
+
+// listenIn opens the socket that sees all frames.
+func (s *site) listenIn(b *box) {
+	s.Helper()
 	s.in(b, func() {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_ALL)))
 		if err != nil {
@@ -124,7 +137,6 @@ func (s *site) box(name, link, hw string, n int) *box {
 		s.Cleanup(func() { _ = unix.Close(fd) })
 		b.fd = fd
 	})
-	return b
 }
 
 // in runs a function in the box's namespace; without a name, in dom0.
@@ -155,6 +167,14 @@ func htons(v uint16) uint16 { return v<<8 | v>>8 }
 // send lets a box send a frame.
 func (s *site) send(b *box, frame []byte) {
 	s.Helper()
+	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: s.index(b), Protocol: htons(unix.ETH_P_ALL)}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// index is that of the box's interface.
+func (s *site) index(b *box) int {
+	s.Helper()
 	index := 0
 	s.in(b, func() {
 		link, err := net.InterfaceByName("eth0")
@@ -163,9 +183,7 @@ func (s *site) send(b *box, frame []byte) {
 		}
 		index = link.Index
 	})
-	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: index, Protocol: htons(unix.ETH_P_ALL)}); err != nil {
-		s.Fatal(err)
-	}
+	return index
 }
 
 // came reads all that has come to a socket.
@@ -194,6 +212,7 @@ type attack struct {
 	from   *box
 	to     *box // nil is dom0
 	frames func(marker string) [][]byte
+	then   func(marker string) // what others do after that
 }
 
 // tried is how an attack ended.
@@ -208,21 +227,33 @@ const settle = 150 * time.Millisecond
 // try carries out all attacks and tells which arrived.
 func (s *site) try(attacks []attack) []tried {
 	s.Helper()
+	ends := map[*box]int{nil: s.listen}
+	for _, a := range attacks {
+		if a.to != nil {
+			ends[a.to] = a.to.fd
+		}
+	}
 	// The bridge learns anew who is where: some attacks mislead it.
 	for _, b := range []*box{s.gw, s.mallory, s.victim, s.loose} {
 		s.send(b, ethernet(everybody, b.mac, unix.ETH_P_ARP, arp(b.mac, b.v4, everybody, b.v4, "")))
 	}
 	time.Sleep(settle)
-	for _, fd := range []int{s.listen, s.gw.fd, s.victim.fd} {
+	for _, fd := range ends {
 		came(fd)
 	}
 	for i, a := range attacks {
 		for _, f := range a.frames(mark(i)) {
 			s.send(a.from, f)
 		}
+		if a.then != nil {
+			a.then(mark(i))
+		}
 	}
 	time.Sleep(settle)
-	seen := map[*box][]byte{nil: came(s.listen), s.gw: came(s.gw.fd), s.victim: came(s.victim.fd)}
+	seen := map[*box][]byte{}
+	for b, fd := range ends {
+		seen[b] = came(fd)
+	}
 	var out []tried
 	for i, a := range attacks {
 		out = append(out, tried{a.name, bytes.Contains(seen[a.to], []byte(mark(i)))})
@@ -234,7 +265,7 @@ func mark(i int) string { return fmt.Sprintf("MARK%03d.", i) }
 
 // udpAttack is one packet from mallory to a box, or dom0, with a source.
 func (s *site) udpAttack(name string, to *box, src netip.Addr) attack {
-	return attack{name, s.mallory, to, func(marker string) [][]byte {
+	return attack{name: name, from: s.mallory, to: to, frames: func(marker string) [][]byte {
 		hw, dst := dom0MAC, dom0IPv4
 		if src.Is6() {
 			dst = dom0IPv6
@@ -252,32 +283,28 @@ func (s *site) udpAttack(name string, to *box, src netip.Addr) attack {
 
 // frame is an attack of one frame.
 func (s *site) frame(name string, to *box, f func(marker string) []byte) attack {
-	return attack{name, s.mallory, to, func(marker string) [][]byte { return [][]byte{f(marker)} }}
+	return attack{name: name, from: s.mallory, to: to, frames: func(marker string) [][]byte { return [][]byte{f(marker)} }}
 }
 
-// vifRules are the rules that vif-bridge makes for a guest: those since 2009,
-// which come first, or the older ones, which come last.
-func (s *site) vifRules(port string, addrs ...netip.Addr) string {
-	return vifCommands(s.planner.programs[0], "-I", port, addrs)
-}
-
-func vifCommands(program, op, port string, addrs []netip.Addr) string {
+// vifRules are the commands by which vif-bridge adds (-I) or removes (-D) a
+// guest's rules, or by which it added them before 2009 (-A).
+func vifRules(op, port string, addrs ...netip.Addr) string {
 	var out strings.Builder
 	add := func(match string) {
 		if op == "-A" {
-			fmt.Fprintf(&out, "%s -A FORWARD -m physdev --physdev-in %s %s -j ACCEPT\n", program, port, match)
+			fmt.Fprintf(&out, "iptables -A FORWARD -m physdev --physdev-in %s %s -j ACCEPT\n", port, match)
 			return
 		}
-		fmt.Fprintf(&out, "%s %s FORWARD -m physdev --physdev-is-bridged --physdev-in %s %s -j ACCEPT\n", program, op, port, match)
-		fmt.Fprintf(&out, "%s %s FORWARD -m physdev --physdev-is-bridged --physdev-out %s -j ACCEPT\n", program, op, port)
+		fmt.Fprintf(&out, "iptables %s FORWARD -m physdev --physdev-is-bridged --physdev-in %s %s -j ACCEPT\n", op, port, match)
+		fmt.Fprintf(&out, "iptables %s FORWARD -m physdev --physdev-is-bridged --physdev-out %s -j ACCEPT\n", op, port)
 	}
 	for _, a := range addrs {
 		add("-s " + a.String())
 	}
 	if len(addrs) == 0 {
 		add("")
-		return out.String()
+	} else {
+		add("-p udp --sport 68 --dport 67")
 	}
-	add("-p udp --sport 68 --dport 67")
 	return out.String()
 }

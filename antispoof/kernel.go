@@ -138,7 +138,7 @@ func (l *load) Do(undoing bool) error {
 }
 
 // probeChain is a chain that nothing jumps to.
-const probeChain = "XBR-PROBE"
+const probeChain = "XBR_PROBE"
 
 // byRule lets the kernel load the module itself: it does so for the first rule
 // with a physdev match (physdev_mt_check; before Linux 5.1, as a dependency of
@@ -194,7 +194,7 @@ func (c *call) Do(undoing bool) error {
 	var errs []error
 	for _, s := range c.Sets {
 		err := os.WriteFile(callFile(c.Bridge, s.Name), []byte(s.Value), 0)
-		if err != nil && !(undoing && errors.Is(err, fs.ErrNotExist)) {
+		if err != nil && (!undoing || !errors.Is(err, fs.ErrNotExist)) {
 			errs = append(errs, err)
 		}
 	}

@@ -2,9 +2,11 @@ package antispoof
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +20,9 @@ import (
 // iptables-nft and iptables-legacy.
 var backends = []string{"nft", "legacy"}
 
+// long adds tests that take long.
+var long = flag.Bool("long", false, "run the tests that take long, too")
+
 const runDir = "/run/xbr-script"
 
 // dom0 is a namespace with a bridge as start leaves it, and what is needed to
@@ -29,24 +34,35 @@ type dom0 struct {
 	runner  *plan.Runner
 }
 
-// newDom0 makes the namespace.
+// newDom0 makes the namespace, in which iptables has that back end.
 func newDom0(t *testing.T, backend string) *dom0 {
 	t.Helper()
 	nstest.New(t)
-	d := &dom0{T: t, backend: backend}
-	d.planner = &Planner{Dir: runDir, Scripts: "/run/scripts", programs: []string{"iptables-" + backend, "ip6tables-" + backend}}
-	d.runner = &plan.Runner{Dir: runDir, Kinds: Kinds(), Command: "test"}
-	nstest.Script(t, "mkdir -p "+runDir)
+	useBackend(t, backend)
+	nstest.Script(t, `
+		mkdir -p /run/scripts `+runDir+`
+		# As on a host without br_netfilter.
+		for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done`)
 	if backend == "legacy" {
 		// Its tables stay once they were used.
-		for _, p := range d.planner.programs {
-			nstest.Run(t, p, "-S")
-			nstest.Run(t, p, "-t", "raw", "-S")
-		}
+		nstest.Script(t, `
+			for t in filter raw; do iptables -t $t -S; ip6tables -t $t -S; done`)
 	}
-	// As on a host without br_netfilter.
-	nstest.Script(t, "for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done")
-	return d
+	return &dom0{
+		T: t, backend: backend,
+		planner: &Planner{Dir: runDir, Scripts: "/run/scripts"},
+		runner:  &plan.Runner{Dir: runDir, Kinds: Kinds(), Command: "test"},
+	}
+}
+
+// useBackend makes iptables the one of that back end, here alone: the links
+// of Debian's alternatives are replaced by others.
+func useBackend(t *testing.T, backend string) {
+	t.Helper()
+	nstest.Script(t, strings.ReplaceAll(`
+		test -L /etc/alternatives/iptables
+		test -d /run/alternatives || { cp -a /etc/alternatives /run/alternatives; mount --bind /run/alternatives /etc/alternatives; }
+		for p in iptables ip6tables; do for s in "" -save -restore; do ln -sfn /usr/sbin/$p-BACKEND$s /run/alternatives/$p$s; done; done`, "BACKEND", backend))
 }
 
 // bridge makes a bridge with its NIC and dom0's port.
@@ -109,7 +125,7 @@ var noise = regexp.MustCompile(`(?m)^#.*\n|\[[0-9]+:[0-9]+\]`)
 func (d *dom0) saved() string {
 	d.Helper()
 	var out strings.Builder
-	for _, name := range d.planner.programs {
+	for _, name := range []string{"iptables", "ip6tables"} {
 		out.WriteString("== " + name + "\n" + nstest.Run(d, name+"-save"))
 	}
 	out.WriteString("== kernel\n")
@@ -126,12 +142,18 @@ func (d *dom0) same(what, want string) {
 
 // each runs a test with either back end, in namespaces of their own.
 func each(t *testing.T, test func(t *testing.T, backend string)) {
+	t.Parallel()
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			test(t, backend)
 		})
 	}
+}
+
+// says looks for words in notes.
+func says(notes []string, words string) bool {
+	return slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, words) })
 }
 
 // lineDiff is the lines that only one of two texts has, in order.
@@ -158,3 +180,56 @@ func lineDiff(a, b string) string {
 	}
 	return out.String()
 }
+
+// scripts installs a vif-common.sh.
+func (d *dom0) scripts(text string) {
+	d.Helper()
+	if err := os.WriteFile("/run/scripts/vif-common.sh", []byte(text), 0o644); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// Scripts as Xen has them, as far as is looked at.
+const (
+	oldScript = `
+frob_iptable()
+{
+  if [ "$command" == "online" ]
+  then
+    local c="-A"
+  else
+    local c="-D"
+  fi
+  iptables "$c" FORWARD -m physdev --physdev-in "$vif" "$@" -j ACCEPT
+}
+
+function handle_iptable()
+{
+  if ! iptables -L -n >&/dev/null
+  then
+    return
+  fi
+}
+`
+	newScript = `
+frob_iptable()
+{
+  if [ "$command" == "online" -o "$command" == "add" ]
+  then
+    local c="-I"
+  else
+    local c="-D"
+  fi
+  iptables_w "$c" FORWARD -m physdev --physdev-is-bridged --physdev-in "$dev" "$@" -j ACCEPT
+}
+
+handle_iptable()
+{
+  # Check for a working iptables installation.
+  if ! iptables_w -L -n >&/dev/null
+  then
+    return
+  fi
+}
+`
+)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -53,13 +54,8 @@ func (d *dropTables) Do(bool) error {
 // dropUnused removes a table unless it is in use. The kernel refuses if
 // anything has changed since it was looked at.
 func dropUnused(p *program, table string) error {
-	nf, err := dialNF()
-	if err != nil {
-		return err
-	}
-	defer nf.close()
-	for range editRounds {
-		gen, err := nf.generation()
+	for begin := time.Now(); time.Since(begin) < editLimit; {
+		gen, err := generation()
 		if err != nil {
 			return err
 		}
@@ -67,7 +63,7 @@ func dropUnused(p *program, table string) error {
 		if err != nil || !s.unused(table) {
 			return err
 		}
-		err = nf.dropTable(p.family, table, gen)
+		err = dropTable(p.family, table, gen)
 		if !errors.Is(err, unix.ERESTART) {
 			return err
 		}
@@ -90,7 +86,7 @@ func (s *state) unused(table string) bool {
 func (s *survey) dropTables() []plan.Op {
 	var ops []plan.Op
 	for _, st := range s.states {
-		if tables := s.host.NewTables[st.program.name]; len(tables) > 0 {
+		if tables := s.host.NewTables[st.program.family.program]; len(tables) > 0 {
 			ops = append(ops, &dropTables{st.program.name, tables})
 		}
 	}

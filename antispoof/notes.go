@@ -7,6 +7,21 @@ import (
 	"strings"
 )
 
+// changes tells what a start does to one bridge whose record was that, or nil.
+func (s *survey) changes(b Bridge, rec *record) []string {
+	on := b.Name + ": antispoof is on: guests may send only what rules for them allow, and not as dom0"
+	if b.GuestsAllow {
+		on = b.Name + ": antispoof is on: guests may not send as dom0"
+	}
+	if rec == nil || rec.Bridge.GuestsAllow != b.GuestsAllow {
+		return []string{on}
+	}
+	if wrong := s.wrong(b, rec); len(wrong) > 0 {
+		return []string{b.Name + ": antispoof mended: " + strings.Join(wrong, "; ")}
+	}
+	return nil
+}
+
 // words is what the user should know about one bridge: what may keep guests
 // from sending, and what that fresh guard does not judge.
 func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
@@ -18,6 +33,9 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
 		if other := st.program.otherHolds(); other != "" {
 			add("%s has rules too, and packets must pass both; use one of them alone", other)
 		}
+	}
+	if tables := forwarding(); fresh && len(tables) > 0 {
+		add("nftables has rules of its own for what is forwarded, and what crosses the bridge passes them too from now on: %s", strings.Join(tables, ", "))
 	}
 	if b.routed {
 		add("it has IP addresses itself, so what guests send to dom0 by its MAC address is not judged")

@@ -115,8 +115,19 @@ func (p *program) loaded(table string) bool {
 // restore makes all the changes to each table at once, or none; go-iptables
 // has no such call.
 func (p *program) restore(input string) error {
-	_, err := p.beside("-restore", input, "--noflush", "--wait", strconv.Itoa(lockWait))
+	_, err := p.beside("-restore", input, p.restoreFlags()...)
 	return err
+}
+
+// restoreFlags are the flags of iptables-restore. It knows how to wait for the
+// lock since 1.6.2; before, it did not care about it.
+func (p *program) restoreFlags() []string {
+	flags := []string{"--noflush"}
+	major, minor, patch := p.GetIptablesVersion()
+	if slices.Compare([]int{major, minor, patch}, []int{1, 6, 2}) >= 0 {
+		flags = append(flags, "--wait", strconv.Itoa(lockWait))
+	}
+	return flags
 }
 
 // beside runs the program's companion of that name.

@@ -24,7 +24,7 @@ type record struct {
 // hostRecord is what was on the host before its first bridge came under
 // guard.
 type hostRecord struct {
-	NewTables map[string][]string `json:",omitempty"` // by program: those that nf_tables did not have
+	NewTables map[string][]string `json:",omitempty"` // by iptables or ip6tables: those that nf_tables did not have
 }
 
 const recordPrefix = "antispoof."

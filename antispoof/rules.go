@@ -17,11 +17,12 @@ const (
 	appended style = "append"
 )
 
-// chainName is the chain of one bridge, in every table; FORWARD's last rule
-// jumps to lastChain where the policy has to be DROP.
+// chainName is the chain of one bridge, in every table.
 func chainName(bridge string) string { return "XBR-" + bridge }
 
-const lastChain = "XBR-LAST"
+// lastChain is where FORWARD's last rule jumps to if the policy has to be DROP.
+// No bridge's chain has that name.
+const lastChain = "XBR_LAST"
 
 // bridged matches packets on their way from one port of a bridge to another.
 const bridged = "-m physdev --physdev-is-bridged "

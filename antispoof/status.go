@@ -16,7 +16,7 @@ type Status struct {
 	InForce bool     `json:"in_force"`         // and nothing is wrong
 	Wrong   []string `json:"wrong,omitempty"`  // what is; start mends it
 	Notes   []string `json:"notes,omitempty"`  // what is as asked, and yet to be known
-	Guests  string   `json:"guests,omitempty"` // what decides what guests may send: "rules", or "allow" for all
+	Guests  string   `json:"guests,omitempty"` // what decides what guests may send: "rules", or "all" for nothing
 	Backend string   `json:"backend,omitempty"`
 }
 
@@ -33,7 +33,7 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 	b.GuestsAllow, b.routed = rec.Bridge.GuestsAllow, hasAddresses(b.Name)
 	st := Status{On: true, Guests: "rules", Backend: rec.Backend}
 	if b.GuestsAllow {
-		st.Guests = "allow"
+		st.Guests = "all"
 	}
 	s, err := p.survey(records, []Bridge{b})
 	if err != nil {
@@ -61,7 +61,7 @@ func unknown(err error) string {
 // wrong lists what is not as it should be.
 func (s *survey) wrong(b Bridge, rec *record) []string {
 	var all []string
-	if now, err := open(s.names()[0]); err == nil && now.backend() != rec.Backend {
+	if now, err := open(ipv4.program); err == nil && now.backend() != rec.Backend {
 		all = append(all, fmt.Sprintf("iptables is now the one of %s, but the rules are in that of %s", now.backend(), rec.Backend))
 	}
 	for _, st := range s.states {
@@ -73,7 +73,7 @@ func (s *survey) wrong(b Bridge, rec *record) []string {
 	for _, w := range s.states[0].differences(closing(s.states[0], appendedTo(s.records))) {
 		all = append(all, s.states[0].program.name+": "+w)
 	}
-	if b.MAC != nil {
+	if len(b.MAC) > 0 {
 		if is, err := isSticky(b.Port, b.MAC.String()); err == nil && !is {
 			all = append(all, "frames for dom0 ("+b.MAC.String()+") go to whoever claims that address")
 		}

@@ -87,7 +87,7 @@ func isSticky(port, mac string) (bool, error) {
 
 // stickyStep switches it to on.
 func stickyStep(b Bridge, on bool) (plan.Step, error) {
-	if b.MAC == nil {
+	if len(b.MAC) == 0 {
 		return plan.Step{}, nil
 	}
 	mac := b.MAC.String()

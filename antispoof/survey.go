@@ -31,7 +31,7 @@ func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey,
 		return nil, err
 	}
 	s := &survey{Planner: p, script: p.vifScript(), records: records, host: host}
-	for _, name := range p.names() {
+	for _, name := range programs() {
 		prog, err := open(name)
 		if err == nil {
 			prog, err = recorded(prog, records)
@@ -51,16 +51,12 @@ func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey,
 	return s, nil
 }
 
-// names are the programs: iptables, and ip6tables if the kernel has IPv6.
-func (p *Planner) names() []string {
-	names := p.programs
-	if names == nil {
-		names = []string{ipv4.program, ipv6.program}
+// programs are those of the kernel's families.
+func programs() []string {
+	if hasIPv6() {
+		return []string{ipv4.program, ipv6.program}
 	}
-	if !hasIPv6() {
-		names = names[:1]
-	}
-	return names
+	return []string{ipv4.program}
 }
 
 // hasIPv6 says whether the kernel has IPv6 at all (ipv6.disable=1 takes it
@@ -118,10 +114,10 @@ func explain(bridge string, err error) error {
 	if errors.As(err, &refusal) {
 		return err
 	}
-	hint := "start with antispoof=no to do without"
+	hint := "if that cannot be mended, start with antispoof=no"
 	switch {
 	case errors.Is(err, errMissing):
-		hint = "install the package iptables, or start with antispoof=no"
+		hint = "install the package iptables; without it, only antispoof=no is possible"
 	case errors.Is(err, errLocked):
 		hint = "see who has it: fuser -v /run/xtables.lock; then try again"
 	}
@@ -135,7 +131,7 @@ func explain(bridge string, err error) error {
 func (s *survey) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
-	if now, err := open(s.names()[0]); err == nil && now.backend() != ipt.backend() {
+	if now, err := open(ipv4.program); err == nil && now.backend() != ipt.backend() {
 		return refuse("start with antispoof=no first, which removes them there",
 			"cannot guard %s: there are rules for it in iptables-%s, and iptables is now the one of %s", b.Name, ipt.backend(), now.backend())
 	}
@@ -154,6 +150,7 @@ func (s *survey) begin(b *Bridge) error {
 	if rec != nil {
 		fresh.Calls = rec.Calls
 	}
+	s.notes = append(s.notes, s.changes(*b, rec)...)
 	s.notes = append(s.notes, s.words(*b, rec == nil, forward)...)
 	s.records[b.Name] = fresh
 	return nil
@@ -179,7 +176,7 @@ func (s *survey) first() error {
 	for _, st := range s.states {
 		for _, t := range []string{"raw", "filter"} {
 			if st.program.nft && !slices.Contains(st.tables, t) {
-				s.host.NewTables[st.program.name] = append(s.host.NewTables[st.program.name], t)
+				s.host.NewTables[st.program.family.program] = append(s.host.NewTables[st.program.family.program], t)
 			}
 		}
 	}
@@ -217,6 +214,9 @@ func (s *survey) on(b Bridge) error {
 func (s *survey) off(b Bridge) error {
 	if rec := s.records[b.Name]; rec != nil {
 		b.MAC = rec.Bridge.MAC
+		if b.Want != nil {
+			s.notes = append(s.notes, b.Name+": antispoof is off")
+		}
 		s.call("no longer show iptables the packets that cross "+b.Name, b, calls(b.Name, s.families()), rec.Calls)
 	}
 	step, err := stickyStep(b, false)

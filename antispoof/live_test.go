@@ -1,0 +1,140 @@
+package antispoof
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/nstest"
+)
+
+// flood sends forged packets without end, each in the name of another guest or
+// of dom0, and counts those that arrive at the gateway.
+type flood struct {
+	sent, leaked int
+	stop         chan struct{}
+	done         sync.WaitGroup
+}
+
+func (s *site) flood() *flood {
+	s.Helper()
+	f := &flood{stop: make(chan struct{})}
+	var frames [][]byte
+	for _, src := range []netip.Addr{s.victim.v4, dom0IPv4, s.victim.v6, dom0IPv6} {
+		dst := s.gw.v4
+		if src.Is6() {
+			dst = s.gw.v6
+		}
+		typ, p := datagram(src, dst, "FORGED")
+		frames = append(frames, ethernet(s.gw.mac, s.mallory.mac, typ, p))
+	}
+	to := &unix.SockaddrLinklayer{Ifindex: s.index(s.mallory), Protocol: htons(unix.ETH_P_ALL)}
+	came(s.gw.fd)
+	f.done.Go(func() {
+		for {
+			for _, frame := range frames {
+				if unix.Sendto(s.mallory.fd, frame, 0, to) == nil {
+					f.sent++
+				}
+			}
+			f.leaked += bytes.Count(came(s.gw.fd), []byte("FORGED"))
+			select {
+			case <-f.stop:
+				time.Sleep(settle)
+				f.leaked += bytes.Count(came(s.gw.fd), []byte("FORGED"))
+				return
+			default:
+			}
+		}
+	})
+	return f
+}
+
+func (f *flood) end() { close(f.stop); f.done.Wait() }
+
+// TestLive changes the rules under load: no forged packet gets through and no
+// other is lost, whether a chain is filled anew, a bridge comes or goes.
+func TestLive(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		s := newSite(t, backend)
+		b := s.bridge(1)
+		nstest.Script(t, vifRules("-I", "vif1.0", s.mallory.v4)+vifRules("-I", "vif2.0", s.victim.v4))
+		s.start(yes(s.b))
+
+		ping := exec.Command("ip", "netns", "exec", "guest12", "ping", "-q", "-n", "-i", "0.005", "-W", "1", s.gw.v4.String())
+		var out bytes.Buffer
+		ping.Stdout = &out
+		if err := ping.Start(); err != nil {
+			t.Fatal(err)
+		}
+		f := s.flood()
+		const rounds = 10
+		for i := range rounds {
+			more := s.b
+			more.Addrs = append([]netip.Addr{netip.AddrFrom4([4]byte{10, 9, 0, byte(i)})}, s.b.Addrs...)
+			s.start(yes(more))
+			nstest.Script(t, "iptables -A XBR-xenbr0 -s 192.0.2.9 -j DROP\nip6tables -A XBR-xenbr0 -s 2001:db8::9 -j DROP")
+			s.start(yes(s.b), yes(b))
+			s.stop(b)
+		}
+		f.end()
+		_ = ping.Process.Signal(unix.SIGINT)
+		_ = ping.Wait() // that it was interrupted is no failure
+		t.Logf("%d forged packets sent, %d arrived in %d rounds; %s", f.sent, f.leaked, rounds, strings.Join(strings.Split(out.String(), "\n")[2:4], "; "))
+		if f.leaked > 0 || f.sent < 1000 || !strings.Contains(out.String(), " 0% packet loss") {
+			t.Error("the rules were not in force all the time")
+		}
+		if st, err := s.planner.Status(s.b); err != nil || !st.InForce {
+			t.Errorf("status: %+v %v", st, err)
+		}
+	})
+}
+
+// TestBesideVif starts and stops while vif-bridge brings guests up and down:
+// no guest's rule is lost and none is left without effect.
+func TestBesideVif(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		d := newDom0(t, backend)
+		d.scripts(newScript)
+		a := d.bridge(0)
+		var script strings.Builder
+		const guests = 25
+		for i := range guests {
+			script.WriteString(strings.ReplaceAll(vifRules("-I", fmt.Sprintf("vif%d.0", i+1), ip("10.0.0.7")), "iptables", "iptables -w"))
+		}
+		vif := exec.CommandContext(context.Background(), "sh", "-ec", script.String())
+		var out bytes.Buffer
+		vif.Stderr = &out
+		if err := vif.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- vif.Wait() }()
+		for running := true; running; {
+			select {
+			case err := <-ended:
+				running = false
+				if err != nil {
+					t.Errorf("vif-bridge: %v %s", err, out.String())
+				}
+			default:
+				d.start(yes(a))
+				d.stop(a)
+			}
+		}
+		d.start(yes(a))
+		d.settled("afterwards", a)
+		rules := nstest.Run(t, "iptables", "-S", "FORWARD")
+		if n := strings.Count(rules, "ACCEPT\n") - 1; n != 4*guests { // less the policy
+			t.Errorf("%d of the guests' %d rules are there:\n%s", n, 4*guests, rules)
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package antispoof
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+)
+
+// refused fails unless a start is refused with those words and a hint.
+func (d *dom0) refused(what string, b Bridge, words string) {
+	d.Helper()
+	steps, _, err := d.planner.Start([]Bridge{b})
+	var refusal *Refusal
+	if !errors.As(err, &refusal) || !strings.HasPrefix(err.Error(), "cannot ") || !strings.Contains(err.Error(), words) || refusal.Hint == "" || steps != nil {
+		d.Errorf("%s: %v (%+v)\nwant: %s", what, err, refusal, words)
+	}
+}
+
+// TestMissing takes iptables away.
+func TestMissing(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		d := newDom0(t, backend)
+		a := d.bridge(0)
+		nstest.Script(t, "rm /run/alternatives/iptables")
+		d.refused("no iptables", yes(a), "iptables is not installed")
+		for _, b := range []Bridge{a, no(a)} {
+			if steps, notes, err := d.planner.Start([]Bridge{b}); err != nil || len(steps)+len(notes) > 0 {
+				t.Errorf("without antispoof=yes: %v %v %v", steps, notes, err)
+			}
+		}
+		if steps, _, err := d.planner.Stop([]Bridge{a}); err != nil || len(steps) > 0 {
+			t.Errorf("stop: %v %v", steps, err)
+		}
+	})
+}
+
+// TestTakenAway takes iptables away from a bridge under guard.
+func TestTakenAway(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		d := newDom0(t, backend)
+		a := d.bridge(0)
+		d.start(yes(a))
+		nstest.Script(t, "rm /run/alternatives/ip6tables")
+		if st, err := d.planner.Status(a); err != nil || st.InForce || len(st.Wrong) != 1 || !strings.Contains(st.Wrong[0], "ip6tables is not installed") {
+			t.Errorf("status: %+v %v", st, err)
+		}
+		if _, _, err := d.planner.Stop([]Bridge{a}); err == nil {
+			t.Error("a stop that cannot remove the rules is no error")
+		}
+	})
+}
+
+// TestLocked holds the lock of the legacy back end: a start is refused in
+// time, and one that was planned before is undone.
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	d := newDom0(t, "legacy")
+	a := d.bridge(0)
+	before := d.saved()
+	steps, _, err := d.planner.Start([]Bridge{yes(a)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.OpenFile("/run/xtables.lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	d.refused("locked", yes(a), "another program has held the lock of iptables for 5 s")
+	if took := time.Since(begin); took < 4*time.Second || took > 8*time.Second {
+		t.Errorf("it was refused after %s", took)
+	}
+	// The lock is given back while the steps are being undone.
+	go func() {
+		time.Sleep(7 * time.Second)
+		_ = unix.Flock(int(lock.Fd()), unix.LOCK_UN)
+	}()
+	err = d.do(steps)
+	var failed *plan.Failed
+	if !errors.As(err, &failed) || !errors.Is(err, errLocked) || len(failed.Left) > 0 {
+		t.Errorf("planned before: %v %+v", err, failed)
+	}
+	d.same("locked", before)
+}
+
+// TestKernel hides what the kernel has.
+func TestKernel(t *testing.T) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		t.Fatal(err)
+	}
+	dir := "/run/modules/" + unix.ByteSliceToString(uts.Release[:])
+	modulesDir = "/run/modules"
+	defer func() { modulesDir = "/lib/modules" }()
+
+	d := newDom0(t, "nft")
+	a := d.bridge(0)
+	nstest.Script(t, "mkdir -p "+dir)
+	write := func(modules ...string) {
+		text := ""
+		for _, m := range modules {
+			text += "kernel/net/" + m + ".ko.xz:\n"
+		}
+		if err := os.WriteFile(dir+"/modules.dep", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("xt_CT", "ip6t_eui64")
+	if !loaded("xt_physdev") {
+		d.refused("no physdev", yes(a), "has no xt_physdev")
+	}
+	write("xt_physdev", "xt_CT", "ip6t_eui64")
+	if _, _, err := d.planner.Start([]Bridge{yes(a)}); err != nil {
+		t.Error(err)
+	}
+
+	before := d.saved()
+	nstest.Script(t, "mount -t tmpfs none /proc/sys/net/bridge")
+	if !loaded("br_netfilter") {
+		d.refused("no br_netfilter", yes(a), "has no br_netfilter")
+		nstest.Script(t, "rm "+dir+"/modules.dep")
+		d.refused("no modules at all", yes(a), "built without br_netfilter")
+	}
+	// A module that is listed and cannot be loaded: that shows in doing.
+	write("xt_physdev", "xt_CT", "ip6t_eui64", "br_netfilter")
+	steps, _, err := d.planner.Start([]Bridge{yes(a)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan.Plan{Steps: steps}
+	if text := strings.Join(p.Commands(), "\n"); !strings.Contains(text, "modprobe br_netfilter\nsysctl -qw /net/bridge/bridge-nf-call-iptables=0\n") {
+		t.Errorf("commands:\n%s", text)
+	}
+	var failed *plan.Failed
+	if err := d.do(steps); !errors.As(err, &failed) || failed.Step != "load br_netfilter" || len(failed.Left) > 0 {
+		t.Errorf("a module that cannot be loaded: %v %+v", err, failed)
+	} else {
+		t.Log(err)
+	}
+	nstest.Script(t, "umount /proc/sys/net/bridge")
+	d.same("nothing was loaded", before)
+}
+
+// TestSwitched switches iptables to the other back end under a bridge.
+func TestSwitched(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		d := newDom0(t, backend)
+		other := backends[0]
+		if backend == other {
+			other = backends[1]
+		}
+		a, b := d.bridge(0), d.bridge(1)
+		nstest.Script(t, "iptables-"+other+" -A FORWARD -s 192.0.2.1 -j DROP")
+		before := d.saved()
+		_, notes := d.start(yes(a))
+		if !says(notes, "iptables-"+other+" has rules too") {
+			t.Errorf("notes: %q", notes)
+		}
+		useBackend(t, other)
+		d.says("switched", a, "iptables is now the one of "+other+", but the rules are in that of "+backend)
+		d.refused("the same bridge", a, "there are rules for it in iptables-"+backend)
+		d.refused("another", yes(b), "there are rules for it in iptables-"+backend)
+		d.stop(a)
+		useBackend(t, backend)
+		d.same("stop", before)
+	})
+}

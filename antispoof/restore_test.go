@@ -1,0 +1,151 @@
+package antispoof
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+)
+
+// foreign are rules that others may have made before.
+var foreign = []struct{ name, commands string }{
+	{"nothing", ""},
+	{"Docker", `
+		iptables -P FORWARD DROP
+		iptables -N DOCKER
+		iptables -N DOCKER-USER
+		iptables -A DOCKER-USER -j RETURN
+		iptables -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT
+		iptables -A FORWARD -j DOCKER-USER
+		iptables -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+		iptables -A FORWARD -o docker0 -j DOCKER
+		iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE`},
+	{"a firewall that rejects all", `
+		iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+		iptables -A INPUT -p tcp -m tcp --dport 22 -m comment --comment "ssh, \"for\" admins" -j ACCEPT
+		iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited
+		iptables -A FORWARD -j REJECT --reject-with icmp-host-prohibited
+		ip6tables -A INPUT -j REJECT
+		ip6tables -A FORWARD -j REJECT
+		ip6tables -t raw -A PREROUTING -m rpfilter --invert -j DROP`},
+	{"policies", `
+		iptables -P FORWARD DROP
+		iptables -P INPUT DROP
+		ip6tables -P FORWARD DROP
+		ip6tables -t raw -P OUTPUT DROP`},
+}
+
+// TestOthersRules goes through a host's life: whatever others have made stays
+// as it was, and after the last stop all is as before.
+func TestOthersRules(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		for _, f := range foreign {
+			for _, script := range []struct{ name, text string }{{"new vif-bridge", newScript}, {"old vif-bridge", oldScript}} {
+				if script.text == oldScript && !*long && f.commands != "" && f.name != "Docker" {
+					continue
+				}
+				t.Run(f.name+", "+script.name, func(t *testing.T) {
+					d := newDom0(t, backend)
+					d.scripts(script.text)
+					op := "-I"
+					if script.text == oldScript {
+						op = "-A"
+					}
+					d.life(f.commands, op)
+				})
+			}
+		}
+	})
+}
+
+func (d *dom0) life(foreign, op string) {
+	d.Helper()
+	a, b := d.bridge(0), d.bridge(1)
+	nstest.Script(d, foreign)
+	before := d.saved()
+	d.start(yes(a))
+	d.theirs("started", before)
+	nstest.Script(d, vifRules(op, "vif1.0", ip("10.0.0.11")))
+	d.settled("a guest came", a)
+	guests := d.others()
+	d.start(yes(a), yes(b))
+	d.theirs("a second bridge", guests)
+	nstest.Script(d, vifRules(op, "vif2.0"))
+	d.settled("a second guest came", a, b)
+	guests = d.others()
+	on := d.saved()
+	d.stop(b)
+	d.start(yes(b))
+	d.theirs("the second bridge restarted with guests up", guests)
+	d.settled("and is as it should be", a, b)
+	d.stop(a, b)
+	d.theirs("both stopped with guests up", guests)
+	d.start(yes(a), yes(b))
+	d.theirs("and started", guests)
+	d.settled("and settled", a, b)
+	if op == "-A" {
+		d.same("all again", on)
+	}
+	for _, rules := range []string{vifRules(op, "vif1.0", ip("10.0.0.11")), vifRules(op, "vif2.0")} {
+		nstest.Script(d, strings.ReplaceAll(rules, op+" FORWARD", "-D FORWARD"))
+	}
+	d.stop(a, b)
+	// A table that guests' rules were in when both were stopped stays.
+	if diff := lineDiff(withoutEmpty(before), withoutEmpty(d.saved())); diff != "" {
+		d.Errorf("all gone: the rules differ\n%s", diff)
+	}
+}
+
+var emptyTable = regexp.MustCompile(`(?m)^\*.*\n(:[A-Z]+ ACCEPT \n)*COMMIT\n`)
+
+func withoutEmpty(saved string) string { return emptyTable.ReplaceAllString(saved, "") }
+
+// settled fails if a start would find anything to do.
+func (d *dom0) settled(what string, bridges ...Bridge) {
+	d.Helper()
+	steps, _, err := d.planner.Start(bridges)
+	if err != nil || len(steps) > 0 {
+		p := plan.Plan{Steps: steps}
+		d.Errorf("%s: start would do something: %v\n%s", what, err, strings.Join(p.Commands(), "\n"))
+	}
+	for _, b := range bridges {
+		if st, err := d.planner.Status(b); err != nil || !st.On || !st.InForce {
+			d.Errorf("%s: status of %s: %+v %v", what, b.Name, st, err)
+		}
+	}
+}
+
+// others is the rules of all others, also their policies.
+func (d *dom0) others() string {
+	d.Helper()
+	rules, _, _ := strings.Cut(d.saved(), "== kernel")
+	var out strings.Builder
+	for line := range strings.Lines(rules) {
+		if !strings.Contains(line, "XBR") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+// theirs compares the rules of others. Tables that are empty of them, which
+// ours have made, and the policy that an old vif-bridge needs are not theirs.
+func (d *dom0) theirs(what, want string) {
+	d.Helper()
+	want, _, _ = strings.Cut(want, "== kernel")
+	var rules []string
+	for _, text := range []string{want, d.others()} {
+		var kept strings.Builder
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "-A ") {
+				kept.WriteString(line)
+			}
+		}
+		rules = append(rules, kept.String())
+	}
+	if rules[0] != rules[1] {
+		d.Errorf("%s: the rules of others changed\n%s", what, lineDiff(rules[0], rules[1]))
+	}
+}
