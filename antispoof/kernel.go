@@ -126,13 +126,15 @@ func (l *load) Do(undoing bool) error {
 	case there:
 		return nil
 	}
-	byRule := l.byRule()
-	var byHand error
-	if !moduleThere() {
-		byHand = modprobe()
+	err := l.byRule()
+	if err == nil && !moduleThere() {
+		err = modprobe()
 	}
-	if !moduleThere() {
-		return fmt.Errorf("%s cannot be loaded: %w", module, errors.Join(byRule, byHand))
+	switch {
+	case err != nil:
+		return err
+	case !moduleThere():
+		return errors.New("it is loaded and has no settings in this network namespace")
 	}
 	return (&sysctl.Write{Sets: l.Sets}).Do(false)
 }
@@ -155,12 +157,12 @@ func (l *load) byRule() error {
 	return p.word(errors.Join(p.Append("filter", probeChain, rule...), p.ClearAndDeleteChain("filter", probeChain)))
 }
 
-// modprobe is for a kernel whose xt_physdev was loaded before and asks only
-// once. It is not needed otherwise.
+// modprobe is for a kernel whose xt_physdev has been loaded for long: that asks
+// for the module only once. It is not needed otherwise.
 func modprobe() error {
 	path, err := find("modprobe")
 	if err != nil {
-		return nil
+		return errors.New("the kernel did not load it with a physdev rule, and there is no modprobe")
 	}
 	if out, err := exec.Command(path, module).CombinedOutput(); err != nil {
 		return fmt.Errorf("modprobe %s: %w: %s", module, err, firstLines(string(out)))

@@ -168,7 +168,8 @@ func spoil(s *plan.Step) bool {
 // runOrDie runs the plan; a panic of errInjected is the end of the process.
 func runOrDie(r *plan.Runner, pl *plan.Plan) (err error) {
 	defer func() {
-		if p := recover(); p == errInjected {
+		p := recover()
+		if death, ok := p.(error); ok && errors.Is(death, errInjected) {
 			err = errInjected
 		} else if p != nil {
 			panic(p)
@@ -195,7 +196,7 @@ func (m *matrix) failed(title string, pl *plan.Plan, i int, err, cause error) bo
 
 // recover takes back what the dead process left, as another process would.
 func (m *matrix) recover(title string, err error) bool {
-	if err != errInjected {
+	if !errors.Is(err, errInjected) || errors.As(err, new(*plan.Failed)) {
 		m.t.Errorf("%s: it ended with %v", title, err)
 		return false
 	}

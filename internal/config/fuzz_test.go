@@ -46,7 +46,7 @@ func checkParse(t *testing.T, args []string, content []byte) {
 		if req != nil {
 			t.Error("both a request and an error")
 		}
-		checkError(t, err)
+		_ = checkError(t, err)
 		return
 	}
 	checkRequest(t, req)

@@ -140,7 +140,7 @@ func TestRemember(t *testing.T) {
 		r := w.runner(t)
 		r.Kinds = Kinds{FileKind: func() Op { return &File{} }}
 		r.Hook = func(int, bool) error { return errFake }
-		fails(t, r.Run(t.Context(), &Plan{Steps: []Step{s}}), "write it", errFake)
+		_ = fails(t, r.Run(t.Context(), &Plan{Steps: []Step{s}}), "write it", errFake)
 		if got := text(t, path); !reflect.DeepEqual(got, change[0]) {
 			t.Errorf("undone: %v, want %v", got, change[0])
 		}

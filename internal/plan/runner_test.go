@@ -100,7 +100,7 @@ func TestEveryHook(t *testing.T) {
 				}
 				return nil
 			}
-			fails(t, r.Run(t.Context(), w.plan(3)), fmt.Sprint("take step ", step), errFake)
+			_ = fails(t, r.Run(t.Context(), w.plan(3)), fmt.Sprint("take step ", step), errFake)
 			asBefore(t, w, r)
 		}
 	}
@@ -110,7 +110,7 @@ func TestCheckUndoes(t *testing.T) {
 	w := newWorld()
 	r, p := w.runner(t), w.plan(2)
 	p.Check = func() error { return errFake }
-	fails(t, r.Run(t.Context(), p), "find the network as planned", errFake)
+	_ = fails(t, r.Run(t.Context(), p), "find the network as planned", errFake)
 	asBefore(t, w, r)
 }
 
@@ -124,7 +124,7 @@ func TestCancelled(t *testing.T) {
 		}
 		return nil
 	}
-	fails(t, r.Run(ctx, w.plan(3)), "take step 2", errFake)
+	_ = fails(t, r.Run(ctx, w.plan(3)), "take step 2", errFake)
 	asBefore(t, w, r)
 	if slices.Contains(w.log, "add 20") {
 		t.Errorf("it went on: %q", w.log)
