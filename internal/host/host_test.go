@@ -173,11 +173,12 @@ func TestElsewhere(t *testing.T) {
 
 func TestPinned(t *testing.T) {
 	c := dial(t, `
-		ip link add br0 type bridge
+		ip link add br0 type bridge forward_delay 0
 		ip link add eth0 index 10 type veth peer name lan0
 		ip link set eth0 up master br0
 		ip link set lan0 up
 		ip link set br0 up
+		until bridge link show dev eth0 | grep -q -e learning -e forwarding; do sleep 0.02; done
 		bridge fdb add 02:00:00:00:00:01 dev eth0 master static
 		bridge fdb add 02:00:00:00:00:02 dev eth0 master dynamic
 		bridge fdb add 02:00:00:00:00:03 dev eth0 master local`)

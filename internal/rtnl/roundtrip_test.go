@@ -76,13 +76,37 @@ func settled(t *testing.T, c *Conn) state {
 	for s, tries := dump(t, c), 0; ; tries++ {
 		time.Sleep(5 * time.Millisecond)
 		next := dump(t, c)
-		if len(minus(s, next))+len(minus(next, s)) == 0 {
+		if len(minus(s, next))+len(minus(next, s)) == 0 && complete(s) {
 			return s
 		}
-		if s = next; tries > 400 {
+		if s = next; tries > 2000 {
 			t.Fatal("the kernel's tables do not come to rest")
 		}
 	}
+}
+
+// complete tells whether the kernel has made the local route of every IPv6
+// address, which it does in the background.
+func complete(s state) bool {
+	local := map[string]bool{}
+	for _, m := range s {
+		if m.Type == unix.RTM_NEWROUTE && m.Family() == unix.AF_INET6 && m.Fixed()[1] == 128 {
+			local[string(m.Get(unix.RTA_DST))] = true
+		}
+	}
+	for _, m := range s {
+		if m.Type != unix.RTM_NEWADDR || m.Family() != unix.AF_INET6 || m.Body[2]&unix.IFA_F_TENTATIVE != 0 {
+			continue
+		}
+		addr := m.Get(unix.IFA_LOCAL)
+		if addr == nil {
+			addr = m.Get(unix.IFA_ADDRESS)
+		}
+		if !local[string(addr)] {
+			return false
+		}
+	}
+	return true
 }
 
 // minus is what a has and b does not.
@@ -96,7 +120,7 @@ func minus(a, b state) state {
 func mustEqual(t *testing.T, c *Conn, n Names, want state) {
 	t.Helper()
 	var missing, extra state
-	for range 400 {
+	for range 2000 {
 		got := dump(t, c)
 		missing, extra = minus(want, got), minus(got, want)
 		if len(missing)+len(extra) == 0 {
