@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/internal/config"
@@ -35,7 +37,7 @@ func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) 
 		}
 		p.Add(steps...)
 	}
-	return p, append(texts(outcomes, true), notes...), nil
+	return p, append(texts(outcomes, true), folded(notes)...), nil
 }
 
 // planStop is the reverse of planStart.
@@ -49,7 +51,7 @@ func (c *call) planStop(planner *bridge.Planner) (*plan.Plan, []string, error) {
 		return nil, nil, err
 	}
 	p.Steps = append(steps, p.Steps...)
-	lines := append(texts(outcomes, false), notes...)
+	lines := append(texts(outcomes, false), folded(notes)...)
 	last, err := c.lastStop()
 	if err != nil || !last {
 		return p, lines, err
@@ -60,6 +62,25 @@ func (c *call) planStop(planner *bridge.Planner) (*plan.Plan, []string, error) {
 		lines = append(lines, note)
 	}
 	return p, lines, err
+}
+
+// folded breaks long notes into lines that fit a terminal.
+func folded(notes []string) []string {
+	var lines []string
+	for _, n := range notes {
+		line := ""
+		for word := range strings.FieldsSeq(n) {
+			if line != "" && len(line)+1+len(word) > width {
+				lines, line = append(lines, line), " "
+			}
+			if line != "" {
+				line += " "
+			}
+			line += word
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // guarded is the wanted bridges as antispoof sees them.
