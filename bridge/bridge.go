@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -40,21 +41,31 @@ type Outcome struct {
 // Start plans that all of the wanted bridges be up. Those that are cost no
 // step; those that are not as they should be are repaired where that is safe.
 func (p *Planner) Start(wants []Want) (*plan.Plan, []Outcome, error) {
+	return p.all(wants, true, p.startOne)
+}
+
+// Stop plans that none of the wanted bridges be up.
+func (p *Planner) Stop(wants []Want) (*plan.Plan, []Outcome, error) {
+	return p.all(wants, false, p.stopOne)
+}
+
+// all plans the bridges one after another.
+func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want) (Outcome, error)) (*plan.Plan, []Outcome, error) {
 	if err := distinct(wants); err != nil {
 		return nil, nil, err
 	}
 	b := newBuilder(p.Conn, p.Host)
-	var pl plan.Plan
+	pl := &plan.Plan{}
 	var outcomes []Outcome
 	for _, w := range wants {
-		o, err := p.startOne(b, &pl, w)
+		o, err := one(b, pl, w)
 		if err != nil {
 			return nil, nil, err
 		}
 		outcomes = append(outcomes, o)
 	}
-	pl.Check = p.check(&pl, wants, true)
-	return &pl, outcomes, nil
+	pl.Check = p.check(pl, wants, up)
+	return pl, outcomes, nil
 }
 
 func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
@@ -71,15 +82,8 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	}
 	steps, rec := b.start(s, guests)
 	pl.Add(steps...)
-	for _, note := range []struct {
-		path string
-		v    any
-	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), nil}} {
-		step, err := keep("write "+note.path, note.path, note.v)
-		if err != nil {
-			return Outcome{}, err
-		}
-		pl.Add(step)
+	if err := p.remember(pl, w, rec, nil); err != nil {
+		return Outcome{}, err
 	}
 	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has %s by its port %s", w.Bridge, w.NetDev, w.PDev, w.NetDev, w.VIF)
 	return Outcome{w, true, text + guestText(", guests' ports taken back: ", guests)}, nil
@@ -120,25 +124,6 @@ func (p *Planner) detached(bridge string) ([]*host.Link, error) {
 	return guests, err
 }
 
-// Stop plans that none of the wanted bridges be up.
-func (p *Planner) Stop(wants []Want) (*plan.Plan, []Outcome, error) {
-	if err := distinct(wants); err != nil {
-		return nil, nil, err
-	}
-	b := newBuilder(p.Conn, p.Host)
-	var pl plan.Plan
-	var outcomes []Outcome
-	for _, w := range wants {
-		o, err := p.stopOne(b, &pl, w)
-		if err != nil {
-			return nil, nil, err
-		}
-		outcomes = append(outcomes, o)
-	}
-	pl.Check = p.check(&pl, wants, false)
-	return &pl, outcomes, nil
-}
-
 func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	s := look(w, p.Host)
 	if !s.up {
@@ -159,28 +144,25 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 		guests = s.guests(p.Host)
 	}
 	pl.Add(b.stop(s, rec, guests)...)
-	if err := p.remember(pl, w, guests); err != nil {
+	var detached any
+	if len(guests) > 0 {
+		detached = names(guests)
+	}
+	if err := p.remember(pl, w, nil, detached); err != nil {
 		return Outcome{}, err
 	}
 	text := fmt.Sprintf("%s is down: %s is %s again", w.Bridge, w.PDev, w.NetDev)
 	return Outcome{w, true, text + guestText(", guests' ports detached: ", guests)}, nil
 }
 
-// remember notes the detached ports and drops the record.
-func (p *Planner) remember(pl *plan.Plan, w Want, guests []*host.Link) error {
-	var names any
-	if len(guests) > 0 {
-		var list []string
-		for _, g := range guests {
-			list = append(list, g.Name)
-		}
-		names = list
-	}
-	for _, note := range []struct {
+// remember keeps a bridge's record and the names of the guests' ports that are
+// detached from it; nil is none.
+func (p *Planner) remember(pl *plan.Plan, w Want, rec, detached any) error {
+	for _, r := range []struct {
 		path string
 		v    any
-	}{{p.Store.path(w.Bridge), nil}, {p.Store.guestPath(w.Bridge), names}} {
-		step, err := keep("write "+note.path, note.path, note.v)
+	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), detached}} {
+		step, err := plan.Keep(r.path, r.v)
 		if err != nil {
 			return err
 		}
@@ -191,8 +173,7 @@ func (p *Planner) remember(pl *plan.Plan, w Want, guests []*host.Link) error {
 
 // forget drops the record of a bridge that is not up.
 func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
-	path := p.Store.path(w.Bridge)
-	step, err := keep("remove "+path, path, nil)
+	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
 	pl.Add(step)
 	return Outcome{Want: w, Text: w.Bridge + " is not up"}, err
 }
@@ -211,14 +192,17 @@ func (s *site) standing(h *host.Host) error {
 	return nil
 }
 
-func guestText(intro string, guests []*host.Link) string {
-	text := ""
-	for i, g := range guests {
-		if i == 0 {
-			text = intro + g.Name
-		} else {
-			text += " " + g.Name
-		}
+func names(links []*host.Link) []string {
+	var list []string
+	for _, l := range links {
+		list = append(list, l.Name)
 	}
-	return text
+	return list
+}
+
+func guestText(intro string, guests []*host.Link) string {
+	if len(guests) == 0 {
+		return ""
+	}
+	return intro + strings.Join(names(guests), " ")
 }

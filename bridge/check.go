@@ -43,10 +43,12 @@ func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func() error {
 // stands checks the parts of one bridge.
 func stands(w Want, h *host.Host, up bool) error {
 	s := look(w, h)
-	if s.up != up {
-		return fmt.Errorf("%s is still there: %t", w.PDev, s.up)
-	}
-	if !up {
+	switch {
+	case up && !s.up:
+		return fmt.Errorf("%s is missing", w.PDev)
+	case !up && s.up:
+		return fmt.Errorf("%s is still there", w.PDev)
+	case !up:
 		return nil
 	}
 	var texts []string

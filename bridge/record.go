@@ -1,11 +1,6 @@
 package bridge
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"xbr-script/internal/host"
@@ -35,7 +30,7 @@ func (s Store) guestPath(bridge string) string {
 // Load reads a bridge's record; nil if there is none.
 func (s Store) Load(bridge string) (*Record, error) {
 	rec := &Record{}
-	if found, err := readJSON(s.path(bridge), rec); err != nil || !found {
+	if found, err := plan.Load(s.path(bridge), rec); err != nil || !found {
 		return nil, err
 	}
 	return rec, nil
@@ -50,7 +45,7 @@ func (s Store) All() ([]*Record, error) {
 	var all []*Record
 	for _, name := range names {
 		rec := &Record{}
-		if _, err := readJSON(name, rec); err != nil {
+		if _, err := plan.Load(name, rec); err != nil {
 			return nil, err
 		}
 		all = append(all, rec)
@@ -60,42 +55,6 @@ func (s Store) All() ([]*Record, error) {
 
 // guests are the names of the ports that stop detached from the bridge.
 func (s Store) guests(bridge string) (names []string, err error) {
-	_, err = readJSON(s.guestPath(bridge), &names)
+	_, err = plan.Load(s.guestPath(bridge), &names)
 	return names, err
-}
-
-func readJSON(path string, v any) (found bool, err error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, v)
-	}
-	if err != nil {
-		return false, fmt.Errorf("cannot read the record %s: %w", path, err)
-	}
-	return true, nil
-}
-
-// keep is the step that changes a record; nil values are no record.
-func keep(title, path string, v any) (plan.Step, error) {
-	var to *string
-	if v != nil {
-		data, err := json.MarshalIndent(v, "", "  ")
-		if err != nil {
-			return plan.Step{}, err
-		}
-		text := string(data) + "\n"
-		to = &text
-	}
-	var from *string
-	if data, err := os.ReadFile(path); err == nil {
-		text := string(data)
-		from = &text
-	}
-	if from == nil && to == nil {
-		return plan.Step{}, nil
-	}
-	return plan.Remember(title, path, from, to), nil
 }

@@ -7,11 +7,7 @@
 package forward
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"xbr-script/internal/plan"
@@ -56,7 +52,7 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 		before = *rec // what was before the first start
 	}
 	before.Set = want
-	note, err := f.note(&before)
+	note, err := plan.Keep(f.path(), &before)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +70,7 @@ func (f Forward) Stop() (steps []plan.Step, note string, err error) {
 	if err != nil || rec == nil {
 		return nil, "", err
 	}
-	drop, err := f.note(nil)
+	drop, err := plan.Keep(f.path(), nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -118,35 +114,9 @@ func dependent(host string) []sysctl.Set {
 }
 
 func (f Forward) load() (*record, error) {
-	data, err := os.ReadFile(f.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	rec := &record{}
-	if err == nil {
-		err = json.Unmarshal(data, rec)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the record %s: %w", f.path(), err)
+	if found, err := plan.Load(f.path(), rec); err != nil || !found {
+		return nil, err
 	}
 	return rec, nil
-}
-
-// note is the step that writes the record, or removes it.
-func (f Forward) note(rec *record) (plan.Step, error) {
-	var to *string
-	if rec != nil {
-		data, err := json.Marshal(rec)
-		if err != nil {
-			return plan.Step{}, err
-		}
-		text := string(data) + "\n"
-		to = &text
-	}
-	var from *string
-	if data, err := os.ReadFile(f.path()); err == nil {
-		text := string(data)
-		from = &text
-	}
-	return plan.Remember("write "+f.path(), f.path(), from, to), nil
 }

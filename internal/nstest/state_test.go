@@ -44,7 +44,7 @@ func TestDiff(t *testing.T) {
 	}
 	for _, c := range []struct{ change, back, section, line string }{
 		{"ip addr add 10.0.0.3/24 dev eth0", "ip addr del 10.0.0.3/24 dev eth0", "addr eth0", "+     inet 10.0.0.3/24"},
-		{"ip addr add 2001:db8::3/64 dev eth0", "ip addr del 2001:db8::3/64 dev eth0", "route6", "+ local 2001:db8::3"},
+		{"ip addr add 2001:db8::3/64 dev eth0", "ip addr del 2001:db8::3/64 dev eth0", "addr eth0", "+     inet6 2001:db8::3/64"},
 		{"ip addr change 10.0.1.2/24 dev eth0 valid_lft 1010 preferred_lft 900", "ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 900", "addr eth0", "-        valid_lft 1000sec"},
 		{"ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 890", "ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 900", "addr eth0", "preferred_lft 890sec"},
 		{"ip addr change 10.0.1.2/24 dev eth0 valid_lft forever preferred_lft 900", "ip addr change 10.0.1.2/24 dev eth0 valid_lft 1000 preferred_lft 900", "addr eth0", "valid_lft forever"},

@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Load reads a record that a step of Keep wrote into v; found is false if
+// there is none.
+func Load(path string, v any) (found bool, err error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot read the record %s: %w", path, err)
+	}
+	return true, nil
+}
+
+// Keep is the step that makes v the record at path, or with nil removes it. It
+// is empty where there is nothing to remove.
+func Keep(path string, v any) (Step, error) {
+	var from, to *string
+	if v != nil {
+		data, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return Step{}, err
+		}
+		text := string(data) + "\n"
+		to = &text
+	}
+	if data, err := os.ReadFile(path); err == nil {
+		text := string(data)
+		from = &text
+	}
+	switch {
+	case to != nil:
+		return Remember("write "+path, path, from, to), nil
+	case from != nil:
+		return Remember("remove "+path, path, from, nil), nil
+	}
+	return Step{}, nil
+}
