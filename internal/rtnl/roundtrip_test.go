@@ -95,7 +95,7 @@ func complete(s state) bool {
 		}
 	}
 	for _, m := range s {
-		if m.Type != unix.RTM_NEWADDR || m.Family() != unix.AF_INET6 || m.Body[2]&unix.IFA_F_TENTATIVE != 0 {
+		if m.Type != unix.RTM_NEWADDR || m.Family() != unix.AF_INET6 {
 			continue
 		}
 		addr := m.Get(unix.IFA_LOCAL)
