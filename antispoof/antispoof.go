@@ -73,7 +73,7 @@ func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, er
 		switch {
 		case b.Want == nil && rec == nil:
 		case b.Want == nil:
-			b.GuestsAllow = rec.Bridge.GuestsAllow
+			b.GuestsAllow = b.GuestsAllow || rec.Bridge.GuestsAllow
 			on = append(on, b)
 		case *b.Want:
 			on = append(on, b)

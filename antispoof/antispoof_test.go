@@ -1,9 +1,11 @@
 package antispoof
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +146,36 @@ func TestLeftovers(t *testing.T) {
 				t.Errorf("left:\n%s", got)
 			}
 			d.theirs("removed", before)
+		}
+	})
+}
+
+// TestJournal keeps every operation as a journal does: nothing of it is lost.
+func TestJournal(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		d := newDom0(t, backend)
+		d.scripts(oldScript)
+		a, b := d.bridge(0), d.bridge(1)
+		start, _, err := d.planner.Start([]Bridge{yes(a), yes(b)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.start(yes(a), yes(b))
+		stop, _, err := d.planner.Stop([]Bridge{a, b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range slices.Concat(start, stop) {
+			for _, op := range slices.Concat(s.Do, s.Undo) {
+				data, err := json.Marshal(op)
+				if err != nil {
+					t.Fatal(err)
+				}
+				back := Kinds()[op.Kind()]()
+				if err := json.Unmarshal(data, back); err != nil || !reflect.DeepEqual(op, back) {
+					t.Errorf("%s: %v\n%+v\n%+v", s.Title, err, op, back)
+				}
+			}
 		}
 	})
 }

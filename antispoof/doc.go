@@ -9,8 +9,8 @@
 // chain lets the NIC and dom0 through and drops the rest. The bridge alone is
 // told to show its packets to iptables (nf_call_iptables).
 //
-// antispoof.go and stop.go give the order of the steps, rules.go what stands
-// in the chains, place.go where the jumps go, edit.go the operation that
-// brings the rules there in one transaction, kernel.go what the kernel needs
-// besides, vif.go what Xen's vif-bridge does, status.go what is in force.
+// survey.go gives the order of the steps, rules.go what stands in the chains,
+// place.go where the jumps go, edit.go the operation that brings the rules
+// there in one transaction, kernel.go what the kernel needs besides, vif.go
+// what Xen's vif-bridge does, status.go what is in force.
 package antispoof

@@ -43,10 +43,18 @@ type jump struct {
 // policyEdit is what becomes of packets that a chain does not judge.
 type policyEdit struct{ Table, Chain, Target string }
 
-// editLimit is how long an edit goes on looking whether others, who know no
-// lock of ours, have changed the chains between its look and its change, as
-// vif-bridge does when it adds rules before ours.
-const editLimit = lockWait * time.Second
+// An edit looks again whether others, who know no lock of ours, have changed
+// the chains between its look and its change, as vif-bridge does when it adds
+// rules before ours: for so long, and so often however long that takes.
+const (
+	editLimit  = lockWait * time.Second
+	editRounds = 5
+)
+
+// again says whether to look once more, after rounds since begin.
+func again(rounds int, begin time.Time) bool {
+	return rounds < editRounds || time.Since(begin) < editLimit
+}
 
 // Kind implements plan.Op.
 func (*edit) Kind() string { return editKind }
@@ -61,7 +69,8 @@ func (e *edit) Do(bool) error {
 		return err
 	}
 	last := ""
-	for begin := time.Now(); time.Since(begin) < editLimit; {
+	begin := time.Now()
+	for rounds := 0; again(rounds, begin); rounds++ {
 		s, err := read(p)
 		if err != nil {
 			return err
@@ -143,8 +152,13 @@ func (s *state) put(j jump, out *script) {
 	c.rules = c.without(r)
 	for _, at := range want {
 		at = min(at, len(c.rules))
+		command := fmt.Sprintf("-I %s %d %s", j.Chain, at+1, j.Rule)
+		if at == len(c.rules) && j.Place != first {
+			// This way the end is not missed if rules come in before it.
+			command = fmt.Sprintf("-A %s %s", j.Chain, j.Rule)
+		}
 		c.rules = slices.Insert(c.rules, at, r)
-		out.add(j.Table, fmt.Sprintf("-I %s %d %s", j.Chain, at+1, j.Rule))
+		out.add(j.Table, command)
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *site) world() {
 	if _, err := nstest.Try(s, "ip", "link", "add", "link", "peth0", "name", "peth0.100", "type", "vlan", "id", "100"); err == nil {
 		s.vlan = true
 		nstest.Script(s, `
-			ip link set peth0.100 up
+			ip link set peth0.100 arp on up
 			ip addr add 10.100.0.1/24 dev peth0.100
 			ip -n gw link add link eth0 name eth0.100 type vlan id 100
 			ip -n gw link set eth0.100 up

@@ -122,7 +122,7 @@ func (l *load) Commands() []string {
 func (l *load) Do(undoing bool) error {
 	switch there := moduleThere(); {
 	case undoing:
-		return (&sysctl.Write{Sets: l.Sets}).Do(true)
+		return errors.Join(l.unprobe(), (&sysctl.Write{Sets: l.Sets}).Do(true))
 	case there:
 		return nil
 	}
@@ -150,11 +150,16 @@ func (l *load) byRule() error {
 	if err != nil {
 		return err
 	}
-	if err := p.NewChain("filter", probeChain); err != nil {
+	if err := p.ClearChain("filter", probeChain); err != nil { // makes it, too
 		return p.word(err)
 	}
 	rule := append(strings.Fields(bridged), "-j", "RETURN")
 	return p.word(errors.Join(p.Append("filter", probeChain, rule...), p.ClearAndDeleteChain("filter", probeChain)))
+}
+
+// unprobe removes what byRule may have left when its process died.
+func (l *load) unprobe() error {
+	return (&edit{Program: l.Program, Chains: []chainEdit{{Table: "filter", Name: probeChain, Gone: true}}}).Do(true)
 }
 
 // modprobe is for a kernel whose xt_physdev has been loaded for long: that asks

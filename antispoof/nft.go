@@ -54,7 +54,8 @@ func (d *dropTables) Do(bool) error {
 // dropUnused removes a table unless it is in use. The kernel refuses if
 // anything has changed since it was looked at.
 func dropUnused(p *program, table string) error {
-	for begin := time.Now(); time.Since(begin) < editLimit; {
+	begin := time.Now()
+	for rounds := 0; again(rounds, begin); rounds++ {
 		gen, err := generation()
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
 	}
 	if s.script.disabled {
 		add("no guest can send IPv4: handle_iptable in %s makes no rules for guests (Debian bug #894013); "+
-			"delete the \"return 0\" at its beginning and restart the guests, or start with guests=allow, which lets guests send as anybody but dom0", s.script.path)
+			"delete the \"return 0\" at its beginning and restart the guests, or start with antispoof=yes guests=allow, which lets guests send as anybody but dom0", s.script.path)
 	} else if ports := dark(b, forward); len(ports) > 0 {
 		add("no rule lets %s send IPv4; allow it: iptables -I FORWARD -m physdev --physdev-is-bridged --physdev-in %s -s ADDRESS -j ACCEPT",
 			strings.Join(ports, ", "), ports[0])
