@@ -64,7 +64,7 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		}
 		outcomes = append(outcomes, o)
 	}
-	pl.Check = p.check(pl, wants, up)
+	pl.Checks = []plan.Check{{Title: "find the network as planned", Do: p.check(pl, wants, up)}}
 	return pl, outcomes, nil
 }
 

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,14 +18,14 @@ const missingShown = 5
 
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
-func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func() error {
+func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Context) error {
 	before := map[string]host.State{}
 	for _, w := range wants {
 		if dev := p.Host.Name(w.NetDev); dev != nil {
 			before[w.NetDev] = p.Host.State(dev.Index)
 		}
 	}
-	return func() error {
+	return func(context.Context) error {
 		if len(pl.Steps) == 0 {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 )
 
@@ -33,17 +34,8 @@ type Want struct {
 	Why []string
 }
 
-// Refusal is a host or a request on which nothing can be done.
-type Refusal struct {
-	Msg  string // begins with "cannot"
-	Hint string // what the user can do, "" if nothing
-}
-
-func (r *Refusal) Error() string { return r.Msg }
-
-func refuse(hint, format string, args ...any) *Refusal {
-	return &Refusal{fmt.Sprintf(format, args...), hint}
-}
+// refuse is the error of a host or a request on which nothing can be done.
+func refuse(hint, format string, args ...any) error { return refusal.New(hint, format, args...) }
 
 var (
 	ethN           = regexp.MustCompile(`^eth[0-9]+$`)

@@ -20,6 +20,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 )
 
@@ -106,15 +107,15 @@ func say(w io.Writer, line string) { _, _ = fmt.Fprintln(w, line) }
 func complain(stderr io.Writer, err error) int {
 	status, hint := failed, ""
 	var usage *config.UsageError
-	var refusal *bridge.Refusal
+	var refused *refusal.Error
 	var rules *antispoof.Refusal
 	var fail *plan.Failed
 	var bad *plan.BadJournal
 	switch {
 	case errors.As(err, &usage):
 		status, hint = badUsage, usage.Hint
-	case errors.As(err, &refusal):
-		hint = refusal.Hint
+	case errors.As(err, &refused):
+		hint = refused.Hint
 	case errors.As(err, &rules):
 		hint = rules.Hint
 	case errors.As(err, &fail):
@@ -173,7 +174,7 @@ func (c *call) run() (int, error) {
 // begin takes the lock and takes back what a call that died has left.
 func (c *call) begin(ctx context.Context) (*plan.Lock, error) {
 	if os.Geteuid() != 0 {
-		return nil, &bridge.Refusal{Msg: "cannot change the network: that needs root", Hint: "run it with sudo, or see what it would do with --dry-run"}
+		return nil, refusal.New("run it with sudo, or see what it would do with --dry-run", "cannot change the network: that needs root")
 	}
 	who := fmt.Sprintf("%q (pid %d)", c.words, os.Getpid())
 	lock, err := plan.Acquire(ctx, runDir, who, lockWait, func(holder string) {

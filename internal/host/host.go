@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/boottime"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
@@ -72,7 +73,7 @@ func Read(c *rtnl.Conn) (*Host, error) {
 		}
 		*d.into = append(*d.into, msgs...)
 	}
-	h.At = rtnl.Boottime()
+	h.At = boottime.Now()
 	return h, nil
 }
 

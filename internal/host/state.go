@@ -34,7 +34,7 @@ func (h *Host) State(index int) State {
 	}
 	slices.Reverse(s.Addrs6) // the kernel lists the newest first
 	for _, m := range h.Neighs {
-		if m.Uses(index) && lasting(m) {
+		if m.Uses(index) && Lasting(m) {
 			s.Neighs = append(s.Neighs, m.Settable())
 		}
 	}
@@ -43,10 +43,10 @@ func (h *Host) State(index int) State {
 	return s
 }
 
-// lasting says whether a neighbour entry is worth carrying: not one that is
+// Lasting says whether a neighbour entry is worth carrying: not one that is
 // being asked for, has failed, or that the kernel makes by itself
 // (multicast).
-func lasting(m rtnl.Msg) bool {
+func Lasting(m rtnl.Msg) bool {
 	state := uint16(m.Fixed()[8]) | uint16(m.Fixed()[9])<<8 // ndm_state
 	flags := m.Fixed()[10]
 	const useless = unix.NUD_INCOMPLETE | unix.NUD_FAILED | unix.NUD_NOARP

@@ -10,6 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/boottime"
 )
 
 // journalName is the file that exists while a change is under way, or was
@@ -33,8 +37,10 @@ func JournalPath(dir string) string { return filepath.Join(dir, journalName) }
 
 // journal is the record of a change under way: the header with the whole
 // plan, then a line for each step that begins ("do 3") or has been taken back
-// ("undone 3"). It lies under /run, so it dies with the kernel state that it
-// describes.
+// ("undone 3"). A change that is done but has to be confirmed keeps its
+// journal, with a line that says until when ("until 86400000000000", by the
+// clock of package boottime). It lies under /run, so it dies with the kernel
+// state that it describes.
 type journal struct {
 	path string
 	f    *os.File
@@ -53,7 +59,12 @@ func create(dir string, h header) (*journal, error) {
 		return nil, err
 	}
 	j := &journal{path, f}
-	if _, err := f.Write(append(line, '\n')); err != nil {
+	line = append(line, '\n')
+	_, err = f.Write(line)
+	if err == nil {
+		err = reserve(f, int64(len(line)), int64(markBytes*(2*len(h.Steps)+1)))
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(path+".new"))
 	}
 	if err := os.Rename(path+".new", path); err != nil {
@@ -62,9 +73,30 @@ func create(dir string, h header) (*journal, error) {
 	return j, nil
 }
 
-// mark notes that a step begins or has been undone.
-func (j *journal) mark(what string, step int) error {
-	_, err := fmt.Fprintf(j.f, "%s %d\n", what, step)
+// markBytes is more than the longest mark takes.
+const markBytes = 32
+
+// reserve makes sure of the room for all marks: a file system that is full is
+// found out before the first change.
+func reserve(f *os.File, from, size int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, from, size)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	return err
+}
+
+// The marks.
+const (
+	markDo     = "do"
+	markUndone = "undone"
+	markUntil  = "until"
+)
+
+// mark notes that a step begins or has been undone, or when the change has to
+// be confirmed.
+func (j *journal) mark(what string, n int64) error {
+	_, err := fmt.Fprintf(j.f, "%s %d\n", what, n)
 	return err
 }
 
@@ -84,7 +116,16 @@ type Unfinished struct {
 	Steps   []Step
 	Begun   int          // steps before this one may have been done
 	Undone  map[int]bool // steps that have been taken back already
-	boot    string
+	// Until is when a change that is done has to be confirmed, by the clock
+	// of package boottime; 0 if it was cut short.
+	Until time.Duration
+	boot  string
+}
+
+// Waits says that the change is done and may still be confirmed, and how long.
+func (u *Unfinished) Waits() (left time.Duration, waits bool) {
+	left = u.Until - boottime.Now()
+	return left, u.Until != 0 && left > 0
 }
 
 // read finds the journal of an unfinished change; nil if there is none.
@@ -121,15 +162,18 @@ func read(dir string, kinds Kinds) (*Unfinished, error) {
 func (u *Unfinished) marks(lines string) {
 	for line := range strings.Lines(lines) {
 		var what string
-		var step int
-		if n, err := fmt.Sscanf(line, "%s %d\n", &what, &step); !strings.HasSuffix(line, "\n") || n != 2 || err != nil || step < 0 || step >= len(u.Steps) {
+		var number int64
+		if n, err := fmt.Sscanf(line, "%s %d\n", &what, &number); !strings.HasSuffix(line, "\n") || n != 2 || err != nil {
 			continue
 		}
-		switch what {
-		case "do":
-			u.Begun = max(u.Begun, step+1)
-		case "undone":
-			u.Undone[step] = true
+		isStep := number >= 0 && number < int64(len(u.Steps))
+		switch {
+		case what == markDo && isStep:
+			u.Begun = max(u.Begun, int(number)+1)
+		case what == markUndone && isStep:
+			u.Undone[int(number)] = true
+		case what == markUntil:
+			u.Until = time.Duration(number)
 		}
 	}
 }

@@ -8,9 +8,14 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/nstest"
 )
 
 // must is the value of a call that has to succeed.
@@ -39,9 +44,9 @@ func TestJournalRoundTrip(t *testing.T) {
 	}
 	for _, m := range []struct {
 		what string
-		step int
-	}{{"do", 0}, {"do", 1}, {"undone", 1}} {
-		if err := j.mark(m.what, m.step); err != nil {
+		n    int64
+	}{{"do", 0}, {"do", 1}, {"undone", 1}, {"until", 86400e9}} {
+		if err := j.mark(m.what, m.n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -49,7 +54,7 @@ func TestJournalRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: w.plan(3).Steps, Begun: 2, Undone: map[int]bool{1: true}, boot: h.Boot}
+	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: w.plan(3).Steps, Begun: 2, Undone: map[int]bool{1: true}, Until: 24 * time.Hour, boot: h.Boot}
 	if !reflect.DeepEqual(u, want) {
 		t.Errorf("read back %+v\nwant %+v", u, want)
 	}
@@ -82,6 +87,8 @@ func TestJournalLines(t *testing.T) {
 		begun  int
 		undone []int
 	}{
+		{"until", 0, nil},
+		{"until 5", 0, nil},
 		{"", 0, nil},
 		{"do 0\n", 1, nil},
 		{"do 0\ndo 1\ndo 2\n", 3, nil},
@@ -105,7 +112,7 @@ func TestJournalLines(t *testing.T) {
 		for _, i := range c.undone {
 			undone[i] = true
 		}
-		if u.Begun != c.begun || !maps.Equal(u.Undone, undone) {
+		if u.Until != 0 || u.Begun != c.begun || !maps.Equal(u.Undone, undone) {
 			t.Errorf("%q: begun %d, undone %v; want %d, %v", c.lines, u.Begun, u.Undone, c.begun, c.undone)
 		}
 	}
@@ -163,6 +170,40 @@ func TestOtherBoot(t *testing.T) {
 	}
 	if _, err := os.Stat(JournalPath(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the journal is still there: %v", err)
+	}
+}
+
+// TestJournalNoRoom has a file system that holds the journal's header and not
+// its marks.
+func TestJournalNoRoom(t *testing.T) {
+	nstest.New(t)
+	const dir = "/mnt" // of the namespace
+	nstest.Run(t, "mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", dir)
+	const page = 4096
+	h := aHeader(t, 3)
+	h.Command = ""
+	h.Command = strings.Repeat("x", 3*page-len(must(json.Marshal(h)))-1) // its line fills three pages of four
+	must(0, os.WriteFile(dir+"/other", []byte("one page"), 0o600))
+	j, err := create(dir, h)
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("a journal without room for marks: %v, %v", j, err)
+	}
+	if left := files(t, dir); !slices.Equal(left, []string{"other"}) {
+		t.Errorf("files left: %q", left)
+	}
+	must(0, os.Remove(dir+"/other"))
+	j, err = create(dir, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(0, os.WriteFile(dir+"/rest", make([]byte, 0), 0o600))
+	if err := os.WriteFile(dir+"/rest", make([]byte, page), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("the file system is not full: %v", err)
+	}
+	for i := range 6 {
+		if err := j.mark(markDo, int64(i/2)); err != nil {
+			t.Errorf("mark %d: %v", i, err)
+		}
 	}
 }
 

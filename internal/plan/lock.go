@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/refusal"
 )
 
 // lockName is the file whose lock keeps two calls apart.
@@ -35,18 +37,16 @@ func (b *Busy) Error() string {
 // the file for others to read. While another process has it, waiting is
 // called once with its name; after limit it gives up with a *Busy.
 func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting func(holder string)) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := openLock(dir)
 	if err != nil {
-		return nil, err
+		return nil, refusal.Wrap(err, "nothing was changed; calls keep apart by a file there, so it must be possible to write it", "cannot take the lock")
 	}
 	l := &Lock{f}
 	for start, told := time.Now(), false; ; {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return l, errors.Join(f.Truncate(0), l.sign(who))
+			l.sign(who)
+			return l, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return nil, errors.Join(err, f.Close())
@@ -66,9 +66,18 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 	}
 }
 
-func (l *Lock) sign(who string) error {
-	_, err := l.f.WriteAt([]byte(who+"\n"), 0)
-	return err
+func openLock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+}
+
+// sign needs no room on the file system to be of use: who holds the lock is
+// told for information only.
+func (l *Lock) sign(who string) {
+	_ = l.f.Truncate(0)
+	_, _ = l.f.WriteAt([]byte(who+"\n"), 0)
 }
 
 // holder reads who has the lock.

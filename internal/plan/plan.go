@@ -10,6 +10,7 @@
 package plan
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -27,6 +28,14 @@ type Op interface {
 	Do(undoing bool) error
 	// Commands are the shell commands that do the same, one a line.
 	Commands() []string
+}
+
+// Prudent is an Op that can tell beforehand that it will fail.
+type Prudent interface {
+	Op
+	// Ready is nil, or what is in the way: of the operation itself, not of
+	// what its step's earlier ones make.
+	Ready() error
 }
 
 // Kinds makes an empty Op of each kind, ready to be filled from JSON.
@@ -51,8 +60,14 @@ func (s Step) Empty() bool { return len(s.Do) == 0 && len(s.Undo) == 0 }
 // Plan is what one call changes: all of it or nothing.
 type Plan struct {
 	Steps []Step
-	// Check reads back whether the plan had its effect; an error undoes it.
-	Check func() error
+	// Checks find out whether the plan had its effect; an error undoes it.
+	Checks []Check
+}
+
+// Check is a look at the host after all steps.
+type Check struct {
+	Title string // what it does, as it would follow "cannot"
+	Do    func(context.Context) error
 }
 
 // Add appends the steps that do something.

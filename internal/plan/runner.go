@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
+
+	"xbr-script/internal/boottime"
+	"xbr-script/internal/refusal"
 )
 
 // Runner carries plans out. Dir must be on a file system that does not
@@ -14,6 +18,7 @@ type Runner struct {
 	Dir     string
 	Kinds   Kinds
 	Command string            // the command line, noted in the journal
+	Confirm time.Duration     // how long a change waits to be confirmed; 0: it need not be
 	Trace   func(line string) // if set, gets each command before it is carried out
 	// Hook, if set, is called before and after each step and can make it
 	// fail: tests inject their faults here.
@@ -33,8 +38,13 @@ func (f *Failed) Error() string { return fmt.Sprintf("cannot %s: %v", f.Step, f.
 func (f *Failed) Unwrap() error { return f.Cause }
 
 // Run carries out the plan, or leaves everything as it was and returns a
-// *Failed. It must be called with the Lock held, and after Recover.
+// *Failed, or a *refusal.Error if nothing was begun. It must be called with
+// the Lock held, and after Recover. A change that has to be confirmed is left
+// as if it had not ended, for Accept or Recover.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
+	if err := ready(p); err != nil {
+		return err
+	}
 	steps, err := encode(p.Steps)
 	if err != nil {
 		return err
@@ -44,30 +54,61 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 		Boot: bootID(), Steps: steps,
 	})
 	if err != nil {
-		return fmt.Errorf("cannot write the journal: %w", err)
+		return refusal.Wrap(err, "nothing was changed; what is under way is kept there, so there must be room and leave to write",
+			"cannot write the journal")
 	}
 	for i := range p.Steps {
 		if err := r.step(ctx, j, p.Steps[i], i); err != nil {
 			return r.rollback(j, p.Steps[:i+1], nil, &Failed{Step: p.Steps[i].Title, Cause: err})
 		}
 	}
-	if p.Check != nil {
-		if err := p.Check(); err != nil {
-			return r.rollback(j, p.Steps, nil, &Failed{Step: "find the network as planned", Cause: err})
+	for _, c := range p.Checks {
+		if err := c.Do(ctx); err != nil {
+			return r.rollback(j, p.Steps, nil, &Failed{Step: c.Title, Cause: err})
 		}
 	}
-	if err := j.remove(); err != nil {
+	if err := r.end(j); err != nil {
 		return r.rollback(j, p.Steps, nil, &Failed{Step: "end the journal", Cause: err})
 	}
 	return nil
 }
+
+// ready asks the operations that can tell whether they will be able to do
+// their work, and to undo it.
+func ready(p *Plan) error {
+	for _, s := range p.Steps {
+		for _, op := range slices.Concat(s.Do, s.Undo) {
+			if c, ok := op.(Prudent); ok {
+				if err := c.Ready(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// end closes a change that is done, or leaves it to be confirmed.
+func (r *Runner) end(j *journal) error {
+	if r.Confirm == 0 {
+		return j.remove()
+	}
+	if err := j.mark(markUntil, int64(boottime.Now()+r.Confirm)); err != nil {
+		return err
+	}
+	_ = j.close() // it is written
+	return nil
+}
+
+// Accept ends a change that waited to be confirmed: it stays.
+func (r *Runner) Accept() error { return os.Remove(JournalPath(r.Dir)) }
 
 // step begins one step and carries out its operations.
 func (r *Runner) step(ctx context.Context, j *journal, s Step, i int) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if err := j.mark("do", i); err != nil {
+	if err := j.mark(markDo, int64(i)); err != nil {
 		return err
 	}
 	if err := r.hook(i, false); err != nil {
@@ -110,7 +151,7 @@ func (r *Runner) rollback(j *journal, steps []Step, undone map[int]bool, failed 
 		if len(left) == 0 {
 			// A mark that cannot be written only means that Recover undoes
 			// this step once more, which is harmless.
-			_ = j.mark("undone", i)
+			_ = j.mark(markUndone, int64(i))
 		}
 		failed.Left = append(failed.Left, left...)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // asBefore checks that nothing is left of a plan.
@@ -44,12 +45,12 @@ func TestRun(t *testing.T) {
 		return nil
 	}
 	p := w.plan(2)
-	p.Check = func() error {
+	p.Checks = looking(func() error {
 		if u, err := r.Unfinished(); err != nil || u == nil || u.Begun != 2 || u.PID != os.Getpid() || u.Command != "start" {
 			t.Errorf("the journal at the end: %+v, %v", u, err)
 		}
 		return nil
-	}
+	})
 	if err := r.Run(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +107,16 @@ func TestEveryHook(t *testing.T) {
 	}
 }
 
+// looking is a check.
+func looking(do func() error) []Check {
+	return []Check{{"see it", func(context.Context) error { return do() }}}
+}
+
 func TestCheckUndoes(t *testing.T) {
 	w := newWorld()
 	r, p := w.runner(t), w.plan(2)
-	p.Check = func() error { return errFake }
-	_ = fails(t, r.Run(t.Context(), p), "find the network as planned", errFake)
+	p.Checks = looking(func() error { return errFake })
+	_ = fails(t, r.Run(t.Context(), p), "see it", errFake)
 	asBefore(t, w, r)
 }
 
@@ -258,10 +264,10 @@ func TestRecover(t *testing.T) {
 func TestJournalCannotEnd(t *testing.T) {
 	w := newWorld()
 	r, p := w.runner(t), w.plan(2)
-	p.Check = func() error {
+	p.Checks = looking(func() error {
 		must(0, os.Remove(JournalPath(r.Dir)))
 		return os.MkdirAll(JournalPath(r.Dir)+"/in the way", 0o700)
-	}
+	})
 	err := r.Run(t.Context(), p)
 	var f *Failed
 	if !errors.As(err, &f) || f.Step != "end the journal" {
@@ -272,5 +278,73 @@ func TestJournalCannotEnd(t *testing.T) {
 	}
 	if len(f.Left) != 1 || !strings.HasPrefix(f.Left[0], "# remove "+JournalPath(r.Dir)) {
 		t.Errorf("left %q, want the journal", f.Left)
+	}
+}
+
+// TestConfirm runs plans that have to be confirmed: their journal says so, to
+// this process and to others, until they are accepted or taken back.
+func TestConfirm(t *testing.T) {
+	for name, end := range map[string]struct {
+		do   func(*Runner, *Unfinished) error
+		left []int
+	}{
+		"accepted":   {func(r *Runner, _ *Unfinished) error { return r.Accept() }, []int{0, 1, 10, 11}},
+		"taken back": {func(r *Runner, u *Unfinished) error { return r.Recover(u) }, []int{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			r := w.runner(t)
+			r.Confirm = time.Hour
+			if err := r.Run(t.Context(), w.plan(2)); err != nil {
+				t.Fatal(err)
+			}
+			u := unfinished(t, r)
+			if left, waits := u.Waits(); !waits || left > time.Hour || left < time.Minute || u.Begun != 2 {
+				t.Errorf("it waits: %t, %s, %+v", waits, left, u)
+			}
+			if err := end.do(r, u); err != nil {
+				t.Fatal(err)
+			}
+			if n := w.numbers(); !slices.Equal(n, end.left) {
+				t.Errorf("there are %v, want %v", n, end.left)
+			}
+			if left := files(t, r.Dir); len(left) > 0 {
+				t.Errorf("files left: %q", left)
+			}
+		})
+	}
+	w := newWorld()
+	r := w.runner(t)
+	r.Confirm = time.Nanosecond
+	if err := r.Run(t.Context(), w.plan(2)); err != nil {
+		t.Fatal(err)
+	}
+	if left, waits := unfinished(t, r).Waits(); waits || left > 0 {
+		t.Errorf("after its time it waits: %t, %s", waits, left)
+	}
+}
+
+// wary is an operation that knows that it will fail.
+type wary struct{ put }
+
+func (*wary) Ready() error { return errFake }
+
+func TestReady(t *testing.T) {
+	for name, spoil := range map[string]func(*Step){
+		"do":   func(s *Step) { s.Do = append(s.Do, &wary{}) },
+		"undo": func(s *Step) { s.Undo = append(s.Undo, &wary{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			r, p := w.runner(t), w.plan(3)
+			spoil(&p.Steps[2])
+			if err := r.Run(t.Context(), p); !errors.Is(err, errFake) || errors.As(err, new(*Failed)) {
+				t.Errorf("ended with %v", err)
+			}
+			asBefore(t, w, r)
+			if len(w.log) > 0 {
+				t.Errorf("something was done: %q", w.log)
+			}
+		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/boottime"
 )
 
 // Batch is a list of messages that are sent together, in order: one operation
@@ -15,7 +17,7 @@ import (
 type Batch struct {
 	Msgs  []Msg
 	Names Names         // what the interface indexes are called at that point, for Commands
-	At    time.Duration // Boottime when the lifetimes in Msgs were read
+	At    time.Duration // boottime.Now when the lifetimes in Msgs were read
 
 	// Conn carries the messages; it is not kept.
 	Conn *Conn
@@ -36,7 +38,7 @@ func (b *Batch) Commands() []string {
 // Do sends the messages. What is already as asked counts as done, and so
 // does, when undoing, a change to an interface that is gone.
 func (b *Batch) Do(undoing bool) error {
-	msgs := aged(b.Msgs, Boottime()-b.At)
+	msgs := aged(b.Msgs, boottime.Now()-b.At)
 	refused, err := b.Conn.Send(msgs)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/boottime"
 	"xbr-script/internal/nstest"
 )
 
@@ -84,13 +85,13 @@ func ptr[T any](v T) *T { return &v }
 func TestBatchDo(t *testing.T) {
 	nstest.New(t)
 	c := dial(t)
-	b := &Batch{Msgs: []Msg{route(1), route(2)}, Names: Names{1: "lo"}, At: Boottime(), Conn: c}
+	b := &Batch{Msgs: []Msg{route(1), route(2)}, Names: Names{1: "lo"}, At: boottime.Now(), Conn: c}
 	for range 2 { // what is there already counts as done
 		if err := b.Do(false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	away := &Batch{Msgs: []Msg{route(1).Removal(), route(2).Removal()}, Names: b.Names, At: Boottime(), Conn: c}
+	away := &Batch{Msgs: []Msg{route(1).Removal(), route(2).Removal()}, Names: b.Names, At: boottime.Now(), Conn: c}
 	for range 2 {
 		if err := away.Do(false); err != nil {
 			t.Fatal(err)
@@ -108,7 +109,7 @@ func TestBatchDo(t *testing.T) {
 	if err := b.Do(true); err != nil {
 		t.Errorf("undoing what is on an interface that is gone: %v", err)
 	}
-	named := &Batch{Msgs: []Msg{set(1, str(unix.IFLA_IFNAME, "lo8")), set(1, num(unix.IFLA_MASTER, 1))}, Names: Names{1: "lo9"}, At: Boottime(), Conn: c}
+	named := &Batch{Msgs: []Msg{set(1, str(unix.IFLA_IFNAME, "lo8")), set(1, num(unix.IFLA_MASTER, 1))}, Names: Names{1: "lo9"}, At: boottime.Now(), Conn: c}
 	if err := named.Do(true); err == nil || !strings.Contains(err.Error(), "dev lo8 master lo8: ") {
 		t.Errorf("a refusal after a rename: %v", err)
 	}

@@ -3,7 +3,6 @@ package rtnl
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -284,14 +283,4 @@ func dumpEnd(h unix.NlMsghdr, body []byte, interrupted bool) error {
 		return fmt.Errorf("netlink dump: %w", parseError(h, body))
 	}
 	return nil
-}
-
-// Boottime is the time since boot including sleep, the clock by which
-// lifetimes are aged.
-func Boottime() time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		panic(os.NewSyscallError("clock_gettime", err)) // only a bad clock id fails
-	}
-	return time.Duration(ts.Nano())
 }

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
 
@@ -68,6 +71,17 @@ func (w *Write) Do(undoing bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Ready implements plan.Prudent: a container may have /proc/sys read-only.
+// Settings of interfaces that are still to be made are not there yet, so one
+// that always is stands for all.
+func (w *Write) Ready() error {
+	const always = root + "net/core/somaxconn"
+	if err := unix.Access(always, unix.W_OK); errors.Is(err, unix.EROFS) {
+		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /proc/sys", "cannot write settings under %snet", root)
+	}
+	return nil
 }
 
 // Get reads one setting; "" where it does not exist or cannot be read.

@@ -1,0 +1,157 @@
+// Package reach finds out which hosts answer: those on an interface's link by
+// ARP (RFC 826) and neighbour discovery (RFC 4861), others by an ICMP echo.
+// Both ask below any firewall's notice as far as can be: a host that answers
+// nothing else has to answer these to be on the network at all.
+package reach
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host is one to be asked.
+type Host struct {
+	Addr netip.Addr // without a zone
+	Link string     // the interface on whose link it is; "" for one that is asked by echo, wherever the routes lead
+}
+
+func (h Host) String() string { return h.Addr.String() }
+
+// Answers are the hosts that have answered.
+type Answers map[Host]bool
+
+// pauses are between one round of questions and the next; the last goes on.
+var pauses = []time.Duration{
+	20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond,
+}
+
+// Ask asks the hosts that have not answered yet, again and again, until all
+// have, enough says so, the limit is over or ctx is done. It tells enough how
+// long it has been asking. What cannot be asked (IPv6 where there is none, an
+// interface that is gone) does not answer.
+func Ask(ctx context.Context, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers {
+	a := asker{answers: Answers{}, open: map[question]socket{}}
+	defer a.close()
+	begin := time.Now()
+	next := begin
+	for round := 0; ctx.Err() == nil; {
+		passed := time.Since(begin)
+		if len(a.answers) == len(hosts) || passed >= limit || enough(a.answers, passed) {
+			break
+		}
+		if !time.Now().Before(next) {
+			a.ask(hosts)
+			next = time.Now().Add(pauses[min(round, len(pauses)-1)])
+			round++
+		}
+		a.listen(hosts, min(time.Until(next), limit-passed, tick))
+	}
+	return a.answers
+}
+
+// tick is how often Ask looks whether it shall end.
+const tick = 20 * time.Millisecond
+
+// question is one way to ask on one interface.
+type question struct {
+	link string
+	ipv6 bool
+}
+
+// socket asks in one of the ways.
+type socket interface {
+	ask(netip.Addr) error
+	// answer is the host that a packet received on the socket is the answer
+	// of; not ok if it is none.
+	answer(packet []byte, from unix.Sockaddr) (addr netip.Addr, ok bool)
+	fd() int
+}
+
+// asker is one Ask.
+type asker struct {
+	answers Answers
+	open    map[question]socket
+}
+
+func (a *asker) close() {
+	for _, s := range a.open {
+		_ = unix.Close(s.fd())
+	}
+}
+
+// ask is one round. An interface may come and go meanwhile, so a socket that
+// cannot send is opened anew in the next.
+func (a *asker) ask(hosts []Host) {
+	for _, h := range hosts {
+		if a.answers[h] {
+			continue
+		}
+		q := question{h.Link, h.Addr.Is6()}
+		s := a.open[q]
+		if s == nil {
+			var err error
+			if s, err = dial(q); err != nil {
+				continue
+			}
+			a.open[q] = s
+		}
+		if s.ask(h.Addr) != nil {
+			_ = unix.Close(s.fd())
+			delete(a.open, q)
+		}
+	}
+}
+
+func dial(q question) (socket, error) {
+	switch {
+	case q.link == "":
+		return dialEcho(q.ipv6)
+	case q.ipv6:
+		return dialND(q.link)
+	}
+	return dialARP(q.link)
+}
+
+// listen notes the answers that come within the time given.
+func (a *asker) listen(hosts []Host, wait time.Duration) {
+	var fds []unix.PollFd
+	var asked []question
+	for q, s := range a.open {
+		fds = append(fds, unix.PollFd{Fd: int32(s.fd()), Events: unix.POLLIN})
+		asked = append(asked, q)
+	}
+	if wait > 0 {
+		_, _ = unix.Poll(fds, int(wait/time.Millisecond)+1) // an interrupted call is a short one
+	} else {
+		_, _ = unix.Poll(fds, 0)
+	}
+	for i, fd := range fds {
+		if fd.Revents != 0 {
+			a.read(asked[i], hosts)
+		}
+	}
+}
+
+// read takes what one socket has.
+func (a *asker) read(q question, hosts []Host) {
+	s := a.open[q]
+	b := make([]byte, 2048)
+	for range 1000 { // a flood of other packets must not hold it up
+		n, from, err := unix.Recvfrom(s.fd(), b, unix.MSG_DONTWAIT)
+		if err != nil {
+			return // there is no more, or the interface is gone
+		}
+		addr, ok := s.answer(b[:n], from)
+		if !ok {
+			continue
+		}
+		for _, h := range hosts {
+			if h.Addr == addr && h.Link == q.link {
+				a.answers[h] = true
+			}
+		}
+	}
+}
