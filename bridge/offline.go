@@ -42,7 +42,7 @@ func (m *move) down(vlans []host.State) plan.Step {
 	undo := append(m.hush(nic.Index), m.batch(again...))
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
-		Do:    m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
+		Do:    append([]plan.Op{m.unchanged(m.state)}, m.ops(setFlags(nic.Index, 0, unix.IFF_UP))...),
 		Undo:  append(undo, m.wake(nic.Index)...),
 	}
 }

@@ -26,6 +26,8 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		macKind:       func() plan.Op { return &setMAC{Conn: c} },
 		arriveKind:    func() plan.Op { return &arrive{Conn: c} },
 		awaitKind:     func() plan.Op { return &await{Conn: c} },
+		gatherKind:    func() plan.Op { return &gather{Conn: c} },
+		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
 	}
 }
 

@@ -36,6 +36,10 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	} else {
 		p.Add(m.offline()...)
 	}
+	p.Add(plan.Step{
+		Title: "take along what came to " + s.NetDev + " meanwhile",
+		Do:    []plan.Op{b.gather(s.nic.Index, pair.dev)},
+	})
 	p.Add(b.attach(guests, bridge))
 	return p.Steps, rec
 }

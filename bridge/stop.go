@@ -128,6 +128,7 @@ func (m *move) resettle() plan.Step {
 // found as it was.
 func (m *move) removePair(rec *Record) plan.Step {
 	dev := *m.s.dev
+	dev.Index = m.s.nic.Index // where everything goes
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
 	if rec.FoundPair != nil {
 		return m.adoptPair(rec.FoundPair, &dev, m.settings, m.bridge, up).

@@ -59,6 +59,9 @@ type call struct {
 
 // Run is the program. args begins with its name.
 func Run(args []string, version string, stdout, stderr io.Writer) int {
+	if len(args) == 3 && args[1] == timerWord {
+		return runTimer(args[2])
+	}
 	signal.Ignore(unix.SIGPIPE) // a closed terminal must not end a change half-way
 	out, errs := newOutput(stdout), newOutput(stderr)
 	defer errs.close()
@@ -111,6 +114,7 @@ func complain(stderr io.Writer, err error) int {
 	var rules *antispoof.Refusal
 	var fail *plan.Failed
 	var bad *plan.BadJournal
+	var busy *plan.Busy
 	switch {
 	case errors.As(err, &usage):
 		status, hint = badUsage, usage.Hint
@@ -126,6 +130,8 @@ func complain(stderr io.Writer, err error) int {
 		}
 	case errors.As(err, &bad):
 		hint = "look at the network with ip and brctl, put right what is not, then: rm " + bad.Path
+	case errors.As(err, &busy):
+		hint = "nothing was changed; try again when it has ended"
 	}
 	say(stderr, "xbr-script: "+err.Error())
 	if hint != "" {
@@ -138,72 +144,46 @@ func complain(stderr io.Writer, err error) int {
 func (c *call) run() (int, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	if c.req.Command != config.Status && !c.req.DryRun {
-		lock, err := c.begin(ctx)
-		if err != nil {
-			return failed, err
-		}
-		defer func() { _ = lock.Release() }()
-	}
-	if err := c.look(); err != nil {
-		return failed, err
-	}
-	defer func() { _ = c.conn.Close() }()
-	if c.req.Command == config.Status {
-		return c.status()
-	}
-	p, lines, err := c.plan()
-	if err != nil {
-		return failed, err
-	}
-	if c.req.DryRun {
-		c.dryRun(p, lines)
-		return done, nil
-	}
-	if len(p.Steps) > 0 {
-		if err := c.runner().Run(ctx, p); err != nil {
-			return failed, err
-		}
-	}
-	for _, l := range lines {
-		say(c.stdout, l)
-	}
-	return done, nil
-}
-
-// begin takes the lock and takes back what a call that died has left.
-func (c *call) begin(ctx context.Context) (*plan.Lock, error) {
-	if os.Geteuid() != 0 {
-		return nil, refusal.New("run it with sudo, or see what it would do with --dry-run", "cannot change the network: that needs root")
-	}
-	who := fmt.Sprintf("%q (pid %d)", c.words, os.Getpid())
-	lock, err := plan.Acquire(ctx, runDir, who, lockWait, func(holder string) {
-		say(c.stderr, "xbr-script: waiting for "+holder)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return lock, c.recover()
-}
-
-// recover takes back a change that was cut short.
-func (c *call) recover() error {
 	conn, err := rtnl.Dial()
 	if err != nil {
-		return err
+		return failed, err
 	}
+	defer func() { _ = conn.Close() }()
 	c.conn = conn
-	r := c.runner()
-	u, err := r.Unfinished()
-	if err != nil || u == nil {
-		return err
+	switch {
+	case c.req.Command == config.Status:
+		return c.status(ctx)
+	case c.req.DryRun:
+		return done, c.dryRun()
+	case os.Geteuid() != 0:
+		return failed, refusal.New("run it with sudo, or see what it would do with --dry-run", "cannot change the network: that needs root")
 	}
-	say(c.stderr, fmt.Sprintf("xbr-script: taking back %q (pid %d), which was cut short", u.Command, u.PID))
-	return r.Recover(u)
+	lock, err := c.lock(ctx, lockWait)
+	if err != nil {
+		return failed, err
+	}
+	defer func() { _ = lock.Release() }()
+	switch c.req.Command {
+	case config.Recover:
+		return done, c.recover()
+	case config.Confirm:
+		return done, c.confirm()
+	}
+	return done, c.change(ctx)
+}
+
+// lock keeps other calls away.
+func (c *call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error) {
+	who := fmt.Sprintf("%q (pid %d)", c.words, os.Getpid())
+	return plan.Acquire(ctx, runDir, who, limit, func(holder string) {
+		say(c.stderr, "xbr-script: waiting for "+holder)
+	})
 }
 
 func (c *call) runner() *plan.Runner {
-	r := &plan.Runner{Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds()), Command: c.words}
+	r := &plan.Runner{
+		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds()), Command: c.words, Confirm: c.req.Confirm,
+	}
 	if c.req.Verbose {
 		r.Trace = func(line string) { say(c.stderr, "+ "+line) }
 	}
@@ -212,18 +192,11 @@ func (c *call) runner() *plan.Runner {
 
 // look reads the host and settles which bridges are meant.
 func (c *call) look() error {
-	if c.conn == nil {
-		conn, err := rtnl.Dial()
-		if err != nil {
-			return err
-		}
-		c.conn = conn
-	}
 	h, err := host.Read(c.conn)
 	if err != nil {
 		return fmt.Errorf("cannot read the network: %w", err)
 	}
-	c.host = h
+	c.host, c.wants = h, nil
 	return c.resolve()
 }
 
@@ -269,13 +242,3 @@ func texts(outcomes []bridge.Outcome, why bool) []string {
 	return lines
 }
 
-// dryRun prints the plan as a script.
-func (c *call) dryRun(p *plan.Plan, lines []string) {
-	commands := p.Commands()
-	if len(commands) == 0 {
-		say(c.stdout, "# nothing to do: "+strings.Join(lines, "; "))
-	}
-	for _, line := range commands {
-		say(c.stdout, line)
-	}
-}

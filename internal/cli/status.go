@@ -1,14 +1,19 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"time"
 
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/forward"
+	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
 )
 
@@ -19,8 +24,38 @@ const width = 80
 type report struct {
 	Bridges   []entry `json:"bridges"`
 	IPForward string  `json:"ip_forward"`
-	// Unfinished is the command line of a call that died in a change.
+	// Unfinished is the command line of a call that died in a change, or
+	// whose change was not confirmed in time and not put back.
 	Unfinished string `json:"unfinished,omitempty"`
+	// Waiting is the change that waits to be confirmed.
+	Waiting *waiting `json:"waiting,omitempty"`
+}
+
+// waiting is a change that waits to be confirmed.
+type waiting struct {
+	Command     string `json:"command"`
+	SecondsLeft int    `json:"seconds_left"`
+}
+
+// statusWait is how long status waits for a call that changes things; then it
+// tells how they stand meanwhile.
+const statusWait = 20 * time.Second
+
+// status waits for changes to end, and prints how the wanted bridges stand.
+func (c *call) status(ctx context.Context) (int, error) {
+	if os.Geteuid() == 0 { // nobody else may touch the lock
+		lock, err := c.lock(ctx, statusWait)
+		if err == nil {
+			defer func() { _ = lock.Release() }()
+		}
+		if busy := (*plan.Busy)(nil); errors.As(err, &busy) {
+			say(c.stderr, "xbr-script: "+busy.Holder+" is still at work: this is how things stand meanwhile")
+		}
+	}
+	if err := c.look(); err != nil {
+		return failed, err
+	}
+	return c.report()
 }
 
 // entry is one bridge's part of the answer.
@@ -29,8 +64,8 @@ type entry struct {
 	AntiSpoof antispoof.Status `json:"antispoof"`
 }
 
-// status prints how the wanted bridges stand.
-func (c *call) status() (int, error) {
+// report prints how the wanted bridges stand.
+func (c *call) report() (int, error) {
 	r := report{Bridges: []entry{}, IPForward: sysctl.Get(forward.Setting)}
 	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
 	exit := done
@@ -55,14 +90,23 @@ func (c *call) status() (int, error) {
 		return failed, err
 	}
 	if u != nil {
-		r.Unfinished = u.Command
-		exit = notAsked
+		exit = r.tell(u, exit)
 	}
 	if c.req.JSON {
 		return exit, printJSON(c.stdout, r)
 	}
 	printReport(c.stdout, r)
 	return exit, nil
+}
+
+// tell adds a change that has not ended, and gives the exit status.
+func (r *report) tell(u *plan.Unfinished, exit int) int {
+	if left, waits := u.Waits(); waits {
+		r.Waiting = &waiting{u.Command, int((left + time.Second - 1) / time.Second)}
+		return exit
+	}
+	r.Unfinished = u.Command
+	return notAsked
 }
 
 // worse joins the exit status of several bridges: one that is not up counts
@@ -85,7 +129,10 @@ func printJSON(w io.Writer, v any) error {
 
 func printReport(w io.Writer, r report) {
 	if r.Unfinished != "" {
-		wrap(w, "unfinished", strings.Fields(r.Unfinished+" was cut short; the next start or stop takes it back"), " ")
+		wrap(w, "unfinished", strings.Fields(r.Unfinished+" did not end; xbr-script recover takes it back, and so does the next start or stop"), " ")
+	}
+	if r.Waiting != nil {
+		wrap(w, "waiting", strings.Fields(fmt.Sprintf("%s is put back in %d s, unless you give: xbr-script confirm", r.Waiting.Command, r.Waiting.SecondsLeft)), " ")
 	}
 	for _, st := range r.Bridges {
 		printBridge(w, st)

@@ -10,7 +10,7 @@ import (
 const nextOption = "--next"
 
 // commands is every command.
-var commands = []Command{Start, Stop, Status}
+var commands = []Command{Start, Stop, Status, Recover, Confirm}
 
 // option is a word that is not a key and not a command.
 type option struct {
@@ -32,7 +32,7 @@ var options = []option{
 	{nextOption, false, nil}, // readArgs sees to it
 }
 
-const usage = "usage: xbr-script start|stop|status [key=value ...] [--next key=value ...]"
+const usage = "usage: xbr-script start|stop|status [key=value ...] [--next key=value ...], or recover|confirm"
 
 // findOption is the option of that name, or nil.
 func findOption(name string) *option {
@@ -96,7 +96,7 @@ func readArg(req *Request, g *group, word string) error {
 		return misread(quote(word), "it is neither a command nor key=value",
 			didYouMean(word, vocabulary(), "commands are "+list(commandNames())+"; a key touches its value, as in netdev=eth0"))
 	}
-	if f := g.add(word, perBridge, hostWide, argsOnly); f != nil {
+	if f := g.add(word, perBridge, hostWide, manner, argsOnly); f != nil {
 		return misread(quote(word), f.reason, f.hint)
 	}
 	return nil
@@ -134,7 +134,7 @@ func checkParts(groups []*group) error {
 	}
 	if fileNamed(groups) != "" && (named > 0 || len(groups) > 1) {
 		return refused("cannot take bridges from both config= and the command line",
-			"the keys that go with config= are: "+list(keyNames(hostWide)))
+			"the keys that go with config= are: "+list(keyNames(hostWide, manner))+", confirm")
 	}
 	if len(groups) == 1 || named == len(groups) {
 		return nil
@@ -150,8 +150,20 @@ func checkOptions(req *Request) error {
 	if req.JSON && !status {
 		return refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with status")
 	}
-	if req.DryRun && status {
-		return refused("cannot use --dry-run with status", "status changes nothing; --dry-run goes with start and stop")
+	if req.DryRun && (status || req.Command == Confirm) {
+		return refused(fmt.Sprintf("cannot use --dry-run with %s", req.Command),
+			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.Command))
+	}
+	return nil
+}
+
+// alone refuses keys with a command that takes none.
+func alone(req *Request, groups []*group) error {
+	for _, g := range groups {
+		if len(g.values) > 0 || len(groups) > 1 {
+			return refused(fmt.Sprintf("cannot use keys with %s", req.Command),
+				fmt.Sprintf("%s is about the last change, whatever bridges it was of", req.Command))
+		}
 	}
 	return nil
 }

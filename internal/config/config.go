@@ -1,5 +1,10 @@
 package config
 
+import (
+	"net/netip"
+	"time"
+)
+
 // Command is what to do.
 type Command string
 
@@ -8,7 +13,14 @@ const (
 	Start  Command = "start"
 	Stop   Command = "stop"
 	Status Command = "status"
+	// Recover takes back a change that was cut short, or that waits to be
+	// confirmed, and Confirm has the latter stay.
+	Recover Command = "recover"
+	Confirm Command = "confirm"
 )
+
+// takesKeys says whether the command is about bridges.
+func (c Command) takesKeys() bool { return c != Recover && c != Confirm }
 
 // Bridge is one bridge as asked for; a nil or empty field was not given.
 type Bridge struct {
@@ -30,10 +42,15 @@ func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 // Request is a whole command line with its file read.
 type Request struct {
 	Command   Command
-	Bridges   []Bridge // at least one, unless Help or Version
+	Bridges   []Bridge // at least one, unless Help, Version, Recover or Confirm
 	Given     bool     // false: no key and no file said anything; Bridges is then a single zero Bridge
 	File      string   // the file that the bridges were read from, "" if none
 	IPForward *bool    // ip_forward=, host-wide; nil: leave alone
+
+	Wait    *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
+	NoCheck bool           // check=no: do not ask whether hosts can be reached
+	Check   netip.Addr     // check=ADDRESS: a host that must stay within reach; not valid: none
+	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
 }
@@ -58,6 +75,12 @@ func Parse(args []string, src Source) (*Request, error) {
 	}
 	if err := checkOptions(req); err != nil {
 		return nil, err
+	}
+	if !req.Command.takesKeys() {
+		if err := alone(req, groups); err != nil {
+			return nil, err
+		}
+		return req, nil
 	}
 	groups, err = addFile(req, groups, src)
 	if err != nil {

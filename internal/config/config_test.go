@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 const defaultFile = "/etc/xen/xbr-script.conf"
@@ -140,6 +142,16 @@ func TestParse(t *testing.T) {
 			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(1)}}}},
 		{"a host-wide key keeps the default file out", "start ip_forward=1", files{defaultFile: "netdev=eth7"},
 			Request{Command: Start, Given: true, IPForward: yes(), Bridges: []Bridge{{}}}},
+		{"how to go about it says nothing of the network", "start confirm=60 check=no", files{defaultFile: "netdev=eth7\nwait=20"},
+			Request{Command: Start, Given: true, File: defaultFile, Bridges: []Bridge{{NetDev: "eth7"}},
+				Confirm: time.Minute, NoCheck: true, Wait: new(20 * time.Second)}},
+		{"nothing but how to go about it", "stop wait=0 check=2001:db8::1", nil,
+			Request{Command: Stop, Bridges: []Bridge{{}}, Wait: new(time.Duration(0)), Check: netip.MustParseAddr("2001:db8::1")}},
+		{"the command line counts before the file", "stop wait=5 config=f", files{"f": "wait=20\ncheck=192.0.2.1\nvifnum=1"},
+			Request{Command: Stop, Given: true, File: "f", Bridges: []Bridge{{VifNum: new(1)}},
+				Wait: new(5 * time.Second), Check: netip.MustParseAddr("192.0.2.1")}},
+		{"recover takes no file", "recover -n", files{defaultFile: "netdev=eth7"}, Request{Command: Recover, DryRun: true}},
+		{"confirm", "confirm", nil, Request{Command: Confirm}},
 		{"config= keeps the default file out", "start config=f", files{defaultFile: "netdev=eth7", "f": "vifnum=1"},
 			Request{Command: Start, Given: true, File: "f", Bridges: []Bridge{{VifNum: new(1)}}}},
 	}
@@ -169,7 +181,7 @@ func TestWrappers(t *testing.T) {
 		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", nil, false}},
 	}
 	unread := files{defaultFile: "bridge=other"}
-	for _, command := range commands {
+	for _, command := range []Command{Start, Stop, Status} {
 		for _, call := range calls {
 			line := string(command) + " " + call.line
 			got, err := Parse(strings.Fields(line), unread.source())

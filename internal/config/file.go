@@ -2,9 +2,11 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -44,7 +46,20 @@ func addFile(req *Request, groups []*group, src Source) ([]*group, error) {
 		return groups, nil // all of it commented out: as good as none
 	}
 	req.File = name
-	return append(groups, lines...), nil
+	return append(groups, overridden(groups, lines)...), nil
+}
+
+// overridden takes from the lines of a file what the command line says of how
+// to go about it: a file says what is usual.
+func overridden(args, lines []*group) []*group {
+	for _, name := range keyNames(manner) {
+		if slices.ContainsFunc(args, func(g *group) bool { return g.values[name] != "" }) {
+			for _, l := range lines {
+				delete(l.values, name)
+			}
+		}
+	}
+	return lines
 }
 
 // fileNamed is the value of config=, "" if it was not given.
@@ -79,7 +94,7 @@ func parseFile(name string, data []byte) ([]*group, error) {
 		if f := g.addLine(string(line)); f != nil {
 			return nil, misread(g.where, f.reason, f.hint)
 		}
-		if !g.empty() {
+		if len(g.values) > 0 {
 			groups = append(groups, g)
 		}
 	}
@@ -101,13 +116,13 @@ func (g *group) addLine(line string) *fault {
 		if k, ok := findKey(name); ok && k.scope == argsOnly {
 			return &fault{name + "= belongs on the command line", fileGrammar}
 		}
-		if f := g.add(word, perBridge, hostWide); f != nil {
+		if f := g.add(word, perBridge, hostWide, manner); f != nil {
 			return f
 		}
 		k, _ := findKey(name)
 		has[k.scope] = name
 	}
-	if host := has[hostWide]; host != "" && has[perBridge] != "" {
+	if host := cmp.Or(has[hostWide], has[manner]); host != "" && has[perBridge] != "" {
 		return &fault{host + "= is for the whole host", "give " + host + "= a line of its own"}
 	}
 	if has[perBridge] != "" && !g.namesBridge() {

@@ -44,8 +44,10 @@ func (g *group) add(word string, scopes ...scope) *fault {
 	return nil
 }
 
-// empty tells whether the group says nothing at all.
-func (g *group) empty() bool { return len(g.values) == 0 }
+// empty tells whether the group says nothing of the network.
+func (g *group) empty() bool {
+	return !slices.ContainsFunc(keyNames(perBridge, hostWide), func(name string) bool { return g.values[name] != "" })
+}
 
 // namesBridge tells whether anything is said of a bridge.
 func (g *group) namesBridge() bool {
@@ -84,14 +86,16 @@ func combine(req *Request, groups []*group) error {
 		g.store(setting{req, &req.Bridges[i]}, perBridge)
 	}
 	for _, g := range groups {
-		g.store(setting{req, nil}, hostWide)
+		for _, of := range []scope{hostWide, manner, argsOnly} {
+			g.store(setting{req, nil}, of)
+		}
 	}
 	return nil
 }
 
 // agree refuses two groups that want different things of the one host.
 func agree(groups []*group) error {
-	for _, name := range keyNames(hostWide) {
+	for _, name := range keyNames(hostWide, manner, argsOnly) {
 		var first *group
 		for _, g := range groups {
 			value := g.values[name]

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // scope is where a key may stand.
@@ -11,7 +13,8 @@ type scope int
 const (
 	perBridge scope = iota // said of one bridge
 	hostWide               // said of the whole host; in a file, on a line of its own
-	argsOnly               // host-wide, and not in a file
+	manner                 // how to go about it; host-wide, but says nothing of the network itself
+	argsOnly               // as manner, and not in a file
 )
 
 // setting is what a key's value goes into.
@@ -40,6 +43,9 @@ var keys = []key{
 	{"antispoof", perBridge, false, "antispoof is yes or no", setAntiSpoof},
 	{"guests", perBridge, false, "guests is rules (the default) or allow", setGuests},
 	{"ip_forward", hostWide, false, "ip_forward is 0 or 1", setIPForward},
+	{"wait", manner, false, "wait is a number of seconds from 0 to 600, such as wait=10", setWait},
+	{"check", manner, false, "check is no, or the IP address of a host that answers, such as check=192.0.2.1", setCheck},
+	{"confirm", argsOnly, false, "confirm is a number of seconds from 0 (do not wait) to 86400, such as confirm=60", setConfirm},
 	{"config", argsOnly, false, "config is the name of a file", setFile},
 }
 
@@ -110,6 +116,41 @@ func setIPForward(s setting, value string) *fault {
 	on, err := either(value, "0", "1")
 	s.req.IPForward = &on
 	return err
+}
+
+// Bounds of times.
+const (
+	maxWait    = 600
+	maxConfirm = 24 * 60 * 60
+)
+
+func setWait(s setting, value string) *fault {
+	n, err := number(value, maxWait)
+	wait := time.Duration(n) * time.Second
+	s.req.Wait = &wait
+	return err
+}
+
+func setConfirm(s setting, value string) *fault {
+	n, err := number(value, maxConfirm)
+	s.req.Confirm = time.Duration(n) * time.Second
+	return err
+}
+
+func setCheck(s setting, value string) *fault {
+	s.req.NoCheck = value == "no"
+	if s.req.NoCheck {
+		return nil
+	}
+	addr, err := netip.ParseAddr(value)
+	s.req.Check = addr
+	switch {
+	case err != nil:
+		return wrong(value, "is neither no nor an IP address")
+	case addr.Zone() != "" || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() || addr.Is6() && addr.IsLinkLocalUnicast():
+		return wrong(value, "is no address of one host elsewhere")
+	}
+	return nil
 }
 
 // setFile takes any name: the system says best what is wrong with it.

@@ -49,11 +49,7 @@ func Read(c *rtnl.Conn) (*Host, error) {
 	if err := h.readLinks(c); err != nil {
 		return nil, err
 	}
-	dumps := []struct {
-		into *[]rtnl.Msg
-		typ  uint16
-		body []byte
-	}{
+	err := h.dump(c.Dump, []dump{
 		{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6)},
@@ -62,19 +58,61 @@ func Read(c *rtnl.Conn) (*Host, error) {
 		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
 		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
 		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
+	})
+	return h, err
+}
+
+// ReadOn is what stands on one interface only: addresses, routes, neighbours
+// and nexthops, nothing of an interface that is gone.
+func ReadOn(c *rtnl.Conn, index int) (*Host, error) {
+	h := &Host{}
+	on := rtnl.U32Bytes(uint32(index))
+	routes := func(af uint8) []byte {
+		return rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: family(af)}.With(unix.RTA_OIF, on).Body
 	}
+	neighs := func(req []byte) []byte {
+		return rtnl.Msg{Type: unix.RTM_NEWNEIGH, Body: req}.With(unix.NDA_IFINDEX, on).Body
+	}
+	addrs := make([]byte, unix.SizeofIfAddrmsg)
+	copy(addrs[4:], on)
+	nexthops := rtnl.Msg{Type: unix.RTM_NEWNEXTHOP, Body: make([]byte, 8)}.With(unix.NHA_OIF, on).Body
+	err := h.dump(c.DumpOnly, []dump{
+		{&h.Addrs, unix.RTM_GETADDR, addrs},
+		{&h.Routes, unix.RTM_GETROUTE, routes(unix.AF_INET)},
+		{&h.Routes, unix.RTM_GETROUTE, routes(unix.AF_INET6)},
+		{&h.Neighs, unix.RTM_GETNEIGH, neighs(family(unix.AF_INET))},
+		{&h.Neighs, unix.RTM_GETNEIGH, neighs(family(unix.AF_INET6))},
+		{&h.Neighs, unix.RTM_GETNEIGH, neighs(proxies(unix.AF_INET))},
+		{&h.Neighs, unix.RTM_GETNEIGH, neighs(proxies(unix.AF_INET6))},
+		{&h.Nexthops, unix.RTM_GETNEXTHOP, nexthops},
+	})
+	return h, err
+}
+
+// dump is a request for one kind of objects and where they go.
+type dump struct {
+	into *[]rtnl.Msg
+	typ  uint16
+	body []byte
+}
+
+// dump carries out the requests and notes when that was.
+func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) error {
 	for _, d := range dumps {
-		msgs, err := c.Dump(d.typ, d.body)
+		msgs, err := ask(d.typ, d.body)
 		if errors.Is(err, unix.EOPNOTSUPP) {
 			continue // a kernel without IPv6, or without nexthop objects (before 5.3)
 		}
+		if errors.Is(err, unix.ENODEV) {
+			continue // asked for an interface that is gone
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		*d.into = append(*d.into, msgs...)
 	}
 	h.At = boottime.Now()
-	return h, nil
+	return nil
 }
 
 // family begins a request: struct rtmsg and struct ndmsg are of one size and

@@ -214,6 +214,17 @@ func (r *Runner) Unfinished() (*Unfinished, error) {
 	return u, nil
 }
 
+// Commands are the shell commands that Recover stands for.
+func (u *Unfinished) Commands() []string {
+	var back Plan
+	for i, s := range Reverse(u.Steps[:u.Begun]) {
+		if !u.Undone[u.Begun-1-i] {
+			back.Add(s)
+		}
+	}
+	return back.Commands()
+}
+
 // Recover takes an unfinished change back. The error is nil, or a *Failed
 // that says what is left.
 func (r *Runner) Recover(u *Unfinished) error {

@@ -72,7 +72,7 @@ func (s *nd) ask(target netip.Addr) error {
 	p := make([]byte, 8, 32)
 	p[0] = solicitation // the kernel fills the checksum in
 	p = append(p, to[:]...)
-	p = append(append(p, 1, 1), s.link.HardwareAddr...) // who asks: who does not know it does not answer otherwise
+	p = append(append(p, 1, 1), s.link.HardwareAddr...)   // who asks: who does not know it does not answer otherwise
 	group := netip.MustParseAddr("ff02::1:ff00:0").As16() // its solicited-node group
 	copy(group[13:], to[13:])
 	return unix.Sendto(s.sock, p, 0, &unix.SockaddrInet6{Addr: group, ZoneId: uint32(s.link.Index)})

@@ -284,3 +284,49 @@ func dumpEnd(h unix.NlMsghdr, body []byte, interrupted bool) error {
 	}
 	return nil
 }
+
+// Events is a socket on which the kernel tells of changes.
+type Events struct {
+	fd  int
+	buf []byte
+}
+
+// Subscribe opens a socket for the changes of one group (RTNLGRP_…).
+func Subscribe(group int) (*Events, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("netlink socket: %w", err)
+	}
+	e := &Events{fd, make([]byte, readBytes)}
+	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group)
+	}
+	if err != nil {
+		_ = e.Close()
+		return nil, fmt.Errorf("netlink socket: %w", err)
+	}
+	return e, nil
+}
+
+// Close ends the subscription.
+func (e *Events) Close() error { return unix.Close(e.fd) }
+
+// Wait returns when something has changed since the last call, or the limit
+// is over: the caller has to look what it was. It counts as a change that
+// events were lost.
+func (e *Events) Wait(limit time.Duration) error {
+	fds := []unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, int(limit/time.Millisecond)+1); err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("netlink poll: %w", err)
+	}
+	for {
+		_, _, err := unix.Recvfrom(e.fd, e.buf, 0)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return nil
+		case err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS):
+			return fmt.Errorf("netlink receive: %w", err)
+		}
+	}
+}

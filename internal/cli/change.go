@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"xbr-script/bridge"
+	"xbr-script/internal/boottime"
+)
+
+// tries bounds how often a call begins anew because somebody else changed the
+// host before it could.
+const tries = 5
+
+// fresh is how old a snapshot may be that a plan is made from.
+const fresh = 100 * time.Millisecond
+
+// change carries out start or stop.
+func (c *call) change(ctx context.Context) error {
+	if err := c.settle(); err != nil {
+		return err
+	}
+	var lines []string
+	var err error
+	for try := 0; try < tries; try++ {
+		lines, err = c.attempt(ctx)
+		if !errors.Is(err, bridge.ErrChanged) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		say(c.stdout, l)
+	}
+	return nil
+}
+
+// attempt is one try at start or stop.
+func (c *call) attempt(ctx context.Context) (lines []string, err error) {
+	p, lines, err := c.lookAndPlan()
+	if err != nil || len(p.Steps) == 0 {
+		return lines, err
+	}
+	c.warnOfNetRoot()
+	w := c.watch(ctx)
+	if boottime.Now()-c.host.At > fresh {
+		if p, lines, err = c.lookAndPlan(); err != nil || len(p.Steps) == 0 {
+			return lines, err
+		}
+	}
+	p.Checks = append(p.Checks, w.checks()...)
+	if c.req.Confirm == 0 {
+		return lines, c.runner().Run(ctx, p)
+	}
+	t, err := startTimer()
+	if err != nil {
+		return nil, err
+	}
+	defer t.leave()
+	r := c.runner()
+	if err := r.Run(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := t.arm(); err != nil {
+		return nil, c.takeBack(r, err)
+	}
+	return append(lines, c.waitsText()), nil
+}
+
+// dryRun prints the plan as a script.
+func (c *call) dryRun() error {
+	commands, nothing, err := c.commands()
+	if err != nil {
+		return err
+	}
+	if len(commands) == 0 {
+		say(c.stdout, "# nothing to do: "+strings.Join(nothing, "; "))
+	}
+	for _, line := range commands {
+		say(c.stdout, line)
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// warnOfNetRoot says that the disks are on the network, which may pause, and
+// loads the whole program into memory: a page that had to be read from there
+// while the NIC is off would never come.
+func (c *call) warnOfNetRoot() {
+	mounts, _ := os.ReadFile("/proc/self/mountinfo") // unreadable: there is nothing to say
+	text := netRoot(string(mounts), filepath.Join("/sys/class/iscsi_connection", "*"))
+	if text == "" {
+		return
+	}
+	say(c.stderr, "xbr-script: "+text+": programs that read from it may pause while the network card moves")
+	_ = unix.Mlockall(unix.MCL_CURRENT) // without it things are as they are for everybody
+}
+
+// netFS are file systems on other hosts.
+var netFS = map[string]bool{
+	"nfs": true, "nfs4": true, "cifs": true, "smb3": true, "ceph": true, "9p": true, "afs": true, "gfs2": true, "ocfs2": true, "fuse.glusterfs": true,
+}
+
+// netRoot says where the root file system is if that is on the network, or
+// that there are disks by iSCSI. mounts is as in proc(5), mountinfo.
+func netRoot(mounts, iscsi string) string {
+	for line := range strings.Lines(mounts) {
+		before, after, _ := strings.Cut(line, " - ")
+		m, fs := strings.Fields(before), strings.Fields(after)
+		if len(m) < 5 || len(fs) < 2 || m[4] != "/" {
+			continue
+		}
+		if netFS[fs[0]] || strings.HasPrefix(fs[1], "/dev/nbd") {
+			return fmt.Sprintf("the root file system is on the network (%s, %s)", fs[1], fs[0])
+		}
+	}
+	if found, _ := filepath.Glob(iscsi); len(found) > 0 {
+		return "there are disks by iSCSI"
+	}
+	return ""
+}

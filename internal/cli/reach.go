@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/reach"
+)
+
+const (
+	// defaultWait is how long Xen's network-bridge waited for a link.
+	defaultWait = 10 * time.Second
+	// askLimit is how long hosts are asked before the change: who is slower
+	// than that is not missed after it.
+	askLimit = 500 * time.Millisecond
+	// askMost is the part of it in which all should have answered; after
+	// that, one of each link is enough.
+	askMost = 100 * time.Millisecond
+)
+
+// watch is what could be reached before a change: it must be possible after
+// it, too.
+type watch struct {
+	c     *call
+	wait  time.Duration
+	links []watched
+}
+
+// watched is the hosts that stand for one way into the network, of which one
+// must answer: those on one link, or the one that check= names.
+type watched struct {
+	name  string // for messages
+	nic   int    // the index of the NIC whose link must be up first; 0 if that is not known
+	hosts []reach.Host
+}
+
+// watch asks around before the change.
+func (c *call) watch(ctx context.Context) *watch {
+	w := &watch{c: c, wait: defaultWait}
+	if c.req.Wait != nil {
+		w.wait = *c.req.Wait
+	}
+	if c.req.NoCheck {
+		return w
+	}
+	asked := c.watched()
+	var hosts []reach.Host
+	for _, l := range asked {
+		hosts = append(hosts, l.hosts...)
+	}
+	answers := reach.Ask(ctx, hosts, askLimit, func(a reach.Answers, passed time.Duration) bool {
+		return passed > askMost && len(unreached(asked, a)) == 0
+	})
+	for _, l := range asked {
+		l.hosts = slices.DeleteFunc(l.hosts, func(h reach.Host) bool { return !answers[h] })
+		if len(l.hosts) > 0 {
+			w.links = append(w.links, l)
+		} else if l.nic == 0 {
+			say(c.stderr, fmt.Sprintf("xbr-script: %s does not answer now, so it will not be missed", l.name))
+		}
+	}
+	return w
+}
+
+// watched is whom to ask.
+func (c *call) watched() []watched {
+	var all []watched
+	for _, want := range c.wants {
+		dev := c.host.Name(want.NetDev)
+		if dev == nil || !dev.Running() {
+			continue
+		}
+		nic := dev
+		if p := c.host.Name(want.PDev); p != nil {
+			nic = p
+		}
+		if peers := reach.Peers(c.host, dev); len(peers) > 0 {
+			all = append(all, watched{want.NetDev, nic.Index, peers})
+		}
+	}
+	if a := c.req.Check; a.IsValid() {
+		all = append(all, watched{name: "check=" + a.String(), hosts: []reach.Host{{Addr: a}}})
+	}
+	return all
+}
+
+// unreached are those of which no host has answered.
+func unreached(links []watched, a reach.Answers) []watched {
+	return slices.DeleteFunc(slices.Clone(links), func(l watched) bool {
+		return slices.ContainsFunc(l.hosts, func(h reach.Host) bool { return a[h] })
+	})
+}
+
+// checks is the look after the change.
+func (w *watch) checks() []plan.Check {
+	if len(w.links) == 0 {
+		return nil
+	}
+	return []plan.Check{{Title: "reach the network any more", Do: w.check}}
+}
+
+// check waits for the links and asks again.
+func (w *watch) check(ctx context.Context) error {
+	begin := time.Now()
+	var nics []int
+	var hosts []reach.Host
+	for _, l := range w.links {
+		if l.nic != 0 {
+			nics = append(nics, l.nic)
+		}
+		hosts = append(hosts, l.hosts...)
+	}
+	down, err := host.AwaitCarrier(ctx, nics, w.wait)
+	if err != nil {
+		return err
+	}
+	answers := reach.Ask(ctx, hosts, max(w.wait-time.Since(begin), askLimit), func(a reach.Answers, _ time.Duration) bool {
+		return len(unreached(w.links, a)) == 0
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	missing := unreached(w.links, answers)
+	if len(missing) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, l := range missing {
+		texts = append(texts, l.text(slices.Contains(down, l.nic)))
+	}
+	return fmt.Errorf("%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait))
+}
+
+// text says what is missing.
+func (l watched) text(noLink bool) string {
+	names := map[string]bool{}
+	for _, h := range l.hosts {
+		names[h.String()] = true
+	}
+	who := strings.Join(slices.Sorted(maps.Keys(names)), ", ")
+	switch {
+	case l.nic == 0:
+		return who + " answered before and does not"
+	case noLink:
+		return l.name + " has no link"
+	}
+	return fmt.Sprintf("of the hosts on %s that answered before (%s) none does", l.name, who)
+}
+
+// lookAndPlan makes the plan for the host as it is now.
+func (c *call) lookAndPlan() (*plan.Plan, []string, error) {
+	if err := c.look(); err != nil {
+		return nil, nil, err
+	}
+	return c.plan()
+}
+

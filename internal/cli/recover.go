@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+)
+
+// settle sees to a change that did not end: one that was cut short, or not
+// confirmed in time, is taken back; one that waits to be confirmed must not be
+// disturbed.
+func (c *call) settle() error {
+	r := c.runner()
+	u, err := r.Unfinished()
+	if err != nil || u == nil {
+		return err
+	}
+	if left, waits := u.Waits(); waits {
+		return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
+			"cannot %s: %q waits to be confirmed, %s left", c.req.Command, u.Command, seconds(left))
+	}
+	return c.undo(r, u)
+}
+
+// undo takes an unfinished change back, and says so.
+func (c *call) undo(r *plan.Runner, u *plan.Unfinished) error {
+	_, waits := u.Waits()
+	why := "was cut short"
+	switch {
+	case waits:
+		why = "waited to be confirmed"
+	case u.Until != 0:
+		why = "was not confirmed in time"
+	}
+	say(c.stderr, fmt.Sprintf("xbr-script: taking back %q (pid %d), which %s", u.Command, u.PID, why))
+	return r.Recover(u)
+}
+
+// recover is the command of that name.
+func (c *call) recover() error {
+	r := c.runner()
+	u, err := r.Unfinished()
+	if err != nil {
+		return err
+	}
+	if u == nil {
+		say(c.stdout, "nothing to recover: no change was cut short, none waits to be confirmed")
+		return nil
+	}
+	if err := c.undo(r, u); err != nil {
+		return err
+	}
+	say(c.stdout, fmt.Sprintf("everything is as it was before %q", u.Command))
+	return nil
+}
+
+// confirm is the command of that name. Whoever gives it is there and has what
+// he wants: it may come late, too, as long as nothing was taken back.
+func (c *call) confirm() error {
+	r := c.runner()
+	u, err := r.Unfinished()
+	switch {
+	case err != nil:
+		return err
+	case u == nil:
+		return refusal.New("a change that was not confirmed in time has been put back; xbr-script status shows what is up",
+			"cannot confirm: no change waits for it")
+	case u.Until == 0:
+		return refusal.New("xbr-script recover puts everything back", "cannot confirm %q: it was cut short", u.Command)
+	}
+	if err := r.Accept(); err != nil {
+		return fmt.Errorf("cannot confirm %q: %w", u.Command, err)
+	}
+	say(c.stdout, fmt.Sprintf("confirmed: %q stays", u.Command))
+	return nil
+}
+
+// takeBack undoes a change that is done but for the timer that should watch
+// it.
+func (c *call) takeBack(r *plan.Runner, cause error) error {
+	u, err := r.Unfinished()
+	if err == nil && u != nil {
+		err = r.Recover(u)
+	}
+	var left *plan.Failed
+	if errors.As(err, &left) {
+		return &plan.Failed{Step: "arm the timer", Cause: cause, Left: left.Left}
+	}
+	if err != nil {
+		return err
+	}
+	return &plan.Failed{Step: "arm the timer", Cause: cause}
+}
+
+// waitsText tells that the change has to be confirmed.
+func (c *call) waitsText() string {
+	return fmt.Sprintf("this stays if within %s you give: xbr-script confirm", seconds(c.req.Confirm))
+}
+
+// seconds is a time for people, rounded up: what is left is never 0 s.
+func seconds(d time.Duration) string {
+	return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second)
+}
+
+// commands are what --dry-run prints; nothing says what comes instead if there
+// are none.
+func (c *call) commands() (commands, nothing []string, err error) {
+	if c.req.Command == config.Recover {
+		u, err := c.runner().Unfinished()
+		if err != nil || u == nil {
+			return nil, []string{"no change was cut short, none waits to be confirmed"}, err
+		}
+		return u.Commands(), []string{"all was taken back"}, nil
+	}
+	p, lines, err := c.lookAndPlan()
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.Commands(), lines, nil
+}

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/syslog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// A change with confirm= is watched by a process of its own, the timer, in a
+// session of its own: it survives the terminal and the call that made the
+// change. It is there before the first step, so it also takes back what a call
+// leaves that was killed on the way. A socket connects the two: the timer says
+// that it stands, the call that the change is done, the timer that it has seen
+// the journal. If instead the socket ends, the call has died or given up.
+
+// timerWord is the argument by which the program is called as a timer.
+const timerWord = "--timer"
+
+// timerPatience is how long the call waits for the timer's word.
+const timerPatience = 10 * time.Second
+
+// timer is the call's side.
+type timer struct{ sock *os.File }
+
+// startTimer starts the process and waits until it stands.
+func startTimer() (*timer, error) {
+	t, err := spawnTimer()
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the timer for confirm=: %w", err)
+	}
+	return t, nil
+}
+
+func spawnTimer() (*timer, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "timer"), os.NewFile(uintptr(fds[1]), "call")
+	defer func() { _ = theirs.Close() }()
+	t := &timer{ours}
+	cmd := exec.Command("/proc/self/exe") // this very program, even if its file is gone
+	cmd.Args = []string{"xbr-script", timerWord, strconv.Itoa(os.Getpid())}
+	cmd.Dir = "/"
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	if err == nil {
+		err = errors.Join(cmd.Process.Release(), t.hear())
+	}
+	if err != nil {
+		t.leave()
+		return nil, err
+	}
+	return t, nil
+}
+
+// hear waits for the timer's word.
+func (t *timer) hear() error {
+	if err := t.sock.SetReadDeadline(time.Now().Add(timerPatience)); err != nil {
+		return err
+	}
+	_, err := t.sock.Read(make([]byte, 1))
+	return err
+}
+
+// arm tells the timer that the change is done.
+func (t *timer) arm() error {
+	if _, err := t.sock.Write([]byte{0}); err != nil {
+		return err
+	}
+	return t.hear()
+}
+
+// leave ends the connection: if the timer is not armed, it looks whether there
+// is something to be taken back, and ends.
+func (t *timer) leave() { _ = t.sock.Close() }
+
+// runTimer is the timer itself. pid is that of the call.
+func runTimer(pid string) int {
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGTSTP)
+	// Who ends the timer ends the wait: nobody would put things back later.
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer stop()
+	sock := os.NewFile(3, "call")
+	parent, err := strconv.Atoi(pid)
+	if err != nil || sock == nil {
+		return badUsage
+	}
+	conn, err := rtnl.Dial()
+	if err != nil {
+		return failed
+	}
+	defer func() { _ = conn.Close() }()
+	c := &call{req: &config.Request{Command: config.Recover}, words: "xbr-script's timer for confirm=", stdout: &strings.Builder{}, stderr: &strings.Builder{}, conn: conn}
+	w := &waiter{c, parent}
+	_, err = sock.Write([]byte{0})
+	if err != nil {
+		return failed // the call is gone before it began
+	}
+	if _, err := sock.Read(make([]byte, 1)); err != nil {
+		return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.PID == parent })
+	}
+	u, err := c.runner().Unfinished()
+	if err != nil || u == nil || u.Until == 0 {
+		return failed // the call hears that the socket ends, and takes it back
+	}
+	until := u.Until
+	_, _ = sock.Write([]byte{0}) // if the call is gone its change has still to be confirmed
+	_ = sock.Close()
+	w.wait(ctx, until)
+	return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.Until == until })
+}
+
+// waiter is the timer at work.
+type waiter struct {
+	*call
+	parent int
+}
+
+// timerTick is how often the timer looks whether it is still needed.
+const timerTick = 200 * time.Millisecond
+
+// wait returns when the time is over, or the change was confirmed or taken
+// back.
+func (w *waiter) wait(ctx context.Context, until time.Duration) {
+	for ctx.Err() == nil {
+		u, err := w.runner().Unfinished()
+		if err == nil && (u == nil || u.Until != until) {
+			return
+		}
+		if u != nil {
+			left, waits := u.Waits()
+			if !waits {
+				return
+			}
+			sleep(ctx, min(left, timerTick))
+		} else {
+			sleep(ctx, timerTick)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// takeBack undoes the change if it is still the one.
+func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) int {
+	var lock *plan.Lock
+	for lock == nil {
+		var err error
+		lock, err = w.lock(context.WithoutCancel(ctx), lockWait)
+		if err != nil && !errors.As(err, new(*plan.Busy)) {
+			w.log(err.Error())
+			return failed
+		}
+	}
+	defer func() { _ = lock.Release() }()
+	r := w.runner()
+	u, err := r.Unfinished()
+	if err != nil {
+		w.log(err.Error())
+		return failed
+	}
+	if u == nil || !is(u) {
+		return done
+	}
+	if err := r.Recover(u); err != nil {
+		complain(w.stderr, err)
+		w.log(fmt.Sprint(w.stderr))
+		return failed
+	}
+	w.log(fmt.Sprintf("%q was not confirmed: everything is as it was before", u.Command))
+	return done
+}
+
+// log tells the system's log: there may be no terminal any more.
+func (w *waiter) log(text string) {
+	l, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_WARNING, "xbr-script")
+	if err != nil {
+		return // a system without one
+	}
+	defer func() { _ = l.Close() }()
+	for line := range strings.Lines(text) {
+		_ = l.Warning(strings.TrimSuffix(line, "\n"))
+	}
+}
