@@ -69,7 +69,7 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 		setLink(dev.Index, b.shape(like, addrGenNone)...),
 		setFlags(dev.Index, flags, carried|unix.IFF_UP),
 	))
-	undo := []plan.Op{b.gather(dev.Index, like.Index), b.batch(
+	undo := []plan.Op{b.batch(
 		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, b.shape(dev, dev.AddrGen)...),
 		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
 			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),

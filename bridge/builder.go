@@ -149,7 +149,7 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	return p, plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
-		Undo:  append([]plan.Op{b.gather(p.dev, like.Index)}, b.ops(delLink(p.dev))...),
+		Undo:  b.ops(delLink(p.dev)),
 	}
 }
 

@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -22,17 +23,20 @@ const (
 	unchangedKind = "unchanged"
 )
 
-// gather moves what is left on one interface to another: what came there since
-// the plan was made. Left alone is what the kernel makes by itself.
+// gather moves what has come to one interface since the plan was made to
+// another. What the kernel makes by itself is left alone.
 type gather struct {
-	From, To int
-	Names    rtnl.Names
-	Conn     *rtnl.Conn `json:"-"`
+	To    int
+	Known host.State // addresses and neighbours that are no news; its Index is where to look
+	Names rtnl.Names
+	Conn  *rtnl.Conn `json:"-"`
 }
 
-// gather is the operation that moves what is left.
-func (b *builder) gather(from, to int) plan.Op {
-	return &gather{from, to, b.batch().Names, b.conn}
+// gather is the operation that moves what is on the interface of that state
+// beyond the state.
+func (b *builder) gather(known host.State, to int) plan.Op {
+	known.Routes, known.Nexthops = nil, nil
+	return &gather{to, known, b.batch().Names, b.conn}
 }
 
 // Kind implements plan.Op.
@@ -43,13 +47,13 @@ func (*gather) Commands() []string { return nil }
 
 // Do implements plan.Op.
 func (g *gather) Do(undoing bool) error {
-	h, err := host.ReadOn(g.Conn, g.From)
+	h, err := host.ReadOn(g.Conn, g.Known.Index)
 	if err != nil {
 		return err
 	}
-	s := foreign(h.State(g.From))
+	s := g.news(h.State(g.Known.Index))
 	msgs := addStateMsgs(s.On(g.To))
-	msgs = append(msgs, restoreRoutes(h, s, g.To)...)
+	msgs = append(msgs, addRoutes(h, s, g.To)...)
 	msgs = append(msgs, delStateMsgs(s)...)
 	if len(msgs) == 0 {
 		return nil
@@ -58,26 +62,42 @@ func (g *gather) Do(undoing bool) error {
 	return b.Do(undoing)
 }
 
-// foreign is the part of a state that somebody made: not link-local addresses
-// and the kernel's own routes, and not neighbours, which are learnt anew.
-func foreign(s host.State) host.State {
-	f := host.State{Index: s.Index, Addrs4: s.Addrs4, Nexthops: s.Nexthops}
-	for _, a := range s.Addrs6 {
-		if a.Body[3] != unix.RT_SCOPE_LINK { // ifa_scope
-			f.Addrs6 = append(f.Addrs6, a)
+// news is the part of a state that somebody made lately: not link-local
+// addresses, the kernel's own routes and neighbours that can be learnt anew.
+func (g *gather) news(s host.State) host.State {
+	known := map[string]bool{}
+	for _, list := range [][]rtnl.Msg{g.Known.Addrs4, g.Known.Addrs6, g.Known.Neighs} {
+		for _, m := range list {
+			known[identity(m)] = true
 		}
 	}
-	for _, n := range s.Neighs {
-		if n.Fixed()[8]&unix.NUD_PERMANENT != 0 || n.Fixed()[10]&unix.NTF_PROXY != 0 { // ndm_state, ndm_flags
-			f.Neighs = append(f.Neighs, n)
-		}
+	return host.State{
+		Index:    s.Index,
+		Nexthops: s.Nexthops,
+		Addrs4:   rest(s.Addrs4, func(m rtnl.Msg) bool { return known[identity(m)] }),
+		Addrs6:   rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
+		Neighs:   rest(s.Neighs, func(m rtnl.Msg) bool { return known[identity(m)] || !forGood(m) }),
+		Routes:   rest(s.Routes, func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL }), // rtm_protocol
 	}
-	for _, r := range s.Routes {
-		if r.Fixed()[5] != unix.RTPROT_KERNEL || len(f.Addrs4)+len(f.Addrs6) > 0 {
-			f.Routes = append(f.Routes, r)
-		}
+}
+
+// rest is what is left without some.
+func rest(msgs []rtnl.Msg, without func(rtnl.Msg) bool) []rtnl.Msg {
+	return slices.DeleteFunc(slices.Clone(msgs), without)
+}
+
+// identity is what makes an address or a neighbour one and the same to the
+// kernel, whatever its flags are.
+func identity(m rtnl.Msg) string {
+	if m.Type == unix.RTM_NEWADDR {
+		return addrKey(m)
 	}
-	return f
+	return string(m.Get(unix.NDA_DST))
+}
+
+// forGood says whether a neighbour was entered by somebody.
+func forGood(m rtnl.Msg) bool {
+	return m.Fixed()[8]&unix.NUD_PERMANENT != 0 || m.Fixed()[10]&unix.NTF_PROXY != 0 // ndm_state, ndm_flags
 }
 
 // ErrChanged says that the host is not any more what the plan was made for:

@@ -27,7 +27,7 @@ func (m *move) offline() []plan.Step {
 	if up {
 		steps = append(steps, m.devUp(), m.awaitPort(true))
 	}
-	steps = append(steps, m.addState(m.state.On(dev), up), m.newRoutes(m.state, dev))
+	steps = append(steps, m.addState(m.state.On(dev), up, nic.Index), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
 
@@ -152,7 +152,7 @@ func (m *move) offlineBack() []plan.Step {
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state, up), m.newRoutes(there, nic.Index),
+	steps = append(steps, m.addState(m.state, up, dev), m.newRoutes(there, nic.Index),
 		m.revive(vlans), m.inet6(nic.Index))
-	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addState(there, nic.Up(), nic.Index).Reverse("take the addresses off "+m.s.VDev))
 }

@@ -42,13 +42,22 @@ func routeMsgs(h *host.Host, s host.State, to int, up, undoing bool) []rtnl.Msg 
 // keeps a route of which a leg leaves by another interface, and takes IPv6
 // addresses that went out of the routes that have them as their source.
 func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
-	r := newRewriter(h, s, to, true)
+	return newRewriter(h, s, to, true).restore(s)
+}
+
+// addRoutes is restoreRoutes to an interface that has routes of its own: those
+// that the kernel makes for addresses stay.
+func addRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
+	return newRewriter(h, s, to, false).restore(s)
+}
+
+func (r *rewriter) restore(s host.State) []rtnl.Msg {
 	r.remakeNexthops(s)
 	r.routes4(r.remake4)
 	r.finalAddrs6(s)
 	r.routes6(s.Routes, false, r.remake6)
 	for _, m := range s.Nexthops { // groups that had only members here are gone too
-		r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
+		r.add(m.Retarget(s.Index, r.to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
 	}
 	for _, m := range s.Routes {
 		if m.Get(rtaNhID) != nil && m.Family() == unix.AF_INET6 {

@@ -38,7 +38,7 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	}
 	p.Add(plan.Step{
 		Title: "take along what came to " + s.NetDev + " meanwhile",
-		Do:    []plan.Op{b.gather(s.nic.Index, pair.dev)},
+		Do:    []plan.Op{b.gather(host.State{Index: s.nic.Index}, pair.dev)},
 	})
 	p.Add(b.attach(guests, bridge))
 	return p.Steps, rec
@@ -72,7 +72,7 @@ func (m *move) live() []plan.Step {
 		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.rename(dev, m.s.NetDev),
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
-		m.addState(target, nic.Up()),
+		m.addState(target, nic.Up(), nic.Index),
 		m.hushNIC(),
 		m.enslave(),
 		m.moveRoutes(m.state, dev),

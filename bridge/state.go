@@ -17,12 +17,12 @@ const (
 
 // addState is the step that puts addresses and neighbours on an interface
 // beside those that the other has; up says whether it is switched on. Nothing
-// is routed over it yet.
-func (b *builder) addState(s host.State, up bool) plan.Step {
+// is routed over it yet. Undoing, what else has come to it goes to the other.
+func (b *builder) addState(s host.State, up bool, other int) plan.Step {
 	return plan.Step{
 		Title: "give " + b.names[s.Index] + " the addresses and neighbours",
 		Do:    append(b.ops(addStateMsgs(s)...), b.arrived(s, up)...),
-		Undo:  b.ops(delStateMsgs(s)...),
+		Undo:  append([]plan.Op{b.gather(s, other)}, b.ops(delStateMsgs(s)...)...),
 	}
 }
 

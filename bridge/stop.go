@@ -75,7 +75,7 @@ func (m *move) liveBack() []plan.Step {
 		m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
-	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addState(there, nic.Up(), nic.Index).Reverse("take the addresses off "+m.s.VDev))
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
@@ -128,7 +128,6 @@ func (m *move) resettle() plan.Step {
 // found as it was.
 func (m *move) removePair(rec *Record) plan.Step {
 	dev := *m.s.dev
-	dev.Index = m.s.nic.Index // where everything goes
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
 	if rec.FoundPair != nil {
 		return m.adoptPair(rec.FoundPair, &dev, m.settings, m.bridge, up).

@@ -55,6 +55,8 @@ type call struct {
 	antispoof *antispoof.Planner
 	forward   forward.Forward
 	wants     []bridge.Want
+
+	hook func(step int, after bool) error // plan.Runner's, for tests
 }
 
 // Run is the program. args begins with its name.
@@ -128,6 +130,9 @@ func complain(stderr io.Writer, err error) int {
 			hint = "this is left to be done by hand:\n  " + strings.Join(fail.Left, "\n  ") +
 				"\n  rm " + plan.JournalPath(runDir) + "   # when all is done"
 		}
+		if advice := (*advised)(nil); errors.As(err, &advice) {
+			hint += "; " + advice.hint
+		}
 	case errors.As(err, &bad):
 		hint = "look at the network with ip and brctl, put right what is not, then: rm " + bad.Path
 	case errors.As(err, &busy):
@@ -182,7 +187,7 @@ func (c *call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error
 
 func (c *call) runner() *plan.Runner {
 	r := &plan.Runner{
-		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds()), Command: c.words, Confirm: c.req.Confirm,
+		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds()), Command: c.words, Confirm: c.req.Confirm, Hook: c.hook,
 	}
 	if c.req.Verbose {
 		r.Trace = func(line string) { say(c.stderr, "+ "+line) }
@@ -241,4 +246,3 @@ func texts(outcomes []bridge.Outcome, why bool) []string {
 	}
 	return lines
 }
-

@@ -33,9 +33,12 @@ type watch struct {
 }
 
 // watched is the hosts that stand for one way into the network, of which one
-// must answer: those on one link, or the one that check= names.
+// must answer: those on one link, or the one that check= names. The hosts on a
+// link stand for two: a firewall that sees bridged packets stops an echo, but
+// not ARP.
 type watched struct {
 	name  string // for messages
+	ping  bool   // asked by echo though they are on the link
 	nic   int    // the index of the NIC whose link must be up first; 0 if that is not known
 	hosts []reach.Host
 }
@@ -81,13 +84,25 @@ func (c *call) watched() []watched {
 			nic = p
 		}
 		if peers := reach.Peers(c.host, dev); len(peers) > 0 {
-			all = append(all, watched{want.NetDev, nic.Index, peers})
+			all = append(all, watched{want.NetDev, false, nic.Index, peers}, watched{want.NetDev, true, nic.Index, echoes(peers)})
 		}
 	}
 	if a := c.req.Check; a.IsValid() {
 		all = append(all, watched{name: "check=" + a.String(), hosts: []reach.Host{{Addr: a}}})
 	}
 	return all
+}
+
+// echoes are the hosts as asked by an echo, which has no way to say on which
+// link it means a link-local address.
+func echoes(peers []reach.Host) []reach.Host {
+	var hosts []reach.Host
+	for _, p := range peers {
+		if !p.Addr.IsLinkLocalUnicast() {
+			hosts = append(hosts, reach.Host{Addr: p.Addr})
+		}
+	}
+	return hosts
 }
 
 // unreached are those of which no host has answered.
@@ -130,12 +145,32 @@ func (w *watch) check(ctx context.Context) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	return w.unreachable(missing, down)
+}
+
+// unreachable is the error for those that are missing; down are the NICs
+// without a link.
+func (w *watch) unreachable(missing []watched, down []int) error {
 	var texts []string
+	hint := "with check=no nobody is asked"
+	said := map[int]bool{}
 	for _, l := range missing {
+		if l.ping && said[l.nic] {
+			continue // no answer to ARP: it goes without saying
+		}
+		if l.ping {
+			hint = "a firewall that sees bridged packets may be in the way: let it accept what is forwarded, or sysctl -w net.bridge.bridge-nf-call-iptables=0"
+		}
+		said[l.nic] = true
 		texts = append(texts, l.text(slices.Contains(down, l.nic)))
 	}
-	return fmt.Errorf("%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait))
+	return &advised{fmt.Sprintf("%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait)), hint}
 }
+
+// advised is an error that comes with a hint.
+type advised struct{ text, hint string }
+
+func (a *advised) Error() string { return a.text }
 
 // text says what is missing.
 func (l watched) text(noLink bool) string {
@@ -150,7 +185,11 @@ func (l watched) text(noLink bool) string {
 	case noLink:
 		return l.name + " has no link"
 	}
-	return fmt.Sprintf("of the hosts on %s that answered before (%s) none does", l.name, who)
+	verb := "answered"
+	if l.ping {
+		verb = "answered a ping"
+	}
+	return fmt.Sprintf("of the hosts on %s that %s before (%s) none does", l.name, verb, who)
 }
 
 // lookAndPlan makes the plan for the host as it is now.
@@ -160,4 +199,3 @@ func (c *call) lookAndPlan() (*plan.Plan, []string, error) {
 	}
 	return c.plan()
 }
-
