@@ -27,13 +27,15 @@ func routeMsgs(h *host.Host, s host.State, to int, up, undoing bool) []rtnl.Msg 
 	r.routes4(move4)
 	r.finalAddrs6(s)
 	r.routes6(s.Routes, false, r.move6)
-	for _, m := range s.Nexthops {
-		if m.Uses(s.Index) { // a group keeps its members
-			r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
+	r.withStrays(s, func() {
+		for _, m := range s.Nexthops {
+			if m.Uses(s.Index) { // a group keeps its members
+				r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
+			}
 		}
-	}
-	r.gateways4(move4)
-	r.routes6(s.Routes, true, r.move6)
+		r.gateways4(move4)
+		r.routes6(s.Routes, true, r.move6)
+	})
 	return r.msgs
 }
 
@@ -56,16 +58,18 @@ func (r *rewriter) restore(s host.State) []rtnl.Msg {
 	r.routes4(r.remake4)
 	r.finalAddrs6(s)
 	r.routes6(s.Routes, false, r.remake6)
-	for _, m := range s.Nexthops { // groups that had only members here are gone too
-		r.add(m.Retarget(s.Index, r.to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
-	}
-	for _, m := range s.Routes {
-		if m.Get(rtaNhID) != nil && m.Family() == unix.AF_INET6 {
-			r.add(m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
+	r.withStrays(s, func() {
+		for _, m := range s.Nexthops { // groups that had only members here are gone too
+			r.add(m.Retarget(s.Index, r.to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
 		}
-	}
-	r.gateways4(r.remake4)
-	r.routes6(s.Routes, true, r.remake6)
+		for _, m := range s.Routes {
+			if m.Get(rtaNhID) != nil && m.Family() == unix.AF_INET6 {
+				r.add(m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
+			}
+		}
+		r.gateways4(r.remake4)
+		r.routes6(s.Routes, true, r.remake6)
+	})
 	r.sources6(s)
 	return r.msgs
 }

@@ -84,15 +84,20 @@ func run(args []string, version string, stdout, stderr io.Writer) int {
 		say(stdout, "xbr-script "+version)
 		return done
 	}
-	c := &call{
-		req: req, words: "xbr-script " + strings.Join(args[1:], " "), stdout: stdout, stderr: stderr,
-		store: bridge.Store{Dir: runDir}, antispoof: &antispoof.Planner{Dir: runDir}, forward: forward.Forward{Dir: runDir},
-	}
-	status, err := c.run()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	status, err := newCall(req, args[1:], stdout, stderr).run(ctx)
 	if err != nil {
 		return complain(stderr, err)
 	}
 	return status
+}
+
+func newCall(req *config.Request, args []string, stdout, stderr io.Writer) *call {
+	return &call{
+		req: req, words: "xbr-script " + strings.Join(args, " "), stdout: stdout, stderr: stderr,
+		store: bridge.Store{Dir: runDir}, antispoof: &antispoof.Planner{Dir: runDir}, forward: forward.Forward{Dir: runDir},
+	}
 }
 
 // readFile reads a configuration file, but not without end.
@@ -146,9 +151,7 @@ func complain(stderr io.Writer, err error) int {
 }
 
 // run carries out the command.
-func (c *call) run() (int, error) {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
+func (c *call) run(ctx context.Context) (int, error) {
 	conn, err := rtnl.Dial()
 	if err != nil {
 		return failed, err

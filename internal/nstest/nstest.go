@@ -151,3 +151,25 @@ func Script(t T, text string) string {
 	}
 	return out.String()
 }
+
+// Background starts a command in the namespace and ends it with the test.
+func Background(t B, name string, args ...string) {
+	helper(t)()
+	Guard(t)
+	cmd := exec.Command(name, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		<-ended
+	})
+}
+
+// B is a T that can clean up.
+type B interface {
+	T
+	Cleanup(func())
+}
