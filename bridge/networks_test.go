@@ -81,6 +81,13 @@ ip -6 route add 2001:db8:12::/48 dev eth0 metric 5
 ip -6 route append 2001:db8:12::/48 dev eth1 metric 5
 ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2
 ip -6 route add default via fe80::2 dev eth0 proto ra table 100
+ip route add 10.50.0.0/24 dev eth0
+ip route add 10.51.0.0/16 via 10.50.0.1
+ip route add 10.52.0.0/16 nexthop via 10.50.0.2 nexthop via 10.6.0.8
+ip route del 10.50.0.0/24 dev eth0
+ip -6 route add 2001:db8:50::/64 dev eth0
+ip -6 route add 2001:db8:51::/48 via 2001:db8:50::1
+ip -6 route del 2001:db8:50::/64 dev eth0
 
 ip nexthop add id 5 via 10.0.0.5 dev eth0
 ip nexthop add id 6 via 10.6.0.5 dev eth1

@@ -223,12 +223,15 @@ func (*arrive) Kind() string { return arriveKind }
 func (*arrive) Commands() []string { return nil }
 
 // Do implements plan.Op.
-func (a *arrive) Do(bool) error {
+func (a *arrive) Do(undoing bool) error {
 	req := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
 	req.Body[0], req.Body[4] = unix.AF_INET6, unix.RT_TABLE_LOCAL
 	req = req.With(unix.RTA_OIF, rtnl.U32Bytes(uint32(a.Index)))
 	for start := time.Now(); time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
 		routes, err := a.Conn.DumpOnly(unix.RTM_GETROUTE, req.Body)
+		if undoing && errors.Is(err, unix.ENODEV) {
+			return nil // the interface is gone
+		}
 		if err != nil {
 			return err
 		}

@@ -236,12 +236,18 @@ func (r *rewriter) move4(group []rtnl.Msg) {
 }
 
 // moveBack4 does as move4, however far that came: beside another interface's
-// route a replace could hit that one.
+// route a replace could hit that one, and may have done so if the NIC went away
+// with its own.
 func (r *rewriter) moveBack4(group []rtnl.Msg) {
 	if len(group) == 1 {
 		r.move4(group)
-	} else {
-		r.remake4(group)
+		return
+	}
+	r.remake4(group)
+	for _, m := range group {
+		if !r.isOurs(m) {
+			r.add(m.As(unix.RTM_NEWROUTE, appendFlags)) // refused if it is there
+		}
 	}
 }
 
@@ -366,7 +372,10 @@ func (r *rewriter) sources6(s host.State) {
 			continue
 		}
 		m = m.Settable()
-		r.add(m.Without(unix.RTA_PREFSRC).As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
+		bare := m.Without(unix.RTA_PREFSRC)
+		// The last is refused, as there is such a route, unless the one before
+		// it was because the address could not be brought back.
+		r.add(bare.As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), bare.As(unix.RTM_NEWROUTE, addFlags))
 	}
 }
 

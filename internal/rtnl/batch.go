@@ -36,7 +36,7 @@ func (b *Batch) Commands() []string {
 }
 
 // Do sends the messages. What is already as asked counts as done, and so
-// does, when undoing, a change to an interface that is gone.
+// does, when undoing, what has gone with an interface.
 func (b *Batch) Do(undoing bool) error {
 	msgs := aged(b.Msgs, boottime.Now()-b.At)
 	refused, err := b.Conn.Send(msgs)
@@ -45,9 +45,10 @@ func (b *Batch) Do(undoing bool) error {
 	}
 	var errs []error
 	var lines []string // rendered when the first is needed
+	l := losses{msgs: msgs, conn: b.Conn}
 	for _, e := range refused {
 		m := msgs[e.Index]
-		if already(m.Type, e.Errno) || undoing && undone(m, e.Errno) {
+		if already(m.Type, e.Errno) || undoing && (undone(m, e.Errno) || l.lost(m)) {
 			continue
 		}
 		if lines == nil {
@@ -94,6 +95,59 @@ func already(typ uint16, e unix.Errno) bool {
 // deleted.
 func undone(m Msg, e unix.Errno) bool {
 	return gone(e) || m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 && e == unix.EEXIST
+}
+
+// losses tells what of a batch cannot be because interfaces are gone: pulled
+// out, or deleted by somebody.
+type losses struct {
+	msgs []Msg
+	conn *Conn
+	gone map[int]bool // by index; nil until it is asked for
+}
+
+// lost says whether a message stands on an interface that is gone, or needs
+// something that does and so may be gone, too.
+func (l *losses) lost(m Msg) bool {
+	if l.gone == nil {
+		l.look()
+	}
+	for index := range l.gone {
+		if m.Uses(index) {
+			return true
+		}
+	}
+	return len(l.gone) > 0 && m.dependent()
+}
+
+// look finds out which interfaces of the batch are gone.
+func (l *losses) look() {
+	l.gone = map[int]bool{}
+	seen := map[int]bool{}
+	for _, m := range l.msgs {
+		m.eachIndex(func(b []byte) {
+			index := int(native.Uint32(b))
+			if index == 0 || seen[index] {
+				return
+			}
+			seen[index] = true
+			req := Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.Retarget(0, index)
+			if _, err := l.conn.Get(unix.RTM_GETLINK, req.Body); errors.Is(err, unix.ENODEV) {
+				l.gone[index] = true
+			}
+		})
+	}
+}
+
+// dependent says whether a message needs an object besides its interface: a
+// nexthop, or an address as the source.
+func (m Msg) dependent() bool {
+	switch m.Type {
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		return m.Get(rtaNhID) != nil || m.Get(unix.RTA_PREFSRC) != nil
+	case unix.RTM_NEWNEXTHOP:
+		return m.Get(unix.NHA_GROUP) != nil
+	}
+	return false
 }
 
 // gone says whether the refusal means that what the message is about does not

@@ -1,0 +1,96 @@
+package bridge_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+)
+
+// pullable is the rich host without a route elsewhere that has an address of
+// the NIC as its source: the kernel lets it keep that one, but does not accept
+// it anew.
+var pullable = network{"pullable", strings.Replace(rich.script, "ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2\n", "", 1), rich.wants}
+
+// TestUnplugged takes the NIC away before each step of start and of stop, as
+// when somebody pulls it out of its slot. The call fails, and leaves what would
+// be left if the NIC had gone while nobody was at work: nothing of dom0's on
+// it, and for start nothing of the bridge.
+func TestUnplugged(t *testing.T) {
+	cases := 0
+	for _, start := range []bool{true, false} {
+		for _, live := range []bool{true, false} {
+			t.Run(verb(start)+" "+renaming(live), func(t *testing.T) {
+				l := newLab(t, pullable, live)
+				if !start {
+					l.mustRun(true)
+				}
+				steps := len(l.plan(start).Steps)
+				var want nstest.State
+				for i := range steps {
+					if i > 0 {
+						l = newLab(t, pullable, live)
+						if !start {
+							l.mustRun(true)
+						}
+					} else if start {
+						want = without(t)
+					}
+					cases++
+					l.unplug(start, i, want)
+				}
+			})
+		}
+	}
+	t.Logf("%d cases", cases)
+}
+
+// without is the state of the rich host when its NIC is gone.
+func without(t *testing.T) (s nstest.State) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { // a namespace of its own
+		defer close(done)
+		newLab(t, pullable, true)
+		nstest.Run(t, "ip", "link", "del", "lan0")
+		nstest.Rest(t)
+		s = nstest.ReadState(t)
+	}()
+	<-done
+	return s
+}
+
+// unplug is one case.
+func (l *lab) unplug(start bool, at int, want nstest.State) {
+	l.t.Helper()
+	pl := l.plan(start)
+	title := fmt.Sprintf("step %d, %s", at, pl.Steps[at].Title)
+	r := l.runner()
+	r.Hook = func(step int, after bool) error {
+		if step == at && !after {
+			nstest.Run(l.t, "ip", "link", "del", "lan0")
+		}
+		return nil
+	}
+	err := r.Run(l.t.Context(), pl)
+	var failed *plan.Failed
+	if !errors.As(err, &failed) {
+		l.t.Errorf("%s: it ended with %v", title, err)
+		return
+	}
+	if len(failed.Left) > 0 {
+		l.t.Errorf("%s: %v, left:\n%s", title, err, strings.Join(failed.Left, "\n"))
+	}
+	if left := l.journals(); len(left) > 0 && len(failed.Left) == 0 {
+		l.t.Errorf("%s: the journal is still there", title)
+	}
+	if !start {
+		return // the bridge stands, with what it had
+	}
+	if d := nstest.Settled(l.t, want, nstest.Whole); d != "" {
+		l.t.Errorf("%s: the host is not as one without the NIC:\n%s", title, d)
+	}
+}
