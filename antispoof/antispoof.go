@@ -102,7 +102,7 @@ func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.S
 	case len(on)+len(off) == 0:
 		return nil, nil, nil
 	case len(on) == 0 && !slices.ContainsFunc(off, recorded):
-		return p.leftovers(off)
+		return p.leftovers(records, off)
 	}
 	s, err := p.survey(records, append(slices.Clone(on), off...))
 	if err != nil {
@@ -116,8 +116,8 @@ func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.S
 
 // leftovers looks for chains of bridges that no record tells of, where there
 // is an iptables at all.
-func (p *Planner) leftovers(bridges []Bridge) ([]plan.Step, []string, error) {
-	s, err := p.survey(map[string]*record{}, bridges)
+func (p *Planner) leftovers(records map[string]*record, bridges []Bridge) ([]plan.Step, []string, error) {
+	s, err := p.survey(records, bridges)
 	if err != nil {
 		return nil, nil, nil // nothing is known to be there, and nothing wanted
 	}
