@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -116,6 +117,9 @@ func macDifference(l *host.Link) []difference {
 
 // repair plans what a network that is up lacks: nothing, as a rule.
 func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
+	if taken, err := p.nameTaken(s); taken || err != nil {
+		return Outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
+	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
 		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+m.Name+" netdev="+s.NetDev,
 			"cannot put %s into %s: its card %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
@@ -134,6 +138,19 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
 		pl.Add(plan.Step{Title: "mend that " + d.text, Do: b.ops(d.do...), Undo: b.ops(d.undo...)})
 	}
 	return Outcome{s.Want, true, s.Bridge + " was up in part, mended: " + strings.Join(texts, "; ")}, nil
+}
+
+// nameTaken says whether what has the NIC's second name is something else: no
+// part of the bridge is there, and start has not made it.
+func (p *Planner) nameTaken(s site) (bool, error) {
+	if s.nic.Name != s.PDev {
+		return true, nil
+	}
+	if s.dev == nil || s.port != nil {
+		return false, nil
+	}
+	rec, err := p.Store.Load(s.Bridge)
+	return rec == nil, err
 }
 
 // args is how this bridge is named on the command line.

@@ -111,13 +111,18 @@ func (s *site) checkAbove(h *host.Host) error {
 
 // checkNames looks whether the names that start gives are free.
 func (s *site) checkNames(h *host.Host) error {
-	if (s.dev == nil) != (s.port == nil) {
-		taken := s.VIF
-		if s.dev != nil {
-			taken = s.VDev
+	for name, l := range map[string]*host.Link{s.VDev: s.dev, s.VIF: s.port, s.Bridge: s.br} {
+		if l != nil && l.Name != name {
+			return s.taken(name, l)
 		}
-		return refuse("use another vifnum=, or remove it: ip link del dev "+taken,
-			"cannot create %s and %s: there is an interface %s already", s.VDev, s.VIF, taken)
+	}
+	switch {
+	case s.dev == nil && s.port != nil && s.port.Master != 0:
+		return refuse("use another vifnum=", "cannot use vifnum=%d for %s: %s is a port of %s", s.VifNum, s.Bridge, s.VIF, h.Names().Of(s.port.Master))
+	case s.dev == nil && s.port != nil:
+		return s.taken(s.VIF, s.port)
+	case s.dev != nil && s.port == nil:
+		return s.taken(s.VDev, s.dev)
 	}
 	if s.dev == nil {
 		return nil
@@ -132,6 +137,19 @@ func (s *site) checkNames(h *host.Host) error {
 		return refuse("use another vifnum=", "cannot use %s: it has addresses of its own", s.VDev)
 	}
 	return nil
+}
+
+// taken refuses because an interface has a name that start has to give.
+func (s *site) taken(name string, l *host.Link) error {
+	if l.Name != name {
+		return refuse("take it off: ip link property del dev "+l.Name+" altname "+name,
+			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
+	}
+	hint := "use another vifnum=, or remove it: ip link del dev " + name
+	if name == s.PDev {
+		hint = "rename it: ip link set dev " + name + " name " + name + "-old"
+	}
+	return refuse(hint, "cannot use the name %s for %s: there is an interface %s already", name, s.Bridge, name)
 }
 
 func (s *site) checkBridge(h *host.Host) error {

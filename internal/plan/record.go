@@ -3,9 +3,10 @@ package plan
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
+
+	"xbr-script/internal/refusal"
 )
 
 // Load reads a record that a step of Keep wrote into v; found is false if
@@ -19,7 +20,7 @@ func Load(path string, v any) (found bool, err error) {
 		err = json.Unmarshal(data, v)
 	}
 	if err != nil {
-		return false, fmt.Errorf("cannot read the record %s: %w", path, err)
+		return false, refusal.Wrap(err, "stop can do without it, as far as what is there tells: rm "+path, "cannot read the record %s", path)
 	}
 	return true, nil
 }
