@@ -180,7 +180,7 @@ func (s *survey) first() error {
 			}
 		}
 	}
-	note, err := keep(s.hostPath(), s.host)
+	note, err := plan.Keep(s.hostPath(), s.host)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (s *survey) on(b Bridge) error {
 	if err != nil {
 		return err
 	}
-	note, err := keep(s.path(b.Name), rec)
+	note, err := plan.Keep(s.path(b.Name), rec)
 	s.plan.Add(step, note)
 	return err
 }
@@ -228,7 +228,7 @@ func (s *survey) off(b Bridge) error {
 		s.plan.Add(unguard(state.program, b).step("no longer guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
 	}
 	delete(s.records, b.Name)
-	note, err := keep(s.path(b.Name), nil)
+	note, err := plan.Keep(s.path(b.Name), nil)
 	s.plan.Add(note)
 	return err
 }
@@ -256,7 +256,7 @@ func (s *survey) end() error {
 		return nil
 	}
 	s.plan.Add(plan.Step{Title: "remove the tables that were not there before", Do: s.dropTables()})
-	note, err := keep(s.hostPath(), nil)
+	note, err := plan.Keep(s.hostPath(), nil)
 	s.plan.Add(note)
 	return err
 }
