@@ -81,9 +81,11 @@ func (d *dom0) bridge(n int) Bridge {
 		bridge fdb replace %[2]s dev vif0.%[1]d master static`, n, mac))
 	return Bridge{
 		Name: fmt.Sprintf("xenbr%d", n), NIC: fmt.Sprintf("peth%d", n), Port: fmt.Sprintf("vif0.%d", n), MAC: mac,
-		Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, byte(n), 0, 1}), netip.MustParseAddr(fmt.Sprintf("fd00:%d::1", n))},
+		Addrs: []netip.Prefix{prefix(fmt.Sprintf("10.%d.0.1/24", n)), prefix(fmt.Sprintf("fd00:%d::1/64", n))},
 	}
 }
+
+func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
 func yes(b Bridge) Bridge { w := true; b.Want = &w; return b }
 func no(b Bridge) Bridge  { w := false; b.Want = &w; return b }

@@ -79,7 +79,7 @@ func TestLive(t *testing.T) {
 		const rounds = 10
 		for i := range rounds {
 			more := s.b
-			more.Addrs = append([]netip.Addr{netip.AddrFrom4([4]byte{10, 9, 0, byte(i)})}, s.b.Addrs...)
+			more.Addrs = append([]netip.Prefix{prefix(fmt.Sprintf("10.9.%d.1/24", i))}, s.b.Addrs...)
 			s.start(yes(more))
 			nstest.Script(t, "iptables -A XBR-xenbr0 -s 192.0.2.9 -j DROP\nip6tables -A XBR-xenbr0 -s 2001:db8::9 -j DROP")
 			s.start(yes(s.b), yes(b))

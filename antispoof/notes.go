@@ -60,7 +60,7 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
 }
 
 // isGlobal6 says whether an address shows that IPv6 is in use.
-func isGlobal6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && !a.IsLinkLocalUnicast() }
+func isGlobal6(p netip.Prefix) bool { return p.Addr().Is6() && !p.Addr().IsLinkLocalUnicast() }
 
 // otherHolds names the program of the other back end if it has rules of which
 // packets could fall foul; "" if not.

@@ -116,11 +116,11 @@ func TestKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("xt_CT", "ip6t_eui64")
+	write("xt_CT", "xt_addrtype", "ip6t_eui64")
 	if !loaded("xt_physdev") {
 		d.refused("no physdev", yes(a), "has no xt_physdev")
 	}
-	write("xt_physdev", "xt_CT", "ip6t_eui64")
+	write("xt_physdev", "xt_CT", "xt_addrtype", "ip6t_eui64")
 	if _, _, err := d.planner.Start([]Bridge{yes(a)}); err != nil {
 		t.Error(err)
 	}
@@ -133,7 +133,7 @@ func TestKernel(t *testing.T) {
 		d.refused("no modules at all", yes(a), "built without br_netfilter")
 	}
 	// A module that is listed and cannot be loaded: that shows in doing.
-	write("xt_physdev", "xt_CT", "ip6t_eui64", "br_netfilter")
+	write("xt_physdev", "xt_CT", "xt_addrtype", "ip6t_eui64", "br_netfilter")
 	steps, _, err := d.planner.Start([]Bridge{yes(a)})
 	if err != nil {
 		t.Fatal(err)

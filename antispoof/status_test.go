@@ -1,6 +1,8 @@
 package antispoof
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +24,7 @@ func TestDamage(t *testing.T) {
 		{"all of raw was flushed", "ip6tables -t raw -F\nip6tables -t raw -X", "the chain XBR-xenbr0 of raw is missing"},
 		{"a rule is missing", "iptables -D XBR-xenbr0 -j DROP", "lacks: -j DROP"},
 		{"a rule was added", "iptables -I XBR-xenbr0 -j ACCEPT", "has another's rule: -j ACCEPT"},
-		{"an address is not looked after", "iptables -t raw -D XBR-xenbr0 -s 10.0.0.1 -j DROP", "lacks: -s 10.0.0.1/32 -j DROP"},
+		{"an address is not looked after", "iptables -t raw -D XBR-xenbr0 -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP", "lacks: -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP"},
 		{"another order", "iptables -D XBR-xenbr0 -j DROP\niptables -I XBR-xenbr0 -j DROP", "in another order"},
 		{"the jump twice", "iptables -I FORWARD -i xenbr0 -j XBR-xenbr0", "more than once"},
 		{"bridge filtering is off", "echo 0 >/sys/class/net/xenbr0/bridge/nf_call_iptables", "iptables does not see the packets that cross xenbr0: nf_call_iptables is off"},
@@ -225,8 +227,10 @@ func TestAddresses(t *testing.T) {
 		a := d.bridge(0)
 		d.start(yes(a))
 		more := a
-		more.Addrs = append(more.Addrs[:len(more.Addrs):len(more.Addrs)], ip("10.0.0.2"), ip("10.0.0.1"))
-		d.says("another address", more, "lacks: -s 10.0.0.2/32 -j DROP")
+		more.Addrs = slices.Concat(more.Addrs, []netip.Prefix{prefix("10.0.0.2/24")})
+		d.settled("another address of the same network", more)
+		more.Addrs = slices.Concat(more.Addrs, []netip.Prefix{prefix("10.7.0.2/16"), prefix("192.0.2.1/0")})
+		d.says("other addresses", more, "lacks: -s 10.7.0.0/16 -m addrtype --src-type LOCAL -j DROP; -s 192.0.2.1/32 ")
 		steps, _, err := d.planner.Start([]Bridge{more})
 		if err != nil {
 			t.Fatal(err)

@@ -146,7 +146,7 @@ func (s *survey) begin(b *Bridge) error {
 	}
 	b.routed = hasAddresses(b.Name)
 	fresh := &record{Bridge: *b, Style: s.script.styleOf(forward), Backend: ipt.backend(), Calls: calls(b.Name, s.families())}
-	fresh.Bridge.Addrs = slices.Concat(addresses(ipv4, b.Addrs), addresses(ipv6, b.Addrs))
+	fresh.Bridge.Addrs = slices.Concat(networks(ipv4, b.Addrs), networks(ipv6, b.Addrs))
 	if rec != nil {
 		fresh.Calls = rec.Calls
 	}
