@@ -2,12 +2,10 @@ package antispoof
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,13 +13,6 @@ import (
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 )
-
-// backends are the two kinds of iptables. Both stay side by side as
-// iptables-nft and iptables-legacy.
-var backends = []string{"nft", "legacy"}
-
-// long adds tests that take long.
-var long = flag.Bool("long", false, "run the tests that take long, too")
 
 const runDir = "/run/xbr-script"
 
@@ -38,7 +29,7 @@ type dom0 struct {
 func newDom0(t *testing.T, backend string) *dom0 {
 	t.Helper()
 	nstest.New(t)
-	useBackend(t, backend)
+	nstest.IPTables(t, backend)
 	nstest.Script(t, `
 		mkdir -p /run/scripts `+runDir+`
 		# As on a host without br_netfilter.
@@ -53,16 +44,6 @@ func newDom0(t *testing.T, backend string) *dom0 {
 		planner: &Planner{Dir: runDir, Scripts: "/run/scripts"},
 		runner:  &plan.Runner{Dir: runDir, Kinds: Kinds(), Command: "test"},
 	}
-}
-
-// useBackend makes iptables the one of that back end, here alone: the links
-// of Debian's alternatives are replaced by others.
-func useBackend(t *testing.T, backend string) {
-	t.Helper()
-	nstest.Script(t, strings.ReplaceAll(`
-		test -L /etc/alternatives/iptables
-		test -d /run/alternatives || { cp -a /etc/alternatives /run/alternatives; mount --bind /run/alternatives /etc/alternatives; }
-		for p in iptables ip6tables; do for s in "" -save -restore; do ln -sfn /usr/sbin/$p-BACKEND$s /run/alternatives/$p$s; done; done`, "BACKEND", backend))
 }
 
 // bridge makes a bridge with its NIC and dom0's port.
@@ -120,19 +101,11 @@ func (d *dom0) stop(bridges ...Bridge) []plan.Step {
 	return steps
 }
 
-// noise is what iptables-save prints that is no state: the time and counters.
-var noise = regexp.MustCompile(`(?m)^#.*\n|\[[0-9]+:[0-9]+\]`)
-
 // saved is both families' rules and what else antispoof changes.
 func (d *dom0) saved() string {
 	d.Helper()
-	var out strings.Builder
-	for _, name := range []string{"iptables", "ip6tables"} {
-		out.WriteString("== " + name + "\n" + nstest.Run(d, name+"-save"))
-	}
-	out.WriteString("== kernel\n")
-	out.WriteString(nstest.Run(d, "sh", "-c", "grep . /proc/sys/net/bridge/bridge-nf-call-* /sys/class/net/*/bridge/nf_call_*; bridge fdb show | grep static; true"))
-	return noise.ReplaceAllString(out.String(), "")
+	return nstest.Rules(d) + "== kernel\n" +
+		nstest.Run(d, "sh", "-c", "grep . /proc/sys/net/bridge/bridge-nf-call-* /sys/class/net/*/bridge/nf_call_*; bridge fdb show | grep static; true")
 }
 
 func (d *dom0) same(what, want string) {
@@ -145,7 +118,7 @@ func (d *dom0) same(what, want string) {
 // each runs a test with either back end, in namespaces of their own.
 func each(t *testing.T, test func(t *testing.T, backend string)) {
 	t.Parallel()
-	for _, backend := range backends {
+	for _, backend := range nstest.IPTablesBackends {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			test(t, backend)

@@ -105,7 +105,7 @@ func TestBesideVif(t *testing.T) {
 		d := newDom0(t, backend)
 		d.scripts(newScript)
 		a := d.bridge(0)
-		if *long {
+		if !testing.Short() {
 			// Then there is no end to add ours to, and they have to be counted.
 			nstest.Script(t, "iptables -A FORWARD -s 192.0.2.1 -j DROP")
 		}

@@ -156,10 +156,7 @@ func TestKernel(t *testing.T) {
 func TestSwitched(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
-		other := backends[0]
-		if backend == other {
-			other = backends[1]
-		}
+		other := map[string]string{"nft": "legacy", "legacy": "nft"}[backend]
 		a, b := d.bridge(0), d.bridge(1)
 		nstest.Script(t, "iptables-"+other+" -A FORWARD -s 192.0.2.1 -j DROP")
 		before := d.saved()
@@ -167,12 +164,12 @@ func TestSwitched(t *testing.T) {
 		if !says(notes, "iptables-"+other+" has rules too") {
 			t.Errorf("notes: %q", notes)
 		}
-		useBackend(t, other)
+		nstest.IPTables(t, other)
 		d.says("switched", a, "iptables is now the one of "+other+", but the rules are in that of "+backend)
 		d.refused("the same bridge", a, "there are rules for it in iptables-"+backend)
 		d.refused("another", yes(b), "there are rules for it in iptables-"+backend)
 		d.stop(a)
-		useBackend(t, backend)
+		nstest.IPTables(t, backend)
 		d.same("stop", before)
 	})
 }

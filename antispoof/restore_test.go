@@ -43,7 +43,7 @@ func TestOthersRules(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		for _, f := range foreign {
 			for _, script := range []struct{ name, text string }{{"new vif-bridge", newScript}, {"old vif-bridge", oldScript}} {
-				if script.text == oldScript && !*long && f.commands != "" && f.name != "Docker" {
+				if script.text == oldScript && testing.Short() && f.commands != "" && f.name != "Docker" {
 					continue
 				}
 				t.Run(f.name+", "+script.name, func(t *testing.T) {

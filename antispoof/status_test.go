@@ -1,6 +1,7 @@
 package antispoof
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 )
+
+var errInjected = errors.New("injected")
 
 // TestDamage breaks what start has made, one thing at a time: status says so
 // and start mends it, so that all is as before.
