@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"xbr-script/antispoof"
+	"xbr-script/bridge"
+	"xbr-script/forward"
+	"xbr-script/internal/config"
+	"xbr-script/internal/faults"
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+)
+
+// matrixHost has a LAN that a container and a firewall are on, too.
+const matrixHost = `
+sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
+ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
+ip link set lan0 addrgenmode none up
+ip link set eth0 up
+ip addr add 192.168.0.2/24 dev eth0
+ip addr add 2001:db8::2/64 dev eth0
+ip route add default via 192.168.0.1
+sysctl -qw net.ipv4.conf.lan0.forwarding=1
+for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done
+mkdir -p /run/xbr-script /etc/xen && mount -t tmpfs tmpfs /etc/xen
+iptables -N DOCKER
+iptables -A FORWARD -o docker0 -j DOCKER
+iptables -A FORWARD -j REJECT
+ip6tables -P FORWARD DROP
+`
+
+// TestEveryStepFails makes each step of a whole start and stop with antispoof
+// and ip_forward go wrong in each way: network, rules and forwarding are as if
+// nothing had been tried. The steps of bridge have a matrix of their own; here
+// they are tried without -short.
+func TestEveryStepFails(t *testing.T) {
+	for _, backend := range nstest.IPTablesBackends {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			nstest.New(t)
+			nstest.IPTables(t, backend)
+			nstest.Script(t, matrixHost)
+			if backend == "legacy" { // its tables stay once they were used
+				nstest.Script(t, "iptables -t raw -S\nip6tables -t raw -S")
+			}
+			nstest.Rest(t)
+			w := &whole{T: t}
+			start := []string{"start", "bridge=xenbr0", "netdev=eth0", "antispoof=yes", "ip_forward=1"}
+			w.everyStep(start...)
+			if err := w.call(start...).runner().Run(t.Context(), w.plan); err != nil {
+				t.Fatal(err)
+			}
+			w.everyStep("start", "antispoof=no", "ip_forward=0")
+			w.everyStep("stop")
+			t.Log(&w.matrix)
+		})
+	}
+}
+
+// whole is a host on which whole calls are tried.
+type whole struct {
+	*testing.T
+	matrix faults.Matrix
+	plan   *plan.Plan      // that the last call made
+	titles map[string]bool // of the steps that are bridge's
+}
+
+// call is what the program makes of a command line.
+func (w *whole) call(args ...string) *call {
+	w.Helper()
+	req, err := config.Parse(args, config.Source{ReadFile: readFile, DefaultFile: defaultFile})
+	if err != nil {
+		w.Fatal(err)
+	}
+	c := &call{
+		req: req, words: strings.Join(args, " "), stdout: io.Discard, stderr: io.Discard,
+		store: bridge.Store{Dir: runDir}, antispoof: &antispoof.Planner{Dir: runDir}, forward: forward.Forward{Dir: runDir},
+	}
+	if err := c.look(); err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = c.conn.Close() })
+	if w.plan, _, err = c.plan(); err != nil {
+		w.Fatal(err)
+	}
+	p := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
+	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: p.Start, config.Stop: p.Stop}[req.Command](c.wants)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.titles = map[string]bool{}
+	for _, s := range alone.Steps {
+		w.titles[s.Title] = true
+	}
+	return c
+}
+
+func (w *whole) everyStep(args ...string) {
+	w.Helper()
+	nstest.Rest(w)
+	state, rules := nstest.ReadState(w), w.rules()
+	w.matrix.T = w
+	w.matrix.Runner = *w.call(args...).runner()
+	w.matrix.Skip = func(s plan.Step) bool { return testing.Short() && w.titles[s.Title] }
+	w.matrix.Same = func(what string) {
+		w.Helper()
+		if now := w.rules(); now != rules {
+			w.Errorf("%s: the rules and files are\n%swere\n%s", what, now, rules)
+		}
+		if d := nstest.Settled(w, state, nstest.Whole); d != "" {
+			w.Errorf("%s: the network is not as before:\n%s", what, d)
+		}
+		// The kernel tells lifetimes in whole seconds.
+		state = nstest.ReadState(w)
+	}
+	steps := w.matrix.Steps
+	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan {
+		w.call(args...)
+		return w.plan
+	})
+	if w.matrix.Steps-steps < 2 {
+		w.Errorf("%q has %d steps that are not bridge's", args, w.matrix.Steps-steps)
+	}
+}
+
+// rules are those of iptables, the flags that show it packets, the forwarding
+// table and the files that calls leave.
+func (w *whole) rules() string {
+	w.Helper()
+	return nstest.Rules(w) + nstest.Run(w, "sh", "-c",
+		"grep . /proc/sys/net/bridge/bridge-nf-call-* /sys/class/net/*/bridge/nf_call_*; bridge fdb show | grep static; grep -r . "+runDir+" | sort; true")
+}
