@@ -91,6 +91,8 @@ func TestBefore(t *testing.T) {
 		{"reject", "iptables -I INPUT -j REJECT", "iptables -D INPUT -j REJECT", "another rule decides before it: -j REJECT"},
 		{"by wildcard", "ip6tables -I INPUT -i xen+ -j ACCEPT", "ip6tables -D INPUT -i xen+ -j ACCEPT", "-i xen+ -j ACCEPT"},
 		{"all but", "iptables -I FORWARD ! -i eth7 -j ACCEPT", "iptables -D FORWARD ! -i eth7 -j ACCEPT", "! -i eth7 -j ACCEPT"},
+		{"untracked", "iptables -I FORWARD -m conntrack --ctstate ESTABLISHED,UNTRACKED -j ACCEPT", "iptables -D FORWARD -m conntrack --ctstate ESTABLISHED,UNTRACKED -j ACCEPT", "UNTRACKED -j ACCEPT"},
+		{"all but invalid", "ip6tables -I FORWARD -m conntrack ! --ctstate INVALID -j ACCEPT", "ip6tables -D FORWARD -m conntrack ! --ctstate INVALID -j ACCEPT", "! --ctstate INVALID -j ACCEPT"},
 		{"in a chain", "iptables -N FW\niptables -A FW -s 10.9.0.0/16 -j RETURN\niptables -A FW -m comment --comment 'all of it' -j DROP\niptables -I FORWARD -j FW",
 			"iptables -D FORWARD -j FW\niptables -F FW\niptables -X FW", "-j FW"},
 	}
