@@ -142,14 +142,14 @@ func (s *site) box(name, link, hw string, n int) *box {
 func (s *site) listenIn(b *box) {
 	s.Helper()
 	s.in(b, func() {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_ALL)))
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, allFrames)
 		if err != nil {
 			s.Fatal(err)
 		}
 		s.Cleanup(func() { _ = unix.Close(fd) })
 		b.fd = fd
 	})
-	if err := unix.Bind(b.fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: s.index(b)}); err != nil {
+	if err := unix.Bind(b.fd, &unix.SockaddrLinklayer{Protocol: allFrames, Ifindex: s.index(b)}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -177,12 +177,13 @@ func (s *site) in(b *box, f func()) {
 	f()
 }
 
-func htons(v uint16) uint16 { return v<<8 | v>>8 }
+// allFrames is ETH_P_ALL as the network writes it.
+const allFrames = unix.ETH_P_ALL << 8
 
 // send lets a box send a frame.
 func (s *site) send(b *box, frame []byte) {
 	s.Helper()
-	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: s.index(b), Protocol: htons(unix.ETH_P_ALL)}); err != nil {
+	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: s.index(b), Protocol: allFrames}); err != nil {
 		s.Fatal(err)
 	}
 }

@@ -36,7 +36,7 @@ func (s *site) flood() *flood {
 		typ, p := datagram(src, dst, "FORGED")
 		frames = append(frames, ethernet(s.gw.mac, s.mallory.mac, typ, p))
 	}
-	to := &unix.SockaddrLinklayer{Ifindex: s.index(s.mallory), Protocol: htons(unix.ETH_P_ALL)}
+	to := &unix.SockaddrLinklayer{Ifindex: s.index(s.mallory), Protocol: allFrames}
 	came(s.gw.fd)
 	f.done.Go(func() {
 		for {

@@ -117,7 +117,7 @@ func explain(bridge string, err error) error {
 	hint := "if that cannot be mended, start with antispoof=no"
 	switch {
 	case errors.Is(err, errMissing):
-		hint = "install the package iptables; without it, only antispoof=no is possible"
+		hint = "install the package iptables; only bridges without antispoof can do without it"
 	case errors.Is(err, errLocked):
 		hint = "see who has it: fuser -v /run/xtables.lock; then try again"
 	}
