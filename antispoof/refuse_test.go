@@ -17,7 +17,7 @@ func (d *dom0) refused(what string, b Bridge, words string) {
 	d.Helper()
 	steps, _, err := d.planner.Start([]Bridge{b})
 	var refusal *Refusal
-	if !errors.As(err, &refusal) || !strings.HasPrefix(err.Error(), "cannot ") || !strings.Contains(err.Error(), words) || refusal.Hint == "" || steps != nil {
+	if !errors.As(err, &refusal) || !strings.HasPrefix(err.Error(), "cannot ") || !strings.HasSuffix(err.Error(), words) || refusal.Hint == "" || steps != nil {
 		d.Errorf("%s: %v (%+v)\nwant: %s", what, err, refusal, words)
 	}
 }
@@ -120,7 +120,8 @@ func TestKernel(t *testing.T) {
 	if err := unix.Uname(&uts); err != nil {
 		t.Fatal(err)
 	}
-	dir := "/run/modules/" + unix.ByteSliceToString(uts.Release[:])
+	release := unix.ByteSliceToString(uts.Release[:])
+	dir, this := "/run/modules/"+release, "cannot guard xenbr0: this kernel ("+release+") "
 	modulesDir = "/run/modules"
 	defer func() { modulesDir = "/lib/modules" }()
 
@@ -138,7 +139,7 @@ func TestKernel(t *testing.T) {
 	}
 	write("xt_CT", "xt_addrtype", "ip6t_eui64")
 	if !loaded("xt_physdev") {
-		d.refused("no physdev", yes(a), "has no xt_physdev")
+		d.refused("no physdev", yes(a), this+"has no xt_physdev")
 	}
 	write("xt_physdev", "xt_CT", "xt_addrtype", "ip6t_eui64")
 	if _, _, err := d.planner.Start([]Bridge{yes(a)}); err != nil {
@@ -148,9 +149,9 @@ func TestKernel(t *testing.T) {
 	before := d.saved()
 	nstest.Script(t, "mount -t tmpfs none /proc/sys/net/bridge")
 	if !loaded("br_netfilter") {
-		d.refused("no br_netfilter", yes(a), "has no br_netfilter")
+		d.refused("no br_netfilter", yes(a), this+"has no br_netfilter")
 		nstest.Script(t, "rm "+dir+"/modules.dep")
-		d.refused("no modules at all", yes(a), "built without br_netfilter")
+		d.refused("no modules at all", yes(a), this+"was built without br_netfilter, and has no modules")
 	}
 	// A module that is listed and cannot be loaded: that shows in doing.
 	write("xt_physdev", "xt_CT", "xt_addrtype", "ip6t_eui64", "br_netfilter")
@@ -186,8 +187,9 @@ func TestSwitched(t *testing.T) {
 		}
 		nstest.IPTables(t, other)
 		d.says("switched", a, "iptables is now the one of "+other+", but the rules are in that of "+backend)
-		d.refused("the same bridge", a, "there are rules for it in iptables-"+backend)
-		d.refused("another", yes(b), "there are rules for it in iptables-"+backend)
+		words := ": there are rules for xenbr0 in iptables-" + backend + ", and iptables is now the one of " + other
+		d.refused("the same bridge", a, "xenbr0"+words)
+		d.refused("another", yes(b), "xenbr1"+words)
 		d.stop(a)
 		nstest.IPTables(t, backend)
 		d.same("stop", before)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -132,8 +133,9 @@ func (s *survey) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
 	if now, err := open(ipv4.program); err == nil && now.backend() != ipt.backend() {
-		return refuse("start with antispoof=no first, which removes them there",
-			"cannot guard %s: there are rules for it in iptables-%s, and iptables is now the one of %s", b.Name, ipt.backend(), now.backend())
+		others := strings.Join(slices.Sorted(maps.Keys(s.records)), ", ")
+		return refuse("start that with antispoof=no first, which removes them there",
+			"cannot guard %s: there are rules for %s in iptables-%s, and iptables is now the one of %s", b.Name, others, ipt.backend(), now.backend())
 	}
 	if err := kernelHas(s.states); err != nil {
 		return refuse("install the kernel's modules, or start with antispoof=no", "cannot guard %s: %v", b.Name, err)
