@@ -95,11 +95,11 @@ func (s *site) flows() []flow {
 	plain := func(to any) string { return fmt.Sprintf("ping -n -c1 %v", to) }
 	in := func(ns string, to any) string { return ping(&box{name: ns}, to) }
 	list := []flow{
-		{name: "IPv4: guest to gateway", ping: ping(m, gw.v4)},
-		{name: "IPv4: gateway to guest", ping: ping(gw, m.v4)},
-		{name: "IPv4: guest to dom0", ping: ping(m, dom0IPv4)},
-		{name: "IPv4: dom0 to guest", ping: plain(m.v4)},
-		{name: "IPv4: guest to guest", ping: ping(m, victim.v4)},
+		{name: "IPv4 with ARP: guest to gateway", ping: ping(m, gw.v4)},
+		{name: "IPv4 with ARP: gateway to guest", ping: ping(gw, m.v4)},
+		{name: "IPv4 with ARP: guest to dom0", ping: ping(m, dom0IPv4)},
+		{name: "IPv4 with ARP: dom0 to guest", ping: plain(m.v4)},
+		{name: "IPv4 with ARP: guest to guest", ping: ping(m, victim.v4)},
 		{name: "IPv4: guest without ip= to gateway", ping: ping(loose, gw.v4)},
 		{name: "IPv4: gateway to dom0", ping: ping(gw, dom0IPv4)},
 		{name: "IPv4: guest to gateway, in fragments", ping: ping(m, gw.v4, "-s", "4000")},

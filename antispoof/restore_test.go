@@ -60,6 +60,30 @@ func TestOthersRules(t *testing.T) {
 	})
 }
 
+// TestCounters has rules of others that have counted packets: they go on from
+// there. (To ip6tables-nft 1.8.9 no count can be given.)
+func TestCounters(t *testing.T) {
+	each(t, func(t *testing.T, backend string) {
+		d := newDom0(t, backend)
+		a, b := d.bridge(0), d.bridge(1)
+		nstest.Script(t, `
+			iptables -A FORWARD -c 7 700 -s 192.0.2.1 -j DROP
+			iptables -t raw -A PREROUTING -c 9 900 -s 192.0.2.1 -j DROP`)
+		for _, change := range []func(){
+			func() { d.start(yes(a), yes(b)) },
+			func() { d.stop(a, b) },
+		} {
+			change()
+			saved := nstest.Run(t, "sh", "-c", "iptables-save -c; ip6tables-save -c")
+			for _, counted := range []string{"[7:700] -A FORWARD", "[9:900] -A PREROUTING"} {
+				if !strings.Contains(saved, counted) {
+					t.Errorf("%s is no longer there:\n%s", counted, saved)
+				}
+			}
+		}
+	})
+}
+
 func (d *dom0) life(foreign, op string) {
 	d.Helper()
 	a, b := d.bridge(0), d.bridge(1)

@@ -277,6 +277,12 @@ func TestTable(t *testing.T) {
 		s.start(yes(s.b))
 		nstest.Script(t, vif("-A"))
 		measure()
+
+		// Restarted with the guests up, and beside another bridge.
+		column, other := len(columns)-1, s.bridge(1)
+		s.stop(s.b)
+		s.start(yes(s.b), yes(other))
+		s.expect(column, s.try(s.attacks()), s.work(s.flows(), column))
 		t.Log("\n" + table(columns, arrived, "-", "ARRIVES") + "\n" + table(columns, worked, "DEAD", "works"))
 	})
 }
