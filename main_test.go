@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,15 +23,33 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs testdata/script/*.txt, each in a network namespace of its
-// own. Besides testscript's commands they have "state save" and "state same":
-// the whole state of the network is as it was.
+// own, and those about antispoof with either kind of iptables. Besides
+// testscript's commands they have "state save" and "state same", that the whole
+// state of the network is as it was; and "rules", for what iptables has.
 func TestScript(t *testing.T) {
+	about, err := filepath.Glob("testdata/script/antispoof*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	others = slices.DeleteFunc(others, func(file string) bool { return slices.Contains(about, file) })
+	runScripts(t, others, nstest.IPTablesBackends[0])
+	for _, backend := range nstest.IPTablesBackends {
+		t.Run(backend, func(t *testing.T) { runScripts(t, about, backend) })
+	}
+}
+
+func runScripts(t *testing.T, files []string, backend string) {
+	t.Helper()
 	seeds, err := filepath.Abs("testdata/seeds")
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Files:               files,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -37,9 +57,12 @@ func TestScript(t *testing.T) {
 			nstest.New(env.T())
 			env.Setenv("SEEDS", seeds)
 			env.Values["states"] = map[string]nstest.State{}
+			env.Values["rules"] = map[string]nstest.State{}
+			nstest.IPTables(env.T(), backend)
 			return layOut(env)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"state": state},
+		Condition: func(cond string) (bool, error) { return cond == backend, nil },
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"state": state, "rules": rules},
 	})
 }
 
@@ -49,6 +72,8 @@ func TestScript(t *testing.T) {
 func layOut(env *testscript.Env) error {
 	t := adapter{env.T()}
 	nstest.Script(t, `
+# as where br_netfilter is not loaded
+for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done
 ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
 ip link add eth1 address 00:16:3e:00:00:02 type veth peer name lan1
 ip link add eth2 address 00:16:3e:00:00:03 type veth peer name lan2
@@ -93,6 +118,23 @@ func state(ts *testscript.TestScript, neg bool, args []string) {
 		diff := nstest.Settled(t, states[args[1]], nstest.Whole)
 		if (diff == "") == neg {
 			ts.Fatalf("state %s: %s", args[1], diff)
+		}
+	}
+}
+
+// rules is the script command: "rules save NAME", "rules same NAME".
+func rules(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: rules save|same NAME")
+	}
+	saved := ts.Value("rules").(map[string]nstest.State)
+	now := nstest.State{Sections: []nstest.Section{{Name: "rules", Lines: strings.Split(nstest.Rules(scriptT{ts}), "\n")}}}
+	switch args[0] {
+	case "save":
+		saved[args[1]] = now
+	case "same":
+		if diff := saved[args[1]].Diff(now); (diff == "") == neg {
+			ts.Fatalf("rules %s: %s", args[1], diff)
 		}
 	}
 }

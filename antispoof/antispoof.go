@@ -14,7 +14,7 @@ import (
 type Bridge struct {
 	Name, NIC, Port string           // xenbr0, peth0, vif0.0: the names after start
 	MAC             net.HardwareAddr // dom0's: frames for it go to Port whoever claims it; nil: not looked after
-	Addrs           []netip.Addr     // dom0's static addresses, which nobody else may send with
+	Addrs           []netip.Prefix   // dom0's addresses there, which nobody else may send with
 	Want            *bool            `json:"-"` // antispoof=yes or no; nil: not said, leave it as it is
 	GuestsAllow     bool             // guests=allow: guests may send what they like, but not as dom0
 

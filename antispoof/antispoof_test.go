@@ -2,14 +2,13 @@ package antispoof
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"xbr-script/internal/faults"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 )
@@ -45,71 +44,52 @@ func TestStartStop(t *testing.T) {
 	})
 }
 
-var errInjected = errors.New("injected")
-
-// TestFaults fails at every step of a start and of a stop, before and after
-// it: the rules then are as they were.
+// TestFaults makes every step of a start, of a change and of a stop go wrong in
+// every way: the rules, the flags and the records then are as they were.
 func TestFaults(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
 		d.scripts(oldScript) // with one step more
 		a, b := d.bridge(0), d.bridge(1)
-		d.failEverywhere("start", func() ([]plan.Step, error) {
-			steps, _, err := d.planner.Start([]Bridge{yes(a), yes(b)})
-			return steps, err
-		})
-		d.start(yes(a))
-		if *long {
-			d.failEverywhere("start of the second", func() ([]plan.Step, error) {
-				steps, _, err := d.planner.Start([]Bridge{no(a), yes(b)})
-				return steps, err
+		nstest.Script(t, "iptables -A FORWARD -s 192.0.2.1 -j DROP\nip6tables -P INPUT DROP")
+		before := ""
+		// The journal is a file there, too.
+		whole := func() string {
+			return d.saved() + "== files\n" + nstest.Run(t, "sh", "-c", "grep -r . "+runDir+" | sort")
+		}
+		m := &faults.Matrix{T: t, Runner: *d.runner, Same: func(what string) {
+			t.Helper()
+			if now := whole(); now != before {
+				t.Errorf("%s: it is not as before\n%s", what, lineDiff(before, now))
+			}
+		}}
+		try := func(what string, makeSteps func() ([]plan.Step, []string, error)) {
+			t.Helper()
+			before = whole()
+			m.Try(what, func() *plan.Plan {
+				steps, _, err := makeSteps()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return &plan.Plan{Steps: steps}
 			})
 		}
+		try("start", func() ([]plan.Step, []string, error) { return d.planner.Start([]Bridge{yes(a), yes(b)}) })
+		d.start(yes(a))
+		if !testing.Short() {
+			try("change", func() ([]plan.Step, []string, error) { return d.planner.Start([]Bridge{no(a), yes(b)}) })
+		}
 		d.start(yes(a), yes(b))
-		d.failEverywhere("stop", func() ([]plan.Step, error) {
-			steps, _, err := d.planner.Stop([]Bridge{a, b})
-			return steps, err
-		})
+		try("stop", func() ([]plan.Step, []string, error) { return d.planner.Stop([]Bridge{a, b}) })
+		t.Log(m)
 	})
-}
-
-// failEverywhere runs the steps once for each place at which they can fail.
-func (d *dom0) failEverywhere(what string, planned func() ([]plan.Step, error)) {
-	d.Helper()
-	before := d.saved()
-	defer func() { d.runner.Hook = nil }()
-	for i := 0; ; i++ {
-		steps, err := planned()
-		if err != nil {
-			d.Fatal(err)
-		}
-		if i == 2*len(steps) {
-			return
-		}
-		// A fault after a step undoes the same as one before the next.
-		if last := i == 2*len(steps)-1; i%2 == 1 && !last && !*long {
-			continue
-		}
-		d.runner.Hook = func(step int, after bool) error {
-			if step == i/2 && after == (i%2 == 1) {
-				return errInjected
-			}
-			return nil
-		}
-		err = d.do(steps)
-		var failed *plan.Failed
-		if !errors.As(err, &failed) || !errors.Is(err, errInjected) || len(failed.Left) > 0 {
-			d.Fatalf("%s, fault %d: %v %+v", what, i, err, failed)
-		}
-		d.same(fmt.Sprintf("%s, fault %d at %q", what, i, steps[i/2].Title), before)
-	}
 }
 
 // TestPlanning only looks: it makes not even a table.
 func TestPlanning(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		nstest.New(t)
-		useBackend(t, backend)
+		nstest.IPTables(t, backend)
 		d := &dom0{T: t, backend: backend, planner: &Planner{Dir: runDir, Scripts: "/run/scripts"}}
 		a := d.bridge(0)
 		before := d.saved()

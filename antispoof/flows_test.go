@@ -61,6 +61,10 @@ func (s *site) world() {
 		ip -n vpn route add default via 10.8.0.1
 		ip -n gw route add 10.8.0.0/24 via 10.0.0.1
 		ip -n guest13 addr add fd00::13/64 dev eth0 nodad
+		ip netns add c4
+		ip link add c4 master xenbr0 up type veth peer name eth0 netns c4
+		ip -n c4 link set eth0 up
+		ip -n c4 addr add 10.0.0.44/24 dev eth0
 		iptables -P FORWARD DROP
 		iptables -N DOCKER
 		iptables -N DOCKER-USER
@@ -76,27 +80,26 @@ func (s *site) world() {
 		iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
 		iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
 		iptables -t nat -A DOCKER ! -i docker0 -p udp --dport 8080 -j DNAT --to-destination 172.17.0.2:80`)
-	s.container = &box{name: "c1", v4: ip("172.17.0.2")}
+	s.container = &box{name: "c1", link: "eth0", v4: ip("172.17.0.2")}
 	s.listenIn(s.container)
 }
 
 func ping(from *box, to any, options ...string) string {
-	in := "ip netns exec " + from.name + " "
-	return fmt.Sprintf("%sping -n -c1 -W0.7 %s %v", in, strings.Join(options, " "), to)
+	return fmt.Sprintf("ip netns exec %s ping -n -c1 %s %v", from.name, strings.Join(options, " "), to)
 }
 
 // flows are those between guests, the LAN and dom0, and what else the host
 // does.
 func (s *site) flows() []flow {
 	m, gw, victim, loose := s.mallory, s.gw, s.victim, s.loose
-	plain := func(to any) string { return fmt.Sprintf("ping -n -c1 -W0.7 %v", to) }
-	in := func(ns string, to any) string { return fmt.Sprintf("ip netns exec %s ping -n -c1 -W0.7 %v", ns, to) }
+	plain := func(to any) string { return fmt.Sprintf("ping -n -c1 %v", to) }
+	in := func(ns string, to any) string { return ping(&box{name: ns}, to) }
 	list := []flow{
-		{name: "IPv4: guest to gateway", ping: ping(m, gw.v4)},
-		{name: "IPv4: gateway to guest", ping: ping(gw, m.v4)},
-		{name: "IPv4: guest to dom0", ping: ping(m, dom0IPv4)},
-		{name: "IPv4: dom0 to guest", ping: plain(m.v4)},
-		{name: "IPv4: guest to guest", ping: ping(m, victim.v4)},
+		{name: "IPv4 with ARP: guest to gateway", ping: ping(m, gw.v4)},
+		{name: "IPv4 with ARP: gateway to guest", ping: ping(gw, m.v4)},
+		{name: "IPv4 with ARP: guest to dom0", ping: ping(m, dom0IPv4)},
+		{name: "IPv4 with ARP: dom0 to guest", ping: plain(m.v4)},
+		{name: "IPv4 with ARP: guest to guest", ping: ping(m, victim.v4)},
 		{name: "IPv4: guest without ip= to gateway", ping: ping(loose, gw.v4)},
 		{name: "IPv4: gateway to dom0", ping: ping(gw, dom0IPv4)},
 		{name: "IPv4: guest to gateway, in fragments", ping: ping(m, gw.v4, "-s", "4000")},
@@ -117,9 +120,16 @@ func (s *site) flows() []flow {
 		{name: "container's published port, from gateway", test: func() bool { return s.published(gw) }},
 		{name: "container's published port, from guest", test: func() bool { return s.published(m) }},
 		{name: "containers on a bridge of their own", ping: in("c2", "172.18.0.3")},
+		{name: "container in the guests' bridge, with a rule, to gateway", ping: in("c4", gw.v4)},
+		{name: "container in the guests' bridge, with a rule, from guest", ping: ping(m, "10.0.0.44")},
 		{name: "VPN to gateway", ping: in("vpn", gw.v4)},
 		{name: "gateway to VPN", ping: ping(gw, "10.8.0.2")},
-		{name: "VLAN tags: dom0 to gateway, across the bridge", test: s.tagged},
+		{name: "VLAN tags: dom0 to gateway, across the bridge", test: func() bool { return s.tagged(s.dom0box, gw) }},
+		{name: "VLAN tags: gateway to dom0, across the bridge", test: func() bool { return s.tagged(gw, s.dom0box) }},
+		{name: "VLAN tags: guest to gateway", test: func() bool { return s.tagged(m, gw) }},
+		{name: "VLAN tags: gateway to guest", test: func() bool { return s.tagged(gw, m) }},
+		{name: "VLAN tags: the NIC to gateway, as its VLAN sends", test: func() bool { return s.tagged(s.nic, gw) }},
+		{name: "VLAN tags: gateway to the NIC, as its VLAN receives", test: func() bool { return s.tagged(gw, s.nic) }},
 	}
 	if s.vlan {
 		list = append(list, flow{name: "VLAN on the NIC: dom0 to gateway", ping: plain("10.100.0.254")})
@@ -127,8 +137,8 @@ func (s *site) flows() []flow {
 	return list
 }
 
-// work tries all flows and tells which work.
-func (s *site) work(flows []flow) []tried {
+// work tries all flows and tells which work. Those that are to are waited for.
+func (s *site) work(flows []flow, column int) []tried {
 	s.Helper()
 	var script strings.Builder
 	// Everybody has to ask anew who has which address.
@@ -137,7 +147,7 @@ func (s *site) work(flows []flow) []tried {
 	}
 	for i, f := range flows {
 		if f.ping != "" {
-			fmt.Fprintf(&script, "{ %s >/dev/null 2>&1 && echo 'works %d.'; } &\n", f.ping, i)
+			fmt.Fprintf(&script, "{ %s -W%v >/dev/null 2>&1 && echo 'works %d.'; } &\n", f.ping, s.wait(f.name, column).Seconds(), i)
 		}
 	}
 	script.WriteString("wait")
@@ -146,6 +156,7 @@ func (s *site) work(flows []flow) []tried {
 	for i, f := range flows {
 		ok := strings.Contains(out, fmt.Sprintf("works %d.", i))
 		if f.test != nil {
+			s.limit = s.wait(f.name, column)
 			ok = f.test()
 		}
 		results = append(results, tried{f.name, ok})
@@ -153,18 +164,30 @@ func (s *site) work(flows []flow) []tried {
 	return results
 }
 
+// wait is how long an answer is waited for.
+func (s *site) wait(flow string, column int) time.Duration {
+	if works(flow, column) {
+		return patience
+	}
+	return settle
+}
+
+// within says whether something comes true in time.
+func (s *site) within(limit time.Duration, done func() bool) bool {
+	for begin := time.Now(); time.Since(begin) < limit; time.Sleep(settle / 20) {
+		if done() {
+			return true
+		}
+	}
+	return false
+}
+
 // arrives sends a frame and looks whether it comes to the other end.
 func (s *site) arrives(from, to *box, frame func(marker string) []byte) bool {
 	s.Helper()
 	came(to.fd)
 	s.send(from, frame(mark(999)))
-	for range 20 {
-		time.Sleep(settle / 20)
-		if bytes.Contains(came(to.fd), []byte(mark(999))) {
-			return true
-		}
-	}
-	return false
+	return s.within(s.limit, func() bool { return bytes.Contains(came(to.fd), []byte(mark(999))) })
 }
 
 func (s *site) dhcp() bool {
@@ -195,23 +218,13 @@ func (s *site) multicast() bool {
 	})
 }
 
-// tagged sends as a VLAN on dom0's interface would.
-func (s *site) tagged() bool {
-	return s.arrives(s.dom0box(), s.gw, func(mk string) []byte {
-		typ, p := datagram(dom0IPv4, s.gw.v4, mk)
-		return tagged(ethernet(s.gw.mac, dom0MAC, typ, p), 0x8100, 7)
-	})
-}
-
-// dom0box is dom0's own end of its port.
-func (s *site) dom0box() *box {
+// tagged sends as a VLAN interface of either end would.
+func (s *site) tagged(from, to *box) bool {
 	s.Helper()
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { _ = unix.Close(fd) })
-	return &box{mac: dom0MAC, v4: dom0IPv4, v6: dom0IPv6, fd: fd}
+	return s.arrives(from, to, func(mk string) []byte {
+		typ, p := datagram(from.v4, to.v4, mk)
+		return tagged(ethernet(to.mac, from.mac, typ, p), 0x8100, 7)
+	})
 }
 
 // published sends to the container's port on dom0, and the container answers.
@@ -226,20 +239,13 @@ func (s *site) published(from *box) bool {
 		return false
 	}
 	buf := make([]byte, 64)
-	asked := false
-	for range 20 {
-		time.Sleep(settle / 20)
-		if !asked {
-			if _, peer, err := unix.Recvfrom(server, buf, 0); err == nil {
-				asked = unix.Sendto(server, []byte("answer"), 0, peer) == nil
-			}
-			continue
-		}
-		if n, _, err := unix.Recvfrom(client, buf, 0); err == nil {
-			return string(buf[:n]) == "answer"
-		}
-	}
-	return false
+	return s.within(s.limit, func() bool {
+		_, sender, err := unix.Recvfrom(server, buf, 0)
+		return err == nil && unix.Sendto(server, []byte("answer"), 0, sender) == nil
+	}) && s.within(s.limit, func() bool {
+		n, _, err := unix.Recvfrom(client, buf, 0)
+		return err == nil && string(buf[:n]) == "answer"
+	})
 }
 
 func mapped(a netip.Addr) [16]byte { return netip.AddrFrom16(a.As16()).As16() }

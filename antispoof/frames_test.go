@@ -39,6 +39,13 @@ func tagged(frame []byte, typ, vlan uint16) []byte {
 	return append(f, frame[12:]...)
 }
 
+// pppoe puts an IPv4 packet into a PPPoE session.
+func pppoe(packet []byte) []byte {
+	b := []byte{0x11, 0, 0, 1, 0, 0, 0, 0x21} // PPP's number for IPv4
+	binary.BigEndian.PutUint16(b[4:], uint16(2+len(packet)))
+	return append(b, packet...)
+}
+
 func checksum(sum uint32, b []byte) uint16 {
 	for i := 0; i < len(b); i += 2 {
 		word := uint32(b[i]) << 8

@@ -19,10 +19,11 @@ import (
 // port is where the attackers' UDP goes.
 const port = 4243
 
-// box is a namespace that is joined to dom0's bridge: a guest, or the LAN with
-// the gateway. Its interface is called eth0.
+// box is one end of a cable: a namespace that is joined to dom0's bridge, as a
+// guest or the LAN with the gateway, or an interface of dom0's.
 type box struct {
-	name  string
+	name  string // of the namespace; "" is dom0
+	link  string // its interface
 	mac   net.HardwareAddr
 	v4    netip.Addr
 	v6    netip.Addr // made from the MAC address
@@ -35,18 +36,22 @@ type box struct {
 type site struct {
 	*dom0
 	b             Bridge
-	gw, mallory   *box // the attacker is a guest whose address is known to Xen
-	victim, loose *box // and loose one with no ip= in its configuration
-	container     *box // routed by dom0
-	listen        int  // dom0's UDP socket
-	home          int  // dom0's namespace
-	vlan          bool // the kernel has VLAN interfaces
+	gw, mallory   *box          // the attacker is a guest whose address is known to Xen
+	victim, loose *box          // and loose one with no ip= in its configuration
+	dom0box, nic  *box          // dom0's interface, and the card, where its VLANs branch off
+	container     *box          // routed by dom0
+	listen        int           // dom0's UDP socket
+	home          int           // dom0's namespace
+	vlan          bool          // the kernel has VLAN interfaces
+	limit         time.Duration // how long a flow is waited for
 }
 
 var (
-	dom0MAC  = mac("00:16:3e:00:00:00")
-	dom0IPv4 = ip("10.0.0.1")
-	dom0IPv6 = ip("fd00::1")
+	dom0MAC   = mac("00:16:3e:00:00:00")
+	dom0IPv4  = ip("10.0.0.1")
+	dom0IPv6  = ip("fd00::1")
+	dom0Local = eui64("fe80::", dom0MAC)
+	dom0Lease = ip("10.0.0.9") // what the network's DHCP server gave it since start
 )
 
 func newSite(t *testing.T, backend string) *site {
@@ -57,22 +62,29 @@ func newSite(t *testing.T, backend string) *site {
 	}
 	t.Cleanup(func() { _ = home.Close() })
 	s.home = int(home.Fd())
+	// An address that is being checked is not dom0's yet.
+	nstest.Script(t, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0")
 	s.b = s.bridge(0)
-	s.b.Addrs = []netip.Addr{dom0IPv4, dom0IPv6}
+	s.b.Addrs = []netip.Prefix{prefix("10.0.0.1/24"), prefix("fd00::1/64"), prefix("fe80::1/64")}
 	nstest.Script(t, `
 		sysctl -qw net.ipv4.ip_forward=1
 		for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done
 		sysctl -qw net.ipv6.conf.all.forwarding=1
 		echo 1 >/proc/sys/net/ipv6/conf/peth0/disable_ipv6
-		echo 1 >/proc/sys/net/ipv6/conf/xenbr0/disable_ipv6
 		echo 1 >/proc/sys/net/ipv6/conf/vif0.0/disable_ipv6
 		ip addr add 10.0.0.1/24 dev eth0
+		ip addr add 10.0.0.9/24 dev eth0 valid_lft 3000 preferred_lft 3000
 		ip addr add fd00::1/64 dev eth0 nodad
 		ip link set lan0 down`)
 	s.gw = s.box("gw", "lan0", "00:16:3e:00:00:fe", 254)
 	s.mallory = s.guest("vif1.0", "00:16:3e:00:00:11", 11)
 	s.victim = s.guest("vif2.0", "00:16:3e:00:00:12", 12)
 	s.loose = s.guest("vif3.0", "00:16:3e:00:00:13", 13)
+	s.dom0box = &box{link: "eth0", mac: dom0MAC, v4: dom0IPv4}
+	s.nic = &box{link: "peth0", mac: dom0MAC, v4: dom0IPv4}
+	s.listenIn(s.dom0box)
+	s.listenIn(s.nic)
+	s.limit = patience
 	s.listen = s.udpSocket(port)
 	t.Cleanup(func() { _ = unix.Close(s.listen) })
 	return s
@@ -111,7 +123,7 @@ func (s *site) guest(port, mac string, n int) *box {
 // box moves an interface into a namespace of its own, with addresses.
 func (s *site) box(name, link, hw string, n int) *box {
 	s.Helper()
-	b := &box{name: name, mac: mac(hw), v4: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})}
+	b := &box{name: name, link: "eth0", mac: mac(hw), v4: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})}
 	b.v6, b.local = eui64("fd00::", b.mac), eui64("fe80::", b.mac)
 	nstest.Script(s, fmt.Sprintf(`
 		ip netns add %[1]s
@@ -126,17 +138,20 @@ func (s *site) box(name, link, hw string, n int) *box {
 	return b
 }
 
-// listenIn opens the socket that sees all frames.
+// listenIn opens the socket that sees all frames of the box's interface.
 func (s *site) listenIn(b *box) {
 	s.Helper()
 	s.in(b, func() {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_ALL)))
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, allFrames)
 		if err != nil {
 			s.Fatal(err)
 		}
 		s.Cleanup(func() { _ = unix.Close(fd) })
 		b.fd = fd
 	})
+	if err := unix.Bind(b.fd, &unix.SockaddrLinklayer{Protocol: allFrames, Ifindex: s.index(b)}); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // in runs a function in the box's namespace; without a name, in dom0.
@@ -162,12 +177,13 @@ func (s *site) in(b *box, f func()) {
 	f()
 }
 
-func htons(v uint16) uint16 { return v<<8 | v>>8 }
+// allFrames is ETH_P_ALL as the network writes it.
+const allFrames = unix.ETH_P_ALL << 8
 
 // send lets a box send a frame.
 func (s *site) send(b *box, frame []byte) {
 	s.Helper()
-	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: s.index(b), Protocol: htons(unix.ETH_P_ALL)}); err != nil {
+	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: s.index(b), Protocol: allFrames}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -177,7 +193,7 @@ func (s *site) index(b *box) int {
 	s.Helper()
 	index := 0
 	s.in(b, func() {
-		link, err := net.InterfaceByName("eth0")
+		link, err := net.InterfaceByName(b.link)
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -221,26 +237,23 @@ type tried struct {
 	got  bool
 }
 
-// settle is how long a frame may take from one end to another.
-const settle = 150 * time.Millisecond
+// settle is how long a frame may take from one end to another; patience, how
+// long it is waited for on a machine that is busy.
+const (
+	settle   = 150 * time.Millisecond
+	patience = 10 * time.Second
+)
 
 // try carries out all attacks and tells which arrived.
 func (s *site) try(attacks []attack) []tried {
 	s.Helper()
-	ends := map[*box]int{nil: s.listen}
+	seen := map[*box][]byte{nil: nil}
 	for _, a := range attacks {
-		if a.to != nil {
-			ends[a.to] = a.to.fd
-		}
+		seen[a.to] = nil
 	}
 	// The bridge learns anew who is where: some attacks mislead it.
-	for _, b := range []*box{s.gw, s.mallory, s.victim, s.loose} {
-		s.send(b, ethernet(everybody, b.mac, unix.ETH_P_ARP, arp(b.mac, b.v4, everybody, b.v4, "")))
-	}
-	time.Sleep(settle)
-	for _, fd := range ends {
-		came(fd)
-	}
+	s.announce("READY")
+	s.receive(seen, "READY")
 	for i, a := range attacks {
 		for _, f := range a.frames(mark(i)) {
 			s.send(a.from, f)
@@ -249,16 +262,48 @@ func (s *site) try(attacks []attack) []tried {
 			a.then(mark(i))
 		}
 	}
-	time.Sleep(settle)
-	seen := map[*box][]byte{}
-	for b, fd := range ends {
-		seen[b] = came(fd)
-	}
+	// What nobody stops comes after all that may arrive.
+	s.announce("ENOUGH")
+	s.receive(seen, "ENOUGH")
 	var out []tried
 	for i, a := range attacks {
 		out = append(out, tried{a.name, bytes.Contains(seen[a.to], []byte(mark(i)))})
 	}
 	return out
+}
+
+// announce lets everybody tell everybody who they are.
+func (s *site) announce(marker string) {
+	s.Helper()
+	for _, b := range []*box{s.dom0box, s.gw, s.mallory, s.victim, s.loose} {
+		s.send(b, ethernet(everybody, b.mac, unix.ETH_P_ARP, arp(b.mac, b.v4, everybody, b.v4, marker)))
+	}
+	typ, p := datagram(s.gw.v4, dom0IPv4, marker) // dom0 listens for UDP
+	s.send(s.gw, ethernet(dom0MAC, s.gw.mac, typ, p))
+}
+
+// receive adds what comes to each end until the announcement has come to all
+// that are on the bridge.
+func (s *site) receive(seen map[*box][]byte, marker string) {
+	s.Helper()
+	for begin, settled := time.Now(), false; ; time.Sleep(settle) {
+		missing := false
+		for b := range seen {
+			fd := s.listen
+			if b != nil {
+				fd = b.fd
+			}
+			seen[b] = append(seen[b], came(fd)...)
+			missing = missing || b != s.container && !bytes.Contains(seen[b], []byte(marker))
+		}
+		switch {
+		case !missing && settled:
+			return
+		case time.Since(begin) > patience:
+			s.Fatal("what everybody may send does not arrive")
+		}
+		settled = !missing
+	}
 }
 
 func mark(i int) string { return fmt.Sprintf("MARK%03d.", i) }
@@ -275,6 +320,9 @@ func (s *site) udpAttack(name string, to *box, src netip.Addr) attack {
 			if src.Is6() {
 				dst = to.v6
 			}
+		}
+		if src.IsLinkLocalUnicast() {
+			dst = to.local
 		}
 		typ, payload := datagram(src, dst, marker)
 		return [][]byte{ethernet(hw, s.mallory.mac, typ, payload)}

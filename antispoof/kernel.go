@@ -65,7 +65,7 @@ func kernelHas(states []*state) error {
 
 // modules are what the rules need of the kernel besides iptables itself.
 func modules(states []*state) []string {
-	list := []string{"xt_physdev", "xt_CT"}
+	list := []string{"xt_physdev", "xt_CT", "xt_addrtype"}
 	if !moduleThere() {
 		list = append(list, module)
 	}

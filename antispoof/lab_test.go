@@ -2,12 +2,10 @@ package antispoof
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,13 +13,6 @@ import (
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 )
-
-// backends are the two kinds of iptables. Both stay side by side as
-// iptables-nft and iptables-legacy.
-var backends = []string{"nft", "legacy"}
-
-// long adds tests that take long.
-var long = flag.Bool("long", false, "run the tests that take long, too")
 
 const runDir = "/run/xbr-script"
 
@@ -38,7 +29,7 @@ type dom0 struct {
 func newDom0(t *testing.T, backend string) *dom0 {
 	t.Helper()
 	nstest.New(t)
-	useBackend(t, backend)
+	nstest.IPTables(t, backend)
 	nstest.Script(t, `
 		mkdir -p /run/scripts `+runDir+`
 		# As on a host without br_netfilter.
@@ -53,16 +44,6 @@ func newDom0(t *testing.T, backend string) *dom0 {
 		planner: &Planner{Dir: runDir, Scripts: "/run/scripts"},
 		runner:  &plan.Runner{Dir: runDir, Kinds: Kinds(), Command: "test"},
 	}
-}
-
-// useBackend makes iptables the one of that back end, here alone: the links
-// of Debian's alternatives are replaced by others.
-func useBackend(t *testing.T, backend string) {
-	t.Helper()
-	nstest.Script(t, strings.ReplaceAll(`
-		test -L /etc/alternatives/iptables
-		test -d /run/alternatives || { cp -a /etc/alternatives /run/alternatives; mount --bind /run/alternatives /etc/alternatives; }
-		for p in iptables ip6tables; do for s in "" -save -restore; do ln -sfn /usr/sbin/$p-BACKEND$s /run/alternatives/$p$s; done; done`, "BACKEND", backend))
 }
 
 // bridge makes a bridge with its NIC and dom0's port.
@@ -81,9 +62,11 @@ func (d *dom0) bridge(n int) Bridge {
 		bridge fdb replace %[2]s dev vif0.%[1]d master static`, n, mac))
 	return Bridge{
 		Name: fmt.Sprintf("xenbr%d", n), NIC: fmt.Sprintf("peth%d", n), Port: fmt.Sprintf("vif0.%d", n), MAC: mac,
-		Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, byte(n), 0, 1}), netip.MustParseAddr(fmt.Sprintf("fd00:%d::1", n))},
+		Addrs: []netip.Prefix{prefix(fmt.Sprintf("10.%d.0.1/24", n)), prefix(fmt.Sprintf("fd00:%d::1/64", n))},
 	}
 }
+
+func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
 func yes(b Bridge) Bridge { w := true; b.Want = &w; return b }
 func no(b Bridge) Bridge  { w := false; b.Want = &w; return b }
@@ -118,19 +101,11 @@ func (d *dom0) stop(bridges ...Bridge) []plan.Step {
 	return steps
 }
 
-// noise is what iptables-save prints that is no state: the time and counters.
-var noise = regexp.MustCompile(`(?m)^#.*\n|\[[0-9]+:[0-9]+\]`)
-
 // saved is both families' rules and what else antispoof changes.
 func (d *dom0) saved() string {
 	d.Helper()
-	var out strings.Builder
-	for _, name := range []string{"iptables", "ip6tables"} {
-		out.WriteString("== " + name + "\n" + nstest.Run(d, name+"-save"))
-	}
-	out.WriteString("== kernel\n")
-	out.WriteString(nstest.Run(d, "sh", "-c", "grep . /proc/sys/net/bridge/bridge-nf-call-* /sys/class/net/*/bridge/nf_call_*; bridge fdb show | grep static; true"))
-	return noise.ReplaceAllString(out.String(), "")
+	return nstest.Rules(d) + "== kernel\n" +
+		nstest.Run(d, "sh", "-c", "grep . /proc/sys/net/bridge/bridge-nf-call-* /sys/class/net/*/bridge/nf_call_*; bridge fdb show | grep static; true")
 }
 
 func (d *dom0) same(what, want string) {
@@ -143,7 +118,7 @@ func (d *dom0) same(what, want string) {
 // each runs a test with either back end, in namespaces of their own.
 func each(t *testing.T, test func(t *testing.T, backend string)) {
 	t.Parallel()
-	for _, backend := range backends {
+	for _, backend := range nstest.IPTablesBackends {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			test(t, backend)

@@ -32,7 +32,8 @@ func (d *dropTables) Commands() []string {
 	}
 	var cmds []string
 	for _, t := range d.Tables {
-		cmds = append(cmds, fmt.Sprintf("%s -t %s -S | grep -qv '^-P .* ACCEPT$' || nft delete table %s %s", d.Program, t, nft, t))
+		// Where there is no nft the table stays, empty: no reason to stop half-way.
+		cmds = append(cmds, fmt.Sprintf("%s -t %s -S | grep -qv '^-P .* ACCEPT$' || nft delete table %s %s || true", d.Program, t, nft, t))
 	}
 	return cmds
 }

@@ -60,10 +60,10 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
 }
 
 // isGlobal6 says whether an address shows that IPv6 is in use.
-func isGlobal6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && !a.IsLinkLocalUnicast() }
+func isGlobal6(p netip.Prefix) bool { return p.Addr().Is6() && !p.Addr().IsLinkLocalUnicast() }
 
-// otherHolds names the program of the other back end if it has rules of which
-// packets could fall foul; "" if not.
+// otherHolds names the program of the other back end if it has rules; "" if
+// not.
 func (p *program) otherHolds() string {
 	suffix := "-nft"
 	if p.nft {
@@ -78,8 +78,8 @@ func (p *program) otherHolds() string {
 	if err != nil {
 		return ""
 	}
-	for _, key := range []chainKey{{"raw", "PREROUTING"}, {"filter", "FORWARD"}} {
-		if c := s.chains[key]; c != nil && (len(c.rules) > 0 || c.policy == "DROP") {
+	for _, c := range s.chains {
+		if len(c.rules) > 0 || c.policy == "DROP" {
 			return name
 		}
 	}

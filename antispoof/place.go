@@ -153,7 +153,13 @@ func (pkt packet) matches(r rule) bool {
 			}
 			i++
 		case "-m":
-			if next != "physdev" && next != "comment" {
+			if !slices.Contains([]string{"physdev", "comment", "conntrack", "state"}, next) {
+				return false
+			}
+			i++
+		case "--ctstate", "--state":
+			// What crosses the bridge is not tracked.
+			if slices.Contains(strings.Split(next, ","), "UNTRACKED") == negated {
 				return false
 			}
 			i++

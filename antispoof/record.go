@@ -1,11 +1,6 @@
 package antispoof
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -39,7 +34,7 @@ func (p *Planner) hostPath() string { return filepath.Join(p.Dir, "antispoof.jso
 // load reads a bridge's record; nil if it is not under guard.
 func (p *Planner) load(bridge string) (*record, error) {
 	rec := &record{}
-	if found, err := readJSON(p.path(bridge), rec); err != nil || !found {
+	if found, err := plan.Load(p.path(bridge), rec); err != nil || !found {
 		return nil, err
 	}
 	return rec, nil
@@ -66,44 +61,8 @@ func (p *Planner) all() (map[string]*record, error) {
 
 func (p *Planner) loadHost() (*hostRecord, error) {
 	rec := &hostRecord{}
-	if found, err := readJSON(p.hostPath(), rec); err != nil || !found {
+	if found, err := plan.Load(p.hostPath(), rec); err != nil || !found {
 		return nil, err
 	}
 	return rec, nil
-}
-
-func readJSON(path string, v any) (found bool, err error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, v)
-	}
-	if err != nil {
-		return false, fmt.Errorf("cannot read the record %s: %w", path, err)
-	}
-	return true, nil
-}
-
-// keep is the step that gives a record a content, nil for none; empty if it
-// has it.
-func keep(path string, v any) (plan.Step, error) {
-	var to, from *string
-	if v != nil {
-		data, err := json.MarshalIndent(v, "", "  ")
-		if err != nil {
-			return plan.Step{}, err
-		}
-		text := string(data) + "\n"
-		to = &text
-	}
-	if data, err := os.ReadFile(path); err == nil {
-		text := string(data)
-		from = &text
-	}
-	if from == to || from != nil && to != nil && *from == *to {
-		return plan.Step{}, nil
-	}
-	return plan.Remember("write "+path, path, from, to), nil
 }

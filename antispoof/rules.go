@@ -82,22 +82,28 @@ func rawRules(f *family, b Bridge) []string {
 		"-m physdev --physdev-in " + b.NIC + " -j RETURN",
 		"-m physdev --physdev-in " + b.Port + " -j RETURN",
 	}
-	for _, a := range addresses(f, b.Addrs) {
-		rules = append(rules, "-s "+netip.PrefixFrom(a, f.bits).String()+" -j DROP")
+	for _, n := range networks(f, b.Addrs) {
+		rules = append(rules, "-s "+n.String()+" -m addrtype --src-type LOCAL -j DROP")
 	}
 	return rules
 }
 
-// addresses are those of one family, in order, each once.
-func addresses(f *family, all []netip.Addr) []netip.Addr {
-	var addrs []netip.Addr
-	for _, a := range all {
-		if a = a.Unmap().WithZone(""); a.IsValid() && a.BitLen() == f.bits {
-			addrs = append(addrs, a)
+// networks are those of one family that the addresses are in, in order, each
+// once. That an address in them is dom0's, the kernel finds for each packet: a
+// lease or a privacy address may be another by then, and its last one anyone's.
+func networks(f *family, addrs []netip.Prefix) []netip.Prefix {
+	var nets []netip.Prefix
+	for _, a := range addrs {
+		if a.Addr().BitLen() != f.bits {
+			continue
 		}
+		if a.Bits() == 0 { // iptables would write it as no match at all
+			a = netip.PrefixFrom(a.Addr(), f.bits)
+		}
+		nets = append(nets, a.Masked())
 	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return slices.Compact(addrs)
+	slices.SortFunc(nets, netip.Prefix.Compare)
+	return slices.Compact(nets)
 }
 
 // jumps are the rules that lead to the chain.

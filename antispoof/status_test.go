@@ -1,12 +1,17 @@
 package antispoof
 
 import (
+	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 )
+
+var errInjected = errors.New("injected")
 
 // TestDamage breaks what start has made, one thing at a time: status says so
 // and start mends it, so that all is as before.
@@ -22,7 +27,7 @@ func TestDamage(t *testing.T) {
 		{"all of raw was flushed", "ip6tables -t raw -F\nip6tables -t raw -X", "the chain XBR-xenbr0 of raw is missing"},
 		{"a rule is missing", "iptables -D XBR-xenbr0 -j DROP", "lacks: -j DROP"},
 		{"a rule was added", "iptables -I XBR-xenbr0 -j ACCEPT", "has another's rule: -j ACCEPT"},
-		{"an address is not looked after", "iptables -t raw -D XBR-xenbr0 -s 10.0.0.1 -j DROP", "lacks: -s 10.0.0.1/32 -j DROP"},
+		{"an address is not looked after", "iptables -t raw -D XBR-xenbr0 -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP", "lacks: -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP"},
 		{"another order", "iptables -D XBR-xenbr0 -j DROP\niptables -I XBR-xenbr0 -j DROP", "in another order"},
 		{"the jump twice", "iptables -I FORWARD -i xenbr0 -j XBR-xenbr0", "more than once"},
 		{"bridge filtering is off", "echo 0 >/sys/class/net/xenbr0/bridge/nf_call_iptables", "iptables does not see the packets that cross xenbr0: nf_call_iptables is off"},
@@ -86,6 +91,8 @@ func TestBefore(t *testing.T) {
 		{"reject", "iptables -I INPUT -j REJECT", "iptables -D INPUT -j REJECT", "another rule decides before it: -j REJECT"},
 		{"by wildcard", "ip6tables -I INPUT -i xen+ -j ACCEPT", "ip6tables -D INPUT -i xen+ -j ACCEPT", "-i xen+ -j ACCEPT"},
 		{"all but", "iptables -I FORWARD ! -i eth7 -j ACCEPT", "iptables -D FORWARD ! -i eth7 -j ACCEPT", "! -i eth7 -j ACCEPT"},
+		{"untracked", "iptables -I FORWARD -m conntrack --ctstate ESTABLISHED,UNTRACKED -j ACCEPT", "iptables -D FORWARD -m conntrack --ctstate ESTABLISHED,UNTRACKED -j ACCEPT", "UNTRACKED -j ACCEPT"},
+		{"all but invalid", "ip6tables -I FORWARD -m conntrack ! --ctstate INVALID -j ACCEPT", "ip6tables -D FORWARD -m conntrack ! --ctstate INVALID -j ACCEPT", "! --ctstate INVALID -j ACCEPT"},
 		{"in a chain", "iptables -N FW\niptables -A FW -s 10.9.0.0/16 -j RETURN\niptables -A FW -m comment --comment 'all of it' -j DROP\niptables -I FORWARD -j FW",
 			"iptables -D FORWARD -j FW\niptables -F FW\niptables -X FW", "-j FW"},
 	}
@@ -225,8 +232,10 @@ func TestAddresses(t *testing.T) {
 		a := d.bridge(0)
 		d.start(yes(a))
 		more := a
-		more.Addrs = append(more.Addrs[:len(more.Addrs):len(more.Addrs)], ip("10.0.0.2"), ip("10.0.0.1"))
-		d.says("another address", more, "lacks: -s 10.0.0.2/32 -j DROP")
+		more.Addrs = slices.Concat(more.Addrs, []netip.Prefix{prefix("10.0.0.2/24")})
+		d.settled("another address of the same network", more)
+		more.Addrs = slices.Concat(more.Addrs, []netip.Prefix{prefix("10.7.0.2/16"), prefix("192.0.2.1/0")})
+		d.says("other addresses", more, "lacks: -s 10.7.0.0/16 -m addrtype --src-type LOCAL -j DROP; -s 192.0.2.1/32 ")
 		steps, _, err := d.planner.Start([]Bridge{more})
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -117,7 +118,7 @@ func explain(bridge string, err error) error {
 	hint := "if that cannot be mended, start with antispoof=no"
 	switch {
 	case errors.Is(err, errMissing):
-		hint = "install the package iptables; without it, only antispoof=no is possible"
+		hint = "install the package iptables; only bridges without antispoof can do without it"
 	case errors.Is(err, errLocked):
 		hint = "see who has it: fuser -v /run/xtables.lock; then try again"
 	}
@@ -132,8 +133,9 @@ func (s *survey) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
 	if now, err := open(ipv4.program); err == nil && now.backend() != ipt.backend() {
-		return refuse("start with antispoof=no first, which removes them there",
-			"cannot guard %s: there are rules for it in iptables-%s, and iptables is now the one of %s", b.Name, ipt.backend(), now.backend())
+		others := strings.Join(slices.Sorted(maps.Keys(s.records)), ", ")
+		return refuse("start that with antispoof=no first, which removes them there",
+			"cannot guard %s: there are rules for %s in iptables-%s, and iptables is now the one of %s", b.Name, others, ipt.backend(), now.backend())
 	}
 	if err := kernelHas(s.states); err != nil {
 		return refuse("install the kernel's modules, or start with antispoof=no", "cannot guard %s: %v", b.Name, err)
@@ -146,7 +148,7 @@ func (s *survey) begin(b *Bridge) error {
 	}
 	b.routed = hasAddresses(b.Name)
 	fresh := &record{Bridge: *b, Style: s.script.styleOf(forward), Backend: ipt.backend(), Calls: calls(b.Name, s.families())}
-	fresh.Bridge.Addrs = slices.Concat(addresses(ipv4, b.Addrs), addresses(ipv6, b.Addrs))
+	fresh.Bridge.Addrs = slices.Concat(networks(ipv4, b.Addrs), networks(ipv6, b.Addrs))
 	if rec != nil {
 		fresh.Calls = rec.Calls
 	}
@@ -180,7 +182,7 @@ func (s *survey) first() error {
 			}
 		}
 	}
-	note, err := keep(s.hostPath(), s.host)
+	note, err := plan.Keep(s.hostPath(), s.host)
 	if err != nil {
 		return err
 	}
@@ -205,7 +207,7 @@ func (s *survey) on(b Bridge) error {
 	if err != nil {
 		return err
 	}
-	note, err := keep(s.path(b.Name), rec)
+	note, err := plan.Keep(s.path(b.Name), rec)
 	s.plan.Add(step, note)
 	return err
 }
@@ -228,7 +230,7 @@ func (s *survey) off(b Bridge) error {
 		s.plan.Add(unguard(state.program, b).step("no longer guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
 	}
 	delete(s.records, b.Name)
-	note, err := keep(s.path(b.Name), nil)
+	note, err := plan.Keep(s.path(b.Name), nil)
 	s.plan.Add(note)
 	return err
 }
@@ -256,7 +258,7 @@ func (s *survey) end() error {
 		return nil
 	}
 	s.plan.Add(plan.Step{Title: "remove the tables that were not there before", Do: s.dropTables()})
-	note, err := keep(s.hostPath(), nil)
+	note, err := plan.Keep(s.hostPath(), nil)
 	s.plan.Add(note)
 	return err
 }

@@ -17,8 +17,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -89,10 +87,10 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	return Outcome{w, true, text + guestText(", guests' ports taken back: ", guests)}, nil
 }
 
-// Dom0 is dom0's MAC address on a wanted bridge and the addresses that it
-// has there for good (not by a lease, which may change), whether it is up or
-// not. Both are empty where the interface is missing.
-func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Addr) {
+// Dom0 is dom0's MAC address on a wanted bridge and the addresses that it has
+// there with their networks, whether it is up or not. Both are empty where the
+// interface is missing.
+func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	s := look(w, p.Host)
 	dev := s.nic
 	if s.up {
@@ -101,11 +99,11 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Addr) {
 	if dev == nil {
 		return nil, nil
 	}
-	var addrs []netip.Addr
+	var addrs []netip.Prefix
 	st := p.Host.State(dev.Index)
 	for _, m := range append(st.Addrs4, st.Addrs6...) {
-		if a, ok := netip.AddrFromSlice(localOf(m)); ok && addrFlags(m)&unix.IFA_F_PERMANENT != 0 {
-			addrs = append(addrs, a)
+		if a, ok := netip.AddrFromSlice(localOf(m)); ok {
+			addrs = append(addrs, netip.PrefixFrom(a, int(m.Body[1]))) // ifa_prefixlen
 		}
 	}
 	return dev.MAC, addrs

@@ -1,7 +1,6 @@
 package forward_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"xbr-script/forward"
+	"xbr-script/internal/faults"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -205,52 +205,45 @@ func TestNICGone(t *testing.T) {
 	l.noRecord()
 }
 
-var errInjected = errors.New("injected")
-
-// TestUndo makes each step fail before and after it took effect, for each
-// host and both ways.
-func TestUndo(t *testing.T) {
+// TestFaults makes each step go wrong in each way, for each host, at start, at
+// another start and at stop.
+func TestFaults(t *testing.T) {
+	total := &faults.Matrix{}
 	for name, script := range hosts {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, script)
 			on := sysctl.Get(forward.Setting) == "0"
-			makeStart := func() ([]plan.Step, error) { return l.fwd.Start(on) }
-			l.everyStep("start", makeStart)
+			l.everyStep(total, "start", func() ([]plan.Step, error) { return l.fwd.Start(on) })
 			l.start(on)
-			l.everyStep("start again", func() ([]plan.Step, error) { return l.fwd.Start(!on) })
-			l.everyStep("stop", func() ([]plan.Step, error) {
+			l.everyStep(total, "start again", func() ([]plan.Step, error) { return l.fwd.Start(!on) })
+			l.everyStep(total, "stop", func() ([]plan.Step, error) {
 				steps, _, err := l.fwd.Stop()
 				return steps, err
 			})
 		})
 	}
+	t.Log(total)
 }
 
-func (l *lab) everyStep(verb string, makeSteps func() ([]plan.Step, error)) {
+func (l *lab) everyStep(total *faults.Matrix, verb string, makeSteps func() ([]plan.Step, error)) {
 	l.t.Helper()
 	before, record := l.settings(), l.record()
-	steps, err := makeSteps()
-	if err != nil || len(steps) != 2 {
-		l.t.Fatalf("%s: %d steps, %v", verb, len(steps), err)
-	}
-	for i, s := range steps {
-		for _, after := range []bool{false, true} {
-			l.run.Hook = func(step int, a bool) error {
-				if step == i && a == after {
-					return errInjected
-				}
-				return nil
-			}
-			if err := l.run.Run(l.t.Context(), &plan.Plan{Steps: steps}); !errors.Is(err, errInjected) {
-				l.t.Fatalf("%s: ended with %v", verb, err)
-			}
-			l.unchanged(verb+" failed at: "+s.Title, before)
-			if r := l.record(); r != record {
-				l.t.Errorf("%s failed at: %s: the record is %q, was %q", verb, s.Title, r, record)
-			}
+	m := &faults.Matrix{T: l.t, Runner: *l.run, Same: func(what string) {
+		l.t.Helper()
+		l.unchanged(what, before)
+		if r := l.record(); r != record {
+			l.t.Errorf("%s: the record is %q, was %q", what, r, record)
 		}
-	}
-	l.run.Hook = nil
+	}}
+	m.Try(verb, func() *plan.Plan {
+		steps, err := makeSteps()
+		if err != nil || len(steps) != 2 {
+			l.t.Fatalf("%s: %d steps, %v", verb, len(steps), err)
+		}
+		return &plan.Plan{Steps: steps}
+	})
+	total.Steps += m.Steps
+	total.Cases += m.Cases
 }
 
 // record is the text of the record, "" if there is none.

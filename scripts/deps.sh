@@ -30,6 +30,7 @@ look() {
 	missing=
 	need ip iproute2
 	need iptables iptables
+	need nft nftables
 	need brctl bridge-utils
 	need ping iputils-ping
 	need modprobe kmod

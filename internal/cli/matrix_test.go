@@ -1,158 +1,134 @@
 package cli
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"io"
 	"strings"
 	"testing"
 
+	"xbr-script/bridge"
+	"xbr-script/internal/config"
+	"xbr-script/internal/faults"
 	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 )
 
-// errInjected is the failure that the tests make.
-var errInjected = errors.New("injected")
+// matrixHost has a LAN that a container and a firewall are on, too.
+const matrixHost = `
+sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
+ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
+ip link set lan0 addrgenmode none up
+ip link set eth0 up
+ip addr add 192.168.0.2/24 dev eth0
+ip addr add 2001:db8::2/64 dev eth0
+ip route add default via 192.168.0.1
+sysctl -qw net.ipv4.conf.lan0.forwarding=1
+for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done
+mkdir -p /run/xbr-script /etc/xen && mount -t tmpfs tmpfs /etc/xen
+iptables -N DOCKER
+iptables -A FORWARD -o docker0 -j DOCKER
+iptables -A FORWARD -j REJECT
+ip6tables -P FORWARD DROP
+`
 
-// fault is a way for one step to go wrong.
-type fault struct {
-	name  string
-	after bool // after the step took effect, or before
-	kill  bool // the process dies there
+// TestEveryStepFails makes each step of a whole start and stop with antispoof
+// and ip_forward go wrong in each way: network, rules and forwarding are as if
+// nothing had been tried. The steps of bridge have a matrix of their own; here
+// they are tried without -short.
+func TestEveryStepFails(t *testing.T) {
+	for _, backend := range nstest.IPTablesBackends {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			nstest.New(t)
+			nstest.IPTables(t, backend)
+			nstest.Script(t, matrixHost)
+			if backend == "legacy" { // its tables stay once they were used
+				nstest.Script(t, "iptables -t raw -S\nip6tables -t raw -S")
+			}
+			nstest.Rest(t)
+			w := &whole{T: t}
+			start := []string{"start", "bridge=xenbr0", "netdev=eth0", "antispoof=yes", "ip_forward=1"}
+			w.everyStep(start...)
+			if err := w.call(start...).runner().Run(t.Context(), w.plan); err != nil {
+				t.Fatal(err)
+			}
+			w.everyStep("start", "antispoof=no", "ip_forward=0")
+			w.everyStep("stop")
+			t.Log(&w.matrix)
+		})
+	}
 }
 
-var faults = []fault{
-	{"error before", false, false},
-	{"error after", true, false},
-	{"killed before", false, true},
-	{"killed after", true, true},
-}
-
-// next are the commands that may come after a call that was killed: each sees
-// to what it has left, or tells of it.
-var next = []string{"start", "stop", "status", "recover"}
-
-// quiet is a host with two NICs and nobody on their links.
-const quiet = `
-	sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
-	ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
-	ip link add eth1 address 00:16:3e:00:00:02 type veth peer name lan1
-	sysctl -qw net/ipv6/conf/lan0/disable_ipv6=1 net/ipv6/conf/lan1/disable_ipv6=1
-	ip link set lan0 up
-	ip link set lan1 up
-	ip link set eth0 up
-	ip link set eth1 up
-	ip addr add 192.168.0.2/24 dev eth0
-	ip addr add 2001:db8::2/64 dev eth0
-	ip route add default via 192.168.0.1
-	ip -6 route add default via 2001:db8::1`
-
-// whole is what the seed's wrapper asks for: bridges, rules and forwarding.
-const whole = " vifnum=0 netdev=eth0 antispoof=yes --next vifnum=1 netdev=eth1 antispoof=yes ip_forward=1 check=no"
-
-// TestWholePlan makes each step of whole calls fail in each way: those of the
-// bridges, of the rules and of forwarding, and any that will be added. (The
-// test of that name in package bridge has richer hosts, and kernels without
-// live rename.) Shortened, each step fails in one way.
-func TestWholePlan(t *testing.T) {
-	newHost(t, quiet)
-	m := &matrix{T: t}
-	steps := m.everyStep("start")
-	must(t, "start"+whole)
-	steps += m.everyStep("stop")
-	must(t, "stop")
-	t.Logf("%d cases: %d steps, %d faults", m.cases, steps, len(faults))
-}
-
-type matrix struct {
+// whole is a host on which whole calls are tried.
+type whole struct {
 	*testing.T
-	cases int
+	matrix faults.Matrix
+	plan   *plan.Plan      // that the last call made
+	titles map[string]bool // of the steps that are bridge's
 }
 
-// everything is all that a call may change.
-func everything(t *testing.T) (nstest.State, string) {
-	t.Helper()
-	return nstest.ReadState(t), nstest.Script(t, `
-		iptables-save | grep -v '^#' | sed 's/ \[[0-9]*:[0-9]*\]$//'
-		ip6tables-save | grep -v '^#' | sed 's/ \[[0-9]*:[0-9]*\]$//'
-		sysctl net.bridge net.ipv4.ip_forward
-		sysctl -a -r 'accept_redirects|^net.ipv4.conf.*forwarding' 2>/dev/null`)
-}
-
-// everyStep tries all faults at all steps of a command, and returns how many
-// steps there are.
-func (m *matrix) everyStep(command string) int {
-	line := command + whole
-	nstest.Rest(m)
-	state, rest := everything(m.T)
-	total := 0
-	for step := 0; step <= max(0, total-1); step++ {
-		for i, f := range faults {
-			if testing.Short() && i != step%len(faults) {
-				continue // each step once
-			}
-			title := fmt.Sprintf("%s, step %d, %s", command, step, f.name)
-			m.cases++
-			r, n := m.inflict(line, step, f)
-			total = max(total, n)
-			if f.kill {
-				m.afterDeath(title, next[m.cases%len(next)])
-			} else if r.status != failed || !strings.Contains(r.stderr, ": injected\nhint: everything was put back as it was\n") {
-				m.Errorf("%s: exit status %d, %q", title, r.status, r.stderr)
-			}
-			if d := nstest.Settled(m, state, nstest.Whole); d != "" {
-				m.Fatalf("%s: the network is not as before:\n%s", title, d)
-			}
-			if _, now := everything(m.T); now != rest {
-				m.Fatalf("%s: before:\n%s\nnow:\n%s", title, rest, now)
-			}
-		}
+// call is what the program makes of a command line.
+func (w *whole) call(args ...string) *call {
+	w.Helper()
+	req, err := config.Parse(args, config.Source{ReadFile: readFile, DefaultFile: defaultFile})
+	if err != nil {
+		w.Fatal(err)
 	}
-	return total
+	c := newCall(req, args, io.Discard, io.Discard)
+	if c.conn, err = rtnl.Dial(); err != nil {
+		w.Fatal(err)
+	}
+	if err := c.look(); err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = c.conn.Close() })
+	if w.plan, _, err = c.plan(); err != nil {
+		w.Fatal(err)
+	}
+	p := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
+	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: p.Start, config.Stop: p.Stop}[req.Command](c.wants)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.titles = map[string]bool{}
+	for _, s := range alone.Steps {
+		w.titles[s.Title] = true
+	}
+	return c
 }
 
-// inflict makes the call with that fault, and says how many steps its plan has.
-func (m *matrix) inflict(line string, step int, f fault) (r result, total int) {
-	defer func() {
-		if p := recover(); p != nil && p != any(errInjected) {
-			panic(p)
+func (w *whole) everyStep(args ...string) {
+	w.Helper()
+	nstest.Rest(w)
+	state, rules := nstest.ReadState(w), w.rules()
+	w.matrix.T = w
+	w.matrix.Runner = *w.call(args...).runner()
+	w.matrix.Skip = func(s plan.Step) bool { return testing.Short() && w.titles[s.Title] }
+	w.matrix.Same = func(what string) {
+		w.Helper()
+		if now := w.rules(); now != rules {
+			w.Errorf("%s: the rules and files are\n%swere\n%s", what, now, rules)
 		}
-	}()
-	r = doCall(context.Background(), m.T, line, func(c *call) {
-		c.hook = func(i int, after bool) error {
-			if u, err := c.runner().Unfinished(); err == nil && u != nil {
-				total = len(u.Steps)
-			}
-			switch {
-			case i != step || after != f.after:
-				return nil
-			case f.kill:
-				panic(errInjected)
-			}
-			return errInjected
+		if d := nstest.Settled(w, state, nstest.Whole); d != "" {
+			w.Errorf("%s: the network is not as before:\n%s", what, d)
 		}
+		// The kernel tells lifetimes in whole seconds.
+		state = nstest.ReadState(w)
+	}
+	steps := w.matrix.Steps
+	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan {
+		w.call(args...)
+		return w.plan
 	})
-	return r, total
+	if w.matrix.Steps-steps < 2 {
+		w.Errorf("%q has %d steps that are not bridge's", args, w.matrix.Steps-steps)
+	}
 }
 
-// afterDeath makes the next call after one that was killed. Whatever it is,
-// it says what it has found, and then everything is as before.
-func (m *matrix) afterDeath(title, command string) {
-	before := doCall(context.Background(), m.T, "status --json", nil)
-	if before.status != notAsked || !strings.Contains(before.stdout, `"unfinished": "xbr-script st`) {
-		m.Errorf("%s: status says %d, %s", title, before.status, before.stdout)
-	}
-	line := command
-	if command == "start" || command == "stop" {
-		line += " bridge=null" // nothing but to put things back
-	}
-	r := doCall(context.Background(), m.T, line, nil)
-	if command == "status" {
-		if r.status != notAsked || !strings.HasPrefix(r.stdout, "unfinished  xbr-script st") {
-			m.Errorf("%s: status: exit status %d, %q", title, r.status, r.stdout)
-		}
-		r = doCall(context.Background(), m.T, "recover", nil)
-	}
-	if r.status != done || !strings.HasPrefix(r.stderr, `xbr-script: taking back "xbr-script st`) {
-		m.Errorf("%s: %s: exit status %d, %q", title, command, r.status, r.stderr)
-	}
+// rules are those of iptables, the flags that show it packets, the forwarding
+// table and the files that calls leave.
+func (w *whole) rules() string {
+	w.Helper()
+	return nstest.Rules(w) + nstest.Run(w, "sh", "-c",
+		"grep . /proc/sys/net/bridge/bridge-nf-call-* /sys/class/net/*/bridge/nf_call_*; bridge fdb show | grep static; grep -r . "+runDir+" | sort; true")
 }

@@ -26,7 +26,7 @@ func Load(path string, v any) (found bool, err error) {
 }
 
 // Keep is the step that makes v the record at path, or with nil removes it. It
-// is empty where there is nothing to remove.
+// is empty where that is so already.
 func Keep(path string, v any) (Step, error) {
 	var from, to *string
 	if v != nil {
@@ -42,6 +42,8 @@ func Keep(path string, v any) (Step, error) {
 		from = &text
 	}
 	switch {
+	case to != nil && from != nil && *to == *from:
+		return Step{}, nil
 	case to != nil:
 		return Remember("write "+path, path, from, to), nil
 	case from != nil:
