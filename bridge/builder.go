@@ -59,6 +59,11 @@ func (b *builder) ops(msgs ...rtnl.Msg) []plan.Op {
 	return []plan.Op{b.batch(msgs...)}
 }
 
+// remove is the operation that deletes an interface that was created.
+func (b *builder) remove(index int, kind string) []plan.Op {
+	return []plan.Op{&remove{Batch: *b.batch(delLink(index)), Name: b.names[index], What: kind, Conn: b.conn}}
+}
+
 // rename is the step that renames an interface.
 func (b *builder) rename(index int, to string) plan.Step {
 	from := b.names[index]
@@ -105,13 +110,15 @@ func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
 // makeBridge is the step that creates the bridge.
 func (b *builder) makeBridge(name string) (int, plan.Step) {
 	index := b.index(name)
-	do := []plan.Op{b.batch(
-		addLink(index, attrName(name), attrMAC(portMAC), attrBridge(false, 0, false)),
+	// Apart: were it refused, what follows must not act on another's interface
+	// with that index.
+	do := b.ops(addLink(index, attrName(name), attrMAC(portMAC), attrBridge(false, 0, false)))
+	do = append(do, b.batch(
 		setFlags(index, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrAddrGen(addrGenNone)),
-	)}
+	))
 	do = append(do, b.noInet6(name)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
-	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.ops(delLink(index))}
+	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge")}
 }
 
 // carried are the flags of dom0's interface that follow its state.
@@ -131,11 +138,11 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	peer := append([]*nl.RtAttr{attrName(w.VIF), attrMAC(portMAC)}, attrU32(unix.IFLA_MTU, like.MTU))
 	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
 	attrs = append(attrs, attrVeth(p.port, peer...))
-	do := []plan.Op{b.batch(
-		addLink(p.dev, attrs...),
+	do := b.ops(addLink(p.dev, attrs...)) // apart, as in makeBridge
+	do = append(do, b.batch(
 		setFlags(p.port, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrMaster(bridge), attrAddrGen(addrGenNone)),
 		setFlags(p.dev, like.Flags, carried, b.identity(like)...),
-	)}
+	))
 	do = append(do, b.noInet6(w.VIF)...)
 	do = append(do, settingsOf(w.VDev, hushed(settings), b.h.NewDevice)...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
@@ -149,7 +156,7 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	return p, plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
-		Undo:  b.ops(delLink(p.dev)),
+		Undo:  b.remove(p.dev, "veth"),
 	}
 }
 

@@ -123,7 +123,7 @@ func (m *move) dropAddrs() plan.Step {
 	}
 	return plan.Step{
 		Title: "take the addresses off " + m.names[m.s.nic.Index],
-		Do:    m.ops(delStateMsgs(kept)...),
+		Do:    append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(kept)...)...),
 		Undo:  m.ops(addStateMsgs(kept)...),
 	}
 }

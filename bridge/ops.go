@@ -23,6 +23,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
 		plan.FileKind: func() plan.Op { return &plan.File{} },
 		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
+		removeKind:    func() plan.Op { return &remove{Conn: c} },
 		macKind:       func() plan.Op { return &setMAC{Conn: c} },
 		arriveKind:    func() plan.Op { return &arrive{Conn: c} },
 		awaitKind:     func() plan.Op { return &await{Conn: c} },
@@ -35,6 +36,7 @@ const (
 	relabelKind = "relabel"
 	awaitKind   = "await"
 	macKind     = "mac"
+	removeKind  = "remove"
 	arriveKind  = "arrive"
 )
 
@@ -151,6 +153,37 @@ func (r *relabel) Do(undoing bool) error {
 // addrKey is what makes an IPv4 address one and the same to the kernel.
 func addrKey(m rtnl.Msg) string {
 	return string(m.Body[1:2]) + string(m.Get(unix.IFA_LOCAL)) + string(m.Get(unix.IFA_ADDRESS))
+}
+
+// remove deletes an interface, but only that which has the index, the name and
+// the kind: if it could not be created because somebody else was first to take one
+// of them, that one's is not touched.
+type remove struct {
+	Batch rtnl.Batch // RTM_DELLINK
+	Name  string
+	What  string     // its kind
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// Kind implements plan.Op.
+func (*remove) Kind() string { return removeKind }
+
+// Commands implements plan.Op.
+func (r *remove) Commands() []string { return r.Batch.Commands() }
+
+// Do implements plan.Op.
+func (r *remove) Do(undoing bool) error {
+	index := int(int32(rtnl.U32(r.Batch.Msgs[0].Fixed()[4:8]))) // ifi_index
+	l, err := host.ReadLink(r.Conn, index)
+	if errors.Is(err, unix.ENODEV) || err == nil && (l.Name != r.Name || l.Kind != r.What) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b := r.Batch
+	b.Conn = r.Conn
+	return b.Do(undoing)
 }
 
 // await waits until a bridge port forwards and dom0's interface behind it can

@@ -36,10 +36,6 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	} else {
 		p.Add(m.offline()...)
 	}
-	p.Add(plan.Step{
-		Title: "take along what came to " + s.NetDev + " meanwhile",
-		Do:    []plan.Op{b.gather(host.State{Index: s.nic.Index}, pair.dev)},
-	})
 	p.Add(b.attach(guests, bridge))
 	return p.Steps, rec
 }
@@ -126,7 +122,7 @@ func (m *move) unpin() []rtnl.Msg {
 // address (see portMAC), ARP and multicast; and switches it on.
 func (m *move) strip() plan.Step {
 	nic := m.s.nic
-	do := m.ops(delStateMsgs(m.state)...)
+	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(m.state)...)...)
 	do = append(do, m.noInet6(m.names[nic.Index])...)
 	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
 	do = append(do, m.setMAC(portMAC)...)

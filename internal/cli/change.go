@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/bridge"
 	"xbr-script/internal/boottime"
 )
@@ -26,7 +28,8 @@ func (c *call) change(ctx context.Context) error {
 	var err error
 	for try := 0; try < tries; try++ {
 		lines, err = c.attempt(ctx)
-		if !errors.Is(err, bridge.ErrChanged) {
+		// Who was first to take a name or an index has changed it, too.
+		if !errors.Is(err, bridge.ErrChanged) && !errors.Is(err, unix.EEXIST) {
 			break
 		}
 	}
