@@ -1,6 +1,7 @@
 package cli
 
 const help = `Usage: xbr-script start|stop|status [key=value ...] [--next key=value ...]
+       xbr-script recover|confirm
 
 Puts a network card into a bridge for Xen's guests while dom0 keeps its
 network, and takes it out again. It takes the place of Xen's network-bridge.
@@ -11,6 +12,8 @@ Commands, anywhere among the arguments:
   stop     the reverse; without keys: every bridge that was started
   status   show each bridge and what is wrong; exit status 0 as asked,
            3 not up, 4 up but not as asked
+  recover  take back a change that was cut short, or waits to be confirmed
+  confirm  keep a change that waits to be confirmed
 
 Keys of one bridge (--next begins another one):
   vifnum=N         number in vif0.N, vethN, xenbrN, ethN; by default the
@@ -26,6 +29,12 @@ Keys of the host:
   ip_forward=0|1   IPv4 forwarding; put back by the last stop
   config=FILE      read the bridges from FILE, one a line; by default
                    /etc/xen/xbr-script.conf where no key is given
+
+Keys of the call:
+  wait=N           seconds to wait after a change for the link and for hosts
+                   that answered before it (10); without any, put all back
+  check=ADDRESS|no a host that must stay within reach; or ask nobody
+  confirm=N        put all back after N seconds, unless confirmed by then
 
 Options:
   -n, --dry-run    print what would be done as a shell script, do nothing

@@ -14,7 +14,7 @@ import (
 // while the NIC is off would never come.
 func (c *call) warnOfNetRoot() {
 	mounts, _ := os.ReadFile("/proc/self/mountinfo") // unreadable: there is nothing to say
-	text := netRoot(string(mounts), filepath.Join("/sys/class/iscsi_connection", "*"))
+	text := netRoot(string(mounts), "/sys/class/iscsi_connection/*")
 	if text == "" {
 		return
 	}
