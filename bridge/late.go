@@ -28,6 +28,9 @@ const (
 type gather struct {
 	To    int
 	Known host.State // addresses and neighbours that are no news; its Index is where to look
+	// Down says that one of the interfaces is switched off, or will be: then
+	// nothing but IPv4 addresses can be moved.
+	Down  bool
 	Names rtnl.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
@@ -36,7 +39,7 @@ type gather struct {
 // beyond the state.
 func (b *builder) gather(known host.State, to int) plan.Op {
 	known.Routes, known.Nexthops = nil, nil
-	return &gather{to, known, b.batch().Names, b.conn}
+	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.batch().Names, Conn: b.conn}
 }
 
 // Kind implements plan.Op.
@@ -51,6 +54,8 @@ func (g *gather) Do(undoing bool) error {
 	if err != nil {
 		return err
 	}
+	// The kernel makes its own with the addresses.
+	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool { return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL }) // rtm_protocol
 	s := g.news(h.State(g.Known.Index))
 	msgs := addStateMsgs(s.On(g.To))
 	msgs = append(msgs, addRoutes(h, s, g.To)...)
@@ -71,13 +76,17 @@ func (g *gather) news(s host.State) host.State {
 			known[identity(m)] = true
 		}
 	}
+	s.Addrs4 = rest(s.Addrs4, func(m rtnl.Msg) bool { return known[identity(m)] })
+	if g.Down {
+		return host.State{Index: s.Index, Addrs4: s.Addrs4}
+	}
 	return host.State{
 		Index:    s.Index,
 		Nexthops: s.Nexthops,
-		Addrs4:   rest(s.Addrs4, func(m rtnl.Msg) bool { return known[identity(m)] }),
+		Routes:   s.Routes,
+		Addrs4:   s.Addrs4,
 		Addrs6:   rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
 		Neighs:   rest(s.Neighs, func(m rtnl.Msg) bool { return known[identity(m)] || !forGood(m) }),
-		Routes:   rest(s.Routes, func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL }), // rtm_protocol
 	}
 }
 
