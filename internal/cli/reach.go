@@ -52,16 +52,20 @@ func (c *call) watch(ctx context.Context) *watch {
 	if c.req.NoCheck {
 		return w
 	}
-	asked := c.watched()
-	var hosts []reach.Host
-	for _, l := range asked {
-		hosts = append(hosts, l.hosts...)
+	near := c.near()
+	ask(ctx, near)
+	var far []watched
+	for _, l := range near {
+		if len(l.hosts) > 0 {
+			// Only who is there: the kernel would look for the others.
+			far = append(far, watched{l.name, true, l.nic, echoes(l.hosts)})
+		}
 	}
-	answers := reach.Ask(ctx, hosts, askLimit, func(a reach.Answers, passed time.Duration) bool {
-		return passed > askMost && len(unreached(asked, a)) == 0
-	})
-	for _, l := range asked {
-		l.hosts = slices.DeleteFunc(l.hosts, func(h reach.Host) bool { return !answers[h] })
+	if a := c.req.Check; a.IsValid() {
+		far = append(far, watched{name: "check=" + a.String(), hosts: []reach.Host{{Addr: a}}})
+	}
+	ask(ctx, far)
+	for _, l := range append(near, far...) {
 		if len(l.hosts) > 0 {
 			w.links = append(w.links, l)
 		} else if l.nic == 0 {
@@ -71,8 +75,22 @@ func (c *call) watch(ctx context.Context) *watch {
 	return w
 }
 
-// watched is whom to ask.
-func (c *call) watched() []watched {
+// ask leaves of the hosts those that answer.
+func ask(ctx context.Context, links []watched) {
+	var hosts []reach.Host
+	for _, l := range links {
+		hosts = append(hosts, l.hosts...)
+	}
+	answers := reach.Ask(ctx, hosts, askLimit, func(a reach.Answers, passed time.Duration) bool {
+		return passed > askMost && len(unreached(links, a)) == 0
+	})
+	for i := range links {
+		links[i].hosts = slices.DeleteFunc(links[i].hosts, func(h reach.Host) bool { return !answers[h] })
+	}
+}
+
+// near are the hosts on the links of the wanted bridges' NICs.
+func (c *call) near() []watched {
 	var all []watched
 	for _, want := range c.wants {
 		dev := c.host.Name(want.NetDev)
@@ -84,11 +102,8 @@ func (c *call) watched() []watched {
 			nic = p
 		}
 		if peers := reach.Peers(c.host, dev); len(peers) > 0 {
-			all = append(all, watched{want.NetDev, false, nic.Index, peers}, watched{want.NetDev, true, nic.Index, echoes(peers)})
+			all = append(all, watched{want.NetDev, false, nic.Index, peers})
 		}
-	}
-	if a := c.req.Check; a.IsValid() {
-		all = append(all, watched{name: "check=" + a.String(), hosts: []reach.Host{{Addr: a}}})
 	}
 	return all
 }
