@@ -70,8 +70,11 @@ func (m *move) live() []plan.Step {
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
 		m.addState(target, nic.Up(), nic.Index),
 		m.hushNIC(),
+		m.shield(),
 		m.enslave(),
+		m.unshield(),
 		m.moveRoutes(m.state, dev),
+		m.strictAgain(),
 		m.inet6(dev),
 		m.strip())
 	return steps

@@ -69,10 +69,11 @@ func (m *move) liveBack() []plan.Step {
 		m.inet6(dev).Reverse("hush IPv6 on " + m.s.VDev),
 	}
 	m.state = there.On(nic.Index)
-	steps = append(steps, m.strip().Reverse("give "+m.s.NetDev+" its address and what dom0 has"))
+	steps = append(steps, m.shield(), m.strip().Reverse("give "+m.s.NetDev+" its address and what dom0 has"))
 	routes := m.moveRoutes(there, nic.Index)
 	steps = append(steps, routes,
 		m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge),
+		m.unshield(), m.strictAgain(),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
 	return append(steps, m.addState(there, nic.Up(), nic.Index).Reverse("take the addresses off "+m.s.VDev))
