@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"xbr-script/internal/host"
@@ -27,6 +28,9 @@ type Planner struct {
 	Conn  *rtnl.Conn
 	Host  *host.Host
 	Store Store
+	// Rules, if set, plans the firewall's rules for the bridges: they are made
+	// when the bridges are there, and before a guest is.
+	Rules func() ([]plan.Step, error)
 }
 
 // Outcome is what a plan does to one bridge.
@@ -62,8 +66,31 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		}
 		outcomes = append(outcomes, o)
 	}
+	if err := p.finish(pl, b.guests, up); err != nil {
+		return nil, nil, err
+	}
 	pl.Checks = []plan.Check{{Title: "find the network as planned", Do: p.check(pl, wants, up)}}
 	return pl, outcomes, nil
+}
+
+// finish adds the rules, and the steps that concern guests' ports outside of
+// those: no guest sends a frame past rules that are not there.
+func (p *Planner) finish(pl *plan.Plan, guests []plan.Step, up bool) error {
+	var rules []plan.Step
+	if p.Rules != nil {
+		var err error
+		if rules, err = p.Rules(); err != nil {
+			return err
+		}
+	}
+	all := plan.Plan{}
+	if up {
+		all.Add(slices.Concat(pl.Steps, rules, guests)...)
+	} else {
+		all.Add(slices.Concat(guests, rules, pl.Steps)...)
+	}
+	pl.Steps = all.Steps
+	return nil
 }
 
 func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {

@@ -21,6 +21,9 @@ type builder struct {
 	h     *host.Host // with routes, nexthops and addresses as they are at this point
 	names rtnl.Names
 	next  int // an interface index that is free
+	// guests are the steps about guests' ports, which have a place of their
+	// own in the plan.
+	guests []plan.Step
 }
 
 func newBuilder(c *rtnl.Conn, h *host.Host) *builder {

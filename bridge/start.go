@@ -36,7 +36,7 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	} else {
 		p.Add(m.offline()...)
 	}
-	p.Add(b.attach(guests, bridge))
+	b.guests = append(b.guests, b.attach(guests, bridge))
 	return p.Steps, rec
 }
 

@@ -26,7 +26,7 @@ func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 		p.Add(m.offlineBack()...)
 	}
 	if rec.FoundBridge == nil {
-		p.Add(b.attach(guests, m.bridge).Reverse("detach the guests' ports from " + s.Bridge))
+		b.guests = append(b.guests, b.attach(guests, m.bridge).Reverse("detach the guests' ports from "+s.Bridge))
 	}
 	p.Add(m.removePair(rec), m.removeBridge(rec))
 	return p.Steps

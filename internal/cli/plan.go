@@ -18,18 +18,17 @@ func (c *call) plan() (*plan.Plan, []string, error) {
 	return c.planStop(planner)
 }
 
-// planStart joins the steps of all parts: rules are made when their bridge is
-// there.
+// planStart joins the steps of all parts.
 func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) {
+	var notes []string
+	planner.Rules = func() (steps []plan.Step, err error) {
+		steps, notes, err = c.antispoof.Start(c.guarded(planner))
+		return steps, err
+	}
 	p, outcomes, err := planner.Start(c.wants)
 	if err != nil {
 		return nil, nil, err
 	}
-	steps, notes, err := c.antispoof.Start(c.guarded(planner))
-	if err != nil {
-		return nil, nil, err
-	}
-	p.Add(steps...)
 	if c.req.IPForward != nil {
 		steps, err := c.forward.Start(*c.req.IPForward)
 		if err != nil {
@@ -42,15 +41,15 @@ func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) 
 
 // planStop is the reverse of planStart.
 func (c *call) planStop(planner *bridge.Planner) (*plan.Plan, []string, error) {
+	var notes []string
+	planner.Rules = func() (steps []plan.Step, err error) {
+		steps, notes, err = c.antispoof.Stop(c.guarded(planner))
+		return steps, err
+	}
 	p, outcomes, err := planner.Stop(c.wants)
 	if err != nil {
 		return nil, nil, err
 	}
-	steps, notes, err := c.antispoof.Stop(c.guarded(planner))
-	if err != nil {
-		return nil, nil, err
-	}
-	p.Steps = append(steps, p.Steps...)
 	lines := append(texts(outcomes, false), folded(notes)...)
 	last, err := c.lastStop()
 	if err != nil || !last {
