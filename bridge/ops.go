@@ -28,7 +28,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		arriveKind:    func() plan.Op { return &arrive{Conn: c} },
 		awaitKind:     func() plan.Op { return &await{Conn: c} },
 		gatherKind:    func() plan.Op { return &gather{Conn: c} },
-		shieldKind:    func() plan.Op { return &shield{Conn: c} },
+		shieldKind:    func() plan.Op { return &shield{} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
 	}
 }

@@ -57,6 +57,7 @@ type move struct {
 	state    host.State
 	settings sysctl.Device // what the NIC's settings are outside the bridge
 	now      *host.Link    // on the way back: the NIC as it is in the bridge
+	shieldAt shieldAt      // while the plan is carried out
 }
 
 // live is the move on a kernel that renames interfaces that are up.

@@ -39,16 +39,13 @@ type Host struct {
 	// Pinned says whether frames to a MAC address are sent to that bridge
 	// port by a static entry of the forwarding table.
 	Pinned func(port int, mac net.HardwareAddr) bool
-	// Ingress says whether something is attached to what an interface
-	// receives: a qdisc ingress or clsact.
-	Ingress func(index int) bool
 	// NewDevice is what the settings of a new interface begin with.
 	NewDevice sysctl.Device
 }
 
 // Read takes the snapshot.
 func Read(c *rtnl.Conn) (*Host, error) {
-	h := &Host{LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), Ingress: ingress(c), NewDevice: sysctl.ReadDevice("default")}
+	h := &Host{LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), NewDevice: sysctl.ReadDevice("default")}
 	if err := h.readLinks(c); err != nil {
 		return nil, err
 	}
@@ -160,23 +157,6 @@ func ReadLink(c *rtnl.Conn, index int) (*Link, error) {
 		return nil, err
 	}
 	return parseLink(m), nil
-}
-
-// ingress looks at the qdiscs when it is asked.
-func ingress(c *rtnl.Conn) func(int) bool {
-	const tcmsg, atIngress = 20, 0xfffffff1 // the length of struct tcmsg; TC_H_INGRESS
-	return func(index int) bool {
-		qdiscs, err := c.Dump(unix.RTM_GETQDISC, make([]byte, tcmsg))
-		if err != nil {
-			return true // not known to be free
-		}
-		for _, q := range qdiscs {
-			if len(q.Body) >= tcmsg && int(rtnl.U32(q.Body[4:8])) == index && rtnl.U32(q.Body[12:16]) == atIngress { // tcm_ifindex, tcm_parent
-				return true
-			}
-		}
-		return false
-	}
 }
 
 // pinned looks into the forwarding tables when it is asked.
