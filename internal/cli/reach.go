@@ -168,6 +168,10 @@ func (w *watch) check(ctx context.Context) error {
 func (w *watch) unreachable(missing []watched, down []int) error {
 	var texts []string
 	hint := "with check=no nobody is asked"
+	if !w.c.host.LiveRename {
+		// The link has been down: a switch may listen for other switches first.
+		hint = "this kernel has to switch the card off for a moment; where the switch uses spanning tree, try wait=60"
+	}
 	said := map[int]bool{}
 	for _, l := range missing {
 		if l.ping && said[l.nic] {
