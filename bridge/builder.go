@@ -79,17 +79,17 @@ func (b *builder) rename(index int, to string) plan.Step {
 // Its undoing puts right what the kernel does to the labels of IPv4 addresses;
 // spare is an interface that can hold them meanwhile.
 func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
-	from := b.names[s.Index]
+	if firstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
+		return b.rename(s.Index, to)
+	}
 	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
-	order := b.ops(keepOrder(b.h, s)...)
-	step := b.rename(s.Index, to)
-	if firstLost(from, s.Addrs4) == len(s.Addrs4) {
-		return step
-	}
-	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})
+	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
-		step.Undo = append(step.Undo, order...)
+		order = b.ops(keepOrder(b.h, s)...)
 	}
+	step := b.rename(s.Index, to)
+	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})
+	step.Undo = append(step.Undo, order...)
 	return step
 }
 

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"bytes"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -98,22 +97,24 @@ const rtaNhID = 30
 type rewriter struct {
 	h        *host.Host
 	from, to int
-	up       bool                  // the interfaces are up
-	groups   map[string][]rtnl.Msg // by groupKey, in the kernel's order
-	ours     []string              // the keys of groups with a route to be moved, in the kernel's order
-	twins    map[string][]rtnl.Msg // by groupKey: routes that the kernel has made on the new interface
-	ids      map[uint32]bool       // nexthop objects that are gone, with the routes over them
-	made     map[string]bool       // IPv6 prefix routes that the kernel makes, by prefixKey6
+	up       bool                 // the interfaces are up
+	groups   map[group][]rtnl.Msg // in the kernel's order
+	ours     []group              // those with a route to be moved, in the kernel's order
+	isOur    map[group]bool
+	twins    map[group][]rtnl.Msg // routes that the kernel has made on the new interface
+	twinned  []group              // the groups that have them, in their order
+	ids      map[uint32]bool      // nexthop objects that are gone, with the routes over them
+	made     map[string]bool      // IPv6 prefix routes that the kernel makes, by prefixKey6
 	msgs     []rtnl.Msg
 }
 
 func newRewriter(h *host.Host, s host.State, to int, up bool) *rewriter {
 	r := &rewriter{h: h, from: s.Index, to: to, up: up,
-		groups: map[string][]rtnl.Msg{}, twins: map[string][]rtnl.Msg{}, made: map[string]bool{}}
+		groups: map[group][]rtnl.Msg{}, twins: map[group][]rtnl.Msg{}, made: map[string]bool{}}
 	for _, m := range h.Routes {
 		if m.Family() == unix.AF_INET {
-			key := groupKey(m)
-			r.groups[key] = append(r.groups[key], m.Settable())
+			key := groupOf(m)
+			r.groups[key] = append(r.groups[key], m)
 		}
 	}
 	r.findOurs()
@@ -134,15 +135,19 @@ func (r *rewriter) remakeNexthops(s host.State) {
 }
 
 func (r *rewriter) findOurs() {
-	r.ours = nil
-	seen := map[string]bool{}
+	r.ours, r.isOur = nil, map[group]bool{}
 	for _, m := range r.h.Routes {
 		if m.Family() != unix.AF_INET {
 			continue
 		}
-		if key := groupKey(m); !seen[key] && r.concerned(r.groups[key]) {
-			seen[key] = true
-			r.ours = append(r.ours, key)
+		key := groupOf(m)
+		if r.isOur[key] || !r.concerned(r.groups[key]) {
+			continue
+		}
+		r.isOur[key] = true
+		r.ours = append(r.ours, key)
+		for i, m := range r.groups[key] {
+			r.groups[key][i] = m.Settable()
 		}
 	}
 }
@@ -167,7 +172,10 @@ func (r *rewriter) concerned(group []rtnl.Msg) bool {
 // those from being put in their place.
 func (r *rewriter) findTwins(s host.State) {
 	add := func(m rtnl.Msg) {
-		key := groupKey(m)
+		key := groupOf(m)
+		if len(r.twins[key]) == 0 {
+			r.twinned = append(r.twinned, key)
+		}
 		r.twins[key] = append(r.twins[key], m.Retarget(r.from, r.to).As(unix.RTM_DELROUTE, 0))
 	}
 	for _, a := range s.Addrs4 {
@@ -190,8 +198,8 @@ func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = append(r.msgs, msgs...) }
 // and removes twins of routes that someone had removed.
 func (r *rewriter) routes4(each func(group []rtnl.Msg)) {
 	r.each4(false, each)
-	for _, key := range slices.Sorted(maps.Keys(r.twins)) {
-		if !slices.Contains(r.ours, key) {
+	for _, key := range r.twinned {
+		if !r.isOur[key] {
 			r.add(r.twins[key]...)
 		}
 	}
@@ -276,15 +284,18 @@ func (r *rewriter) remake4(group []rtnl.Msg) {
 	r.add(on...)
 }
 
-// groupKey is what makes IPv4 routes alternatives of each other.
-func groupKey(m rtnl.Msg) string {
+// group is what makes IPv4 routes alternatives of each other.
+type group struct {
+	table, metric uint32
+	dst           [4]byte
+	bits, tos     byte
+}
+
+func groupOf(m rtnl.Msg) group {
 	f := m.Fixed()
-	var key bytes.Buffer
-	key.Write([]byte{f[1], f[3]}) // rtm_dst_len, rtm_tos
-	key.Write(rtnl.U32Bytes(table(m)))
-	key.Write(rtnl.U32Bytes(m.U32(unix.RTA_PRIORITY)))
-	key.Write(m.Get(unix.RTA_DST))
-	return key.String()
+	g := group{table: table(m), metric: m.U32(unix.RTA_PRIORITY), bits: f[1], tos: f[3]} // rtm_dst_len, rtm_tos
+	copy(g.dst[:], m.Get(unix.RTA_DST))
+	return g
 }
 
 // table is the number of a route's table.
