@@ -29,7 +29,7 @@ modules=(
 	crypto drivers/block/xen-blkback 'drivers/net/*.ko' drivers/net/bonding
 	'drivers/net/ethernet/intel/e100*' drivers/net/xen-netback drivers/ptp
 	drivers/pps drivers/virtio drivers/xen lib
-	net/{802,8021q,bridge,core,ipv4,ipv6,llc,netfilter,packet,sched}
+	net/{802,8021q,bridge,core,ipv4,ipv6,llc,netfilter,packet,sched,tls}
 )
 
 say() { echo "image.sh: $*" >&2; }

@@ -107,7 +107,7 @@ state() {
 	{ ip -d link && ip addr; } | sed '/state DOWN/s/ qdisc noop / qdisc noqueue /'
 	ip rule
 	ip -6 rule
-	ip route show table all
+	ip -4 route show table all
 	# IPv6 keeps no order between routes that are alike.
 	ip -6 route show table all | sort
 	ip neigh show nud permanent
@@ -160,14 +160,14 @@ settle() {
 	done
 }
 
-# probes_begin FROM ADDRESS4 ADDRESS6: from lanFROM on, send the host a probe a
-# millisecond. probes_phase NAME: what comes now. probes_end: prints what each
-# phase lost.
+# probes_begin FROM ADDRESS4 ADDRESS6: from lanFROM on, sends the host probes,
+# each way one each 5 ms: more than that an emulated machine cannot always do.
+# probes_phase NAME: what comes now. probes_end: prints what each phase lost.
 probes_begin() {
 	probe serve "$2" "$3" >/dev/null 2>&1 &
 	probe_server=$!
 	mkfifo /tmp/phases /tmp/tally
-	lan "$1" probe watch "$2" "$3" </tmp/phases >/tmp/tally &
+	lan "$1" probe watch "$2" "$3" 5ms </tmp/phases >/tmp/tally &
 	exec 8>/tmp/phases 9</tmp/tally
 	read -r -t 20 -u 9 || fail "the host cannot be reached before"
 	probes_phase quiet

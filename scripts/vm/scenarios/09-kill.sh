@@ -17,7 +17,7 @@ took=$(since "$begin")
 xbr stop
 state_same before
 
-for i in 1 2 3 4 5 6; do
+for _ in 1 2 3 4 5 6; do
 	moment=$(awk -v took="$took" -v r="$RANDOM" 'BEGIN { printf "%.2f", took * (0.2 + 0.8 * r / 32768) }')
 	xbr-script -v start >/tmp/said 2>&1 </dev/null &
 	sleep "$moment"
