@@ -14,7 +14,7 @@ import (
 // port needs, so that its link comes up once.
 func (m *move) offline() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
-	vlans := m.vlansUp(nic.Index)
+	vlans := m.vlans(nic.Index)
 	steps := []plan.Step{
 		m.down(vlans),
 		m.renameLoaded(m.state, m.s.PDev, dev),
@@ -47,12 +47,13 @@ func (m *move) down(vlans []host.State) plan.Step {
 	}
 }
 
-// vlansUp is the state of the VLANs that go down and up with an interface.
-func (m *move) vlansUp(index int) []host.State {
+// vlans is the state of the VLANs on an interface, which go down and up with
+// it.
+func (m *move) vlans(index int) []host.State {
 	var states []host.State
 	for _, l := range m.h.Above(index) {
-		if l.Kind == "vlan" && l.Up() {
-			states = append(append(states, m.h.State(l.Index)), m.vlansUp(l.Index)...)
+		if l.Kind == "vlan" {
+			states = append(append(states, m.h.State(l.Index)), m.vlans(l.Index)...)
 		}
 	}
 	return states
@@ -66,6 +67,14 @@ func (m *move) revive(vlans []host.State) plan.Step {
 func (m *move) reviveMsgs(vlans []host.State) []rtnl.Msg {
 	var msgs []rtnl.Msg
 	for _, v := range vlans {
+		if !m.h.Index(v.Index).Up() {
+			// The kernel has switched it on with the interface (vlan_device_event).
+			msgs = append(msgs, setFlags(v.Index, 0, unix.IFF_UP))
+			for _, a := range v.Addrs6 {
+				msgs = append(msgs, final(a))
+			}
+			continue
+		}
 		msgs = append(msgs, addStateMsgs(v)...)
 		msgs = append(msgs, restoreRoutes(m.h, v, v.Index)...)
 	}
@@ -136,8 +145,13 @@ func (m *move) offlineBack() []plan.Step {
 	devLink.Index = dev
 	off := *m
 	off.s.nic = &devLink
-	devVLANs, vlans := m.vlansUp(dev), m.vlansUp(nic.Index)
-	steps := []plan.Step{off.down(devVLANs), m.renameLoaded(there, m.s.VDev, nic.Index)}
+	devVLANs, vlans := m.vlans(dev), m.vlans(nic.Index)
+	steps := []plan.Step{
+		off.down(devVLANs),
+		m.renameLoaded(there, m.s.VDev, nic.Index),
+		// Undoing, the NIC goes down and up again.
+		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
+	}
 	m.state = there.On(nic.Index)
 	up := nic.Up()
 	steps = append(steps,
