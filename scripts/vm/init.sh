@@ -40,7 +40,7 @@ lay_out
 echo "@ready $(uname -r)"
 
 # run.sh keeps the machine as it is now, and goes on with copies of it.
-until read -r -t 1 scenario </dev/ttyS1; do
+until read -r -t 1 scenario seed </dev/ttyS1; do
 	echo "@waiting"
 done
-/vm/scenario.sh "/vm/scenarios/$scenario" && status=0 || status=$?
+/vm/scenario.sh "/vm/scenarios/$scenario" "$seed" && status=0 || status=$?

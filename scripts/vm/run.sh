@@ -111,13 +111,13 @@ boot_once() {
 
 # run SCENARIO
 run() {
-	local name=${1%.sh} begin=$SECONDS status=1 line
+	local name=${1%.sh} begin=$SECONDS status=1 seed=${SEED:-$RANDOM} line
 	echo
 	echo "== $name: $(title "scripts/vm/scenarios/$1")"
 	machine "$cache/console.$name" -incoming "exec:cat $tmp/ready"
 	while IFS= read -r -t "$limit" -u 7 line; do
 		case $line in
-		@waiting) echo "$1" >&5 ;;
+		@waiting) echo "$1 $seed" >&5 ;;
 		'@monitor '*) echo "${line#@monitor }" >&6 ;;
 		'@end '*) status=${line#@end } && break ;;
 		*) printf '%s\n' "$line" ;;
@@ -133,7 +133,7 @@ run() {
 		echo "   the kernel said at the end:"
 		tail -n 20 "$cache/console.$name" | sed 's/^/     | /'
 	fi
-	echo "== $name: FAILED after $((SECONDS - begin))s"
+	echo "== $name: FAILED after $((SECONDS - begin))s (SEED=$seed)"
 }
 
 # title FILE: the first line that is a comment.

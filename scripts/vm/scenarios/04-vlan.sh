@@ -37,7 +37,7 @@ reached() {
 
 # What is to be seen of the VLANs, but for the name of the card below.
 vlans() {
-	ip addr show type vlan | sed 's/@p\?eth0/@eth0/'
+	ip addr show type vlan | sed 's/@p\?eth0/@eth0/; s/ qdisc noop / qdisc noqueue /'
 	ip -4 route show table all | grep 'eth0\.'
 	ip -6 route show table all | grep 'eth0\.' | sort
 	ip neigh show nud permanent | grep 'eth0\.'

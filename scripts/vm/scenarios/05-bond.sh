@@ -36,6 +36,8 @@ unplug 1
 expect "with eth1's cable out, the LAN reaches the host" answers 192.168.0.2 lan 1
 expect "by eth2" [ "$(active)" = eth2 ]
 plug 1
+until ip -d link show eth1 | grep -q 'mii_status UP'; do sleep 0.1; done
+echo eth1 >/sys/class/net/pbond0/bonding/active_slave
 
 xbr stop
 expect "the LAN reaches the host" answers 192.168.0.2 lan 1

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# start killed at moments of chance: recover puts everything back
+# start and stop killed at moments of chance: recover puts everything back
 give 0 192.168.0.2/24 192.168.0.1/24
 ip addr add 192.168.0.3/24 dev eth0 label eth0:a
 ip addr add 2001:db8::2/64 dev eth0
@@ -8,26 +8,47 @@ ip route add default via 192.168.0.1
 ip -6 route add default via 2001:db8::1
 ip link add link eth0 name eth0.10 type vlan id 10
 ip link set eth0.10 up
+ip addr add 192.168.10.2/24 dev eth0.10
 ip addr add 2001:db8:10::2/64 dev eth0.10
-state_save before
+ip route add 10.10.0.0/16 via 192.168.10.1
 
-begin=$EPOCHREALTIME
-xbr start
-took=$(since "$begin")
-xbr stop
-state_same before
+# counted COMMAND: runs it, and prints how many commands it stands for.
+counted() { xbr-script -v "$1" </dev/null 2>&1 | grep -c '^+'; }
 
-for _ in 1 2 3 4 5 6; do
-	moment=$(awk -v took="$took" -v r="$RANDOM" 'BEGIN { printf "%.2f", took * (0.2 + 0.8 * r / 32768) }')
-	xbr-script -v start >/tmp/said 2>&1 </dev/null &
-	sleep "$moment"
-	kill -KILL "$!" 2>/dev/null || true
-	wait "$!" 2>/dev/null || true
-	say "killed after $moment s and $(grep -c '^+' /tmp/said || true) commands: $(tail -n 1 /tmp/said)"
-	xbr recover
-	# If it had ended before it was killed.
-	xbr-script status >/dev/null 2>&1 && xbr stop
+# killed COMMAND COUNT OTHER: begins the command, kills it when it has done some
+# of the COUNT, and has that taken back. If it had ended before, OTHER does it.
+killed() {
+	local enough=$((1 + RANDOM % $2)) lines=() child
+	: >/tmp/commands
+	xbr-script -v "$1" >/tmp/commands 2>&1 </dev/null &
+	child=$!
+	while [ "${#lines[@]}" -lt "$enough" ] && kill -0 "$child" 2>/dev/null; do
+		mapfile -t lines </tmp/commands
+	done
+	kill -KILL "$child" 2>/dev/null || true
+	wait "$child" 2>/dev/null || true
+	say "$1 killed after $(grep -c '^+' /tmp/commands) of $2 commands, the last: $(grep '^+' /tmp/commands | tail -n 1)"
+	if [ -e /run/xbr-script/journal ]; then
+		xbr recover
+	else
+		xbr "$3"
+	fi
 	expect "the LAN reaches the host" answers 192.168.0.2 lan 0
 	expect "the LAN reaches the host over IPv6" answers 2001:db8::2 lan 0
+}
+
+state_save before
+start=$(counted start)
+state_save up
+stop=$(counted stop)
+state_same before
+
+for _ in 1 2 3; do
+	killed start "$start" stop
 	state_same before
+done
+xbr start
+for _ in 1 2; do
+	killed stop "$stop" start
+	state_same up
 done
