@@ -68,7 +68,7 @@ lint: ## check format, go.mod, code and shell scripts
 demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
 
-# A part of them: make vm-test SCENARIOS='03 07'.
+# Debian's packages for it are kept in .cache/vm, which may be removed.
 vm-test: build ## run scenarios under QEMU, on Debian's kernel with emulated cards
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh $(SCENARIOS)
