@@ -95,7 +95,7 @@ cable() {
 				return
 			fi
 		done
-		sleep 0.1
+		sleep 0.2
 	done
 	fail "the cable of eth$1 did not go $2"
 }
@@ -157,7 +157,7 @@ settle() {
 	local i
 	for ((i = 0; i < 100; i++)); do
 		if [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER)" ]; then return; fi
-		sleep 0.1
+		sleep 0.3
 	done
 }
 

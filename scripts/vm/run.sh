@@ -33,6 +33,7 @@ main() {
 	scenarios=$(chosen "$@")
 	image=$(scripts/vm/image.sh)
 	trap clean_up EXIT
+	trap 'exit 1' HUP INT TERM
 	tmp=$(mktemp -d)
 	prepare
 	boot_once
