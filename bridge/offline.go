@@ -51,7 +51,7 @@ func (m *move) down(vlans []host.State) plan.Step {
 // carrier is the operation that waits for an interface to be as ready to send
 // as it is at the time of planning.
 func (m *move) carrier(now *host.Link) []plan.Op {
-	if !now.Running() {
+	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
 		return nil
 	}
 	return []plan.Op{&carrier{Index: now.Index, Names: m.batch().Names, Conn: m.conn}}
