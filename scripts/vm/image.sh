@@ -41,19 +41,20 @@ main() {
 		exit 1
 	}
 	mkdir -p "$debs/partial" "$cache/none/partial"
-	resolve || {
-		say "apt knows no such packages yet: apt-get update"
-		apt-get -qq update </dev/null >&2
-		resolve
-	}
-	key=$({ echo "$wanted"; cat "$0"; } | sha256sum | cut -c1-16)
+	resolve || update
+	key=$(key)
 	image=$cache/$key
 	if [ ! -e "$image/made-from" ]; then
 		say "making the machine's image (.cache/vm/$key) of $(wc -l <<<"$wanted") packages"
+		download || {
+			update
+			download
+			key=$(key)
+			image=$cache/$key
+		}
 		tmp=$(mktemp -d "$cache/new.XXXXXX")
 		# shellcheck disable=SC2064 # this very folder
 		trap "rm -rf '$tmp'" EXIT
-		download
 		make_image "$tmp"
 		echo "$wanted" >"$tmp/image/made-from"
 		rm -rf "$image"
@@ -61,6 +62,19 @@ main() {
 	fi
 	forget_others "$key"
 	echo "$image"
+}
+
+# key is the hash of what an image is made from.
+key() { { echo "$wanted" && cat scripts/vm/image.sh; } | sha256sum | cut -c1-16; }
+
+# update: the package lists are absent (a fresh container) or too old.
+update() {
+	say "apt-get update"
+	apt-get -qq update </dev/null >&2
+	resolve || {
+		say "apt finds no $kernel or not all of: ${programs[*]}"
+		exit 1
+	}
 }
 
 # apt ARGUMENT...: apt-get, as if nothing were installed here.
@@ -86,8 +100,8 @@ resolve() {
 
 # download fetches what is not there already; apt compares the hashes.
 download() {
-	apt --download-only install "${programs[@]}" >&2
-	(cd "$cache/debs" && apt download "$kernel_package" >&2)
+	apt --download-only install "${programs[@]}" >&2 &&
+		(cd "$cache/debs" && apt download "$kernel_package" >&2)
 }
 
 make_image() {
