@@ -15,11 +15,13 @@ xendir  = /etc/xen/scripts
 # How long `make fuzz` runs each target, and further flags for `go test`.
 FUZZTIME  = 30s
 TESTFLAGS =
+# Which scenarios of scripts/vm `make vm-test` runs, all by default.
+SCENARIOS =
 
 GO = go
 # Tools have a go.mod of their own, apart from the product's.
 TOOL = $(GO) tool -modfile=tools/go.mod
-SHELLSCRIPTS = .ci/run $(wildcard scripts/*.sh)
+SHELLSCRIPTS = .ci/run $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh)
 
 # The product is pure Go: it is built, tested and linted so. Only the race
 # detector wants cgo.
@@ -28,7 +30,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-long race lint demo fuzz vuln install uninstall clean
+.PHONY: help deps build test test-long race lint demo vm-test fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -61,10 +63,15 @@ lint: ## check format, go.mod, code and shell scripts
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners ./...
-	shellcheck $(SHELLSCRIPTS)
+	shellcheck -x $(SHELLSCRIPTS)
 
 demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
+
+# Debian's packages for it are kept in .cache/vm, which may be removed.
+vm-test: build ## run scenarios under QEMU, on Debian's kernel with emulated cards
+	@scripts/deps.sh --vm
+	scripts/vm/run.sh $(SCENARIOS)
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@packages=$$($(GO) list ./...); \

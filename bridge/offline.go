@@ -35,16 +35,26 @@ func (m *move) offline() []plan.Step {
 // kernel forgets with that, on it and on the VLANs that go down with it.
 func (m *move) down(vlans []host.State) plan.Step {
 	nic := m.s.nic
-	again := []rtnl.Msg{setFlags(nic.Index, nic.Flags, unix.IFF_UP)}
-	again = append(again, addStateMsgs(m.state)...)
+	again := addStateMsgs(m.state)
 	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
 	again = append(again, m.reviveMsgs(vlans)...)
-	undo := append(m.hush(nic.Index), m.batch(again...))
+	undo := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
+	undo = append(undo, m.carrier(nic)...)
+	undo = append(undo, m.ops(again...)...)
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
 		Do:    append([]plan.Op{m.unchanged(m.state)}, m.ops(setFlags(nic.Index, 0, unix.IFF_UP))...),
 		Undo:  append(undo, m.wake(nic.Index)...),
 	}
+}
+
+// carrier is the operation that waits for an interface to be as ready to send
+// as it is at the time of planning.
+func (m *move) carrier(now *host.Link) []plan.Op {
+	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
+		return nil
+	}
+	return []plan.Op{&carrier{Index: now.Index, Names: m.batch().Names, Conn: m.conn}}
 }
 
 // vlans is the state of the VLANs on an interface, which go down and up with
@@ -160,9 +170,10 @@ func (m *move) offlineBack() []plan.Step {
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
 		m.resize(), m.resettle())
 	if up {
+		on := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)))
 		steps = append(steps, plan.Step{
 			Title: "switch " + m.s.NetDev + " on",
-			Do:    append(m.hush(nic.Index), m.batch(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))),
+			Do:    append(on, m.carrier(m.now)...),
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}

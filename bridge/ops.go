@@ -27,6 +27,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		macKind:       func() plan.Op { return &setMAC{Conn: c} },
 		arriveKind:    func() plan.Op { return &arrive{Conn: c} },
 		awaitKind:     func() plan.Op { return &await{Conn: c} },
+		carrierKind:   func() plan.Op { return &carrier{Conn: c} },
 		gatherKind:    func() plan.Op { return &gather{Conn: c} },
 		shieldKind:    func() plan.Op { return &shield{} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
@@ -39,6 +40,7 @@ const (
 	macKind     = "mac"
 	removeKind  = "remove"
 	arriveKind  = "arrive"
+	carrierKind = "carrier"
 )
 
 // relabel puts the labels of IPv4 addresses right after their interface was
@@ -234,6 +236,42 @@ func (a *await) ready() (bool, error) {
 		return false, err
 	}
 	return l.PortState == host.Forwarding && l.OperUp, nil
+}
+
+// carrier waits until a NIC that was switched on has agreed with the switch on
+// a speed, which takes seconds. Until then frames do not pass anyway, and what
+// is entered may be lost: when the kernel notes that there is no carrier, it
+// takes off the proxy entries (neigh_carrier_down).
+type carrier struct {
+	Index int
+	Names rtnl.Names
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// carrierLimit is far above what a NIC needs; somebody may have pulled the
+// cable.
+const carrierLimit = 10 * time.Second
+
+// Kind implements plan.Op.
+func (*carrier) Kind() string { return carrierKind }
+
+// Commands implements plan.Op.
+func (c *carrier) Commands() []string {
+	name := shell.Quote(c.Names.Of(c.Index))
+	return []string{"for i in $(seq 100); do ip link show dev " + name + " | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done"}
+}
+
+// Do implements plan.Op. It is no error if the carrier does not come: that is
+// looked at when all is done. That the interface is operational is still said
+// of the time before until the kernel has noted that the carrier is gone.
+func (c *carrier) Do(bool) error {
+	for start := time.Now(); time.Since(start) < carrierLimit; time.Sleep(time.Millisecond) {
+		l, err := host.ReadLink(c.Conn, c.Index)
+		if err != nil || !l.Up() || l.Running() && l.OperUp {
+			break // it is gone, or will have none, or has it
+		}
+	}
+	return nil
 }
 
 // arrive waits until the kernel accepts packets to IPv6 addresses on the

@@ -5,6 +5,7 @@
 #   scripts/deps.sh           what `make test` and `make demo` need
 #   scripts/deps.sh --race    and what `make race` needs (a C compiler)
 #   scripts/deps.sh --lint    and what `make lint` needs
+#   scripts/deps.sh --vm      and what `make vm-test` needs (QEMU)
 set -eu
 
 # ip, iptables and brctl may live where only root's PATH looks.
@@ -40,8 +41,13 @@ look() {
 		case $option in
 		--race) need gcc gcc libc6-dev ;;
 		--lint) need shellcheck shellcheck ;;
+		--vm)
+			need qemu-system-x86_64 qemu-system-x86
+			need cpio cpio
+			need xz xz-utils
+			;;
 		*)
-			echo "deps.sh: unknown option '$option' (known: --race, --lint)" >&2
+			echo "deps.sh: unknown option '$option' (known: --race, --lint, --vm)" >&2
 			exit 2
 			;;
 		esac

@@ -1,8 +1,9 @@
-// Command probe is the demo's meter: it counts what the network loses while
-// something else happens to it.
+// Command probe is the meter of the demo and of the virtual machine's
+// scenarios: it counts what the network loses while something else happens
+// to it.
 //
 //	probe serve ADDRESS...   answer probes, over UDP and TCP
-//	probe watch V4 V6        send them a probe a millisecond, until stdin ends
+//	probe watch V4 V6 [EACH] send them a probe each 1ms, or EACH, until stdin ends
 //	probe ask ADDRESS        print the address that ADDRESS sees us under
 //
 // watch sends to both addresses over UDP and to the first over TCP. It prints
@@ -26,10 +27,10 @@ import (
 
 const (
 	port     = "7" // echo; the demo's namespaces have no other
-	interval = time.Millisecond
-	burst    = 10               // probes sent at once after having been held up
-	grace    = time.Second      // for the last answers, and TCP's second attempts
-	limit    = 60 * time.Second // no probe is sent after that, whatever happens
+	interval = "1ms"
+	burst    = 10              // probes sent at once after having been held up
+	grace    = time.Second     // for the last answers, and TCP's second attempts
+	limit    = 5 * time.Minute // no probe is sent after that, whatever happens
 )
 
 // whoami is the question that ask sends. It is no probe's length.
@@ -38,12 +39,14 @@ const whoami = "whoami"
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 | ask ADDRESS")
+	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS")
 	switch {
 	case len(args) >= 2 && args[0] == "serve":
 		err = serve(args[1:])
 	case len(args) == 3 && args[0] == "watch":
-		err = watch(args[1], args[2], stdin, stdout)
+		err = watch(args[1], args[2], interval, stdin, stdout)
+	case len(args) == 4 && args[0] == "watch":
+		err = watch(args[1], args[2], args[3], stdin, stdout)
 	case len(args) == 2 && args[0] == "ask":
 		err = ask(args[1], stdout)
 	}
@@ -55,7 +58,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 // watch sends probes until stdin ends, and reports.
-func watch(v4, v6 string, stdin io.Reader, stdout io.Writer) error {
+func watch(v4, v6, each string, stdin io.Reader, stdout io.Writer) error {
+	every, err := time.ParseDuration(each)
+	if err != nil {
+		return err
+	}
 	var phase atomic.Pointer[string]
 	phase.Store(new(string))
 	ways := []struct{ name, network, host string }{
@@ -70,7 +77,7 @@ func watch(v4, v6 string, stdin io.Reader, stdout io.Writer) error {
 		s := &series{name: w.name, conn: conn}
 		all = append(all, s)
 		go s.receive()
-		go s.sendAll(&phase)
+		go s.sendAll(&phase, every)
 	}
 	if err := answered(all); err != nil {
 		return err

@@ -31,7 +31,7 @@ type probe struct {
 // sendAll sends a probe at each interval, until there is no phase any more. If
 // the machine holds it up, it makes up for the last few only: a burst would
 // lose probes that the network did not lose.
-func (s *series) sendAll(phase *atomic.Pointer[string]) {
+func (s *series) sendAll(phase *atomic.Pointer[string], interval time.Duration) {
 	next := time.Now()
 	for {
 		now := phase.Load()

@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# Makes what a virtual machine boots: Debian's kernel, and an initramfs with
+# Debian's programs. Prints the folder that has them: vmlinux, base.cpio and
+# made-from, the list of packages.
+#
+#   scripts/vm/image.sh       kernel and programs
+#
+# The packages come by the machine's own apt, as it is configured. They are
+# unpacked, never installed: none of their scripts runs, and what this machine
+# has installed makes no difference. The result is kept in .cache/vm, under
+# the hash of what it is made from; that folder may be removed at any time.
+set -eEu
+set -o pipefail
+export LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+cd "$(dirname "$0")/../.."
+cache=$PWD/.cache/vm
+
+# The newest kernel of Debian's present release, and what scenarios call.
+kernel=linux-image-amd64
+programs=(
+	base-files bash bridge-utils coreutils diffutils grep iproute2 iptables
+	iputils-ping kmod libc-bin mawk mount procps sed udev usr-is-merged
+	util-linux
+)
+
+# Of the kernel's modules only these: all of them are half a gigabyte.
+modules=(
+	crypto drivers/block/xen-blkback 'drivers/net/*.ko' drivers/net/bonding
+	'drivers/net/ethernet/intel/e100*' drivers/net/xen-netback drivers/ptp
+	drivers/pps drivers/virtio drivers/xen lib
+	net/{802,8021q,bridge,core,ipv4,ipv6,llc,netfilter,packet,sched,tls}
+)
+
+say() { echo "image.sh: $*" >&2; }
+
+main() {
+	local debs=$cache/debs image key tmp
+	command -v apt-get >/dev/null || {
+		say "no apt-get here: the machine is made of Debian's packages"
+		exit 1
+	}
+	mkdir -p "$debs/partial" "$cache/none/partial"
+	resolve || update
+	key=$(key)
+	image=$cache/$key
+	if [ ! -e "$image/made-from" ]; then
+		say "making the machine's image (.cache/vm/$key) of $(wc -l <<<"$wanted") packages"
+		download || {
+			update
+			download
+			key=$(key)
+			image=$cache/$key
+		}
+		tmp=$(mktemp -d "$cache/new.XXXXXX")
+		# shellcheck disable=SC2064 # this very folder
+		trap "rm -rf '$tmp'" EXIT
+		make_image "$tmp"
+		echo "$wanted" >"$tmp/image/made-from"
+		rm -rf "$image"
+		mv "$tmp/image" "$image"
+	fi
+	forget_others "$key"
+	echo "$image"
+}
+
+# key is the hash of what an image is made from.
+key() { { echo "$wanted" && cat scripts/vm/image.sh; } | sha256sum | cut -c1-16; }
+
+# update: the package lists are absent (a fresh container) or too old.
+update() {
+	say "apt-get update"
+	apt-get -qq update </dev/null >&2
+	resolve || {
+		say "apt finds no $kernel or not all of: ${programs[*]}"
+		exit 1
+	}
+}
+
+# apt ARGUMENT...: apt-get, as if nothing were installed here.
+apt() {
+	apt-get -qq -y --no-install-recommends -o Dir::State::status=/dev/null \
+		-o Dir::Cache::archives="$cache/debs" -o APT::Sandbox::User=root \
+		-o APT::Get::AllowUnauthenticated=false "$@" </dev/null
+}
+
+# resolve sets $wanted to a line for each package: its file and hash.
+resolve() {
+	kernel_package=$(apt-cache depends "$kernel" 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+	[ -n "$kernel_package" ] || return 1
+	# What apt has fetched already it does not print, hence the other folder. The
+	# kernel's own dependencies are for an initramfs, which is made here.
+	wanted=$({
+		apt -o Dir::Cache::archives="$cache/none" --print-uris install "${programs[@]}" &&
+			apt --print-uris download "$kernel_package"
+	} | sed -n "s/^'[^']*' \([^ ]*\.deb\) [0-9]* \(.*\)/\1 \2/p" | sort -u)
+	[ -n "$wanted" ]
+}
+
+# download fetches what is not there already; apt compares the hashes.
+download() {
+	apt --download-only install "${programs[@]}" >&2 &&
+		(cd "$cache/debs" && apt download "$kernel_package" >&2)
+}
+
+make_image() {
+	local root=$1/root image=$1/image deb
+	mkdir -p "$root" "$image"
+	# /bin and its like are links, as on every Debian today.
+	mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
+	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root"
+
+	while read -r deb _; do
+		case $deb in
+		linux-image-*) unpack_kernel "$cache/debs/$deb" "$1" ;;
+		*) unpack "$cache/debs/$deb" "$root" ;;
+		esac
+	done <<<"$wanted"
+
+	# What the packages' own scripts would have done.
+	mkdir -p "$root"/{dev,proc,sys,run,tmp,root,var/run,etc}
+	ldconfig -r "$root"
+	depmod -b "$root" "$(ls "$root/usr/lib/modules")"
+	local name
+	for name in iptables{,-save,-restore} ip6tables{,-save,-restore}; do
+		ln -s xtables-nft-multi "$root/usr/sbin/$name"
+	done
+	ln -s mawk "$root/usr/bin/awk"
+	ln -sf bash "$root/usr/bin/sh"
+	echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
+	echo 'root:x:0:' >"$root/etc/group"
+	echo xen-host >"$root/etc/hostname"
+
+	(cd "$root" && find . -print0 | sort -z | cpio --null --quiet -o -H newc) >"$image/base.cpio"
+}
+
+# unpack DEB ROOT [TAR'S ARGUMENT...]: a package's files without its papers.
+unpack() {
+	dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink -C "$2" \
+		--exclude='./usr/share/doc' --exclude='./usr/share/man' \
+		--exclude='./usr/share/locale' --exclude='./usr/share/info' \
+		--exclude='./usr/share/bash-completion' --exclude='./usr/share/i18n' \
+		--exclude='./usr/lib/x86_64-linux-gnu/gconv' --exclude='./lib/udev/hwdb.d' \
+		--wildcards "${@:3}"
+}
+
+# unpack_kernel DEB TMP: the modules into TMP/root, vmlinux into TMP/image.
+unpack_kernel() {
+	local boot=$2/kernel module wildcards=()
+	for module in "${modules[@]}"; do
+		wildcards+=("./lib/modules/*/kernel/$module")
+	done
+	mkdir -p "$boot"
+	dpkg-deb --fsys-tarfile "$1" >"$boot/package.tar"
+	tar -x -f "$boot/package.tar" -C "$boot" --wildcards './boot/vmlinuz-*'
+	tar -x -f "$boot/package.tar" -C "$2/root" --keep-directory-symlink \
+		--wildcards --no-wildcards-match-slash \
+		'./lib/modules/*/modules.*' "${wildcards[@]}"
+	extract_vmlinux "$boot"/boot/vmlinuz-* >"$2/image/vmlinux"
+	cp "$boot"/boot/vmlinuz-* "$2/image/vmlinuz"
+}
+
+# extract_vmlinux VMLINUZ: the kernel itself. An emulated machine takes many
+# seconds to unpack it, and this one does not. Where it lies is said by the
+# header (Documentation/arch/x86/boot.rst: setup_sects, payload_offset and
+# payload_length).
+extract_vmlinux() {
+	local sectors offset length
+	sectors=$(number "$1" 0x1f1 1)
+	offset=$(number "$1" 0x248 4)
+	length=$(number "$1" 0x24c 4)
+	# After the compressed kernel come four bytes with its length.
+	dd status=none if="$1" bs=1M iflag=skip_bytes,count_bytes,fullblock \
+		skip="$(((sectors + 1) * 512 + offset))" count="$((length - 4))" | xz -dc
+}
+
+# number FILE OFFSET BYTES
+number() { od -An -v -t "u$3" -j "$(($2))" -N "$3" "$1" | tr -d ' '; }
+
+# forget_others KEY: an image is a hundred megabytes and easily made again.
+forget_others() {
+	local folder
+	for folder in "$cache"/*/; do
+		case $(basename "$folder") in
+		"$1" | debs | none) ;;
+		*) rm -rf "$folder" ;;
+		esac
+	done
+}
+
+main "$@"

@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# Runs scenarios with the binary, each in a virtual machine of its own that
+# has Debian's kernel and emulated network cards. No KVM is needed, and no
+# traffic leaves the machine: QEMU joins its cards in pairs and to nothing
+# else.
+#
+#   scripts/vm/run.sh [SCENARIO...]    all in scripts/vm/scenarios by default,
+#                                      or those whose names begin so
+#
+# Exit status 0: every scenario passed. What a machine's kernel said is in
+# .cache/vm/console.SCENARIO.
+set -eEu
+set -o pipefail
+export LC_ALL=C
+cd "$(dirname "$0")/../.."
+
+# A scenario that hangs is ended after so many seconds.
+limit=300
+
+cards=4 # as in network.sh
+
+cache=$PWD/.cache/vm
+
+image=
+tmp=
+qemu=
+booted=
+failed=()
+
+main() {
+	local scenario scenarios
+	[ -x xbr-script ] || refuse "no ./xbr-script (make build)"
+	scenarios=$(chosen "$@")
+	image=$(scripts/vm/image.sh)
+	trap clean_up EXIT
+	trap 'exit 1' HUP INT TERM
+	tmp=$(mktemp -d)
+	prepare
+	boot_once
+	for scenario in $scenarios; do
+		run "$scenario"
+	done
+	echo
+	if [ "${#failed[@]}" -gt 0 ]; then
+		echo "FAILED, in ${SECONDS}s: ${failed[*]}"
+		exit 1
+	fi
+	echo "all scenarios passed, in ${SECONDS}s"
+}
+
+refuse() {
+	echo "run.sh: $*" >&2
+	exit 1
+}
+
+clean_up() {
+	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
+	[ -z "$tmp" ] || rm -rf "$tmp"
+}
+
+# chosen [SCENARIO...]: the names of files.
+chosen() {
+	local start found
+	[ "$#" -gt 0 ] || set -- ''
+	for start; do
+		found=$(cd scripts/vm/scenarios && printf '%s\n' "$start"*.sh)
+		case $found in
+		*'*'*) refuse "no scenario $start*.sh in scripts/vm/scenarios" ;;
+		esac
+		echo "$found"
+	done
+}
+
+# prepare makes what is to boot. The kernel reads archives that follow one
+# another: the image, then what is laid over it.
+prepare() {
+	local over=$tmp/over
+	mkdir -p "$over/vm" "$over/usr/local/sbin"
+	cp -r scripts/vm/scenarios scripts/vm/*.sh "$over/vm"
+	cp scripts/vm/init.sh "$over/init"
+	cp xbr-script "$over/usr/local/sbin"
+	CGO_ENABLED=0 go build -o "$over/usr/local/sbin/probe" ./internal/demo/probe
+	(cd "$over" && find . | cpio --quiet -o -H newc) | cat "$image/base.cpio" - >"$tmp/initramfs"
+}
+
+# boot_once boots a machine until it is ready for a scenario, and keeps it as
+# it is then, which is what each scenario begins with. Emulated, booting takes
+# a hundred times as long as going on from there.
+boot_once() {
+	local line
+	machine "$cache/console.boot"
+	while IFS= read -r -t "$limit" -u 7 line; do
+		case $line in
+		@waiting)
+			echo 'migrate_set_parameter max-bandwidth 100G' >&6
+			echo "migrate \"exec:cat >$tmp/ready\"" >&6
+			echo quit >&6
+			wait "$qemu" || break
+			switched_off
+			echo "${booted:-booted} in ${SECONDS}s"
+			return
+			;;
+		'@ready '*) booted="Linux ${line#@ready } is up" ;;
+		'@end '*) break ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done
+	tail -n 40 "$cache/console.boot"
+	echo "run.sh: the machine does not boot" >&2
+	exit 1
+}
+
+# run SCENARIO
+run() {
+	local name=${1%.sh} begin=$SECONDS status=1 seed=${SEED:-$RANDOM} line
+	echo
+	echo "== $name: $(title "scripts/vm/scenarios/$1")"
+	machine "$cache/console.$name" -incoming "exec:cat $tmp/ready"
+	while IFS= read -r -t "$limit" -u 7 line; do
+		case $line in
+		@waiting) echo "$1 $seed" >&5 ;;
+		'@monitor '*) echo "${line#@monitor }" >&6 ;;
+		'@end '*) status=${line#@end } && break ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done
+	switched_off
+	if [ "$status" -eq 0 ]; then
+		echo "== $name: passed in $((SECONDS - begin))s"
+		return
+	fi
+	failed+=("$name")
+	if [ -s "$cache/console.$name" ]; then
+		echo "   the kernel said at the end:"
+		tail -n 20 "$cache/console.$name" | sed 's/^/     | /'
+	fi
+	echo "== $name: FAILED after $((SECONDS - begin))s (SEED=$seed)"
+}
+
+# title FILE: the first line that is a comment.
+title() { sed -n 's/^# \(.*\)/\1/p' "$1" | grep -v shellcheck | head -n 1; }
+
+# machine CONSOLE [QEMU'S ARGUMENT...]: starts one. QEMU's monitor is
+# descriptor 6, its second serial port 5 (to it) and 7 (from it).
+machine() {
+	local arguments=() n model
+	for ((n = 0; n < cards; n++)); do
+		model=e1000
+		[ "$n" -lt 3 ] || model=virtio-net-pci
+		arguments+=(
+			-netdev "hubport,id=near$n,hubid=$n" -netdev "hubport,id=far$n,hubid=$n"
+			-device "$model,netdev=near$n,mac=52:54:00:12:00:0$n,romfile="
+			-device "virtio-net-pci,netdev=far$n,mac=52:54:00:12:01:0$n,romfile="
+		)
+	done
+	rm -f "$tmp"/monitor.* "$tmp"/serial.*
+	mkfifo "$tmp"/monitor.{in,out} "$tmp"/serial.{in,out}
+	exec 5<>"$tmp/serial.in" 6<>"$tmp/monitor.in" 7<>"$tmp/serial.out" 8<>"$tmp/monitor.out"
+	qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 640 \
+		-nodefaults -no-user-config -display none -no-reboot \
+		-kernel "$image/vmlinux" -initrd "$tmp/initramfs" \
+		-append "console=ttyS0 loglevel=5 panic=-1 net.ifnames=0 tsc=reliable mitigations=off" \
+		-serial "file:$1" -serial "pipe:$tmp/serial" -monitor "pipe:$tmp/monitor" \
+		"${arguments[@]}" "${@:2}" 2> >(grep -v 'is not connected to host network' >&2) 5>&- 6>&- 7>&- 8>&- &
+	qemu=$!
+}
+
+# switched_off: a machine that has ended switches itself off, or else is ended.
+switched_off() {
+	local i
+	for ((i = 0; i < 50; i++)); do
+		kill -0 "$qemu" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -KILL "$qemu" 2>/dev/null || true
+	wait "$qemu" 2>/dev/null || true
+	qemu=
+	exec 5>&- 6>&- 7>&- 8>&-
+}
+
+main "$@"

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Runs one scenario inside the virtual machine: scenario.sh FILE SEED. All
+# scenarios begin with a copy of one machine, so chance has to come from outside.
+set -eEu
+set -o pipefail
+trap 'echo "   FAILED: line $LINENO: $BASH_COMMAND"' ERR
+RANDOM=$2
+# shellcheck source=scripts/vm/lib.sh
+. /vm/lib.sh
+# shellcheck source=/dev/null # the scenario
+. "$1"
