@@ -176,11 +176,11 @@ func (l *load) resent() (int, error) {
 
 // A carried is what the machine can carry when nothing happens to the network.
 type carried struct {
-	Rate  int                `json:"asked_a_second"`
-	Sent  map[string]float64 `json:"sent_a_second"`
-	Lost  int                `json:"lost"`
-	Gap   float64            `json:"gap_ms"`
-	Delay float64            `json:"delay_ms"`
+	Rate int                `json:"asked_a_second"`
+	Sent map[string]float64 `json:"sent_a_second"`
+	Lost int                `json:"lost"`
+	Gap  float64            `json:"gap_ms"`
+	Late float64            `json:"late_ms"`
 }
 
 // measureLoad finds out what the machine carries without any command, and
@@ -250,7 +250,7 @@ func carry(w *world, rate int, length time.Duration) (carried, error) {
 	for name, way := range t.Ways {
 		c.Sent[name] = float64(way.Sent) / passed
 		c.Lost += way.Lost
-		c.Gap, c.Delay = max(c.Gap, way.Gap), max(c.Delay, way.Delay)
+		c.Gap, c.Late = max(c.Gap, way.Gap), max(c.Late, way.Late)
 	}
 	return c, nil
 }

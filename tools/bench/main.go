@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -86,6 +88,11 @@ func run(args []string) error {
 	if err := prepareMounts(&o); err != nil {
 		return err
 	}
+	// Probes are sent, echoed and received by threads that must never wait for
+	// Go's scheduler, nor for its garbage collector.
+	runtime.GOMAXPROCS(32)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(4 << 30)
 	begin := time.Now()
 	r := newReport(&o)
 	if err := measure(&o, r); err != nil {

@@ -65,6 +65,7 @@ type summary struct {
 	GapMost   float64        `json:"gap_at_most_ms"`
 	GapsOver1 int            `json:"trials_with_a_gap_over_1_ms"`
 	HoleMost  float64        `json:"hole_at_most_ms"`
+	LateMost  float64        `json:"late_at_most_ms"`
 	Resent    int            `json:"tcp_segments_sent_again"`
 	ResentIn  int            `json:"trials_with_tcp_segments_sent_again"`
 	StallMost float64        `json:"tcp_stall_at_most_ms"`
@@ -124,6 +125,7 @@ func summarize(trials []trial) summary {
 			s.LostThere += way.LostThere
 			s.Sent += way.Sent
 			s.HoleMost = max(s.HoleMost, way.Hole)
+			s.LateMost = max(s.LateMost, way.Late)
 		}
 		s.gaps = append(s.gaps, t.gap())
 		walls = append(walls, t.Wall)
@@ -170,11 +172,11 @@ func table(out io.Writer, title string, rows [][]string) {
 }
 
 func (r *report) printLoad(out io.Writer) {
-	rows := [][]string{{"asked/s each way", inward + "/s", outward + "/s", "lost", "longest gap ms", "longest delay ms"}}
+	rows := [][]string{{"asked/s each way", inward + "/s", outward + "/s", "lost", "longest gap ms", "late ms"}}
 	for _, c := range r.Carried {
 		rows = append(rows, []string{
 			fmt.Sprint(c.Rate), fmt.Sprintf("%.0f", c.Sent[inward]), fmt.Sprintf("%.0f", c.Sent[outward]),
-			fmt.Sprint(c.Lost), ms(c.Gap), ms(c.Delay),
+			fmt.Sprint(c.Lost), ms(c.Gap), ms(c.Late),
 		})
 	}
 	table(out, "What the machine carries without any command", rows)
@@ -182,7 +184,7 @@ func (r *report) printLoad(out io.Writer) {
 
 func (r *report) printLoss(out io.Writer) {
 	rows := [][]string{{
-		"tool", "phase", "trials", "no loss", "lost", "at most", "gap ms: median", "95 %", "most", ">1 ms", "hole ms", "TCP again", "stall ms", "twice", "foreign", "wall ms",
+		"tool", "phase", "trials", "no loss", "lost", "at most", "gap ms: median", "95 %", "most", ">1 ms", "hole ms", "late ms", "TCP again", "stall ms", "twice", "foreign", "wall ms",
 	}}
 	for _, s := range r.Summary {
 		foreign := 0
@@ -191,7 +193,7 @@ func (r *report) printLoss(out io.Writer) {
 		}
 		rows = append(rows, []string{
 			s.Tool, s.Phase, fmt.Sprint(s.Trials), fmt.Sprint(s.Lossless), fmt.Sprint(s.Lost), fmt.Sprint(s.LostMost),
-			ms(s.GapMedian), ms(s.Gap95), ms(s.GapMost), fmt.Sprint(s.GapsOver1), ms(s.HoleMost),
+			ms(s.GapMedian), ms(s.Gap95), ms(s.GapMost), fmt.Sprint(s.GapsOver1), ms(s.HoleMost), ms(s.LateMost),
 			fmt.Sprintf("%d in %d", s.Resent, s.ResentIn), ms(s.StallMost), fmt.Sprint(s.Twice), fmt.Sprint(foreign),
 			fmt.Sprintf("%s (%s-%s)", ms(s.Wall), ms(s.WallLeast), ms(s.WallMost)),
 		})

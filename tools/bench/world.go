@@ -185,17 +185,24 @@ func (w *world) repair() error {
 	if w.restored() == nil {
 		return nil
 	}
-	lines := []string{"addr flush dev eth0 scope global", "route flush dev eth0 scope global"}
+	lines := []string{
+		"link del xenbr0", "link set eth0 down", "link set eth0 addrgenmode eui64 arp on multicast on address " + dom0MAC,
+		"link set eth0 up", "addr flush dev eth0 scope global", "route flush dev eth0 scope global",
+	}
 	for _, a := range dom0Addresses {
 		lines = append(lines, "addr add "+a+" dev eth0")
 	}
 	lines = append(append(lines, defaults...), routeLines(w.routes)...)
-	_ = w.dom0.run("ip", "-6", "route", "flush", "dev", "eth0", "proto", "boot") // there may be none
-	_, _, err := w.dom0.command(strings.Join(lines, "\n")+"\n", "ip", "-force", "-batch", "-")
-	if now := w.restored(); now != nil {
-		return fmt.Errorf("cannot restore dom0: %w (%w)", now, err)
+	_ = w.dom0.write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "0")
+	// Much of it may be there already: what counts is what comes of it.
+	_, _, _ = w.dom0.command(strings.Join(lines, "\n")+"\n", "ip", "-force", "-batch", "-")
+	var err error
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err = w.restored(); err == nil {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("cannot restore dom0: %w", err)
 }
 
 // plug gives the world a guest on xenbr0, as Xen's vif-bridge does.
