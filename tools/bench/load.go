@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A load is all that goes over the wire while tools are tried: probes both
@@ -108,6 +110,10 @@ const (
 // again.
 func (l *load) try(name, phase string, f func() error) (trial, error) {
 	t := trial{Tool: name, Phase: phase, Ways: map[string]tally{}}
+	// What a trial before this one did to the sessions is not to count for it.
+	for end := time.Now().Add(most); !l.steady() && time.Now().Before(end); {
+		time.Sleep(quiet / 2)
+	}
 	first := make([]int64, len(l.ways))
 	for i, d := range l.ways {
 		first[i] = d.n.Load()
@@ -164,6 +170,16 @@ func (l *load) whole() bool {
 	return true
 }
 
+// steady tells whether all TCP sessions go on as if nothing had been.
+func (l *load) steady() bool {
+	for _, s := range l.streams {
+		if !s.steady() {
+			return false
+		}
+	}
+	return true
+}
+
 func (l *load) resent() (int, error) {
 	total := 0
 	var failed error
@@ -180,6 +196,7 @@ type carried struct {
 	Sent map[string]float64 `json:"sent_a_second"`
 	Lost int                `json:"lost"`
 	Gap  float64            `json:"gap_ms"`
+	CPU  float64            `json:"processors_busy_with_it"`
 	Late float64            `json:"late_ms"`
 }
 
@@ -241,16 +258,27 @@ func carry(w *world, rate int, length time.Duration) (carried, error) {
 		return c, err
 	}
 	time.Sleep(300 * time.Millisecond)
-	begin := time.Now()
+	begin, used := time.Now(), processorTime()
 	t, err := l.try("nothing", "load", func() error { time.Sleep(length); return nil })
 	if err != nil {
 		return c, err
 	}
 	passed := time.Since(begin).Seconds()
+	c.CPU = (processorTime() - used) / passed
 	for name, way := range t.Ways {
-		c.Sent[name] = float64(way.Sent) / passed
+		c.Sent[name] = float64(way.Sent) / way.Span * 1e3
 		c.Lost += way.Lost
 		c.Gap, c.Late = max(c.Gap, way.Gap), max(c.Late, way.Late)
 	}
 	return c, nil
+}
+
+// processorTime is what this process has used so far, in seconds. The way of a
+// probe through the kernel is part of it.
+func processorTime() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }

@@ -16,6 +16,7 @@ import (
 const (
 	echoPort  = 7
 	probeSize = 16 // the number of the probe, and the direction's mark
+	pairs     = 2  // so many probes go out at once: to wake up is most of the work
 	burst     = 8  // so many probes that are overdue are sent at once, no more
 	schedFIFO = 1
 	room      = 64 // messages that one system call takes
@@ -76,19 +77,19 @@ func newDirection(name string, client, echo *netns, rate, most int, targets ...s
 		}
 		d.flows = append(d.flows, f)
 	}
-	d.background(d.echoAll)
-	d.background(d.receiveAll)
-	d.background(d.sendAll)
+	background(&d.workers, d.echoAll)
+	background(&d.workers, d.receiveAll)
+	background(&d.workers, d.sendAll)
 	return d, nil
 }
 
 // background runs f on a thread of its own, which comes before all others: what
 // is measured is the network, not the machine's other work. The system calls in
 // there are raw ones: Go's scheduler must not take part either.
-func (d *direction) background(f func()) {
-	d.workers.Add(1)
+func background(workers *sync.WaitGroup, f func()) {
+	workers.Add(1)
 	go func() {
-		defer d.workers.Done()
+		defer workers.Done()
 		runtime.LockOSThread()
 		if err := unix.SchedSetAttr(0, &unix.SchedAttr{
 			Size: unix.SizeofSchedAttr, Policy: schedFIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
@@ -153,7 +154,7 @@ func (d *direction) sendAll() {
 	binary.LittleEndian.PutUint64(message[8:], d.mark)
 	next := monotonic()
 	for !d.stop.Load() {
-		sleepUntil(next)
+		sleepUntil(next + int64(d.period)*(pairs-1))
 		now := monotonic()
 		for sent := 0; next <= now; sent++ {
 			if sent == burst {

@@ -172,11 +172,11 @@ func table(out io.Writer, title string, rows [][]string) {
 }
 
 func (r *report) printLoad(out io.Writer) {
-	rows := [][]string{{"asked/s each way", inward + "/s", outward + "/s", "lost", "longest gap ms", "late ms"}}
+	rows := [][]string{{"asked/s each way", inward + "/s", outward + "/s", "lost", "longest gap ms", "late ms", "processors"}}
 	for _, c := range r.Carried {
 		rows = append(rows, []string{
 			fmt.Sprint(c.Rate), fmt.Sprintf("%.0f", c.Sent[inward]), fmt.Sprintf("%.0f", c.Sent[outward]),
-			fmt.Sprint(c.Lost), ms(c.Gap), ms(c.Late),
+			fmt.Sprint(c.Lost), ms(c.Gap), ms(c.Late), fmt.Sprintf("%.2f", c.CPU),
 		})
 	}
 	table(out, "What the machine carries without any command", rows)

@@ -7,10 +7,11 @@ import (
 
 // A tally sums up the probes that one direction sent in a stretch of time.
 type tally struct {
-	Sent      int `json:"sent"`
-	Lost      int `json:"lost"`
-	LostThere int `json:"lost_on_the_way_there"`
-	Twice     int `json:"twice"` // probes or answers that arrived more than once
+	Sent      int     `json:"sent"`
+	Span      float64 `json:"sent_in_ms"`
+	Lost      int     `json:"lost"`
+	LostThere int     `json:"lost_on_the_way_there"`
+	Twice     int     `json:"twice"` // probes or answers that arrived more than once
 	// Gap is the longest time without an answer, whoever is to blame: the
 	// programs that ask and answer may have had to wait for the processor, too.
 	Gap float64 `json:"gap_ms"`
@@ -75,6 +76,9 @@ func (d *direction) tally(first, end int64, zero time.Time) tally {
 	}
 	for f := range flows { // what did not end lasts until the end
 		hole(f, d.probes[end-1].sent.Load())
+	}
+	if end > first {
+		t.Span = float64(d.probes[end-1].sent.Load()-d.probes[first].sent.Load()) / 1e6
 	}
 	slices.Sort(arrivals)
 	for i := 1; i < len(arrivals); i++ {

@@ -252,7 +252,7 @@ iface %[1]s
 %[2]s%[3]s`, device, more, ups)
 	}
 	bridge := "\tbridge_ports eth0\n\tbridge_stp off\n\tbridge_fd 0\n\tbridge_maxwait 0\n"
-	bridge2 := "\tbridge-ports eth0\n\tbridge-stp off\n\tbridge-fd 0\n\tbridge-vlan-aware no\n"
+	bridge2 := "\tbridge-ports eth0\n\tbridge-stp off\n\tbridge-fd 0\n"
 	loopback := "auto lo\niface lo inet loopback\n\n"
 	return map[string]string{
 		"routes":  routes,
