@@ -16,6 +16,9 @@ xendir  = /etc/xen/scripts
 FUZZTIME  = 30s
 TESTFLAGS =
 
+# What `make bench` is to do instead of all: see tools/bench.
+BENCHFLAGS =
+
 GO = go
 # Tools have a go.mod of their own, apart from the product's.
 TOOL = $(GO) tool -modfile=tools/go.mod
@@ -28,7 +31,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-long race lint demo fuzz vuln install uninstall clean
+.PHONY: help deps build test test-long race lint demo bench fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -65,6 +68,10 @@ lint: ## check format, go.mod, code and shell scripts
 
 demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
+
+# BENCHFLAGS=-quick is a look of two minutes, and leaves docs/ alone.
+bench: deps build ## measure loss, time and scale against other tools (10 minutes)
+	scripts/bench.sh $(or $(BENCHFLAGS),-json docs/performance.json -plots docs) ./xbr-script
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@packages=$$($(GO) list ./...); \

@@ -19,15 +19,15 @@ const (
 func measureLoss(o *options, r *report) error {
 	trials := o.trials
 	if trials == 0 {
-		trials = o.pick(100, 8)
+		trials = o.pick(100, 10)
 	}
-	if err := underLoad(o, r, 1000, trials, o.pick(5, 1), false); err != nil {
+	if err := underLoad(o, r, 1000, trials, o.pick(3, 1), false); err != nil {
 		return err
 	}
 	if o.quick {
 		return nil
 	}
-	return underLoad(o, r, 100000, 5, 0, true)
+	return underLoad(o, r, 100000, 3, 0, true)
 }
 
 // underLoad tries each tool so often, and slow ones some times, on a host with
@@ -38,10 +38,6 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 		return err
 	}
 	defer w.close()
-	tools, err := prepareTools(o, w)
-	if err != nil {
-		return err
-	}
 	other, err := newWorld(routes)
 	if err != nil {
 		return err
@@ -53,19 +49,22 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 		return err
 	}
 	time.Sleep(500 * time.Millisecond)
-	c := contest{w: w, l: l, r: r, suffix: ""}
+	// Under load, because the peers by hand carry along the neighbours that dom0
+	// has at this moment.
+	tools, err := prepareTools(o, w)
+	if err != nil {
+		return err
+	}
+	c := contest{w: w, l: l, r: r}
 	if many {
 		c.suffix = fmt.Sprintf(", %d routes", routes)
 	}
 	for round := range trials {
-		if err := c.controls(o, other); err != nil {
+		if err := c.controls(o, other, round); err != nil {
 			return err
 		}
 		for i := range tools {
-			if (tools[i].slow || many && tools[i].Name == script) && round >= slow {
-				continue
-			}
-			if many && tools[i].Name != ours && tools[i].Name != careful && tools[i].Name != oneBatch {
+			if !due(&tools[i], round, slow, many) {
 				continue
 			}
 			if err := c.pair(&tools[i]); err != nil {
@@ -79,6 +78,24 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 	return l.overflowed()
 }
 
+// often is in which rounds those are tried that only ours is compared with.
+const often = 5
+
+// due tells whether a tool has its turn in a round.
+func due(t *tool, round, slow int, many bool) bool {
+	switch {
+	case t.Name == ours:
+		return true
+	case many:
+		return t.Name == careful || t.Name == oneBatch
+	case t.Name == script:
+		return round < min(slow, 1)
+	case t.slow:
+		return round < slow
+	}
+	return round%often == 0
+}
+
 // A contest tries tools in one world.
 type contest struct {
 	w      *world
@@ -87,9 +104,12 @@ type contest struct {
 	suffix string // of the tools' names in the results
 }
 
-func (c *contest) controls(o *options, other *world) error {
+func (c *contest) controls(o *options, other *world, round int) error {
 	if err := c.once(nothing, "none", func() error { time.Sleep(10 * time.Millisecond); return nil }); err != nil {
 		return err
+	}
+	if round%often != 0 {
+		return nil
 	}
 	for _, phase := range []string{"start", "stop"} {
 		if err := c.once(elsewhere, phase, func() error { return other.dom0.run(o.binary, phase, "check=no") }); err != nil {

@@ -75,7 +75,7 @@ func measureTime(o *options, r *report) error {
 	if err != nil {
 		return err
 	}
-	rounds := o.pick(60, 12)
+	rounds := o.pick(40, 10)
 	var ts timings
 	for round := range rounds {
 		for i := range tools {
