@@ -72,34 +72,44 @@ func (m Msg) Fixed() []byte {
 
 // Attrs yields the message's attributes in order and stops at the first
 // malformed one.
-func (m Msg) Attrs() iter.Seq[Attr] {
+func (m Msg) Attrs() iter.Seq[Attr] { return ParseAttrs(m.rest()) }
+
+// rest is what follows the fixed struct: the attributes.
+func (m Msg) rest() []byte {
 	n := align(fixedLen(m.Type))
 	if len(m.Body) < n {
-		return func(func(Attr) bool) {}
+		return nil
 	}
-	return ParseAttrs(m.Body[n:])
+	return m.Body[n:]
 }
 
 // ParseAttrs yields the attributes in b, a nested attribute's value for
 // instance.
 func ParseAttrs(b []byte) iter.Seq[Attr] {
 	return func(yield func(Attr) bool) {
-		for len(b) >= unix.SizeofRtAttr {
-			n := int(native.Uint16(b))
-			if n < unix.SizeofRtAttr || n > len(b) {
-				return
-			}
-			if !yield(Attr{native.Uint16(b[2:]) & nestMask, b[unix.SizeofRtAttr:n]}) {
-				return
-			}
-			b = b[min(align(n), len(b)):]
+		for a, b, ok := nextAttr(b); ok && yield(a); {
+			a, b, ok = nextAttr(b)
 		}
 	}
 }
 
+// nextAttr is the first attribute in b and what follows it. The functions that
+// are called for each of a hundred thousand routes use it directly: an iterator
+// costs an allocation.
+func nextAttr(b []byte) (a Attr, rest []byte, ok bool) {
+	if len(b) < unix.SizeofRtAttr {
+		return Attr{}, nil, false
+	}
+	n := int(native.Uint16(b))
+	if n < unix.SizeofRtAttr || n > len(b) {
+		return Attr{}, nil, false
+	}
+	return Attr{native.Uint16(b[2:]) & nestMask, b[unix.SizeofRtAttr:n]}, b[min(align(n), len(b)):], true
+}
+
 // Get is the value of the first attribute of that type, nil if there is none.
 func (m Msg) Get(typ uint16) []byte {
-	for a := range m.Attrs() {
+	for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {
 		if a.Type == typ {
 			return a.Value
 		}
@@ -206,7 +216,7 @@ func (m Msg) eachIndex(f func([]byte)) {
 			f(m.Body[4:8]) // ifa_index, ndm_ifindex and ifi_index all stand there
 		}
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		for a := range m.Attrs() {
+		for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {
 			switch {
 			case a.Type == unix.RTA_OIF && len(a.Value) == 4:
 				f(a.Value)
