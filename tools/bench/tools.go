@@ -103,6 +103,9 @@ func commands(dry string) []string {
 	var lines []string
 	for line := range strings.Lines(dry) {
 		line = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), "|| true"))
+		if strings.HasPrefix(line, "ip neigh del ") {
+			continue // an entry that was learnt may have gone by itself since
+		}
 		if line == "" || strings.HasPrefix(line, "#") || !strings.Contains(line, " ") || isNotice(line) {
 			continue
 		}
@@ -114,7 +117,7 @@ func commands(dry string) []string {
 // isNotice tells what the binary says to a person beside its commands.
 func isNotice(line string) bool {
 	first, _, _ := strings.Cut(line, " ")
-	return !slices.Contains([]string{"ip", "bridge", "sysctl", "until"}, first)
+	return !slices.Contains([]string{"ip", "bridge", "tc", "sysctl", "until"}, first)
 }
 
 func withoutIndex(line string) string {

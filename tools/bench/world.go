@@ -185,10 +185,13 @@ func (w *world) repair() error {
 	if w.restored() == nil {
 		return nil
 	}
-	lines := []string{
-		"link del xenbr0", "link set eth0 down", "link set eth0 addrgenmode eui64 arp on multicast on address " + dom0MAC,
-		"link set eth0 up", "addr flush dev eth0 scope global", "route flush dev eth0 scope global",
+	lines := []string{"link del veth0"}
+	if w.dom0.run("ip", "link", "show", "peth0") == nil { // the tool has come no further
+		lines = []string{"link del eth0", "link set peth0 name eth0"}
 	}
+	lines = append(lines,
+		"link del xenbr0", "link set eth0 down", "link set eth0 addrgenmode eui64 arp on multicast on address "+dom0MAC,
+		"link set eth0 up", "addr flush dev eth0 scope global", "route flush dev eth0 scope global")
 	for _, a := range dom0Addresses {
 		lines = append(lines, "addr add "+a+" dev eth0")
 	}
