@@ -63,6 +63,7 @@ lint: ## check format, go.mod, code and shell scripts
 	fi
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	$(GO) -C tools/bench vet ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners ./...
 	shellcheck $(SHELLSCRIPTS)
 
@@ -71,6 +72,7 @@ demo: deps build ## show a whole network come up, work and come down
 
 # BENCHFLAGS=-quick is a look of two minutes, and leaves docs/ alone.
 bench: deps build ## measure loss, time and scale against other tools (10 minutes)
+	$(GO) -C tools/bench test -count=1 ./...
 	scripts/bench.sh $(or $(BENCHFLAGS),-json docs/performance.json -plots docs) ./xbr-script
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)

@@ -79,7 +79,7 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 }
 
 // often is in which rounds those are tried that only ours is compared with.
-const often = 5
+const often = 10
 
 // due tells whether a tool has its turn in a round.
 func due(t *tool, round, slow int, many bool) bool {
@@ -198,7 +198,7 @@ func measureGuests(o *options, r *report) error {
 	if err := w.plug(); err != nil {
 		return err
 	}
-	trials := o.pick(50, 5)
+	trials := o.pick(30, 5)
 	l, err := guestLoad(w, o.rate, 30+trials)
 	defer l.close()
 	if err != nil {

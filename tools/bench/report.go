@@ -242,11 +242,25 @@ func ms(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
+// writeJSON writes all of it, a trial a line: there are hundreds.
 func (r *report) writeJSON(name string) error {
 	r.summarize()
+	trials := r.Trials
+	r.Trials = nil
 	text, err := json.MarshalIndent(r, "", " ")
+	r.Trials = trials
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name, append(text, '\n'), 0o644)
+	var lines []string
+	for _, t := range trials {
+		line, err := json.Marshal(t)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, "  "+string(line))
+	}
+	const none = `"trials": null`
+	all := "\"trials\": [\n" + strings.Join(lines, ",\n") + "\n ]"
+	return os.WriteFile(name, []byte(strings.Replace(string(text), none, all, 1)+"\n"), 0o644)
 }

@@ -31,7 +31,7 @@ type loss struct {
 	There bool    `json:"on_the_way_there"`
 }
 
-const lossesKept = 10
+const lossesKept = 4
 
 // tally sums up the probes from number first on, before number end. Times are
 // told from zero.

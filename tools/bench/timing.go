@@ -165,7 +165,7 @@ func measureScale(o *options, r *report) error {
 		if err != nil {
 			return err
 		}
-		if err := scale(o, w, &ts, "routes", n, o.pick(5, 3), ""); err != nil {
+		if err := scale(o, w, &ts, "routes", n, 3, ""); err != nil {
 			return fmt.Errorf("%d routes: %w", n, err)
 		}
 		progress("scale: %d routes", n)
@@ -175,7 +175,7 @@ func measureScale(o *options, r *report) error {
 	if err != nil {
 		return err
 	}
-	if err := scale(o, w, &ts, "addresses", addresses, o.pick(3, 2), ""); err != nil {
+	if err := scale(o, w, &ts, "addresses", addresses, 1, ""); err != nil {
 		return fmt.Errorf("%d addresses: %w", addresses, err)
 	}
 	progress("scale: %d addresses", addresses)
@@ -195,7 +195,7 @@ func measureScale(o *options, r *report) error {
 		if err := w.settle(); err != nil {
 			return err
 		}
-		if err := scale(o, w, &ts, "NICs", n, o.pick(5, 3), together(n)); err != nil {
+		if err := scale(o, w, &ts, "NICs", n, 2, together(n)); err != nil {
 			return fmt.Errorf("%d NICs: %w", n, err)
 		}
 		progress("scale: %d NICs", n)
