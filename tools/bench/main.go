@@ -95,24 +95,22 @@ func run(args []string) error {
 	debug.SetMemoryLimit(4 << 30)
 	begin := time.Now()
 	r := newReport(&o)
-	if err := measure(&o, r); err != nil {
-		return err
-	}
+	// A part that fails takes the others' results not with it.
+	failed := measure(&o, r)
 	r.Seconds = time.Since(begin).Seconds()
 	r.print(os.Stdout)
 	if *jsonFile != "" {
-		if err := r.writeJSON(*jsonFile); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, r.writeJSON(*jsonFile))
 	}
 	if *plots != "" {
-		return r.plot(*plots)
+		failed = errors.Join(failed, r.plot(*plots))
 	}
-	return nil
+	return failed
 }
 
 // measure runs the parts one after the other: none disturbs another.
 func measure(o *options, r *report) error {
+	var errs []error
 	for _, part := range []struct {
 		name string
 		run  func(*options, *report) error
@@ -124,11 +122,11 @@ func measure(o *options, r *report) error {
 		}
 		begin := time.Now()
 		if err := part.run(o, r); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
+			errs = append(errs, fmt.Errorf("%s: %w", part.name, err))
 		}
 		progress("%s: done in %.0f s", part.name, time.Since(begin).Seconds())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // progress tells a person who waits.

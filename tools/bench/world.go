@@ -41,7 +41,7 @@ func routeLines(n int) []string {
 	lines := make([]string, 0, n)
 	for i := range n {
 		if i%5 == 4 {
-			lines = append(lines, fmt.Sprintf("route add 2001:db8:%x:%x::/64 via 2001:db8::1", 0x1000+i>>16, i&0xffff-4))
+			lines = append(lines, fmt.Sprintf("route add 2001:db8:%x:%x::/64 via 2001:db8::1", 0x1000+i/5>>16, i/5&0xffff))
 			continue
 		}
 		a := i * 16
