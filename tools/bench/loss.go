@@ -21,13 +21,13 @@ func measureLoss(o *options, r *report) error {
 	if trials == 0 {
 		trials = o.pick(100, 10)
 	}
-	if err := underLoad(o, r, 1000, trials, o.pick(3, 1), false); err != nil {
+	if err := underLoad(o, r, 1000, trials, o.pick(2, 1), false); err != nil {
 		return err
 	}
 	if o.quick {
 		return nil
 	}
-	return underLoad(o, r, 100000, 3, 0, true)
+	return underLoad(o, r, 100000, 2, 0, true)
 }
 
 // underLoad tries each tool so often, and slow ones some times, on a host with
@@ -198,7 +198,7 @@ func measureGuests(o *options, r *report) error {
 	if err := w.plug(); err != nil {
 		return err
 	}
-	trials := o.pick(30, 5)
+	trials := o.pick(20, 5)
 	l, err := guestLoad(w, o.rate, 30+trials)
 	defer l.close()
 	if err != nil {
