@@ -18,6 +18,9 @@ TESTFLAGS =
 # Which scenarios of scripts/vm `make vm-test` runs, all by default.
 SCENARIOS =
 
+# What `make bench` is to do instead of all: see tools/bench.
+BENCHFLAGS =
+
 GO = go
 # Tools have a go.mod of their own, apart from the product's.
 TOOL = $(GO) tool -modfile=tools/go.mod
@@ -30,7 +33,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-long race lint demo vm-test fuzz vuln install uninstall clean
+.PHONY: help deps build test test-long race lint demo bench vm-test fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -62,6 +65,7 @@ lint: ## check format, go.mod, code and shell scripts
 	fi
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	$(GO) -C tools/bench vet ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners ./...
 	shellcheck -x $(SHELLSCRIPTS)
 
@@ -72,6 +76,11 @@ demo: deps build ## show a whole network come up, work and come down
 vm-test: build ## run scenarios under QEMU, on Debian's kernel with emulated cards
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh $(SCENARIOS)
+
+# BENCHFLAGS=-quick is a look of two minutes, and leaves docs/ alone.
+bench: deps build ## measure loss, time and scale against other tools (10 minutes)
+	$(GO) -C tools/bench test -count=1 ./...
+	scripts/bench.sh $(or $(BENCHFLAGS),-json docs/performance.json -plots docs) ./xbr-script
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@packages=$$($(GO) list ./...); \
