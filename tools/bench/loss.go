@@ -43,7 +43,11 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 		return err
 	}
 	defer other.close()
-	l, err := startLoad(w, o.rate, 60+4*trials+30*slow)
+	seconds := 60 + 4*trials + 30*slow
+	if many {
+		seconds += 100 * trials // each takes seconds
+	}
+	l, err := startLoad(w, o.rate, seconds)
 	defer l.close()
 	if err != nil {
 		return err
