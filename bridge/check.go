@@ -35,7 +35,7 @@ func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Conte
 		}
 		var errs []error
 		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), arrived(before[w.NetDev], w, now))
+			errs = append(errs, stands(w, now, up), arrived(before, w, now))
 		}
 		return errors.Join(errs...)
 	}
@@ -67,12 +67,19 @@ func stands(w Want, h *host.Host, up bool) error {
 
 // arrived checks that dom0's interface has what it had before, and nothing
 // more in the way of routes.
-func arrived(before host.State, w Want, h *host.Host) error {
+func arrived(before map[string]host.State, w Want, h *host.Host) error {
 	dev := h.Name(w.NetDev)
 	if dev == nil {
 		return fmt.Errorf("%s is missing", w.NetDev)
 	}
-	want, have := before.On(dev.Index), h.State(dev.Index)
+	want, have := before[w.NetDev], h.State(dev.Index)
+	// A route may have legs on several of those that have moved.
+	for name, s := range before {
+		if to := h.Name(name); to != nil {
+			want.Index = s.Index
+			want = want.On(to.Index)
+		}
+	}
 	if !dev.Up() {
 		want.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
 	}
