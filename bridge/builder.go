@@ -147,7 +147,7 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 		setFlags(p.dev, like.Flags, carried, b.identity(like)...),
 	))
 	do = append(do, b.noInet6(w.VIF)...)
-	do = append(do, settingsOf(w.VDev, hushed(settings), b.h.NewDevice)...)
+	do = append(do, settingsOf(w.VDev, hushed(settings), b.h.NewDevice())...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
 	if like.Inet6 {
 		on = append(on, setLink(p.dev, attrAddrGen(addrGenNone))) // a stable_secret has changed it

@@ -27,7 +27,7 @@ var (
 
 // noInet6 switches IPv6 off on an interface that has no business with it.
 func (b *builder) noInet6(name string) []plan.Op {
-	if _, ok := b.h.NewDevice[disableIPv6]; !ok {
+	if _, ok := b.h.NewDevice()[disableIPv6]; !ok {
 		return nil
 	}
 	return []plan.Op{set(disableIPv6, name, "1")}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,13 +40,14 @@ type Host struct {
 	// Pinned says whether frames to a MAC address are sent to that bridge
 	// port by a static entry of the forwarding table.
 	Pinned func(port int, mac net.HardwareAddr) bool
-	// NewDevice is what the settings of a new interface begin with.
-	NewDevice sysctl.Device
+	// NewDevice is what the settings of a new interface begin with. They are
+	// read when they are first asked for: a hundred files.
+	NewDevice func() sysctl.Device
 }
 
 // Read takes the snapshot.
 func Read(c *rtnl.Conn) (*Host, error) {
-	h := &Host{LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), NewDevice: sysctl.ReadDevice("default")}
+	h := &Host{LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") })}
 	if err := h.readLinks(c); err != nil {
 		return nil, err
 	}
