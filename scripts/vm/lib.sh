@@ -111,8 +111,9 @@ state() {
 	ip -4 route show table all
 	# IPv6 keeps no order between routes that are alike.
 	ip -6 route show table all | sort
-	ip neigh show nud permanent
-	ip neigh show proxy
+	# Neighbours are in a hash table.
+	ip neigh show nud permanent | sort
+	ip neigh show proxy | sort
 	ip nexthop
 	# What cannot be read is a secret that nobody set.
 	grep -rs '' /proc/sys/net/ipv{4,6}/{conf,neigh} /proc/sys/net/ipv4/ip_forward | sort || true
