@@ -1,7 +1,6 @@
 package antispoof
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -40,23 +39,6 @@ func Kinds() plan.Kinds {
 		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
 		plan.FileKind: func() plan.Op { return &plan.File{} },
 	}
-}
-
-// Refusal is a host on which the rules cannot be made.
-type Refusal struct {
-	Msg  string // begins with "cannot"
-	Hint string // what the user can do
-
-	cause error
-}
-
-func (r *Refusal) Error() string { return r.Msg }
-
-// Unwrap gives the error of a program or the system, if there was one.
-func (r *Refusal) Unwrap() error { return r.cause }
-
-func refuse(hint, format string, args ...any) *Refusal {
-	return &Refusal{Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 // Start plans that every bridge that wants it be under guard and the others

@@ -10,15 +10,16 @@ import (
 
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 )
 
 // refused fails unless a start is refused with those words and a hint.
 func (d *dom0) refused(what string, b Bridge, words string) {
 	d.Helper()
 	steps, _, err := d.planner.Start([]Bridge{b})
-	var refusal *Refusal
-	if !errors.As(err, &refusal) || !strings.HasPrefix(err.Error(), "cannot ") || !strings.HasSuffix(err.Error(), words) || refusal.Hint == "" || steps != nil {
-		d.Errorf("%s: %v (%+v)\nwant: %s", what, err, refusal, words)
+	var refused *refusal.Error
+	if !errors.As(err, &refused) || !strings.HasPrefix(err.Error(), "cannot ") || !strings.HasSuffix(err.Error(), words) || refused.Hint == "" || steps != nil {
+		d.Errorf("%s: %v (%+v)\nwant: %s", what, err, refused, words)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/sysctl"
 )
 
@@ -51,9 +52,9 @@ func unknown(err error) string {
 	if os.Geteuid() != 0 {
 		return "the rules cannot be read: that needs root"
 	}
-	var refusal *Refusal
-	if errors.As(err, &refusal) && refusal.cause != nil {
-		err = refusal.cause
+	var refused *refusal.Error
+	if errors.As(err, &refused) && refused.Cause != nil {
+		err = refused.Cause
 	}
 	return "the rules cannot be read: " + err.Error()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/sysctl"
 )
 
@@ -111,8 +112,8 @@ func (s *survey) change(on, off []Bridge) error {
 
 // explain words an error of iptables for the user.
 func explain(bridge string, err error) error {
-	var refusal *Refusal
-	if errors.As(err, &refusal) {
+	var refused *refusal.Error
+	if errors.As(err, &refused) {
 		return err
 	}
 	hint := "if that cannot be mended, start with antispoof=no"
@@ -122,9 +123,7 @@ func explain(bridge string, err error) error {
 	case errors.Is(err, errLocked):
 		hint = "see who has it: fuser -v /run/xtables.lock; then try again"
 	}
-	r := refuse(hint, "cannot change the rules for %s: %v", bridge, err)
-	r.cause = err
-	return r
+	return refusal.Wrap(err, hint, "cannot change the rules for %s", bridge)
 }
 
 // begin looks whether the host can guard a bridge and plans what it needs
@@ -134,11 +133,11 @@ func (s *survey) begin(b *Bridge) error {
 	ipt := s.states[0].program
 	if now, err := open(ipv4.program); err == nil && now.backend() != ipt.backend() {
 		others := strings.Join(slices.Sorted(maps.Keys(s.records)), ", ")
-		return refuse("start that with antispoof=no first, which removes them there",
+		return refusal.New("start that with antispoof=no first, which removes them there",
 			"cannot guard %s: there are rules for %s in iptables-%s, and iptables is now the one of %s", b.Name, others, ipt.backend(), now.backend())
 	}
 	if err := kernelHas(s.states); err != nil {
-		return refuse("install the kernel's modules, or start with antispoof=no", "cannot guard %s: %v", b.Name, err)
+		return refusal.New("install the kernel's modules, or start with antispoof=no", "cannot guard %s: %v", b.Name, err)
 	}
 	forward := s.states[0].builtin("filter", "FORWARD")
 	if s.host == nil {

@@ -118,7 +118,6 @@ func complain(stderr io.Writer, err error) int {
 	status, hint := failed, ""
 	var usage *config.UsageError
 	var refused *refusal.Error
-	var rules *antispoof.Refusal
 	var fail *plan.Failed
 	var bad *plan.BadJournal
 	var busy *plan.Busy
@@ -127,8 +126,6 @@ func complain(stderr io.Writer, err error) int {
 		status, hint = badUsage, usage.Hint
 	case errors.As(err, &refused):
 		hint = refused.Hint
-	case errors.As(err, &rules):
-		hint = rules.Hint
 	case errors.As(err, &fail):
 		hint = "everything was put back as it was"
 		if len(fail.Left) > 0 {

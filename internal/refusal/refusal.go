@@ -8,7 +8,7 @@ import "fmt"
 type Error struct {
 	Msg   string // begins with "cannot"
 	Hint  string // what the user can do, "" if nothing
-	Cause error  // nil if it is no other error.s
+	Cause error  // nil if it is nobody else's error
 }
 
 func (e *Error) Error() string { return e.Msg }
