@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/syslog"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/boottime"
 	"xbr-script/internal/config"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -105,59 +107,45 @@ func runTimer(pid string) int {
 		return failed
 	}
 	defer func() { _ = conn.Close() }()
-	c := &call{req: &config.Request{Command: config.Recover}, words: "xbr-script's timer for confirm=", stdout: &strings.Builder{}, stderr: &strings.Builder{}, conn: conn}
-	w := &waiter{c, parent}
-	_, err = sock.Write([]byte{0})
-	if err != nil {
+	w := &waiter{newCall(&config.Request{Command: config.Recover}, []string{timerWord, pid}, io.Discard, &strings.Builder{})}
+	w.conn = conn
+	if _, err := sock.Write([]byte{0}); err != nil {
 		return failed // the call is gone before it began
 	}
 	if _, err := sock.Read(make([]byte, 1)); err != nil {
 		return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.PID == parent })
 	}
-	u, err := c.runner().Unfinished()
+	u, err := w.runner().Unfinished()
 	if err != nil || u == nil || u.Until == 0 {
 		return failed // the call hears that the socket ends, and takes it back
 	}
 	until := u.Until
 	_, _ = sock.Write([]byte{0}) // if the call is gone its change has still to be confirmed
 	_ = sock.Close()
-	w.wait(ctx, until)
+	wait(ctx, until)
 	return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.Until == until })
 }
 
 // waiter is the timer at work.
-type waiter struct {
-	*call
-	parent int
-}
+type waiter struct{ *call }
 
 // timerTick is how often the timer looks whether it is still needed.
 const timerTick = 200 * time.Millisecond
 
-// wait returns when the time is over, or the change was confirmed or taken
-// back.
-func (w *waiter) wait(ctx context.Context, until time.Duration) {
-	for ctx.Err() == nil {
-		u, err := w.runner().Unfinished()
-		if err == nil && (u == nil || u.Until != until) {
+// wait returns when the time is over, or the journal is another or none: the
+// change was confirmed or taken back. It only looks whether the file is there,
+// for a journal may be large.
+func wait(ctx context.Context, until time.Duration) {
+	journal, _ := os.Stat(plan.JournalPath(runDir)) // nil is the same as no file
+	for left := until - boottime.Now(); left > 0; left = until - boottime.Now() {
+		if now, err := os.Stat(plan.JournalPath(runDir)); err != nil || !os.SameFile(journal, now) {
 			return
 		}
-		if u != nil {
-			left, waits := u.Waits()
-			if !waits {
-				return
-			}
-			sleep(ctx, min(left, timerTick))
-		} else {
-			sleep(ctx, timerTick)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(min(left, timerTick)):
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 
