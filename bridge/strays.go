@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -37,9 +38,9 @@ func strays(s host.State) []netip.Addr {
 	}
 	seen := map[netip.Addr]bool{}
 	var found []netip.Addr
-	look := func(b []byte) {
+	look := func(b []byte, onlink bool) {
 		gw, ok := netip.AddrFromSlice(b)
-		if !ok || seen[gw] || gw.Is6() && gw.IsLinkLocalUnicast() {
+		if !ok || onlink || seen[gw] || gw.Is6() && gw.IsLinkLocalUnicast() {
 			return
 		}
 		seen[gw] = true
@@ -50,41 +51,11 @@ func strays(s host.State) []netip.Addr {
 		}
 		found = append(found, gw)
 	}
-	eachGateway(s, look)
+	for _, m := range slices.Concat(s.Routes, s.Nexthops) {
+		m.EachGateway(s.Index, look)
+	}
 	return found
 }
-
-// eachGateway calls f with each gateway that must be reached on the interface
-// of s for a route or nexthop to be accepted.
-func eachGateway(s host.State, f func([]byte)) {
-	for _, m := range s.Routes {
-		if m.Uses(s.Index) && m.U32(unix.RTA_OIF) != 0 && rtnl.U32(m.Fixed()[8:12])&unix.RTNH_F_ONLINK == 0 { // rtm_flags
-			f(m.Get(unix.RTA_GATEWAY))
-			f(viaAddr(m.Get(unix.RTA_VIA)))
-		}
-		for leg := range rtnl.Legs(m.Get(unix.RTA_MULTIPATH)) {
-			if int(rtnl.U32(leg[4:8])) != s.Index || leg[2]&unix.RTNH_F_ONLINK != 0 { // rtnh_ifindex, rtnh_flags
-				continue
-			}
-			for a := range rtnl.ParseAttrs(leg[unix.SizeofRtNexthop:]) {
-				switch a.Type {
-				case unix.RTA_GATEWAY:
-					f(a.Value)
-				case unix.RTA_VIA:
-					f(viaAddr(a.Value))
-				}
-			}
-		}
-	}
-	for _, m := range s.Nexthops {
-		if m.Uses(s.Index) && rtnl.U32(m.Fixed()[4:8])&unix.RTNH_F_ONLINK == 0 { // nh_flags
-			f(m.Get(unix.NHA_GATEWAY))
-		}
-	}
-}
-
-// viaAddr is the address in an RTA_VIA, which begins with its family.
-func viaAddr(via []byte) []byte { return via[min(len(via), 2):] }
 
 // destination is the prefix that a route leads to.
 func destination(m rtnl.Msg) (netip.Prefix, bool) {

@@ -152,9 +152,7 @@ func (h *Host) readLinks(c *rtnl.Conn) error {
 
 // ReadLink reads one interface as it is now.
 func ReadLink(c *rtnl.Conn, index int) (*Link, error) {
-	req := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}
-	copy(req.Body[4:8], rtnl.U32Bytes(uint32(index)))
-	m, err := c.Get(unix.RTM_GETLINK, req.Body)
+	m, err := c.Link(index)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
-	"xbr-script/internal/rtnl"
 )
 
 // maxPeers bounds how many hosts of one link are asked.
@@ -24,18 +23,9 @@ func Peers(h *host.Host, l *host.Link) []Host {
 			peers = append(peers, p)
 		}
 	}
-	for _, r := range h.Routes {
-		if int(r.U32(unix.RTA_OIF)) == l.Index {
-			add(gateway(r.Get(unix.RTA_GATEWAY), r.Get(unix.RTA_VIA)))
-		}
-		for leg := range rtnl.Legs(r.Get(unix.RTA_MULTIPATH)) {
-			add(legGateway(leg, l.Index))
-		}
-	}
-	for _, n := range h.Nexthops {
-		if n.Uses(l.Index) {
-			add(n.Get(unix.NHA_GATEWAY))
-		}
+	gateway := func(addr []byte, _ bool) { add(addr) }
+	for _, m := range slices.Concat(h.Routes, h.Nexthops) {
+		m.EachGateway(l.Index, gateway)
 	}
 	for _, n := range h.Neighs {
 		if n.Uses(l.Index) && host.Lasting(n) && n.Fixed()[10]&unix.NTF_PROXY == 0 { // ndm_flags
@@ -43,30 +33,4 @@ func Peers(h *host.Host, l *host.Link) []Host {
 		}
 	}
 	return peers
-}
-
-// gateway is the value of RTA_GATEWAY or else the address of RTA_VIA.
-func gateway(plain, via []byte) []byte {
-	if plain == nil && len(via) > 2 {
-		return via[2:]
-	}
-	return plain
-}
-
-// legGateway is the gateway of a route's leg (struct rtnexthop), if it leaves
-// by that interface.
-func legGateway(leg []byte, index int) []byte {
-	if len(leg) < unix.SizeofRtNexthop || int(rtnl.U32(leg[4:8])) != index {
-		return nil
-	}
-	var plain, via []byte
-	for a := range rtnl.ParseAttrs(leg[unix.SizeofRtNexthop:]) {
-		switch a.Type {
-		case unix.RTA_GATEWAY:
-			plain = a.Value
-		case unix.RTA_VIA:
-			via = a.Value
-		}
-	}
-	return gateway(plain, via)
 }

@@ -130,8 +130,7 @@ func (l *losses) look() {
 				return
 			}
 			seen[index] = true
-			req := Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.Retarget(0, index)
-			if _, err := l.conn.Get(unix.RTM_GETLINK, req.Body); errors.Is(err, unix.ENODEV) {
+			if _, err := l.conn.Link(index); errors.Is(err, unix.ENODEV) {
 				l.gone[index] = true
 			}
 		})

@@ -218,6 +218,13 @@ func (c *Conn) Get(typ uint16, body []byte) (Msg, error) {
 	}
 }
 
+// Link asks for the interface with that index.
+func (c *Conn) Link(index int) (Msg, error) {
+	req := make([]byte, unix.SizeofIfInfomsg)
+	native.PutUint32(req[4:8], uint32(index)) // ifi_index
+	return c.Get(unix.RTM_GETLINK, req)
+}
+
 // Dump asks for all objects of a kind: typ is an RTM_GET… type, body the
 // request's fixed struct. A dump that a concurrent change interrupted is
 // asked for again, so that what comes back stood in the kernel at one time.

@@ -250,6 +250,40 @@ func Legs(b []byte) iter.Seq[[]byte] {
 	}
 }
 
+// EachGateway calls f with every gateway that a route or nexthop has on the
+// interface with that index, and whether it counts as on the link without a
+// route that says so (onlink).
+func (m Msg) EachGateway(index int, f func(addr []byte, onlink bool)) {
+	switch m.Type {
+	case unix.RTM_NEWNEXTHOP:
+		if int(m.U32(unix.NHA_OIF)) == index && m.Get(unix.NHA_GATEWAY) != nil {
+			f(m.Get(unix.NHA_GATEWAY), U32(m.Fixed()[4:8])&unix.RTNH_F_ONLINK != 0) // nh_flags
+		}
+	case unix.RTM_NEWROUTE:
+		if int(m.U32(unix.RTA_OIF)) == index {
+			eachHop(m.rest(), U32(m.Fixed()[8:12])&unix.RTNH_F_ONLINK != 0, f) // rtm_flags
+		}
+		for leg := range Legs(m.Get(unix.RTA_MULTIPATH)) {
+			if int(U32(leg[4:8])) == index { // rtnh_ifindex
+				eachHop(leg[unix.SizeofRtNexthop:], leg[2]&unix.RTNH_F_ONLINK != 0, f) // rtnh_flags
+			}
+		}
+	}
+}
+
+// eachHop finds the gateway among the attributes of a route or a leg. An
+// RTA_VIA begins with the family of the address.
+func eachHop(attrs []byte, onlink bool, f func([]byte, bool)) {
+	for a, b, ok := nextAttr(attrs); ok; a, b, ok = nextAttr(b) {
+		switch a.Type {
+		case unix.RTA_GATEWAY:
+			f(a.Value, onlink)
+		case unix.RTA_VIA:
+			f(a.Value[min(len(a.Value), 2):], onlink)
+		}
+	}
+}
+
 // append adds the message in wire form.
 func (m Msg) append(b []byte, seq uint32, flags uint16) []byte {
 	b = native.AppendUint32(b, uint32(unix.SizeofNlMsghdr+len(m.Body)))
