@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"io"
 	"net"
 
 	"xbr-script/internal/plan"
@@ -20,7 +21,8 @@ import (
 // nothing to be recovered.
 type shield struct {
 	On    bool
-	Index int // the NIC
+	NIC   string // as it is called then
+	Index int
 	To    int // dom0's port
 	MAC   net.HardwareAddr
 
@@ -28,7 +30,7 @@ type shield struct {
 }
 
 // shieldAt is a shield that is up, or none.
-type shieldAt struct{ *redirect }
+type shieldAt struct{ io.Closer }
 
 const shieldKind = "shield"
 
@@ -44,12 +46,23 @@ func (s *shield) Do(bool) error {
 	if s.at == nil {
 		return nil // read from a journal: it has gone with the process that wrote that
 	}
-	if s.at.redirect != nil {
-		s.at.close()
-		s.at.redirect = nil
+	if s.at.Closer != nil {
+		_ = s.at.Close() // fails only if it is gone, with the NIC
+		s.at.Closer = nil
 	}
 	if s.On {
-		s.at.redirect, _ = newRedirect(s.Index, s.MAC, s.To)
+		s.at.Closer = s.raise()
+	}
+	return nil
+}
+
+// raise takes the first of two ways that the kernel has; nil if it has none.
+func (s *shield) raise() io.Closer {
+	if f, err := newNftFwd(s.NIC, s.MAC, s.To); err == nil {
+		return f
+	}
+	if r, err := newRedirect(s.Index, s.MAC, s.To); err == nil {
+		return r
 	}
 	return nil
 }
@@ -104,7 +117,8 @@ func (m *move) canShield() bool {
 }
 
 func (m *move) shieldOp(on bool) plan.Op {
-	return &shield{On: on, Index: m.s.nic.Index, To: m.pair.port, MAC: m.s.nic.MAC, at: &m.shieldAt}
+	nic := m.s.nic.Index
+	return &shield{On: on, NIC: m.names[nic], Index: nic, To: m.pair.port, MAC: m.s.nic.MAC, at: &m.shieldAt}
 }
 
 // sources sets how dom0's interface looks at the source of packets, if it

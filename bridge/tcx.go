@@ -108,8 +108,8 @@ func bpf(command uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	return int(fd), nil
 }
 
-// close detaches the program.
-func (r *redirect) close() {
-	_ = unix.Close(r.link)
+// Close detaches the program.
+func (r *redirect) Close() error {
 	_ = unix.Close(r.prog)
+	return unix.Close(r.link)
 }
