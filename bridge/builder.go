@@ -18,9 +18,11 @@ import (
 // at the point that the plan has reached: names and routes change on the way.
 type builder struct {
 	conn  *rtnl.Conn
-	h     *host.Host // with routes, nexthops and addresses as they are at this point
+	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
 	names rtnl.Names
 	next  int // an interface index that is free
+	// pending is what catchUp does to h.
+	pending []func(*host.Host) *host.Host
 	// guests are the steps about guests' ports, which have a place of their
 	// own in the plan.
 	guests []plan.Step
@@ -32,6 +34,20 @@ func newBuilder(c *rtnl.Conn, h *host.Host) *builder {
 		b.next = max(b.next, l.Index+1)
 	}
 	return b
+}
+
+// moved notes that everything on one interface has moved to another. With very
+// many routes that is costly to write down, and nobody may ask.
+func (b *builder) moved(from, to int) {
+	b.pending = append(b.pending, func(h *host.Host) *host.Host { return h.Moved(from, to) })
+}
+
+// catchUp brings h up to date after moved.
+func (b *builder) catchUp() {
+	for _, f := range b.pending {
+		b.h = f(b.h)
+	}
+	b.pending = nil
 }
 
 // index hands out the index of an interface to be created. The plan chooses

@@ -77,6 +77,7 @@ func (m *move) revive(vlans []host.State) plan.Step {
 func (m *move) reviveMsgs(vlans []host.State) []rtnl.Msg {
 	var msgs []rtnl.Msg
 	for _, v := range vlans {
+		m.catchUp()
 		if !m.h.Index(v.Index).Up() {
 			// The kernel has switched it on with the interface (vlan_device_event).
 			msgs = append(msgs, setFlags(v.Index, 0, unix.IFF_UP))
@@ -120,13 +121,13 @@ func (m *move) devUp() plan.Step {
 // or the other way round.
 func (m *move) newRoutes(s host.State, to int) plan.Step {
 	var undo []rtnl.Msg
-	for _, route := range s.On(to).Routes {
-		if route.Family() == unix.AF_INET && route.Get(unix.RTA_MULTIPATH) != nil {
-			undo = append(undo, route.As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
+	for _, route := range s.Routes {
+		if route.Family() == unix.AF_INET && route.HasAny(unix.RTA_MULTIPATH) {
+			undo = append(undo, route.Retarget(s.Index, to).As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
 		}
 	}
 	step := plan.Step{Title: "make the routes on " + m.names[to], Do: m.ops(restoreRoutes(m.h, s, to)...), Undo: m.ops(undo...)}
-	m.h = m.h.Moved(s.Index, to)
+	m.moved(s.Index, to)
 	return step
 }
 

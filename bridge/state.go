@@ -100,8 +100,7 @@ func (b *builder) moveRoutes(s host.State, to int) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + b.names[from] + " to " + b.names[to]
 	up := b.h.Index(from).Up()
-	do := routeMsgs(b.h, s, to, up, false)
-	b.h = b.h.Moved(from, to)
-	undo := routeMsgs(b.h, s.On(to), from, up, true)
+	do, undo := routeMsgs(b.h, s, to, up)
+	b.moved(from, to)
 	return plan.Step{Title: title, Do: b.ops(do...), Undo: b.ops(undo...)}
 }

@@ -40,6 +40,8 @@ type Host struct {
 	// Pinned says whether frames to a MAC address are sent to that bridge
 	// port by a static entry of the forwarding table.
 	Pinned func(port int, mac net.HardwareAddr) bool
+	// states is what State found.
+	states map[int]State
 	// NewDevice is what the settings of a new interface begin with. They are
 	// read when they are first asked for: a hundred files.
 	NewDevice func() sysctl.Device
@@ -111,10 +113,24 @@ func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) 
 		if err != nil {
 			return err
 		}
+		if d.typ == unix.RTM_GETROUTE {
+			settable(msgs)
+		}
 		*d.into = append(*d.into, msgs...)
 	}
 	h.At = boottime.Now()
 	return nil
+}
+
+// settable makes the routes ready to be sent. There may be very many, which
+// State then need not copy. Those by a nexthop object keep the interface that
+// the kernel reports with them.
+func settable(routes []rtnl.Msg) {
+	for i, m := range routes {
+		if m.Type == unix.RTM_NEWROUTE && m.Get(rtaNhID) == nil {
+			routes[i] = m.Settable()
+		}
+	}
 }
 
 // family begins a request: struct rtmsg and struct ndmsg are of one size and
@@ -259,6 +275,7 @@ func atLeast(release string, major, minor int) bool {
 // Moved is the host after everything on one interface has moved to another.
 func (h *Host) Moved(from, to int) *Host {
 	moved := *h
+	moved.states = nil
 	for _, list := range []*[]rtnl.Msg{&moved.Addrs, &moved.Routes, &moved.Neighs, &moved.Nexthops} {
 		*list = slices.Clone(*list)
 		for i, m := range *list {

@@ -117,6 +117,23 @@ func (m Msg) Get(typ uint16) []byte {
 	return nil
 }
 
+// EachAttr is Attrs as a function to range over, without an allocation.
+func (m Msg) EachAttr(yield func(typ uint16, value []byte) bool) {
+	for a, b, ok := nextAttr(m.rest()); ok && yield(a.Type, a.Value); {
+		a, b, ok = nextAttr(b)
+	}
+}
+
+// HasAny says whether there is an attribute of one of these types.
+func (m Msg) HasAny(types ...uint16) bool {
+	for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {
+		if slices.Contains(types, a.Type) {
+			return true
+		}
+	}
+	return false
+}
+
 // U32 is an attribute of four bytes in host order, 0 if it is missing.
 func (m Msg) U32(typ uint16) uint32 { return U32(m.Get(typ)) }
 
@@ -198,11 +215,34 @@ func (m Msg) Uses(index int) bool {
 // RTA_MULTIPATH, a nexthop's NHA_OIF.
 func (m Msg) Retarget(from, to int) Msg {
 	m = m.Clone()
+	m.retarget(from, to)
+	return m
+}
+
+func (m Msg) retarget(from, to int) {
 	m.eachIndex(func(b []byte) {
 		if int(native.Uint32(b)) == from {
 			native.PutUint32(b, uint32(to))
 		}
 	})
+}
+
+// Arena is where many messages are copied to, at less cost than one by one.
+// They are kept as long as any of them is.
+type Arena struct{ free []byte }
+
+// arenaBytes is how much is taken from the heap at a time.
+const arenaBytes = 64 << 10
+
+// Retarget is Msg.Retarget.
+func (a *Arena) Retarget(m Msg, from, to int) Msg {
+	n := len(m.Body)
+	if n > len(a.free) {
+		a.free = make([]byte, max(n, arenaBytes))
+	}
+	copy(a.free, m.Body)
+	m.Body, a.free = a.free[:n:n], a.free[n:]
+	m.retarget(from, to)
 	return m
 }
 
