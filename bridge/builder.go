@@ -67,7 +67,11 @@ func (b *builder) index(name string) int {
 
 // batch is an operation from messages.
 func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
-	return &rtnl.Batch{Msgs: msgs, Names: maps.Clone(b.names), At: b.h.At, Conn: b.conn}
+	return b.wire(rtnl.Pack(msgs...))
+}
+
+func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
+	return &rtnl.Batch{Wire: w, Names: maps.Clone(b.names), At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.
@@ -76,6 +80,14 @@ func (b *builder) ops(msgs ...rtnl.Msg) []plan.Op {
 		return nil
 	}
 	return []plan.Op{b.batch(msgs...)}
+}
+
+// wireOps is ops for messages that are in wire form already.
+func (b *builder) wireOps(w rtnl.Wire) []plan.Op {
+	if len(w) == 0 {
+		return nil
+	}
+	return []plan.Op{b.wire(w)}
 }
 
 // remove is the operation that deletes an interface that was created.
@@ -101,7 +113,7 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
 	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
-		order = b.ops(keepOrder(b.h, s)...)
+		order = b.wireOps(keepOrder(b.h, s))
 	}
 	step := b.rename(s.Index, to)
 	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})

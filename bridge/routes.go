@@ -17,14 +17,14 @@ import (
 // other route of the same destination takes its place. up says whether the
 // interfaces are: on one that is off the kernel makes no routes for addresses.
 // When undoing it is not known what was moved.
-func routeMsgs(h *host.Host, s host.State, to int, up bool) (do, undo []rtnl.Msg) {
+func routeMsgs(h *host.Host, s host.State, to int, up bool) (do, undo rtnl.Wire) {
 	r := newRewriter(h, s, to, up, false)
 	do = r.move(r.move4)
 	r.from, r.to = r.to, r.from
 	return do, r.move(r.moveBack4)
 }
 
-func (r *rewriter) move(each4 func([]rtnl.Msg)) []rtnl.Msg {
+func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
 	r.begin()
 	r.routes4(each4)
 	r.finalAddrs6()
@@ -45,17 +45,17 @@ func (r *rewriter) move(each4 func([]rtnl.Msg)) []rtnl.Msg {
 // interface, after s's own was switched off: the kernel then removes them, but
 // keeps a route of which a leg leaves by another interface, and takes IPv6
 // addresses that went out of the routes that have them as their source.
-func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
+func restoreRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
 	return newRewriter(h, s, to, true, true).restore()
 }
 
 // addRoutes is restoreRoutes to an interface that has routes of its own: those
 // that the kernel makes for addresses stay.
-func addRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
+func addRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
 	return newRewriter(h, s, to, false, true).restore()
 }
 
-func (r *rewriter) restore() []rtnl.Msg {
+func (r *rewriter) restore() rtnl.Wire {
 	r.begin()
 	r.routes4(r.remake4)
 	r.finalAddrs6()
@@ -78,11 +78,11 @@ func (r *rewriter) restore() []rtnl.Msg {
 
 // keepOrder puts the IPv4 routes of s that share their destination with others
 // in their order again, after addresses were taken off and put back.
-func keepOrder(h *host.Host, s host.State) []rtnl.Msg {
+func keepOrder(h *host.Host, s host.State) rtnl.Wire {
 	r := newRewriter(h, s, s.Index, false, false)
 	for _, g := range r.groups {
-		if len(g.routes) > 1 {
-			r.remake4(g.routes)
+		if g.end-g.begin > 1 {
+			r.remake4(r.routes(g))
 		}
 	}
 	return r.msgs
@@ -106,8 +106,7 @@ type rewriter struct {
 	groups   []group                 // those with a route to be moved, in the kernel's order
 	twins    map[groupKey][]rtnl.Msg // routes that the kernel has made on the new interface
 	made     map[string]bool         // IPv6 prefix routes that the kernel makes, by prefixKey6
-	msgs     []rtnl.Msg
-	arena    rtnl.Arena // of their bodies
+	msgs     rtnl.Wire
 }
 
 // newRewriter begins to move the routes of s to an interface. gone says that
@@ -129,17 +128,22 @@ func newRewriter(h *host.Host, s host.State, to int, up, gone bool) *rewriter {
 
 // begin starts a list of messages.
 func (r *rewriter) begin() {
-	r.msgs = make([]rtnl.Msg, 0, len(r.s.Routes)+len(r.s.Addrs6))
+	size := 0
+	for _, m := range r.s.Routes {
+		size += unix.SizeofNlMsghdr + len(m.Body)
+	}
+	r.msgs = make(rtnl.Wire, 0, size)
 	r.made = map[string]bool{}
 }
 
 // A group is the IPv4 routes that are alternatives of each other, of which the
 // first is in use. In the kernel's list they stand together (fib_insert_alias).
 type group struct {
-	key     groupKey
-	routes  []rtnl.Msg
-	gateway bool // one to be moved needs a gateway
+	begin, end int32 // in the host's routes
+	gateway    bool  // one to be moved needs a gateway
 }
+
+func (r *rewriter) routes(g group) []rtnl.Msg { return r.h.Routes[g.begin:g.end:g.end] }
 
 // findGroups finds the groups that have a route to be moved or made anew. One
 // that comes and goes with an address does so by itself, unless it has a place
@@ -152,18 +156,17 @@ func (r *rewriter) findGroups() {
 			i++
 			continue
 		}
-		g := group{key: groupKeyOf(all[i])}
-		begin := i
-		for i++; i < len(all) && all[i].Family() == unix.AF_INET && groupKeyOf(all[i]) == g.key; {
+		g, key := group{begin: int32(i)}, groupKeyOf(all[i]) //nolint:gosec // no host has that many
+		for i++; i < len(all) && all[i].Family() == unix.AF_INET && groupKeyOf(all[i]) == key; {
 			i++
 		}
-		g.routes = all[begin:i:i]
+		g.end = int32(i) //nolint:gosec // as above
 		moves := false
-		for _, m := range g.routes {
+		for _, m := range r.routes(g) {
 			if !r.isOurs(m) {
 				continue
 			}
-			moves = moves || len(g.routes) > 1 || !host.ByAddress(m)
+			moves = moves || g.end-g.begin > 1 || !host.ByAddress(m)
 			g.gateway = g.gateway || hasGateway(m) || m.HasAny(rtaNhID)
 		}
 		if moves {
@@ -213,9 +216,9 @@ func (r *rewriter) findTwins() {
 		}
 	}
 	for _, g := range r.groups {
-		for _, m := range g.routes {
+		for _, m := range r.routes(g) {
 			if host.ByAddress(m) && r.isOurs(m) {
-				r.twins[g.key] = append(r.twins[g.key], m)
+				r.twins[groupKeyOf(m)] = append(r.twins[groupKeyOf(m)], m)
 			}
 		}
 	}
@@ -227,7 +230,7 @@ func (r *rewriter) removeTwins(twins []rtnl.Msg) {
 	}
 }
 
-func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = append(r.msgs, msgs...) }
+func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = r.msgs.Add(msgs...) }
 
 // put adds the message about something of s as it is, or shall be, on the
 // interface with that index.
@@ -235,7 +238,7 @@ func (r *rewriter) put(m rtnl.Msg, index int, typ, flags uint16) {
 	if m.Type == unix.RTM_NEWROUTE && m.HasAny(rtaNhID) {
 		m = m.Settable() // in h it has more: see host.Read
 	}
-	r.add(r.arena.Retarget(m, r.s.Index, index).As(typ, flags))
+	r.msgs = r.msgs.AddOn(m.As(typ, flags), r.s.Index, index)
 }
 
 // routes4 deals with the groups that need no gateway, in the manner given,
@@ -243,7 +246,7 @@ func (r *rewriter) put(m rtnl.Msg, index int, typ, flags uint16) {
 func (r *rewriter) routes4(each func([]rtnl.Msg)) {
 	alone := maps.Clone(r.twins)
 	for _, g := range r.groups {
-		delete(alone, g.key)
+		delete(alone, groupKeyOf(r.h.Routes[g.begin]))
 	}
 	r.each4(false, each)
 	for _, a := range r.s.Addrs4 {
@@ -262,8 +265,9 @@ func (r *rewriter) gateways4(each func([]rtnl.Msg)) { r.each4(true, each) }
 func (r *rewriter) each4(gateway bool, each func([]rtnl.Msg)) {
 	for _, g := range r.groups {
 		if g.gateway == gateway {
-			r.removeTwins(r.twins[g.key])
-			each(g.routes)
+			routes := r.routes(g)
+			r.removeTwins(r.twins[groupKeyOf(routes[0])])
+			each(routes)
 		}
 	}
 }

@@ -102,5 +102,5 @@ func (b *builder) moveRoutes(s host.State, to int) plan.Step {
 	up := b.h.Index(from).Up()
 	do, undo := routeMsgs(b.h, s, to, up)
 	b.moved(from, to)
-	return plan.Step{Title: title, Do: b.ops(do...), Undo: b.ops(undo...)}
+	return plan.Step{Title: title, Do: b.wireOps(do), Undo: b.wireOps(undo)}
 }

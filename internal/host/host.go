@@ -116,7 +116,11 @@ func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) 
 		if d.typ == unix.RTM_GETROUTE {
 			settable(msgs)
 		}
-		*d.into = append(*d.into, msgs...)
+		if *d.into == nil {
+			*d.into = msgs
+		} else {
+			*d.into = append(*d.into, msgs...)
+		}
 	}
 	h.At = boottime.Now()
 	return nil

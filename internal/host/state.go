@@ -142,7 +142,7 @@ func ByAddress(m rtnl.Msg) bool {
 	return false
 }
 
-// On is the same state on another interface.
+// On is the addresses and neighbours as they would be on another interface.
 func (s State) On(index int) State {
 	move := func(in []rtnl.Msg) []rtnl.Msg {
 		out := make([]rtnl.Msg, len(in))
@@ -151,5 +151,5 @@ func (s State) On(index int) State {
 		}
 		return out
 	}
-	return State{index, move(s.Addrs4), move(s.Addrs6), move(s.Neighs), move(s.Nexthops), move(s.Routes)}
+	return State{Index: index, Addrs4: move(s.Addrs4), Addrs6: move(s.Addrs6), Neighs: move(s.Neighs)}
 }

@@ -168,18 +168,29 @@ func (m Msg) As(typ, flags uint16) Msg { return Msg{typ, flags, m.Body} }
 // With is a copy that has exactly one attribute of that type, the last one.
 // typ may carry NLA_F_NESTED.
 func (m Msg) With(typ uint16, value []byte) Msg {
-	m = m.Without(typ & nestMask)
-	m.Body = append(m.Body, nl.NewRtAttr(int(typ), value).Serialize()...)
+	attr := nl.NewRtAttr(int(typ), value).Serialize()
+	m = m.without(len(attr), typ&nestMask)
+	m.Body = append(m.Body, attr...)
 	return m
 }
 
 // Without is a copy that lacks the attributes of these types.
-func (m Msg) Without(types ...uint16) Msg {
+func (m Msg) Without(types ...uint16) Msg { return m.without(0, types...) }
+
+// without leaves room for that many bytes more, and takes no more than that:
+// there may be very many routes.
+func (m Msg) without(room int, types ...uint16) Msg {
 	n := align(fixedLen(m.Type))
 	if len(m.Body) < n {
 		return m.Clone()
 	}
-	body := make([]byte, n, len(m.Body)+unix.SizeofRtAttr+16)
+	size := n + room
+	for a, b, ok := nextAttr(m.Body[n:]); ok; a, b, ok = nextAttr(b) {
+		if !slices.Contains(types, a.Type) {
+			size += align(unix.SizeofRtAttr + len(a.Value))
+		}
+	}
+	body := make([]byte, n, size)
 	copy(body, m.Body)
 	m.Body = appendWithout(body, m.Body[n:], types)
 	return m
@@ -219,31 +230,24 @@ func (m Msg) Retarget(from, to int) Msg {
 	return m
 }
 
+// Renumber is a copy in which every interface index that moved names has
+// become what moved says.
+func (m Msg) Renumber(moved map[int]int) Msg {
+	m = m.Clone()
+	m.eachIndex(func(b []byte) {
+		if to, ok := moved[int(native.Uint32(b))]; ok {
+			native.PutUint32(b, uint32(to))
+		}
+	})
+	return m
+}
+
 func (m Msg) retarget(from, to int) {
 	m.eachIndex(func(b []byte) {
 		if int(native.Uint32(b)) == from {
 			native.PutUint32(b, uint32(to))
 		}
 	})
-}
-
-// Arena is where many messages are copied to, at less cost than one by one.
-// They are kept as long as any of them is.
-type Arena struct{ free []byte }
-
-// arenaBytes is how much is taken from the heap at a time.
-const arenaBytes = 64 << 10
-
-// Retarget is Msg.Retarget.
-func (a *Arena) Retarget(m Msg, from, to int) Msg {
-	n := len(m.Body)
-	if n > len(a.free) {
-		a.free = make([]byte, max(n, arenaBytes))
-	}
-	copy(a.free, m.Body)
-	m.Body, a.free = a.free[:n:n], a.free[n:]
-	m.retarget(from, to)
-	return m
 }
 
 // eachIndex hands every place of four bytes that holds an interface index
