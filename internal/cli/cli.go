@@ -201,7 +201,11 @@ func (c *call) runner() *plan.Runner {
 
 // look reads the host and settles which bridges are meant.
 func (c *call) look() error {
-	h, err := host.Read(c.conn)
+	read := host.Read
+	if c.req.Command == config.Status {
+		read = host.Look
+	}
+	h, err := read(c.conn)
 	if err != nil {
 		return fmt.Errorf("cannot read the network: %w", err)
 	}

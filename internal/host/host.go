@@ -49,7 +49,27 @@ type Host struct {
 
 // Read takes the snapshot.
 func Read(c *rtnl.Conn) (*Host, error) {
-	h := &Host{LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") })}
+	h, err := Look(c)
+	if err != nil {
+		return nil, err
+	}
+	err = h.dump(c.Dump, []dump{
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET)},
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6)},
+		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
+		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
+		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
+	})
+	return h, err
+}
+
+// Look takes the snapshot without neighbours and nexthops: of that, nothing
+// can be moved.
+func Look(c *rtnl.Conn) (*Host, error) {
+	h := &Host{
+		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c),
+		NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") }),
+	}
 	if err := h.readLinks(c); err != nil {
 		return nil, err
 	}
@@ -57,11 +77,6 @@ func Read(c *rtnl.Conn) (*Host, error) {
 		{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6)},
-		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET)},
-		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6)},
-		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
-		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
-		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
 	})
 	return h, err
 }
