@@ -19,23 +19,27 @@ const missingShown = 5
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
 func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Context) error {
-	before := map[string]host.State{}
-	for _, w := range wants {
-		if dev := p.Host.Name(w.NetDev); dev != nil {
-			before[w.NetDev] = p.Host.State(dev.Index)
-		}
-	}
 	return func(context.Context) error {
 		if len(pl.Steps) == 0 {
 			return nil
 		}
-		now, err := host.Read(p.Conn)
+		moved := map[int]int{} // a route may have legs on several of those that have moved
+		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
+			for _, w := range wants {
+				if was, is := p.Host.Name(w.NetDev), now.Name(w.NetDev); was != nil && is != nil {
+					moved[was.Index] = is.Index
+				}
+			}
+			return moved
+		})
 		if err != nil {
 			return err
 		}
+		was := *p.Host
+		was.SetRoutes(missing)
 		var errs []error
 		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), arrived(before, w, now))
+			errs = append(errs, stands(w, now, up), arrived(w, &was, now, moved))
 		}
 		return errors.Join(errs...)
 	}
@@ -65,20 +69,18 @@ func stands(w Want, h *host.Host, up bool) error {
 	return nil
 }
 
-// arrived checks that dom0's interface has what it had before, and nothing
-// more in the way of routes.
-func arrived(before map[string]host.State, w Want, h *host.Host) error {
+// arrived checks that dom0's interface has what it had before. Of routes, the
+// hosts have those that are not the same now.
+func arrived(w Want, before, h *host.Host, moved map[int]int) error {
 	dev := h.Name(w.NetDev)
 	if dev == nil {
 		return fmt.Errorf("%s is missing", w.NetDev)
 	}
-	was, have := before[w.NetDev], h.State(dev.Index)
-	moved := map[int]int{} // a route may have legs on several of those that have moved
-	for name, s := range before {
-		if to := h.Name(name); to != nil {
-			moved[s.Index] = to.Index
-		}
+	had := before.Name(w.NetDev)
+	if had == nil {
+		return nil
 	}
+	was, have := before.State(had.Index), h.State(dev.Index)
 	if !dev.Up() {
 		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
 	}
@@ -87,7 +89,7 @@ func arrived(before map[string]host.State, w Want, h *host.Host) error {
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
 	} {
-		lost = append(lost, missing(list[0], list[1], was.Index, moved, names)...)
+		lost = append(lost, missing(list[0], list[1], moved, names)...)
 	}
 	if n := len(lost); n > missingShown {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
@@ -98,10 +100,9 @@ func arrived(before map[string]host.State, w Want, h *host.Host) error {
 	return nil
 }
 
-// missing renders what there was on the interface from and is not in have,
-// after interfaces have become others. What expires may have done so.
-func missing(was, have []rtnl.Msg, from int, moved map[int]int, names rtnl.Names) []string {
-	was, have = unequal(was, have, from, moved[from])
+// missing renders what there was and is not there now, after interfaces have
+// become others. What expires may have done so.
+func missing(was, have []rtnl.Msg, moved map[int]int, names rtnl.Names) []string {
 	there := map[string]bool{}
 	for _, m := range have {
 		there[m.Key()] = true
@@ -114,16 +115,4 @@ func missing(was, have []rtnl.Msg, from int, moved map[int]int, names rtnl.Names
 		}
 	}
 	return lost
-}
-
-// unequal leaves out the routes that both lists have in the same place, as is
-// the rule: there may be very many.
-func unequal(was, have []rtnl.Msg, from, to int) (rest, others []rtnl.Msg) {
-	n := min(len(was), len(have))
-	for i := range n {
-		if !rtnl.SameRoute(was[i], have[i], from, to) {
-			rest, others = append(rest, was[i]), append(others, have[i])
-		}
-	}
-	return append(rest, was[n:]...), append(others, have[n:]...)
 }

@@ -51,7 +51,7 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 	c.warnOfNetRoot()
 	asked := boottime.Now()
 	w := c.watch(ctx)
-	if boottime.Now()-asked > fresh {
+	if !c.req.NoCheck && boottime.Now()-asked > fresh {
 		if p, lines, err = c.lookAndPlan(); err != nil || len(p.Steps) == 0 {
 			return lines, err
 		}

@@ -53,27 +53,39 @@ func Read(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = h.dump(c.Dump, []dump{
+	err = h.dump(c.Dump, dumpsBesides(h))
+	return h, err
+}
+
+// links begins a snapshot with the interfaces.
+func links(c *rtnl.Conn) (*Host, error) {
+	h := &Host{
+		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c),
+		NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") }),
+	}
+	err := h.readLinks(c)
+	return h, err
+}
+
+// dumpsBesides are the requests for what is neither link, address nor route.
+func dumpsBesides(h *Host) []dump {
+	return []dump{
 		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET)},
 		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6)},
 		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
 		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
 		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
-	})
-	return h, err
+	}
 }
 
 // Look takes the snapshot without neighbours and nexthops: of that, nothing
 // can be moved.
 func Look(c *rtnl.Conn) (*Host, error) {
-	h := &Host{
-		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c),
-		NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") }),
-	}
-	if err := h.readLinks(c); err != nil {
+	h, err := links(c)
+	if err != nil {
 		return nil, err
 	}
-	err := h.dump(c.Dump, []dump{
+	err = h.dump(c.Dump, []dump{
 		{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6)},

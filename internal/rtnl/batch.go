@@ -172,7 +172,7 @@ const infinity = ^uint32(0)
 // lifetimes, and leaves out what has expired in the meantime.
 func aged(w Wire, passed time.Duration) Wire {
 	seconds := uint32(passed / time.Second)
-	if seconds == 0 {
+	if seconds == 0 || !w.expires() {
 		return w
 	}
 	var out Wire
@@ -182,6 +182,18 @@ func aged(w Wire, passed time.Duration) Wire {
 		}
 	}
 	return out
+}
+
+// expires says whether something has a lifetime: as a rule nothing, of very
+// many, has.
+func (w Wire) expires() bool {
+	for m := range w.All() {
+		switch {
+		case m.Type == unix.RTM_NEWADDR && m.HasAny(unix.IFA_CACHEINFO), m.Type == unix.RTM_NEWROUTE && m.HasAny(rtaExpires):
+			return true
+		}
+	}
+	return false
 }
 
 // aged is the message with its lifetimes shortened; false if it has expired.

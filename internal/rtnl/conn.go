@@ -1,8 +1,10 @@
 package rtnl
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -242,14 +244,48 @@ func (c *Conn) Link(index int) (Msg, error) {
 // request's fixed struct. A dump that a concurrent change interrupted is
 // asked for again, so that what comes back stood in the kernel at one time.
 func (c *Conn) Dump(typ uint16, body []byte) ([]Msg, error) {
+	var msgs []Msg
+	err := c.eachDatagram(typ, body, func() { msgs = nil }, func(b []byte) {
+		for m := range dumped(bytes.Clone(b), c.seq) { // they keep it
+			msgs = append(msgs, m)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return msgs, nil
+}
+
+// DumpEach is a Dump that hands each object to f, which must not keep it, and
+// calls begin before the first, each time that it is asked for.
+func (c *Conn) DumpEach(typ uint16, body []byte, begin func(), f func(Msg)) error {
+	return c.eachDatagram(typ, body, begin, func(b []byte) {
+		for m := range dumped(b, c.seq) {
+			f(m)
+		}
+	})
+}
+
+// dumped yields the objects in a part of the answer to that request.
+func dumped(b []byte, seq uint32) iter.Seq[Msg] {
+	return func(yield func(Msg) bool) {
+		for h, body := range split(b) {
+			if h.Seq == seq && h.Type != unix.NLMSG_DONE && h.Type != unix.NLMSG_ERROR && !yield(Msg{Type: h.Type, Body: body}) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Conn) eachDatagram(typ uint16, body []byte, begin func(), f func([]byte)) error {
 	for try := range dumpTries {
-		msgs, err := c.dumpOnce(typ, body)
-		if !errors.Is(err, unix.EINTR) {
-			return msgs, err
+		begin()
+		if err := c.dumpOnce(typ, body, f); !errors.Is(err, unix.EINTR) {
+			return err
 		}
 		time.Sleep(time.Duration(try) * time.Millisecond)
 	}
-	return nil, fmt.Errorf("netlink dump: the kernel's tables changed during each of %d tries: %w", dumpTries, unix.EINTR)
+	return fmt.Errorf("netlink dump: the kernel's tables changed during each of %d tries: %w", dumpTries, unix.EINTR)
 }
 
 // DumpOnly is a Dump of what the request names (a table, an interface); the
@@ -261,36 +297,34 @@ func (c *Conn) DumpOnly(typ uint16, body []byte) ([]Msg, error) {
 	return c.Dump(typ, body)
 }
 
-func (c *Conn) dumpOnce(typ uint16, body []byte) ([]Msg, error) {
+func (c *Conn) dumpOnce(typ uint16, body []byte, f func([]byte)) error {
 	c.seq++
 	req := Msg{Type: typ, Body: body}.append(nil, c.seq, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	if err := c.write(req); err != nil {
-		return nil, err
+		return err
 	}
-	var msgs []Msg
 	interrupted := false
 	for {
 		b, err := c.read()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		b = append([]byte(nil), b...) // the messages keep it
 		for h, body := range split(b) {
 			if h.Seq != c.seq {
 				continue
 			}
 			interrupted = interrupted || h.Flags&unix.NLM_F_DUMP_INTR != 0
-			switch h.Type {
-			case unix.NLMSG_DONE:
-				return msgs, dumpEnd(h, body, interrupted)
-			case unix.NLMSG_ERROR:
+			if h.Type == unix.NLMSG_DONE {
+				f(b)
+				return dumpEnd(h, body, interrupted)
+			}
+			if h.Type == unix.NLMSG_ERROR {
 				if e := parseError(h, body); e != nil {
-					return nil, fmt.Errorf("netlink dump: %w", e)
+					return fmt.Errorf("netlink dump: %w", e)
 				}
-			default:
-				msgs = append(msgs, Msg{Type: h.Type, Body: body})
 			}
 		}
+		f(b)
 	}
 }
 

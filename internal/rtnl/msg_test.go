@@ -206,16 +206,16 @@ func TestSameRoute(t *testing.T) {
 		"another message":  {moved.As(unix.RTM_DELROUTE, 0), false},
 		"several paths":    {route(1).With(unix.RTA_MULTIPATH, make([]byte, 8)), false},
 	} {
-		if got := SameRoute(a, c.b, 1, 7); got != c.want {
+		if got := SameRoute(a, c.b, map[int]int{1: 7}); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
 	soon, later := a.With(rtaExpires, U32Bytes(5)), moved.With(rtaExpires, U32Bytes(4))
-	if !SameRoute(soon, later, 1, 7) {
+	if !SameRoute(soon, later, map[int]int{1: 7}) {
 		t.Error("that time has passed makes another route of it")
 	}
 	legs := route(1).With(unix.RTA_MULTIPATH, make([]byte, 8))
-	if SameRoute(legs, legs, 1, 1) {
+	if SameRoute(legs, legs, nil) {
 		t.Error("routes with several paths are compared as if they had one")
 	}
 }

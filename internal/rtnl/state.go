@@ -202,8 +202,8 @@ func (m Msg) Key() string {
 }
 
 // SameRoute says whether two routes, both Settable and with one path, are the
-// same for Key, but that a leaves by interface from and b by interface to.
-func SameRoute(a, b Msg, from, to int) bool {
+// same for Key, but that the interface of the first has become what moved says.
+func SameRoute(a, b Msg, moved map[int]int) bool {
 	if a.Type != unix.RTM_NEWROUTE || b.Type != unix.RTM_NEWROUTE || !bytes.Equal(a.Fixed(), b.Fixed()) {
 		return false
 	}
@@ -215,7 +215,11 @@ func SameRoute(a, b Msg, from, to int) bool {
 			return false
 		case x.Type == rtaExpires:
 		case x.Type == unix.RTA_OIF:
-			if int(U32(x.Value)) != from || int(U32(y.Value)) != to {
+			to, ok := moved[int(U32(x.Value))]
+			if !ok {
+				to = int(U32(x.Value))
+			}
+			if to != int(U32(y.Value)) {
 				return false
 			}
 		case !bytes.Equal(x.Value, y.Value):
