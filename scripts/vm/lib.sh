@@ -250,3 +250,51 @@ extended() {
 	lease_before=$(lease "$1")
 	[ "${lease_before:-0}" -gt "${last:-99}" ]
 }
+
+# boot UNIT...: runs systemd, as process 1 of a namespace of its own, with these
+# units and the boot unit enabled, until it has started all that was asked. Of
+# what it brings itself only the journal and udev run, for the cards alone:
+# emulated, all of it takes minutes.
+boot() {
+	local units=/etc/systemd/system unit
+	cp /vm/xbr-script.service "$units"
+	for unit in /lib/systemd/system/{sysinit,multi-user}.target.wants/*; do
+		case ${unit##*/} in
+		systemd-journald.* | systemd-udevd.* | systemd-udev-trigger.*) ;;
+		*) ln -sf /dev/null "$units/${unit##*/}" ;;
+		esac
+	done
+	mkdir "$units/systemd-udev-trigger.service.d"
+	printf '%s\n' '[Service]' 'ExecStart=' \
+		'ExecStart=udevadm trigger --action=add --subsystem-match=net' \
+		>"$units/systemd-udev-trigger.service.d/net.conf"
+	systemctl -q enable xbr-script "$@" 2>/dev/null
+	{ systemd-sysusers && systemd-machine-id-setup; } 2>/dev/null
+	mkdir -p /sys/fs/cgroup
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	udevadm control --exit # systemd has its own
+
+	local begin=$EPOCHREALTIME unshare
+	unshare --pid --fork --mount --mount-proc env -i PATH="$PATH" container=other \
+		/lib/systemd/systemd --unit=multi-user.target --show-status=no >/tmp/systemd.log 2>&1 </dev/null &
+	unshare=$!
+	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done
+	wait_for 300 booted || systemctl list-jobs --no-pager | show
+	systemctl --failed --no-pager --plain --no-legend | show
+	expect "systemd has started all that was asked ($(since "$begin") s)" systemctl is-system-running
+}
+
+booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
+
+# systemctl ARGUMENT...: as ever. While systemd runs it has to be called where
+# the process ids are systemd's.
+systemctl() {
+	if [ -n "${init-}" ]; then
+		nsenter --target "$init" --pid --mount systemctl "$@"
+	else
+		command systemctl "$@"
+	fi
+}
+
+# log UNIT...: what these have said.
+log() { journalctl --no-pager -o cat "${@/#/--unit=}" | show; }
