@@ -279,7 +279,7 @@ boot() {
 		/lib/systemd/systemd --unit=multi-user.target --show-status=no >/tmp/systemd.log 2>&1 </dev/null &
 	unshare=$!
 	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done
-	wait_for 300 booted || systemctl list-jobs --no-pager | show
+	wait_for 100 booted || systemctl list-jobs --no-pager | show
 	systemctl --failed --no-pager --plain --no-legend | show
 	expect "systemd has started all that was asked ($(since "$begin") s)" systemctl is-system-running
 }
@@ -295,6 +295,8 @@ systemctl() {
 		command systemctl "$@"
 	fi
 }
+
+ended() { ! systemctl -q is-active "$1"; }
 
 # log UNIT...: what these have said.
 log() { journalctl --no-pager -o cat "${@/#/--unit=}" | show; }
