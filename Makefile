@@ -10,7 +10,10 @@ VERSION = $(or $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/n
 prefix  = /usr/local
 sbindir = $(prefix)/sbin
 mandir  = $(prefix)/share/man
+unitdir = $(prefix)/lib/systemd/system
 xendir  = /etc/xen/scripts
+INSTALL = DESTDIR='$(DESTDIR)' prefix='$(prefix)' sbindir='$(sbindir)' mandir='$(mandir)' \
+	unitdir='$(unitdir)' xendir='$(xendir)' scripts/install.sh
 
 # How long `make fuzz` runs each target, and further flags for `go test`.
 FUZZTIME  = 30s
@@ -101,35 +104,12 @@ vuln: ## look the dependencies up in the Go vulnerability database
 xbr-script:
 	$(MAKE) build
 
-# A link in Xen's folder is ours if it leads to some */sbin/xbr-script;
-# anything else of that name is left as it is.
-define is_ours
-is_ours() { case $$(readlink "$$1") in */sbin/xbr-script) ;; *) false ;; esac; }
-endef
-
-install: xbr-script ## install the binary, the man page and Xen's links
-	install -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(mandir)/man8' '$(DESTDIR)$(xendir)'
-	install -m 755 xbr-script '$(DESTDIR)$(sbindir)/xbr-script'
-	install -m 644 scripts/xbr-script.8 '$(DESTDIR)$(mandir)/man8/xbr-script.8'
-	@$(is_ours); \
-	for name in xbr-script network-bridge; do \
-		link='$(DESTDIR)$(xendir)'/$$name; \
-		if is_ours "$$link" || { [ ! -e "$$link" ] && [ ! -L "$$link" ]; }; then \
-			echo "ln -sfn $(sbindir)/xbr-script $$link"; \
-			ln -sfn '$(sbindir)/xbr-script' "$$link"; \
-		else \
-			echo "install: $$link is not ours: left as it is" >&2; \
-			echo "install: hint: to use xbr-script under this name, move that file away and install again" >&2; \
-		fi; \
-	done
+# What they put where is said in scripts/install.sh.
+install: xbr-script ## install the binary, the man page, the boot unit, Xen's links
+	@$(INSTALL) install
 
 uninstall: ## remove what install put there
-	@$(is_ours); \
-	for name in xbr-script network-bridge; do \
-		link='$(DESTDIR)$(xendir)'/$$name; \
-		if is_ours "$$link"; then echo "rm -f $$link"; rm -f "$$link"; fi; \
-	done
-	rm -f '$(DESTDIR)$(sbindir)/xbr-script' '$(DESTDIR)$(mandir)/man8/xbr-script.8'
+	@$(INSTALL) uninstall
 
 clean: ## remove what build made
 	rm -f xbr-script

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"xbr-script/internal/nstest"
+	"xbr-script/internal/xend"
 )
 
 var update = flag.Bool("update", false, "write what the scripts compare with")
@@ -25,7 +26,8 @@ func TestMain(m *testing.M) {
 // TestScript runs testdata/script/*.txt, each in a network namespace of its
 // own, and those about antispoof with either kind of iptables. Besides
 // testscript's commands they have "state save" and "state same", that the whole
-// state of the network is as it was; and "rules", for what iptables has.
+// state of the network is as it was; "rules", for what iptables has; and
+// "xend", which does what xend does at its start.
 func TestScript(t *testing.T) {
 	about, err := filepath.Glob("testdata/script/antispoof*.txt")
 	if err != nil {
@@ -56,13 +58,14 @@ func runScripts(t *testing.T, files []string, backend string) {
 		Setup: func(env *testscript.Env) error {
 			nstest.New(env.T())
 			env.Setenv("SEEDS", seeds)
+			env.Setenv("REPO", filepath.Dir(filepath.Dir(seeds)))
 			env.Values["states"] = map[string]nstest.State{}
 			env.Values["rules"] = map[string]nstest.State{}
 			nstest.IPTables(env.T(), backend)
 			return layOut(env)
 		},
 		Condition: func(cond string) (bool, error) { return cond == backend, nil },
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"state": state, "rules": rules},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"state": state, "rules": rules, "xend": startXend},
 	})
 }
 
@@ -136,6 +139,24 @@ func rules(ts *testscript.TestScript, neg bool, args []string) {
 		if diff := saved[args[1]].Diff(now); (diff == "") == neg {
 			ts.Fatalf("rules %s: %s", args[1], diff)
 		}
+	}
+}
+
+// startXend is the script command "xend NAME": what xend does at its start with
+// testdata/xend/NAME.sxp. It fails where the program does, which xend ignores.
+func startXend(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: xend NAME")
+	}
+	file := args[0] + ".sxp"
+	command, err := xend.NetworkScript(ts.ReadFile(filepath.Join(ts.Getenv("REPO"), "testdata", "xend", file)))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", file, err)
+	} else if command != nil {
+		err = ts.Exec("env", append([]string{"-C", "/"}, command...)...)
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("xend %s: %v", file, err)
 	}
 }
 

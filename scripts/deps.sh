@@ -37,6 +37,7 @@ look() {
 	need modprobe kmod
 	need sysctl procps
 	need ps procps
+	need systemd-analyze systemd
 	for option; do
 		case $option in
 		--race) need gcc gcc libc6-dev ;;

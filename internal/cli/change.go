@@ -57,6 +57,9 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 		}
 	}
 	p.Checks = append(p.Checks, w.checks()...)
+	if line := c.networkdLine(networkdLinks); line != "" {
+		lines = append(lines, line)
+	}
 	if c.req.Confirm == 0 {
 		return lines, c.runner().Run(ctx, p)
 	}

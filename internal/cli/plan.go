@@ -12,6 +12,9 @@ import (
 // plan makes the whole plan and the lines that tell of it when it is done.
 func (c *call) plan() (*plan.Plan, []string, error) {
 	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
+	if err := c.refuseHotplug(systemdUnits); err != nil {
+		return nil, nil, err
+	}
 	if c.req.Command == config.Start {
 		return c.planStart(planner)
 	}

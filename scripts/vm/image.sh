@@ -19,9 +19,10 @@ cache=$PWD/.cache/vm
 # The newest kernel of Debian's present release, and what scenarios call.
 kernel=linux-image-amd64
 programs=(
-	base-files bash bridge-utils coreutils diffutils grep iproute2 iptables
-	iputils-ping kmod libc-bin mawk mount procps sed udev usr-is-merged
-	util-linux
+	base-files bash bridge-utils busybox-static coreutils debianutils diffutils grep
+	ifupdown iproute2 iptables
+	iputils-ping isc-dhcp-client kmod libc-bin mawk mount procps sed systemd udev
+	usr-is-merged util-linux
 )
 
 # Of the kernel's modules only these: all of them are half a gigabyte.

@@ -59,17 +59,25 @@ give() {
 	ip -n "lan$1" addr add "$3" dev wire
 }
 
+# wait_for TRIES COMMAND...: runs it again and again, with a pause between,
+# until it succeeds. It gives up after so many tries, however long they take: on
+# a busy machine they may take a hundred times as long as on an idle one. run.sh
+# is told that it is at work.
+wait_for() {
+	local tries=$1
+	until "${@:2}"; do
+		[ "$((--tries))" -gt 0 ] || return
+		echo @alive >&3
+		sleep 0.3
+	done
+}
+
 # answers ADDRESS [COMMAND...]: pings until there is an answer, which a switch
 # that learns or a link that comes up may put off; the command (such as "lan 0")
 # says where from. A network that is dead for good has 30 seconds to prove it.
 answers() {
-	local address=$1 i
-	shift
-	for ((i = 0; i < 30; i++)); do
-		if "$@" ping -n -q -c 1 -W 1 "$address" >/dev/null 2>&1; then return; fi
-		sleep 0.2
-	done
-	echo "no answer from $address"
+	wait_for 30 "${@:2}" ping -n -q -c 1 -W 1 "$1" >/dev/null 2>&1 && return
+	echo "no answer from $1"
 	return 1
 }
 
@@ -85,19 +93,21 @@ unplug() { cable "$1" off 0; }
 plug() { cable "$1" on 1; }
 
 cable() {
-	local i name
 	echo "@monitor set_link near$1 $2"
 	echo "@monitor set_link far$1 $2"
-	for ((i = 0; i < 100; i++)); do
-		for name in "eth$1" "peth$1"; do
-			if [ "$(cat "/sys/class/net/$name/carrier" 2>/dev/null)" = "$3" ] &&
-				[ -e "/sys/class/net/$name/device" ]; then
-				return
-			fi
-		done
-		sleep 0.2
+	wait_for 60 carrier "$1" "$3" || fail "the cable of eth$1 did not go $2"
+}
+
+# carrier N STATE: the card that was called ethN at first has (1) a link, or not (0).
+carrier() {
+	local name
+	for name in "eth$1" "peth$1"; do
+		if [ -e "/sys/class/net/$name/device" ]; then
+			[ "$(cat "/sys/class/net/$name/carrier" 2>/dev/null)" = "$2" ]
+			return
+		fi
 	done
-	fail "the cable of eth$1 did not go $2"
+	return 1
 }
 
 # state prints all that the host's network has, but for what counts or learns
@@ -135,32 +145,49 @@ state_save() {
 
 # state_same NAME: asserts that the state is the one that was kept.
 state_same() {
-	local begin=$EPOCHREALTIME end=$((SECONDS + 20)) looks=0
+	local begin=$EPOCHREALTIME
 	settle
 	# A link that comes up needs seconds on real cards, and IPv6 after it: what
 	# these bring by themselves is waited for. What is lost does not come.
-	until
-		state >/tmp/state.now
-		cmp -s "/tmp/state.$1" /tmp/state.now
-	do
-		# On a busy machine a look alone takes seconds.
-		if [ "$((++looks))" -ge 5 ] && [ "$SECONDS" -gt "$end" ]; then
-			{ diff -U0 "/tmp/state.$1" /tmp/state.now || true; } | sed 1,2d | show
-			fail "the state is not the one that was $1"
-		fi
-		sleep 0.3
-	done
+	wait_for 25 looks_like "$1" || {
+		{ diff -U0 "/tmp/state.$1" /tmp/state.now || true; } | sed 1,2d | show
+		fail "the state is not the one that was $1"
+	}
 	echo "   ok: the state is the one that was $1, all $(wc -l <"/tmp/state.$1") lines (seen after $(since "$begin") s)"
 }
 
+looks_like() { state >/tmp/state.now && cmp -s "/tmp/state.$1" /tmp/state.now; }
+
 # settle waits until links are up and IPv6 addresses no longer tentative, if
 # that comes about.
-settle() {
-	local i
-	for ((i = 0; i < 100; i++)); do
-		if [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER)" ]; then return; fi
-		sleep 0.3
-	done
+settle() { wait_for 60 at_rest || true; }
+
+at_rest() { [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER)" ]; }
+
+# loss N: what start and stop of ethN cost, seen from lanN.
+loss() {
+	local n=$1 net4=192.168.$1 net6=2001:db8:$1:
+	give "$n" "$net4.2/24" "$net4.1/24"
+	ip addr add "$net6:2/64" dev "eth$n"
+	ip -n "lan$n" addr add "$net6:1/64" dev wire
+	expect "lan$n reaches the host over IPv6" answers "$net6:2" lan "$n"
+	state_save before
+	probes_begin "$n" "$net4.2" "$net6:2"
+	sleep 1
+	probes_phase start
+	xbr start netdev="eth$n" vifnum="$n" bridge="xenbr$n"
+	expect "lan$n reaches the host" answers "$net4.2" lan "$n"
+	expect "lan$n reaches the host over IPv6" answers "$net6:2" lan "$n"
+	probes_phase up
+	sleep 1
+	probes_phase stop
+	xbr stop
+	expect "lan$n reaches the host" answers "$net4.2" lan "$n"
+	expect "lan$n reaches the host over IPv6" answers "$net6:2" lan "$n"
+	probes_phase down
+	sleep 1
+	probes_end
+	state_same before
 }
 
 # probes_begin FROM ADDRESS4 ADDRESS6: from lanFROM on, sends the host probes,
@@ -190,3 +217,86 @@ probes_end() {
 		say "$(printf '%-8s %-5s %8d %8d %11s ms' "$phase" "$way" "$sent" "$lost" "$gap")"
 	done </tmp/tallied
 }
+
+# dhcp_server N: at the far end of ethN, with leases of 40 seconds, all of
+# 192.168.N.100.
+dhcp_server() {
+	local net=192.168.$1
+	ip -n "lan$1" addr add "$net.1/24" dev wire
+	touch /tmp/leases
+	printf '%s\n' "interface wire" "start $net.100" "end $net.100" "max_leases 1" \
+		"lease_file /tmp/leases" "min_lease 10" "option subnet 255.255.255.0" \
+		"option router $net.1" "option lease 40" >/tmp/udhcpd.conf
+	lan "$1" busybox udhcpd -f -S /tmp/udhcpd.conf >/tmp/udhcpd.log 2>&1 &
+}
+
+# lease CARD: for how many more seconds its address is valid; nothing if there
+# is none.
+lease() { ip -4 -o addr show "$1" 2>/dev/null | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
+
+# renews CARD: asserts that its lease is extended, which the client does by
+# itself when half of it has passed.
+renews() {
+	lease_before=$(lease "$1")
+	wait_for 200 extended "$1" && return
+	echo "the lease was not extended: $(ip -4 addr show "$1" 2>&1)"
+	cat /tmp/udhcpd.log
+	return 1
+}
+
+# extended CARD: the lease is longer than when it was last looked at.
+extended() {
+	local last=$lease_before
+	lease_before=$(lease "$1")
+	[ "${lease_before:-0}" -gt "${last:-99}" ]
+}
+
+# boot UNIT...: runs systemd, as process 1 of a namespace of its own, with these
+# units and the boot unit enabled, until it has started all that was asked. Of
+# what it brings itself only the journal and udev run, for the cards alone:
+# emulated, all of it takes minutes.
+boot() {
+	local units=/etc/systemd/system unit
+	cp /vm/xbr-script.service "$units"
+	for unit in /lib/systemd/system/{sysinit,multi-user}.target.wants/*; do
+		case ${unit##*/} in
+		systemd-journald.* | systemd-udevd.* | systemd-udev-trigger.*) ;;
+		*) ln -sf /dev/null "$units/${unit##*/}" ;;
+		esac
+	done
+	mkdir "$units/systemd-udev-trigger.service.d"
+	printf '%s\n' '[Service]' 'ExecStart=' \
+		'ExecStart=udevadm trigger --action=add --subsystem-match=net' \
+		>"$units/systemd-udev-trigger.service.d/net.conf"
+	systemctl -q enable xbr-script "$@" 2>/dev/null
+	{ systemd-sysusers && systemd-machine-id-setup; } 2>/dev/null
+	mkdir -p /sys/fs/cgroup
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	udevadm control --exit # systemd has its own
+
+	local begin=$EPOCHREALTIME unshare
+	unshare --pid --fork --mount --mount-proc env -i PATH="$PATH" container=other \
+		/lib/systemd/systemd --unit=multi-user.target --show-status=no >/tmp/systemd.log 2>&1 </dev/null &
+	unshare=$!
+	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done
+	wait_for 100 booted || systemctl list-jobs --no-pager | show
+	systemctl --failed --no-pager --plain --no-legend | show
+	expect "systemd has started all that was asked ($(since "$begin") s)" systemctl is-system-running
+}
+
+booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
+
+# systemctl ARGUMENT...: as ever. While systemd runs it has to be called where
+# the process ids are systemd's.
+systemctl() {
+	if [ -n "${init-}" ]; then
+		nsenter --target "$init" --pid --mount systemctl "$@"
+	else
+		command systemctl "$@"
+	fi
+}
+
+ended() { ! systemctl -q is-active "$1"; }
+
+# log UNIT...: what these have said.
+log() { journalctl --no-pager -o cat "${@/#/--unit=}" | show; }

@@ -14,7 +14,7 @@ set -o pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/../.."
 
-# A scenario that hangs is ended after so many seconds.
+# A machine that says nothing for so many seconds hangs, and is ended.
 limit=300
 
 cards=4 # as in network.sh
@@ -78,6 +78,7 @@ prepare() {
 	mkdir -p "$over/vm" "$over/usr/local/sbin"
 	cp -r scripts/vm/scenarios scripts/vm/*.sh "$over/vm"
 	cp scripts/vm/init.sh "$over/init"
+	cp scripts/xbr-script.service "$over/vm"
 	cp xbr-script "$over/usr/local/sbin"
 	CGO_ENABLED=0 go build -o "$over/usr/local/sbin/probe" ./internal/demo/probe
 	(cd "$over" && find . | cpio --quiet -o -H newc) | cat "$image/base.cpio" - >"$tmp/initramfs"
@@ -89,7 +90,7 @@ prepare() {
 boot_once() {
 	local line
 	machine "$cache/console.boot"
-	while IFS= read -r -t "$limit" -u 7 line; do
+	while hear; do
 		case $line in
 		@waiting)
 			echo 'migrate_set_parameter max-bandwidth 100G' >&6
@@ -116,10 +117,11 @@ run() {
 	echo
 	echo "== $name: $(title "scripts/vm/scenarios/$1")"
 	machine "$cache/console.$name" -incoming "exec:cat $tmp/ready"
-	while IFS= read -r -t "$limit" -u 7 line; do
+	while hear; do
 		case $line in
 		@waiting) echo "$1 $seed" >&5 ;;
 		'@monitor '*) echo "${line#@monitor }" >&6 ;;
+		@alive) ;;
 		'@end '*) status=${line#@end } && break ;;
 		*) printf '%s\n' "$line" ;;
 		esac
@@ -141,7 +143,8 @@ run() {
 title() { sed -n 's/^# \(.*\)/\1/p' "$1" | grep -v shellcheck | head -n 1; }
 
 # machine CONSOLE [QEMU'S ARGUMENT...]: starts one. QEMU's monitor is
-# descriptor 6, its second serial port 5 (to it) and 7 (from it).
+# descriptor 6, its second serial port 5 (to it) and 7 (from it). On a busy
+# machine interrupts come late, and Linux would panic for want of a timer.
 machine() {
 	local arguments=() n model
 	for ((n = 0; n < cards; n++)); do
@@ -159,10 +162,22 @@ machine() {
 	qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 640 \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$image/vmlinux" -initrd "$tmp/initramfs" \
-		-append "console=ttyS0 loglevel=5 panic=-1 net.ifnames=0 tsc=reliable mitigations=off" \
+		-append "console=ttyS0 loglevel=5 panic=-1 net.ifnames=0 tsc=reliable no_timer_check mitigations=off" \
 		-serial "file:$1" -serial "pipe:$tmp/serial" -monitor "pipe:$tmp/monitor" \
 		"${arguments[@]}" "${@:2}" 2> >(grep -v 'is not connected to host network' >&2) 5>&- 6>&- 7>&- 8>&- &
 	qemu=$!
+}
+
+# hear sets $line to the next that the machine says. It fails when there is none:
+# the machine has ended, or hangs.
+hear() {
+	local part begin=$SECONDS
+	line=
+	until IFS= read -r -t 2 -u 7 part; do
+		line+=$part
+		[ -e "/proc/$qemu/exe" ] && [ $((SECONDS - begin)) -lt "$limit" ] || return
+	done
+	line+=$part
 }
 
 # switched_off: a machine that has ended switches itself off, or else is ended.

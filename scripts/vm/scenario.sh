@@ -5,6 +5,7 @@ set -eEu
 set -o pipefail
 trap 'echo "   FAILED: line $LINENO: $BASH_COMMAND"' ERR
 RANDOM=$2
+exec 3>&1 # where run.sh listens
 # shellcheck source=scripts/vm/lib.sh
 . /vm/lib.sh
 # shellcheck source=/dev/null # the scenario

@@ -1,0 +1,111 @@
+#!/bin/sh
+# Puts the program's files where they belong, and takes them away again; make
+# calls it, with the variables below.
+#
+#   scripts/install.sh install | uninstall
+#
+# What it has put there it writes down, in $record. A file that is not so (any
+# more) is somebody's: it is neither overwritten nor removed. So is a link in
+# Xen's folder that does not lead to */sbin/xbr-script.
+set -eu
+
+: "${DESTDIR=}" "${prefix:?}" "${sbindir:?}" "${mandir:?}" "${unitdir:?}" "${xendir:?}"
+record=$prefix/share/xbr-script/installed # lines of "sha256 path", without DESTDIR
+confdir=${xendir%/*}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+main() {
+	: >"$tmp/installed"
+	case ${1-} in
+	install) install_all ;;
+	uninstall) uninstall_all ;;
+	*)
+		echo "usage: install.sh install | uninstall" >&2
+		exit 2
+		;;
+	esac
+}
+
+install_all() {
+	put 755 xbr-script "$sbindir/xbr-script"
+	put 644 scripts/xbr-script.8 "$mandir/man8/xbr-script.8"
+	sed "s|/usr/local/sbin|$sbindir|" scripts/xbr-script.service >"$tmp/xbr-script.service"
+	put 644 "$tmp/xbr-script.service" "$unitdir/xbr-script.service"
+	put 644 scripts/xbr-script.conf.example "$confdir/xbr-script.conf.example"
+	link xbr-script
+	link network-bridge
+	install -D -m 644 "$tmp/installed" "$DESTDIR$record"
+}
+
+uninstall_all() {
+	for name in xbr-script network-bridge; do
+		file=$DESTDIR$xendir/$name
+		if is_our_link "$file"; then remove "$file"; fi
+	done
+	[ -e "$DESTDIR$record" ] || return 0
+	while read -r _ path; do
+		file=$DESTDIR$path
+		if is_as_put "$path"; then
+			remove "$file"
+		elif [ -e "$file" ]; then
+			echo "uninstall: $file was changed since it was installed: left as it is" >&2
+		fi
+	done <"$DESTDIR$record"
+	remove "$DESTDIR$record"
+	rmdir "$DESTDIR${record%/*}"
+}
+
+# put MODE SOURCE PATH
+put() {
+	file=$DESTDIR$3
+	if exists "$file" && ! is_as_put "$3" && ! cmp -s "$2" "$file"; then
+		echo "install: $file is not as it was installed: left as it is" >&2
+		echo "install: hint: to have the one of this version, move that file away and install again" >&2
+		# What was put there stays what is known of it.
+		recorded "$3" >>"$tmp/installed"
+		return
+	fi
+	echo "install $file"
+	install -D -m "$1" "$2" "$file"
+	echo "$(sum "$file") $3" >>"$tmp/installed"
+}
+
+# link NAME: the program, by that name in Xen's folder.
+link() {
+	file=$DESTDIR$xendir/$1
+	if is_our_link "$file" || ! exists "$file"; then
+		echo "ln -sfn $sbindir/xbr-script $file"
+		install -d "$DESTDIR$xendir"
+		ln -sfn "$sbindir/xbr-script" "$file"
+	else
+		echo "install: $file is not ours: left as it is" >&2
+		echo "install: hint: to use xbr-script under this name, move that file away and install again" >&2
+	fi
+}
+
+remove() {
+	echo "rm $1"
+	rm "$1"
+}
+
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+is_our_link() { case $(readlink "$1") in */sbin/xbr-script) ;; *) false ;; esac }
+
+# is_as_put PATH: the file there is the one that was put there.
+is_as_put() {
+	[ -f "$DESTDIR$1" ] && [ ! -L "$DESTDIR$1" ] && [ "$(recorded "$1")" = "$(sum "$DESTDIR$1") $1" ]
+}
+
+# recorded PATH: its line, or nothing.
+recorded() {
+	[ ! -e "$DESTDIR$record" ] || while read -r hash path; do
+		if [ "$path" = "$1" ]; then echo "$hash $path"; fi
+	done <"$DESTDIR$record"
+}
+
+sum() { sha256sum <"$1" | cut -d ' ' -f 1; }
+
+main "$@"
