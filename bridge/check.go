@@ -19,10 +19,15 @@ const missingShown = 5
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
 func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Context) error {
-	before := map[string]host.State{}
+	before := map[string]host.State{} // by the bridge's name
 	for _, w := range wants {
-		if dev := p.Host.Name(w.NetDev); dev != nil {
-			before[w.NetDev] = p.Host.State(dev.Index)
+		s := look(w, p.Host)
+		if dev := s.carrier(); dev != nil {
+			from, to := w.NetDev, w.Dom0()
+			if !up {
+				from, to = to, from
+			}
+			before[w.Bridge] = relabeled(p.Host.State(dev.Index), from, to)
 		}
 	}
 	return func(context.Context) error {
@@ -35,7 +40,7 @@ func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Conte
 		}
 		var errs []error
 		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), arrived(before, w, now))
+			errs = append(errs, stands(w, now, up), arrived(before, w, wants, now))
 		}
 		return errors.Join(errs...)
 	}
@@ -67,21 +72,26 @@ func stands(w Want, h *host.Host, up bool) error {
 
 // arrived checks that dom0's interface has what it had before, and nothing
 // more in the way of routes.
-func arrived(before map[string]host.State, w Want, h *host.Host) error {
-	dev := h.Name(w.NetDev)
+func arrived(before map[string]host.State, w Want, wants []Want, h *host.Host) error {
+	s := look(w, h)
+	dev := s.carrier()
 	if dev == nil {
 		return fmt.Errorf("%s is missing", w.NetDev)
 	}
-	want, have := before[w.NetDev], h.State(dev.Index)
+	want, have := before[w.Bridge], relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	// A route may have legs on several of those that have moved.
-	for name, s := range before {
-		if to := h.Name(name); to != nil {
-			want.Index = s.Index
+	for _, other := range wants {
+		o := look(other, h)
+		if from, to := before[other.Bridge].Index, o.carrier(); from != 0 && to != nil {
+			want.Index = from
 			want = want.On(to.Index)
 		}
 	}
 	if !dev.Up() {
 		want.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
+		if w.onBridge() {
+			want.Addrs6 = nil // those that a bridge got because it was on
+		}
 	}
 	names := h.Names()
 	var lost []string
@@ -94,7 +104,7 @@ func arrived(before map[string]host.State, w Want, h *host.Host) error {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
 	}
 	if len(lost) > 0 {
-		return fmt.Errorf("%s lacks %s", w.NetDev, strings.Join(lost, "; "))
+		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))
 	}
 	return nil
 }
