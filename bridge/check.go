@@ -90,7 +90,7 @@ func arrived(before map[string]host.State, w Want, wants []Want, h *host.Host) e
 	if !dev.Up() {
 		want.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
 		if w.onBridge() {
-			want.Addrs6 = nil // those that a bridge got because it was on
+			want.Addrs6 = nil // see offAgain
 		}
 	}
 	names := h.Names()

@@ -70,7 +70,7 @@ func (s *site) guests(h *host.Host) []*host.Link {
 func (s *site) ready(h *host.Host) error {
 	checks := []func(*host.Host) error{s.checkNIC, s.checkAbove, s.checkNames, s.checkBridge}
 	if s.onBridge() {
-		checks = append(checks, s.checkFree, s.checkByName)
+		checks = append(checks, s.checkOn, s.checkFree, s.checkByName)
 	}
 	for _, check := range checks {
 		if err := check(h); err != nil {
@@ -176,14 +176,33 @@ func (s *site) checkFree(h *host.Host) error {
 		return nil
 	}
 	st := h.State(s.br.Index)
-	own := slices.ContainsFunc(st.Addrs6, func(m rtnl.Msg) bool { return m.Body[3] != unix.RT_SCOPE_LINK }) // ifa_scope
-	own = own || slices.ContainsFunc(st.Routes, func(m rtnl.Msg) bool { return m.Fixed()[5] != unix.RTPROT_KERNEL })
-	if own || len(st.Addrs4) > 0 {
+	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
+	if !bare(st) || len(rest(st.Routes, byKernel)) > 0 {
 		return refuse("give another bridge=, or take them off: ip addr flush dev "+s.Bridge,
 			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
 	}
 	return nil
 }
+
+// checkOn refuses a NIC that is switched off, if it has something to lose by
+// being on: a bridge has to be on, for the guests.
+func (s *site) checkOn(h *host.Host) error {
+	st := h.State(s.nic.Index)
+	if s.nic.Up() || bare(st) && len(st.Neighs) == 0 {
+		return nil
+	}
+	return refuse("switch it on first: ip link set dev "+s.NetDev+" up",
+		"cannot give the addresses of %s to %s: it is switched off, and the bridge will be on", s.NetDev, s.Bridge)
+}
+
+// bare says whether an interface has no addresses but those that it gets by
+// being on.
+func bare(s host.State) bool {
+	return len(s.Addrs4) == 0 && !slices.ContainsFunc(s.Addrs6, notLinkLocal)
+}
+
+// notLinkLocal says whether an IPv6 address is one that somebody gave.
+func notLinkLocal(m rtnl.Msg) bool { return m.Body[3] != unix.RT_SCOPE_LINK } // ifa_scope
 
 // checkByName looks for what would lose its way when dom0's interface is not
 // called as the NIC was.

@@ -29,7 +29,7 @@ func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 		b.guests = append(b.guests, b.attach(guests, m.bridge).Reverse("detach the guests' ports from "+s.Bridge))
 	}
 	p.Add(m.removePair(rec), m.removeBridge(rec))
-	if rec.NICOff && s.onBridge() {
+	if rec.NICOff && s.onBridge() && bare(m.state) {
 		p.Add(m.offAgain())
 	}
 	return p.Steps
@@ -40,7 +40,7 @@ func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 func (m *move) offAgain() plan.Step {
 	step := m.down(nil)
 	step.Title = "switch " + m.s.NetDev + " off, as it was found"
-	step.Do = step.Do[len(step.Do)-1:] // whatever there is on it goes
+	step.Do = step.Do[len(step.Do)-1:] // but for unchanged: what is there goes
 	return step
 }
 
