@@ -44,6 +44,13 @@ func look(w Want, h *host.Host) site {
 	return s
 }
 
+// Interfaces are the interface that has dom0's addresses and the NIC, which
+// may be the same one; nil if they are missing.
+func (w Want) Interfaces(h *host.Host) (dom0, nic *host.Link) {
+	s := look(w, h)
+	return s.carrier(), s.nic
+}
+
 // carrier is the interface that has dom0's addresses.
 func (s *site) carrier() *host.Link {
 	if s.up {
