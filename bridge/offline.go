@@ -25,7 +25,11 @@ func (m *move) offline() []plan.Step {
 	}
 	up := nic.Up() || m.s.onBridge()
 	if up {
-		steps = append(steps, m.devUp(), m.awaitPort(true), m.awaitBridge(nic))
+		await := m.awaitBridge(nic)
+		if !await.Empty() {
+			await.Do = append(m.carrier(nic), await.Do...)
+		}
+		steps = append(steps, m.devUp(), m.awaitPort(true), await)
 	}
 	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
 	steps = append(steps, m.addState(target, up, nic.Index), m.addNeighs(target), m.newRoutes(m.state, dev))
@@ -50,8 +54,11 @@ func (m *move) down(vlans []host.State) plan.Step {
 }
 
 // carrier is the operation that waits for an interface to be as ready to send
-// as it is at the time of planning.
+// as it is at the time of planning; a bridge is that with its NIC.
 func (m *move) carrier(now *host.Link) []plan.Op {
+	if now.Index == m.bridge && m.now != nil && m.now.Running() {
+		return append(m.carrier(m.now), m.awaitBridge(m.now).Do...)
+	}
 	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
 		return nil
 	}
