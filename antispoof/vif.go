@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+
+	"xbr-script/internal/guest"
 )
 
 // defaultScripts is where Xen has its scripts.
@@ -21,8 +24,12 @@ type vifScript struct {
 }
 
 var (
-	handleIptable = regexp.MustCompile(`(?m)^\s*(function\s+)?handle_iptable\s*(\(\))?\s*\{?\s*$`)
-	appendsRule   = regexp.MustCompile(`(?m)^[^#\n]*(\b(c|op)=["']?-A|iptables\S*\s+(-w\s+)?["']?-A["']?\s+FORWARD)`)
+	handleIptable = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^\s*(function\s+)?handle_iptable\s*(\(\))?\s*\{?\s*$`)
+	})
+	appendsRule = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^[^#\n]*(\b(c|op)=["']?-A|iptables\S*\s+(-w\s+)?["']?-A["']?\s+FORWARD)`)
+	})
 )
 
 // readScripts looks at the scripts in that directory.
@@ -33,8 +40,8 @@ func readScripts(dir string) vifScript {
 		if err != nil {
 			continue
 		}
-		if at := handleIptable.FindIndex(data); at != nil {
-			return vifScript{path, disabled(string(data[at[1]:])), appendsRule.Match(data)}
+		if at := handleIptable().FindIndex(data); at != nil {
+			return vifScript{path, disabled(string(data[at[1]:])), appendsRule().Match(data)}
 		}
 	}
 	return vifScript{}
@@ -52,9 +59,6 @@ func disabled(body string) bool {
 	return false
 }
 
-// guestVIF is how Xen names guests' ports unless the admin does.
-var guestVIF = regexp.MustCompile(`^(vif[1-9][0-9]*\.[0-9]+(-emu)?|tap[0-9]+\.[0-9]+)$`)
-
 // styleOf is how guests' rules come. Where no script tells, those that are
 // there do: the old ones do not say --physdev-is-bridged.
 func (v vifScript) styleOf(forward *chain) style {
@@ -65,7 +69,7 @@ func (v vifScript) styleOf(forward *chain) style {
 		return insert
 	}
 	for _, r := range forward.rules {
-		if guestVIF.MatchString(r.value("--physdev-in")) && r.value("-j") == "ACCEPT" && !slices.Contains(r.tokens, "--physdev-is-bridged") {
+		if guest.IsPort(r.value("--physdev-in")) && r.value("-j") == "ACCEPT" && !slices.Contains(r.tokens, "--physdev-is-bridged") {
 			return appended
 		}
 	}

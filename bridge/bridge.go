@@ -60,6 +60,7 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	pl := &plan.Plan{}
 	var outcomes []Outcome
 	for _, w := range wants {
+		b.catchUp()
 		o, err := one(b, pl, w)
 		if err != nil {
 			return nil, nil, err

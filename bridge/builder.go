@@ -18,9 +18,11 @@ import (
 // at the point that the plan has reached: names and routes change on the way.
 type builder struct {
 	conn  *rtnl.Conn
-	h     *host.Host // with routes, nexthops and addresses as they are at this point
+	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
 	names rtnl.Names
 	next  int // an interface index that is free
+	// pending is what catchUp does to h.
+	pending []func(*host.Host) *host.Host
 	// guests are the steps about guests' ports, which have a place of their
 	// own in the plan.
 	guests []plan.Step
@@ -32,6 +34,20 @@ func newBuilder(c *rtnl.Conn, h *host.Host) *builder {
 		b.next = max(b.next, l.Index+1)
 	}
 	return b
+}
+
+// moved notes that everything on one interface has moved to another. With very
+// many routes that is costly to write down, and nobody may ask.
+func (b *builder) moved(from, to int) {
+	b.pending = append(b.pending, func(h *host.Host) *host.Host { return h.Moved(from, to) })
+}
+
+// catchUp brings h up to date after moved.
+func (b *builder) catchUp() {
+	for _, f := range b.pending {
+		b.h = f(b.h)
+	}
+	b.pending = nil
 }
 
 // index hands out the index of an interface to be created. The plan chooses
@@ -51,7 +67,11 @@ func (b *builder) index(name string) int {
 
 // batch is an operation from messages.
 func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
-	return &rtnl.Batch{Msgs: msgs, Names: maps.Clone(b.names), At: b.h.At, Conn: b.conn}
+	return b.wire(rtnl.Pack(msgs...))
+}
+
+func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
+	return &rtnl.Batch{Wire: w, Names: maps.Clone(b.names), At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.
@@ -60,6 +80,14 @@ func (b *builder) ops(msgs ...rtnl.Msg) []plan.Op {
 		return nil
 	}
 	return []plan.Op{b.batch(msgs...)}
+}
+
+// wireOps is ops for messages that are in wire form already.
+func (b *builder) wireOps(w rtnl.Wire) []plan.Op {
+	if len(w) == 0 {
+		return nil
+	}
+	return []plan.Op{b.wire(w)}
 }
 
 // remove is the operation that deletes an interface that was created.
@@ -88,7 +116,7 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
 	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
-		order = b.ops(keepOrder(b.h, s)...)
+		order = b.wireOps(keepOrder(b.h, s))
 	}
 	step := b.rename(s.Index, to)
 	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})

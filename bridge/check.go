@@ -78,27 +78,26 @@ func arrived(before map[string]host.State, w Want, wants []Want, h *host.Host) e
 	if dev == nil {
 		return fmt.Errorf("%s is missing", w.NetDev)
 	}
-	want, have := before[w.Bridge], relabeled(h.State(dev.Index), dev.Name, dev.Name)
-	// A route may have legs on several of those that have moved.
+	was, have := before[w.Bridge], relabeled(h.State(dev.Index), dev.Name, dev.Name)
+	moved := map[int]int{} // a route may have legs on several of those that have moved
 	for _, other := range wants {
 		o := look(other, h)
 		if from, to := before[other.Bridge].Index, o.carrier(); from != 0 && to != nil {
-			want.Index = from
-			want = want.On(to.Index)
+			moved[from] = to.Index
 		}
 	}
 	if !dev.Up() {
-		want.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
+		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
 		if w.onBridge() {
-			want.Addrs6 = nil // see offAgain
+			was.Addrs6 = nil // see offAgain
 		}
 	}
 	names := h.Names()
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
-		{want.Addrs4, have.Addrs4}, {want.Addrs6, have.Addrs6}, {want.Routes, have.Routes}, {want.Nexthops, have.Nexthops},
+		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
 	} {
-		lost = append(lost, missing(list[0], list[1], names)...)
+		lost = append(lost, missing(list[0], list[1], was.Index, moved, names)...)
 	}
 	if n := len(lost); n > missingShown {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
@@ -109,18 +108,32 @@ func arrived(before map[string]host.State, w Want, wants []Want, h *host.Host) e
 	return nil
 }
 
-// missing renders what the first list has and the second lacks. What expires
-// may have done so.
-func missing(want, have []rtnl.Msg, names rtnl.Names) []string {
+// missing renders what there was on the interface from and is not in have,
+// after interfaces have become others. What expires may have done so.
+func missing(was, have []rtnl.Msg, from int, moved map[int]int, names rtnl.Names) []string {
+	was, have = unequal(was, have, from, moved[from])
 	there := map[string]bool{}
 	for _, m := range have {
 		there[m.Key()] = true
 	}
 	var lost []string
-	for _, m := range want {
+	for _, m := range was {
+		m = m.Renumber(moved)
 		if !there[m.Key()] {
 			lost = append(lost, names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)))
 		}
 	}
 	return lost
+}
+
+// unequal leaves out the routes that both lists have in the same place, as is
+// the rule: there may be very many.
+func unequal(was, have []rtnl.Msg, from, to int) (rest, others []rtnl.Msg) {
+	n := min(len(was), len(have))
+	for i := range n {
+		if !rtnl.SameRoute(was[i], have[i], from, to) {
+			rest, others = append(rest, was[i]), append(others, have[i])
+		}
+	}
+	return append(rest, was[n:]...), append(others, have[n:]...)
 }

@@ -57,13 +57,13 @@ func (g *gather) Do(undoing bool) error {
 	// The kernel makes its own with the addresses.
 	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool { return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL }) // rtm_protocol
 	s := g.news(h.State(g.Known.Index))
-	msgs := addStateMsgs(s.On(g.To))
+	msgs := rtnl.Pack(addStateMsgs(s.On(g.To))...)
 	msgs = append(msgs, addRoutes(h, s, g.To)...)
-	msgs = append(msgs, delStateMsgs(s)...)
+	msgs = msgs.Add(delStateMsgs(s)...)
 	if len(msgs) == 0 {
 		return nil
 	}
-	b := rtnl.Batch{Msgs: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
+	b := rtnl.Batch{Wire: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
 	return b.Do(undoing)
 }
 

@@ -154,7 +154,7 @@ func (f fault) inflict(m *matrix, title string, pl *plan.Plan, i int) bool {
 func spoil(s *plan.Step) bool {
 	var longest *rtnl.Batch
 	for _, op := range s.Do {
-		if b, ok := op.(*rtnl.Batch); ok && (longest == nil || len(b.Msgs) > len(longest.Msgs)) {
+		if b, ok := op.(*rtnl.Batch); ok && (longest == nil || len(b.Wire.Msgs()) > len(longest.Wire.Msgs())) {
 			longest = b
 		}
 	}
@@ -162,7 +162,8 @@ func spoil(s *plan.Step) bool {
 		return false
 	}
 	nowhere := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.Retarget(0, 1<<30)
-	longest.Msgs = slices.Insert(slices.Clone(longest.Msgs), len(longest.Msgs)/2, nowhere)
+	msgs := longest.Wire.Msgs()
+	longest.Wire = rtnl.Pack(slices.Insert(msgs, len(msgs)/2, nowhere)...)
 	return true
 }
 

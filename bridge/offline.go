@@ -40,12 +40,12 @@ func (m *move) offline() []plan.Step {
 // kernel forgets with that, on it and on the VLANs that go down with it.
 func (m *move) down(vlans []host.State) plan.Step {
 	nic := m.s.nic
-	again := addStateMsgs(m.state)
+	again := rtnl.Pack(addStateMsgs(m.state)...)
 	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
 	again = append(again, m.reviveMsgs(vlans)...)
 	undo := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrier(nic)...)
-	undo = append(undo, m.ops(again...)...)
+	undo = append(undo, m.wireOps(again)...)
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
 		Do:    append([]plan.Op{m.unchanged(m.state)}, m.ops(setFlags(nic.Index, 0, unix.IFF_UP))...),
@@ -79,21 +79,22 @@ func (m *move) vlans(index int) []host.State {
 
 // revive is the step that gives the VLANs back what they lost.
 func (m *move) revive(vlans []host.State) plan.Step {
-	return plan.Step{Title: "give the VLANs of " + m.names[m.s.nic.Index] + " back what they lost", Do: m.ops(m.reviveMsgs(vlans)...)}
+	return plan.Step{Title: "give the VLANs of " + m.names[m.s.nic.Index] + " back what they lost", Do: m.wireOps(m.reviveMsgs(vlans))}
 }
 
-func (m *move) reviveMsgs(vlans []host.State) []rtnl.Msg {
-	var msgs []rtnl.Msg
+func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
+	var msgs rtnl.Wire
 	for _, v := range vlans {
+		m.catchUp()
 		if !m.h.Index(v.Index).Up() {
 			// The kernel has switched it on with the interface (vlan_device_event).
-			msgs = append(msgs, setFlags(v.Index, 0, unix.IFF_UP))
+			msgs = msgs.Add(setFlags(v.Index, 0, unix.IFF_UP))
 			for _, a := range v.Addrs6 {
-				msgs = append(msgs, final(a))
+				msgs = msgs.Add(final(a))
 			}
 			continue
 		}
-		msgs = append(msgs, addStateMsgs(v)...)
+		msgs = msgs.Add(addStateMsgs(v)...)
 		msgs = append(msgs, restoreRoutes(m.h, v, v.Index)...)
 	}
 	return msgs
@@ -128,13 +129,13 @@ func (m *move) devUp() plan.Step {
 // or the other way round.
 func (m *move) newRoutes(s host.State, to int) plan.Step {
 	var undo []rtnl.Msg
-	for _, route := range s.On(to).Routes {
-		if route.Family() == unix.AF_INET && route.Get(unix.RTA_MULTIPATH) != nil {
-			undo = append(undo, route.As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
+	for _, route := range s.Routes {
+		if route.Family() == unix.AF_INET && route.HasAny(unix.RTA_MULTIPATH) {
+			undo = append(undo, route.Retarget(s.Index, to).As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
 		}
 	}
-	step := plan.Step{Title: "make the routes on " + m.names[to], Do: m.ops(restoreRoutes(m.h, s, to)...), Undo: m.ops(undo...)}
-	m.h = m.h.Moved(s.Index, to)
+	step := plan.Step{Title: "make the routes on " + m.names[to], Do: m.wireOps(restoreRoutes(m.h, s, to)), Undo: m.ops(undo...)}
+	m.moved(s.Index, to)
 	return step
 }
 

@@ -61,9 +61,9 @@ func (*relabel) Kind() string { return relabelKind }
 
 // Commands implements plan.Op.
 func (r *relabel) Commands() []string {
-	first := firstLost(r.Addrs.Names.Of(r.Index), r.Addrs.Msgs)
+	addrs := r.Addrs.Wire.Msgs()
 	b := r.Addrs
-	b.Msgs = r.msgs(first)
+	b.Wire = rtnl.Pack(r.msgs(addrs, firstLost(r.Addrs.Names.Of(r.Index), addrs))...)
 	return b.Commands()
 }
 
@@ -89,8 +89,8 @@ func hasColon(label string) bool {
 }
 
 // msgs takes the addresses from number first on away and brings them back.
-func (r *relabel) msgs(first int) []rtnl.Msg {
-	wrong := r.Addrs.Msgs[first:]
+func (r *relabel) msgs(addrs []rtnl.Msg, first int) []rtnl.Msg {
+	wrong := addrs[first:]
 	if len(wrong) == 0 {
 		return nil
 	}
@@ -141,15 +141,16 @@ func (r *relabel) Do(undoing bool) error {
 			labels[addrKey(m)] = rtnl.String(m.Get(unix.IFA_LABEL))
 		}
 	}
-	first := len(r.Addrs.Msgs)
-	for i := len(r.Addrs.Msgs) - 1; i >= 0; i-- {
-		m := r.Addrs.Msgs[i]
+	addrs := r.Addrs.Wire.Msgs()
+	first := len(addrs)
+	for i := len(addrs) - 1; i >= 0; i-- {
+		m := addrs[i]
 		if label, ok := labels[addrKey(m)]; ok && label != rtnl.String(m.Get(unix.IFA_LABEL)) {
 			first = i
 		}
 	}
 	b := r.Addrs
-	b.Msgs, b.Conn = r.msgs(first), r.Conn
+	b.Wire, b.Conn = rtnl.Pack(r.msgs(addrs, first)...), r.Conn
 	return b.Do(undoing)
 }
 
@@ -176,7 +177,7 @@ func (r *remove) Commands() []string { return r.Batch.Commands() }
 
 // Do implements plan.Op.
 func (r *remove) Do(undoing bool) error {
-	index := int(int32(rtnl.U32(r.Batch.Msgs[0].Fixed()[4:8]))) // ifi_index
+	index := int(int32(rtnl.U32(r.Batch.Wire.Msgs()[0].Fixed()[4:8]))) // ifi_index
 	l, err := host.ReadLink(r.Conn, index)
 	if errors.Is(err, unix.ENODEV) || err == nil && (l.Name != r.Name || l.Kind != r.What) {
 		return nil

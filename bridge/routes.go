@@ -2,8 +2,8 @@ package bridge
 
 import (
 	"bytes"
+	"maps"
 	"net/netip"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -12,28 +12,31 @@ import (
 )
 
 // routeMsgs switches the routes and nexthops of s to another interface that
-// has the addresses of s already (see quiet). Each route is replaced where it
-// stands, so that there is no moment without it and no other route of the
-// same destination takes its place. up says whether the interfaces are: on one
-// that is off the kernel makes no routes for addresses. When undoing it is not
-// known what was moved.
-func routeMsgs(h *host.Host, s host.State, to int, up, undoing bool) []rtnl.Msg {
-	r := newRewriter(h, s, to, up)
-	move4 := r.move4
-	if undoing {
-		move4 = r.moveBack4
-	}
-	r.routes4(move4)
-	r.finalAddrs6(s)
-	r.routes6(s.Routes, false, r.move6)
-	r.withStrays(s, func() {
-		for _, m := range s.Nexthops {
-			if m.Uses(s.Index) { // a group keeps its members
-				r.add(m.Retarget(s.Index, to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
+// has the addresses of s already (see quiet), and takes that back. Each route
+// is replaced where it stands, so that there is no moment without it and no
+// other route of the same destination takes its place. up says whether the
+// interfaces are: on one that is off the kernel makes no routes for addresses.
+// When undoing it is not known what was moved.
+func routeMsgs(h *host.Host, s host.State, to int, up bool) (do, undo rtnl.Wire) {
+	r := newRewriter(h, s, to, up, false)
+	do = r.move(r.move4)
+	r.from, r.to = r.to, r.from
+	return do, r.move(r.moveBack4)
+}
+
+func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
+	r.begin()
+	r.routes4(each4)
+	r.finalAddrs6()
+	r.routes6(false, r.move6)
+	r.withStrays(func() {
+		for _, m := range r.s.Nexthops {
+			if m.Uses(r.s.Index) { // a group keeps its members
+				r.put(m, r.to, unix.RTM_NEWNEXTHOP, replaceFlags)
 			}
 		}
-		r.gateways4(move4)
-		r.routes6(s.Routes, true, r.move6)
+		r.gateways4(each4)
+		r.routes6(true, r.move6)
 	})
 	return r.msgs
 }
@@ -42,187 +45,231 @@ func routeMsgs(h *host.Host, s host.State, to int, up, undoing bool) []rtnl.Msg 
 // interface, after s's own was switched off: the kernel then removes them, but
 // keeps a route of which a leg leaves by another interface, and takes IPv6
 // addresses that went out of the routes that have them as their source.
-func restoreRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
-	return newRewriter(h, s, to, true).restore(s)
+func restoreRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
+	return newRewriter(h, s, to, true, true).restore()
 }
 
 // addRoutes is restoreRoutes to an interface that has routes of its own: those
 // that the kernel makes for addresses stay.
-func addRoutes(h *host.Host, s host.State, to int) []rtnl.Msg {
-	return newRewriter(h, s, to, false).restore(s)
+func addRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
+	return newRewriter(h, s, to, false, true).restore()
 }
 
-func (r *rewriter) restore(s host.State) []rtnl.Msg {
-	r.remakeNexthops(s)
+func (r *rewriter) restore() rtnl.Wire {
+	r.begin()
 	r.routes4(r.remake4)
-	r.finalAddrs6(s)
-	r.routes6(s.Routes, false, r.remake6)
-	r.withStrays(s, func() {
-		for _, m := range s.Nexthops { // groups that had only members here are gone too
-			r.add(m.Retarget(s.Index, r.to).As(unix.RTM_NEWNEXTHOP, replaceFlags))
+	r.finalAddrs6()
+	r.routes6(false, r.remake6)
+	r.withStrays(func() {
+		for _, m := range r.s.Nexthops { // groups that had only members here are gone too
+			r.put(m, r.to, unix.RTM_NEWNEXTHOP, replaceFlags)
 		}
-		for _, m := range s.Routes {
-			if m.Get(rtaNhID) != nil && m.Family() == unix.AF_INET6 {
+		for _, m := range r.s.Routes {
+			if m.Family() == unix.AF_INET6 && m.HasAny(rtaNhID) {
 				r.add(m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
 			}
 		}
 		r.gateways4(r.remake4)
-		r.routes6(s.Routes, true, r.remake6)
+		r.routes6(true, r.remake6)
 	})
-	r.sources6(s)
+	r.sources6()
 	return r.msgs
 }
 
 // keepOrder puts the IPv4 routes of s that share their destination with others
 // in their order again, after addresses were taken off and put back.
-func keepOrder(h *host.Host, s host.State) []rtnl.Msg {
-	r := newRewriter(h, s, s.Index, false)
-	for _, key := range r.ours {
-		if group := r.groups[key]; len(group) > 1 {
-			r.remake4(group)
+func keepOrder(h *host.Host, s host.State) rtnl.Wire {
+	r := newRewriter(h, s, s.Index, false, false)
+	for _, g := range r.groups {
+		if g.end-g.begin > 1 {
+			r.remake4(r.routes(g))
 		}
 	}
 	return r.msgs
 }
 
 func hasGateway(m rtnl.Msg) bool {
-	return m.Get(unix.RTA_GATEWAY) != nil || m.Get(unix.RTA_VIA) != nil || m.Get(unix.RTA_MULTIPATH) != nil
+	return m.HasAny(unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH)
 }
 
 // Attributes that golang.org/x/sys/unix does not name (linux/rtnetlink.h).
 const rtaNhID = 30
 
-// rewriter collects the messages. IPv4 routes are dealt with by groups: those
-// that share table, destination, TOS and metric, of which the first is in use.
+// rewriter collects the messages that turn the host h, where the routes of s
+// stand, into one where they do so on another interface.
 type rewriter struct {
 	h        *host.Host
-	from, to int
-	up       bool                 // the interfaces are up
-	groups   map[group][]rtnl.Msg // in the kernel's order
-	ours     []group              // those with a route to be moved, in the kernel's order
-	isOur    map[group]bool
-	twins    map[group][]rtnl.Msg // routes that the kernel has made on the new interface
-	twinned  []group              // the groups that have them, in their order
-	ids      map[uint32]bool      // nexthop objects that are gone, with the routes over them
-	made     map[string]bool      // IPv6 prefix routes that the kernel makes, by prefixKey6
-	msgs     []rtnl.Msg
+	s        host.State
+	from, to int                     // where the routes are when the messages are sent, and shall be
+	up       bool                    // the interfaces are up
+	ids      map[uint32]bool         // nexthop objects that are gone, with the routes over them
+	groups   []group                 // those with a route to be moved, in the kernel's order
+	twins    map[groupKey][]rtnl.Msg // routes that the kernel has made on the new interface
+	made     map[string]bool         // IPv6 prefix routes that the kernel makes, by prefixKey6
+	msgs     rtnl.Wire
 }
 
-func newRewriter(h *host.Host, s host.State, to int, up bool) *rewriter {
-	r := &rewriter{h: h, from: s.Index, to: to, up: up,
-		groups: map[group][]rtnl.Msg{}, twins: map[group][]rtnl.Msg{}, made: map[string]bool{}}
-	for _, m := range h.Routes {
-		if m.Family() == unix.AF_INET {
-			key := groupOf(m)
-			r.groups[key] = append(r.groups[key], m)
+// newRewriter begins to move the routes of s to an interface. gone says that
+// nexthop objects are gone and the routes over them, too: a live move leaves
+// those routes alone.
+func newRewriter(h *host.Host, s host.State, to int, up, gone bool) *rewriter {
+	r := &rewriter{h: h, s: s, from: s.Index, to: to, up: up, ids: map[uint32]bool{}, twins: map[groupKey][]rtnl.Msg{}}
+	if gone {
+		for _, m := range s.Nexthops {
+			r.ids[m.U32(unix.NHA_ID)] = true
 		}
 	}
-	r.findOurs()
+	r.findGroups()
 	if up {
-		r.findTwins(s)
+		r.findTwins()
 	}
 	return r
 }
 
-// remakeNexthops says that routes over the nexthop objects of s are gone with
-// them: a live move leaves those routes alone.
-func (r *rewriter) remakeNexthops(s host.State) {
-	r.ids = map[uint32]bool{}
-	for _, m := range s.Nexthops {
-		r.ids[m.U32(unix.NHA_ID)] = true
+// begin starts a list of messages.
+func (r *rewriter) begin() {
+	size := 0
+	for _, m := range r.s.Routes {
+		size += unix.SizeofNlMsghdr + len(m.Body)
 	}
-	r.findOurs()
+	r.msgs = make(rtnl.Wire, 0, size)
+	r.made = map[string]bool{}
 }
 
-func (r *rewriter) findOurs() {
-	r.ours, r.isOur = nil, map[group]bool{}
-	for _, m := range r.h.Routes {
-		if m.Family() != unix.AF_INET {
+// A group is the IPv4 routes that are alternatives of each other, of which the
+// first is in use. In the kernel's list they stand together (fib_insert_alias).
+type group struct {
+	begin, end int32 // in the host's routes
+	gateway    bool  // one to be moved needs a gateway
+}
+
+func (r *rewriter) routes(g group) []rtnl.Msg { return r.h.Routes[g.begin:g.end:g.end] }
+
+// findGroups finds the groups that have a route to be moved or made anew. One
+// that comes and goes with an address does so by itself, unless it has a place
+// among several.
+func (r *rewriter) findGroups() {
+	r.groups = make([]group, 0, len(r.s.Routes))
+	all := r.h.Routes
+	for i := 0; i < len(all); {
+		if all[i].Family() != unix.AF_INET {
+			i++
 			continue
 		}
-		key := groupOf(m)
-		if r.isOur[key] || !r.concerned(r.groups[key]) {
-			continue
+		g, key := group{begin: int32(i)}, groupKeyOf(all[i]) //nolint:gosec // no host has that many
+		for i++; i < len(all) && all[i].Family() == unix.AF_INET && groupKeyOf(all[i]) == key; {
+			i++
 		}
-		r.isOur[key] = true
-		r.ours = append(r.ours, key)
-		for i, m := range r.groups[key] {
-			r.groups[key][i] = m.Settable()
+		g.end = int32(i) //nolint:gosec // as above
+		moves := false
+		for _, m := range r.routes(g) {
+			if !r.isOurs(m) {
+				continue
+			}
+			moves = moves || g.end-g.begin > 1 || !host.ByAddress(m)
+			g.gateway = g.gateway || hasGateway(m) || m.HasAny(rtaNhID)
+		}
+		if moves {
+			r.groups = append(r.groups, g)
 		}
 	}
+}
+
+// groupKey is what the routes of a group have in common.
+type groupKey struct {
+	table, metric uint32
+	dst           [4]byte
+	bits, tos     byte
+}
+
+func groupKeyOf(m rtnl.Msg) groupKey {
+	f := m.Fixed()
+	k := groupKey{table: uint32(f[4]), bits: f[1], tos: f[3]} // rtm_table, rtm_dst_len, rtm_tos
+	for typ, b := range m.EachAttr {
+		switch typ {
+		case unix.RTA_TABLE:
+			k.table = rtnl.U32(b)
+		case unix.RTA_PRIORITY:
+			k.metric = rtnl.U32(b)
+		case unix.RTA_DST:
+			copy(k.dst[:], b)
+		}
+	}
+	return k
 }
 
 // isOurs says whether a route has to be moved or made anew.
 func (r *rewriter) isOurs(m rtnl.Msg) bool {
-	id := m.Get(rtaNhID)
-	return m.Uses(r.from) || id != nil && r.ids[rtnl.U32(id)]
-}
-
-// concerned says whether a group has to be dealt with: it has a route on our
-// interface. One that comes and goes with an address does so by itself, unless
-// it has a place among several.
-func (r *rewriter) concerned(group []rtnl.Msg) bool {
-	return slices.ContainsFunc(group, func(m rtnl.Msg) bool {
-		return r.isOurs(m) && (len(group) > 1 || !host.ByAddress(m))
-	})
+	if id := m.Get(rtaNhID); id != nil {
+		return r.ids[rtnl.U32(id)]
+	}
+	return m.Uses(r.s.Index)
 }
 
 // findTwins finds the routes that the kernel made on the new interface for its
 // addresses. Behind the ones to be moved they have no effect, but they keep
 // those from being put in their place.
-func (r *rewriter) findTwins(s host.State) {
-	add := func(m rtnl.Msg) {
-		key := groupOf(m)
-		if len(r.twins[key]) == 0 {
-			r.twinned = append(r.twinned, key)
-		}
-		r.twins[key] = append(r.twins[key], m.Retarget(r.from, r.to).As(unix.RTM_DELROUTE, 0))
-	}
-	for _, a := range s.Addrs4 {
+func (r *rewriter) findTwins() {
+	for _, a := range r.s.Addrs4 {
 		for _, m := range prefixRoutes4(a) {
-			add(m)
+			r.twins[groupKeyOf(m)] = append(r.twins[groupKeyOf(m)], m)
 		}
 	}
-	for _, key := range r.ours {
-		for _, m := range r.groups[key] {
-			if m.Uses(r.from) && host.ByAddress(m) {
-				add(m)
+	for _, g := range r.groups {
+		for _, m := range r.routes(g) {
+			if host.ByAddress(m) && r.isOurs(m) {
+				r.twins[groupKeyOf(m)] = append(r.twins[groupKeyOf(m)], m)
 			}
 		}
 	}
 }
 
-func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = append(r.msgs, msgs...) }
+func (r *rewriter) removeTwins(twins []rtnl.Msg) {
+	for _, m := range twins {
+		r.put(m, r.to, unix.RTM_DELROUTE, 0)
+	}
+}
+
+func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = r.msgs.Add(msgs...) }
+
+// put adds the message about something of s as it is, or shall be, on the
+// interface with that index.
+func (r *rewriter) put(m rtnl.Msg, index int, typ, flags uint16) {
+	if m.Type == unix.RTM_NEWROUTE && m.HasAny(rtaNhID) {
+		m = m.Settable() // in h it has more: see host.Read
+	}
+	r.msgs = r.msgs.AddOn(m.As(typ, flags), r.s.Index, index)
+}
 
 // routes4 deals with the groups that need no gateway, in the manner given,
 // and removes twins of routes that someone had removed.
-func (r *rewriter) routes4(each func(group []rtnl.Msg)) {
+func (r *rewriter) routes4(each func([]rtnl.Msg)) {
+	alone := maps.Clone(r.twins)
+	for _, g := range r.groups {
+		delete(alone, groupKeyOf(r.h.Routes[g.begin]))
+	}
 	r.each4(false, each)
-	for _, key := range r.twinned {
-		if !r.isOur[key] {
-			r.add(r.twins[key]...)
+	for _, a := range r.s.Addrs4 {
+		for _, m := range prefixRoutes4(a) {
+			key := groupKeyOf(m)
+			r.removeTwins(alone[key])
+			delete(alone, key)
 		}
 	}
 }
 
 // gateways4 deals with the groups that need a gateway: the kernel accepts one
 // only where it can be reached.
-func (r *rewriter) gateways4(each func(group []rtnl.Msg)) { r.each4(true, each) }
+func (r *rewriter) gateways4(each func([]rtnl.Msg)) { r.each4(true, each) }
 
-func (r *rewriter) each4(gateway bool, each func(group []rtnl.Msg)) {
-	for _, key := range r.ours {
-		group := r.groups[key]
-		if r.viaGateway(group) == gateway {
-			r.add(r.twins[key]...)
-			each(group)
+func (r *rewriter) each4(gateway bool, each func([]rtnl.Msg)) {
+	for _, g := range r.groups {
+		if g.gateway == gateway {
+			routes := r.routes(g)
+			r.removeTwins(r.twins[groupKeyOf(routes[0])])
+			each(routes)
 		}
 	}
-}
-
-func (r *rewriter) viaGateway(group []rtnl.Msg) bool {
-	return slices.ContainsFunc(group, func(m rtnl.Msg) bool {
-		return r.isOurs(m) && (hasGateway(m) || m.Get(rtaNhID) != nil)
-	})
 }
 
 // move4 replaces the first route of a group, if it is ours, in place:
@@ -231,14 +278,14 @@ func (r *rewriter) viaGateway(group []rtnl.Msg) bool {
 func (r *rewriter) move4(group []rtnl.Msg) {
 	reorder := false
 	for i, m := range group {
-		moved := m.Retarget(r.from, r.to)
 		ours := r.isOurs(m)
 		switch {
 		case ours && i == 0:
-			r.add(moved.As(unix.RTM_NEWROUTE, replaceFlags))
+			r.put(m, r.to, unix.RTM_NEWROUTE, replaceFlags)
 		case ours || reorder:
 			reorder = true
-			r.add(m.As(unix.RTM_DELROUTE, 0), moved.As(unix.RTM_NEWROUTE, appendFlags))
+			r.put(m, r.from, unix.RTM_DELROUTE, 0)
+			r.put(m, r.to, unix.RTM_NEWROUTE, appendFlags)
 		}
 	}
 }
@@ -254,7 +301,7 @@ func (r *rewriter) moveBack4(group []rtnl.Msg) {
 	r.remake4(group)
 	for _, m := range group {
 		if !r.isOurs(m) {
-			r.add(m.As(unix.RTM_NEWROUTE, appendFlags)) // refused if it is there
+			r.put(m, r.from, unix.RTM_NEWROUTE, appendFlags) // refused if it is there
 		}
 	}
 }
@@ -265,37 +312,30 @@ func (r *rewriter) moveBack4(group []rtnl.Msg) {
 // message that names no metrics takes off the first that is alike but for
 // those.
 func (r *rewriter) remake4(group []rtnl.Msg) {
-	var off, on []rtnl.Msg
-	reorder := false
-	for i, m := range group {
-		flags := uint16(appendFlags)
-		if i == 0 {
-			flags = unix.NLM_F_CREATE
-		}
-		ours := r.isOurs(m)
-		reorder = reorder || ours && i > 0
-		if ours || reorder {
-			moved := m.Retarget(r.from, r.to)
-			off = append(off, m.As(unix.RTM_DELROUTE, 0), moved.As(unix.RTM_DELROUTE, 0))
-			on = append(on, moved.As(unix.RTM_NEWROUTE, flags))
+	begin := len(group) // of those that are put on anew, ours or not
+	for i := len(group) - 1; i > 0; i-- {
+		if r.isOurs(group[i]) {
+			begin = i
 		}
 	}
-	r.add(off...)
-	r.add(on...)
-}
-
-// group is what makes IPv4 routes alternatives of each other.
-type group struct {
-	table, metric uint32
-	dst           [4]byte
-	bits, tos     byte
-}
-
-func groupOf(m rtnl.Msg) group {
-	f := m.Fixed()
-	g := group{table: table(m), metric: m.U32(unix.RTA_PRIORITY), bits: f[1], tos: f[3]} // rtm_dst_len, rtm_tos
-	copy(g.dst[:], m.Get(unix.RTA_DST))
-	return g
+	again := func(f func(int, rtnl.Msg)) {
+		for i, m := range group {
+			if i >= begin || i == 0 && r.isOurs(m) {
+				f(i, m)
+			}
+		}
+	}
+	again(func(_ int, m rtnl.Msg) {
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
+		r.put(m, r.to, unix.RTM_DELROUTE, 0)
+	})
+	again(func(i int, m rtnl.Msg) {
+		if i == 0 {
+			r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
+		} else {
+			r.put(m, r.to, unix.RTM_NEWROUTE, appendFlags)
+		}
+	})
 }
 
 // table is the number of a route's table.
@@ -308,31 +348,30 @@ func table(m rtnl.Msg) uint32 {
 
 // finalAddrs6 gives the IPv6 addresses their own flags, upon which the kernel
 // makes their prefix routes, and takes away those that someone had removed.
-func (r *rewriter) finalAddrs6(s host.State) {
+func (r *rewriter) finalAddrs6() {
 	have := map[string]bool{}
-	for _, m := range s.Routes {
+	for _, m := range r.s.Routes {
 		if isPrefixRoute6(m) {
 			have[prefixKey6(m)] = true
 		}
 	}
-	for _, a := range s.Addrs6 {
-		moved := a.Retarget(r.from, r.to)
-		r.add(final(moved))
-		p, ok := prefixRoute6(moved)
+	for _, a := range r.s.Addrs6 {
+		r.add(final(a.Retarget(r.s.Index, r.to)))
+		p, ok := prefixRoute6(a)
 		switch {
 		case ok && have[prefixKey6(p)]:
 			r.made[prefixKey6(p)] = true
 		case ok && r.up:
-			r.add(p.As(unix.RTM_DELROUTE, 0))
+			r.put(p, r.to, unix.RTM_DELROUTE, 0)
 		}
 	}
 }
 
 // routes6 deals with the IPv6 routes that have, or have not, a gateway, in the
 // manner given. Those over a nexthop object move with it.
-func (r *rewriter) routes6(routes []rtnl.Msg, gateway bool, each func(rtnl.Msg)) {
-	for _, m := range routes {
-		if m.Family() == unix.AF_INET6 && m.Get(rtaNhID) == nil && hasGateway(m) == gateway {
+func (r *rewriter) routes6(gateway bool, each func(rtnl.Msg)) {
+	for _, m := range r.s.Routes {
+		if m.Family() == unix.AF_INET6 && !m.HasAny(rtaNhID) && hasGateway(m) == gateway {
 			each(m)
 		}
 	}
@@ -344,14 +383,14 @@ func (r *rewriter) routes6(routes []rtnl.Msg, gateway bool, each func(rtnl.Msg))
 // route; there order has no meaning, so the new one is added, unless the
 // kernel has made it, and the old one taken off.
 func (r *rewriter) move6(m rtnl.Msg) {
-	moved := m.Retarget(r.from, r.to)
 	switch {
 	case hasGateway(m) && m.Fixed()[5] != unix.RTPROT_RA:
-		r.add(moved.As(unix.RTM_NEWROUTE, replaceFlags))
+		r.put(m, r.to, unix.RTM_NEWROUTE, replaceFlags)
 	case r.madeByAddress6(m):
-		r.add(m.As(unix.RTM_DELROUTE, 0))
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
 	default:
-		r.add(moved.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), m.As(unix.RTM_DELROUTE, 0))
+		r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
 	}
 }
 
@@ -363,7 +402,7 @@ func (r *rewriter) remake6(m rtnl.Msg) {
 		flags = replaceFlags
 	}
 	if !r.madeByAddress6(m) {
-		r.add(m.Retarget(r.from, r.to).As(unix.RTM_NEWROUTE, flags))
+		r.put(m, r.to, unix.RTM_NEWROUTE, flags)
 	}
 }
 
@@ -372,14 +411,14 @@ func (r *rewriter) madeByAddress6(m rtnl.Msg) bool {
 }
 
 // sources6 gives routes over other interfaces their source address back.
-func (r *rewriter) sources6(s host.State) {
+func (r *rewriter) sources6() {
 	addrs := map[string]bool{}
-	for _, a := range s.Addrs6 {
+	for _, a := range r.s.Addrs6 {
 		addrs[string(a.Get(unix.IFA_ADDRESS))] = true
 	}
 	for _, m := range r.h.Routes {
 		src := m.Get(unix.RTA_PREFSRC)
-		if m.Family() != unix.AF_INET6 || src == nil || !addrs[string(src)] || m.Uses(r.from) || host.ByAddress(m) {
+		if m.Family() != unix.AF_INET6 || src == nil || !addrs[string(src)] || m.Uses(r.s.Index) || host.ByAddress(m) {
 			continue
 		}
 		m = m.Settable()

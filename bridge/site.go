@@ -2,13 +2,13 @@ package bridge
 
 import (
 	"net"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/guest"
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
 )
@@ -23,10 +23,6 @@ type site struct {
 	br   *host.Link
 	up   bool // the NIC has its second name
 }
-
-// guestPort is how Xen names a guest's port, with domain and device number
-// (0 is dom0); emu is a fully virtual guest's.
-var guestPort = regexp.MustCompile(`^(vif[1-9][0-9]*\.[0-9]+(-emu)?|tap[0-9]+\.[0-9]+|vif[1-9][0-9]*\.[0-9]+-em)$`)
 
 // look finds the parts of a wanted bridge.
 func look(w Want, h *host.Host) site {
@@ -106,7 +102,7 @@ func (s *site) checkNIC(h *host.Host) error {
 func candidates(h *host.Host) string {
 	var names []string
 	for _, l := range h.Links {
-		if l.Ethernet && l.Flags&unix.IFF_LOOPBACK == 0 && l.Kind != "bridge" && l.Master == 0 && !guestPort.MatchString(l.Name) {
+		if l.Ethernet && l.Flags&unix.IFF_LOOPBACK == 0 && l.Kind != "bridge" && l.Master == 0 && !guest.IsPort(l.Name) {
 			names = append(names, l.Name)
 		}
 	}
@@ -251,7 +247,7 @@ func (s *site) checkBridge(h *host.Host) error {
 		return refuse("give another bridge=", "cannot use %s: it is no bridge", s.Bridge)
 	}
 	for _, g := range s.guests(h) {
-		if !guestPort.MatchString(g.Name) {
+		if !guest.IsPort(g.Name) {
 			return refuse("give another bridge=, or take the port out: ip link set dev "+g.Name+" nomaster",
 				"cannot use the bridge %s: it has the port %s, which is no guest's", s.Bridge, g.Name)
 		}

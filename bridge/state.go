@@ -134,8 +134,7 @@ func addrFlags(m rtnl.Msg) uint32 {
 func (b *builder) moveRoutes(s host.State, to int, up bool) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + b.names[from] + " to " + b.names[to]
-	do := routeMsgs(b.h, s, to, up, false)
-	b.h = b.h.Moved(from, to)
-	undo := routeMsgs(b.h, s.On(to), from, up, true)
-	return plan.Step{Title: title, Do: b.ops(do...), Undo: b.ops(undo...)}
+	do, undo := routeMsgs(b.h, s, to, up)
+	b.moved(from, to)
+	return plan.Step{Title: title, Do: b.wireOps(do), Undo: b.wireOps(undo)}
 }

@@ -38,6 +38,7 @@ func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 // offAgain is the step that switches the NIC off as it was found: for a bridge
 // that is dom0's interface start had to leave that on.
 func (m *move) offAgain() plan.Step {
+	m.catchUp()
 	step := m.down(nil)
 	step.Title = "switch " + m.s.NetDev + " off, as it was found"
 	step.Do = step.Do[len(step.Do)-1:] // but for unchanged: what is there goes

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"net/netip"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -14,10 +13,10 @@ import (
 // did was removed after the one by the gateway was made. The kernel keeps such
 // a route, but does not accept it anew (fib_check_nh, ip6_route_check_nh).
 
-// withStrays has the strays of s within reach while add adds what needs them.
-func (r *rewriter) withStrays(s host.State, add func()) {
+// withStrays has the strays within reach while add adds what needs them.
+func (r *rewriter) withStrays(add func()) {
 	var ways []rtnl.Msg
-	for _, gw := range strays(s) {
+	for _, gw := range strays(r.s) {
 		ways = append(ways, wayTo(gw, r.to))
 	}
 	r.add(flagged(ways, unix.RTM_NEWROUTE, addFlags)...)
@@ -51,8 +50,10 @@ func strays(s host.State) []netip.Addr {
 		}
 		found = append(found, gw)
 	}
-	for _, m := range slices.Concat(s.Routes, s.Nexthops) {
-		m.EachGateway(s.Index, look)
+	for _, list := range [][]rtnl.Msg{s.Routes, s.Nexthops} {
+		for _, m := range list {
+			m.EachGateway(s.Index, look)
+		}
 	}
 	return found
 }

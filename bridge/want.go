@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -42,10 +41,11 @@ type Want struct {
 // refuse is the error of a host or a request on which nothing can be done.
 func refuse(hint, format string, args ...any) error { return refusal.New(hint, format, args...) }
 
-var (
-	ethN           = regexp.MustCompile(`^eth[0-9]+$`)
-	trailingDigits = regexp.MustCompile(`[0-9]+$`)
-)
+// isEthN says whether a name is eth and a number.
+func isEthN(name string) bool { return name == "eth"+trailingDigits(name) && name != "eth" }
+
+// trailingDigits are the digits that end a name.
+func trailingDigits(name string) string { return name[len(strings.TrimRight(name, "0123456789")):] }
 
 // onBridge says whether the bridge is dom0's interface (dom0=bridge).
 func (w Want) onBridge() bool { return w.VIF == "" }
@@ -165,7 +165,7 @@ func numberOf(dev string, isDefault bool) (int, string) {
 	if !isDefault {
 		return 0, "as there is no default route"
 	}
-	digits := trailingDigits.FindString(dev)
+	digits := trailingDigits(dev)
 	if n, err := strconv.Atoi(digits); err == nil && n <= 4095 {
 		return n, "the digits that end the default route's device " + dev
 	}
@@ -178,7 +178,7 @@ func netDevOf(b config.Bridge, n int, dev string, isDefault bool, h *host.Host) 
 	switch {
 	case !isDefault:
 		return eth, "eth and the vifnum"
-	case ethN.MatchString(dev):
+	case isEthN(dev):
 		if eth == dev {
 			return eth, "the default route's device"
 		}

@@ -16,7 +16,7 @@ import (
 // host before it could.
 const tries = 5
 
-// fresh is how old a snapshot may be that a plan is made from.
+// fresh is how long a plan may lie before it is carried out.
 const fresh = 100 * time.Millisecond
 
 // change carries out start or stop.
@@ -49,8 +49,9 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 		return lines, err
 	}
 	c.warnOfNetRoot()
+	asked := boottime.Now()
 	w := c.watch(ctx)
-	if boottime.Now()-c.host.At > fresh {
+	if boottime.Now()-asked > fresh {
 		if p, lines, err = c.lookAndPlan(); err != nil || len(p.Steps) == 0 {
 			return lines, err
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ const (
 
 // lockWait is how long a call waits for another to end.
 const lockWait = 60 * time.Second
+
+// manyRoutes is from where on they decide how much memory is taken.
+const manyRoutes = 20000
 
 // call is one run of the program.
 type call struct {
@@ -197,11 +201,18 @@ func (c *call) runner() *plan.Runner {
 
 // look reads the host and settles which bridges are meant.
 func (c *call) look() error {
-	h, err := host.Read(c.conn)
+	read := host.Read
+	if c.req.Command == config.Status {
+		read = host.Look
+	}
+	h, err := read(c.conn)
 	if err != nil {
 		return fmt.Errorf("cannot read the network: %w", err)
 	}
 	c.host, c.wants = h, nil
+	if len(h.Routes) > manyRoutes {
+		debug.SetGCPercent(50) // a little more work for a third less memory
+	}
 	return c.resolve()
 }
 

@@ -42,6 +42,8 @@ type Host struct {
 	Pinned func(port int, mac net.HardwareAddr) bool
 	// HasRule says whether a rule for routing (ip rule) names an interface.
 	HasRule func(name string) bool
+	// states is what State found.
+	states map[int]State
 	// NewDevice is what the settings of a new interface begin with. They are
 	// read when they are first asked for: a hundred files.
 	NewDevice func() sysctl.Device
@@ -49,7 +51,27 @@ type Host struct {
 
 // Read takes the snapshot.
 func Read(c *rtnl.Conn) (*Host, error) {
-	h := &Host{LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), HasRule: hasRule(c), NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") })}
+	h, err := Look(c)
+	if err != nil {
+		return nil, err
+	}
+	err = h.dump(c.Dump, []dump{
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET)},
+		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6)},
+		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
+		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
+		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
+	})
+	return h, err
+}
+
+// Look takes the snapshot without neighbours and nexthops: of that, nothing
+// can be moved.
+func Look(c *rtnl.Conn) (*Host, error) {
+	h := &Host{
+		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), HasRule: hasRule(c),
+		NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") }),
+	}
 	if err := h.readLinks(c); err != nil {
 		return nil, err
 	}
@@ -57,11 +79,6 @@ func Read(c *rtnl.Conn) (*Host, error) {
 		{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6)},
-		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET)},
-		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET6)},
-		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET)},
-		{&h.Neighs, unix.RTM_GETNEIGH, proxies(unix.AF_INET6)},
-		{&h.Nexthops, unix.RTM_GETNEXTHOP, make([]byte, 8)},
 	})
 	return h, err
 }
@@ -113,10 +130,28 @@ func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) 
 		if err != nil {
 			return err
 		}
-		*d.into = append(*d.into, msgs...)
+		if d.typ == unix.RTM_GETROUTE {
+			settable(msgs)
+		}
+		if *d.into == nil {
+			*d.into = msgs
+		} else {
+			*d.into = append(*d.into, msgs...)
+		}
 	}
 	h.At = boottime.Now()
 	return nil
+}
+
+// settable makes the routes ready to be sent. There may be very many, which
+// State then need not copy. Those by a nexthop object keep the interface that
+// the kernel reports with them.
+func settable(routes []rtnl.Msg) {
+	for i, m := range routes {
+		if m.Type == unix.RTM_NEWROUTE && m.Get(rtaNhID) == nil {
+			routes[i] = m.Settable()
+		}
+	}
 }
 
 // family begins a request: struct rtmsg and struct ndmsg are of one size and
@@ -280,6 +315,7 @@ func atLeast(release string, major, minor int) bool {
 // Moved is the host after everything on one interface has moved to another.
 func (h *Host) Moved(from, to int) *Host {
 	moved := *h
+	moved.states = nil
 	for _, list := range []*[]rtnl.Msg{&moved.Addrs, &moved.Routes, &moved.Neighs, &moved.Nexthops} {
 		*list = slices.Clone(*list)
 		for i, m := range *list {

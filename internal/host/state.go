@@ -22,6 +22,17 @@ type State struct {
 
 // State reads what stands on the interface with that index.
 func (h *Host) State(index int) State {
+	if s, ok := h.states[index]; ok {
+		return s
+	}
+	if h.states == nil {
+		h.states = map[int]State{}
+	}
+	h.states[index] = h.state(index)
+	return h.states[index]
+}
+
+func (h *Host) state(index int) State {
 	s := State{Index: index}
 	for _, m := range h.Addrs {
 		switch {
@@ -40,6 +51,9 @@ func (h *Host) State(index int) State {
 	}
 	s.Nexthops = h.nexthops(index)
 	s.Routes = h.routes(index, s.Nexthops)
+	for _, list := range []*[]rtnl.Msg{&s.Addrs4, &s.Addrs6, &s.Neighs, &s.Nexthops} {
+		*list = slices.Clip(*list) // who appends gets a list of his own
+	}
 	return s
 }
 
@@ -83,19 +97,28 @@ func (h *Host) routes(index int, nexthops []rtnl.Msg) []rtnl.Msg {
 	for _, m := range nexthops {
 		ids[m.U32(unix.NHA_ID)] = true
 	}
-	var direct, rest []rtnl.Msg
-	for _, m := range h.Routes {
-		id := m.Get(rtaNhID)
-		if !m.Uses(index) && !ids[rtnl.U32(id)] || ByAddress(m) {
+	const direct, rest = 1, 2 // what needs nothing else to be there first, and what may
+	kind := make([]byte, len(h.Routes))
+	n := 0
+	for i, m := range h.Routes {
+		if !m.Uses(index) && (len(ids) == 0 || !ids[m.U32(rtaNhID)]) || ByAddress(m) {
 			continue
 		}
-		if id == nil && m.Get(unix.RTA_GATEWAY) == nil && m.Get(unix.RTA_VIA) == nil && m.Get(unix.RTA_MULTIPATH) == nil {
-			direct = append(direct, m.Settable())
-		} else {
-			rest = append(rest, m.Settable())
+		kind[i] = direct
+		if m.HasAny(rtaNhID, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH) {
+			kind[i] = rest
+		}
+		n++
+	}
+	routes := make([]rtnl.Msg, 0, n)
+	for _, k := range []byte{direct, rest} {
+		for i, m := range h.Routes {
+			if kind[i] == k {
+				routes = append(routes, m.Settable())
+			}
 		}
 	}
-	return append(direct, rest...)
+	return routes
 }
 
 const rtaNhID = 30 // RTA_NH_ID
@@ -119,7 +142,7 @@ func ByAddress(m rtnl.Msg) bool {
 	return false
 }
 
-// On is the same state on another interface.
+// On is the addresses and neighbours as they would be on another interface.
 func (s State) On(index int) State {
 	move := func(in []rtnl.Msg) []rtnl.Msg {
 		out := make([]rtnl.Msg, len(in))
@@ -128,5 +151,5 @@ func (s State) On(index int) State {
 		}
 		return out
 	}
-	return State{index, move(s.Addrs4), move(s.Addrs6), move(s.Neighs), move(s.Nexthops), move(s.Routes)}
+	return State{Index: index, Addrs4: move(s.Addrs4), Addrs6: move(s.Addrs6), Neighs: move(s.Neighs)}
 }

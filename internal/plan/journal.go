@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,13 +31,14 @@ type header struct {
 	Steps   []wireStep
 }
 
-const journalVersion = 1
+const journalVersion = 2
 
 // JournalPath is where the journal of a directory lies.
 func JournalPath(dir string) string { return filepath.Join(dir, journalName) }
 
 // journal is the record of a change under way: the header with the whole
-// plan, then a line for each step that begins ("do 3") or has been taken back
+// plan, in one line, the bulk of its operations one after another (Bulky), then
+// a line for each step that begins ("do 3") or has been taken back
 // ("undone 3"). A change that is done but has to be confirmed keeps its
 // journal, with a line that says until when ("until 86400000000000", by the
 // clock of package boottime). It lies under /run, so it dies with the kernel
@@ -59,10 +61,9 @@ func create(dir string, h header) (*journal, error) {
 		return nil, err
 	}
 	j := &journal{path, f}
-	line = append(line, '\n')
-	_, err = f.Write(line)
+	size, err := writeHeader(f, line, h.Steps)
 	if err == nil {
-		err = reserve(f, int64(len(line)), int64(markBytes*(2*len(h.Steps)+1)))
+		err = reserve(f, size, int64(markBytes*(2*len(h.Steps)+1)))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(path+".new"))
@@ -71,6 +72,21 @@ func create(dir string, h header) (*journal, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return j, nil
+}
+
+// writeHeader writes the first line and the bulk, and says how much that is.
+func writeHeader(f *os.File, line []byte, steps []wireStep) (size int64, err error) {
+	size = int64(len(line) + 1)
+	_, err = f.Write(append(line, '\n'))
+	for _, s := range steps {
+		for _, op := range slices.Concat(s.Do, s.Undo) {
+			if err == nil && len(op.bulk) > 0 {
+				_, err = f.Write(op.bulk)
+				size += int64(len(op.bulk))
+			}
+		}
+	}
+	return size, err
 }
 
 // markBytes is more than the longest mark takes.
@@ -148,12 +164,13 @@ func read(dir string, kinds Kinds) (*Unfinished, error) {
 	if h.Version != journalVersion {
 		return nil, &BadJournal{JournalPath(dir), fmt.Errorf("its version is %d, this program reads %d", h.Version, journalVersion)}
 	}
-	steps, err := kinds.decode(h.Steps)
+	d := &decoder{kinds, rest}
+	steps, err := d.steps(h.Steps)
 	if err != nil {
 		return nil, &BadJournal{JournalPath(dir), err}
 	}
 	u := &Unfinished{Command: h.Command, PID: h.PID, Time: h.Time, Steps: steps, Undone: map[int]bool{}, boot: h.Boot}
-	u.marks(string(rest))
+	u.marks(string(d.bulk))
 	return u, nil
 }
 

@@ -38,6 +38,11 @@ func aHeader(t *testing.T, n int) header {
 
 func TestJournalRoundTrip(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 3)
+	steps := w.plan(3).Steps
+	// What looks like lines of a journal is none.
+	steps[1].Do = append(steps[1].Do, &pile{"first", []byte("do 2\n\x00")}, &pile{Name: "empty", Sand: []byte{}})
+	steps[2].Undo = append(steps[2].Undo, &pile{"last", []byte("undone 0\n")})
+	h.Steps = must(encode(steps))
 	j, err := create(dir, h)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +59,7 @@ func TestJournalRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: w.plan(3).Steps, Begun: 2, Undone: map[int]bool{1: true}, Until: 24 * time.Hour, boot: h.Boot}
+	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: steps, Begun: 2, Undone: map[int]bool{1: true}, Until: 24 * time.Hour, boot: h.Boot}
 	if !reflect.DeepEqual(u, want) {
 		t.Errorf("read back %+v\nwant %+v", u, want)
 	}
@@ -133,9 +138,15 @@ func TestBadJournal(t *testing.T) {
 		"cut short":     {whole[:40], "cut short"},
 		"no line end":   {strings.TrimSuffix(whole, "\ndo 0\n"), ""},
 		"not JSON":      {"do 0\n", "invalid character"},
-		"other version": {edit(func(h *header) { h.Version = 7 }), "its version is 7, this program reads 1"},
+		"other version": {edit(func(h *header) { h.Version = 7 }), "its version is 7, this program reads 2"},
 		"unknown kind":  {edit(func(h *header) { h.Steps[1].Undo[0].Kind = "spell" }), `no operation "spell"`},
 		"unknown do":    {edit(func(h *header) { h.Steps[0].Do[0].Kind = "spell" }), `no operation "spell"`},
+		"no bulk":       {edit(func(h *header) { h.Steps[0].Do[0].Bulk = 1 }), "cut short"},
+		"short bulk":    {edit(func(h *header) { h.Steps[0].Do[0] = wireOp{Kind: "pile", Op: json.RawMessage("{}"), Bulk: 6} }), "cut short"},
+		"less than no":  {edit(func(h *header) { h.Steps[0].Do[0] = wireOp{Kind: "pile", Op: json.RawMessage("{}"), Bulk: -1} }), "cut short"},
+		"bad bulk": {strings.Replace(edit(func(h *header) {
+			h.Steps[0].Do[0] = wireOp{Kind: "pile", Op: json.RawMessage("{}"), Bulk: 2}
+		}), "\n", "\n!!", 1), "fake"},
 		"bad operation": {edit(func(h *header) { h.Steps[0].Do[0].Op = json.RawMessage(`7`) }), "cannot unmarshal"},
 	} {
 		t.Run(name, func(t *testing.T) {

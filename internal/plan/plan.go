@@ -12,11 +12,12 @@ package plan
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 )
 
-// Op is one operation. It is kept in the journal as JSON.
+// Op is one operation. It is kept in the journal as JSON, or see Bulky.
 type Op interface {
 	// Kind is the name under which Kinds knows the type.
 	Kind() string
@@ -36,6 +37,17 @@ type Prudent interface {
 	// Ready is nil, or what is in the way: of the operation itself, not of
 	// what its step's earlier ones make.
 	Ready() error
+}
+
+// Bulky is an Op of which a part may be very large: that is kept as it is, and
+// the rest as JSON.
+type Bulky interface {
+	Op
+	Head() any // the rest
+	Bulk() []byte
+	// SetBulk takes back what Bulk gave, and may keep it, after the rest was
+	// read.
+	SetBulk(bulk []byte) error
 }
 
 // Kinds makes an empty Op of each kind, ready to be filled from JSON.
@@ -98,6 +110,9 @@ func (p *Plan) Commands() []string {
 type wireOp struct {
 	Kind string
 	Op   json.RawMessage
+	Bulk int `json:",omitempty"` // how many bytes after the first line are its own
+
+	bulk []byte // to be written
 }
 
 // wireStep is a step in the journal.
@@ -125,23 +140,35 @@ func encode(steps []Step) ([]wireStep, error) {
 func encodeOps(ops []Op) ([]wireOp, error) {
 	out := make([]wireOp, len(ops))
 	for i, op := range ops {
-		data, err := json.Marshal(op)
-		if err != nil {
+		w := wireOp{Kind: op.Kind()}
+		var head any = op
+		if b, ok := op.(Bulky); ok {
+			w.bulk, w.Bulk, head = b.Bulk(), len(b.Bulk()), b.Head()
+		}
+		var err error
+		if w.Op, err = json.Marshal(head); err != nil {
 			return nil, err
 		}
-		out[i] = wireOp{op.Kind(), data}
+		out[i] = w
 	}
 	return out, nil
 }
 
-func (k Kinds) decode(steps []wireStep) ([]Step, error) {
+// decoder reads steps: kinds are the operations there are, bulk what follows
+// the first line of the journal.
+type decoder struct {
+	kinds Kinds
+	bulk  []byte
+}
+
+func (d *decoder) steps(steps []wireStep) ([]Step, error) {
 	out := make([]Step, len(steps))
 	for i, s := range steps {
-		do, err := k.decodeOps(s.Do)
+		do, err := d.ops(s.Do)
 		if err != nil {
 			return nil, err
 		}
-		undo, err := k.decodeOps(s.Undo)
+		undo, err := d.ops(s.Undo)
 		if err != nil {
 			return nil, err
 		}
@@ -150,10 +177,10 @@ func (k Kinds) decode(steps []wireStep) ([]Step, error) {
 	return out, nil
 }
 
-func (k Kinds) decodeOps(ops []wireOp) ([]Op, error) {
+func (d *decoder) ops(ops []wireOp) ([]Op, error) {
 	out := make([]Op, len(ops))
 	for i, w := range ops {
-		empty, ok := k[w.Kind]
+		empty, ok := d.kinds[w.Kind]
 		if !ok {
 			return nil, fmt.Errorf("there is no operation %q in this version", w.Kind)
 		}
@@ -161,9 +188,26 @@ func (k Kinds) decodeOps(ops []wireOp) ([]Op, error) {
 		if err := json.Unmarshal(w.Op, op); err != nil {
 			return nil, err
 		}
+		if err := d.readBulk(op, w.Bulk); err != nil {
+			return nil, err
+		}
 		out[i] = op
 	}
 	return out, nil
+}
+
+// readBulk gives an operation its part of what follows the first line.
+func (d *decoder) readBulk(op Op, size int) error {
+	b, ok := op.(Bulky)
+	if size < 0 || size > len(d.bulk) || size > 0 && !ok {
+		return errors.New("it is cut short")
+	}
+	if !ok {
+		return nil
+	}
+	mine := d.bulk[:size:size]
+	d.bulk = d.bulk[size:]
+	return b.SetBulk(mine)
 }
 
 // Merge joins kinds of several packages.

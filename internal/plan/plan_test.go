@@ -33,11 +33,11 @@ func TestReverse(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.log = nil
-	back := Reverse(p.Steps)
+	back := Reverse(steps)
 	if back[0].Title != "undo: take step 2" || !reflect.DeepEqual(back[2].Undo, steps[0].Do) {
 		t.Errorf("reversed: %+v", back)
 	}
-	if !reflect.DeepEqual(p.Steps, steps) {
+	if !reflect.DeepEqual(steps, w.plan(3).Steps) {
 		t.Error("the steps themselves were changed")
 	}
 	if err := r.Run(t.Context(), &Plan{Steps: back}); err != nil {

@@ -40,27 +40,21 @@ func (f *Failed) Unwrap() error { return f.Cause }
 // Run carries out the plan, or leaves everything as it was and returns a
 // *Failed, or a *refusal.Error if nothing was begun. It must be called with
 // the Lock held, and after Recover. A change that has to be confirmed is left
-// as if it had not ended, for Accept or Recover.
+// as if it had not ended, for Accept or Recover. What was done of the plan is
+// let go.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	if err := ready(p); err != nil {
 		return err
 	}
-	steps, err := encode(p.Steps)
+	j, err := r.begin(p)
 	if err != nil {
 		return err
-	}
-	j, err := create(r.Dir, header{
-		Version: journalVersion, Command: r.Command, PID: os.Getpid(), Time: time.Now(),
-		Boot: bootID(), Steps: steps,
-	})
-	if err != nil {
-		return refusal.Wrap(err, "nothing was changed; what is under way is kept there, so there must be room and leave to write",
-			"cannot write the journal")
 	}
 	for i := range p.Steps {
 		if err := r.step(ctx, j, p.Steps[i], i); err != nil {
 			return r.rollback(j, p.Steps[:i+1], nil, &Failed{Step: p.Steps[i].Title, Cause: err})
 		}
+		p.Steps[i].Do = nil // it may be very large
 	}
 	for _, c := range p.Checks {
 		if err := c.Do(ctx); err != nil {
@@ -71,6 +65,23 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 		return r.rollback(j, p.Steps, nil, &Failed{Step: "end the journal", Cause: err})
 	}
 	return nil
+}
+
+// begin writes the plan down.
+func (r *Runner) begin(p *Plan) (*journal, error) {
+	steps, err := encode(p.Steps)
+	if err != nil {
+		return nil, err
+	}
+	j, err := create(r.Dir, header{
+		Version: journalVersion, Command: r.Command, PID: os.Getpid(), Time: time.Now(),
+		Boot: bootID(), Steps: steps,
+	})
+	if err != nil {
+		return nil, refusal.Wrap(err, "nothing was changed; what is under way is kept there, so there must be room and leave to write",
+			"cannot write the journal")
+	}
+	return j, nil
 }
 
 // ready asks the operations that can tell whether they will be able to do

@@ -68,7 +68,27 @@ func (p *put) Do(undoing bool) error {
 }
 
 func (w *world) kinds() Kinds {
-	return Kinds{"put": func() Op { return &put{w: w} }}
+	return Kinds{"put": func() Op { return &put{w: w} }, "pile": func() Op { return &pile{} }}
+}
+
+// pile is an operation of which a part is kept apart.
+type pile struct {
+	Name string
+	Sand []byte `json:"-"`
+}
+
+func (*pile) Kind() string       { return "pile" }
+func (*pile) Commands() []string { return nil }
+func (*pile) Do(bool) error      { return nil }
+func (p *pile) Head() any        { return p }
+func (p *pile) Bulk() []byte     { return p.Sand }
+
+func (p *pile) SetBulk(b []byte) error {
+	if len(b) > 0 && b[0] == '!' {
+		return errFake
+	}
+	p.Sand = b
+	return nil
 }
 
 // plan has n steps; step i adds 10i, then 10i+1, and its undoing removes both.

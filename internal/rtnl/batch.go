@@ -1,7 +1,6 @@
 package rtnl
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -12,15 +11,13 @@ import (
 )
 
 // Batch is a list of messages that are sent together, in order: one operation
-// of a plan. It keeps itself as JSON in wire form, so that another process
-// can carry it out.
+// of a plan. It can be kept, so that another process can carry it out.
 type Batch struct {
-	Msgs  []Msg
+	Wire  Wire
 	Names Names         // what the interface indexes are called at that point, for Commands
 	At    time.Duration // boottime.Now when the lifetimes in Msgs were read
 
-	// Conn carries the messages; it is not kept.
-	Conn *Conn
+	Conn *Conn `json:"-"` // carries the messages
 }
 
 // Kind names a Batch in a journal.
@@ -32,19 +29,20 @@ func (*Batch) Kind() string { return Kind }
 // Commands are the ip(8) and bridge(8) command lines that do the same. Each
 // calls interfaces as they are called when its turn comes.
 func (b *Batch) Commands() []string {
-	return b.Names.commands(b.Msgs)
+	return b.Names.commands(b.Wire.Msgs())
 }
 
 // Do sends the messages. What is already as asked counts as done, and so
 // does, when undoing, what has gone with an interface.
 func (b *Batch) Do(undoing bool) error {
-	msgs := aged(b.Msgs, boottime.Now()-b.At)
-	refused, err := b.Conn.Send(msgs)
-	if err != nil {
+	wire := aged(b.Wire, boottime.Now()-b.At)
+	refused, err := b.Conn.Send(wire)
+	if err != nil || len(refused) == 0 {
 		return err
 	}
 	var errs []error
 	var lines []string // rendered when the first is needed
+	msgs := wire.Msgs()
 	l := losses{msgs: msgs, conn: b.Conn}
 	for _, e := range refused {
 		m := msgs[e.Index]
@@ -171,39 +169,16 @@ func gone(e unix.Errno) bool {
 	return e == unix.ENODEV || e == unix.ENOENT || e == unix.ESRCH || e == unix.EADDRNOTAVAIL
 }
 
-// wireBatch is how a Batch is kept.
-type wireBatch struct {
-	Wire  []byte
-	Names Names
-	At    time.Duration
-}
+// Head implements plan.Bulky.
+func (b *Batch) Head() any { return &Batch{Names: b.Names, At: b.At} }
 
-// MarshalJSON implements json.Marshaler.
-func (b *Batch) MarshalJSON() ([]byte, error) {
-	var wire []byte
-	for _, m := range b.Msgs {
-		wire = m.append(wire, 0, 0)
-	}
-	return json.Marshal(wireBatch{wire, b.Names, b.At})
-}
+// Bulk implements plan.Bulky.
+func (b *Batch) Bulk() []byte { return b.Wire }
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (b *Batch) UnmarshalJSON(data []byte) error {
-	var w wireBatch
-	if err := json.Unmarshal(data, &w); err != nil {
-		return err
-	}
-	b.Msgs = nil
-	read := 0
-	for h, body := range split(w.Wire) {
-		b.Msgs = append(b.Msgs, Msg{h.Type, h.Flags, body})
-		read += align(int(h.Len))
-	}
-	if read != len(w.Wire) {
-		return fmt.Errorf("netlink batch: %d bytes at the end are no message", len(w.Wire)-read)
-	}
-	b.Names, b.At = w.Names, w.At
-	return nil
+// SetBulk implements plan.Bulky.
+func (b *Batch) SetBulk(bulk []byte) error {
+	b.Wire = bulk
+	return b.Wire.check()
 }
 
 // infinity is the lifetime that never ends (linux/if_addr.h).
@@ -211,15 +186,15 @@ const infinity = ^uint32(0)
 
 // aged takes the time that has passed since they were read off the messages'
 // lifetimes, and leaves out what has expired in the meantime.
-func aged(msgs []Msg, passed time.Duration) []Msg {
+func aged(w Wire, passed time.Duration) Wire {
 	seconds := uint32(passed / time.Second)
-	if passed < time.Second {
-		return msgs
+	if seconds == 0 {
+		return w
 	}
-	out := make([]Msg, 0, len(msgs))
-	for _, m := range msgs {
+	var out Wire
+	for m := range w.All() {
 		if m, alive := m.aged(seconds); alive {
-			out = append(out, m)
+			out = out.Add(m)
 		}
 	}
 	return out

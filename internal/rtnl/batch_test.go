@@ -15,13 +15,13 @@ import (
 )
 
 func TestBatchJSON(t *testing.T) {
-	b := &Batch{Msgs: append(linkMessages(), toNowhere(), Msg{Type: 7, Body: []byte{1, 2, 3, 4, 5}}),
+	b := &Batch{Wire: Pack(append(linkMessages(), toNowhere(), Msg{Type: 7, Body: []byte{1, 2, 3, 4, 5}})...),
 		Names: Names{10: "eth0"}, At: 5 * time.Second}
 	data, err := json.Marshal(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := &Batch{Msgs: []Msg{toNowhere()}} // what it had must go
+	got := &Batch{Wire: Pack(toNowhere())} // what it had must go
 	if err := json.Unmarshal(data, got); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestAged(t *testing.T) {
 		{"removal", lives(100, 200).As(unix.RTM_DELADDR, 0), time.Hour, ptr(lives(100, 200).As(unix.RTM_DELADDR, 0))},
 	} {
 		before := c.in.Clone()
-		got := aged([]Msg{c.in}, c.passed)
+		got := aged(Pack(c.in), c.passed).Msgs()
 		switch {
 		case c.want == nil && len(got) > 0:
 			t.Errorf("%s: still there", c.name)
@@ -85,19 +85,19 @@ func ptr[T any](v T) *T { return &v }
 func TestBatchDo(t *testing.T) {
 	nstest.New(t)
 	c := dial(t)
-	b := &Batch{Msgs: []Msg{route(1), route(2)}, Names: Names{1: "lo"}, At: boottime.Now(), Conn: c}
+	b := &Batch{Wire: Pack(route(1), route(2)), Names: Names{1: "lo"}, At: boottime.Now(), Conn: c}
 	for range 2 { // what is there already counts as done
 		if err := b.Do(false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	away := &Batch{Msgs: []Msg{route(1).Removal(), route(2).Removal()}, Names: b.Names, At: boottime.Now(), Conn: c}
+	away := &Batch{Wire: Pack(route(1).Removal(), route(2).Removal()), Names: b.Names, At: boottime.Now(), Conn: c}
 	for range 2 {
 		if err := away.Do(false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.Msgs = []Msg{set(1, str(unix.IFLA_IFNAME, "lo9")), route(1), toNowhere(), toNowhere()}
+	b.Wire = Pack(set(1, str(unix.IFLA_IFNAME, "lo9")), route(1), toNowhere(), toNowhere())
 	err := b.Do(false)
 	var refused *Refused
 	if !errors.As(err, &refused) || !errors.Is(err, unix.ENODEV) {
@@ -109,7 +109,7 @@ func TestBatchDo(t *testing.T) {
 	if err := b.Do(true); err != nil {
 		t.Errorf("undoing what is on an interface that is gone: %v", err)
 	}
-	named := &Batch{Msgs: []Msg{set(1, str(unix.IFLA_IFNAME, "lo8")), set(1, num(unix.IFLA_MASTER, 1))}, Names: Names{1: "lo9"}, At: boottime.Now(), Conn: c}
+	named := &Batch{Wire: Pack(set(1, str(unix.IFLA_IFNAME, "lo8")), set(1, num(unix.IFLA_MASTER, 1))), Names: Names{1: "lo9"}, At: boottime.Now(), Conn: c}
 	if err := named.Do(true); err == nil || !strings.Contains(err.Error(), "dev lo8 master lo8: ") {
 		t.Errorf("a refusal after a rename: %v", err)
 	}

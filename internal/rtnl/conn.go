@@ -78,42 +78,55 @@ func (e *Error) Unwrap() error { return e.Errno }
 // and returns every refusal, in order. Messages after a refused one are
 // carried out all the same: the kernel works through what it was given. err
 // is a failure of the socket itself, after which it is unknown what was done.
-func (c *Conn) Send(msgs []Msg) (refused []*Error, err error) {
-	for base := 0; base < len(msgs); {
-		n := chunk(msgs[base:])
+func (c *Conn) Send(w Wire) (refused []*Error, err error) {
+	var buf []byte
+	for sent := 0; len(w) > 0; {
+		n := chunk(w)
+		buf = append(buf[:0], w[:n]...)
 		first := c.seq + 1
-		var wire []byte
-		for i, m := range msgs[base : base+n] {
-			flags := uint16(unix.NLM_F_REQUEST)
-			if i == n-1 {
-				flags |= unix.NLM_F_ACK // errors come unasked, so one answer tells that all is done
-			}
-			c.seq++
-			wire = m.append(wire, c.seq, flags)
-		}
-		if err := c.write(wire); err != nil {
+		count := c.address(buf)
+		if err := c.write(buf); err != nil {
 			return refused, err
 		}
-		errs, err := c.acks(first, base)
+		errs, err := c.acks(first, sent)
 		refused = append(refused, errs...)
 		if err != nil {
 			return refused, err
 		}
-		base += n
+		w, sent = w[n:], sent+count
 	}
 	return refused, nil
 }
 
-// chunk is how many of the messages, at least one, go into one system call.
-func chunk(msgs []Msg) int {
-	size := 0
-	for i, m := range msgs {
-		size += unix.SizeofNlMsghdr + align(len(m.Body))
-		if size > chunkBytes && i > 0 {
-			return i
+// address makes requests of messages and says how many there are. Errors come
+// unasked, so that one answer, to the last of them, tells that all is done.
+func (c *Conn) address(b []byte) (count int) {
+	for last := []byte(nil); ; count++ {
+		if len(b) == 0 {
+			last[6] |= unix.NLM_F_ACK // nlmsg_flags
+			return count
 		}
+		last = b
+		b = b[align(int(native.Uint32(b))):]
+		c.seq++
+		last[6] |= unix.NLM_F_REQUEST
+		native.PutUint32(last[8:], c.seq) // nlmsg_seq
 	}
-	return len(msgs)
+}
+
+// chunk is how many bytes of the messages, at least one message, go into one
+// system call.
+func chunk(w Wire) int {
+	for size := 0; ; {
+		if size == len(w) {
+			return size
+		}
+		n := align(int(native.Uint32(w[size:])))
+		if size > 0 && size+n > chunkBytes {
+			return size
+		}
+		size += n
+	}
 }
 
 func (c *Conn) write(b []byte) error {

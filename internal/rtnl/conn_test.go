@@ -27,7 +27,7 @@ func TestSendRefusals(t *testing.T) {
 	nstest.New(t)
 	c := dial(t)
 	bad := Msg{Type: unix.RTM_NEWROUTE, Flags: create, Body: []byte{unix.AF_INET, 99, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0}}
-	refused, err := c.Send([]Msg{route(1), bad, route(2), route(1), toNowhere(), route(3)})
+	refused, err := c.Send(Pack(route(1), bad, route(2), route(1), toNowhere(), route(3)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestSendAllRefused(t *testing.T) {
 		for i := range msgs {
 			msgs[i] = m
 		}
-		refused, err := c.Send(msgs)
+		refused, err := c.Send(Pack(msgs...))
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -111,7 +111,7 @@ func TestDumpLarge(t *testing.T) {
 	for i := range n {
 		msgs = append(msgs, route(0).With(unix.RTA_DST, []byte{10, 0, byte(i >> 8), byte(i)}))
 	}
-	refused, err := c.Send(msgs)
+	refused, err := c.Send(Pack(msgs...))
 	if err != nil || len(refused) > 0 {
 		t.Fatal(err, refused)
 	}

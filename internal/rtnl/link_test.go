@@ -12,13 +12,13 @@ import (
 // each.
 func TestLinks(t *testing.T) {
 	msgs := linkMessages()
-	lines := (&Batch{Msgs: msgs}).Commands()
+	lines := (&Batch{Wire: Pack(msgs...)}).Commands()
 	var sent, typed []string
 	t.Run("sent", func(t *testing.T) {
 		nstest.New(t)
 		c := dial(t)
 		for i, m := range msgs {
-			if refused, err := c.Send([]Msg{m}); err != nil || len(refused) > 0 {
+			if refused, err := c.Send(Pack(m)); err != nil || len(refused) > 0 {
 				t.Fatal(lines[i], err, refused)
 			}
 			sent = append(sent, links(t))

@@ -117,6 +117,23 @@ func (m Msg) Get(typ uint16) []byte {
 	return nil
 }
 
+// EachAttr is Attrs as a function to range over, without an allocation.
+func (m Msg) EachAttr(yield func(typ uint16, value []byte) bool) {
+	for a, b, ok := nextAttr(m.rest()); ok && yield(a.Type, a.Value); {
+		a, b, ok = nextAttr(b)
+	}
+}
+
+// HasAny says whether there is an attribute of one of these types.
+func (m Msg) HasAny(types ...uint16) bool {
+	for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {
+		if slices.Contains(types, a.Type) {
+			return true
+		}
+	}
+	return false
+}
+
 // U32 is an attribute of four bytes in host order, 0 if it is missing.
 func (m Msg) U32(typ uint16) uint32 { return U32(m.Get(typ)) }
 
@@ -151,18 +168,29 @@ func (m Msg) As(typ, flags uint16) Msg { return Msg{typ, flags, m.Body} }
 // With is a copy that has exactly one attribute of that type, the last one.
 // typ may carry NLA_F_NESTED.
 func (m Msg) With(typ uint16, value []byte) Msg {
-	m = m.Without(typ & nestMask)
-	m.Body = append(m.Body, nl.NewRtAttr(int(typ), value).Serialize()...)
+	attr := nl.NewRtAttr(int(typ), value).Serialize()
+	m = m.without(len(attr), typ&nestMask)
+	m.Body = append(m.Body, attr...)
 	return m
 }
 
 // Without is a copy that lacks the attributes of these types.
-func (m Msg) Without(types ...uint16) Msg {
+func (m Msg) Without(types ...uint16) Msg { return m.without(0, types...) }
+
+// without leaves room for that many bytes more, and takes no more than that:
+// there may be very many routes.
+func (m Msg) without(room int, types ...uint16) Msg {
 	n := align(fixedLen(m.Type))
 	if len(m.Body) < n {
 		return m.Clone()
 	}
-	body := make([]byte, n, len(m.Body)+unix.SizeofRtAttr+16)
+	size := n + room
+	for a, b, ok := nextAttr(m.Body[n:]); ok; a, b, ok = nextAttr(b) {
+		if !slices.Contains(types, a.Type) {
+			size += align(unix.SizeofRtAttr + len(a.Value))
+		}
+	}
+	body := make([]byte, n, size)
 	copy(body, m.Body)
 	m.Body = appendWithout(body, m.Body[n:], types)
 	return m
@@ -198,12 +226,28 @@ func (m Msg) Uses(index int) bool {
 // RTA_MULTIPATH, a nexthop's NHA_OIF.
 func (m Msg) Retarget(from, to int) Msg {
 	m = m.Clone()
+	m.retarget(from, to)
+	return m
+}
+
+// Renumber is a copy in which every interface index that moved names has
+// become what moved says.
+func (m Msg) Renumber(moved map[int]int) Msg {
+	m = m.Clone()
+	m.eachIndex(func(b []byte) {
+		if to, ok := moved[int(native.Uint32(b))]; ok {
+			native.PutUint32(b, uint32(to))
+		}
+	})
+	return m
+}
+
+func (m Msg) retarget(from, to int) {
 	m.eachIndex(func(b []byte) {
 		if int(native.Uint32(b)) == from {
 			native.PutUint32(b, uint32(to))
 		}
 	})
-	return m
 }
 
 // eachIndex hands every place of four bytes that holds an interface index

@@ -148,7 +148,7 @@ func FuzzMsg(f *testing.F) {
 		if w := m.With(200, []byte{1}).Without(200); m.Fixed() != nil && w.Get(200) != nil {
 			t.Errorf("Without left something behind")
 		}
-		aged([]Msg{m}, 1e12)
+		aged(Pack(m), 1e12)
 		wire := m.append(nil, 1, 0)
 		read := 0
 		for h, b := range split(wire) {
@@ -185,4 +185,44 @@ func runShell(t *testing.T, command string) {
 	if quoted || !strings.HasPrefix(command, "ip ") && !strings.HasPrefix(command, "bridge ") {
 		t.Fatalf("not a command: %q", command)
 	}
+}
+
+// TestSameRoute compares routes with ones that differ in one thing.
+func TestSameRoute(t *testing.T) {
+	a := route(1).With(unix.RTA_GATEWAY, []byte{192, 0, 2, 9})
+	moved := a.Retarget(1, 7)
+	for name, c := range map[string]struct {
+		b    Msg
+		want bool
+	}{
+		"moved":            {moved, true},
+		"expiring":         {moved.With(rtaExpires, U32Bytes(5)), false}, // one attribute more
+		"not moved":        {a, false},
+		"elsewhere":        {a.Retarget(1, 8), false},
+		"another gateway":  {a.Retarget(1, 7).With(unix.RTA_GATEWAY, []byte{192, 0, 2, 8}), false},
+		"without gateway":  {route(1).Retarget(1, 7), false},
+		"with more":        {moved.With(unix.RTA_PRIORITY, U32Bytes(1)), false},
+		"in another table": {table(moved, 100), false},
+		"another message":  {moved.As(unix.RTM_DELROUTE, 0), false},
+		"several paths":    {route(1).With(unix.RTA_MULTIPATH, make([]byte, 8)), false},
+	} {
+		if got := SameRoute(a, c.b, 1, 7); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	soon, later := a.With(rtaExpires, U32Bytes(5)), moved.With(rtaExpires, U32Bytes(4))
+	if !SameRoute(soon, later, 1, 7) {
+		t.Error("that time has passed makes another route of it")
+	}
+	legs := route(1).With(unix.RTA_MULTIPATH, make([]byte, 8))
+	if SameRoute(legs, legs, 1, 1) {
+		t.Error("routes with several paths are compared as if they had one")
+	}
+}
+
+// table is a copy of a route in another table.
+func table(m Msg, n byte) Msg {
+	m = m.Clone()
+	m.Body[4] = n
+	return m
 }

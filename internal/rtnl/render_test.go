@@ -177,7 +177,7 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	fmt.Fprintln(&out, "\n# links, one after the other")
-	for _, line := range (&Batch{Msgs: linkMessages()}).Commands() {
+	for _, line := range (&Batch{Wire: Pack(linkMessages()...)}).Commands() {
 		fmt.Fprintln(&out, line)
 	}
 	fmt.Fprintln(&out, "\n# odd messages")
@@ -233,15 +233,15 @@ func TestQuote(t *testing.T) {
 // have by then, and keeps its own Names.
 func TestCommandsFollow(t *testing.T) {
 	veth := kind("veth", attr(1, link(31, 0, 0, str(unix.IFLA_IFNAME, "y0"))))
-	b := Batch{Names: Names{10: "eth0"}, Msgs: []Msg{
+	b := Batch{Names: Names{10: "eth0"}, Wire: Pack(
 		set(10, num(unix.IFLA_MTU, 1400)),
 		set(10, str(unix.IFLA_IFNAME, "uplink")),
-		{unix.RTM_NEWLINK, create, link(30, 0, 0, str(unix.IFLA_IFNAME, "x0"), veth)},
+		Msg{unix.RTM_NEWLINK, create, link(30, 0, 0, str(unix.IFLA_IFNAME, "x0"), veth)},
 		set(30, num(unix.IFLA_MASTER, 10)),
 		set(31, str(unix.IFLA_IFNAME, "eth0")),
 		set(31, num(unix.IFLA_MASTER, 10)),
 		set(32, num(unix.IFLA_MTU, 1400)),
-	}}
+	)}
 	want := []string{
 		"ip link set dev eth0 mtu 1400",
 		"ip link set dev eth0 name uplink",
@@ -256,7 +256,7 @@ func TestCommandsFollow(t *testing.T) {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	if got := (&Batch{Msgs: b.Msgs[1:2]}).Commands(); got[0] != "ip link set dev if10 name uplink" {
+	if got := (&Batch{Wire: Pack(b.Wire.Msgs()[1:2]...)}).Commands(); got[0] != "ip link set dev if10 name uplink" {
 		t.Errorf("without names: %s", got)
 	}
 }

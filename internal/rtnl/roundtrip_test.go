@@ -259,7 +259,7 @@ func byMessages(t *testing.T, c *Conn, n Names, made []Msg, without, with state)
 		msgs []Msg
 		want state
 	}{{removals(made), without}, {additions(made), with}, {removals(made), without}} {
-		refused, err := c.Send(step.msgs)
+		refused, err := c.Send(Pack(step.msgs...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,7 +313,7 @@ func TestRoundTripRaw(t *testing.T) {
 		{unix.RTM_NEWADDR, create, slices.Concat([]byte{unix.AF_INET6, 64, unix.IFA_F_NODAD, 0, 1, 0, 0, 0},
 			attr(unix.IFA_ADDRESS, append([]byte{0xfd}, make([]byte, 15)...)), attr(ifaProto, []byte{78}))},
 	} {
-		if refused, err := c.Send([]Msg{m}); err != nil || len(refused) > 0 {
+		if refused, err := c.Send(Pack(m)); err != nil || len(refused) > 0 {
 			t.Fatal(err, refused)
 		}
 		with := settled(t, c)

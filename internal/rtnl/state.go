@@ -1,6 +1,8 @@
 package rtnl
 
 import (
+	"bytes"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +23,8 @@ const userHz = 100
 
 // Settable turns an address, route, neighbour or nexthop as a dump gave it
 // into the message that makes the same again: RTM_NEW… with what the kernel
-// only reports taken off. Type and body are changed, flags are 0.
+// only reports taken off. Type and body are changed, flags are 0. What needs no
+// change shares its memory with m.
 func (m Msg) Settable() Msg {
 	switch m.Type {
 	case unix.RTM_NEWADDR:
@@ -104,6 +107,9 @@ func (m Msg) settableNexthop() Msg {
 // into RTA_EXPIRES, and leaves a route over a nexthop object just its id: the
 // gateway and device that the kernel adds for old readers may not be sent.
 func (m Msg) settableRoute() Msg {
+	if m.isSettableRoute() {
+		return m.As(m.Type, 0)
+	}
 	expires := uint32(0)
 	if ci := m.Get(unix.RTA_CACHEINFO); len(ci) >= 12 {
 		if ticks := int32(native.Uint32(ci[8:])); ticks > 0 { // rta_expires
@@ -131,6 +137,22 @@ func (m Msg) settableRoute() Msg {
 		leg[2] &= settableFlags
 	}
 	return m
+}
+
+// isSettableRoute says whether a route, as nearly every one of IPv4, needs no
+// change.
+func (m Msg) isSettableRoute() bool {
+	rtm := m.Fixed()
+	if rtm == nil || U32(rtm[8:12])&^settableFlags != 0 {
+		return false
+	}
+	for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {
+		switch a.Type {
+		case unix.RTA_CACHEINFO, rtaPad, rtaNhID, unix.RTA_MULTIPATH:
+			return false
+		}
+	}
+	return true
 }
 
 // settableFlags are the RTNH_F_… flags a sender may set: the kernel refuses
@@ -168,13 +190,41 @@ func (m Msg) Key() string {
 		m = m.Without(unix.IFA_CACHEINFO)
 		clearPassing(m)
 	case unix.RTM_NEWROUTE:
-		m = m.Without(rtaExpires)
+		if m.Get(rtaExpires) != nil {
+			m = m.Without(rtaExpires)
+		}
 	case unix.RTM_NEWNEIGH:
 		if state := native.Uint16(fixed[8:]); state&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 {
 			native.PutUint16(fixed[8:], unix.NUD_NONE) // learnt, and so on its way to another state
 		}
 	}
 	return string(m.Body)
+}
+
+// SameRoute says whether two routes, both Settable and with one path, are the
+// same for Key, but that a leaves by interface from and b by interface to.
+func SameRoute(a, b Msg, from, to int) bool {
+	if a.Type != unix.RTM_NEWROUTE || b.Type != unix.RTM_NEWROUTE || !bytes.Equal(a.Fixed(), b.Fixed()) {
+		return false
+	}
+	x, restA, okA := nextAttr(a.rest())
+	y, restB, okB := nextAttr(b.rest())
+	for okA && okB {
+		switch {
+		case x.Type != y.Type || x.Type == unix.RTA_MULTIPATH:
+			return false
+		case x.Type == rtaExpires:
+		case x.Type == unix.RTA_OIF:
+			if int(U32(x.Value)) != from || int(U32(y.Value)) != to {
+				return false
+			}
+		case !bytes.Equal(x.Value, y.Value):
+			return false
+		}
+		x, restA, okA = nextAttr(restA)
+		y, restB, okB = nextAttr(restB)
+	}
+	return okA == okB
 }
 
 // clearPassing takes off the flags of an address that come and go, or tell
