@@ -93,8 +93,15 @@ func differs(t *testing.T, of ...network) (diff string, which int) {
 	}
 }
 
-// twoBridges are the bridges of these tests.
-const twoBridges = " vifnum=0 netdev=eth0 antispoof=yes --next vifnum=1 netdev=eth1 ip_forward=1 check=no"
+// twoBridges are the bridges of these tests: one of each shape, at random.
+func twoBridges(t *testing.T) string {
+	t.Helper()
+	shape := []string{" dom0=veth", " dom0=bridge"}
+	first := rand.N(2)
+	line := " vifnum=0 netdev=eth0 antispoof=yes" + shape[first] + " --next vifnum=1 netdev=eth1" + shape[1-first] + " ip_forward=1 check=no"
+	t.Log("start" + line)
+	return line
+}
 
 // run runs the program and returns its exit status and what it said.
 func run(t *testing.T, line string) (int, string) {
@@ -120,17 +127,17 @@ func mustRun(t *testing.T, line string) {
 
 // bothWays makes the host, and returns it without and with the bridges. The
 // bridges are down at the end.
-func bothWays(t *testing.T) (down, up network) {
+func bothWays(t *testing.T, bridges string) (down, up network) {
 	t.Helper()
 	nstest.New(t)
 	nstest.Script(t, dom0)
 	nstest.Rest(t)
 	// What is loaded on demand shall be there from the start.
-	mustRun(t, "start"+twoBridges)
+	mustRun(t, "start"+bridges)
 	mustRun(t, "stop")
 	nstest.Rest(t)
 	down = readNetwork(t)
-	mustRun(t, "start"+twoBridges)
+	mustRun(t, "start"+bridges)
 	nstest.Rest(t)
 	up = readNetwork(t)
 	mustRun(t, "stop")
@@ -149,9 +156,10 @@ func TestKilled(t *testing.T) {
 	if testing.Short() {
 		rounds = 25
 	}
-	down, up := bothWays(t)
+	bridges := twoBridges(t)
+	down, up := bothWays(t, bridges)
 	begin := time.Now()
-	mustRun(t, "start"+twoBridges)
+	mustRun(t, "start"+bridges)
 	takes := time.Since(begin)
 	isUp := true
 	counts := map[string]int{}
@@ -165,9 +173,9 @@ func TestKilled(t *testing.T) {
 			killed = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP}[rand.N(3)]
 		}
 		after := rand.N(takes)
-		status, out := interrupt(t, command+twoBridges, killed, after)
+		status, out := interrupt(t, command+bridges, killed, after)
 		title := fmt.Sprintf("round %d: %s, %v after %s: status %d, %s", round, command, killed, after, status, out)
-		isUp = settle(t, title, killed == unix.SIGKILL, command, counts, down, up)
+		isUp = settle(t, title, killed == unix.SIGKILL, command, bridges, counts, down, up)
 		if t.Failed() {
 			return
 		}
@@ -192,7 +200,7 @@ func interrupt(t *testing.T, line string, s unix.Signal, after time.Duration) (i
 }
 
 // settle makes the call that comes after, and compares.
-func settle(t *testing.T, title string, killed bool, command string, counts map[string]int, down, up network) (isUp bool) {
+func settle(t *testing.T, title string, killed bool, command, bridges string, counts map[string]int, down, up network) (isUp bool) {
 	t.Helper()
 	asked := map[string]network{"start": up, "stop": down}
 	next := []string{"start", "stop", "recover", "status"}[rand.N(4)]
@@ -202,7 +210,7 @@ func settle(t *testing.T, title string, killed bool, command string, counts map[
 	expect := []network{down, up}
 	switch next {
 	case "start", "stop":
-		mustRun(t, next+twoBridges)
+		mustRun(t, next+bridges)
 		expect = []network{asked[next]}
 	case "recover":
 		mustRun(t, next)
@@ -238,14 +246,15 @@ func TestConfirmSurvives(t *testing.T) {
 	if testing.Short() {
 		rounds = 6
 	}
-	down, up := bothWays(t)
+	bridges := twoBridges(t)
+	down, up := bothWays(t, bridges)
 	begin := time.Now()
-	mustRun(t, "start"+twoBridges+" confirm=600")
+	mustRun(t, "start"+bridges+" confirm=600")
 	takes := time.Since(begin)
 	mustRun(t, "confirm")
 	for round := range rounds {
 		// From up: the network must be back to that by itself.
-		cmd := program("stop" + twoBridges + " confirm=1")
+		cmd := program("stop" + bridges + " confirm=1")
 		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -288,7 +297,10 @@ func TestMixed(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, dom0)
 	nstest.Rest(t)
-	bridges := []string{" vifnum=0 netdev=eth0", " vifnum=1 netdev=eth1 antispoof=yes"}
+	shape := []string{"", " dom0=bridge"}
+	first := rand.N(2)
+	bridges := []string{" vifnum=0 netdev=eth0" + shape[first], " vifnum=1 netdev=eth1 antispoof=yes" + shape[1-first]}
+	t.Log(bridges)
 	mustRun(t, "start"+bridges[0]+" --next"+bridges[1]) // as in bothWays
 	mustRun(t, "stop")
 	var possible []network // by the set of bridges that are up

@@ -11,7 +11,7 @@ import (
 
 // Bridge is what the rules of one bridge need.
 type Bridge struct {
-	Name, NIC, Port string           // xenbr0, peth0, vif0.0: the names after start
+	Name, NIC, Port string           // xenbr0, peth0, vif0.0: the names after start; no Port if the bridge itself is dom0's interface
 	MAC             net.HardwareAddr // dom0's: frames for it go to Port whoever claims it; nil: not looked after
 	Addrs           []netip.Prefix   // dom0's addresses there, which nobody else may send with
 	Want            *bool            `json:"-"` // antispoof=yes or no; nil: not said, leave it as it is
@@ -20,6 +20,14 @@ type Bridge struct {
 	// routed: the bridge has IP addresses itself, so dom0 is meant to be
 	// reached by its MAC address, and to route what comes there.
 	routed bool
+}
+
+// own are the ports that are no guest's.
+func (b Bridge) own() []string {
+	if b.Port == "" {
+		return []string{b.NIC}
+	}
+	return []string{b.NIC, b.Port}
 }
 
 // Planner makes plans for one host.

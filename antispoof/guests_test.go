@@ -36,6 +36,7 @@ type box struct {
 type site struct {
 	*dom0
 	b             Bridge
+	bridgeMAC     net.HardwareAddr
 	gw, mallory   *box          // the attacker is a guest whose address is known to Xen
 	victim, loose *box          // and loose one with no ip= in its configuration
 	dom0box, nic  *box          // dom0's interface, and the card, where its VLANs branch off
@@ -54,8 +55,8 @@ var (
 	dom0Lease = ip("10.0.0.9") // what the network's DHCP server gave it since start
 )
 
-func newSite(t *testing.T, backend string) *site {
-	s := &site{dom0: newDom0(t, backend)}
+func newSite(t *testing.T, backend string, onBridge bool) *site {
+	s := &site{dom0: newDom0(t, backend), bridgeMAC: bridgeMAC}
 	home, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		t.Fatal(err)
@@ -64,23 +65,28 @@ func newSite(t *testing.T, backend string) *site {
 	s.home = int(home.Fd())
 	// An address that is being checked is not dom0's yet.
 	nstest.Script(t, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0")
-	s.b = s.bridge(0)
+	link := "eth0" // dom0's interface
+	if onBridge {
+		s.b = s.dom0Bridge(0)
+		link, s.bridgeMAC = s.b.Name, dom0MAC
+	} else {
+		s.b = s.bridge(0)
+	}
 	s.b.Addrs = []netip.Prefix{prefix("10.0.0.1/24"), prefix("fd00::1/64"), prefix("fe80::1/64")}
 	nstest.Script(t, `
 		sysctl -qw net.ipv4.ip_forward=1
 		for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done
 		sysctl -qw net.ipv6.conf.all.forwarding=1
-		echo 1 >/proc/sys/net/ipv6/conf/peth0/disable_ipv6
-		echo 1 >/proc/sys/net/ipv6/conf/vif0.0/disable_ipv6
-		ip addr add 10.0.0.1/24 dev eth0
-		ip addr add 10.0.0.9/24 dev eth0 valid_lft 3000 preferred_lft 3000
-		ip addr add fd00::1/64 dev eth0 nodad
+		for p in peth0 vif0.0; do [ ! -e /proc/sys/net/ipv6/conf/$p ] || echo 1 >/proc/sys/net/ipv6/conf/$p/disable_ipv6; done
+		ip addr add 10.0.0.1/24 dev `+link+`
+		ip addr add 10.0.0.9/24 dev `+link+` valid_lft 3000 preferred_lft 3000
+		ip addr add fd00::1/64 dev `+link+` nodad
 		ip link set lan0 down`)
 	s.gw = s.box("gw", "lan0", "00:16:3e:00:00:fe", 254)
 	s.mallory = s.guest("vif1.0", "00:16:3e:00:00:11", 11)
 	s.victim = s.guest("vif2.0", "00:16:3e:00:00:12", 12)
 	s.loose = s.guest("vif3.0", "00:16:3e:00:00:13", 13)
-	s.dom0box = &box{link: "eth0", mac: dom0MAC, v4: dom0IPv4}
+	s.dom0box = &box{link: link, mac: dom0MAC, v4: dom0IPv4}
 	s.nic = &box{link: "peth0", mac: dom0MAC, v4: dom0IPv4}
 	s.listenIn(s.dom0box)
 	s.listenIn(s.nic)

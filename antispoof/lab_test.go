@@ -66,6 +66,21 @@ func (d *dom0) bridge(n int) Bridge {
 	}
 }
 
+// dom0Bridge makes a bridge that is dom0's interface, with its NIC.
+func (d *dom0) dom0Bridge(n int) Bridge {
+	d.Helper()
+	b := Bridge{
+		Name: fmt.Sprintf("xenbr%d", n), NIC: fmt.Sprintf("peth%d", n), MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, byte(n)},
+		Addrs: []netip.Prefix{prefix(fmt.Sprintf("10.%d.0.1/24", n)), prefix(fmt.Sprintf("fd00:%d::1/64", n))},
+	}
+	nstest.Script(d, fmt.Sprintf(`
+		ip link add %[1]s address %[3]s type bridge
+		ip link add %[2]s address %[3]s type veth peer name lan%[4]d
+		ip link set %[2]s master %[1]s arp off multicast off
+		for p in %[1]s %[2]s lan%[4]d; do ip link set $p up; done`, b.Name, b.NIC, b.MAC, n))
+	return b
+}
+
 func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
 func yes(b Bridge) Bridge { w := true; b.Want = &w; return b }

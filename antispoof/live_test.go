@@ -64,7 +64,7 @@ func (f *flood) end() { close(f.stop); f.done.Wait() }
 // other is lost, whether a chain is filled anew, a bridge comes or goes.
 func TestLive(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
-		s := newSite(t, backend)
+		s := newSite(t, backend, false)
 		b := s.bridge(1)
 		nstest.Script(t, vifRules("-I", "vif1.0", s.mallory.v4)+vifRules("-I", "vif2.0", s.victim.v4))
 		s.start(yes(s.b))
@@ -119,7 +119,7 @@ func (s *site) pings(from, to *box) (end func() (count string, ok bool)) {
 // that may pass is lost.
 func TestOnOff(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
-		s := newSite(t, backend)
+		s := newSite(t, backend, false)
 		nstest.Script(t, vifRules("-I", "vif1.0", s.mallory.v4)+vifRules("-I", "vif2.0", s.victim.v4))
 		dom0 := &box{v4: dom0IPv4}
 		ends := map[string]func() (string, bool){

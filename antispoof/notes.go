@@ -37,7 +37,10 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
 	if tables := forwarding(); fresh && len(tables) > 0 {
 		add("nftables has rules of its own for what is forwarded, and what crosses the bridge passes them too from now on: %s", strings.Join(tables, ", "))
 	}
-	if b.routed {
+	switch {
+	case b.Port == "":
+		add("dom0 has its addresses on the bridge itself, so of what guests send to dom0 only dom0's own addresses are judged")
+	case b.routed:
 		add("it has IP addresses itself, so what guests send to dom0 by its MAC address is not judged")
 	}
 	if b.GuestsAllow {

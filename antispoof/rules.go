@@ -37,7 +37,10 @@ func from(port string) string {
 // was sent to the bridge's own MAC address, where dom0 has no business as long
 // as the bridge has no IP address, and comes to the last rule.
 func filterRules(f *family, b Bridge, s style) []string {
-	rules := []string{from(b.NIC), from(b.Port)}
+	var rules []string
+	for _, port := range b.own() {
+		rules = append(rules, from(port))
+	}
 	switch {
 	case b.GuestsAllow:
 		rules = append(rules, bridged+"-j ACCEPT")
@@ -75,12 +78,15 @@ func icmp6(typ string) string {
 // rawRules are the rules of the chain in raw, before connection tracking and
 // every rule that accepts a guest's packets. Bridged packets are not tracked:
 // the host's NAT must not see them twice, once on the bridge, where it would
-// turn them aside, and once on dom0's interface.
+// turn them aside, and once on dom0's interface. Where the bridge is that
+// interface they come but once, and what is for dom0 is tracked.
 func rawRules(f *family, b Bridge) []string {
-	rules := []string{
-		"-j CT --notrack",
-		"-m physdev --physdev-in " + b.NIC + " -j RETURN",
-		"-m physdev --physdev-in " + b.Port + " -j RETURN",
+	rules := []string{"-j CT --notrack"}
+	if b.Port == "" {
+		rules = []string{"-m addrtype ! --dst-type LOCAL -j CT --notrack"}
+	}
+	for _, port := range b.own() {
+		rules = append(rules, "-m physdev --physdev-in "+port+" -j RETURN")
 	}
 	for _, n := range networks(f, b.Addrs) {
 		rules = append(rules, "-s "+n.String()+" -m addrtype --src-type LOCAL -j DROP")
@@ -109,7 +115,7 @@ func networks(f *family, addrs []netip.Prefix) []netip.Prefix {
 // jumps are the rules that lead to the chain.
 func jumps(f *family, b Bridge, s style) []jump {
 	rule := "-i " + b.Name + " -j " + chainName(b.Name)
-	own := []string{b.NIC, b.Port}
+	own := b.own()
 	forward := afterGuests
 	if f == ipv4 && s == appended && !b.GuestsAllow {
 		forward = first
@@ -176,7 +182,7 @@ func closing(s *state, bridges []Bridge) *edit {
 	c.Gone = false
 	for _, b := range bridges {
 		c.Rules = append(c.Rules, "-i "+b.Name+" "+bridged+"-j RETURN")
-		e.Jumps[0].Own = append(e.Jumps[0].Own, b.NIC, b.Port)
+		e.Jumps[0].Own = append(e.Jumps[0].Own, b.own()...)
 	}
 	c.Rules = append(c.Rules, "-j ACCEPT")
 	return e

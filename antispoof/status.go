@@ -31,7 +31,7 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 	if rec == nil {
 		return Status{}, nil
 	}
-	b.GuestsAllow, b.routed = rec.Bridge.GuestsAllow, hasAddresses(b.Name)
+	b.GuestsAllow, b.routed = rec.Bridge.GuestsAllow, b.Port == "" || hasAddresses(b.Name)
 	st := Status{On: true, Guests: "rules", Backend: rec.Backend}
 	if b.GuestsAllow {
 		st.Guests = "all"
@@ -74,7 +74,7 @@ func (s *survey) wrong(b Bridge, rec *record) []string {
 	for _, w := range s.states[0].differences(closing(s.states[0], appendedTo(s.records))) {
 		all = append(all, s.states[0].program.name+": "+w)
 	}
-	if len(b.MAC) > 0 {
+	if b.pinned() {
 		if is, err := isSticky(b.Port, b.MAC.String()); err == nil && !is {
 			all = append(all, "frames for dom0 ("+b.MAC.String()+") go to whoever claims that address")
 		}

@@ -85,9 +85,13 @@ func isSticky(port, mac string) (bool, error) {
 	return false, nil
 }
 
+// pinned says whether frames for dom0 have an entry that can be claimed. That of
+// the bridge's own MAC address cannot.
+func (b Bridge) pinned() bool { return len(b.MAC) > 0 && b.Port != "" }
+
 // stickyStep switches it to on.
 func stickyStep(b Bridge, on bool) (plan.Step, error) {
-	if len(b.MAC) == 0 {
+	if !b.pinned() {
 		return plan.Step{}, nil
 	}
 	mac := b.MAC.String()

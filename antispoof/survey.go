@@ -145,7 +145,7 @@ func (s *survey) begin(b *Bridge) error {
 			return err
 		}
 	}
-	b.routed = hasAddresses(b.Name)
+	b.routed = b.Port == "" || hasAddresses(b.Name)
 	fresh := &record{Bridge: *b, Style: s.script.styleOf(forward), Backend: ipt.backend(), Calls: calls(b.Name, s.families())}
 	fresh.Bridge.Addrs = slices.Concat(networks(ipv4, b.Addrs), networks(ipv6, b.Addrs))
 	if rec != nil {

@@ -85,7 +85,7 @@ func guestPorts(b Bridge) []string {
 	}
 	var ports []string
 	for _, e := range entries {
-		if name := e.Name(); name != b.NIC && name != b.Port {
+		if name := e.Name(); !slices.Contains(b.own(), name) {
 			ports = append(ports, name)
 		}
 	}

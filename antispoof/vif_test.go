@@ -82,7 +82,7 @@ type xen struct{ *site }
 
 func newXen(t *testing.T, backend, scripts string) *xen {
 	t.Helper()
-	x := &xen{newSite(t, backend)}
+	x := &xen{newSite(t, backend, false)}
 	nstest.Script(t, `
 		cp -a `+scripts+`/. /run/scripts
 		mount -t tmpfs none /var/log

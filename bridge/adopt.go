@@ -6,6 +6,7 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
 
@@ -33,18 +34,25 @@ func (b *builder) adoptBridge(br *host.Link) plan.Step {
 	}
 }
 
-// found is a pair that was there before start, as it was.
+// found is what was there before start of dom0's side of the bridge, as it was:
+// a pair, or a bridge alone.
 type found struct {
-	Dev, Port                 *host.Link
-	DevSettings, PortSettings sysctl.Device
+	Dev          *host.Link
+	DevSettings  sysctl.Device
+	Port         *host.Link    `json:",omitempty"`
+	PortSettings sysctl.Device `json:",omitempty"`
+	Addrs6       []rtnl.Msg    `json:",omitempty"` // link-local ones of a bridge
 }
 
-// foundPair is the pair at that site, nil if start has to create one.
-func (b *builder) foundPair(s site) *found {
-	if s.dev == nil {
+// foundDom0 is what is found at that site, nil if start has to create it.
+func (b *builder) foundDom0(s site) *found {
+	switch {
+	case s.dev == nil:
 		return nil
+	case s.onBridge():
+		return &found{Dev: s.dev, DevSettings: b.h.Settings(s.VDev), Addrs6: b.h.State(s.dev.Index).Addrs6}
 	}
-	return &found{s.dev, s.port, b.h.Settings(s.VDev), b.h.Settings(s.VIF)}
+	return &found{Dev: s.dev, DevSettings: b.h.Settings(s.VDev), Port: s.port, PortSettings: b.h.Settings(s.VIF)}
 }
 
 // adoptPair is the step that makes a pair that is there already (Xen 3
@@ -81,7 +89,32 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 	return plan.Step{Title: "use " + name + " and " + portName + ", dom0's port", Do: do, Undo: undo}
 }
 
-// shape is all attributes of a link that adoptPair changes.
+// adoptDom0Bridge is the step that makes a bridge that is there already dom0's
+// interface. It goes on working for guests that are in it.
+func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Device, up bool) plan.Step {
+	br, name := f.Dev, b.names[f.Dev.Index]
+	flags := like.Flags & carried
+	if up {
+		flags |= unix.IFF_UP
+	}
+	do := append(b.ops(delAddrs(f.Addrs6)...), settingsOf(name, hushed(settings), f.DevSettings)...)
+	do = append(do, b.batch(
+		setLink(br.Index, attrBridge(false, br.Bridge.ForwardDelay, false)), // first, see adoptBridge
+		setLink(br.Index, append(b.shape(like, addrGenNone), attrBridge(false, 0, false))...),
+		setFlags(br.Index, flags, carried|unix.IFF_UP),
+	))
+	undo := b.ops(setFlags(br.Index, br.Flags, carried|unix.IFF_UP,
+		append(b.shape(br, br.AddrGen), attrBridge(br.Bridge.STP, br.Bridge.ForwardDelay, br.Bridge.Snooping))...))
+	undo = append(undo, settingsOf(name, f.DevSettings, settings)...)
+	var back []rtnl.Msg
+	for _, m := range f.Addrs6 {
+		back = append(back, quiet(m), final(m))
+	}
+	undo = append(undo, b.ops(back...)...)
+	return plan.Step{Title: "use the bridge " + name + " for dom0", Do: do, Undo: undo}
+}
+
+// shape is all attributes of a link that adopting one changes.
 func (b *builder) shape(l *host.Link, addrGen uint8) []*nl.RtAttr {
 	alias := nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(l.Alias))
 	return []*nl.RtAttr{

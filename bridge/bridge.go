@@ -111,7 +111,12 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err := p.remember(pl, w, rec, nil); err != nil {
 		return Outcome{}, err
 	}
-	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has %s by its port %s", w.Bridge, w.NetDev, w.PDev, w.NetDev, w.VIF)
+	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has ", w.Bridge, w.NetDev, w.PDev)
+	if w.onBridge() {
+		text += "the bridge itself"
+	} else {
+		text += w.NetDev + " by its port " + w.VIF
+	}
 	return Outcome{w, true, text + guestText(", guests' ports taken back: ", guests)}, nil
 }
 
@@ -120,10 +125,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 // interface is missing.
 func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	s := look(w, p.Host)
-	dev := s.nic
-	if s.up {
-		dev = s.dev
-	}
+	dev := s.carrier()
 	if dev == nil {
 		return nil, nil
 	}
@@ -209,8 +211,11 @@ func (s *site) standing(h *host.Host) error {
 	switch {
 	case s.dev == nil:
 		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
-			"cannot find %s, dom0's interface, though %s is there", s.NetDev, s.PDev)
-	case s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index:
+			"cannot find %s, dom0's interface, though %s is there", s.Dom0(), s.PDev)
+	case s.onBridge() && s.br.Kind != "bridge":
+		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+			"cannot take %s down: it is no bridge, though %s is there", s.Bridge, s.PDev)
+	case !s.onBridge() && (s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index):
 		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)
 	case s.nic.Master != 0 && (s.br == nil || s.nic.Master != s.br.Index):
 		return refuse("name the bridge= that start had", "cannot take %s down: %s is a port of %s", s.Bridge, s.PDev, h.Names().Of(s.nic.Master))

@@ -95,9 +95,12 @@ func (b *builder) remove(index int, kind string) []plan.Op {
 	return []plan.Op{&remove{Batch: *b.batch(delLink(index)), Name: b.names[index], What: kind, Conn: b.conn}}
 }
 
-// rename is the step that renames an interface.
+// rename is the step that renames an interface that is not called so yet.
 func (b *builder) rename(index int, to string) plan.Step {
 	from := b.names[index]
+	if from == to {
+		return plan.Step{}
+	}
 	do := b.ops(setLink(index, attrName(to)))
 	b.names[index] = to
 	return plan.Step{Title: "rename " + from + " to " + to, Do: do, Undo: b.ops(setLink(index, attrName(from)))}
@@ -107,7 +110,7 @@ func (b *builder) rename(index int, to string) plan.Step {
 // Its undoing puts right what the kernel does to the labels of IPv4 addresses;
 // spare is an interface that can hold them meanwhile.
 func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
-	if firstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
+	if b.names[s.Index] == to || firstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
 		return b.rename(s.Index, to)
 	}
 	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
@@ -157,7 +160,7 @@ const carried = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_PROMISC | unix.IF
 
 // pair is dom0's side of one bridge.
 type pair struct {
-	dev, port int // indexes of vethN and vif0.N
+	dev, port int // indexes of vethN and vif0.N; or the bridge's and 0, if it is dom0's interface
 }
 
 // makePair is the step that creates dom0's interface with its port in the
@@ -177,18 +180,38 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	do = append(do, b.noInet6(w.VIF)...)
 	do = append(do, settingsOf(w.VDev, hushed(settings), b.h.NewDevice())...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
-	if like.Inet6 {
-		on = append(on, setLink(p.dev, attrAddrGen(addrGenNone))) // a stable_secret has changed it
-	}
-	if up {
-		on = append(on, setFlags(p.dev, unix.IFF_UP, unix.IFF_UP))
-	}
-	do = append(do, b.batch(on...))
+	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
 	return p, plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
 		Undo:  b.remove(p.dev, "veth"),
 	}
+}
+
+// makeDom0Bridge is the step that creates a bridge that is dom0's interface:
+// like the NIC it will stand for, with its settings.
+func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.Device, up bool) (int, plan.Step) {
+	index := b.index(name)
+	// An MTU that nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust),
+	// and one that is set to what it is already it takes for not set.
+	do := b.ops(addLink(index, attrName(name), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU^1),
+		attrU32(unix.IFLA_TXQLEN, like.TxQLen), attrBridge(false, 0, false)))
+	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
+	do = append(do, settingsOf(name, hushed(settings), b.h.NewDevice())...)
+	do = append(do, b.ops(switchOn(index, like, up)...)...)
+	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge")}
+}
+
+// switchOn has IPv6 make no addresses on a new interface, and switches it on
+// if up.
+func switchOn(index int, like *host.Link, up bool) (msgs []rtnl.Msg) {
+	if like.Inet6 {
+		msgs = append(msgs, setLink(index, attrAddrGen(addrGenNone))) // a stable_secret has changed it
+	}
+	if up {
+		msgs = append(msgs, setFlags(index, unix.IFF_UP, unix.IFF_UP))
+	}
+	return msgs
 }
 
 // identity is what makes an interface another's equal besides size, address

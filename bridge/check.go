@@ -26,8 +26,9 @@ func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Conte
 		moved := map[int]int{} // a route may have legs on several of those that have moved
 		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
 			for _, w := range wants {
-				if was, is := p.Host.Name(w.NetDev), now.Name(w.NetDev); was != nil && is != nil {
-					moved[was.Index] = is.Index
+				was, is := look(w, p.Host), look(w, now)
+				if from, to := was.carrier(), is.carrier(); from != nil && to != nil {
+					moved[from.Index] = to.Index
 				}
 			}
 			return moved
@@ -39,7 +40,7 @@ func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Conte
 		was.SetRoutes(missing)
 		var errs []error
 		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), arrived(w, &was, now, moved))
+			errs = append(errs, stands(w, now, up), arrived(w, up, &was, now, moved))
 		}
 		return errors.Join(errs...)
 	}
@@ -69,20 +70,27 @@ func stands(w Want, h *host.Host, up bool) error {
 	return nil
 }
 
-// arrived checks that dom0's interface has what it had before. Of routes, the
-// hosts have those that are not the same now.
-func arrived(w Want, before, h *host.Host, moved map[int]int) error {
-	dev := h.Name(w.NetDev)
+// arrived checks that dom0's interface has what it had before start (up) or
+// stop. Of routes, the hosts have those that are not the same now.
+func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
+	then, now := look(w, before), look(w, h)
+	had, dev := then.carrier(), now.carrier()
 	if dev == nil {
 		return fmt.Errorf("%s is missing", w.NetDev)
 	}
-	had := before.Name(w.NetDev)
 	if had == nil {
 		return nil
 	}
-	was, have := before.State(had.Index), h.State(dev.Index)
+	from, to := w.NetDev, w.Dom0()
+	if !up {
+		from, to = to, from
+	}
+	was, have := relabeled(before.State(had.Index), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	if !dev.Up() {
 		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
+		if w.onBridge() {
+			was.Addrs6 = nil // see offAgain
+		}
 	}
 	names := h.Names()
 	var lost []string
@@ -95,7 +103,7 @@ func arrived(w Want, before, h *host.Host, moved map[int]int) error {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
 	}
 	if len(lost) > 0 {
-		return fmt.Errorf("%s lacks %s", w.NetDev, strings.Join(lost, "; "))
+		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ type generator struct {
 	peer         string // where the NIC's cable ends
 	lines        []string
 	four, six    []string // addresses of the NIC
-	carrier      bool     // the NIC has one
+	on           bool     // the NIC is not switched off
+	carrier      bool     // it has one
 	gate4, gate6 []string // gateways that can be reached, by the NIC or the other
 }
 
@@ -36,9 +37,10 @@ func (g *generator) add(format string, args ...any) {
 	g.lines = append(g.lines, fmt.Sprintf(format, args...))
 }
 
-// generate makes the commands of a host and the name of its NIC.
-func generate(seed, number uint64) (script []string, nic string) {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, number)), other: "eth9", peer: "lan0"}
+// generate makes the commands of a host and the name of its NIC; on says that
+// this is not switched off.
+func generate(seed, number uint64, on bool) (script []string, nic string) {
+	g := &generator{on: on, Rand: rand.New(rand.NewPCG(seed, number)), other: "eth9", peer: "lan0"}
 	g.nic = g.pick("eth0", "eth0", "eth1", "enp3s0", "eno1", "em1.2", "wan")
 	g.links()
 	g.addrs4()
@@ -81,7 +83,7 @@ func (g *generator) links() {
 		// Dom0's interface has a carrier and gets its link-local address.
 		g.add("ip link set %s addrgenmode none", g.nic)
 	}
-	if !g.sometimes(6) {
+	if off := g.sometimes(6); !off || g.on {
 		g.add("ip link set %s up", g.nic)
 	}
 }

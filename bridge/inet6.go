@@ -80,8 +80,12 @@ func (m *move) wake(index int) []plan.Op {
 
 // lacksLinkLocal says whether the NIC waits for a carrier to make its
 // link-local address. Dom0's interface has a carrier at once, so there the
-// address has to be made now.
+// address has to be made now; unless it is a bridge, which waits as the NIC
+// does if no guest gives it one.
 func (m *move) lacksLinkLocal() bool {
+	if m.s.onBridge() && (m.s.br == nil || !m.s.br.Running()) {
+		return false
+	}
 	if !m.s.nic.Up() || m.s.nic.Running() || m.s.nic.AddrGen == addrGenNone {
 		return false
 	}

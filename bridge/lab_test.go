@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -30,6 +31,28 @@ type network struct {
 func want(vifnum int, netdev string) bridge.Want {
 	n := strconv.Itoa(vifnum)
 	return bridge.Want{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
+}
+
+// shaped is the same network with dom0's interfaces beside the bridges, or with
+// bridges that are dom0's interfaces and are called as the NICs were.
+func (n network) shaped(onBridge bool) network {
+	if !onBridge {
+		return n
+	}
+	n.name += ", dom0=bridge"
+	n.wants = slices.Clone(n.wants)
+	for i, w := range n.wants {
+		n.wants[i] = bridge.Want{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev}
+	}
+	return n
+}
+
+// shapes are both shapes of each network.
+func shapes(networks ...network) (all []network) {
+	for _, n := range networks {
+		all = append(all, n.shaped(false), n.shaped(true))
+	}
+	return all
 }
 
 // lab is a network in a namespace of its own.

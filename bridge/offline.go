@@ -20,14 +20,19 @@ func (m *move) offline() []plan.Step {
 		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.enslaveDown(),
 		m.revive(vlans),
-		m.rename(dev, m.s.NetDev),
+		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
 	}
-	up := nic.Up()
+	up := nic.Up() || m.s.onBridge()
 	if up {
-		steps = append(steps, m.devUp(), m.awaitPort(true))
+		await := m.awaitBridge(nic)
+		if !await.Empty() {
+			await.Do = append(m.carrier(nic), await.Do...)
+		}
+		steps = append(steps, m.devUp(), m.awaitPort(true), await)
 	}
-	steps = append(steps, m.addState(m.state.On(dev), up, nic.Index), m.newRoutes(m.state, dev))
+	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
+	steps = append(steps, m.addState(target, up, nic.Index), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
 
@@ -49,8 +54,11 @@ func (m *move) down(vlans []host.State) plan.Step {
 }
 
 // carrier is the operation that waits for an interface to be as ready to send
-// as it is at the time of planning.
+// as it is at the time of planning; a bridge is that with its NIC.
 func (m *move) carrier(now *host.Link) []plan.Op {
+	if now.Index == m.bridge && m.now != nil && m.now.Running() {
+		return append(m.carrier(m.now), m.awaitBridge(m.now).Do...)
+	}
 	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
 		return nil
 	}
@@ -101,7 +109,7 @@ func (m *move) enslaveDown() plan.Step {
 		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
 	}
 	enslave := append([]rtnl.Msg{setFlags(nic.Index, unix.IFF_NOARP, carried, attrMaster(m.bridge))}, m.pin()...)
-	do = append(do, m.setMAC(portMAC)...)
+	do = append(do, m.setMAC(m.portMAC())...)
 	do = append(do, m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
 	undo := append(m.ops(setFlags(nic.Index, 0, unix.IFF_UP)), m.setMAC(nic.MAC)...)
 	undo = append(undo, m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...))
@@ -111,7 +119,7 @@ func (m *move) enslaveDown() plan.Step {
 
 func (m *move) devUp() plan.Step {
 	return plan.Step{
-		Title: "switch " + m.s.NetDev + " on",
+		Title: "switch " + m.s.Dom0() + " on",
 		Do:    m.ops(setFlags(m.pair.dev, unix.IFF_UP, unix.IFF_UP)),
 		Undo:  m.ops(setFlags(m.pair.dev, 0, unix.IFF_UP)),
 	}
@@ -163,7 +171,7 @@ func (m *move) offlineBack() []plan.Step {
 		// Undoing, the NIC goes down and up again.
 		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
 	}
-	m.state = there.On(nic.Index)
+	m.state = relabeled(there, m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	up := nic.Up()
 	steps = append(steps,
 		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),
@@ -178,7 +186,8 @@ func (m *move) offlineBack() []plan.Step {
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state, up, dev), m.newRoutes(there, nic.Index),
+	steps = append(steps, m.addState(m.state, up, dev), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
 		m.revive(vlans), m.inet6(nic.Index))
-	return append(steps, m.addState(there, nic.Up(), nic.Index).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
+		m.addState(there, nic.Up(), nic.Index).Reverse("take the addresses off "+m.s.VDev))
 }

@@ -240,11 +240,13 @@ func (a *await) ready() (bool, error) {
 }
 
 // carrier waits until a NIC that was switched on has agreed with the switch on
-// a speed, which takes seconds. Until then frames do not pass anyway, and what
+// a speed, which takes seconds; or until a bridge has the carrier of the NIC
+// that has become its port. Until then frames do not pass anyway, and what
 // is entered may be lost: when the kernel notes that there is no carrier, it
 // takes off the proxy entries (neigh_carrier_down).
 type carrier struct {
 	Index int
+	Port  int // of a bridge, where its carrier comes from; 0 for a NIC
 	Names rtnl.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
@@ -271,8 +273,17 @@ func (c *carrier) Do(bool) error {
 		if err != nil || !l.Up() || l.Running() && l.OperUp {
 			break // it is gone, or will have none, or has it
 		}
+		if c.Port != 0 && !c.feeds() {
+			break
+		}
 	}
 	return nil
+}
+
+// feeds says whether the port has a carrier that it can give its bridge.
+func (c *carrier) feeds() bool {
+	p, err := host.ReadLink(c.Conn, c.Port)
+	return err == nil && p.Running() && p.Master == c.Index
 }
 
 // arrive waits until the kernel accepts packets to IPv6 addresses on the

@@ -32,18 +32,19 @@ func TestRandomHosts(t *testing.T) {
 	t.Logf("-seed %d", from)
 	t.Run("host", func(t *testing.T) {
 		for i := range *hosts {
-			live := i%2 == 0
+			live, onBridge := i%2 == 0, i/2%2 == 1
+			script, nic := generate(from, uint64(i), onBridge) // else it may be refused
+			n := network{name: "random host", wants: []bridge.Want{want(0, nic)}}.shaped(onBridge)
 			t.Run(fmt.Sprintf("%d %s", i, renaming(live)), func(t *testing.T) {
 				t.Parallel()
-				script, nic := generate(from, uint64(i))
-				r := &randomHost{lab: emptyLab(t, network{name: "random host", wants: []bridge.Want{want(0, nic)}}, live)}
+				r := &randomHost{lab: emptyLab(t, n, live)}
 				accepted := r.build(script)
 				asked.Add(int64(len(script)))
 				made.Add(int64(len(accepted)))
 				nstest.Rest(t)
 				defer func() {
 					if t.Failed() {
-						t.Logf("host %d of -seed %d:\n%s", i, from, strings.Join(accepted, "\n"))
+						t.Logf("%s %d of -seed %d:\n%s", n.name, i, from, strings.Join(accepted, "\n"))
 					}
 				}()
 				r.upAndDown()

@@ -13,10 +13,11 @@ import (
 type Record struct {
 	Want   Want
 	NICMAC string // the NIC's own address
+	NICOff bool   `json:",omitempty"` // it was switched off
 
 	// What was there before start, as it was; nil for what start created.
 	FoundBridge *host.Link `json:",omitempty"`
-	FoundPair   *found     `json:",omitempty"`
+	FoundDom0   *found     `json:",omitempty"`
 }
 
 // Store keeps records and detached guests' ports below a directory.

@@ -23,11 +23,15 @@ type difference struct {
 // the first of those that cannot be mended is told: the rest follow from it.
 func (s *site) differences(h *host.Host) []difference {
 	switch {
+	case s.Otherwise && s.onBridge():
+		return broken("dom0 has the bridge itself, and dom0=veth asks for a port")
+	case s.Otherwise:
+		return broken("dom0 has %s by a port, and dom0=bridge asks for the bridge itself", s.NetDev)
 	case s.dev == nil:
-		return broken("dom0's interface %s is missing", s.NetDev)
-	case s.port == nil:
+		return broken("dom0's interface %s is missing", s.Dom0())
+	case !s.onBridge() && s.port == nil:
 		return broken("dom0's port %s is missing", s.VIF)
-	case s.dev.Kind == "veth" && s.dev.Lower != s.port.Index:
+	case s.dev.Kind == "veth" && s.port != nil && s.dev.Lower != s.port.Index:
 		return broken("%s and %s are no pair", s.NetDev, s.VIF)
 	case s.br == nil && s.nic.Master != 0:
 		return broken("%s is a port of %s", s.PDev, h.Names().Of(s.nic.Master))
@@ -38,6 +42,9 @@ func (s *site) differences(h *host.Host) []difference {
 	}
 	var ds []difference
 	for _, port := range []*host.Link{s.nic, s.port} {
+		if port == nil {
+			continue
+		}
 		if port.Master != 0 && port.Master != s.br.Index {
 			return broken("%s is a port of %s", port.Name, h.Names().Of(port.Master))
 		}
@@ -57,7 +64,10 @@ func (s *site) portDifferences(h *host.Host, l *host.Link) []difference {
 		ds = append(ds, difference{l.Name + " is not in " + s.Bridge,
 			[]rtnl.Msg{setLink(l.Index, attrMaster(s.br.Index))}, []rtnl.Msg{setLink(l.Index, attrMaster(0))}})
 	}
-	ds = append(ds, flagDifferences(l)...)
+	ds = append(ds, flagDifferences(l, isOn, noARP)...)
+	if s.onBridge() {
+		return ds // the NIC keeps its own address
+	}
 	if l == s.nic && sameMAC(l.MAC, s.dev.MAC) {
 		return append(ds, s.pinDifference(h)...)
 	}
@@ -76,7 +86,10 @@ func (s *site) pinDifference(h *host.Host) []difference {
 
 // bridgeDifferences looks at the bridge itself.
 func (s *site) bridgeDifferences() []difference {
-	ds := append(flagDifferences(s.br), macDifference(s.br)...)
+	ds := flagDifferences(s.br, isOn)
+	if !s.onBridge() {
+		ds = append(flagDifferences(s.br, isOn, noARP), macDifference(s.br)...)
+	}
 	b := s.br.Bridge
 	if b.STP || b.ForwardDelay != 0 {
 		ds = append(ds, difference{s.Bridge + " has STP or a forward delay",
@@ -89,16 +102,21 @@ func (s *site) bridgeDifferences() []difference {
 	return ds
 }
 
-// flagDifferences looks for what every part of the bridge has: up, no ARP.
-func flagDifferences(l *host.Link) []difference {
+// flag is a flag of an interface, how it should be, and what to say if it is not.
+type flag struct {
+	mask, want uint32
+	text       string
+}
+
+// Flags of the parts of a bridge.
+var (
+	isOn  = flag{unix.IFF_UP, unix.IFF_UP, " is switched off"}
+	noARP = flag{unix.IFF_NOARP, unix.IFF_NOARP, " answers ARP"}
+)
+
+func flagDifferences(l *host.Link, flags ...flag) []difference {
 	var ds []difference
-	for _, f := range []struct {
-		mask, want uint32
-		text       string
-	}{
-		{unix.IFF_UP, unix.IFF_UP, " is switched off"},
-		{unix.IFF_NOARP, unix.IFF_NOARP, " answers ARP"},
-	} {
+	for _, f := range flags {
 		if l.Flags&f.mask != f.want {
 			ds = append(ds, difference{l.Name + f.text,
 				[]rtnl.Msg{setFlags(l.Index, f.want, f.mask)}, []rtnl.Msg{setFlags(l.Index, l.Flags, f.mask)}})
@@ -128,11 +146,15 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
 	if len(ds) == 0 {
 		return Outcome{Want: s.Want, Text: s.Bridge + " is up already"}, nil
 	}
+	how := "in part"
+	if s.Otherwise {
+		how = "otherwise"
+	}
 	var texts []string
 	for _, d := range ds {
 		if len(d.do) == 0 {
 			return Outcome{}, refuse("xbr-script stop "+s.args()+" puts the NIC back, then start again",
-				"cannot start %s, which is up in part: %s", s.Bridge, d.text)
+				"cannot start %s, which is up %s: %s", s.Bridge, how, d.text)
 		}
 		texts = append(texts, d.text)
 		pl.Add(plan.Step{Title: "mend that " + d.text, Do: b.ops(d.do...), Undo: b.ops(d.undo...)})
@@ -146,7 +168,7 @@ func (p *Planner) nameTaken(s site) (bool, error) {
 	if s.nic.Name != s.PDev {
 		return true, nil
 	}
-	if s.dev == nil || s.port != nil {
+	if s.dev == nil || s.port != nil || s.onBridge() && s.dev.Kind == "bridge" {
 		return false, nil
 	}
 	rec, err := p.Store.Load(s.Bridge)

@@ -26,7 +26,7 @@ const (
 // at the first failure runs the commands, since a script of which some must
 // fail is none that an admin would trust.
 func TestDryRunScript(t *testing.T) {
-	for _, n := range []network{seed000, seed002, rich} {
+	for _, n := range shapes(seed000, seed002, rich) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
 			(&twins{t: t, network: n, build: func(l *lab) { nstest.Script(l.t, n.script) }}).compare()
@@ -35,9 +35,10 @@ func TestDryRunScript(t *testing.T) {
 	for i := range scriptHosts {
 		t.Run(fmt.Sprint("host ", i), func(t *testing.T) {
 			t.Parallel()
-			script, nic := generate(scriptSeed, uint64(i))
+			onBridge := i%2 == 1
+			script, nic := generate(scriptSeed, uint64(i), onBridge)
 			script = expressible(script)
-			n := network{name: "random host", wants: []bridge.Want{want(0, nic)}}
+			n := network{name: "random host", wants: []bridge.Want{want(0, nic)}}.shaped(onBridge)
 			(&twins{t: t, network: n, build: func(l *lab) {
 				accepted := (&randomHost{l}).build(script)
 				t.Cleanup(func() {

@@ -23,7 +23,7 @@ type shield struct {
 	On    bool
 	NIC   string // as it is called then
 	Index int
-	To    int // dom0's port
+	To    target
 	MAC   net.HardwareAddr
 
 	at *shieldAt // where the operations of one plan find each other
@@ -57,9 +57,12 @@ func (s *shield) Do(bool) error {
 }
 
 // raise takes the first of two ways that the kernel has; nil if it has none.
+// Nftables can only send out of an interface.
 func (s *shield) raise() io.Closer {
-	if f, err := newNftFwd(s.NIC, s.MAC, s.To); err == nil {
-		return f
+	if !s.To.Into {
+		if f, err := newNftFwd(s.NIC, s.MAC, s.To.Index); err == nil {
+			return f
+		}
 	}
 	if r, err := newRedirect(s.Index, s.MAC, s.To); err == nil {
 		return r
@@ -118,7 +121,21 @@ func (m *move) canShield() bool {
 
 func (m *move) shieldOp(on bool) plan.Op {
 	nic := m.s.nic.Index
-	return &shield{On: on, NIC: m.names[nic], Index: nic, To: m.pair.port, MAC: m.s.nic.MAC, at: &m.shieldAt}
+	return &shield{On: on, NIC: m.names[nic], Index: nic, To: m.target(), MAC: m.s.nic.MAC, at: &m.shieldAt}
+}
+
+// target is where dom0's frames have to go: out of the interface, whose other
+// end is dom0's, or as if they had come in there.
+type target struct {
+	Index int
+	Into  bool
+}
+
+func (m *move) target() target {
+	if m.s.onBridge() {
+		return target{m.bridge, true}
+	}
+	return target{m.pair.port, false}
 }
 
 // sources sets how dom0's interface looks at the source of packets, if it

@@ -1,14 +1,16 @@
 package bridge
 
 import (
-	"fmt"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/guest"
 	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
 )
 
 // site is what stands of one wanted bridge on the host. A missing part is
@@ -16,22 +18,41 @@ import (
 type site struct {
 	Want
 	nic  *host.Link // the NIC, under whichever of its two names
-	dev  *host.Link // dom0's own interface: ethN when up, vethN before
-	port *host.Link // its port vif0.N
+	dev  *host.Link // dom0's own interface: ethN when up, vethN before; or the bridge
+	port *host.Link // its port vif0.N, if it is not the bridge
 	br   *host.Link
-	up   bool // the NIC has its second name and dom0's interface the first
+	up   bool // the NIC has its second name
 }
 
 // look finds the parts of a wanted bridge.
 func look(w Want, h *host.Host) site {
-	s := site{Want: w, br: h.Name(w.Bridge), port: h.Name(w.VIF)}
-	if nic := h.Name(w.PDev); nic != nil {
-		s.up = true
-		s.nic, s.dev = nic, h.Name(w.NetDev)
-		return s
+	s := site{Want: w, nic: h.Name(w.PDev)}
+	dom0 := w.Dom0()
+	if s.up = s.nic != nil; !s.up {
+		s.nic, dom0 = h.Name(w.NetDev), w.VDev
 	}
-	s.nic, s.dev = h.Name(w.NetDev), h.Name(w.VDev)
+	s.dev = h.Name(dom0)
+	if w.onBridge() {
+		s.br = s.dev
+	} else {
+		s.br, s.port = h.Name(w.Bridge), h.Name(w.VIF)
+	}
 	return s
+}
+
+// Interfaces are the interface that has dom0's addresses and the NIC, which
+// may be the same one; nil if they are missing.
+func (w Want) Interfaces(h *host.Host) (dom0, nic *host.Link) {
+	s := look(w, h)
+	return s.carrier(), s.nic
+}
+
+// carrier is the interface that has dom0's addresses.
+func (s *site) carrier() *host.Link {
+	if s.up {
+		return s.dev
+	}
+	return s.nic
 }
 
 // guests are the ports of the bridge that are neither the NIC nor dom0's.
@@ -50,7 +71,11 @@ func (s *site) guests(h *host.Host) []*host.Link {
 
 // ready says why start cannot build on this host, nil if it can.
 func (s *site) ready(h *host.Host) error {
-	for _, check := range []func(*host.Host) error{s.checkNIC, s.checkAbove, s.checkNames, s.checkBridge} {
+	checks := []func(*host.Host) error{s.checkNIC, s.checkAbove, s.checkNames, s.checkBridge}
+	if s.onBridge() {
+		checks = append(checks, s.checkOn, s.checkFree, s.checkByName)
+	}
+	for _, check := range checks {
 		if err := check(h); err != nil {
 			return err
 		}
@@ -107,9 +132,12 @@ func (s *site) checkAbove(h *host.Host) error {
 
 // checkNames looks whether the names that start gives are free.
 func (s *site) checkNames(h *host.Host) error {
+	if s.onBridge() {
+		return s.checkName(s.VDev, s.dev)
+	}
 	for name, l := range map[string]*host.Link{s.VDev: s.dev, s.VIF: s.port, s.Bridge: s.br} {
-		if l != nil && l.Name != name {
-			return s.taken(name, l)
+		if err := s.checkName(name, l); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -135,6 +163,69 @@ func (s *site) checkNames(h *host.Host) error {
 	return nil
 }
 
+// checkName refuses an interface that has the name as an alternative one, or
+// is in the way of a bridge that shall have it for a moment.
+func (s *site) checkName(name string, l *host.Link) error {
+	if l == nil || l.Name == name && name != "b"+s.NetDev {
+		return nil
+	}
+	return s.taken(name, l)
+}
+
+// checkFree looks whether a bridge that is there can be dom0's interface: what
+// it has itself, stop could not tell from dom0's.
+func (s *site) checkFree(h *host.Host) error {
+	if s.br == nil {
+		return nil
+	}
+	st := h.State(s.br.Index)
+	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
+	if !bare(st) || len(rest(st.Routes, byKernel)) > 0 {
+		return refuse("give another bridge=, or take them off: ip addr flush dev "+s.Bridge,
+			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
+	}
+	return nil
+}
+
+// checkOn refuses a NIC that is switched off, if it has something to lose by
+// being on: a bridge has to be on, for the guests.
+func (s *site) checkOn(h *host.Host) error {
+	st := h.State(s.nic.Index)
+	if s.nic.Up() || bare(st) && len(st.Neighs) == 0 {
+		return nil
+	}
+	return refuse("switch it on first: ip link set dev "+s.NetDev+" up",
+		"cannot give the addresses of %s to %s: it is switched off, and the bridge will be on", s.NetDev, s.Bridge)
+}
+
+// bare says whether an interface has no addresses but those that it gets by
+// being on.
+func bare(s host.State) bool {
+	return len(s.Addrs4) == 0 && !slices.ContainsFunc(s.Addrs6, notLinkLocal)
+}
+
+// notLinkLocal says whether an IPv6 address is one that somebody gave.
+func notLinkLocal(m rtnl.Msg) bool { return m.Body[3] != unix.RT_SCOPE_LINK } // ifa_scope
+
+// checkByName looks for what would lose its way when dom0's interface is not
+// called as the NIC was.
+func (s *site) checkByName(h *host.Host) error {
+	if s.Dom0() == s.NetDev {
+		return nil
+	}
+	if h.HasRule(s.NetDev) {
+		return refuse("give bridge="+s.NetDev+", and dom0's interface keeps its name",
+			"cannot give the addresses of %s to %s: there is an ip rule for %s by its name", s.NetDev, s.Bridge, s.NetDev)
+	}
+	for _, m := range h.State(s.nic.Index).Addrs4 {
+		if label := labelOn(s.Bridge, m, s.NetDev); len(label) > nameMax {
+			return refuse("give bridge="+s.NetDev+", and dom0's interface keeps its name",
+				"cannot give the addresses of %s to %s: the label %s has more than %d bytes", s.NetDev, s.Bridge, label, nameMax)
+		}
+	}
+	return nil
+}
+
 // taken refuses because an interface has a name that start has to give.
 func (s *site) taken(name string, l *host.Link) error {
 	if l.Name != name {
@@ -142,7 +233,7 @@ func (s *site) taken(name string, l *host.Link) error {
 			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
 	}
 	hint := "use another vifnum=, or remove it: ip link del dev " + name
-	if name == s.PDev {
+	if name == s.PDev || name == s.VDev && s.onBridge() {
 		hint = "rename it: ip link set dev " + name + " name " + name + "-old"
 	}
 	return refuse(hint, "cannot use the name %s for %s: there is an interface %s already", name, s.Bridge, name)
@@ -169,9 +260,9 @@ func distinct(wants []Want) error {
 	for i, a := range wants {
 		for _, b := range wants[:i] {
 			for _, same := range []struct{ key, a, b string }{
-				{"bridge", a.Bridge, b.Bridge}, {"netdev", a.NetDev, b.NetDev}, {"vifnum", fmt.Sprint(a.VifNum), fmt.Sprint(b.VifNum)},
+				{"bridge", a.Bridge, b.Bridge}, {"netdev", a.NetDev, b.NetDev}, {"vifnum", a.number(), b.number()},
 			} {
-				if same.a == same.b {
+				if same.a == same.b && same.a != "" {
 					return refuse("give every bridge its own vifnum=, bridge= and netdev=",
 						"cannot tell %s and %s apart: both have %s=%s", b.Bridge, a.Bridge, same.key, same.a)
 				}
@@ -179,6 +270,14 @@ func distinct(wants []Want) error {
 		}
 	}
 	return nil
+}
+
+// number is the vifnum that names are made of, "" if none is.
+func (w Want) number() string {
+	if w.onBridge() {
+		return ""
+	}
+	return strconv.Itoa(w.VifNum)
 }
 
 // sameMAC compares hardware addresses.

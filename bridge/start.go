@@ -21,22 +21,28 @@ import (
 // What dom0 sends by the NIC until then still leaves by the NIC.
 func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	var p plan.Plan
-	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), FoundBridge: s.br, FoundPair: b.foundPair(s)}
-	state := b.h.State(s.nic.Index)
-	settings := b.h.Settings(s.NetDev)
-
-	bridge, step := b.bridgeStep(s)
-	p.Add(step)
+	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
+	m := move{builder: b, s: s, state: b.h.State(s.nic.Index), settings: b.h.Settings(s.NetDev)}
 	live := b.h.LiveRename
-	pair, step := b.pairStep(s, rec.FoundPair, settings, bridge, live && s.nic.Up())
-	p.Add(step, b.pinVLANs(s.nic))
-	m := move{builder: b, s: s, bridge: bridge, pair: pair, state: state, settings: settings}
+	if s.onBridge() {
+		var step plan.Step
+		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, s.nic, m.settings)
+		m.pair.dev = m.bridge
+		p.Add(step)
+	} else {
+		bridge, step := b.bridgeStep(s)
+		p.Add(step)
+		m.bridge = bridge
+		m.pair, step = b.pairStep(s, rec.FoundDom0, m.settings, bridge, live && s.nic.Up())
+		p.Add(step)
+	}
+	p.Add(b.pinVLANs(s.nic))
 	if live {
 		p.Add(m.live()...)
 	} else {
 		p.Add(m.offline()...)
 	}
-	b.guests = append(b.guests, b.attach(guests, bridge))
+	b.guests = append(b.guests, b.attach(guests, m.bridge))
 	return p.Steps, rec
 }
 
@@ -46,6 +52,17 @@ func (b *builder) pairStep(s site, f *found, settings sysctl.Device, bridge int,
 		return b.makePair(s.Want, s.nic, settings, bridge, up)
 	}
 	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, s.nic, settings, bridge, up)
+}
+
+// dom0BridgeStep is the step that provides a bridge which is dom0's interface,
+// like the NIC that it will stand for.
+func (b *builder) dom0BridgeStep(s site, f *found, like *host.Link, settings sysctl.Device) (int, plan.Step) {
+	// Where only what is off can be renamed, it is switched on when it has its name.
+	up := b.h.LiveRename || s.VDev == s.Bridge
+	if f == nil {
+		return b.makeDom0Bridge(s.VDev, like, settings, up)
+	}
+	return f.Dev.Index, b.adoptDom0Bridge(f, like, settings, up)
 }
 
 // move is one NIC's change from dom0's interface to a port of the bridge.
@@ -63,27 +80,29 @@ type move struct {
 // live is the move on a kernel that renames interfaces that are up.
 func (m *move) live() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
-	target := m.state.On(dev)
 	steps := []plan.Step{m.awaitPort(nic.Up())}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
-		m.rename(dev, m.s.NetDev),
-		m.moveAltNames(nic.Index, dev, nic.AltNames),
+		m.rename(dev, m.s.Dom0()),
+		m.moveAltNames(nic.Index, dev, nic.AltNames))
+	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
+	return append(steps,
 		m.addState(target, nic.Up(), nic.Index),
 		m.hushNIC(),
 		m.shield(),
 		m.enslave(),
 		m.unshield(),
-		m.moveRoutes(m.state, dev),
+		m.awaitBridge(nic),
+		m.addNeighs(target),
+		m.moveRoutes(m.state, dev, nic.Up() || m.s.onBridge()),
 		m.strictAgain(),
 		m.inet6(dev),
 		m.strip())
-	return steps
 }
 
 // awaitPort waits until frames can pass, if they can at all.
 func (m *move) awaitPort(up bool) plan.Step {
-	if !up {
+	if !up || m.s.onBridge() {
 		return plan.Step{}
 	}
 	return plan.Step{
@@ -92,9 +111,23 @@ func (m *move) awaitPort(up bool) plan.Step {
 	}
 }
 
+// awaitBridge waits until a bridge that is dom0's interface has the carrier of
+// the NIC, now a port: before that, what dom0 sends by it is lost, and the
+// kernel takes off neighbours when it notes that there is none.
+func (m *move) awaitBridge(nic *host.Link) plan.Step {
+	if !m.s.onBridge() || m.bridge == 0 || !nic.Running() {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "wait for " + m.s.Bridge + " to have a carrier",
+		Do:    []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.batch().Names, Conn: m.conn}},
+	}
+}
+
 // enslave makes the NIC a port. Frames to its own address would now go up to
 // the bridge (br_handle_frame_finish: a local entry), so in the same breath
-// that entry is made to point to dom0's port.
+// that entry is made to point to dom0's port; unless the bridge is dom0's
+// interface, which has that address itself.
 func (m *move) enslave() plan.Step {
 	nic := m.s.nic
 	if m.bridge == 0 {
@@ -109,14 +142,14 @@ func (m *move) enslave() plan.Step {
 
 // pin sends frames to dom0's address to dom0's port, and unpin no longer.
 func (m *move) pin() []rtnl.Msg {
-	if m.bridge == 0 {
+	if m.bridge == 0 || m.pair.port == 0 {
 		return nil
 	}
 	return []rtnl.Msg{fdb(unix.RTM_NEWNEIGH, replaceFlags, m.pair.port, m.s.nic.MAC)}
 }
 
 func (m *move) unpin() []rtnl.Msg {
-	if m.bridge == 0 {
+	if m.bridge == 0 || m.pair.port == 0 {
 		return nil
 	}
 	return []rtnl.Msg{fdb(unix.RTM_DELNEIGH, 0, m.pair.port, m.s.nic.MAC)}
@@ -129,7 +162,7 @@ func (m *move) strip() plan.Step {
 	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(m.state)...)...)
 	do = append(do, m.noInet6(m.names[nic.Index])...)
 	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
-	do = append(do, m.setMAC(portMAC)...)
+	do = append(do, m.setMAC(m.portMAC())...)
 
 	// The address must be back before ARP may answer with it. As the MAC
 	// address of a port it is local to the bridge again: see enslave.
@@ -141,11 +174,24 @@ func (m *move) strip() plan.Step {
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
 }
 
+// portMAC is the NIC's MAC address as a port. Beside dom0's interface it has
+// one that nobody sends to; a bridge that is dom0's interface has the same one
+// as the NIC, and of the two it does not matter which has it.
+func (m *move) portMAC() net.HardwareAddr {
+	switch {
+	case m.now != nil:
+		return m.now.MAC
+	case m.s.onBridge():
+		return m.s.nic.MAC
+	}
+	return portMAC
+}
+
 // setMAC is the operation that changes the NIC's MAC address, and what must
-// follow it at once. On the way back a NIC may still have its own.
+// follow it at once, if it is another one as a port. It may be its own.
 func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) []plan.Op {
 	index := m.s.nic.Index
-	if m.now != nil && sameMAC(m.now.MAC, m.s.nic.MAC) {
+	if sameMAC(m.portMAC(), m.s.nic.MAC) {
 		return m.ops(then...)
 	}
 	msgs := append([]rtnl.Msg{setLink(index, attrMAC(mac))}, then...)

@@ -1,6 +1,10 @@
 package bridge
 
 import (
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
@@ -15,15 +19,46 @@ const (
 	appendFlags  = unix.NLM_F_CREATE | unix.NLM_F_APPEND
 )
 
-// addState is the step that puts addresses and neighbours on an interface
-// beside those that the other has; up says whether it is switched on. Nothing
-// is routed over it yet. Undoing, what else has come to it goes to the other.
+// addState is the step that puts addresses on an interface beside those that
+// the other has; up says whether it is switched on. Nothing is routed over it
+// yet. Undoing, what else has come to it goes to the other.
 func (b *builder) addState(s host.State, up bool, other int) plan.Step {
+	s.Neighs = nil
 	return plan.Step{
-		Title: "give " + b.names[s.Index] + " the addresses and neighbours",
+		Title: "give " + b.names[s.Index] + " the addresses",
 		Do:    append(b.ops(addStateMsgs(s)...), b.arrived(s, up)...),
 		Undo:  append([]plan.Op{b.gather(s, other)}, b.ops(delStateMsgs(s)...)...),
 	}
+}
+
+// addNeighs is the step that puts the neighbours on an interface.
+func (b *builder) addNeighs(s host.State) plan.Step {
+	only := host.State{Index: s.Index, Neighs: s.Neighs}
+	return plan.Step{
+		Title: "give " + b.names[s.Index] + " the neighbours",
+		Do:    b.ops(addStateMsgs(only)...),
+		Undo:  b.ops(delStateMsgs(only)...),
+	}
+}
+
+// relabeled is a state whose IPv4 addresses have the labels that they shall
+// have on an interface of another name, in one form.
+func relabeled(s host.State, from, to string) host.State {
+	s.Addrs4 = slices.Clone(s.Addrs4)
+	for i, m := range s.Addrs4 {
+		s.Addrs4[i] = m.With(unix.IFA_LABEL, nl.ZeroTerminated(labelOn(to, m, from)))
+	}
+	return s
+}
+
+// labelOn is the label of an address when its interface is called to instead
+// of from: as a rule it begins with that name.
+func labelOn(to string, m rtnl.Msg, from string) string {
+	label := rtnl.String(m.Get(unix.IFA_LABEL))
+	if rest, ok := strings.CutPrefix(label, from); ok && (rest == "" || rest[0] == ':') {
+		return to + rest
+	}
+	return label
 }
 
 // arrived is the operation that waits for the state's IPv6 addresses.
@@ -95,11 +130,10 @@ func addrFlags(m rtnl.Msg) uint32 {
 }
 
 // moveRoutes is the step that switches every route and nexthop from one
-// interface to the other; s is the state as it stands on the first.
-func (b *builder) moveRoutes(s host.State, to int) plan.Step {
+// interface to the other, which is up; s is the state as it stands on the first.
+func (b *builder) moveRoutes(s host.State, to int, up bool) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + b.names[from] + " to " + b.names[to]
-	up := b.h.Index(from).Up()
 	do, undo := routeMsgs(b.h, s, to, up)
 	b.moved(from, to)
 	return plan.Step{Title: title, Do: b.wireOps(do), Undo: b.wireOps(undo)}

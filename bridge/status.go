@@ -35,6 +35,7 @@ type Status struct {
 	MAC         string   `json:"mac,omitempty"`
 	VifNum      int      `json:"vifnum"`
 	NetDev      string   `json:"netdev"`
+	Dom0Is      string   `json:"dom0_is"`        // what dom0's interface is or would be: "veth" or "bridge", as dom0= has it
 	NIC         *Port    `json:"nic,omitempty"`  // the physical interface
 	Dom0        *Port    `json:"dom0,omitempty"` // dom0's interface
 	Dom0Port    *Port    `json:"dom0_port,omitempty"`
@@ -50,6 +51,9 @@ type Status struct {
 func (p *Planner) Status(w Want) (Status, error) {
 	s := look(w, p.Host)
 	st := Status{Bridge: w.Bridge, State: Down, VifNum: w.VifNum, NetDev: w.NetDev, Why: w.Why, Guests: []Port{}, Addresses: []string{}, Defaults: []string{}}
+	if st.Dom0Is = "veth"; w.onBridge() {
+		st.Dom0Is = "bridge"
+	}
 	detached, err := p.Store.guests(w.Bridge)
 	if err != nil {
 		return st, err

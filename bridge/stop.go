@@ -29,25 +29,39 @@ func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 		b.guests = append(b.guests, b.attach(guests, m.bridge).Reverse("detach the guests' ports from "+s.Bridge))
 	}
 	p.Add(m.removePair(rec), m.removeBridge(rec))
+	if rec.NICOff && s.onBridge() && bare(m.state) {
+		p.Add(m.offAgain())
+	}
 	return p.Steps
+}
+
+// offAgain is the step that switches the NIC off as it was found: for a bridge
+// that is dom0's interface start had to leave that on.
+func (m *move) offAgain() plan.Step {
+	m.catchUp()
+	step := m.down(nil)
+	step.Title = "switch " + m.s.NetDev + " off, as it was found"
+	step.Do = step.Do[len(step.Do)-1:] // but for unchanged: what is there goes
+	return step
 }
 
 // backMove describes the move as start would make it from the host that stop
 // shall leave: there the NIC has all that dom0's interface has now.
 func (b *builder) backMove(s site, rec *Record) *move {
-	nic := *s.dev
-	nic.Index = s.nic.Index
-	if mac, err := net.ParseMAC(rec.NICMAC); err == nil {
+	nic, now := *s.dev, s.nic
+	nic.Index = now.Index
+	if s.onBridge() && !sameMAC(now.MAC, portMAC) {
+		nic.MAC = now.MAC // it has kept it
+	} else if mac, err := net.ParseMAC(rec.NICMAC); err == nil {
 		nic.MAC = mac
 	}
-	now := s.nic
 	s.nic = &nic
 	m := &move{
 		builder:  b,
 		s:        s,
 		pair:     pair{dev: s.dev.Index},
 		state:    b.h.State(s.dev.Index),
-		settings: b.h.Settings(s.NetDev),
+		settings: b.h.Settings(s.Dom0()),
 		now:      now,
 	}
 	m.bridge = now.Master // 0 if someone took the bridge away
@@ -68,10 +82,12 @@ func (m *move) liveBack() []plan.Step {
 		m.resettle(),
 		m.inet6(dev).Reverse("hush IPv6 on " + m.s.VDev),
 	}
-	m.state = there.On(nic.Index)
+	m.state = relabeled(there, m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	steps = append(steps, m.shield(), m.strip().Reverse("give "+m.s.NetDev+" its address and what dom0 has"))
-	routes := m.moveRoutes(there, nic.Index)
+	routes := m.moveRoutes(there, nic.Index, nic.Up())
 	steps = append(steps, routes,
+		m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
+		m.awaitBridge(m.now).Reverse("leave "+m.s.Bridge+" without a carrier"),
 		m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge),
 		m.unshield(), m.strictAgain(),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
@@ -130,8 +146,15 @@ func (m *move) resettle() plan.Step {
 func (m *move) removePair(rec *Record) plan.Step {
 	dev := *m.s.dev
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
-	if rec.FoundPair != nil {
-		return m.adoptPair(rec.FoundPair, &dev, m.settings, m.bridge, up).
+	if m.s.onBridge() {
+		if rec.FoundDom0 != nil {
+			return m.adoptDom0Bridge(rec.FoundDom0, &dev, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
+		}
+		_, step := m.makeDom0Bridge(m.s.VDev, &dev, m.settings, up)
+		return step.Reverse("delete the bridge " + m.s.VDev)
+	}
+	if rec.FoundDom0 != nil {
+		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, up).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
 	_, step := m.makePair(m.s.Want, &dev, m.settings, m.bridge, up)
@@ -140,7 +163,7 @@ func (m *move) removePair(rec *Record) plan.Step {
 
 // removeBridge deletes the bridge, or leaves one that start found as it was.
 func (m *move) removeBridge(rec *Record) plan.Step {
-	if m.s.br == nil {
+	if m.s.br == nil || m.s.onBridge() {
 		return plan.Step{}
 	}
 	if rec.FoundBridge != nil {

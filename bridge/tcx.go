@@ -39,12 +39,17 @@ const (
 	vlanOff = 20 // of vlan_present in struct __sk_buff
 	sendOut = 23 // BPF_FUNC_redirect
 	goOn    = -1 // TCX_NEXT
+	ingress = 1  // BPF_F_INGRESS
 )
 
-// program sends untagged IPv4, IPv6 and ARP frames to that address out of the
-// interface with that index. Frames of a VLAN stay: its interface is on the
+// program sends untagged IPv4, IPv6 and ARP frames to that address to the
+// target. Frames of a VLAN stay: its interface is on the
 // NIC.
-func program(mac net.HardwareAddr, to int) []insn {
+func program(mac net.HardwareAddr, to target) []insn {
+	flags := int32(0) // its egress
+	if to.Into {
+		flags = ingress
+	}
 	high, low := int32(binary.BigEndian.Uint32(mac)), int32(binary.BigEndian.Uint16(mac[4:])) //nolint:gosec // bits
 	return []insn{
 		{movReg, 0x16, 0, 0}, // r6 = the frame, where the next ones look for it
@@ -59,8 +64,8 @@ func program(mac net.HardwareAddr, to int) []insn {
 		{jeq32, 0, 2, unix.ETH_P_IPV6},
 		{jeq32, 0, 1, unix.ETH_P_ARP},
 		{jump, 0, 4, 0},
-		{movImm, 1, 0, int32(to)},
-		{movImm, 2, 0, 0}, // its egress
+		{movImm, 1, 0, int32(to.Index)},
+		{movImm, 2, 0, flags},
 		{call, 0, 0, sendOut},
 		{leave, 0, 0, 0},
 		{movImm, 0, 0, goOn},
@@ -69,7 +74,7 @@ func program(mac net.HardwareAddr, to int) []insn {
 }
 
 // newRedirect attaches the program to the interface with the index from.
-func newRedirect(from int, mac net.HardwareAddr, to int) (*redirect, error) {
+func newRedirect(from int, mac net.HardwareAddr, to target) (*redirect, error) {
 	insns, license := program(mac, to), []byte("GPL\x00")
 	var pin runtime.Pinner
 	defer pin.Unpin()

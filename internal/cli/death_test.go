@@ -33,7 +33,7 @@ const quiet = `
 	ip -6 route add default via 2001:db8::1`
 
 // wholeCall is what the seed's wrapper asks for: bridges, rules and forwarding.
-const wholeCall = " vifnum=0 netdev=eth0 antispoof=yes --next vifnum=1 netdev=eth1 antispoof=yes ip_forward=1 check=no"
+const wholeCall = " vifnum=0 netdev=eth0 antispoof=yes --next dom0=bridge netdev=eth1 antispoof=yes ip_forward=1 check=no"
 
 // TestNextCall has calls die at each step, before and after it took effect,
 // and then makes the next call: start, stop, status and recover in turn. It

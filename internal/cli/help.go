@@ -8,7 +8,8 @@ network, and takes it out again. It takes the place of Xen's network-bridge.
 
 Commands, anywhere among the arguments:
   start    make ethN a port (pethN) of the bridge; dom0 keeps ethN by a port
-           of its own (vif0.N), with every address, route and setting
+           of its own (vif0.N), with every address, route and setting; or
+           the bridge becomes ethN (dom0=bridge)
   stop     the reverse; without keys: every bridge that was started
   status   show each bridge and what is wrong; exit status 0 as asked,
            3 not up, 4 up but not as asked
@@ -20,6 +21,9 @@ Keys of one bridge (--next begins another one):
                    digits that end the default route's device, else 0
   bridge=NAME      the bridge, by default xenbrN; null: do nothing
   netdev=NAME      the card, by default ethN or the default route's device
+  dom0=veth|bridge dom0 has a port of its own, or the bridge itself has dom0's
+                   addresses, as with Xen 3.2 and later; that also if bridge=
+                   equals netdev=, and it is then bridge='s default
   antispoof=yes|no guests may send only with their own addresses, not dom0's
   guests=rules|allow
                    with antispoof=yes: cut off guests for which Xen makes no

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/reach"
@@ -38,6 +39,7 @@ type watch struct {
 // not ARP.
 type watched struct {
 	name  string // for messages
+	then  string // what the interface is called after the change
 	ping  bool   // asked by echo though they are on the link
 	nic   int    // the index of the NIC whose link must be up first; 0 if that is not known
 	hosts []reach.Host
@@ -54,11 +56,16 @@ func (c *call) watch(ctx context.Context) *watch {
 	}
 	near := c.near()
 	ask(ctx, near)
+	for _, l := range near {
+		for i := range l.hosts {
+			l.hosts[i].Link = l.then
+		}
+	}
 	var far []watched
 	for _, l := range near {
 		if len(l.hosts) > 0 {
 			// Only who is there: the kernel would look for the others.
-			far = append(far, watched{l.name, true, l.nic, echoes(l.hosts)})
+			far = append(far, watched{name: l.name, ping: true, nic: l.nic, hosts: echoes(l.hosts)})
 		}
 	}
 	if a := c.req.Check; a.IsValid() {
@@ -93,16 +100,16 @@ func ask(ctx context.Context, links []watched) {
 func (c *call) near() []watched {
 	var all []watched
 	for _, want := range c.wants {
-		dev := c.host.Name(want.NetDev)
+		dev, nic := want.Interfaces(c.host)
 		if dev == nil || !dev.Running() {
 			continue
 		}
-		nic := dev
-		if p := c.host.Name(want.PDev); p != nil {
-			nic = p
+		then := want.NetDev
+		if c.req.Command == config.Start {
+			then = want.Dom0()
 		}
 		if peers := reach.Peers(c.host, dev); len(peers) > 0 {
-			all = append(all, watched{want.NetDev, false, nic.Index, peers})
+			all = append(all, watched{name: dev.Name, then: then, nic: nic.Index, hosts: peers})
 		}
 	}
 	return all

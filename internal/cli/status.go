@@ -153,8 +153,11 @@ func printBridge(w io.Writer, st entry) {
 	}
 	printPort(w, "  NIC", st.NIC, "")
 	by := ""
-	if st.Dom0Port != nil {
+	switch {
+	case st.Dom0Port != nil:
 		by = "by " + st.Dom0Port.Name
+	case st.Dom0Is == "bridge":
+		by = "the bridge itself"
 	}
 	printPort(w, "  dom0", st.Dom0, by)
 	wrap(w, "", st.Addresses, ", ")

@@ -31,6 +31,9 @@ type Bridge struct {
 	// GuestsAllow is guests=allow: with antispoof=yes, guests for which the
 	// toolstack makes no rules are not cut off.
 	GuestsAllow bool
+	// OnBridge is dom0=: whether dom0's addresses are on the bridge itself
+	// (bridge), or on an interface with a port in it (veth).
+	OnBridge *bool
 }
 
 // nullBridge is the value of bridge= that asks for nothing.

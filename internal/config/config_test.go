@@ -100,6 +100,8 @@ func TestParse(t *testing.T) {
 				{Bridge: "xenbr0", NetDev: "eth0"}, {VifNum: new(1), Bridge: "xenbr1", NetDev: "dummy0"}}}},
 		{"parts that agree", "start bridge=a ip_forward=1 --next bridge=b ip_forward=0 ip_forward=1", nil,
 			Request{Command: Start, Given: true, IPForward: yes(), Bridges: []Bridge{{Bridge: "a"}, {Bridge: "b"}}}},
+		{"dom0 on bridges of either kind", "start bridge=eth0 netdev=eth0 --next netdev=eth1 dom0=bridge --next bridge=b dom0=veth", nil,
+			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "eth0", NetDev: "eth0"}, {NetDev: "eth1", OnBridge: yes()}, {Bridge: "b", OnBridge: no()}}}},
 		{"parts may share antispoof", "start bridge=a antispoof=yes --next bridge=b antispoof=yes", nil,
 			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "a", AntiSpoof: yes()}, {Bridge: "b", AntiSpoof: yes()}}}},
 
@@ -174,11 +176,11 @@ func TestWrappers(t *testing.T) {
 		line string
 		want Bridge
 	}{
-		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", yes(), false}},
-		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", yes(), false}},
-		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", nil, false}},
-		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", nil, false}},
-		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", nil, false}},
+		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", yes(), false, nil}},
+		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", yes(), false, nil}},
+		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", nil, false, nil}},
+		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", nil, false, nil}},
+		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", nil, false, nil}},
 	}
 	unread := files{defaultFile: "bridge=other"}
 	for _, command := range []Command{Start, Stop, Status} {

@@ -72,7 +72,8 @@ func checkRequest(t *testing.T, req *Request) {
 		checkBridge(t, b, seen)
 	}
 	for _, b := range req.Bridges {
-		if !b.Null() && b.NetDev != "" && seen["bridge="+b.NetDev] {
+		own := b.Bridge == b.NetDev && (b.OnBridge == nil || *b.OnBridge)
+		if !b.Null() && b.NetDev != "" && seen["bridge="+b.NetDev] && !own {
 			t.Errorf("%q is both bridge and netdev", b.NetDev)
 		}
 	}

@@ -126,36 +126,43 @@ func checkBridges(bridges []*group) error {
 		if !k.unique {
 			continue
 		}
-		if a, b := sharing(bridges, k.name, k.name); b != nil {
+		if a, b := sharing(bridges, k.name); b != nil {
 			return refused(
 				fmt.Sprintf("cannot use %s=%s for two bridges%s", k.name, a.values[k.name], places(a, b)),
 				"each bridge needs a "+k.name+"= of its own")
 		}
 	}
-	if a, b := sharing(bridges, "bridge", "netdev"); b != nil {
-		return refused(
-			fmt.Sprintf("cannot use %s both as bridge and as netdev%s", a.values["bridge"], places(a, b)),
-			"give the bridge a name that no interface has, such as bridge=xenbr0")
+	for _, b := range bridges {
+		// The bridge may take its own NIC's name, if it takes its place.
+		others := slices.DeleteFunc(slices.Clone(bridges), func(o *group) bool { return o == b && b.values["dom0"] != dom0Veth })
+		if a := naming(others, "bridge", b.values["netdev"]); a != nil {
+			hint := "give the bridge a name that no interface has, such as bridge=xenbr0"
+			if a == b {
+				hint += "; or leave dom0=veth out, and the bridge itself has dom0's addresses"
+			}
+			return refused(fmt.Sprintf("cannot use %s both as bridge and as netdev%s", a.values["bridge"], places(a, b)), hint)
+		}
 	}
 	return nil
 }
 
-// sharing finds two groups of which the first has, as its key one, the value
-// that the second has as its key two. If the keys are two, the group may be
-// one and the same.
-func sharing(groups []*group, one, two string) (a, b *group) {
+// sharing finds two groups with the same value of a key.
+func sharing(groups []*group, name string) (a, b *group) {
 	for i, a := range groups {
-		others := groups
-		if one == two {
-			others = groups[i+1:]
-		}
-		for _, b := range others {
-			if v := a.values[one]; v != "" && v == b.values[two] {
-				return a, b
-			}
+		if b := naming(groups[i+1:], name, a.values[name]); b != nil {
+			return a, b
 		}
 	}
 	return nil, nil
+}
+
+// naming finds a group that has that value, if it is one, of a key.
+func naming(groups []*group, name, value string) *group {
+	i := slices.IndexFunc(groups, func(g *group) bool { return value != "" && g.values[name] == value })
+	if i < 0 {
+		return nil
+	}
+	return groups[i]
 }
 
 // places says for the end of a sentence where the two groups stand.

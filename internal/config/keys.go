@@ -40,6 +40,7 @@ var keys = []key{
 	{"vifnum", perBridge, true, "vifnum is a number from 0 to 4095, such as vifnum=1", setVifNum},
 	{"bridge", perBridge, true, "bridge is the name of a bridge, such as bridge=xenbr0, or null", setBridge},
 	{"netdev", perBridge, true, "netdev is the name of an interface, such as netdev=eth0", setNetDev},
+	{"dom0", perBridge, false, "dom0 is veth (an interface of its own) or bridge (the bridge itself)", setDom0},
 	{"antispoof", perBridge, false, "antispoof is yes or no", setAntiSpoof},
 	{"guests", perBridge, false, "guests is rules (the default) or allow", setGuests},
 	{"ip_forward", hostWide, false, "ip_forward is 0 or 1", setIPForward},
@@ -99,6 +100,15 @@ func setNetDev(s setting, value string) *fault {
 	s.bridge.NetDev = value
 	return checkName(value)
 }
+
+func setDom0(s setting, value string) *fault {
+	onBridge, err := either(value, dom0Veth, "bridge")
+	s.bridge.OnBridge = &onBridge
+	return err
+}
+
+// dom0Veth is the value of dom0= that gives dom0 an interface beside the bridge.
+const dom0Veth = "veth"
 
 func setAntiSpoof(s setting, value string) *fault {
 	yes, err := either(value, "no", "yes")

@@ -40,6 +40,8 @@ type Host struct {
 	// Pinned says whether frames to a MAC address are sent to that bridge
 	// port by a static entry of the forwarding table.
 	Pinned func(port int, mac net.HardwareAddr) bool
+	// HasRule says whether a rule for routing (ip rule) names an interface.
+	HasRule func(name string) bool
 	// states is what State found.
 	states map[int]State
 	// NewDevice is what the settings of a new interface begin with. They are
@@ -60,7 +62,7 @@ func Read(c *rtnl.Conn) (*Host, error) {
 // links begins a snapshot with the interfaces.
 func links(c *rtnl.Conn) (*Host, error) {
 	h := &Host{
-		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c),
+		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), HasRule: hasRule(c),
 		NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") }),
 	}
 	err := h.readLinks(c)
@@ -218,6 +220,25 @@ func pinned(c *rtnl.Conn) func(int, net.HardwareAddr) bool {
 			static := len(f) == unix.SizeofNdMsg && f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) == unix.NUD_NOARP
 			if static && m.Uses(port) && bytes.Equal(m.Get(unix.NDA_LLADDR), mac) {
 				return true
+			}
+		}
+		return false
+	}
+}
+
+// hasRule looks into the rules when it is asked.
+func hasRule(c *rtnl.Conn) func(string) bool {
+	const iifName, oifName = 3, 17 // FRA_IIFNAME, FRA_OIFNAME of linux/fib_rules.h
+	return func(name string) bool {
+		for _, af := range []uint8{unix.AF_INET, unix.AF_INET6} {
+			rules, err := c.Dump(unix.RTM_GETRULE, family(af))
+			if err != nil {
+				continue // a kernel without them
+			}
+			for _, m := range rules {
+				if rtnl.String(m.Get(iifName)) == name || rtnl.String(m.Get(oifName)) == name {
+					return true
+				}
 			}
 		}
 		return false

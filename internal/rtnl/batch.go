@@ -101,6 +101,10 @@ type losses struct {
 	msgs []Msg
 	conn *Conn
 	gone map[int]bool // by index; nil until it is asked for
+	// dark are those that have no carrier: the kernel flushed their nexthops
+	// when they lost it, and takes none (nh_netdev_event, nh_create_ipv4).
+	dark    map[int]bool
+	flushed bool // a nexthop is lost so
 }
 
 // lost says whether a message stands on an interface that is gone, or needs
@@ -114,12 +118,18 @@ func (l *losses) lost(m Msg) bool {
 			return true
 		}
 	}
-	return len(l.gone) > 0 && m.dependent()
+	for index := range l.dark {
+		if m.Type == unix.RTM_NEWNEXTHOP && m.Uses(index) {
+			l.flushed = true
+			return true
+		}
+	}
+	return len(l.gone) > 0 && m.dependent() || l.flushed && m.overNexthop()
 }
 
 // look finds out which interfaces of the batch are gone.
 func (l *losses) look() {
-	l.gone = map[int]bool{}
+	l.gone, l.dark = map[int]bool{}, map[int]bool{}
 	seen := map[int]bool{}
 	for _, m := range l.msgs {
 		m.eachIndex(func(b []byte) {
@@ -128,8 +138,12 @@ func (l *losses) look() {
 				return
 			}
 			seen[index] = true
-			if _, err := l.conn.Link(index); errors.Is(err, unix.ENODEV) {
+			link, err := l.conn.Link(index)
+			switch {
+			case errors.Is(err, unix.ENODEV):
 				l.gone[index] = true
+			case err == nil && U32(link.Fixed()[8:12])&unix.IFF_LOWER_UP == 0: // ifi_flags
+				l.dark[index] = true
 			}
 		})
 	}
@@ -138,14 +152,16 @@ func (l *losses) look() {
 // dependent says whether a message needs an object besides its interface: a
 // nexthop, or an address as the source.
 func (m Msg) dependent() bool {
-	switch m.Type {
-	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		return m.Get(rtaNhID) != nil || m.Get(unix.RTA_PREFSRC) != nil
-	case unix.RTM_NEWNEXTHOP:
-		return m.Get(unix.NHA_GROUP) != nil
-	}
-	return false
+	return m.overNexthop() || m.isRoute() && m.Get(unix.RTA_PREFSRC) != nil
 }
+
+// overNexthop says whether a message is a route over a nexthop object, or a
+// group of some.
+func (m Msg) overNexthop() bool {
+	return m.isRoute() && m.Get(rtaNhID) != nil || m.Type == unix.RTM_NEWNEXTHOP && m.Get(unix.NHA_GROUP) != nil
+}
+
+func (m Msg) isRoute() bool { return m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE }
 
 // gone says whether the refusal means that what the message is about does not
 // exist.

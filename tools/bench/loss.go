@@ -88,7 +88,7 @@ const often = 10
 // due tells whether a tool has its turn in a round.
 func due(t *tool, round, slow int, many bool) bool {
 	switch {
-	case t.Name == ours:
+	case t.Name == ours || t.Name == oursTop && !many:
 		return true
 	case many:
 		return t.Name == careful || t.Name == oneBatch

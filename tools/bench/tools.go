@@ -21,6 +21,7 @@ type tool struct {
 
 const (
 	ours      = "xbr-script"
+	oursTop   = "xbr-script, dom0=bridge"
 	oursAsks  = "xbr-script, asking"
 	oneBatch  = "one ip -batch"
 	careful   = "careful ip -batch"
@@ -41,6 +42,10 @@ func prepareTools(o *options, w *world) ([]tool, error) {
 	}
 	tools := []tool{
 		{Name: ours, Note: "check=no", start: []string{x, "start", "check=no"}, stop: []string{x, "stop", "check=no"}},
+		{
+			Name: oursTop, Note: "check=no; the bridge itself has dom0's addresses",
+			start: []string{x, "start", "check=no", "dom0=bridge"}, stop: []string{x, "stop", "check=no"},
+		},
 		{
 			Name: oursAsks, Note: "as by default: hosts on the link are asked before and after",
 			start: []string{x, "start"}, stop: []string{x, "stop"},
