@@ -23,7 +23,7 @@ const (
 	nftOwner = 2                 // NFT_TABLE_F_OWNER, linux/netfilter/nf_tables.h
 	nftReg   = unix.NFT_REG32_00 // for what is loaded
 	etherLen = 2 * lenMAC        // of the addresses that begin a frame
-	lenMAC   = 6                 //
+	lenMAC   = 6                 // ETH_ALEN
 )
 
 // newNftFwd begins to send untagged frames to that address that come in on the
