@@ -8,6 +8,7 @@ say() { echo "   $*"; }
 
 # fail TEXT: ends the scenario.
 fail() {
+	! declare -F explain >/dev/null || { explain || true; } 2>&1 | show
 	echo "   FAILED: $*"
 	exit 1
 }
@@ -154,11 +155,11 @@ state_same() {
 }
 
 # settle waits until links are up and IPv6 addresses no longer tentative, if
-# that comes about.
+# that comes about. A port whose other end is switched off stays without.
 settle() {
 	local i
 	for ((i = 0; i < 100; i++)); do
-		if [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER)" ]; then return; fi
+		if [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER | grep -v M-DOWN)" ]; then return; fi
 		sleep 0.3
 	done
 }

@@ -7,5 +7,9 @@ trap 'echo "   FAILED: line $LINENO: $BASH_COMMAND"' ERR
 RANDOM=$2
 # shellcheck source=scripts/vm/lib.sh
 . /vm/lib.sh
+if [ -e /vm/guests.sh ]; then
+	# shellcheck source=scripts/xen/guests.sh
+	. /vm/guests.sh
+fi
 # shellcheck source=/dev/null # the scenario
 . "$1"
