@@ -18,7 +18,8 @@ INSTALL = DESTDIR='$(DESTDIR)' prefix='$(prefix)' sbindir='$(sbindir)' mandir='$
 # How long `make fuzz` runs each target, and further flags for `go test`.
 FUZZTIME  = 30s
 TESTFLAGS =
-# Which scenarios of scripts/vm `make vm-test` runs, all by default.
+# Which scenarios of scripts/vm `make vm-test` runs, or of scripts/xen `make
+# xen-test`, all by default.
 SCENARIOS =
 
 # What `make bench` is to do instead of all: see tools/bench.
@@ -27,7 +28,7 @@ BENCHFLAGS =
 GO = go
 # Tools have a go.mod of their own, apart from the product's.
 TOOL = $(GO) tool -modfile=tools/go.mod
-SHELLSCRIPTS = .ci/run $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh)
+SHELLSCRIPTS = .ci/run $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh scripts/xen/*.sh scripts/xen/scenarios/*.sh)
 
 # The product is pure Go: it is built, tested and linted so. Only the race
 # detector wants cgo.
@@ -36,7 +37,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-long race lint demo bench vm-test fuzz vuln install uninstall clean
+.PHONY: help deps build test test-long race lint demo bench vm-test xen-test fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -79,6 +80,10 @@ demo: deps build ## show a whole network come up, work and come down
 vm-test: build ## run scenarios under QEMU, on Debian's kernel with emulated cards
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh $(SCENARIOS)
+
+xen-test: build ## run scenarios under QEMU, on Xen with guests
+	@scripts/deps.sh --vm
+	scripts/vm/run.sh --xen $(SCENARIOS)
 
 # BENCHFLAGS=-quick is a look of two minutes, and leaves docs/ alone.
 bench: deps build ## measure loss, time and scale against other tools (10 minutes)

@@ -5,7 +5,7 @@
 #   scripts/deps.sh           what `make test` and `make demo` need
 #   scripts/deps.sh --race    and what `make race` needs (a C compiler)
 #   scripts/deps.sh --lint    and what `make lint` needs
-#   scripts/deps.sh --vm      and what `make vm-test` needs (QEMU)
+#   scripts/deps.sh --vm      and what `make vm-test` and `make xen-test` need (QEMU)
 set -eu
 
 # ip, iptables and brctl may live where only root's PATH looks.

@@ -3,7 +3,10 @@
 # Debian's programs. Prints the folder that has them: vmlinux, base.cpio and
 # made-from, the list of packages.
 #
-#   scripts/vm/image.sh       kernel and programs
+#   scripts/vm/image.sh           kernel and programs
+#   scripts/vm/image.sh --xen     and Xen with its programs: there is also a
+#                                 file xen, and what guests boot lies in
+#                                 base.cpio under /guest
 #
 # The packages come by the machine's own apt, as it is configured. They are
 # unpacked, never installed: none of their scripts runs, and what this machine
@@ -24,6 +27,10 @@ programs=(
 	iputils-ping isc-dhcp-client kmod libc-bin mawk mount procps sed systemd udev
 	usr-is-merged util-linux
 )
+# Of Xen, the newest version in that release, and all that it depends on but
+# python, which nothing here runs.
+xen_programs=(xen-system-amd64 busybox-static)
+unwanted='^(lib|)python3'
 
 # Of the kernel's modules only these: all of them are half a gigabyte.
 modules=(
@@ -37,6 +44,11 @@ say() { echo "image.sh: $*" >&2; }
 
 main() {
 	local debs=$cache/debs image key tmp
+	kind=vm
+	if [ "${1-}" = --xen ]; then
+		kind=xen
+		programs+=("${xen_programs[@]}")
+	fi
 	command -v apt-get >/dev/null || {
 		say "no apt-get here: the machine is made of Debian's packages"
 		exit 1
@@ -66,7 +78,7 @@ main() {
 }
 
 # key is the hash of what an image is made from.
-key() { { echo "$wanted" && cat scripts/vm/image.sh; } | sha256sum | cut -c1-16; }
+key() { { echo "$wanted" && cat scripts/vm/image.sh; } | sha256sum | sed "s/^/$kind-/" | cut -c1-20; }
 
 # update: the package lists are absent (a fresh container) or too old.
 update() {
@@ -96,6 +108,7 @@ resolve() {
 		apt -o Dir::Cache::archives="$cache/none" --print-uris install "${programs[@]}" &&
 			apt --print-uris download "$kernel_package"
 	} | sed -n "s/^'[^']*' \([^ ]*\.deb\) [0-9]* \(.*\)/\1 \2/p" | sort -u)
+	wanted=$(grep -v -E "$unwanted" <<<"$wanted")
 	[ -n "$wanted" ]
 }
 
@@ -115,12 +128,16 @@ make_image() {
 	while read -r deb _; do
 		case $deb in
 		linux-image-*) unpack_kernel "$cache/debs/$deb" "$1" ;;
+		xen-hypervisor-[0-9]*) unpack_hypervisor "$cache/debs/$deb" "$image" ;;
 		*) unpack "$cache/debs/$deb" "$root" ;;
 		esac
 	done <<<"$wanted"
 
 	# What the packages' own scripts would have done.
-	mkdir -p "$root"/{dev,proc,sys,run,tmp,root,var/run,etc}
+	mkdir -p "$root"/{dev,proc,sys,run,tmp,root,var,etc}
+	rm -rf "$root"/var/{run,lock}
+	ln -s /run "$root/var/run"
+	ln -s /run/lock "$root/var/lock"
 	ldconfig -r "$root"
 	depmod -b "$root" "$(ls "$root/usr/lib/modules")"
 	local name
@@ -132,8 +149,9 @@ make_image() {
 	echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
 	echo 'root:x:0:' >"$root/etc/group"
 	echo xen-host >"$root/etc/hostname"
+	[ "$kind" != xen ] || make_guest "$1"
 
-	(cd "$root" && find . -print0 | sort -z | cpio --null --quiet -o -H newc) >"$image/base.cpio"
+	pack "$root" >"$image/base.cpio"
 }
 
 # unpack DEB ROOT [TAR'S ARGUMENT...]: a package's files without its papers.
@@ -162,6 +180,28 @@ unpack_kernel() {
 	cp "$boot"/boot/vmlinuz-* "$2/image/vmlinuz"
 }
 
+# unpack_hypervisor DEB IMAGE: QEMU starts it unpacked.
+unpack_hypervisor() {
+	dpkg-deb --fsys-tarfile "$1" | tar -x -O --wildcards './boot/xen-*.gz' | gunzip >"$2/xen"
+}
+
+# make_guest TMP: what guests boot, the same kernel and busybox with the module
+# for their network cards. It lies in dom0's /guest.
+make_guest() {
+	local guest=$1/guest to=$1/root/guest program
+	mkdir -p "$guest"/{bin,dev,proc,sys,tmp} "$to"
+	cp "$1/root/bin/busybox" "$guest/bin/busybox"
+	for program in $("$guest/bin/busybox" --list); do
+		[ -e "$guest/bin/$program" ] || ln -s busybox "$guest/bin/$program"
+	done
+	cp "$1"/root/lib/modules/*/kernel/drivers/net/xen-netfront.ko "$guest"
+	pack "$guest" >"$to/base.cpio"
+	ln "$1/image/vmlinux" "$to/vmlinux"
+}
+
+# pack FOLDER: its files as an archive for the kernel.
+pack() { (cd "$1" && find . -print0 | sort -z | cpio --null --quiet -o -H newc); }
+
 # extract_vmlinux VMLINUZ: the kernel itself. An emulated machine takes many
 # seconds to unpack it, and this one does not. Where it lies is said by the
 # header (Documentation/arch/x86/boot.rst: setup_sects, payload_offset and
@@ -182,11 +222,8 @@ number() { od -An -v -t "u$3" -j "$(($2))" -N "$3" "$1" | tr -d ' '; }
 # forget_others KEY: an image is a hundred megabytes and easily made again.
 forget_others() {
 	local folder
-	for folder in "$cache"/*/; do
-		case $(basename "$folder") in
-		"$1" | debs | none) ;;
-		*) rm -rf "$folder" ;;
-		esac
+	for folder in "$cache/$kind"-*/; do
+		[ "$(basename "$folder")" = "$1" ] || rm -rf "$folder"
 	done
 }
 

@@ -16,8 +16,7 @@ ln -s /proc/self/fd /dev/fd
 for i in 0:stdin 1:stdout 2:stderr; do
 	ln -s "fd/${i%:*}" "/dev/${i#*:}"
 done
-mkdir -p /var /run/lock
-ln -sfn /run /var/run
+mkdir -p /run/lock
 
 stty -F /dev/ttyS1 raw -echo
 exec </dev/null >/dev/ttyS1 2>&1
@@ -36,6 +35,11 @@ trap 'echo "init.sh: failed: $BASH_COMMAND"' ERR
 # shellcheck source=scripts/vm/network.sh
 . /vm/network.sh
 lay_out
+if [ -e /vm/dom0.sh ]; then
+	# shellcheck source=scripts/xen/dom0.sh
+	. /vm/dom0.sh
+	xen_up
+fi
 
 echo "@ready $(uname -r)"
 

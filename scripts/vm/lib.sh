@@ -8,6 +8,7 @@ say() { echo "   $*"; }
 
 # fail TEXT: ends the scenario.
 fail() {
+	! declare -F explain >/dev/null || { explain || true; } 2>&1 | show
 	echo "   FAILED: $*"
 	exit 1
 }
@@ -159,10 +160,10 @@ state_same() {
 looks_like() { state >/tmp/state.now && cmp -s "/tmp/state.$1" /tmp/state.now; }
 
 # settle waits until links are up and IPv6 addresses no longer tentative, if
-# that comes about.
+# that comes about. A port whose other end is switched off stays without.
 settle() { wait_for 60 at_rest || true; }
 
-at_rest() { [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER)" ]; }
+at_rest() { [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER | grep -v M-DOWN)" ]; }
 
 # loss N: what start and stop of ethN cost, seen from lanN.
 loss() {

@@ -8,5 +8,9 @@ RANDOM=$2
 exec 3>&1 # where run.sh listens
 # shellcheck source=scripts/vm/lib.sh
 . /vm/lib.sh
+if [ -e /vm/guests.sh ]; then
+	# shellcheck source=scripts/xen/guests.sh
+	. /vm/guests.sh
+fi
 # shellcheck source=/dev/null # the scenario
 . "$1"

@@ -5,11 +5,17 @@
 //	probe serve ADDRESS...   answer probes, over UDP and TCP
 //	probe watch V4 V6 [EACH] send them a probe each 1ms, or EACH, until stdin ends
 //	probe ask ADDRESS        print the address that ADDRESS sees us under
+//	probe hear INTERFACE     print each kind of frame that comes in there, once
 //
 // watch sends to both addresses over UDP and to the first over TCP. It prints
 // "ready" once all three answer. Each line of its standard input names the
 // phase that begins; when there are no more it prints one line for each phase
 // and way: phase, way, probes sent, probes lost, longest gap in milliseconds.
+//
+// hear takes whatever comes in, for whomever it is (promiscuous mode), but not
+// what the machine itself sends by that interface. It prints "hearing" once it
+// does, then a line a kind: MAC addresses of source and destination, protocol,
+// and for ARP and IPv4 who says what of himself.
 package main
 
 import (
@@ -39,7 +45,7 @@ const whoami = "whoami"
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS")
+	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE")
 	switch {
 	case len(args) >= 2 && args[0] == "serve":
 		err = serve(args[1:])
@@ -49,6 +55,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = watch(args[1], args[2], args[3], stdin, stdout)
 	case len(args) == 2 && args[0] == "ask":
 		err = ask(args[1], stdout)
+	case len(args) == 2 && args[0] == "hear":
+		err = hear(args[1], stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "probe: "+err.Error())
