@@ -40,8 +40,7 @@ func (f *Failed) Unwrap() error { return f.Cause }
 // Run carries out the plan, or leaves everything as it was and returns a
 // *Failed, or a *refusal.Error if nothing was begun. It must be called with
 // the Lock held, and after Recover. A change that has to be confirmed is left
-// as if it had not ended, for Accept or Recover. What was done of the plan is
-// let go.
+// as if it had not ended, for Accept or Recover. What was done of p is let go.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	if err := ready(p); err != nil {
 		return err
@@ -50,6 +49,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return err
 	}
+	p.Steps = slices.Clone(p.Steps) // it is p that lets go
 	for i := range p.Steps {
 		if err := r.step(ctx, j, p.Steps[i], i); err != nil {
 			return r.rollback(j, p.Steps[:i+1], nil, &Failed{Step: p.Steps[i].Title, Cause: err})
