@@ -185,14 +185,14 @@ type groupKey struct {
 func groupKeyOf(m rtnl.Msg) groupKey {
 	f := m.Fixed()
 	k := groupKey{table: uint32(f[4]), bits: f[1], tos: f[3]} // rtm_table, rtm_dst_len, rtm_tos
-	for typ, b := range m.EachAttr {
-		switch typ {
+	for a := range m.Attrs {
+		switch a.Type {
 		case unix.RTA_TABLE:
-			k.table = rtnl.U32(b)
+			k.table = rtnl.U32(a.Value)
 		case unix.RTA_PRIORITY:
-			k.metric = rtnl.U32(b)
+			k.metric = rtnl.U32(a.Value)
 		case unix.RTA_DST:
-			copy(k.dst[:], b)
+			copy(k.dst[:], a.Value)
 		}
 	}
 	return k

@@ -74,7 +74,7 @@ func parseLink(m rtnl.Msg) *Link {
 		Flags:    rtnl.U32(fixed[8:12]),
 		Ethernet: fixed[2] == unix.ARPHRD_ETHER && fixed[3] == 0,
 	}
-	for a := range m.Attrs() {
+	for a := range m.Attrs {
 		switch a.Type {
 		case unix.IFLA_IFNAME:
 			l.Name = rtnl.String(a.Value)

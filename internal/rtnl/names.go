@@ -40,11 +40,11 @@ func (n Names) follow(m Msg) {
 	if m.Type != unix.RTM_NEWLINK || m.Fixed() == nil {
 		return
 	}
-	a := collect(m.Attrs())
+	a := collect(m.Attrs)
 	n.learn(m.Fixed(), a)
 	info := collect(ParseAttrs(a[unix.IFLA_LINKINFO]))
 	if peer, ok := vethPeer(info); ok {
-		n.learn(peer.Fixed(), collect(peer.Attrs()))
+		n.learn(peer.Fixed(), collect(peer.Attrs))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // addrCommand renders RTM_NEWADDR and RTM_DELADDR.
 func (n Names) addrCommand(m Msg) string {
-	ifa, a := m.Fixed(), collect(m.Attrs())
+	ifa, a := m.Fixed(), collect(m.Attrs)
 	family, bits := ifa[0], ifa[1]
 	local, far := a[unix.IFA_LOCAL], a[unix.IFA_ADDRESS]
 	if local == nil {

@@ -11,7 +11,7 @@ import (
 // linkCommand renders RTM_NEWLINK, which creates a link or changes one, and
 // RTM_DELLINK.
 func (n Names) linkCommand(m Msg) string {
-	ifi, a := m.Fixed(), collect(m.Attrs())
+	ifi, a := m.Fixed(), collect(m.Attrs)
 	if ifi[0] != unix.AF_UNSPEC {
 		return noCommand(m) // a bridge's view of a port, an IPv6 configuration
 	}
@@ -148,7 +148,7 @@ func (n Names) addKind(l *line, info attrs) {
 		addBoolopts(l, data[unix.IFLA_BR_MULTI_BOOLOPT])
 	case "veth":
 		if peer, ok := vethPeer(info); ok {
-			a := collect(peer.Attrs())
+			a := collect(peer.Attrs)
 			l.add("peer")
 			addNewName(l, peer.Fixed(), a)
 			n.addLinkArgs(l, peer.Fixed(), a)
@@ -235,7 +235,7 @@ func addBoolopts(l *line, b []byte) {
 // propCommand renders RTM_NEWLINKPROP and RTM_DELLINKPROP, the alternative
 // names of a link.
 func (n Names) propCommand(m Msg) string {
-	ifi, a := m.Fixed(), collect(m.Attrs())
+	ifi, a := m.Fixed(), collect(m.Attrs)
 	l := newLine("ip", "link", "property", verb(m), "dev", n.linkName(ifi, a))
 	for p := range ParseAttrs(a[unix.IFLA_PROP_LIST]) {
 		l.addIf(p.Type == unix.IFLA_ALT_IFNAME, "altname", String(p.Value))

@@ -20,7 +20,7 @@ const (
 // neighCommand renders RTM_NEWNEIGH and RTM_DELNEIGH: neighbours, proxies and
 // entries of a bridge's forwarding table.
 func (n Names) neighCommand(m Msg) string {
-	ndm, a := m.Fixed(), collect(m.Attrs())
+	ndm, a := m.Fixed(), collect(m.Attrs)
 	if ndm[0] == unix.AF_BRIDGE {
 		return n.fdbCommand(m, a)
 	}

@@ -25,7 +25,7 @@ const (
 
 // nexthopCommand renders RTM_NEWNEXTHOP and RTM_DELNEXTHOP.
 func (n Names) nexthopCommand(m Msg) string {
-	nhm, a := m.Fixed(), collect(m.Attrs()) // struct nhmsg
+	nhm, a := m.Fixed(), collect(m.Attrs) // struct nhmsg
 	l := newLine("ip")
 	l.addIf(m.Type == unix.RTM_NEWNEXTHOP && nhm[0] == unix.AF_INET6, "-6")
 	l.add("nexthop", verb(m))

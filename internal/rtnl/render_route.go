@@ -10,7 +10,7 @@ import (
 
 // routeCommand renders RTM_NEWROUTE and RTM_DELROUTE of IPv4 and IPv6.
 func (n Names) routeCommand(m Msg) string {
-	rtm, a := m.Fixed(), collect(m.Attrs())
+	rtm, a := m.Fixed(), collect(m.Attrs)
 	l := newLine("ip")
 	switch m.Family() {
 	case unix.AF_INET:

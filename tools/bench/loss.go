@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -88,10 +89,12 @@ const often = 10
 // due tells whether a tool has its turn in a round.
 func due(t *tool, round, slow int, many bool) bool {
 	switch {
-	case t.Name == ours || t.Name == oursTop && !many:
+	case t.Name == ours:
 		return true
 	case many:
 		return t.Name == careful || t.Name == oneBatch
+	case t.Name == oursTop:
+		return round%2 == 0
 	case t.Name == script:
 		return round < min(slow, 1)
 	case t.slow:
@@ -153,7 +156,7 @@ func (c *contest) pair(t *tool) error {
 		}
 	}
 	if err := c.w.restored(); err != nil {
-		if t.Name == ours || t.Name == oursAsks {
+		if strings.HasPrefix(t.Name, ours) {
 			return fmt.Errorf("after %s: %w", t.Name, err)
 		}
 		if err := c.w.repair(); err != nil {
