@@ -115,7 +115,7 @@ carrier() {
 # by itself.
 state() {
 	# The kernel gives a card its queue when it first goes up, and keeps it.
-	{ ip -d link && ip addr; } | sed '/state DOWN/s/ qdisc noop / qdisc noqueue /
+	{ ip -d link && ip addr; } | sed '/state DOWN/s/ qdisc [a-z_]* / qdisc any /
 		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g'
 	ip rule
 	ip -6 rule
