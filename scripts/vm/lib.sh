@@ -165,6 +165,29 @@ settle() { wait_for 60 at_rest || true; }
 
 at_rest() { [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER | grep -v M-DOWN)" ]; }
 
+# counted COMMAND: runs it, and prints how many commands it stands for.
+counted() { xbr-script -v "$1" </dev/null 2>&1 | grep -c '^+'; }
+
+# killed COMMAND COUNT OTHER: begins the command, kills it when it has done some
+# of the COUNT, and has that taken back. If it had ended before, OTHER does it.
+killed() {
+	local enough=$((1 + RANDOM % $2)) lines=() child
+	: >/tmp/commands
+	xbr-script -v "$1" >/tmp/commands 2>&1 </dev/null &
+	child=$!
+	while [ "${#lines[@]}" -lt "$enough" ] && kill -0 "$child" 2>/dev/null; do
+		mapfile -t lines </tmp/commands
+	done
+	kill -KILL "$child" 2>/dev/null || true
+	wait "$child" 2>/dev/null || true
+	say "$1 killed after $(grep -c '^+' /tmp/commands) of $2 commands, the last: $(grep '^+' /tmp/commands | tail -n 1)"
+	if [ -e /run/xbr-script/journal ]; then
+		xbr recover
+	else
+		xbr "$3"
+	fi
+}
+
 # loss N: what start and stop of ethN cost, seen from lanN.
 loss() {
 	local n=$1 net4=192.168.$1 net6=2001:db8:$1:
