@@ -115,7 +115,7 @@ carrier() {
 # by itself.
 state() {
 	# The kernel gives a card its queue when it first goes up, and keeps it.
-	{ ip -d link && ip addr; } | sed '/state DOWN/s/ qdisc noop / qdisc noqueue /
+	{ ip -d link && ip addr; } | sed '/state DOWN/s/ qdisc [a-z_]* / qdisc any /
 		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g'
 	ip rule
 	ip -6 rule
@@ -164,6 +164,29 @@ looks_like() { state >/tmp/state.now && cmp -s "/tmp/state.$1" /tmp/state.now; }
 settle() { wait_for 60 at_rest || true; }
 
 at_rest() { [ -z "$(ip -6 addr show tentative)$(ip link show up | grep NO-CARRIER | grep -v M-DOWN)" ]; }
+
+# counted COMMAND: runs it, and prints how many commands it stands for.
+counted() { xbr-script -v "$1" </dev/null 2>&1 | grep -c '^+'; }
+
+# killed COMMAND COUNT OTHER: begins the command, kills it when it has done some
+# of the COUNT, and has that taken back. If it had ended before, OTHER does it.
+killed() {
+	local enough=$((1 + RANDOM % $2)) lines=() child
+	: >/tmp/commands
+	xbr-script -v "$1" >/tmp/commands 2>&1 </dev/null &
+	child=$!
+	while [ "${#lines[@]}" -lt "$enough" ] && kill -0 "$child" 2>/dev/null; do
+		mapfile -t lines </tmp/commands
+	done
+	kill -KILL "$child" 2>/dev/null || true
+	wait "$child" 2>/dev/null || true
+	say "$1 killed after $(grep -c '^+' /tmp/commands) of $2 commands, the last: $(grep '^+' /tmp/commands | tail -n 1)"
+	if [ -e /run/xbr-script/journal ]; then
+		xbr recover
+	else
+		xbr "$3"
+	fi
+}
 
 # loss N: what start and stop of ethN cost, seen from lanN.
 loss() {

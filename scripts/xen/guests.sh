@@ -88,7 +88,7 @@ reaches() {
 }
 
 # cut_off NAME ADDRESS: nobody answers there.
-cut_off() { ! in_guest "$1" "ping -c 3 -W 1 $2"; }
+cut_off() { ! in_guest "$1" "ping -c 2 -W 1 $2"; }
 
 # wrapper NAME: makes /etc/xen/scripts/NAME of standard input, beside a
 # network-bridge that is xbr-script. It is called as xend calls it.

@@ -12,27 +12,7 @@ ip addr add 192.168.10.2/24 dev eth0.10
 ip addr add 2001:db8:10::2/64 dev eth0.10
 ip route add 10.10.0.0/16 via 192.168.10.1
 
-# counted COMMAND: runs it, and prints how many commands it stands for.
-counted() { xbr-script -v "$1" </dev/null 2>&1 | grep -c '^+'; }
-
-# killed COMMAND COUNT OTHER: begins the command, kills it when it has done some
-# of the COUNT, and has that taken back. If it had ended before, OTHER does it.
-killed() {
-	local enough=$((1 + RANDOM % $2)) lines=() child
-	: >/tmp/commands
-	xbr-script -v "$1" >/tmp/commands 2>&1 </dev/null &
-	child=$!
-	while [ "${#lines[@]}" -lt "$enough" ] && kill -0 "$child" 2>/dev/null; do
-		mapfile -t lines </tmp/commands
-	done
-	kill -KILL "$child" 2>/dev/null || true
-	wait "$child" 2>/dev/null || true
-	say "$1 killed after $(grep -c '^+' /tmp/commands) of $2 commands, the last: $(grep '^+' /tmp/commands | tail -n 1)"
-	if [ -e /run/xbr-script/journal ]; then
-		xbr recover
-	else
-		xbr "$3"
-	fi
+reached() {
 	expect "the LAN reaches the host" answers 192.168.0.2 lan 0
 	expect "the LAN reaches the host over IPv6" answers 2001:db8::2 lan 0
 }
@@ -45,10 +25,12 @@ state_same before
 
 for _ in 1 2 3; do
 	killed start "$start" stop
+	reached
 	state_same before
 done
 xbr start
 for _ in 1 2; do
 	killed stop "$stop" start
+	reached
 	state_same up
 done
