@@ -21,8 +21,8 @@ type builder struct {
 	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
 	names rtnl.Names
 	next  int // an interface index that is free
-	// pending is what catchUp does to h.
-	pending []func(*host.Host) *host.Host
+	// pending are the moves that h does not show yet, from one index to another.
+	pending [][2]int
 	// guests are the steps about guests' ports, which have a place of their
 	// own in the plan.
 	guests []plan.Step
@@ -39,13 +39,13 @@ func newBuilder(c *rtnl.Conn, h *host.Host) *builder {
 // moved notes that everything on one interface has moved to another. With very
 // many routes that is costly to write down, and nobody may ask.
 func (b *builder) moved(from, to int) {
-	b.pending = append(b.pending, func(h *host.Host) *host.Host { return h.Moved(from, to) })
+	b.pending = append(b.pending, [2]int{from, to})
 }
 
 // catchUp brings h up to date after moved.
 func (b *builder) catchUp() {
-	for _, f := range b.pending {
-		b.h = f(b.h)
+	for _, move := range b.pending {
+		b.h = b.h.Moved(move[0], move[1])
 	}
 	b.pending = nil
 }
@@ -75,12 +75,7 @@ func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
 }
 
 // ops is the operation from messages, none if there are none.
-func (b *builder) ops(msgs ...rtnl.Msg) []plan.Op {
-	if len(msgs) == 0 {
-		return nil
-	}
-	return []plan.Op{b.batch(msgs...)}
-}
+func (b *builder) ops(msgs ...rtnl.Msg) []plan.Op { return b.wireOps(rtnl.Pack(msgs...)) }
 
 // wireOps is ops for messages that are in wire form already.
 func (b *builder) wireOps(w rtnl.Wire) []plan.Op {

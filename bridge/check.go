@@ -36,11 +36,10 @@ func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Conte
 		if err != nil {
 			return err
 		}
-		was := *p.Host
-		was.SetRoutes(missing)
+		was := p.Host.WithRoutes(missing)
 		var errs []error
 		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), arrived(w, up, &was, now, moved))
+			errs = append(errs, stands(w, now, up), arrived(w, up, was, now, moved))
 		}
 		return errors.Join(errs...)
 	}

@@ -36,8 +36,12 @@ func (h *Host) ReadAgain(c *rtnl.Conn, moved func(now *Host) map[int]int) (now *
 	return now, missing, nil
 }
 
-// SetRoutes gives a copy of a Host other routes.
-func (h *Host) SetRoutes(routes []rtnl.Msg) { h.Routes, h.states = routes, nil }
+// WithRoutes is the host with other routes.
+func (h *Host) WithRoutes(routes []rtnl.Msg) *Host {
+	other := *h
+	other.Routes, other.states = routes, nil
+	return &other
+}
 
 // routesOf are the routes of one family, which stand together.
 func (h *Host) routesOf(af uint8) []rtnl.Msg {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -245,11 +244,7 @@ func (c *Conn) Link(index int) (Msg, error) {
 // asked for again, so that what comes back stood in the kernel at one time.
 func (c *Conn) Dump(typ uint16, body []byte) ([]Msg, error) {
 	var msgs []Msg
-	err := c.eachDatagram(typ, body, func() { msgs = nil }, func(b []byte) {
-		for m := range dumped(bytes.Clone(b), c.seq) { // they keep it
-			msgs = append(msgs, m)
-		}
-	})
+	err := c.dump(typ, body, bytes.Clone, func() { msgs = nil }, func(m Msg) { msgs = append(msgs, m) })
 	if err != nil {
 		return nil, err
 	}
@@ -259,28 +254,14 @@ func (c *Conn) Dump(typ uint16, body []byte) ([]Msg, error) {
 // DumpEach is a Dump that hands each object to f, which must not keep it, and
 // calls begin before the first, each time that it is asked for.
 func (c *Conn) DumpEach(typ uint16, body []byte, begin func(), f func(Msg)) error {
-	return c.eachDatagram(typ, body, begin, func(b []byte) {
-		for m := range dumped(b, c.seq) {
-			f(m)
-		}
-	})
+	return c.dump(typ, body, func(b []byte) []byte { return b }, begin, f)
 }
 
-// dumped yields the objects in a part of the answer to that request.
-func dumped(b []byte, seq uint32) iter.Seq[Msg] {
-	return func(yield func(Msg) bool) {
-		for h, body := range split(b) {
-			if h.Seq == seq && h.Type != unix.NLMSG_DONE && h.Type != unix.NLMSG_ERROR && !yield(Msg{Type: h.Type, Body: body}) {
-				return
-			}
-		}
-	}
-}
-
-func (c *Conn) eachDatagram(typ uint16, body []byte, begin func(), f func([]byte)) error {
+// dump hands the objects in own(answer) to f, for each part of the answer.
+func (c *Conn) dump(typ uint16, body []byte, own func([]byte) []byte, begin func(), f func(Msg)) error {
 	for try := range dumpTries {
 		begin()
-		if err := c.dumpOnce(typ, body, f); !errors.Is(err, unix.EINTR) {
+		if err := c.dumpOnce(typ, body, own, f); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 		time.Sleep(time.Duration(try) * time.Millisecond)
@@ -297,7 +278,7 @@ func (c *Conn) DumpOnly(typ uint16, body []byte) ([]Msg, error) {
 	return c.Dump(typ, body)
 }
 
-func (c *Conn) dumpOnce(typ uint16, body []byte, f func([]byte)) error {
+func (c *Conn) dumpOnce(typ uint16, body []byte, own func([]byte) []byte, f func(Msg)) error {
 	c.seq++
 	req := Msg{Type: typ, Body: body}.append(nil, c.seq, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	if err := c.write(req); err != nil {
@@ -309,22 +290,22 @@ func (c *Conn) dumpOnce(typ uint16, body []byte, f func([]byte)) error {
 		if err != nil {
 			return err
 		}
-		for h, body := range split(b) {
+		for h, body := range split(own(b)) {
 			if h.Seq != c.seq {
 				continue
 			}
 			interrupted = interrupted || h.Flags&unix.NLM_F_DUMP_INTR != 0
-			if h.Type == unix.NLMSG_DONE {
-				f(b)
+			switch h.Type {
+			case unix.NLMSG_DONE:
 				return dumpEnd(h, body, interrupted)
-			}
-			if h.Type == unix.NLMSG_ERROR {
+			case unix.NLMSG_ERROR:
 				if e := parseError(h, body); e != nil {
 					return fmt.Errorf("netlink dump: %w", e)
 				}
+			default:
+				f(Msg{Type: h.Type, Body: body})
 			}
 		}
-		f(b)
 	}
 }
 

@@ -143,16 +143,8 @@ func (m Msg) settableRoute() Msg {
 // change.
 func (m Msg) isSettableRoute() bool {
 	rtm := m.Fixed()
-	if rtm == nil || U32(rtm[8:12])&^settableFlags != 0 {
-		return false
-	}
-	for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {
-		switch a.Type {
-		case unix.RTA_CACHEINFO, rtaPad, rtaNhID, unix.RTA_MULTIPATH:
-			return false
-		}
-	}
-	return true
+	return rtm != nil && U32(rtm[8:12])&^settableFlags == 0 &&
+		!m.HasAny(unix.RTA_CACHEINFO, rtaPad, rtaNhID, unix.RTA_MULTIPATH)
 }
 
 // settableFlags are the RTNH_F_… flags a sender may set: the kernel refuses
