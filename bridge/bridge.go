@@ -7,7 +7,7 @@
 //
 // A site is the place of one bridge on the host: which of its parts stand.
 // start.go and stop.go give the order of the steps, builder.go and state.go
-// the steps, routes.go what keeps routes in place while they move, repair.go
+// the steps, routes*.go what keeps routes in place while they move, repair.go
 // what is not as it should be on a network that is up.
 package bridge
 
