@@ -19,7 +19,7 @@ import (
 type builder struct {
 	conn  *rtnl.Conn
 	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
-	names rtnl.Names
+	names rtnl.Names // never changed, but replaced: operations keep it
 	next  int // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
@@ -61,8 +61,14 @@ func (b *builder) index(name string) int {
 	}
 	i := b.next
 	b.next++
-	b.names[i] = name
+	b.call(i, name)
 	return i
+}
+
+// call notes what an interface is called from this point on.
+func (b *builder) call(index int, name string) {
+	b.names = maps.Clone(b.names)
+	b.names[index] = name
 }
 
 // batch is an operation from messages.
@@ -71,7 +77,7 @@ func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
 }
 
 func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
-	return &rtnl.Batch{Wire: w, Names: maps.Clone(b.names), At: b.h.At, Conn: b.conn}
+	return &rtnl.Batch{Wire: w, Names: b.names, At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.
@@ -97,7 +103,7 @@ func (b *builder) rename(index int, to string) plan.Step {
 		return plan.Step{}
 	}
 	do := b.ops(setLink(index, attrName(to)))
-	b.names[index] = to
+	b.call(index, to)
 	return plan.Step{Title: "rename " + from + " to " + to, Do: do, Undo: b.ops(setLink(index, attrName(from)))}
 }
 
