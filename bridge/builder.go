@@ -20,7 +20,7 @@ type builder struct {
 	conn  *rtnl.Conn
 	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
 	names rtnl.Names // never changed, but replaced: operations keep it
-	next  int // an interface index that is free
+	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
 	// guests are the steps about guests' ports, which have a place of their
