@@ -60,6 +60,7 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 	if line := c.networkdLine(networkdLinks); line != "" {
 		lines = append(lines, line)
 	}
+	lines = append(lines, c.networkManagerLines(theNetworkManager)...)
 	if c.req.Confirm == 0 {
 		return lines, c.runner().Run(ctx, p)
 	}

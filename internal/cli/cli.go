@@ -191,7 +191,7 @@ func (c *call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error
 
 func (c *call) runner() *plan.Runner {
 	r := &plan.Runner{
-		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds()), Command: c.words, Confirm: c.req.Confirm, Hook: c.hook,
+		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds(), networkManagerKinds()), Command: c.words, Confirm: c.req.Confirm, Hook: c.hook,
 	}
 	if c.req.Verbose {
 		r.Trace = func(line string) { say(c.stderr, "+ "+line) }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
@@ -13,6 +14,9 @@ import (
 func (c *call) plan() (*plan.Plan, []string, error) {
 	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
 	if err := c.refuseHotplug(systemdUnits); err != nil {
+		return nil, nil, err
+	}
+	if err := c.refuseNetworkManager(theNetworkManager); err != nil {
 		return nil, nil, err
 	}
 	if c.req.Command == config.Start {
@@ -38,6 +42,9 @@ func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) 
 			return nil, nil, err
 		}
 		p.Add(steps...)
+	}
+	if len(p.Steps) > 0 {
+		p.Steps = slices.Insert(p.Steps, 0, c.leaveCards(theNetworkManager)...)
 	}
 	return p, append(texts(outcomes, true), folded(notes)...), nil
 }

@@ -27,6 +27,8 @@ programs=(
 	iputils-ping isc-dhcp-client kmod libc-bin mawk mount procps sed systemd udev
 	usr-is-merged util-linux
 )
+# What only the machine without Xen needs.
+vm_programs=(network-manager)
 # Of Xen, the newest version in that release, and all that it depends on but
 # python, which nothing here runs.
 xen_programs=(xen-system-amd64 busybox-static)
@@ -48,6 +50,8 @@ main() {
 	if [ "${1-}" = --xen ]; then
 		kind=xen
 		programs+=("${xen_programs[@]}")
+	else
+		programs+=("${vm_programs[@]}")
 	fi
 	command -v apt-get >/dev/null || {
 		say "no apt-get here: the machine is made of Debian's packages"

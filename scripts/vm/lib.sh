@@ -277,14 +277,14 @@ extended() {
 
 # boot UNIT...: runs systemd, as process 1 of a namespace of its own, with these
 # units and the boot unit enabled, until it has started all that was asked. Of
-# what it brings itself only the journal and udev run, for the cards alone:
-# emulated, all of it takes minutes.
+# what it brings itself only the journal, D-Bus and udev run, the latter for the
+# cards alone: emulated, all of it takes minutes.
 boot() {
 	local units=/etc/systemd/system unit
 	cp /vm/xbr-script.service "$units"
 	for unit in /lib/systemd/system/{sysinit,multi-user}.target.wants/*; do
 		case ${unit##*/} in
-		systemd-journald.* | systemd-udevd.* | systemd-udev-trigger.*) ;;
+		systemd-journald.* | systemd-udevd.* | systemd-udev-trigger.* | dbus.*) ;;
 		*) ln -sf /dev/null "$units/${unit##*/}" ;;
 		esac
 	done
@@ -310,11 +310,13 @@ boot() {
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
 
-# systemctl ARGUMENT...: as ever. While systemd runs it has to be called where
-# the process ids are systemd's.
+# beside_systemd COMMAND...: runs it where the process ids are systemd's.
+beside_systemd() { nsenter --target "$init" --pid --mount "$@"; }
+
+# systemctl ARGUMENT...: as ever. While systemd runs it has to be called there.
 systemctl() {
 	if [ -n "${init-}" ]; then
-		nsenter --target "$init" --pid --mount systemctl "$@"
+		beside_systemd systemctl "$@"
 	else
 		command systemctl "$@"
 	fi
