@@ -1,47 +1,54 @@
 package cli
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 
-	"xbr-script/internal/host"
+	"xbr-script/internal/config"
+	"xbr-script/internal/networkd"
+	"xbr-script/internal/plan"
 )
 
-// networkdLinks is where systemd-networkd says what it does with each
-// interface, in a file named by its index.
-const networkdLinks = "/run/systemd/netif/links"
-
-// networkdLine says which of the cards systemd-networkd configures. It goes by
-// their indexes, and dom0's addresses are on another interface now: with DHCP it
-// would let the lease run out, and the host would be gone an hour later. It is
-// empty where there is nothing to say.
-func (c *call) networkdLine(dir string) string {
-	var cards []string
-	for _, w := range c.wants {
-		if configuredBy(dir, c.host.Name(w.NetDev)) || configuredBy(dir, c.host.Name(w.PDev)) {
-			cards = append(cards, w.NetDev)
-		}
+// follow puts the steps by which systemd-networkd follows dom0's addresses
+// around a plan that moves those of a card that it configures.
+func (c *call) follow(p *plan.Plan) {
+	if len(p.Steps) == 0 || !networkd.Here() {
+		return
 	}
-	if len(cards) == 0 {
-		return ""
+	limit := c.patience()
+	if c.req.NoCheck {
+		limit = 0
 	}
-	return fmt.Sprintf("systemd-networkd takes the card for %s, and lets a lease run out unless it is restarted:"+
-		"\n  systemctl restart systemd-networkd (the boot unit does that)", strings.Join(cards, ", "))
+	if heirs := c.heirs(networkd.Reader{}); len(heirs) > 0 {
+		first, last := networkd.Reader{}.Follow(heirs, limit)
+		p.Steps = slices.Concat([]plan.Step{first}, p.Steps, []plan.Step{last})
+	}
 }
 
-// configuredBy tells whether that interface is one that has a .network file.
-func configuredBy(dir string, l *host.Link) bool {
-	if l == nil {
-		return false
-	}
-	text, _ := os.ReadFile(filepath.Join(dir, strconv.Itoa(l.Index))) // not there: it does not run, or not know it
-	for line := range strings.Lines(string(text)) {
-		if file, ok := strings.CutPrefix(line, "NETWORK_FILE="); ok && strings.TrimSpace(file) != "" {
-			return true
+// heirs are the interfaces that will have what systemd-networkd configures on
+// others.
+func (c *call) heirs(r networkd.Reader) []networkd.Heir {
+	var heirs []networkd.Heir
+	for _, w := range c.wants {
+		dev, nic := w.Interfaces(c.host)
+		if dev == nil || c.stays(w) {
+			continue
 		}
+		h := networkd.Heir{Was: r.Link(dev.Index), Dev: w.NetDev}
+		if !h.Was.Configures() && nic != nil {
+			h.Was = r.Link(nic.Index) // it has not been told
+		}
+		if !h.Was.Configures() {
+			continue
+		}
+		if c.req.Command == config.Start {
+			h.Dev = w.Dom0()
+			for _, name := range []string{w.PDev, w.VIF, w.Bridge} {
+				if name != "" && name != h.Dev && c.host.Name(name) == nil {
+					h.Others = append(h.Others, name)
+				}
+			}
+		}
+		heirs = append(heirs, h)
 	}
-	return false
+	return heirs
 }

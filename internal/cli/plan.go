@@ -15,10 +15,15 @@ func (c *call) plan() (*plan.Plan, []string, error) {
 	if err := c.refuseHotplug(systemdUnits); err != nil {
 		return nil, nil, err
 	}
+	planned := c.planStop
 	if c.req.Command == config.Start {
-		return c.planStart(planner)
+		planned = c.planStart
 	}
-	return c.planStop(planner)
+	p, lines, err := planned(planner)
+	if err == nil {
+		c.follow(p)
+	}
+	return p, lines, err
 }
 
 // planStart joins the steps of all parts.

@@ -310,11 +310,14 @@ boot() {
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
 
+# inside COMMAND...: runs it where systemd sees its process.
+inside() { nsenter --target "$init" --pid --mount "$@"; }
+
 # systemctl ARGUMENT...: as ever. While systemd runs it has to be called where
 # the process ids are systemd's.
 systemctl() {
 	if [ -n "${init-}" ]; then
-		nsenter --target "$init" --pid --mount systemctl "$@"
+		inside systemctl "$@"
 	else
 		command systemctl "$@"
 	fi
