@@ -138,7 +138,11 @@ func complain(stderr io.Writer, err error) int {
 				"\n  rm " + plan.JournalPath(runDir) + "   # when all is done"
 		}
 		if advice := (*plan.Advised)(nil); errors.As(err, &advice) {
-			hint += "; " + advice.Hint
+			separator := "; "
+			if len(fail.Left) > 0 {
+				separator = "\nhint: "
+			}
+			hint += separator + advice.Hint
 		}
 	case errors.As(err, &bad):
 		hint = "look at the network with ip and brctl, put right what is not, then: rm " + bad.Path

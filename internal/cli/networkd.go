@@ -33,7 +33,7 @@ func (c *call) heirs(r networkd.Reader) []networkd.Heir {
 		if dev == nil || c.stays(w) {
 			continue
 		}
-		h := networkd.Heir{Was: r.Link(dev.Index), Dev: w.NetDev}
+		h := networkd.Heir{Was: r.Link(dev.Index), From: dev.Name, Dev: w.NetDev}
 		if !h.Was.Configures() && nic != nil {
 			h.Was = r.Link(nic.Index) // it has not been told
 		}

@@ -12,6 +12,7 @@ import (
 // Heir is an interface that systemd-networkd shall configure as it did another.
 type Heir struct {
 	Was    Link     // what it did with the other
+	From   string   // the name of the other
 	Dev    string   // the name of the heir
 	Others []string // the names of new interfaces that it shall leave alone
 }
@@ -21,8 +22,12 @@ type Heir struct {
 // limit it must have taken the heirs, and none of the others; if limit is 0
 // nobody looks.
 func (r Reader) Follow(heirs []Heir, limit time.Duration) (first, last plan.Step) {
+	var back []Heir
+	for _, h := range heirs {
+		back = append(back, Heir{Was: h.Was, From: h.Dev, Dev: h.From})
+	}
 	restart := &Restart{}
-	first = plan.Step{Title: "have systemd-networkd return", Undo: []plan.Op{&Restart{}}}
+	first = plan.Step{Title: "have systemd-networkd return", Undo: []plan.Op{&Restart{Heirs: back, Limit: limit}}}
 	last = plan.Step{Title: "have systemd-networkd follow", Do: []plan.Op{restart}}
 	if limit > 0 {
 		last.Check = func(ctx context.Context) error { return r.await(ctx, heirs, restart.at, limit) }
@@ -64,7 +69,7 @@ func (r Reader) progress(h Heir, restarted time.Time) (decided, settled bool) {
 		_, known := r.since(name, restarted)
 		decided = decided && known
 	}
-	return decided, decided && (l.state == h.Was.state || l.state == "configured")
+	return decided, decided && (l.State == h.Was.State || l.State == "configured")
 }
 
 // taken is nil if it has decided as it should.
@@ -72,14 +77,14 @@ func (r Reader) taken(heirs []Heir, restarted time.Time) error {
 	for _, h := range heirs {
 		if l, _ := r.since(h.Dev, restarted); !l.Configures() {
 			return &plan.Advised{
-				Text: fmt.Sprintf("%s does not fit %s", h.Was.file, h.Dev),
+				Text: fmt.Sprintf("%s does not fit %s", h.Was.File, h.Dev),
 				Hint: fmt.Sprintf("let its [Match] go by name: Name=%s, and no Driver=, Path= or PermanentMACAddress=", h.Dev),
 			}
 		}
 		for _, name := range h.Others {
 			if l, _ := r.since(name, restarted); l.Configures() {
 				return &plan.Advised{
-					Text: fmt.Sprintf("%s fits %s, too", l.file, name),
+					Text: fmt.Sprintf("%s fits %s, too", l.File, name),
 					Hint: "a file before that keeps it from bridges and their ports:\n  " +
 						`printf '[Match]\nName=peth* vif* xenbr*\n[Link]\nUnmanaged=yes\n' >/etc/systemd/network/05-xen.network`,
 				}
@@ -97,7 +102,7 @@ func (r Reader) since(name string, restarted time.Time) (Link, bool) {
 		return Link{}, false
 	}
 	l := r.Link(i.Index)
-	if l.when.Before(restarted) || l.state == "pending" || l.state == "initialized" {
+	if l.when.Before(restarted) || l.State == "pending" || l.State == "initialized" {
 		return Link{}, false
 	}
 	return l, true

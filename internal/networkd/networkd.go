@@ -36,7 +36,11 @@ const (
 
 // Restart is the operation.
 type Restart struct {
-	at time.Time // when it was done; zero if it was not
+	// Heirs are waited for, but no longer than Limit (nanoseconds), if that is not
+	// 0: until then the host may have no address.
+	Heirs []Heir
+	Limit time.Duration
+	at    time.Time // when it was done; zero if it was not
 }
 
 // Kinds are the operations of this package.
@@ -89,6 +93,9 @@ func (r *Restart) Do(bool) error {
 		return fmt.Errorf("not restarted after %v", restartLimit)
 	}
 	r.at = at
+	if r.Limit > 0 {
+		_ = Reader{}.await(context.Background(), r.Heirs, at, r.Limit) // nothing could be done about it
+	}
 	return nil
 }
 
@@ -104,13 +111,13 @@ func running(ctx context.Context, conn *dbus.Conn) (bool, error) {
 
 // Link is what systemd-networkd does with an interface.
 type Link struct {
-	state string // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
-	file  string // NETWORK_FILE: what it is configured by; empty: by none
+	State string // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
+	File  string // NETWORK_FILE: what it is configured by; empty: by none
 	when  time.Time
 }
 
 // Configures tells whether it is one that systemd-networkd configures.
-func (l Link) Configures() bool { return l.file != "" && l.state != "unmanaged" }
+func (l Link) Configures() bool { return l.File != "" && l.State != "unmanaged" }
 
 // Reader reads what systemd-networkd says. The zero value is that of this host.
 type Reader struct{ Dir string }
@@ -141,9 +148,9 @@ func (r Reader) Link(index int) (l Link) {
 		key, value, _ := strings.Cut(strings.TrimSpace(string(line)), "=")
 		switch key {
 		case "ADMIN_STATE":
-			l.state = value
+			l.State = value
 		case "NETWORK_FILE":
-			l.file = value
+			l.File = value
 		}
 	}
 	return l

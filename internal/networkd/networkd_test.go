@@ -65,7 +65,7 @@ func TestLink(t *testing.T) {
 		{"pending", "", false},
 	} {
 		s.say("lo", c.state, c.file, false)
-		if l := s.Link(lo.Index); l.Configures() != c.want || l.file != c.file || l.state != c.state {
+		if l := s.Link(lo.Index); l.Configures() != c.want || l.File != c.file || l.State != c.state {
 			t.Errorf("%q by %q: %+v", c.state, c.file, l)
 		}
 	}
@@ -101,7 +101,7 @@ func TestAwait(t *testing.T) {
 			for _, w := range c.now {
 				s.say(w.name, w.state, w.file, false)
 			}
-			heirs := []Heir{{Was: Link{state: "configured", file: file}, Dev: "eth0", Others: []string{"peth0", "vif0.0", "xenbr0"}}}
+			heirs := []Heir{{Was: Link{State: "configured", File: file}, Dev: "eth0", Others: []string{"peth0", "vif0.0", "xenbr0"}}}
 			err := s.await(t.Context(), heirs, restarted, 3*pause)
 			var advice *plan.Advised
 			switch {
@@ -117,7 +117,7 @@ func TestAwait(t *testing.T) {
 // TestAwaitEnds waits for a word that does not come.
 func TestAwaitEnds(t *testing.T) {
 	s := newStates(t)
-	heirs := []Heir{{Was: Link{state: "configured"}, Dev: "eth0"}}
+	heirs := []Heir{{Was: Link{State: "configured"}, Dev: "eth0"}}
 	signalled := errors.New("terminated signal received")
 	ctx, end := context.WithCancelCause(t.Context())
 	end(signalled)
