@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
-	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
 
@@ -18,11 +17,8 @@ const missingShown = 5
 
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
-func (p *Planner) check(pl *plan.Plan, wants []Want, up bool) func(context.Context) error {
+func (p *Planner) check(wants []Want, up bool) func(context.Context) error {
 	return func(context.Context) error {
-		if len(pl.Steps) == 0 {
-			return nil
-		}
 		moved := map[int]int{} // a route may have legs on several of those that have moved
 		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
 			for _, w := range wants {

@@ -41,10 +41,10 @@ ip route add 10.98.0.0/16 nexthop via 10.23.1.1 dev eth0 nexthop via 10.23.1.3 d
 				}
 				before := nstest.ReadState(t)
 				pl := l.plan(start)
-				last := len(pl.Steps) - 1
+				last := len(pl.Steps) - 1 // the check
 				r := l.runner()
 				r.Hook = func(step int, after bool) error {
-					if step == last && after {
+					if step == last && !after {
 						nstest.Script(t, c.script)
 					}
 					return nil

@@ -56,11 +56,7 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 			return lines, err
 		}
 	}
-	p.Checks = append(p.Checks, w.checks()...)
-	if line := c.networkdLine(networkdLinks); line != "" {
-		lines = append(lines, line)
-	}
-	lines = append(lines, c.networkManagerLines(theNetworkManager)...)
+	p.Add(w.step())
 	if c.req.Confirm == 0 {
 		return lines, c.runner().Run(ctx, p)
 	}

@@ -20,6 +20,8 @@ import (
 	"xbr-script/forward"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
+	"xbr-script/internal/networkd"
+	"xbr-script/internal/networkmanager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
@@ -136,8 +138,12 @@ func complain(stderr io.Writer, err error) int {
 			hint = "this is left to be done by hand:\n  " + strings.Join(fail.Left, "\n  ") +
 				"\n  rm " + plan.JournalPath(runDir) + "   # when all is done"
 		}
-		if advice := (*advised)(nil); errors.As(err, &advice) {
-			hint += "; " + advice.hint
+		if advice := (*plan.Advised)(nil); errors.As(err, &advice) {
+			separator := "; "
+			if len(fail.Left) > 0 {
+				separator = "\nhint: "
+			}
+			hint += separator + advice.Hint
 		}
 	case errors.As(err, &bad):
 		hint = "look at the network with ip and brctl, put right what is not, then: rm " + bad.Path
@@ -191,7 +197,7 @@ func (c *call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error
 
 func (c *call) runner() *plan.Runner {
 	r := &plan.Runner{
-		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds(), networkManagerKinds()), Command: c.words, Confirm: c.req.Confirm, Hook: c.hook,
+		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds(), networkd.Kinds(), networkmanager.Kinds()), Command: c.words, Confirm: c.req.Confirm, Hook: c.hook,
 	}
 	if c.req.Verbose {
 		r.Trace = func(line string) { say(c.stderr, "+ "+line) }

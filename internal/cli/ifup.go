@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/config"
 	"xbr-script/internal/refusal"
 )
@@ -17,9 +18,8 @@ const systemdUnits = "/run/systemd/units"
 // the renaming, and it takes addresses and routes off whatever has the name then.
 func (c *call) refuseHotplug(dir string) error {
 	for _, w := range c.wants {
-		moved := c.host.Name(w.PDev) != nil
-		if moved == (c.req.Command == config.Start) {
-			continue // it has the name that it shall have
+		if c.stays(w) {
+			continue
 		}
 		unit := "ifup@" + w.NetDev + ".service"
 		if _, err := os.Lstat(filepath.Join(dir, "invocation:"+unit)); err == nil {
@@ -28,4 +28,10 @@ func (c *call) refuseHotplug(dir string) error {
 		}
 	}
 	return nil
+}
+
+// stays tells whether a card has the name already that it shall have.
+func (c *call) stays(w bridge.Want) bool {
+	moved := c.host.Name(w.PDev) != nil
+	return moved == (c.req.Command == config.Start)
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
@@ -16,13 +15,15 @@ func (c *call) plan() (*plan.Plan, []string, error) {
 	if err := c.refuseHotplug(systemdUnits); err != nil {
 		return nil, nil, err
 	}
-	if err := c.refuseNetworkManager(theNetworkManager); err != nil {
-		return nil, nil, err
-	}
+	planned := c.planStop
 	if c.req.Command == config.Start {
-		return c.planStart(planner)
+		planned = c.planStart
 	}
-	return c.planStop(planner)
+	p, lines, err := planned(planner)
+	if err == nil {
+		err = c.follow(p)
+	}
+	return p, lines, err
 }
 
 // planStart joins the steps of all parts.
@@ -42,9 +43,6 @@ func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) 
 			return nil, nil, err
 		}
 		p.Add(steps...)
-	}
-	if len(p.Steps) > 0 {
-		p.Steps = slices.Insert(p.Steps, 0, c.leaveCards(theNetworkManager)...)
 	}
 	return p, append(texts(outcomes, true), folded(notes)...), nil
 }

@@ -45,12 +45,17 @@ type watched struct {
 	hosts []reach.Host
 }
 
+// patience is how long a change may take until it has its effect.
+func (c *call) patience() time.Duration {
+	if c.req.Wait != nil {
+		return *c.req.Wait
+	}
+	return defaultWait
+}
+
 // watch asks around before the change.
 func (c *call) watch(ctx context.Context) *watch {
-	w := &watch{c: c, wait: defaultWait}
-	if c.req.Wait != nil {
-		w.wait = *c.req.Wait
-	}
+	w := &watch{c: c, wait: c.patience()}
 	if c.req.NoCheck {
 		return w
 	}
@@ -134,12 +139,12 @@ func unreached(links []watched, a reach.Answers) []watched {
 	})
 }
 
-// checks is the look after the change.
-func (w *watch) checks() []plan.Check {
+// step is the look after the change; it is empty if nobody is missed.
+func (w *watch) step() plan.Step {
 	if len(w.links) == 0 {
-		return nil
+		return plan.Step{}
 	}
-	return []plan.Check{{Title: "reach the network any more", Do: w.check}}
+	return plan.Step{Title: "reach the network any more", Check: w.check}
 }
 
 // check waits for the links and asks again.
@@ -190,13 +195,8 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 		said[l.nic] = true
 		texts = append(texts, l.text(slices.Contains(down, l.nic)))
 	}
-	return &advised{fmt.Sprintf("%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait)), hint}
+	return &plan.Advised{Text: fmt.Sprintf("%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait)), Hint: hint}
 }
-
-// advised is an error that comes with a hint.
-type advised struct{ text, hint string }
-
-func (a *advised) Error() string { return a.text }
 
 // text says what is missing.
 func (l watched) text(noLink bool) string {

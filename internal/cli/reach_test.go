@@ -22,7 +22,8 @@ func atStep(step int, act func()) func(int, bool) error {
 	}
 }
 
-// lastStep is the number of the plan's last step.
+// lastStep is the number of the plan's last step before it is asked who can be
+// reached.
 func lastStep(t *testing.T, line string) int {
 	t.Helper()
 	steps := -1
@@ -32,7 +33,7 @@ func lastStep(t *testing.T, line string) int {
 	if r.status != done {
 		t.Fatal(r.stderr)
 	}
-	return steps
+	return steps - 1
 }
 
 // TestLink cuts the link of a NIC while it moves, and has it come back or not.

@@ -59,6 +59,9 @@ type Step struct {
 	Title string // what it does, as it would follow "cannot": "rename eth0 to peth0"
 	Do    []Op
 	Undo  []Op
+	// Check, if set, finds out after Do whether this step and those before it
+	// had their effect; an error undoes them. The journal does not keep it.
+	Check func(context.Context) error
 }
 
 // Reverse is the step that takes this one back.
@@ -67,19 +70,11 @@ func (s Step) Reverse(title string) Step {
 }
 
 // Empty says whether the step does nothing.
-func (s Step) Empty() bool { return len(s.Do) == 0 && len(s.Undo) == 0 }
+func (s Step) Empty() bool { return len(s.Do) == 0 && len(s.Undo) == 0 && s.Check == nil }
 
 // Plan is what one call changes: all of it or nothing.
 type Plan struct {
 	Steps []Step
-	// Checks find out whether the plan had its effect; an error undoes it.
-	Checks []Check
-}
-
-// Check is a look at the host after all steps.
-type Check struct {
-	Title string // what it does, as it would follow "cannot"
-	Do    func(context.Context) error
 }
 
 // Add appends the steps that do something.
@@ -132,7 +127,7 @@ func encode(steps []Step) ([]wireStep, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = wireStep{s.Title, do, undo}
+		out[i] = wireStep{Title: s.Title, Do: do, Undo: undo}
 	}
 	return out, nil
 }
@@ -172,7 +167,7 @@ func (d *decoder) steps(steps []wireStep) ([]Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = Step{s.Title, do, undo}
+		out[i] = Step{Title: s.Title, Do: do, Undo: undo}
 	}
 	return out, nil
 }

@@ -37,6 +37,11 @@ func (f *Failed) Error() string { return fmt.Sprintf("cannot %s: %v", f.Step, f.
 // Unwrap gives the cause.
 func (f *Failed) Unwrap() error { return f.Cause }
 
+// Advised is the cause of a failure that comes with something to do about it.
+type Advised struct{ Text, Hint string }
+
+func (a *Advised) Error() string { return a.Text }
+
 // Run carries out the plan, or leaves everything as it was and returns a
 // *Failed, or a *refusal.Error if nothing was begun. It must be called with
 // the Lock held, and after Recover. A change that has to be confirmed is left
@@ -55,11 +60,6 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 			return r.rollback(j, p.Steps[:i+1], nil, &Failed{Step: p.Steps[i].Title, Cause: err})
 		}
 		p.Steps[i].Do = nil // it may be very large
-	}
-	for _, c := range p.Checks {
-		if err := c.Do(ctx); err != nil {
-			return r.rollback(j, p.Steps, nil, &Failed{Step: c.Title, Cause: err})
-		}
 	}
 	if err := r.end(j); err != nil {
 		return r.rollback(j, p.Steps, nil, &Failed{Step: "end the journal", Cause: err})
@@ -128,6 +128,11 @@ func (r *Runner) step(ctx context.Context, j *journal, s Step, i int) error {
 	for _, op := range s.Do {
 		r.trace(op)
 		if err := op.Do(false); err != nil {
+			return err
+		}
+	}
+	if s.Check != nil {
+		if err := s.Check(ctx); err != nil {
 			return err
 		}
 	}

@@ -45,19 +45,19 @@ func TestRun(t *testing.T) {
 		return nil
 	}
 	p := w.plan(2)
-	p.Checks = looking(func() error {
-		if u, err := r.Unfinished(); err != nil || u == nil || u.Begun != 2 || u.PID != os.Getpid() || u.Command != "start" {
+	p.Add(looking(func() error {
+		if u, err := r.Unfinished(); err != nil || u == nil || u.Begun != 3 || u.PID != os.Getpid() || u.Command != "start" {
 			t.Errorf("the journal at the end: %+v, %v", u, err)
 		}
 		return nil
-	})
+	}))
 	if err := r.Run(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"add 0", "add 1", "add 10", "add 11"}; !slices.Equal(w.log, want) || !slices.Equal(traced, want) {
 		t.Errorf("done %q, traced %q, want %q", w.log, traced, want)
 	}
-	if want := []string{"0 false", "0 true", "1 false", "1 true"}; !slices.Equal(hooked, want) {
+	if want := []string{"0 false", "0 true", "1 false", "1 true", "2 false", "2 true"}; !slices.Equal(hooked, want) {
 		t.Errorf("hook: %q, want %q", hooked, want)
 	}
 	if left := files(t, r.Dir); len(left) > 0 {
@@ -108,14 +108,14 @@ func TestEveryHook(t *testing.T) {
 }
 
 // looking is a check.
-func looking(do func() error) []Check {
-	return []Check{{"see it", func(context.Context) error { return do() }}}
+func looking(do func() error) Step {
+	return Step{Title: "see it", Check: func(context.Context) error { return do() }}
 }
 
 func TestCheckUndoes(t *testing.T) {
 	w := newWorld()
 	r, p := w.runner(t), w.plan(2)
-	p.Checks = looking(func() error { return errFake })
+	p.Add(looking(func() error { return errFake }))
 	_ = fails(t, r.Run(t.Context(), p), "see it", errFake)
 	asBefore(t, w, r)
 }
@@ -264,10 +264,10 @@ func TestRecover(t *testing.T) {
 func TestJournalCannotEnd(t *testing.T) {
 	w := newWorld()
 	r, p := w.runner(t), w.plan(2)
-	p.Checks = looking(func() error {
+	p.Add(looking(func() error {
 		must(0, os.Remove(JournalPath(r.Dir)))
 		return os.MkdirAll(JournalPath(r.Dir)+"/in the way", 0o700)
-	})
+	}))
 	err := r.Run(t.Context(), p)
 	var f *Failed
 	if !errors.As(err, &f) || f.Step != "end the journal" {

@@ -80,7 +80,9 @@ func already(typ uint16, e unix.Errno) bool {
 	switch typ {
 	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, NewLinkProp:
 		return e == unix.EEXIST
-	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
+	case unix.RTM_DELNEIGH:
+		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that
+	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
 		return e == unix.EADDRNOTAVAIL || gone(e)
 	case DelLinkProp:
 		return e == unix.EINVAL || gone(e) // EINVAL: another interface has the name

@@ -116,4 +116,10 @@ func TestBatchDo(t *testing.T) {
 	if err := (&Batch{Conn: c}).Do(false); err != nil {
 		t.Errorf("an empty batch: %v", err)
 	}
+	nstest.Script(t, "ip link add v0 index 77 type veth")
+	entry := Msg{Type: unix.RTM_DELNEIGH, Body: []byte{unix.AF_BRIDGE, 0, 0, 0, 77, 0, 0, 0, unix.NUD_NOARP, 0, unix.NTF_MASTER, 0}}
+	entry = entry.With(unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1})
+	if err := (&Batch{Wire: Pack(entry), Names: b.Names, Conn: c}).Do(true); err != nil {
+		t.Errorf("the forwarding entry of what is no port any more: %v", err)
+	}
 }

@@ -242,7 +242,7 @@ probes_end() {
 	done </tmp/tallied
 }
 
-# dhcp_server N: at the far end of ethN, with leases of 40 seconds, all of
+# dhcp_server N: at the far end of ethN, with leases of 24 seconds, all of
 # 192.168.N.100.
 dhcp_server() {
 	local net=192.168.$1
@@ -250,7 +250,7 @@ dhcp_server() {
 	touch /tmp/leases
 	printf '%s\n' "interface wire" "start $net.100" "end $net.100" "max_leases 1" \
 		"lease_file /tmp/leases" "min_lease 10" "option subnet 255.255.255.0" \
-		"option router $net.1" "option lease 40" >/tmp/udhcpd.conf
+		"option router $net.1" "option lease 24" >/tmp/udhcpd.conf
 	lan "$1" busybox udhcpd -f -S /tmp/udhcpd.conf >/tmp/udhcpd.log 2>&1 &
 }
 
@@ -310,13 +310,14 @@ boot() {
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
 
-# beside_systemd COMMAND...: runs it where the process ids are systemd's.
-beside_systemd() { nsenter --target "$init" --pid --mount "$@"; }
+# inside COMMAND...: runs it where systemd sees its process.
+inside() { nsenter --target "$init" --pid --mount "$@"; }
 
-# systemctl ARGUMENT...: as ever. While systemd runs it has to be called there.
+# systemctl ARGUMENT...: as ever. While systemd runs it has to be called where
+# the process ids are systemd's.
 systemctl() {
 	if [ -n "${init-}" ]; then
-		beside_systemd systemctl "$@"
+		inside systemctl "$@"
 	else
 		command systemctl "$@"
 	fi

@@ -102,7 +102,7 @@ prepare() {
 prepare_xen() {
 	local guest=$tmp/guest
 	mkdir -p "$guest/bin" "$1/guest"
-	cp scripts/xen/*.sh "$1/vm"
+	cp -r scripts/xen/*.sh testdata/seeds "$1/vm"
 	cp scripts/xen/guest.sh "$guest/init"
 	cp "$1/usr/local/sbin/probe" "$guest/bin"
 	pack "$guest" >"$1/guest/over.cpio"

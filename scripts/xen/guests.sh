@@ -90,12 +90,11 @@ reaches() {
 # cut_off NAME ADDRESS: nobody answers there.
 cut_off() { ! in_guest "$1" "ping -c 2 -W 1 $2"; }
 
-# wrapper NAME: makes /etc/xen/scripts/NAME of standard input, beside a
+# wrapper NAME: puts testdata/seeds/NAME into /etc/xen/scripts, beside a
 # network-bridge that is xbr-script. It is called as xend calls it.
 wrapper() {
 	ln -sfn /usr/local/sbin/xbr-script /etc/xen/scripts/network-bridge
-	cat >"/etc/xen/scripts/$1"
-	chmod 755 "/etc/xen/scripts/$1"
+	install -m 755 "/vm/seeds/$1" /etc/xen/scripts
 }
 
 # network_script NAME start|stop: what xend does with (network-script NAME).
@@ -151,4 +150,40 @@ explain() {
 	bridge link
 	grep -v 'logger: command not found' /var/log/xen/xen-hotplug.log | tail -n 30
 	dmesg | grep segfault
+}
+
+# seed000: dom0 and its LAN as in seed 000, before mybridge is called, and
+# that as a wrapper. The outside, 203.0.113.10, is behind the LAN's gateway,
+# which knows the way back.
+seed000() {
+	modprobe dummy numdummies=1
+	give 0 192.168.0.2/24 192.168.0.1/24
+	ip route add default via 192.168.0.1
+	ip -n lan0 addr add 203.0.113.10/32 dev lo
+	ip -n lan0 route add 192.168.1.0/24 via 192.168.0.30
+	expect "the LAN reaches the host" answers 192.168.0.2 lan 0
+	wrapper mybridge
+}
+
+# seed000_guests WEB...: lvs and of its web servers those, with the article's
+# vif lines, each with its addresses. lvs is their router.
+seed000_guests() {
+	local web macs=([1]=00:16:3e:48:75:ab [2]=00:16:3e:51:1e:e5)
+	guest lvs <<-'END'
+		vif = [ 
+		        "mac=00:16:3e:74:d4:bf,bridge=xenbr0",
+		        "mac=00:16:3e:74:d5:bf,bridge=xenbr1",
+		      ]
+	END
+	for web; do
+		guest "web$web" <<<"vif = [ \"mac=${macs[web]},bridge=xenbr1\" ]"
+	done
+	expect "lvs has its addresses and forwards" in_guest lvs \
+		'ip addr add 192.168.0.30/24 dev eth0 && ip addr add 192.168.1.10/24 dev eth1 &&
+		ip link set eth0 up && ip link set eth1 up && ip route add default via 192.168.0.1 &&
+		sysctl -w net.ipv4.ip_forward=1'
+	for web; do
+		expect "web$web has its address, lvs is its router" in_guest "web$web" \
+			"ip addr add 192.168.1.1$web/24 dev eth0 && ip link set eth0 up && ip route add default via 192.168.1.10"
+	done
 }

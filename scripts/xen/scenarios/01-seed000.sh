@@ -1,24 +1,9 @@
 # shellcheck shell=bash
 # Guests web1 and web2 reach the outside through lvs: two bridges by a wrapper, by one line, by the file; antispoof=yes
-modprobe dummy numdummies=1
-give 0 192.168.0.2/24 192.168.0.1/24
-ip route add default via 192.168.0.1
-# The outside is behind the LAN's gateway, which knows the way back.
-ip -n lan0 addr add 203.0.113.10/32 dev lo
-ip -n lan0 route add 192.168.1.0/24 via 192.168.0.30
+seed000
 sysctl -qw net.ipv4.ip_forward=1
-expect "the LAN reaches the host" answers 192.168.0.2 lan 0
 state_save before
 
-wrapper mybridge <<'END'
-#!/bin/sh
-dir=$(dirname $0)
- 
-${dir}/network-bridge "$@" vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes
-${dir}/network-bridge "$@" vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes
-
-echo 0 >/proc/sys/net/ipv4/ip_forward
-END
 upstream_vif_bridge
 network_script mybridge start
 expect "ip_forward is 0" grep -qx 0 /proc/sys/net/ipv4/ip_forward
@@ -30,26 +15,7 @@ for bridge in xenbr0 xenbr1; do
 done
 expect "the LAN reaches the host" answers 192.168.0.2 lan 0
 
-guest lvs <<'END'
-vif = [ 
-        "mac=00:16:3e:74:d4:bf,bridge=xenbr0",
-        "mac=00:16:3e:74:d5:bf,bridge=xenbr1",
-      ]
-END
-guest web1 <<'END'
-vif = [ "mac=00:16:3e:48:75:ab,bridge=xenbr1" ]
-END
-guest web2 <<'END'
-vif = [ "mac=00:16:3e:51:1e:e5,bridge=xenbr1" ]
-END
-expect "lvs has its addresses and forwards" in_guest lvs \
-	'ip addr add 192.168.0.30/24 dev eth0 && ip addr add 192.168.1.10/24 dev eth1 &&
-	ip link set eth0 up && ip link set eth1 up && ip route add default via 192.168.0.1 &&
-	sysctl -w net.ipv4.ip_forward=1'
-for web in 1 2; do
-	expect "web$web has its address, lvs is its router" in_guest "web$web" \
-		"ip addr add 192.168.1.1$web/24 dev eth0 && ip link set eth0 up && ip route add default via 192.168.1.10"
-done
+seed000_guests 1 2
 
 # The article's bridges, and where its guests hang.
 bridges() {

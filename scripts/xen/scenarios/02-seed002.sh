@@ -9,13 +9,7 @@ expect "the LAN reaches the host" answers 10.1.1.2 lan 0
 state_save before
 ip route >/tmp/routes.before
 
-wrapper my-network-script <<'END'
-#!/bin/sh
-dir=$(dirname "$0")
-"$dir/network-bridge" "$@" vifnum=0 netdev=eth0 bridge=xenbr0
-"$dir/network-bridge" "$@" vifnum=1 netdev=eth1 bridge=xenbr1
-"$dir/network-bridge" "$@" vifnum=2 netdev=eth2 bridge=xenbr2
-END
+wrapper my-network-script
 network_script my-network-script start
 expect "dom0's routes are those from before" diff /tmp/routes.before <(ip route)
 

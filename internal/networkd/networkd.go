@@ -1,0 +1,149 @@
+// Package networkd has systemd-networkd follow dom0's addresses to another
+// interface. It knows an interface by its index, which stays with the card.
+// Left alone, it would let a lease run out, and put addresses on the card once
+// more when its cable is pulled and put back. Restarted, it begins with the
+// interfaces as they are, and keeps the addresses that it finds there and wants.
+package networkd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+)
+
+const (
+	// unit is what is restarted.
+	unit = "systemd-networkd.service"
+	// restartLimit is how long systemd may take for it.
+	restartLimit = 90 * time.Second
+	// linksDir is where systemd-networkd says what it does with each interface,
+	// in a file named by its index (systemd's networkd-state-file.c).
+	linksDir = "/run/systemd/netif/links"
+	// pause is between two looks at such a file.
+	pause = 50 * time.Millisecond
+)
+
+// Restart is the operation.
+type Restart struct {
+	// Heirs are waited for, but no longer than Limit (nanoseconds), if that is not
+	// 0: until then the host may have no address.
+	Heirs []Heir
+	Limit time.Duration
+	at    time.Time // when it was done; zero if it was not
+}
+
+// Kinds are the operations of this package.
+func Kinds() plan.Kinds {
+	return plan.Kinds{(&Restart{}).Kind(): func() plan.Op { return &Restart{} }}
+}
+
+// Kind is its name in the journal.
+func (*Restart) Kind() string { return "networkd restart" }
+
+// Commands are those that do the same.
+func (*Restart) Commands() []string { return []string{"systemctl try-restart " + unit} }
+
+// Ready tells whether systemd can be asked.
+func (*Restart) Ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), restartLimit)
+	defer cancel()
+	conn, err := dbus.NewSystemdConnectionContext(ctx)
+	if err != nil {
+		return refusal.Wrap(err, "systemctl stop systemd-networkd, if the host can do without",
+			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")
+	}
+	conn.Close()
+	return nil
+}
+
+// Do restarts it, if it runs and the machine is not being switched off.
+func (r *Restart) Do(bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), restartLimit)
+	defer cancel()
+	conn, err := dbus.NewSystemdConnectionContext(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if runs, err := running(ctx, conn); err != nil || !runs {
+		return err
+	}
+	at := time.Now()
+	done := make(chan string, 1)
+	if _, err := conn.TryRestartUnitContext(ctx, unit, "replace", done); err != nil {
+		return err
+	}
+	select {
+	case result := <-done:
+		if result != "done" {
+			return fmt.Errorf("systemd says of its restart: %s", result)
+		}
+	case <-ctx.Done():
+		return fmt.Errorf("not restarted after %v", restartLimit)
+	}
+	r.at = at
+	if r.Limit > 0 {
+		_ = Reader{}.await(context.Background(), r.Heirs, at, r.Limit) // nothing could be done about it
+	}
+	return nil
+}
+
+// running tells whether it is at work and will be.
+func running(ctx context.Context, conn *dbus.Conn) (bool, error) {
+	state, err := conn.SystemStateContext(ctx)
+	if err != nil || state.Value.Value() == "stopping" {
+		return false, err
+	}
+	active, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
+	return err == nil && active.Value.Value() == "active", err
+}
+
+// Link is what systemd-networkd does with an interface.
+type Link struct {
+	State string // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
+	File  string // NETWORK_FILE: what it is configured by; empty: by none
+	when  time.Time
+}
+
+// Configures tells whether it is one that systemd-networkd configures.
+func (l Link) Configures() bool { return l.File != "" && l.State != "unmanaged" }
+
+// Reader reads what systemd-networkd says. The zero value is that of this host.
+type Reader struct{ Dir string }
+
+// Link reads of an interface by its index. One that is not known to
+// systemd-networkd is not configured by it.
+func (r Reader) Link(index int) (l Link) {
+	dir := r.Dir
+	if dir == "" {
+		dir = linksDir
+	}
+	name := filepath.Join(dir, strconv.Itoa(index))
+	text, err := os.ReadFile(name) //nolint:gosec // of this folder
+	info, err1 := os.Stat(name)
+	if errors.Join(err, err1) != nil {
+		return Link{}
+	}
+	l.when = info.ModTime()
+	for line := range bytes.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(string(line)), "=")
+		switch key {
+		case "ADMIN_STATE":
+			l.State = value
+		case "NETWORK_FILE":
+			l.File = value
+		}
+	}
+	return l
+}
