@@ -247,11 +247,11 @@ probes_end() {
 dhcp_server() {
 	local net=192.168.$1
 	ip -n "lan$1" addr add "$net.1/24" dev wire
-	touch /tmp/leases
+	touch "/tmp/leases.$1"
 	printf '%s\n' "interface wire" "start $net.100" "end $net.100" "max_leases 1" \
-		"lease_file /tmp/leases" "min_lease 10" "option subnet 255.255.255.0" \
-		"option router $net.1" "option lease 24" >/tmp/udhcpd.conf
-	lan "$1" busybox udhcpd -f -S /tmp/udhcpd.conf >/tmp/udhcpd.log 2>&1 &
+		"lease_file /tmp/leases.$1" "pidfile /tmp/udhcpd.$1.pid" "min_lease 10" \
+		"option subnet 255.255.255.0" "option router $net.1" "option lease 24" >"/tmp/udhcpd.$1.conf"
+	lan "$1" busybox udhcpd -f -S "/tmp/udhcpd.$1.conf" >"/tmp/udhcpd.$1.log" 2>&1 &
 }
 
 # lease CARD: for how many more seconds its address is valid; nothing if there
@@ -264,7 +264,7 @@ renews() {
 	lease_before=$(lease "$1")
 	wait_for 200 extended "$1" && return
 	echo "the lease was not extended: $(ip -4 addr show "$1" 2>&1)"
-	cat /tmp/udhcpd.log
+	cat /tmp/udhcpd.*.log
 	return 1
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# DHCP by ifupdown and isc-dhcp-client: the lease is renewed after start and after stop
+# DHCP by ifupdown and isc-dhcp-client, on a card and on a bond: the lease is renewed after start and after stop
 dhcp_server 0
 mkdir -p /run/network /var/lib/dhcp
 printf '%s\n' 'iface eth0 inet dhcp' >/etc/network/interfaces
@@ -22,3 +22,23 @@ expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 xbr start
 expect "ifdown gives the lease back" ifdown eth0
 expect "and takes the address off" [ -z "$(ip -4 addr show eth0)" ]
+xbr stop
+
+# The same on a bond.
+modprobe bonding max_bonds=0
+ip link add bond0 type bond mode active-backup miimon 100
+ip link set eth2 master bond0
+ip link set eth3 master bond0
+ip link set bond0 type bond primary eth2
+dhcp_server 2
+printf '%s\n' 'iface bond0 inet dhcp' >>/etc/network/interfaces
+expect "ifup brings bond0 up" ifup bond0
+expect "the LAN reaches the host" answers 192.168.2.100 lan 2
+xbr start netdev=bond0
+expect "status says: up as asked" xbr-script status
+expect "pbond0 is a port of xenbr0" is_port pbond0 xenbr0
+expect "the lease is renewed" renews bond0
+expect "the LAN reaches the host" answers 192.168.2.100 lan 2
+xbr stop
+expect "the lease is renewed" renews bond0
+expect "the LAN reaches the host" answers 192.168.2.100 lan 2
