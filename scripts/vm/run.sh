@@ -184,7 +184,7 @@ machine() {
 	# what the processor has done (-icount), which there can be only one of then:
 	# on a busy machine the timeouts of xl's hotplug scripts ran out.
 	scripts/xen) arguments=(
-		-accel tcg -icount shift=1,sleep=off -cpu "max,-smap,-rdtscp,-xsave,-avx,-avx2" -m 1800
+		-accel tcg -icount "shift=1,sleep=off" -cpu "max,-smap,-rdtscp,-xsave,-avx,-avx2" -m 1800
 		-kernel "$image/xen"
 		-append "console=com1 dom0_mem=800M,max:800M"
 		-initrd "$image/vmlinux console=hvc0 $linux,$tmp/initramfs"
