@@ -181,8 +181,9 @@ machine() {
 	) ;;
 	# As QEMU 7.2 emulates them, SMAP kills a PV dom0 and RDTSCP kills PVH guests.
 	# With AVX, xenstore-write crashed once and brctl left out a port. Time goes by
-	# what the processor has done (-icount), which there can be only one of then:
-	# on a busy machine the timeouts of xl's hotplug scripts ran out.
+	# what the processor has done (-icount), which there can be only one of then: on
+	# a busy machine the timeouts of xl's hotplug scripts ran out. Where it has
+	# nothing to do, its clock jumps to the next event (sleep=off).
 	scripts/xen) arguments=(
 		-accel tcg -icount "shift=1,sleep=off" -cpu "max,-smap,-rdtscp,-xsave,-avx,-avx2" -m 1800
 		-kernel "$image/xen"
