@@ -18,8 +18,8 @@ import (
 const runFiles = "/run"
 
 // refuseDhcpcd refuses to move the addresses of an interface that dhcpcd looks
-// after. It goes by the index, takes their leaving for somebody's wish, and asks
-// for a lease on the card, in vain (seen with 9.4.1).
+// after. It takes a card's renaming for its departure, and ended when it began
+// with the new interface of that name (9.4.1).
 func (c *call) refuseDhcpcd(dir string) error {
 	for _, w := range c.wants {
 		dev, _ := w.Interfaces(c.host)
@@ -58,7 +58,7 @@ func dhcpcdRuns(dir, dev string) bool {
 		if err != nil {
 			return false
 		}
-		comm, _ := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "comm")) //nolint:gosec // not there: it has ended
+		comm, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/comm") //nolint:gosec // not there: it has ended
 		return strings.TrimSpace(string(comm)) == "dhcpcd"
 	})
 }
