@@ -16,10 +16,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/dbus"
-
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/systemd"
 )
 
 const (
@@ -58,7 +57,7 @@ func (*Restart) Commands() []string { return []string{"systemctl try-restart " +
 func (*Restart) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), restartLimit)
 	defer cancel()
-	conn, err := dbus.NewSystemdConnectionContext(ctx)
+	conn, err := systemd.Dial(ctx)
 	if err != nil {
 		return refusal.Wrap(err, "systemctl stop systemd-networkd, if the host can do without",
 			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")
@@ -71,12 +70,12 @@ func (*Restart) Ready() error {
 func (r *Restart) Do(bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), restartLimit)
 	defer cancel()
-	conn, err := dbus.NewSystemdConnectionContext(ctx)
+	conn, err := systemd.Dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if runs, err := running(ctx, conn); err != nil || !runs {
+	if ok, err := runs(ctx, conn); err != nil || !ok {
 		return err
 	}
 	at := time.Now()
@@ -99,14 +98,12 @@ func (r *Restart) Do(bool) error {
 	return nil
 }
 
-// running tells whether it is at work and will be.
-func running(ctx context.Context, conn *dbus.Conn) (bool, error) {
-	state, err := conn.SystemStateContext(ctx)
-	if err != nil || state.Value.Value() == "stopping" {
+// runs tells whether it is at work and will be.
+func runs(ctx context.Context, conn systemd.Conn) (bool, error) {
+	if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 		return false, err
 	}
-	active, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
-	return err == nil && active.Value.Value() == "active", err
+	return conn.Active(ctx, unit)
 }
 
 // Link is what systemd-networkd does with an interface.

@@ -17,6 +17,7 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/systemd"
 )
 
 // Reader reads what NetworkManager and systemd keep in their folders. The zero
@@ -171,9 +172,12 @@ const (
 )
 
 // Do carries it out: a profile that the interface is configured by already is
-// not activated again.
+// not activated again, and none while the machine is being switched off.
 func (t *Take) Do(bool) error {
 	return ask(func(ctx context.Context, m *manager) error {
+		if stopping(ctx) {
+			return nil
+		}
 		d, err := m.known(ctx, t.Dev, t.NIC)
 		if err != nil {
 			return err
@@ -183,6 +187,17 @@ func (t *Take) Do(bool) error {
 		}
 		return t.activate(ctx, m, d)
 	})
+}
+
+// stopping tells whether the machine is being switched off.
+func stopping(ctx context.Context) bool {
+	conn, err := systemd.Dial(ctx)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	is, _ := conn.Stopping(ctx)
+	return is
 }
 
 // activate asks for the profile as soon as the interface is ready for it, and

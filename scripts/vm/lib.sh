@@ -310,6 +310,9 @@ boot() {
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
 
+# systemd_ended: after systemctl poweroff.
+systemd_ended() { ! kill -0 "$init" 2>/dev/null; }
+
 # inside COMMAND...: runs it where systemd sees its process.
 inside() { nsenter --target "$init" --pid --mount "$@"; }
 

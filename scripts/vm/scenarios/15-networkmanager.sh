@@ -79,3 +79,15 @@ ip link set eth0 name peth0
 ip addr flush dev peth0
 ip link set peth0 up
 expect "NetworkManager gives the card its address back, whatever its name" wait_for 100 has_address peth0
+ip link set peth0 down
+ip link set peth0 name eth0
+ip link set eth0 up
+reachable
+
+# NetworkManager is not waited for while the machine is being switched off.
+expect "the unit starts" systemctl restart xbr-script
+expect "status says: up as asked" xbr-script status
+systemctl poweroff
+expect "systemd ends" wait_for 200 systemd_ended
+refute "nothing is up" command xbr-script status
+expect "eth1 has its address" has_address eth1

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# DHCP by ifupdown and isc-dhcp-client, on a card and on a bond: the lease is renewed after start and after stop
+# DHCP by ifupdown and isc-dhcp-client, on a card and on a bond, and by udhcpc: the lease is renewed after start and after stop
 dhcp_server 0
 mkdir -p /run/network /var/lib/dhcp
 printf '%s\n' 'iface eth0 inet dhcp' >/etc/network/interfaces
@@ -42,3 +42,28 @@ expect "the LAN reaches the host" answers 192.168.2.100 lan 2
 xbr stop
 expect "the lease is renewed" renews bond0
 expect "the LAN reaches the host" answers 192.168.2.100 lan 2
+
+# busybox's udhcpc, whose script gives addresses no lifetime.
+cat >/tmp/udhcpc.script <<'SCRIPT'
+#!/bin/sh
+echo "$1 $interface" >>/tmp/udhcpc.events
+case $1 in
+bound | renew) ip addr replace "$ip/$mask" dev "$interface" ;;
+esac
+SCRIPT
+chmod 755 /tmp/udhcpc.script
+# renewed_again CARD: asserts that the lease is renewed once more.
+renewed_again() {
+	: >/tmp/udhcpc.events
+	wait_for 200 grep -qx "renew $1" /tmp/udhcpc.events
+}
+dhcp_server 1
+ip link set eth1 up
+busybox udhcpc -f -i eth1 -s /tmp/udhcpc.script >/tmp/udhcpc.log 2>&1 &
+expect "the LAN reaches the host" answers 192.168.1.100 lan 1
+xbr start netdev=eth1
+expect "udhcpc renews the lease" renewed_again eth1
+expect "the LAN reaches the host" answers 192.168.1.100 lan 1
+xbr stop
+expect "udhcpc renews the lease" renewed_again eth1
+expect "the LAN reaches the host" answers 192.168.1.100 lan 1
