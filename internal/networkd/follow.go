@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"xbr-script/internal/plan"
@@ -85,8 +86,8 @@ func (r Reader) taken(heirs []Heir, restarted time.Time) error {
 			if l, _ := r.since(name, restarted); l.Configures() {
 				return &plan.Advised{
 					Text: fmt.Sprintf("%s fits %s, too", l.File, name),
-					Hint: "a file before that keeps it from bridges and their ports:\n  " +
-						`printf '[Match]\nName=peth* vif* xenbr*\n[Link]\nUnmanaged=yes\n' >/etc/systemd/network/05-xen.network`,
+					Hint: fmt.Sprintf("a file before that keeps it from bridges and their ports:\n  "+
+						`printf '[Match]\nName=%s vif*\n[Link]\nUnmanaged=yes\n' >/etc/systemd/network/05-xen.network`, strings.Join(h.Others, " ")),
 				}
 			}
 		}
