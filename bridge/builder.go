@@ -125,23 +125,6 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 	return step
 }
 
-// moveAltNames is the step that gives one interface's alternative names to
-// another.
-func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
-	move := func(from, to int) []rtnl.Msg {
-		var msgs []rtnl.Msg
-		for _, n := range names {
-			msgs = append(msgs, altName(rtnl.DelLinkProp, from, n), altName(rtnl.NewLinkProp, to, n))
-		}
-		return msgs
-	}
-	return plan.Step{
-		Title: "move the alternative names of " + b.names[from],
-		Do:    b.ops(move(from, to)...),
-		Undo:  b.ops(move(to, from)...),
-	}
-}
-
 // makeBridge is the step that creates the bridge.
 func (b *builder) makeBridge(name string) (int, plan.Step) {
 	index := b.index(name)

@@ -29,18 +29,20 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		awaitKind:     func() plan.Op { return &await{Conn: c} },
 		carrierKind:   func() plan.Op { return &carrier{Conn: c} },
 		gatherKind:    func() plan.Op { return &gather{Conn: c} },
+		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
 		shieldKind:    func() plan.Op { return &shield{} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
 	}
 }
 
 const (
-	relabelKind = "relabel"
-	awaitKind   = "await"
-	macKind     = "mac"
-	removeKind  = "remove"
-	arriveKind  = "arrive"
-	carrierKind = "carrier"
+	relabelKind  = "relabel"
+	awaitKind    = "await"
+	macKind      = "mac"
+	removeKind   = "remove"
+	arriveKind   = "arrive"
+	carrierKind  = "carrier"
+	altNamesKind = "altnames"
 )
 
 // relabel puts the labels of IPv4 addresses right after their interface was

@@ -1,0 +1,76 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// moveAltNames is the step that gives one interface's alternative names to
+// another.
+func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
+	move := func(from, to int) []plan.Op {
+		var msgs []rtnl.Msg
+		for _, n := range names {
+			msgs = append(msgs, altName(rtnl.DelLinkProp, from, n), altName(rtnl.NewLinkProp, to, n))
+		}
+		if len(msgs) == 0 {
+			return nil
+		}
+		return []plan.Op{&altNames{*b.batch(msgs...), to, names, b.conn}}
+	}
+	return plan.Step{
+		Title: "move the alternative names of " + b.names[from],
+		Do:    move(from, to),
+		Undo:  move(to, from),
+	}
+}
+
+// altNames moves alternative names to an interface. udev gives a card its own
+// back when it sees it renamed, if nobody has them at that moment.
+type altNames struct {
+	Batch rtnl.Batch
+	To    int        // the interface's index
+	Names []string   // which it has then
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// altNamesTries is how often udev may come between: it does once, for each
+// time that the card is renamed.
+const altNamesTries = 10
+
+// Kind implements plan.Op.
+func (*altNames) Kind() string { return altNamesKind }
+
+// Commands implements plan.Op.
+func (a *altNames) Commands() []string { return a.Batch.Commands() }
+
+// Do implements plan.Op.
+func (a *altNames) Do(undoing bool) error {
+	batch := a.Batch
+	batch.Conn = a.Conn
+	for range altNamesTries {
+		if err := batch.Do(undoing); err != nil {
+			return err
+		}
+		l, err := host.ReadLink(a.Conn, a.To)
+		if undoing && errors.Is(err, unix.ENODEV) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(a.Names, func(n string) bool { return !slices.Contains(l.AltNames, n) }) {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("somebody gives the names %v to another interface again and again", a.Names)
+}
