@@ -215,13 +215,13 @@ loss() {
 }
 
 # probes_begin FROM ADDRESS4 ADDRESS6: from lanFROM on, sends the host probes,
-# each way one each 5 ms: more than that an emulated machine cannot always do.
+# each way one each 10 ms: more than that an emulated machine cannot always do.
 # probes_phase NAME: what comes now. probes_end: prints what each phase lost.
 probes_begin() {
 	probe serve "$2" "$3" >/dev/null 2>&1 &
 	probe_server=$!
 	mkfifo /tmp/phases /tmp/tally
-	lan "$1" probe watch "$2" "$3" 5ms </tmp/phases >/tmp/tally &
+	lan "$1" probe watch "$2" "$3" 10ms </tmp/phases >/tmp/tally &
 	exec 8>/tmp/phases 9</tmp/tally
 	read -r -t 20 -u 9 || fail "the host cannot be reached before"
 	probes_phase quiet
