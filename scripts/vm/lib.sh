@@ -115,7 +115,7 @@ carrier() {
 # by itself.
 state() {
 	# The kernel gives a card its queue when it first goes up, and keeps it.
-	{ ip -d link && ip addr; } | sed '/state DOWN/s/ qdisc [a-z_]* / qdisc any /
+	{ ip -d link && ip addr; } | altnames_sorted | sed '/state DOWN/s/ qdisc [a-z_]* / qdisc any /
 		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g'
 	ip rule
 	ip -6 rule
@@ -130,6 +130,23 @@ state() {
 	grep -rs '' /proc/sys/net/ipv{4,6}/{conf,neigh} /proc/sys/net/ipv4/ip_forward | sort || true
 	rules iptables
 	rules ip6tables
+}
+
+# altnames_sorted: alternative names have no order, and udev gives a card its own
+# back whenever it finds one missing.
+altnames_sorted() {
+	awk '
+		function flush(  i, j, t) {
+			for (i = 2; i <= n; i++)
+				for (j = i; j > 1 && names[j] < names[j - 1]; j--) {
+					t = names[j]; names[j] = names[j - 1]; names[j - 1] = t
+				}
+			for (i = 1; i <= n; i++) print names[i]
+			n = 0
+		}
+		/^ *altname / { names[++n] = $0; next }
+		{ flush(); print }
+		END { flush() }'
 }
 
 # rules COMMAND: that a table exists, with nothing in it, is no difference.
