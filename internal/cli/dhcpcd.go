@@ -1,51 +1,43 @@
 package cli
 
 import (
-	"bytes"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rtnl"
 )
-
-// runFiles is where programs keep the files with their process ids.
-const runFiles = "/run"
 
 // refuseDhcpcd refuses to move the addresses of an interface that dhcpcd looks
 // after. It takes a card's renaming for its departure, and ended when it began
 // with the new interface of that name (9.4.1).
-func (c *call) refuseDhcpcd(dir string) error {
-	for _, w := range c.wants {
-		dev, _ := w.Interfaces(c.host)
-		if dev == nil || c.stays(w) || !host.OfMachine() {
+func (c *call) refuseDhcpcd() error {
+	if !host.OfMachine() {
+		return nil
+	}
+	for _, w := range c.moving() {
+		if w.dev == nil {
 			continue
 		}
-		from, to := " "+dev.Name, " "+w.NetDev
-		if c.req.Command == config.Start {
-			to = " " + w.Dom0()
-		}
-		if !dhcpcdRuns(dir, dev.Name) {
+		from, to := " "+w.dev.Name, " "+w.then
+		if !dhcpcdRuns(w.dev.Name) {
 			from, to = "", "" // one for all interfaces
-			if !c.leased(dev) || !dhcpcdRuns(dir, "") {
+			if !c.leased(w.dev) || !dhcpcdRuns("") {
 				continue
 			}
 		}
 		return refusal.New(`have "persistent" in /etc/dhcpcd.conf, so that the address stays, then give:`+
 			"\n  dhcpcd -x"+from+"; "+c.words+"; dhcpcd"+to,
-			"cannot %s %s: dhcpcd looks after %s, and would let its lease run out", c.req.Command, w.Bridge, dev.Name)
+			"cannot %s %s: dhcpcd looks after %s, and would let its lease run out", c.req.Command, w.Bridge, w.dev.Name)
 	}
 	return nil
 }
 
 // dhcpcdRuns tells whether there is a dhcpcd for that interface alone, or if it
 // is empty one for all. Versions before 9 have no folder for their files.
-func dhcpcdRuns(dir, dev string) bool {
+func dhcpcdRuns(dev string) bool {
 	names := []string{"dhcpcd/pid", "dhcpcd.pid"}
 	if dev != "" {
 		names = nil
@@ -54,7 +46,7 @@ func dhcpcdRuns(dir, dev string) bool {
 		}
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
-		pid, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // of this folder
+		pid, err := os.ReadFile("/run/" + name) //nolint:gosec // of this folder
 		if err != nil {
 			return false
 		}
@@ -65,10 +57,5 @@ func dhcpcdRuns(dir, dev string) bool {
 
 // leased tells whether the interface has an IPv4 address for a time.
 func (c *call) leased(l *host.Link) bool {
-	for _, m := range c.host.State(l.Index).Addrs4 {
-		if ci := m.Get(unix.IFA_CACHEINFO); len(ci) >= 8 && !bytes.Equal(ci[4:8], []byte{0xff, 0xff, 0xff, 0xff}) { // ifa_valid
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.host.State(l.Index).Addrs4, rtnl.Msg.Leased)
 }

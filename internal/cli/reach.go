@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/reach"
@@ -109,12 +108,8 @@ func (c *call) near() []watched {
 		if dev == nil || !dev.Running() {
 			continue
 		}
-		then := want.NetDev
-		if c.req.Command == config.Start {
-			then = want.Dom0()
-		}
 		if peers := reach.Peers(c.host, dev); len(peers) > 0 {
-			all = append(all, watched{name: dev.Name, then: then, nic: nic.Index, hosts: peers})
+			all = append(all, watched{name: dev.Name, then: c.then(want), nic: nic.Index, hosts: peers})
 		}
 	}
 	return all

@@ -22,7 +22,7 @@ type Heir struct {
 // addresses. It is restarted after the change, and after that is undone. Within
 // limit it must have taken the heirs, and none of the others; if limit is 0
 // nobody looks.
-func (r Reader) Follow(heirs []Heir, limit time.Duration) (first, last plan.Step) {
+func Follow(heirs []Heir, limit time.Duration) (first, last plan.Step) {
 	var back []Heir
 	for _, h := range heirs {
 		back = append(back, Heir{Was: h.Was, From: h.Dev, Dev: h.From})
@@ -31,26 +31,26 @@ func (r Reader) Follow(heirs []Heir, limit time.Duration) (first, last plan.Step
 	first = plan.Step{Title: "have systemd-networkd return", Undo: []plan.Op{&Restart{Heirs: back, Limit: limit}}}
 	last = plan.Step{Title: "have systemd-networkd follow", Do: []plan.Op{restart}}
 	if limit > 0 {
-		last.Check = func(ctx context.Context) error { return r.await(ctx, heirs, restart.at, limit) }
+		last.Check = func(ctx context.Context) error { return await(ctx, heirs, restart.at, limit) }
 	}
 	return first, last
 }
 
 // await waits until systemd-networkd, restarted then, has got so far with the
 // heirs as it was before. That it gets an address is for others to find out.
-func (r Reader) await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Duration) error {
+func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Duration) error {
 	if restarted.IsZero() {
 		return nil
 	}
 	for end := time.Now().Add(limit); ; {
 		decided, settled := true, true
 		for _, h := range heirs {
-			d, s := r.progress(h, restarted)
+			d, s := progress(h, restarted)
 			decided, settled = decided && d, settled && s
 		}
 		late := time.Now().After(end)
 		if decided || late {
-			if err := r.taken(heirs, restarted); err != nil || settled || late {
+			if err := taken(heirs, restarted); err != nil || settled || late {
 				return err
 			}
 		}
@@ -64,26 +64,26 @@ func (r Reader) await(ctx context.Context, heirs []Heir, restarted time.Time, li
 
 // progress tells whether it has decided about all interfaces of one heir, and
 // whether it is done with that.
-func (r Reader) progress(h Heir, restarted time.Time) (decided, settled bool) {
-	l, decided := r.since(h.Dev, restarted)
+func progress(h Heir, restarted time.Time) (decided, settled bool) {
+	l, decided := since(h.Dev, restarted)
 	for _, name := range h.Others {
-		_, known := r.since(name, restarted)
+		_, known := since(name, restarted)
 		decided = decided && known
 	}
 	return decided, decided && (l.State == h.Was.State || l.State == "configured")
 }
 
 // taken is nil if it has decided as it should.
-func (r Reader) taken(heirs []Heir, restarted time.Time) error {
+func taken(heirs []Heir, restarted time.Time) error {
 	for _, h := range heirs {
-		if l, _ := r.since(h.Dev, restarted); !l.Configures() {
+		if l, _ := since(h.Dev, restarted); !l.Configures() {
 			return &plan.Advised{
 				Text: fmt.Sprintf("%s does not fit %s", h.Was.File, h.Dev),
 				Hint: fmt.Sprintf("let its [Match] go by name: Name=%s, and no Driver=, Path= or PermanentMACAddress=", h.Dev),
 			}
 		}
 		for _, name := range h.Others {
-			if l, _ := r.since(name, restarted); l.Configures() {
+			if l, _ := since(name, restarted); l.Configures() {
 				return &plan.Advised{
 					Text: fmt.Sprintf("%s fits %s, too", l.File, name),
 					Hint: fmt.Sprintf("a file before that keeps it from bridges and their ports:\n  "+
@@ -97,12 +97,12 @@ func (r Reader) taken(heirs []Heir, restarted time.Time) error {
 
 // since is what it has decided about an interface since it was restarted, if it
 // has.
-func (r Reader) since(name string, restarted time.Time) (Link, bool) {
+func since(name string, restarted time.Time) (Link, bool) {
 	i, err := net.InterfaceByName(name)
 	if err != nil {
 		return Link{}, false
 	}
-	l := r.Link(i.Index)
+	l := LinkOf(i.Index)
 	if l.when.Before(restarted) || l.State == "pending" || l.State == "initialized" {
 		return Link{}, false
 	}

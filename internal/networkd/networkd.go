@@ -2,20 +2,18 @@
 // interface. It knows an interface by its index, which stays with the card.
 // Left alone, it would let a lease run out, and put addresses on the card once
 // more when its cable is pulled and put back. Restarted, it begins with the
-// interfaces as they are, and keeps the addresses that it finds there and wants.
+// interfaces as they are; a leased address is gone for a moment then.
 package networkd
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
+	"xbr-script/internal/keyfile"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/systemd"
@@ -93,7 +91,7 @@ func (r *Restart) Do(bool) error {
 	}
 	r.at = at
 	if r.Limit > 0 {
-		_ = Reader{}.await(context.Background(), r.Heirs, at, r.Limit) // nothing could be done about it
+		_ = await(context.Background(), r.Heirs, at, r.Limit) // nothing could be done about it
 	}
 	return nil
 }
@@ -116,31 +114,14 @@ type Link struct {
 // Configures tells whether it is one that systemd-networkd configures.
 func (l Link) Configures() bool { return l.File != "" && l.State != "unmanaged" }
 
-// Reader reads what systemd-networkd says. The zero value is that of this host.
-type Reader struct{ Dir string }
-
-// Link reads of an interface by its index. One that is not known to
+// LinkOf reads of an interface by its index. One that is not known to
 // systemd-networkd is not configured by it.
-func (r Reader) Link(index int) (l Link) {
-	dir := r.Dir
-	if dir == "" {
-		dir = linksDir
-	}
-	name := filepath.Join(dir, strconv.Itoa(index))
-	text, err := os.ReadFile(name) //nolint:gosec // of this folder
-	info, err1 := os.Stat(name)
-	if errors.Join(err, err1) != nil {
+func LinkOf(index int) Link {
+	name := filepath.Join(linksDir, strconv.Itoa(index))
+	info, err := os.Stat(name)
+	if err != nil {
 		return Link{}
 	}
-	l.when = info.ModTime()
-	for line := range bytes.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSpace(string(line)), "=")
-		switch key {
-		case "ADMIN_STATE":
-			l.State = value
-		case "NETWORK_FILE":
-			l.File = value
-		}
-	}
-	return l
+	values := keyfile.Read(name)
+	return Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}
 }

@@ -16,17 +16,15 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// states is systemd-networkd's folder, which the test writes.
-type states struct {
-	*testing.T
-	Reader
-}
+// states is systemd-networkd's folder, which the test writes: its /run is its own.
+type states struct{ *testing.T }
 
 func newStates(t *testing.T) states {
 	t.Helper()
 	nstest.New(t)
 	nstest.Script(t, "ip link add eth0 type veth peer name vif0.0\nip link add xenbr0 type bridge\nip link add peth0 type bridge")
-	return states{t, Reader{t.TempDir()}}
+	nstest.Script(t, "mkdir -p "+linksDir)
+	return states{t}
 }
 
 // say writes what is said of an interface; it is older than all else if old.
@@ -36,7 +34,7 @@ func (s states) say(name, state, file string, old bool) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	path := filepath.Join(s.Dir, strconv.Itoa(i.Index))
+	path := filepath.Join(linksDir, strconv.Itoa(i.Index))
 	text := fmt.Sprintf("# This is private data. Do not parse.\nADMIN_STATE=%s\nOPER_STATE=routable\nNETWORK_FILE=%s\n", state, file)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.Fatal(err)
@@ -51,7 +49,7 @@ func (s states) say(name, state, file string, old bool) {
 func TestLink(t *testing.T) {
 	s := newStates(t)
 	lo, _ := net.InterfaceByName("lo")
-	if l := s.Link(lo.Index); l.Configures() {
+	if l := LinkOf(lo.Index); l.Configures() {
 		t.Errorf("of an interface that it does not know: %+v", l)
 	}
 	for _, c := range []struct {
@@ -65,7 +63,7 @@ func TestLink(t *testing.T) {
 		{"pending", "", false},
 	} {
 		s.say("lo", c.state, c.file, false)
-		if l := s.Link(lo.Index); l.Configures() != c.want || l.File != c.file || l.State != c.state {
+		if l := LinkOf(lo.Index); l.Configures() != c.want || l.File != c.file || l.State != c.state {
 			t.Errorf("%q by %q: %+v", c.state, c.file, l)
 		}
 	}
@@ -102,7 +100,7 @@ func TestAwait(t *testing.T) {
 				s.say(w.name, w.state, w.file, false)
 			}
 			heirs := []Heir{{Was: Link{State: "configured", File: file}, Dev: "eth0", Others: []string{"peth0", "vif0.0", "xenbr0"}}}
-			err := s.await(t.Context(), heirs, restarted, 3*pause)
+			err := await(t.Context(), heirs, restarted, 3*pause)
 			var advice *plan.Advised
 			switch {
 			case c.fails == "" && err != nil:
@@ -116,16 +114,16 @@ func TestAwait(t *testing.T) {
 
 // TestAwaitEnds waits for a word that does not come.
 func TestAwaitEnds(t *testing.T) {
-	s := newStates(t)
+	newStates(t)
 	heirs := []Heir{{Was: Link{State: "configured"}, Dev: "eth0"}}
 	signalled := errors.New("terminated signal received")
 	ctx, end := context.WithCancelCause(t.Context())
 	end(signalled)
-	if err := s.await(ctx, heirs, time.Now(), time.Hour); !errors.Is(err, signalled) {
+	if err := await(ctx, heirs, time.Now(), time.Hour); !errors.Is(err, signalled) {
 		t.Errorf("ended with %v", err)
 	}
 	// It was not restarted: there is nothing to wait for.
-	if err := s.await(t.Context(), heirs, time.Time{}, time.Hour); err != nil {
+	if err := await(t.Context(), heirs, time.Time{}, time.Hour); err != nil {
 		t.Error(err)
 	}
 }

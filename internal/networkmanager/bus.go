@@ -58,18 +58,19 @@ type device struct {
 	conn *dbus.Conn
 }
 
-// devices are those of that name: for a moment two may be called the same.
-func (m *manager) devices(ctx context.Context, dev string) ([]device, error) {
+// devices are all that it knows, by their names: for a moment two may be called
+// the same.
+func (m *manager) devices(ctx context.Context) (map[string][]device, error) {
 	var paths []dbus.ObjectPath
 	if err := m.conn.Object(name, "/org/freedesktop/NetworkManager").CallWithContext(ctx, name+".GetAllDevices", 0).Store(&paths); err != nil {
 		return nil, err
 	}
-	var found []device
+	found := map[string][]device{}
 	for _, p := range paths {
 		d := device{m.conn.Object(name, p), m.conn}
 		var is string
-		if err := d.get(ctx, "Interface", &is); err == nil && is == dev { // err: it has gone
-			found = append(found, d)
+		if err := d.get(ctx, "Interface", &is); err == nil { // else it has gone
+			found[is] = append(found[is], d)
 		}
 	}
 	return found, nil
@@ -78,17 +79,13 @@ func (m *manager) devices(ctx context.Context, dev string) ([]device, error) {
 // known waits until it has seen all that happened to these names.
 func (m *manager) known(ctx context.Context, dev, nic string) (*device, error) {
 	for {
-		devs, err := m.devices(ctx, dev)
-		if err != nil {
-			return nil, err
-		}
-		nics, err := m.devices(ctx, nic)
+		devices, err := m.devices(ctx)
 		if err != nil {
 			return nil, err
 		}
 		_, missing := net.InterfaceByName(nic)
-		if len(devs) == 1 && (len(nics) == 1) == (missing == nil) {
-			return &devs[0], nil
+		if len(devices[dev]) == 1 && (len(devices[nic]) == 1) == (missing == nil) {
+			return &devices[dev][0], nil
 		}
 		if err := wait(ctx); err != nil {
 			return nil, fmt.Errorf("it does not know %s", dev)

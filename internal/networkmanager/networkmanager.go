@@ -9,74 +9,50 @@ package networkmanager
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
-	"xbr-script/internal/host"
+	"xbr-script/internal/keyfile"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/systemd"
 )
 
-// Reader reads what NetworkManager and systemd keep in their folders. The zero
-// value is those of this host.
-type Reader struct{ Run string }
+// runDir is where NetworkManager has a file for each interface, by its index,
+// and the profiles that are not for good.
+const runDir = "/run/NetworkManager"
 
-func (r Reader) path(name string) string {
-	if r.Run == "" {
-		r.Run = "/run"
-	}
-	return filepath.Join(r.Run, name)
-}
-
-// Runs tells whether NetworkManager looks after the interfaces that this process
-// sees. systemd keeps a link for each unit that is up.
-func (r Reader) Runs() bool {
-	_, err := os.Lstat(r.path("systemd/units/invocation:NetworkManager.service"))
-	return err == nil && host.OfMachine()
-}
+// Runs tells whether NetworkManager does.
+func Runs() bool { return systemd.Up("NetworkManager.service") }
 
 // Released tells whether it was told to leave an interface alone, by its index.
 // A name that its configuration excludes is not enough: names change.
-func (r Reader) Released(index int) bool { return r.device(index)["managed"] == "false" }
+func Released(index int) bool { return entry(index)["managed"] == "false" }
 
 // Profile is the UUID of the profile by which it configures an interface; empty
 // if it does not.
-func (r Reader) Profile(index int) string {
-	d := r.device(index)
-	if d["managed"] != "true" || r.external(d["connection-uuid"]) {
+func Profile(index int) string {
+	d := entry(index)
+	if d["managed"] != "true" || external(d["connection-uuid"]) {
 		return ""
 	}
 	return d["connection-uuid"]
 }
 
 // external tells whether a profile only describes what was found on an interface.
-func (r Reader) external(uuid string) bool {
-	files, _ := filepath.Glob(r.path("NetworkManager/system-connections/*.nmconnection"))
+func external(uuid string) bool {
+	files, _ := filepath.Glob(runDir + "/system-connections/*.nmconnection")
 	for _, file := range files {
-		if values := keyfile(file); values["uuid"] == uuid {
+		if values := keyfile.Read(file); values["uuid"] == uuid {
 			return values["external"] == "true"
 		}
 	}
 	return false
 }
 
-func (r Reader) device(index int) map[string]string {
-	return keyfile(r.path("NetworkManager/devices/" + strconv.Itoa(index)))
-}
-
-// keyfile reads the values of all groups. A file that is not there has none.
-func keyfile(name string) map[string]string {
-	values := map[string]string{}
-	text, _ := os.ReadFile(name) //nolint:gosec // of those folders
-	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			values[key] = value
-		}
-	}
-	return values
+// entry is what it says of an interface.
+func entry(index int) map[string]string {
+	return keyfile.Read(filepath.Join(runDir, "devices", strconv.Itoa(index)))
 }
 
 // Follow gives the steps around a change after which dev has the addresses that
@@ -124,8 +100,8 @@ func (*Release) Ready() error { return ready() }
 // Do carries it out. What it does not know it leaves alone.
 func (r *Release) Do(bool) error {
 	return ask(func(ctx context.Context, m *manager) error {
-		devices, err := m.devices(ctx, r.Dev)
-		for _, d := range devices {
+		devices, err := m.devices(ctx)
+		for _, d := range devices[r.Dev] {
 			if err := d.set(ctx, "Managed", false); err != nil {
 				return err
 			}

@@ -83,7 +83,7 @@ func already(typ uint16, e unix.Errno) bool {
 	case unix.RTM_DELNEIGH:
 		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that
 	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
-		return e == unix.EADDRNOTAVAIL || gone(e)
+		return gone(e)
 	case DelLinkProp:
 		return e == unix.EINVAL || gone(e) // EINVAL: another interface has the name
 	}
@@ -212,6 +212,12 @@ func (w Wire) expires() bool {
 		}
 	}
 	return false
+}
+
+// Leased tells whether an address is valid for a time only.
+func (m Msg) Leased() bool {
+	ci := m.Get(unix.IFA_CACHEINFO)
+	return len(ci) >= 8 && native.Uint32(ci[4:]) != infinity // ifa_valid
 }
 
 // aged is the message with its lifetimes shortened; false if it has expired.

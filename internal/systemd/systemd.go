@@ -4,9 +4,16 @@ package systemd
 
 import (
 	"context"
+	"os"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 )
+
+// Up tells whether a unit is: systemd has a link for each that is.
+func Up(unit string) bool {
+	_, err := os.Lstat("/run/systemd/units/invocation:" + unit)
+	return err == nil
+}
 
 // Conn is a connection to systemd.
 type Conn struct{ *dbus.Conn }

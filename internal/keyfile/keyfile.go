@@ -1,0 +1,21 @@
+// Package keyfile reads the files of key=value lines in which systemd-networkd
+// and NetworkManager say what they do.
+package keyfile
+
+import (
+	"os"
+	"strings"
+)
+
+// Read gives the values of all groups; of a key that stands there twice, the
+// last. A file that is not there has none.
+func Read(name string) map[string]string {
+	values := map[string]string{}
+	text, _ := os.ReadFile(name) //nolint:gosec // of these services' folders
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			values[key] = value
+		}
+	}
+	return values
+}
