@@ -108,8 +108,7 @@ var forceMLD = sysctl.Key{Dir: "net/ipv6/conf", Name: "force_mld_version"}
 // the groups left, to report them for a few seconds (mld_add_delrec), and each
 // address that comes back meanwhile costs as much as there are groups times
 // groups left (ipv6_find_idev calls ipv6_mc_up): 4,000 take minutes. Version 1
-// keeps none. Nor should anybody on the LAN hear that the groups are left: dom0
-// is in them as before.
+// keeps none.
 func (m *move) dropInet6() []plan.Op {
 	nic := m.s.nic.Index
 	off := m.noInet6(nic)
