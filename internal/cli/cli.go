@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -225,29 +226,19 @@ func (c *call) look() error {
 // resolve settles the names. A stop or status that names nothing means every
 // bridge that was started.
 func (c *call) resolve() error {
-	if !c.req.Given && c.req.Command != config.Start {
-		records, err := c.store.All()
-		if err != nil {
-			return err
-		}
+	records, err := c.store.All()
+	if err != nil {
+		return err
+	}
+	if !c.req.Given && c.req.Command != config.Start && len(records) > 0 {
 		for _, r := range records {
 			c.wants = append(c.wants, r.Want)
 		}
-		if len(records) > 0 {
-			return nil
-		}
+		return nil
 	}
-	for _, b := range c.req.Bridges {
-		if b.Null() {
-			continue
-		}
-		w, err := bridge.Resolve(b, c.host)
-		if err != nil {
-			return err
-		}
-		c.wants = append(c.wants, w)
-	}
-	return nil
+	asked := slices.DeleteFunc(slices.Clone(c.req.Bridges), config.Bridge.Null)
+	c.wants, err = bridge.Resolve(c.req.Command, asked, c.host, records)
+	return err
 }
 
 // texts tells what came of each bridge; why adds where the values come from

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
@@ -104,20 +105,15 @@ func (c *call) guarded(planner *bridge.Planner) []antispoof.Bridge {
 	return bridges
 }
 
-// lastStop says whether no bridge is left after this stop.
+// lastStop says whether no bridge is left after this stop, with or without a
+// record.
 func (c *call) lastStop() (bool, error) {
 	records, err := c.store.All()
-	if err != nil {
-		return false, err
-	}
-	for _, r := range records {
-		stopped := false
-		for _, w := range c.wants {
-			stopped = stopped || w.Bridge == r.Want.Bridge
-		}
-		if !stopped {
-			return false, nil
+	for _, left := range bridge.Standing(c.host, records) {
+		stopped := func(w bridge.Want) bool { return w.Bridge == left.Bridge && w.NetDev == left.NetDev }
+		if !slices.ContainsFunc(c.wants, stopped) {
+			return false, err
 		}
 	}
-	return true, nil
+	return true, err
 }
