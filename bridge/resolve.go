@@ -143,12 +143,14 @@ func (r *resolver) fresh(b config.Bridge) (Want, error) {
 		if b.Bridge == "" {
 			w.Why = append(w.Why, "bridge="+w.Bridge+", the name of the NIC")
 		}
-		return w.onTop(), w.checkWords(r.h)
+		w = w.onTop()
+		return w, w.checkWords(r.h)
 	}
 	if w.Bridge == "" {
 		w.Bridge = bridgeNumbered(w.VifNum)
 	}
-	return w.onPair(), w.checkWords(r.h)
+	w = w.onPair()
+	return w, w.checkWords(r.h)
 }
 
 // checkWords looks at the names alone.
