@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -62,6 +63,7 @@ type call struct {
 	antispoof *antispoof.Planner
 	forward   forward.Forward
 	wants     []bridge.Want
+	told      bool // what is taken in place of empty values
 
 	hook func(step int, after bool) error // plan.Runner's, for tests
 }
@@ -79,9 +81,14 @@ func Run(args []string, version string, stdout, stderr io.Writer) int {
 }
 
 func run(args []string, version string, stdout, stderr io.Writer) int {
-	req, err := config.Parse(args[1:], config.Source{ReadFile: readFile, DefaultFile: defaultFile})
+	req, err := config.Parse(args[1:], config.Source{
+		Name: filepath.Base(args[0]), Getenv: os.Getenv, ReadFile: readFile, DefaultFile: defaultFile,
+	})
 	if err != nil {
 		return complain(stderr, err)
+	}
+	for _, note := range req.Notes {
+		say(stderr, "xbr-script: "+note)
 	}
 	switch {
 	case req.Help:
@@ -234,10 +241,14 @@ func (c *call) resolve() error {
 		for _, r := range records {
 			c.wants = append(c.wants, r.Want)
 		}
+		c.tellEmpty(func(string, int) string { return "every bridge that was started" })
 		return nil
 	}
 	asked := slices.DeleteFunc(slices.Clone(c.req.Bridges), config.Bridge.Null)
 	c.wants, err = bridge.Resolve(c.req.Command, asked, c.host, records)
+	if err == nil {
+		c.tellEmpty(c.instead)
+	}
 	return err
 }
 
