@@ -204,6 +204,13 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec, detached any) error {
 // forget drops the record of a bridge that is not up, if it is one of that NIC.
 func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
 	o := Outcome{Want: w, Text: w.Bridge + " is not up"}
+	records, err := p.Store.All()
+	if others := Others(Standing(p.Host, records), nil); len(others) > 0 {
+		o.Text += "; up is " + strings.Join(others, ", ")
+	}
+	if err != nil {
+		return o, err
+	}
 	rec, err := p.Store.Load(w.Bridge)
 	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
 		return o, err

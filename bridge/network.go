@@ -18,14 +18,30 @@ type network struct {
 	recorded bool
 }
 
-// Standing is every network that is up, and those of which only a record is
-// left.
+// Standing is every network that is up, with or without a record.
 func Standing(h *host.Host, records []*Record) []Want {
 	var wants []Want
 	for _, n := range networks(h, records) {
-		wants = append(wants, n.Want)
+		if n.live {
+			wants = append(wants, n.Want)
+		}
 	}
 	return wants
+}
+
+// Same says whether they are one network.
+func (w Want) Same(o Want) bool { return w.Bridge == o.Bridge && w.NetDev == o.NetDev }
+
+// Others are those of the networks that are none of the wanted ones, each as
+// "xenbr0 (eth0)".
+func Others(networks, wants []Want) []string {
+	var names []string
+	for _, n := range networks {
+		if !slices.ContainsFunc(wants, n.Same) {
+			names = append(names, n.Bridge+" ("+n.NetDev+")")
+		}
+	}
+	return names
 }
 
 // networks are those that stand, by their records or as the live network tells,
@@ -197,7 +213,7 @@ func (r *resolver) refuse(b config.Bridge, n *network) error {
 	var up []string
 	for _, o := range r.nets {
 		named := slices.ContainsFunc(given(b), func(w word) bool { return o.live && o.word(w.key) == w.value })
-		if named || o.Want.Bridge == n.Bridge && o.NetDev == n.NetDev {
+		if named || o.Same(n.Want) {
 			up = append(up, o.text())
 		}
 	}

@@ -124,6 +124,7 @@ func (r *resolver) fresh(b config.Bridge) (Want, error) {
 	whyNetDev := ""
 	if w.NetDev == "" {
 		w.NetDev, whyNetDev = netDevOf(b, dev, isDefault, r.h)
+		w.NetDev = r.nicName(w.NetDev)
 	}
 	w.PDev = "p" + w.NetDev
 	onBridge := w.Bridge == w.NetDev

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
@@ -109,11 +108,9 @@ func (c *call) guarded(planner *bridge.Planner) []antispoof.Bridge {
 // record.
 func (c *call) lastStop() (bool, error) {
 	records, err := c.store.All()
-	for _, left := range bridge.Standing(c.host, records) {
-		stopped := func(w bridge.Want) bool { return w.Bridge == left.Bridge && w.NetDev == left.NetDev }
-		if !slices.ContainsFunc(c.wants, stopped) {
-			return false, err
-		}
+	left := bridge.Standing(c.host, records)
+	for _, r := range records {
+		left = append(left, r.Want)
 	}
-	return true, err
+	return len(bridge.Others(left, c.wants)) == 0, err
 }

@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // variables are the keys that the original takes from the environment, too: it
 // sets none of them before it reads its words.
@@ -45,18 +48,20 @@ func ignoreEnvironment(req *Request, groups []*group, src Source) error {
 	if src.Name == Original {
 		return nil
 	}
+	var words, names []string
 	for _, name := range variables {
 		given := func(g *group) bool { return g.values[name] != "" }
-		value := src.env(name)
-		if value == "" || slices.ContainsFunc(groups, given) {
-			continue
+		if value := src.env(name); value != "" && !slices.ContainsFunc(groups, given) {
+			words, names = append(words, name+"="+value), append(names, name)
 		}
-		word := name + "=" + value
-		if req.File == "" && req.Command != Status {
-			return refused("cannot tell whether "+quote(word)+" of the environment is meant: it is ignored but for calls as "+Original,
-				"give it as a word, or take it out of the environment: unset "+name)
-		}
-		req.note("%s of the environment is ignored: it counts for calls as %s", quote(word), Original)
+	}
+	switch line := strings.Join(words, " "); {
+	case line == "":
+	case req.File == "" && req.Command != Status:
+		return refused("cannot tell whether "+quote(line)+" of the environment is meant: it is ignored but for calls as "+Original,
+			"give it on the command line, or take it out of the environment: unset "+strings.Join(names, " "))
+	default:
+		req.note("%s of the environment is ignored: it counts for calls as %s", quote(line), Original)
 	}
 	return nil
 }

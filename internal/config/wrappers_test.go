@@ -69,9 +69,11 @@ func TestWordsOfWrappers(t *testing.T) {
 		{"a variable that is wrong", Original, env{"netdev": "x;reboot"}, []string{"start"}, Bridge{}, "", `cannot understand "netdev=x;reboot" of the environment: "x;reboot" has ";" in it: values are never evaluated`},
 		{"beside a file", Original, env{"netdev": "eth1"}, []string{"start", "config=f"}, Bridge{VifNum: new(1)}, `"netdev=eth1" of the environment is ignored: it does not count beside --next or config=`, ""},
 		{"by our name, where it would decide", ours, env{"netdev": "eth1"}, []string{"start", "vifnum=1"}, Bridge{}, "",
-			`cannot tell whether "netdev=eth1" of the environment is meant: it is ignored but for calls as network-bridge: give it as a word, or take it out of the environment: unset netdev`},
+			`cannot tell whether "netdev=eth1" of the environment is meant: it is ignored but for calls as network-bridge: give it on the command line, or take it out of the environment: unset netdev`},
+		{"by our name, several of them", ours, env{"netdev": "eth1", "antispoof": "yes"}, []string{"stop", "vifnum=1"}, Bridge{}, "",
+			`cannot tell whether "netdev=eth1 antispoof=yes" of the environment is meant: it is ignored but for calls as network-bridge: give it on the command line, or take it out of the environment: unset netdev antispoof`},
 		{"by our name, as a word", ours, env{"netdev": "eth1"}, []string{"start", "netdev=eth1"}, Bridge{NetDev: "eth1"}, "", ""},
-		{"by our name, a file decides", ours, env{"netdev": "eth1"}, []string{"start"}, Bridge{NetDev: "eth9"}, "", ""},
+		{"by our name, a file decides", ours, env{"bridge": "b"}, []string{"start"}, Bridge{NetDev: "eth9"}, `"bridge=b" of the environment is ignored: it counts for calls as network-bridge`, ""},
 		{"by our name, nothing is changed", ours, env{"antispoof": "yes"}, []string{"status", "vifnum=1"}, Bridge{VifNum: new(1)}, `"antispoof=yes" of the environment is ignored: it counts for calls as network-bridge`, ""},
 	}
 	for _, tt := range tests {
