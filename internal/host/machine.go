@@ -1,12 +1,23 @@
 package host
 
-import "os"
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
 
 // OfMachine tells whether the interfaces that this process sees are those that
 // the machine's services look after: those of process 1's network namespace.
-// Where that may not be read, by who is not root, they are taken for such.
-func OfMachine() bool {
-	ours, _ := os.Readlink("/proc/thread-self/ns/net")
+// Where that may not be seen, by who is not root or in some containers, they are
+// taken for such.
+func OfMachine() (bool, error) {
 	theirs, err := os.Readlink("/proc/1/ns/net")
-	return err != nil || ours == theirs
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	ours, err := os.Readlink("/proc/thread-self/ns/net")
+	return ours == theirs, err
 }
