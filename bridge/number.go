@@ -16,6 +16,13 @@ func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) er
 		w.VifNum = *b.VifNum
 		return nil
 	}
+	for _, n := range r.nets {
+		if n.NetDev == w.NetDev && n.number() != "" {
+			w.VifNum = n.VifNum
+			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, as the record says", w.VifNum))
+			return nil
+		}
+	}
 	first, reason := r.digits(w.NetDev, byDefault)
 	for i := range maxVifNum + 1 {
 		w.VifNum = (first + i) % (maxVifNum + 1)

@@ -183,7 +183,7 @@ func TestResolveRecords(t *testing.T) {
 		{config.Stop, "netdev=eth0 bridge=b", "b=eth0/1"},
 		{config.Start, "netdev=eth0 bridge=xenbr0 vifnum=0", "xenbr0=eth0/0"},
 		{config.Start, "netdev=eth0", "xenbr1=eth0/1"},
-		{config.Start, "netdev=eth5", "xenbr5=eth5/5"},
+		{config.Start, "netdev=eth5", "xenbr0=eth5/0"},
 	} {
 		wants, err := bridge.Resolve(c.command, asked(t, c.line), h, []*bridge.Record{own, old})
 		got := ""
