@@ -67,8 +67,8 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 	}
 	const portFlags = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_UP
 
-	do := settingsOf(name, hushed(settings), f.DevSettings)
-	do = append(do, b.noInet6(portName)...)
+	do := b.settingsOf(dev.Index, hushed(settings), f.DevSettings)
+	do = append(do, b.noInet6(port.Index)...)
 	do = append(do, b.batch(
 		setFlags(port.Index, unix.IFF_NOARP|unix.IFF_UP, portFlags, attrMAC(portMAC),
 			attrU32(unix.IFLA_MTU, like.MTU), attrMaster(bridge), attrAddrGen(addrGenNone)),
@@ -82,9 +82,9 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
 			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),
 	)}
-	undo = append(undo, settingsOf(name, f.DevSettings, settings)...)
+	undo = append(undo, b.settingsOf(dev.Index, f.DevSettings, settings)...)
 	if v, ok := f.PortSettings[disableIPv6]; ok {
-		undo = append(undo, set(disableIPv6, portName, v))
+		undo = append(undo, b.set(disableIPv6, port.Index, v))
 	}
 	return plan.Step{Title: "use " + name + " and " + portName + ", dom0's port", Do: do, Undo: undo}
 }
@@ -97,7 +97,7 @@ func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Dev
 	if up {
 		flags |= unix.IFF_UP
 	}
-	do := append(b.ops(delAddrs(f.Addrs6)...), settingsOf(name, hushed(settings), f.DevSettings)...)
+	do := append(b.ops(delAddrs(f.Addrs6)...), b.settingsOf(br.Index, hushed(settings), f.DevSettings)...)
 	do = append(do, b.batch(
 		setLink(br.Index, attrBridge(false, br.Bridge.ForwardDelay, false)), // first, see adoptBridge
 		setLink(br.Index, append(b.shape(like, addrGenNone), attrBridge(false, 0, false))...),
@@ -105,7 +105,7 @@ func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Dev
 	))
 	undo := b.ops(setFlags(br.Index, br.Flags, carried|unix.IFF_UP,
 		append(b.shape(br, br.AddrGen), attrBridge(br.Bridge.STP, br.Bridge.ForwardDelay, br.Bridge.Snooping))...))
-	undo = append(undo, settingsOf(name, f.DevSettings, settings)...)
+	undo = append(undo, b.settingsOf(br.Index, f.DevSettings, settings)...)
 	var back []rtnl.Msg
 	for _, m := range f.Addrs6 {
 		back = append(back, quiet(m), final(m))

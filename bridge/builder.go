@@ -134,7 +134,7 @@ func (b *builder) makeBridge(name string) (int, plan.Step) {
 	do = append(do, b.batch(
 		setFlags(index, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrAddrGen(addrGenNone)),
 	))
-	do = append(do, b.noInet6(name)...)
+	do = append(do, b.noInet6(index)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
 	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge")}
 }
@@ -161,8 +161,8 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 		setFlags(p.port, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrMaster(bridge), attrAddrGen(addrGenNone)),
 		setFlags(p.dev, like.Flags, carried, b.identity(like)...),
 	))
-	do = append(do, b.noInet6(w.VIF)...)
-	do = append(do, settingsOf(w.VDev, hushed(settings), b.h.NewDevice())...)
+	do = append(do, b.noInet6(p.port)...)
+	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
 	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
 	return p, plan.Step{
@@ -181,7 +181,7 @@ func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.D
 	do := b.ops(addLink(index, attrName(name), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU^1),
 		attrU32(unix.IFLA_TXQLEN, like.TxQLen), attrBridge(false, 0, false)))
 	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
-	do = append(do, settingsOf(name, hushed(settings), b.h.NewDevice())...)
+	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
 	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge")}
 }
@@ -211,15 +211,15 @@ func (b *builder) identity(like *host.Link) []*nl.RtAttr {
 	return attrs
 }
 
-// settingsOf is the operation that gives an interface those settings, where
-// it does not have them yet. What it has is not known of a stable_secret that
+// settingsOf is the operation that gives the interface with that index those
+// settings, where it does not have them yet. What it has is not known of a stable_secret that
 // was never written, nor, in a network namespace, of a new interface's
 // neighbour settings.
-func settingsOf(name string, want, have sysctl.Device) []plan.Op {
+func (b *builder) settingsOf(index int, want, have sysctl.Device) []plan.Op {
 	var sets []sysctl.Set
 	for k, v := range want {
 		if old, known := have[k]; !known || v != old {
-			sets = append(sets, sysctl.Set{Name: k.Of(name), Value: v})
+			sets = append(sets, k.Set(index, b.names[index], v))
 		}
 	}
 	if len(sets) == 0 {

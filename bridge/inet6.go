@@ -26,15 +26,16 @@ var (
 )
 
 // noInet6 switches IPv6 off on an interface that has no business with it.
-func (b *builder) noInet6(name string) []plan.Op {
+func (b *builder) noInet6(index int) []plan.Op {
 	if _, ok := b.h.NewDevice()[disableIPv6]; !ok {
 		return nil
 	}
-	return []plan.Op{set(disableIPv6, name, "1")}
+	return []plan.Op{b.set(disableIPv6, index, "1")}
 }
 
-func set(k sysctl.Key, device, value string) plan.Op {
-	return &sysctl.Write{Sets: []sysctl.Set{{Name: k.Of(device), Value: value}}}
+// set is the operation that gives one setting of an interface a value.
+func (b *builder) set(k sysctl.Key, index int, value string) plan.Op {
+	return &sysctl.Write{Sets: []sysctl.Set{k.Set(index, b.names[index], value)}}
 }
 
 // hushed is an interface's settings without those that wake gives it.
@@ -54,7 +55,7 @@ func (m *move) hush(index int) []plan.Op {
 	}
 	return []plan.Op{
 		m.batch(setLink(index, attrAddrGen(addrGenNone))),
-		set(disableIPv6, m.names[index], "0"),
+		m.set(disableIPv6, index, "0"),
 	}
 }
 
@@ -63,17 +64,17 @@ func (m *move) wake(index int) []plan.Op {
 	if _, ok := m.settings[disableIPv6]; !ok {
 		return nil
 	}
-	like, name := m.s.nic, m.names[index]
+	like := m.s.nic
 	ops := m.ops(setLink(index, attrAddrGen(like.AddrGen)))
 	if index == m.pair.dev && m.lacksLinkLocal() {
 		// The setting, unlike the message, also makes the addresses.
-		ops = []plan.Op{set(addrGenMode, name, strconv.Itoa(int(like.AddrGen)))}
+		ops = []plan.Op{m.set(addrGenMode, index, strconv.Itoa(int(like.AddrGen)))}
 	}
 	if v := m.settings[ipv6MTU]; v != utoa(like.MTU) {
-		ops = append(ops, set(ipv6MTU, name, v))
+		ops = append(ops, m.set(ipv6MTU, index, v))
 	}
 	if m.settings[disableIPv6] == "1" {
-		ops = append(ops, set(disableIPv6, name, "1"))
+		ops = append(ops, m.set(disableIPv6, index, "1"))
 	}
 	return ops
 }

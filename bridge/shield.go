@@ -145,5 +145,5 @@ func (m *move) sources(value string) []plan.Op {
 	if max(own, all) != strict || own == "" {
 		return nil
 	}
-	return []plan.Op{set(rpFilter, m.names[m.pair.dev], value)}
+	return []plan.Op{m.set(rpFilter, m.pair.dev, value)}
 }

@@ -133,11 +133,11 @@ func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
 // Switching IPv6 on is left to the step that brings the addresses.
 func (m *move) resettle() plan.Step {
 	from, to := hushed(m.h.Settings(m.now.Name)), hushed(m.settings)
-	name := m.names[m.now.Index]
+	nic := m.now.Index
 	return plan.Step{
-		Title: "give " + name + " the settings that dom0 uses",
-		Do:    settingsOf(name, to, from),
-		Undo:  settingsOf(name, from, to),
+		Title: "give " + m.names[nic] + " the settings that dom0 uses",
+		Do:    m.settingsOf(nic, to, from),
+		Undo:  m.settingsOf(nic, from, to),
 	}
 }
 

@@ -23,7 +23,13 @@ const root = "/proc/sys/"
 const Kind = "sysctl"
 
 // Set is one setting and its value.
-type Set struct{ Name, Value string }
+type Set struct {
+	Name, Value string
+	// Index, unless 0, is that of the interface whose setting it is: then the
+	// interface counts, whatever it is called by now. Name has the name that it
+	// has where the plan has come to.
+	Index int `json:",omitempty"`
+}
 
 // Write is an operation that gives settings their values, in order.
 type Write struct{ Sets []Set }
@@ -61,8 +67,8 @@ func (f *failed) Unwrap() error { return f.cause }
 func (w *Write) Do(undoing bool) error {
 	var errs []error
 	for _, s := range w.Sets {
-		err := os.WriteFile(root+s.Name, []byte(s.Value), 0)
-		if err == nil || undoing && errors.Is(err, fs.ErrNotExist) {
+		err := s.write()
+		if err == nil || undoing && s.isGone(err) {
 			continue
 		}
 		errs = append(errs, &failed{s, err})
@@ -71,6 +77,84 @@ func (w *Write) Do(undoing bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// isGone says whether a failure to write the setting means that there is
+// nothing to set any more. An interface that is still there lacks no setting.
+func (s Set) isGone(err error) bool {
+	if s.Index != 0 {
+		return errors.Is(err, unix.ENODEV)
+	}
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// renames is how often an interface may be renamed while its setting is being
+// written.
+const renames = 10
+
+// write gives the setting its value.
+func (s Set) write() error {
+	if s.Index == 0 {
+		return os.WriteFile(root+s.Name, []byte(s.Value), 0)
+	}
+	for try := 1; ; try++ {
+		name, err := nameOf(s.Index)
+		if err != nil {
+			return err
+		}
+		renamed, err := s.writeAs(name)
+		if !renamed || try == renames {
+			return err
+		}
+	}
+}
+
+// writeAs writes the setting if the interface is called so. With another name
+// the kernel gives it other files (addrconf_sysctl_unregister, devinet_sysctl_unregister,
+// neigh_sysctl_unregister), and one that was open takes nothing any more. So
+// who has opened it, and then finds the interface still called so, cannot write
+// to another's.
+func (s Set) writeAs(name string) (renamed bool, err error) {
+	f, err := os.OpenFile(root+s.of(name), os.O_WRONLY, 0)
+	if err == nil {
+		defer func() { _ = f.Close() }()
+	}
+	now, nameErr := nameOf(s.Index)
+	switch {
+	case nameErr != nil:
+		return false, nameErr
+	case now != name:
+		return true, err
+	case err != nil:
+		return false, err
+	}
+	_, err = f.WriteString(s.Value)
+	return errors.Is(err, fs.ErrNotExist), err
+}
+
+// of is the setting's name when its interface is called so.
+func (s Set) of(device string) string {
+	dir, setting := filepath.Split(s.Name)
+	return filepath.Dir(filepath.Clean(dir)) + "/" + device + "/" + setting
+}
+
+// nameOf is what the interface with that index is called; unix.ENODEV if there
+// is none.
+func nameOf(index int) (string, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("socket: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	ifr, err := unix.NewIfreq("")
+	if err != nil {
+		return "", err
+	}
+	ifr.SetUint32(uint32(index)) // ifr_ifindex
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFNAME, ifr); err != nil {
+		return "", fmt.Errorf("interface %d: %w", index, err)
+	}
+	return ifr.Name(), nil
 }
 
 // Ready implements plan.Prudent: a container may have /proc/sys read-only.
@@ -135,6 +219,12 @@ type Key struct{ Dir, Name string }
 
 // Of is the setting's name for that interface.
 func (k Key) Of(device string) string { return k.Dir + "/" + device + "/" + k.Name }
+
+// Set is the setting with a value, for the interface with that index, which is
+// called device.
+func (k Key) Set(index int, device, value string) Set {
+	return Set{Name: k.Of(device), Value: value, Index: index}
+}
 
 // MarshalText implements encoding.TextMarshaler: a Device can be kept as JSON.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.Dir + "/" + k.Name), nil }

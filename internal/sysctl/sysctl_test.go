@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/sysctl"
 )
@@ -146,6 +148,46 @@ func TestWrite(t *testing.T) {
 	}
 	if got := sysctl.Get(gone); got != "" {
 		t.Errorf("a setting that is not there: %q", got)
+	}
+}
+
+// TestWriteByIndex writes settings of interfaces that are called otherwise by
+// now: the index counts.
+func TestWriteByIndex(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, `ip link add eth0 index 10 type veth peer name lan0 index 11
+		ip link set eth0 name peth0
+		ip link set lan0 name eth0`)
+	const now, other = "net/ipv4/conf/peth0/arp_notify", first
+	k := key(t, "net/ipv4/conf/arp_notify")
+	for _, undoing := range []bool{false, true} {
+		nstest.Script(t, `sysctl -qw `+now+`=0 `+other+`=0`)
+		w := &sysctl.Write{Sets: []sysctl.Set{k.Set(10, "eth0", "1")}}
+		if err := w.Do(undoing); err != nil {
+			t.Error(err)
+		}
+		if got := sysctl.Get(now) + sysctl.Get(other); got != "10" {
+			t.Errorf("undoing %t: the setting and that of another's with its first name: %s, want 10", undoing, got)
+		}
+	}
+	nstest.Script(t, `ip link del peth0
+		ip link add eth0 index 12 type veth peer name lan0`)
+	for _, c := range []struct {
+		what    string
+		set     sysctl.Set
+		undoing bool
+		want    error
+	}{
+		{"its interface is gone", k.Set(10, "eth0", "1"), false, unix.ENODEV},
+		{"its interface is gone, undoing", k.Set(10, "eth0", "1"), true, nil},
+		{"only the setting is not there", sysctl.Key{Dir: k.Dir, Name: "none"}.Set(12, "eth0", "1"), true, fs.ErrNotExist},
+	} {
+		if err := (&sysctl.Write{Sets: []sysctl.Set{c.set}}).Do(c.undoing); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+			t.Errorf("%s: %v, want %v", c.what, err, c.want)
+		}
+	}
+	if got := sysctl.Get(first); got != "0" {
+		t.Errorf("another interface that has its name has the setting: %q", got)
 	}
 }
 
