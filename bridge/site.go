@@ -91,6 +91,9 @@ func (s *site) checkNIC(h *host.Host) error {
 		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is no Ethernet interface", s.NetDev)
 	case n.Kind == "bridge":
 		return refuse("name the NIC that shall be its port with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
+	case dom0Port(n.Name, n, h) != nil:
+		return refuse("the host has "+candidates(h)+"; name one with netdev=",
+			"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, dom0Port(n.Name, n, h).Name)
 	case n.Master != 0:
 		return refuse("take it out first: ip link set dev "+s.NetDev+" nomaster",
 			"cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))

@@ -30,10 +30,11 @@ func (c *call) change(ctx context.Context) error {
 	}
 	var lines []string
 	var err error
-	for try := 0; try < tries; try++ {
-		if lines, err = c.attempt(ctx); !c.changedMeanwhile(err) {
-			break
+	for try, before := 0, ""; try < tries; try++ {
+		if lines, err = c.attempt(ctx); !c.changedMeanwhile(err) || err.Error() == before {
+			break // or somebody does the same again and again
 		}
+		before = err.Error()
 	}
 	if err != nil {
 		return err
