@@ -56,6 +56,11 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	if err := distinct(wants); err != nil {
 		return nil, nil, err
 	}
+	for _, w := range wants {
+		if err := w.fit(); up && err != nil {
+			return nil, nil, err
+		}
+	}
 	b := newBuilder(p.Conn, p.Host)
 	pl := &plan.Plan{}
 	var outcomes []Outcome

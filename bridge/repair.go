@@ -10,6 +10,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // difference is one thing that is not as it should be on a network that is
@@ -139,7 +140,7 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
 		return Outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
 	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
-		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+m.Name+" netdev="+s.NetDev,
+		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+s.NetDev,
 			"cannot put %s into %s: its card %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
 	}
 	ds := s.differences(p.Host)

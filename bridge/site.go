@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/guest"
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // site is what stands of one wanted bridge on the host. A missing part is
@@ -92,7 +93,7 @@ func (s *site) checkNIC(h *host.Host) error {
 	case n.Kind == "bridge":
 		return refuse("name the NIC that shall be its port with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
 	case n.Master != 0:
-		return refuse("take it out first: ip link set dev "+s.NetDev+" nomaster",
+		return refuse("take it out first: ip link set dev "+shell.Quote(s.NetDev)+" nomaster",
 			"cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
 	}
 	return nil
@@ -229,7 +230,7 @@ func (s *site) checkByName(h *host.Host) error {
 // taken refuses because an interface has a name that start has to give.
 func (s *site) taken(name string, l *host.Link) error {
 	if l.Name != name {
-		return refuse("take it off: ip link property del dev "+l.Name+" altname "+name,
+		return refuse("take it off: ip link property del dev "+shell.Quote(l.Name)+" altname "+shell.Quote(name),
 			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
 	}
 	hint := "use another vifnum=, or remove it: ip link del dev " + name
@@ -248,7 +249,7 @@ func (s *site) checkBridge(h *host.Host) error {
 	}
 	for _, g := range s.guests(h) {
 		if !guest.IsPort(g.Name) {
-			return refuse("give another bridge=, or take the port out: ip link set dev "+g.Name+" nomaster",
+			return refuse("give another bridge=, or take the port out: ip link set dev "+shell.Quote(g.Name)+" nomaster",
 				"cannot use the bridge %s: it has the port %s, which is no guest's", s.Bridge, g.Name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // nameMax is how many bytes an interface name may have (IFNAMSIZ less the
@@ -80,7 +81,7 @@ func Resolve(b config.Bridge, h *host.Host) (Want, error) {
 	}
 	w.PDev = "p" + w.NetDev
 	if len(w.PDev) > nameMax {
-		return w, refuse("give the interface a shorter name first: ip link set dev "+w.NetDev+" name eth"+strconv.Itoa(w.VifNum),
+		return w, refuse("give the interface a shorter name first: ip link set dev "+shell.Quote(w.NetDev)+" name eth"+strconv.Itoa(w.VifNum),
 			"cannot rename %s to %s: an interface name has at most %d bytes", w.NetDev, w.PDev, nameMax)
 	}
 	return w.shape(b, h)

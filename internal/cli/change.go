@@ -10,6 +10,7 @@ import (
 
 	"xbr-script/bridge"
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/shell"
 )
 
 // tries bounds how often a call begins anew because somebody else changed the
@@ -87,7 +88,7 @@ func (c *call) dryRun() error {
 		return err
 	}
 	if len(commands) == 0 {
-		say(c.stdout, "# nothing to do: "+strings.Join(nothing, "; "))
+		say(c.stdout, shell.Comment("nothing to do: "+strings.Join(nothing, "; ")))
 	}
 	for _, line := range commands {
 		say(c.stdout, line)

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// injection is one host on which calls are made to fail.
+type injection struct {
+	*testing.T
+	bridges  string
+	down, up network
+	isUp     bool
+	counts   map[string]int // outcomes
+	points   int
+	failures int
+}
+
+// TestFailingCalls makes a system call of the program fail, one in each call of
+// it, whichever it is: either all is as it was before and the exit status tells
+// so, or all is as asked. No error counts for "there is nothing".
+func TestFailingCalls(t *testing.T) {
+	start, stop, others := 420, 420, 400
+	if testing.Short() {
+		start, stop, others = 12, 12, 30
+	}
+	total := 0
+	for _, line := range []string{
+		" vifnum=0 netdev=eth0 dom0=veth check=no",
+		" vifnum=0 netdev=eth0 dom0=bridge check=no",
+		" vifnum=0 netdev=eth0 dom0=veth antispoof=yes ip_forward=1 check=no",
+	} {
+		t.Run(line, func(t *testing.T) {
+			in := &injection{T: t, bridges: line, counts: map[string]int{}}
+			in.down, in.up = bothWays(t, line)
+			part := 1
+			if strings.Contains(line, "antispoof") {
+				part = 2
+			}
+			in.change("start", start/part/2)
+			in.change("stop", stop/part/2)
+			in.ask("status"+line, others/3)
+			in.ask("stop -n"+line, others/3)
+			in.set(false)
+			in.ask("start -n"+line, others/3)
+			t.Logf("%d points: %v", in.points, in.counts)
+			total += in.points
+		})
+	}
+	t.Logf("%d points in all", total)
+}
+
+// choose are that many points among the calls that were counted.
+func choose(counts map[uint32]int, n int) []point {
+	var all []point
+	for _, c := range failing {
+		for nth := 1; nth <= counts[c.nr]; nth++ {
+			for _, errno := range c.errnos {
+				all = append(all, point{c.nr, nth, errno})
+			}
+		}
+	}
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return slices.Clip(all[:min(n, len(all))])
+}
+
+// set brings the network up or down.
+func (in *injection) set(up bool) {
+	in.Helper()
+	if in.isUp == up {
+		return
+	}
+	command := "stop"
+	if up {
+		command = "start"
+	}
+	mustRun(in.T, command+in.bridges)
+	in.isUp = up
+}
+
+// change makes calls of start or stop fail.
+func (in *injection) change(command string, n int) {
+	in.Helper()
+	from := command == "stop"
+	in.set(from)
+	_, _, _, w := runFailing(in.T, command+in.bridges, point{})
+	in.isUp = !from
+	for _, p := range choose(w.counts, n) {
+		in.set(from)
+		in.points++
+		status, stdout, stderr, w := runFailing(in.T, command+in.bridges, p)
+		said := fmt.Sprintf("%s, %s (%s): status %d\n%s%s", command, p, w.hit, status, stdout, stderr)
+		in.judge(command, status, said, w.hit != "")
+		if in.failures > 3 {
+			return
+		}
+	}
+}
+
+// judge finds out whether what the program says is so.
+func (in *injection) judge(command string, status int, said string, hit bool) {
+	in.Helper()
+	before, asked := in.down, in.up
+	if command == "stop" {
+		before, asked = asked, before
+	}
+	_, err := os.Stat("/run/xbr-script/journal")
+	left := err == nil
+	outcome, is := "as before", before
+	switch {
+	case status == 0:
+		outcome, is = "as asked", asked
+		in.isUp = command == "start"
+	case left:
+		outcome = "recovered"
+		mustRun(in.T, "recover")
+	}
+	diff, _ := differs(in.T, is)
+	untold := left && (status == 0 || status == 1 && !strings.Contains(said, "by hand"))
+	if diff != "" || untold {
+		in.failures++
+		in.Errorf("%s\na journal was left: %t; it is not %s:\n%s", said, left, outcome, diff)
+		_, _ = run(in.T, "recover")
+		status, _ := run(in.T, "status"+in.bridges)
+		in.isUp = status != 3
+	}
+	if !hit {
+		outcome = "not met"
+	}
+	in.counts[command+": "+outcome]++
+}
+
+// ask makes calls of a command fail that changes nothing: it says the same as
+// otherwise, or that it could not find out.
+func (in *injection) ask(line string, n int) {
+	in.Helper()
+	in.set(!strings.HasPrefix(line, "start"))
+	wantStatus, want, _, w := runFailing(in.T, line, point{})
+	for _, p := range choose(w.counts, n) {
+		in.points++
+		status, stdout, stderr, w := runFailing(in.T, line, p)
+		command, _, _ := strings.Cut(line, " ")
+		switch {
+		case status == wantStatus && stdout == want:
+			in.counts[command+": the same"]++
+		case status == 4 && strings.Contains(stdout, "the rules cannot be read: "):
+			in.counts[command+": said"]++
+		case status == 1 && strings.HasPrefix(stderr, "xbr-script: ") && stdout == "":
+			in.counts[command+": an error"]++
+		default:
+			in.Errorf("%s, %s (%s): status %d, not %d\n%s%s", line, p, w.hit, status, wantStatus, stdout, stderr)
+		}
+	}
+}
