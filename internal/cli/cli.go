@@ -25,6 +25,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/rundir"
 	"xbr-script/internal/shell"
 )
 
@@ -181,6 +182,7 @@ func (c *call) run(ctx context.Context) (int, error) {
 		return failed, err
 	}
 	defer func() { _ = lock.Release() }()
+	_ = rundir.Sweep(runDir) // what cannot be removed is in nobody's way
 	switch c.req.Command {
 	case config.Recover:
 		return done, c.recover()
