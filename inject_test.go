@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,7 @@ type injection struct {
 	down, up network
 	isUp     bool
 	counts   map[string]int // outcomes
-	points   int
+	points   int            // failing calls that were met: which are made depends on time, too
 	failures int
 }
 
@@ -51,18 +50,27 @@ func TestFailingCalls(t *testing.T) {
 	}
 }
 
-// choose are that many points among the calls that were counted.
-func choose(counts map[uint32]int, n int) []point {
-	var all []point
-	for _, c := range failing {
+// choose are that many points, at random, of each kind of call as many as of the
+// others as far as there are so many.
+func choose(counts map[uint32]int, n int) (points []point) {
+	kinds := make([][]point, len(failing))
+	for i, c := range failing {
 		for nth := 1; nth <= counts[c.nr]; nth++ {
 			for _, errno := range c.errnos {
-				all = append(all, point{c.nr, nth, errno})
+				kinds[i] = append(kinds[i], point{c.nr, nth, errno})
+			}
+		}
+		rand.Shuffle(len(kinds[i]), func(a, b int) { kinds[i][a], kinds[i][b] = kinds[i][b], kinds[i][a] })
+	}
+	for more := true; more; {
+		more = false
+		for i, left := range kinds {
+			if len(left) > 0 && len(points) < n {
+				points, kinds[i], more = append(points, left[0]), left[1:], true
 			}
 		}
 	}
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return slices.Clip(all[:min(n, len(all))])
+	return points
 }
 
 // set brings the network up or down.
@@ -86,12 +94,19 @@ func (in *injection) change(command string, n int) {
 	in.set(from)
 	_, _, _, w := runFailing(in.T, command+in.bridges, point{})
 	in.isUp = !from
-	for _, p := range choose(w.counts, n) {
+	met := 0
+	for _, p := range choose(w.counts, 2*n) {
+		if met == n {
+			return
+		}
 		in.set(from)
-		in.points++
 		status, stdout, stderr, w := runFailing(in.T, command+in.bridges, p)
 		said := fmt.Sprintf("%s, %s (%s): status %d\n%s%s", command, p, w.hit, status, stdout, stderr)
 		in.judge(command, status, said, w.hit != "")
+		if w.hit != "" {
+			met++
+			in.points++
+		}
 		if in.failures > 3 {
 			return
 		}
@@ -137,10 +152,19 @@ func (in *injection) ask(line string, n int) {
 	in.Helper()
 	in.set(!strings.HasPrefix(line, "start"))
 	wantStatus, want, _, w := runFailing(in.T, line, point{})
-	for _, p := range choose(w.counts, n) {
-		in.points++
+	met := 0
+	for _, p := range choose(w.counts, 2*n) {
+		if met == n {
+			return
+		}
 		status, stdout, stderr, w := runFailing(in.T, line, p)
 		command, _, _ := strings.Cut(line, " ")
+		if w.hit == "" {
+			in.counts[command+": not met"]++
+		} else {
+			met++
+			in.points++
+		}
 		switch {
 		case status == wantStatus && stdout == want:
 			in.counts[command+": the same"]++
