@@ -21,6 +21,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // Planner makes plans for one host.
@@ -209,21 +210,33 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec, detached any) error {
 	return nil
 }
 
-// forget drops the record of a bridge that is not up.
+// forget drops the record of a bridge that is not up, if it is one of that NIC.
 func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
+	o := Outcome{Want: w, Text: w.Bridge + " is not up"}
+	records, err := p.Store.All()
+	if others := Others(Standing(p.Host, records), nil); len(others) > 0 {
+		o.Text += "; up is " + strings.Join(others, ", ")
+	}
+	if err != nil {
+		return o, err
+	}
+	rec, err := p.Store.Load(w.Bridge)
+	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
+		return o, err
+	}
 	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
 	pl.Add(step)
-	return Outcome{Want: w, Text: w.Bridge + " is not up"}, err
+	return o, err
 }
 
 // standing says why stop cannot take this network down.
 func (s *site) standing(h *host.Host) error {
 	switch {
 	case s.dev == nil:
-		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
 			"cannot find %s, dom0's interface, though %s is there", s.Dom0(), s.PDev)
 	case s.onBridge() && s.br.Kind != "bridge":
-		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
 			"cannot take %s down: it is no bridge, though %s is there", s.Bridge, s.PDev)
 	case !s.onBridge() && (s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index):
 		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)

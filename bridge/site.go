@@ -87,7 +87,7 @@ func (s *site) ready(h *host.Host) error {
 func (s *site) checkNIC(h *host.Host) error {
 	switch n := s.nic; {
 	case n == nil:
-		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot find the interface %s", s.NetDev)
+		return missingNIC(h, s.NetDev)
 	case n.Flags&unix.IFF_LOOPBACK != 0 || !n.Ethernet:
 		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is no Ethernet interface", s.NetDev)
 	case n.Kind == "bridge":
@@ -97,6 +97,11 @@ func (s *site) checkNIC(h *host.Host) error {
 			"cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
 	}
 	return nil
+}
+
+// missingNIC is the error for a NIC that is not there.
+func missingNIC(h *host.Host, name string) error {
+	return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot find the interface %s", name)
 }
 
 // candidates lists the interfaces that netdev= could mean.
@@ -182,7 +187,7 @@ func (s *site) checkFree(h *host.Host) error {
 	st := h.State(s.br.Index)
 	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
 	if !bare(st) || len(rest(st.Routes, byKernel)) > 0 {
-		return refuse("give another bridge=, or take them off: ip addr flush dev "+s.Bridge,
+		return refuse("give another bridge=, or take them off: ip addr flush dev "+shell.Quote(s.Bridge),
 			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
 	}
 	return nil
@@ -195,7 +200,7 @@ func (s *site) checkOn(h *host.Host) error {
 	if s.nic.Up() || bare(st) && len(st.Neighs) == 0 {
 		return nil
 	}
-	return refuse("switch it on first: ip link set dev "+s.NetDev+" up",
+	return refuse("switch it on first: ip link set dev "+shell.Quote(s.NetDev)+" up",
 		"cannot give the addresses of %s to %s: it is switched off, and the bridge will be on", s.NetDev, s.Bridge)
 }
 
@@ -233,9 +238,9 @@ func (s *site) taken(name string, l *host.Link) error {
 		return refuse("take it off: ip link property del dev "+shell.Quote(l.Name)+" altname "+shell.Quote(name),
 			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
 	}
-	hint := "use another vifnum=, or remove it: ip link del dev " + name
+	hint := "use another vifnum=, or remove it: ip link del dev " + shell.Quote(name)
 	if name == s.PDev || name == s.VDev && s.onBridge() {
-		hint = "rename it: ip link set dev " + name + " name " + name + "-old"
+		hint = "rename it: ip link set dev " + shell.Quote(name) + " name " + shell.Quote(name+"-old")
 	}
 	return refuse(hint, "cannot use the name %s for %s: there is an interface %s already", name, s.Bridge, name)
 }

@@ -26,6 +26,8 @@ const width = 80
 type report struct {
 	Bridges   []entry `json:"bridges"`
 	IPForward string  `json:"ip_forward"`
+	// Others are up where something that was asked for is not.
+	Others []string `json:"others,omitempty"`
 	// Unfinished is the command line of a call that died in a change, or
 	// whose change was not confirmed in time and not put back.
 	Unfinished string `json:"unfinished,omitempty"`
@@ -93,6 +95,9 @@ func (c *call) report() (int, error) {
 		r.Bridges = append(r.Bridges, entry{st, rules})
 		exit = worse(exit, st.State)
 	}
+	if exit == notUp {
+		r.Others = bridge.Others(c.up, c.wants)
+	}
 	u, err := c.runner().Unfinished()
 	if err != nil {
 		return failed, err
@@ -145,6 +150,7 @@ func printReport(w io.Writer, r report) {
 	for _, st := range r.Bridges {
 		printBridge(w, st)
 	}
+	wrap(w, "others up", r.Others, ",")
 	say(w, "ip_forward  "+r.IPForward)
 }
 

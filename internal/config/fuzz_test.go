@@ -116,7 +116,7 @@ func checkBridge(t *testing.T, b Bridge, seen map[string]bool) {
 // kernelTakes is dev_valid_name of the kernel, and what a name must be beyond
 // that, written anew.
 func kernelTakes(name string) bool {
-	if len(name) > 15 || name == "." || name == ".." || name[0] == '-' {
+	if len(name) > 127 || name == "." || name == ".." || name[0] == '-' {
 		return false
 	}
 	for _, c := range []byte(name) {

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // lan is dom0's eth0 and a neighbour on its link, with a host behind it.
 const lan = `
-	ip netns add lan
+	netns lan
 	ip link add eth0 index 10 address 00:16:3e:00:00:01 type veth peer name lan0 netns lan
 	ip addr add 10.0.0.2/24 dev eth0
 	ip addr add 2001:db8::2/64 dev eth0 nodad
