@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write what the scripts compare with")
 // TestMain lets the test binary stand for the program under both of its
 // names, so that the scripts run the real one.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main})
+	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main, underFilter: filtered})
 }
 
 // TestScript runs testdata/script/*.txt, each in a network namespace of its

@@ -21,6 +21,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // Planner makes plans for one host.
@@ -55,6 +56,11 @@ func (p *Planner) Stop(wants []Want) (*plan.Plan, []Outcome, error) {
 func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want) (Outcome, error)) (*plan.Plan, []Outcome, error) {
 	if err := distinct(wants); err != nil {
 		return nil, nil, err
+	}
+	for _, w := range wants {
+		if err := w.fit(); up && err != nil {
+			return nil, nil, err
+		}
 	}
 	b := newBuilder(p.Conn, p.Host)
 	pl := &plan.Plan{}
@@ -227,10 +233,10 @@ func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
 func (s *site) standing(h *host.Host) error {
 	switch {
 	case s.dev == nil:
-		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
 			"cannot find %s, dom0's interface, though %s is there", s.Dom0(), s.PDev)
 	case s.onBridge() && s.br.Kind != "bridge":
-		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
 			"cannot take %s down: it is no bridge, though %s is there", s.Bridge, s.PDev)
 	case !s.onBridge() && (s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index):
 		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)

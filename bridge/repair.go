@@ -10,6 +10,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // difference is one thing that is not as it should be on a network that is
@@ -137,7 +138,7 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
 		return Outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
 	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
-		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+m.Name+" netdev="+s.NetDev,
+		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),
 			"cannot put %s into %s: its card %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
 	}
 	ds := s.differences(p.Host)
@@ -171,5 +172,5 @@ func (p *Planner) nameTaken(s site) (bool, error) {
 
 // args is how this bridge is named on the command line.
 func (w Want) args() string {
-	return fmt.Sprintf("vifnum=%d bridge=%s netdev=%s", w.VifNum, w.Bridge, w.NetDev)
+	return fmt.Sprintf("vifnum=%d bridge=%s netdev=%s", w.VifNum, shell.Quote(w.Bridge), shell.Quote(w.NetDev))
 }

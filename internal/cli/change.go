@@ -14,6 +14,7 @@ import (
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // tries bounds how often a call begins anew because somebody else changed the
@@ -118,7 +119,7 @@ func (c *call) dryRun() error {
 		return err
 	}
 	if len(commands) == 0 {
-		say(c.stdout, "# nothing to do: "+strings.Join(nothing, "; "))
+		say(c.stdout, shell.Comment("nothing to do: "+strings.Join(nothing, "; ")))
 	}
 	for _, line := range commands {
 		say(c.stdout, line)

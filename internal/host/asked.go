@@ -45,6 +45,9 @@ func (h *Host) Err() error {
 	return h.asked.err
 }
 
+// errGone is an interface that was there when the snapshot was taken.
+var errGone = errors.New("it has gone, or has another name by now")
+
 // Settings are those of the interface of that name; none if it is not there.
 func (h *Host) Settings(name string) sysctl.Device {
 	a := h.asked
@@ -55,6 +58,9 @@ func (h *Host) Settings(name string) sysctl.Device {
 	if !known {
 		var err error
 		d, err = sysctl.ReadDevice(name)
+		if l := h.Name(name); err == nil && len(d) == 0 && l != nil && l.Name == name {
+			err = errGone // every Ethernet interface has some
+		}
 		a.note("the settings of "+name, err)
 		a.devices[name] = d
 	}

@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"xbr-script/internal/shell"
 )
 
 // Op is one operation. It is kept in the journal as JSON, or see Bulky.
@@ -95,7 +97,7 @@ func (p *Plan) Commands() []string {
 			cmds = append(cmds, op.Commands()...)
 		}
 		if len(cmds) > 0 {
-			lines = append(append(lines, "# "+s.Title), cmds...)
+			lines = append(append(lines, shell.Comment(s.Title)), cmds...)
 		}
 	}
 	return lines

@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
 )
 
 // Runner carries plans out. Dir must be on a file system that does not
@@ -177,7 +178,7 @@ func (r *Runner) rollback(j *journal, steps []Step, undone map[int]bool, failed 
 		return failed
 	}
 	if err := j.remove(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		failed.Left = append(failed.Left, fmt.Sprintf("# %v", err))
+		failed.Left = append(failed.Left, shell.Comment(err.Error()))
 	}
 	return failed
 }
@@ -208,10 +209,10 @@ func leftOver(op Op, err error) (left []string) {
 			commands, why = []string{failed.FailedCommand()}, errors.Unwrap(e)
 		}
 		if len(commands) == 0 {
-			left = append(left, fmt.Sprintf("# %v", why))
+			left = append(left, shell.Comment(why.Error()))
 		}
 		for _, c := range commands {
-			left = append(left, fmt.Sprintf("%s   # %v", c, why))
+			left = append(left, c+"   "+shell.Comment(why.Error()))
 		}
 	}
 	return left

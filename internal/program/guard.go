@@ -61,7 +61,7 @@ func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
 
 // killChildren kills those that such a file lists (proc(5)), their own first.
 func killChildren(file string) {
-	pids, _ := os.ReadFile(file) //nolint:gosec // it has ended, or the next look finds it
+	pids, _ := os.ReadFile(file)
 	for _, pid := range strings.Fields(string(pids)) {
 		killChildren("/proc/" + pid + "/task/" + pid + "/children")
 		if n, err := strconv.Atoi(pid); err == nil {

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
+
+	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/nstest"
@@ -172,4 +175,30 @@ func answers(t *testing.T, ctx context.Context, hosts []Host, limit time.Duratio
 		t.Error(err)
 	}
 	return got
+}
+
+// TestCannotAsk has it an error that nobody can be asked, which is not the same
+// as that nobody answers.
+func TestCannotAsk(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, lan)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []Host{on("eth0", "10.0.0.1"), on("eth0", "2001:db8::1"), on("", "10.9.9.9"), on("", "2001:db8:9::9")} {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Ask(t.Context(), []Host{h}, time.Second, never)
+		if back := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); back != nil {
+			t.Fatal(back)
+		}
+		if !errors.Is(err, unix.EMFILE) {
+			t.Errorf("%v: %v", h, err)
+		}
+	}
+	if _, err := Ask(t.Context(), []Host{on("none0", "10.0.0.1"), on("none0", "2001:db8::1")}, 100*time.Millisecond, never); err != nil {
+		t.Errorf("an interface that is gone: %v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -226,4 +227,17 @@ func table(m Msg, n byte) Msg {
 	m = m.Clone()
 	m.Body[4] = n
 	return m
+}
+
+// TestNamesJSON keeps names as a journal does.
+func TestNamesJSON(t *testing.T) {
+	n := Names{1: "lo", 2: "\xff", 3: "é", 4: "\x1b[31m", 5: ""}
+	data, err := json.Marshal(n)
+	var back Names
+	if err == nil {
+		err = json.Unmarshal(data, &back)
+	}
+	if err != nil || !reflect.DeepEqual(back, n) {
+		t.Errorf("%v\nas %s\ncame back as %v (%v)", n, data, back, err)
+	}
 }
