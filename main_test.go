@@ -156,7 +156,7 @@ func startXend(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: xend NAME")
 	}
 	file := args[0] + ".sxp"
-	command, err := xend.NetworkScript(ts.ReadFile(filepath.Join(ts.Getenv("REPO"), "testdata", "xend", file)))
+	command, err := xend.Xen40.NetworkScript(ts.ReadFile(filepath.Join(ts.Getenv("REPO"), "testdata", "xend", file)))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", file, err)
 	} else if command != nil {
