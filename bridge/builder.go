@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -19,7 +18,7 @@ import (
 type builder struct {
 	conn  *rtnl.Conn
 	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
-	names rtnl.Names // never changed, but replaced: operations keep it
+	names rtnl.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
@@ -67,7 +66,6 @@ func (b *builder) index(name string) int {
 
 // call notes what an interface is called from this point on.
 func (b *builder) call(index int, name string) {
-	b.names = maps.Clone(b.names)
 	b.names[index] = name
 }
 
@@ -77,7 +75,7 @@ func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
 }
 
 func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
-	return &rtnl.Batch{Wire: w, Names: b.names, At: b.h.At, Conn: b.conn}
+	return &rtnl.Batch{Wire: w, Names: b.names.In(w), At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.
@@ -115,6 +113,7 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 		return b.rename(s.Index, to)
 	}
 	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
+	back.Names = b.names.In(back.Wire, spare)
 	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
 		order = b.wireOps(keepOrder(b.h, s))

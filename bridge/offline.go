@@ -62,7 +62,7 @@ func (m *move) carrier(now *host.Link) []plan.Op {
 	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
 		return nil
 	}
-	return []plan.Op{&carrier{Index: now.Index, Names: m.batch().Names, Conn: m.conn}}
+	return []plan.Op{&carrier{Index: now.Index, Names: m.names.In(nil, now.Index), Conn: m.conn}}
 }
 
 // vlans is the state of the VLANs on an interface, which go down and up with

@@ -121,7 +121,7 @@ func (m *move) awaitBridge(nic *host.Link) plan.Step {
 	}
 	return plan.Step{
 		Title: "wait for " + m.s.Bridge + " to have a carrier",
-		Do:    []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.batch().Names, Conn: m.conn}},
+		Do:    []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}},
 	}
 }
 

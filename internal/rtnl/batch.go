@@ -14,7 +14,7 @@ import (
 // of a plan. It can be kept, so that another process can carry it out.
 type Batch struct {
 	Wire  Wire
-	Names Names         // what the interface indexes are called at that point, for Commands
+	Names Names         // what the interface indexes of the messages are called at that point, for Commands
 	At    time.Duration // boottime.Now when the lifetimes in Msgs were read
 
 	Conn *Conn `json:"-"` // carries the messages

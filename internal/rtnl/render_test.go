@@ -162,6 +162,32 @@ func fixtureNames() Names {
 	return Names{1: "lo", 10: "v0", 11: "v1", 12: "br0", 13: "vx0", 14: "p0", 15: "p1", 16: "o$dd", 17: "e0"}
 }
 
+// TestNamesIn renders every message with no names but those that it needs.
+func TestNamesIn(t *testing.T) {
+	n := fixtureNames()
+	_, recordings := recorded(t)
+	msgs := append(linkMessages(), oddMessages()...)
+	for _, r := range recordings {
+		msgs = append(append(msgs, additions(r)...), removals(r)...)
+	}
+	fewer := 0
+	for _, m := range msgs {
+		few := n.In(Pack(m))
+		if got, want := few.Command(m), n.Command(m); got != want {
+			t.Errorf("with the names %v: %s\nwith all: %s", few, got, want)
+		}
+		if len(few) < len(n) {
+			fewer++
+		}
+	}
+	if fewer < len(msgs)*9/10 {
+		t.Errorf("only %d of %d messages have fewer names", fewer, len(msgs))
+	}
+	if got := n.In(nil, 10, 99); len(got) != 1 || got[10] != "v0" {
+		t.Errorf("names of v0 and of none: %v", got)
+	}
+}
+
 // TestGolden compares all rendered commands with those of the last -update.
 func TestGolden(t *testing.T) {
 	var out strings.Builder
