@@ -70,6 +70,9 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	if err := p.finish(pl, b.guests, up); err != nil {
 		return nil, nil, err
 	}
+	if keep := b.keep(p.Host, b.sites); !keep.Empty() {
+		pl.Steps = slices.Insert(pl.Steps, 0, keep)
+	}
 	if len(pl.Steps) > 0 {
 		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up)})
 	}
@@ -108,6 +111,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	b.sites = append(b.sites, s)
 	steps, rec := b.start(s, guests)
 	pl.Add(steps...)
 	if err := p.remember(pl, w, rec, nil); err != nil {
@@ -173,6 +177,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if rec.FoundBridge == nil {
 		guests = s.guests(p.Host)
 	}
+	b.sites = append(b.sites, s)
 	pl.Add(b.stop(s, rec, guests)...)
 	var detached any
 	if len(guests) > 0 {

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -23,6 +24,8 @@ type builder struct {
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
+	// sites are the places that the plan changes, as they were before.
+	sites []site
 	// guests are the steps about guests' ports, which have a place of their
 	// own in the plan.
 	guests []plan.Step
@@ -91,9 +94,10 @@ func (b *builder) wireOps(w rtnl.Wire) []plan.Op {
 	return []plan.Op{b.wire(w)}
 }
 
-// remove is the operation that deletes an interface that was created.
-func (b *builder) remove(index int, kind string) []plan.Op {
-	return []plan.Op{&remove{Batch: *b.batch(delLink(index)), Name: b.names[index], What: kind, Conn: b.conn}}
+// remove is the operation that deletes an interface that was created with that
+// MAC address, and is called later once it is in its place.
+func (b *builder) remove(index int, kind, later string, mac net.HardwareAddr) []plan.Op {
+	return []plan.Op{&remove{Batch: *b.batch(delLink(index)), Name: b.names[index], Later: later, What: kind, MAC: mac, Conn: b.conn}}
 }
 
 // rename is the step that renames an interface that is not called so yet.
@@ -136,7 +140,7 @@ func (b *builder) makeBridge(name string) (int, plan.Step) {
 	))
 	do = append(do, b.noInet6(index)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
-	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge")}
+	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", "", portMAC)}
 }
 
 // carried are the flags of dom0's interface that follow its state.
@@ -168,13 +172,14 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	return p, plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
-		Undo:  b.remove(p.dev, "veth"),
+		Undo:  b.remove(p.dev, "veth", w.Dom0(), like.MAC),
 	}
 }
 
 // makeDom0Bridge is the step that creates a bridge that is dom0's interface:
 // like the NIC it will stand for, with its settings.
-func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.Device, up bool) (int, plan.Step) {
+func (b *builder) makeDom0Bridge(w Want, like *host.Link, settings sysctl.Device, up bool) (int, plan.Step) {
+	name := w.VDev
 	index := b.index(name)
 	// An MTU that nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust),
 	// and one that is set to what it is already it takes for not set.
@@ -183,7 +188,7 @@ func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.D
 	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
-	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge")}
+	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC)}
 }
 
 // switchOn has IPv6 make no addresses on a new interface, and switches it on

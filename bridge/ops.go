@@ -32,6 +32,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
 		shieldKind:    func() plan.Op { return &shield{} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
+		mendKind:      func() plan.Op { return &mend{Conn: c} },
 	}
 }
 
@@ -161,13 +162,18 @@ func addrKey(m rtnl.Msg) string {
 	return string(m.Body[1:2]) + string(m.Get(unix.IFA_LOCAL)) + string(m.Get(unix.IFA_ADDRESS))
 }
 
-// remove deletes an interface, but only that which has the index, the name and
-// the kind: if it could not be created because somebody else was first to take one
-// of them, that one's is not touched.
+// remove deletes an interface that was created. Its index is its own for as long
+// as it lives, and the kernel gives none out twice; but it may never have been
+// created, because somebody else was first to take the index or a name, or be
+// gone, and another have been given its index on purpose. So it must be of the
+// kind as well, and have one of the names that it is given or the MAC address
+// that it was made with: an admin may have changed either.
 type remove struct {
 	Batch rtnl.Batch // RTM_DELLINK
-	Name  string
+	Name  string     // it is made with
+	Later string     `json:",omitempty"` // it is given later
 	What  string     // its kind
+	MAC   net.HardwareAddr
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -178,18 +184,27 @@ func (*remove) Kind() string { return removeKind }
 func (r *remove) Commands() []string { return r.Batch.Commands() }
 
 // Do implements plan.Op.
-func (r *remove) Do(undoing bool) error {
+func (r *remove) Do(bool) error { return r.Unmake(true) }
+
+// Unmake implements plan.Maker.
+func (r *remove) Unmake(made bool) error {
 	index := int(int32(rtnl.U32(r.Batch.Wire.Msgs()[0].Fixed()[4:8]))) // ifi_index
 	l, err := host.ReadLink(r.Conn, index)
-	if errors.Is(err, unix.ENODEV) || err == nil && (l.Name != r.Name || l.Kind != r.What) {
+	if errors.Is(err, unix.ENODEV) || err == nil && l.Kind != r.What {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	if l.Name != r.Name && (r.Later == "" || l.Name != r.Later) && !sameMAC(l.MAC, r.MAC) {
+		if made {
+			return fmt.Errorf("%s has its index, but neither its name nor its MAC address %s", l.Name, r.MAC)
+		}
+		return nil
+	}
 	b := r.Batch
 	b.Conn = r.Conn
-	return b.Do(undoing)
+	return b.Do(true)
 }
 
 // await waits until a bridge port forwards and dom0's interface behind it can

@@ -60,7 +60,7 @@ func (b *builder) dom0BridgeStep(s site, f *found, like *host.Link, settings sys
 	// Where only what is off can be renamed, it is switched on when it has its name.
 	up := b.h.LiveRename || s.VDev == s.Bridge
 	if f == nil {
-		return b.makeDom0Bridge(s.VDev, like, settings, up)
+		return b.makeDom0Bridge(s.Want, like, settings, up)
 	}
 	return f.Dev.Index, b.adoptDom0Bridge(f, like, settings, up)
 }

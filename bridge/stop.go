@@ -150,7 +150,7 @@ func (m *move) removePair(rec *Record) plan.Step {
 		if rec.FoundDom0 != nil {
 			return m.adoptDom0Bridge(rec.FoundDom0, &dev, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
 		}
-		_, step := m.makeDom0Bridge(m.s.VDev, &dev, m.settings, up)
+		_, step := m.makeDom0Bridge(m.s.Want, &dev, m.settings, up)
 		return step.Reverse("delete the bridge " + m.s.VDev)
 	}
 	if rec.FoundDom0 != nil {
