@@ -95,9 +95,12 @@ func (b *builder) wireOps(w rtnl.Wire) []plan.Op {
 }
 
 // remove is the operation that deletes an interface that was created with that
-// MAC address, and is called later once it is in its place.
-func (b *builder) remove(index int, kind, later string, mac net.HardwareAddr) []plan.Op {
-	return []plan.Op{&remove{Batch: *b.batch(delLink(index)), Name: b.names[index], Later: later, What: kind, MAC: mac, Conn: b.conn}}
+// MAC address, and is called later once it is in its place; peer is the other end
+// of a pair.
+func (b *builder) remove(index int, kind, later string, mac net.HardwareAddr, peer int) []plan.Op {
+	return []plan.Op{&remove{
+		Batch: *b.batch(delLink(index)), Name: b.names[index], Later: later, What: kind, MAC: mac, Peer: peer, Conn: b.conn,
+	}}
 }
 
 // rename is the step that renames an interface that is not called so yet.
@@ -140,7 +143,7 @@ func (b *builder) makeBridge(name string) (int, plan.Step) {
 	))
 	do = append(do, b.noInet6(index)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
-	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", "", portMAC)}
+	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", name, portMAC, 0)}
 }
 
 // carried are the flags of dom0's interface that follow its state.
@@ -172,7 +175,7 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	return p, plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
-		Undo:  b.remove(p.dev, "veth", w.Dom0(), like.MAC),
+		Undo:  b.remove(p.dev, "veth", w.Dom0(), like.MAC, p.port),
 	}
 }
 
@@ -188,7 +191,7 @@ func (b *builder) makeDom0Bridge(w Want, like *host.Link, settings sysctl.Device
 	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
-	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC)}
+	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
 }
 
 // switchOn has IPv6 make no addresses on a new interface, and switches it on

@@ -167,13 +167,15 @@ func addrKey(m rtnl.Msg) string {
 // created, because somebody else was first to take the index or a name, or be
 // gone, and another have been given its index on purpose. So it must be of the
 // kind as well, and have one of the names that it is given or the MAC address
-// that it was made with: an admin may have changed either.
+// that it was made with. An admin may have changed all three: then what was made
+// is known by what it is made of.
 type remove struct {
 	Batch rtnl.Batch // RTM_DELLINK
 	Name  string     // it is made with
 	Later string     `json:",omitempty"` // it is given later
 	What  string     // its kind
 	MAC   net.HardwareAddr
+	Peer  int        `json:",omitempty"` // index of the other end of a pair
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -188,23 +190,33 @@ func (r *remove) Do(bool) error { return r.Unmake(true) }
 
 // Unmake implements plan.Maker.
 func (r *remove) Unmake(made bool) error {
-	index := int(int32(rtnl.U32(r.Batch.Wire.Msgs()[0].Fixed()[4:8]))) // ifi_index
-	l, err := host.ReadLink(r.Conn, index)
-	if errors.Is(err, unix.ENODEV) || err == nil && l.Kind != r.What {
+	msgs := r.Batch.Wire.Msgs()
+	if len(msgs) != 1 || msgs[0].Fixed() == nil {
+		return errors.New("it names no interface")
+	}
+	l, err := host.ReadLink(r.Conn, int(int32(rtnl.U32(msgs[0].Fixed()[4:8])))) // ifi_index
+	if errors.Is(err, unix.ENODEV) || err == nil && !r.is(l, made) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if l.Name != r.Name && (r.Later == "" || l.Name != r.Later) && !sameMAC(l.MAC, r.MAC) {
-		if made {
-			return fmt.Errorf("%s has its index, but neither its name nor its MAC address %s", l.Name, r.MAC)
-		}
-		return nil
-	}
 	b := r.Batch
 	b.Conn = r.Conn
 	return b.Do(true)
+}
+
+// is says whether the interface that has the index is the one.
+func (r *remove) is(l *host.Link, made bool) bool {
+	switch {
+	case l.Kind != r.What:
+		return false
+	case l.Name == r.Name, l.Name == r.Later, sameMAC(l.MAC, r.MAC):
+		return true
+	case r.Peer != 0:
+		return made && l.Lower == r.Peer
+	}
+	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
 }
 
 // await waits until a bridge port forwards and dom0's interface behind it can

@@ -161,7 +161,7 @@ func TestMarks2(t *testing.T) {
 		{"do 0\ndo -1\nundone -1\n", 1, 1},
 		{"do 0\n\n\x00\x00\n", 1, 1},
 		{"do 0\nundone 0undone 0\n", 1, 1},
-		{"do 11\ndo 12\nundone 12\nundone 1", 13, 12}, // of "undone 11"
+		{"do 11\ndo 12\nundone 12\nundone 1", 13, 12},    // of "undone 11"
 		{"do 0\ndo 1\ndo 2\nundone 0\nundone 2\n", 3, 2}, // 1 has failed
 	} {
 		u := &Unfinished{Steps: make([]Step, steps)}

@@ -43,6 +43,9 @@ func Load(path string, v any) (found bool, err error) {
 // earlier version, before an upgrade.
 func open(data []byte, v any) error {
 	var e envelope
+	if err := json.Unmarshal(data, &e); errors.As(err, new(*json.SyntaxError)) {
+		return err
+	}
 	if err := strict(data, &e); err != nil || e.Record == nil {
 		return strict(data, v)
 	}
