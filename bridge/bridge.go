@@ -74,7 +74,7 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		pl.Steps = slices.Insert(pl.Steps, 0, keep)
 	}
 	if len(pl.Steps) > 0 {
-		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up)})
+		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up, b.ends)})
 	}
 	return pl, outcomes, nil
 }

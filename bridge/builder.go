@@ -24,6 +24,8 @@ type builder struct {
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
+	// ends are what the check at the end looks for besides, by index.
+	ends map[int]end
 	// sites are the places that the plan changes, as they were before.
 	sites []site
 	// guests are the steps about guests' ports, which have a place of their
@@ -32,7 +34,7 @@ type builder struct {
 }
 
 func newBuilder(c *rtnl.Conn, h *host.Host) *builder {
-	b := &builder{conn: c, h: h, names: h.Names(), next: 1}
+	b := &builder{conn: c, h: h, names: h.Names(), next: 1, ends: map[int]end{}}
 	for _, l := range h.Links {
 		b.next = max(b.next, l.Index+1)
 	}

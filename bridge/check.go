@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
 )
 
 // missingShown is how many missing objects an error names.
@@ -17,7 +19,7 @@ const missingShown = 5
 
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
-func (p *Planner) check(wants []Want, up bool) func(context.Context) error {
+func (p *Planner) check(wants []Want, up bool, ends map[int]end) func(context.Context) error {
 	return func(context.Context) error {
 		moved := map[int]int{} // a route may have legs on several of those that have moved
 		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
@@ -37,8 +39,32 @@ func (p *Planner) check(wants []Want, up bool) func(context.Context) error {
 		for _, w := range wants {
 			errs = append(errs, stands(w, now, up), arrived(w, up, was, now, moved))
 		}
+		for index, e := range ends {
+			errs = append(errs, e.differs(now.Index(index)))
+		}
 		return errors.Join(errs...)
 	}
+}
+
+// end is what an interface has at the end that is neither in its state nor part
+// of the bridge.
+type end struct {
+	mac   net.HardwareAddr
+	inet6 string // the setting disable_ipv6, if it has that
+}
+
+// differs says what the interface does not have.
+func (e end) differs(l *host.Link) error {
+	if l == nil {
+		return nil // that it is missing has been said
+	}
+	switch inet6 := sysctl.Get(disableIPv6.Of(l.Name)); {
+	case e.mac != nil && !sameMAC(l.MAC, e.mac):
+		return fmt.Errorf("%s has the MAC address %s instead of %s", l.Name, l.MAC, e.mac)
+	case e.inet6 != "" && inet6 != e.inet6:
+		return fmt.Errorf("%s has disable_ipv6 set to %q instead of %q", l.Name, inet6, e.inet6)
+	}
+	return nil
 }
 
 // stands checks the parts of one bridge.
@@ -80,6 +106,9 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	if !up {
 		from, to = to, from
 	}
+	if had.Up() && !dev.Up() && (up || !w.onBridge() || !bare(before.State(had.Index))) {
+		return fmt.Errorf("%s is switched off", dev.Name)
+	}
 	was, have := relabeled(before.State(had.Index), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	if !dev.Up() {
 		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
@@ -87,15 +116,20 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 			was.Addrs6 = nil // see offAgain
 		}
 	}
+	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see carrier
 	names := h.Names()
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
+		{rest(was.Neighs, passing), have.Neighs},
 	} {
 		lost = append(lost, missing(list[0], list[1], moved, names)...)
 	}
 	if n := len(lost); n > missingShown {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
+	}
+	if up && !then.up && now.port != nil && now.port.Master != 0 && !h.Pinned(now.port.Index, dev.MAC) {
+		lost = append(lost, fmt.Sprintf("the entry that sends frames for it to %s", now.port.Name))
 	}
 	if len(lost) > 0 {
 		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))

@@ -37,6 +37,10 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 		p.Add(step)
 	}
 	p.Add(b.pinVLANs(s.nic))
+	b.ends[m.pair.dev] = end{s.nic.MAC, m.settings[disableIPv6]}
+	if s.onBridge() {
+		b.ends[s.nic.Index] = end{mac: s.nic.MAC}
+	}
 	if live {
 		p.Add(m.live()...)
 	} else {

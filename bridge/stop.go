@@ -19,6 +19,7 @@ import (
 // the NIC leaves the bridge dom0 is reached through its port as before.
 func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 	m := b.backMove(s, rec)
+	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
 	var p plan.Plan
 	if b.h.LiveRename {
 		p.Add(m.liveBack()...)

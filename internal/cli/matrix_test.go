@@ -105,16 +105,19 @@ func (w *whole) everyStep(args ...string) {
 	w.matrix.T = w
 	w.matrix.Runner = *w.call(args...).runner()
 	w.matrix.Skip = func(s plan.Step) bool { return testing.Short() && w.titles[s.Title] }
-	w.matrix.Same = func(what string) {
+	w.matrix.Same = func(what string) bool {
 		w.Helper()
-		if now := w.rules(); now != rules {
+		now := w.rules()
+		if now != rules {
 			w.Errorf("%s: the rules and files are\n%swere\n%s", what, now, rules)
 		}
-		if d := nstest.Settled(w, state, nstest.Whole); d != "" {
+		d := nstest.Settled(w, state, nstest.Whole)
+		if d != "" {
 			w.Errorf("%s: the network is not as before:\n%s", what, d)
 		}
 		// The kernel tells lifetimes in whole seconds.
 		state = nstest.ReadState(w)
+		return now == rules && d == ""
 	}
 	steps := w.matrix.Steps
 	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan {
