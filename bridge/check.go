@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -121,7 +122,7 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
-		{rest(was.Neighs, passing), have.Neighs},
+		{rest(was.Neighs, passing), have.Neighs}, {sourced(before, had.Index), h.Routes},
 	} {
 		lost = append(lost, missing(list[0], list[1], moved, names)...)
 	}
@@ -135,6 +136,20 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))
 	}
 	return nil
+}
+
+// sourced are the routes over other interfaces that have an address of this one
+// as their source: who takes that away takes them along, or their source.
+func sourced(h *host.Host, index int) []rtnl.Msg {
+	sources := map[string]bool{}
+	s := h.State(index)
+	for _, a := range slices.Concat(s.Addrs4, s.Addrs6) {
+		sources[string(localOf(a))] = true
+	}
+	return rest(h.Routes, func(m rtnl.Msg) bool {
+		src := m.Get(unix.RTA_PREFSRC)
+		return src == nil || !sources[string(src)] || m.Uses(index) || host.ByAddress(m)
+	})
 }
 
 // missing renders what there was and is not there now, after interfaces have
