@@ -38,7 +38,7 @@ func (p *Planner) check(wants []Want, up bool, ends map[int]end) func(context.Co
 		was := p.Host.WithRoutes(missing)
 		var errs []error
 		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), arrived(w, up, was, now, moved))
+			errs = append(errs, stands(w, now, up), p.arrived(w, up, was, now, moved))
 		}
 		for index, e := range ends {
 			errs = append(errs, e.differs(now.Index(index)))
@@ -94,7 +94,7 @@ func stands(w Want, h *host.Host, up bool) error {
 
 // arrived checks that dom0's interface has what it had before start (up) or
 // stop. Of routes, the hosts have those that are not the same now.
-func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
+func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	then, now := look(w, before), look(w, h)
 	had, dev := then.carrier(), now.carrier()
 	if dev == nil {
@@ -122,7 +122,7 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
-		{rest(was.Neighs, passing), have.Neighs}, {sourced(before, had.Index), h.Routes},
+		{rest(was.Neighs, passing), have.Neighs}, {touched(p.Host, before.Routes, had.Index), h.Routes},
 	} {
 		lost = append(lost, missing(list[0], list[1], moved, names)...)
 	}
@@ -138,17 +138,27 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	return nil
 }
 
-// sourced are the routes over other interfaces that have an address of this one
-// as their source: who takes that away takes them along, or their source.
-func sourced(h *host.Host, index int) []rtnl.Msg {
-	sources := map[string]bool{}
+// touched are those of the routes that are over other interfaces, but have an
+// address of this one as their source or a place among routes over it: a move
+// takes them off and puts them on again, and who takes the address takes them.
+func touched(h *host.Host, routes []rtnl.Msg, index int) []rtnl.Msg {
+	others := rest(routes, func(m rtnl.Msg) bool { return m.Uses(index) || host.ByAddress(m) })
+	if len(others) == 0 {
+		return nil // as a rule
+	}
+	sources, groups := map[string]bool{}, map[groupKey]bool{}
 	s := h.State(index)
 	for _, a := range slices.Concat(s.Addrs4, s.Addrs6) {
 		sources[string(localOf(a))] = true
 	}
-	return rest(h.Routes, func(m rtnl.Msg) bool {
+	for _, m := range s.Routes {
+		if m.Family() == unix.AF_INET {
+			groups[groupKeyOf(m)] = true
+		}
+	}
+	return rest(others, func(m rtnl.Msg) bool {
 		src := m.Get(unix.RTA_PREFSRC)
-		return src == nil || !sources[string(src)] || m.Uses(index) || host.ByAddress(m)
+		return (src == nil || !sources[string(src)]) && (m.Family() != unix.AF_INET || !groups[groupKeyOf(m)])
 	})
 }
 

@@ -173,7 +173,6 @@ func (l *lack) lookRoutes(missing []rtnl.Msg) {
 	for _, m := range l.now.Routes {
 		there[m.Key()] = true
 	}
-	is := l.isMine()
 	for m := range l.mine() {
 		if m.Type != unix.RTM_NEWROUTE || !misplaced[m.Key()] || l.excused(m) {
 			continue
@@ -181,7 +180,7 @@ func (l *lack) lookRoutes(missing []rtnl.Msg) {
 		if m.Family() == unix.AF_INET {
 			l.shuffled[groupKeyOf(m)] = true
 		}
-		if !there[m.Key()] && is(m) {
+		if !there[m.Key()] {
 			l.routes = append(l.routes, m)
 		}
 	}

@@ -23,16 +23,18 @@ func TestEveryStepFails(t *testing.T) {
 	eachMatrix(t, networks, func(m *matrix, verb string, plan func() *plan.Plan) { m.Try(verb, plan) })
 }
 
-// TestSeries makes each step of start and stop fail, then each step of taking
-// that back. Shortened, it tries some.
+// TestSeries makes steps of start and stop fail, then steps of taking that back;
+// and steps of taking back what waited to be confirmed, then of doing it again.
 func TestSeries(t *testing.T) {
-	nth := 3
+	nth := 41
 	if testing.Short() {
-		nth = 97
+		nth = 1601
 	}
 	var shift atomic.Int64
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
-		m.Series(verb, plan, nth, int(shift.Add(1)))
+		n := int(shift.Add(1))
+		m.Series(verb, plan, nth, n*nth/8)
+		m.SeriesBack(verb, plan, nth, n*nth/8)
 	})
 }
 

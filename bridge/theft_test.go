@@ -40,16 +40,20 @@ var thefts = []struct{ name, script string }{
 	{"the IPv6 of dom0's interface", "echo 1 >/proc/sys/net/ipv6/conf/$DEV/disable_ipv6"},
 }
 
-// TestTheft has somebody take away each of them before and after each step of
-// start and stop, and of taking them back. Shortened, it tries some.
+// TestTheft has somebody take away each of them before each step of start and
+// stop, and of taking them back: every other time on a kernel with live rename,
+// and else on one without. Shortened, it tries some.
 func TestTheft(t *testing.T) {
-	nth := 1
+	nth := 2
 	if testing.Short() {
-		nth = 61
+		nth = 202
 	}
-	shift := 0
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
 		m.after = m.undisturbed()
+		shift := nth / 2
+		if m.live {
+			shift = 0
+		}
 		m.Steal(verb, plan, m.thefts(), nth, shift)
 	})
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"xbr-script/bridge"
@@ -60,6 +61,47 @@ func TestEveryStepFails(t *testing.T) {
 	}
 }
 
+// TestSeries makes steps of whole calls go wrong, then steps of taking that back,
+// and of taking back what waited to be confirmed, as recover and the timer do.
+func TestSeries(t *testing.T) {
+	nth := 23
+	if testing.Short() {
+		nth = 2503
+	}
+	var cases atomic.Int64
+	t.Run("whole", func(t *testing.T) {
+		for i, name := range []string{"xenbr0", "eth0"} { // the latter is dom0's interface
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				nstest.New(t)
+				nstest.IPTables(t, nstest.IPTablesBackends[i%len(nstest.IPTablesBackends)])
+				nstest.Script(t, matrixHost+"iptables -t raw -S\nip6tables -t raw -S")
+				nstest.Rest(t)
+				w := &whole{T: t}
+				start := []string{"start", "bridge=" + name, "netdev=eth0", "antispoof=yes", "ip_forward=1"}
+				w.series(nth, start...)
+				if err := w.call(start...).runner().Run(t.Context(), w.plan); err != nil {
+					t.Fatal(err)
+				}
+				w.series(nth, "stop")
+				cases.Add(int64(w.matrix.Cases))
+			})
+		}
+	})
+	t.Logf("%d series", cases.Load())
+}
+
+func (w *whole) series(nth int, args ...string) {
+	w.Helper()
+	w.prepare(args...)
+	makePlan := func() *plan.Plan {
+		w.call(args...)
+		return w.plan
+	}
+	w.matrix.Series(strings.Join(args, " "), makePlan, nth, 0)
+	w.matrix.SeriesBack(strings.Join(args, " "), makePlan, nth, nth/2)
+}
+
 // whole is a host on which whole calls are tried.
 type whole struct {
 	*testing.T
@@ -98,7 +140,8 @@ func (w *whole) call(args ...string) *call {
 	return c
 }
 
-func (w *whole) everyStep(args ...string) {
+// prepare has the matrix look for what there is before such a call.
+func (w *whole) prepare(args ...string) {
 	w.Helper()
 	nstest.Rest(w)
 	state, rules := nstest.ReadState(w), w.rules()
@@ -119,6 +162,11 @@ func (w *whole) everyStep(args ...string) {
 		state = nstest.ReadState(w)
 		return now == rules && d == ""
 	}
+}
+
+func (w *whole) everyStep(args ...string) {
+	w.Helper()
+	w.prepare(args...)
 	steps := w.matrix.Steps
 	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan {
 		w.call(args...)

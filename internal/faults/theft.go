@@ -13,42 +13,36 @@ type Theft struct {
 	Take func() (taken bool) // false: it is not there
 }
 
-// Steal has somebody take things away, before and after each step of a plan
-// while it is carried out; and while it is taken back after an error at its end.
-// It ends carried out or taken back, wholly, and nothing is left to be done by
-// hand. Of the cases only each nth is tried, other ones with another shift.
+// Steal has somebody take things away, before each step of a plan while it is
+// carried out; and while it is taken back after an error at its end. It ends
+// carried out or taken back, wholly, and nothing is left to be done by hand. Of
+// the cases only each nth is tried, other ones with another shift.
 func (m *Matrix) Steal(what string, makePlan func() *plan.Plan, thefts []Theft, nth, shift int) {
 	m.T.Helper()
 	n := len(makePlan().Steps)
 	for i := range n {
 		for _, t := range thefts {
-			for _, at := range []struct {
-				name        string
-				undo, after bool
-			}{
-				{"before", false, false}, {"after", false, true},
-				{"while undoing, before", true, false}, {"while undoing, after", true, true},
-			} {
-				if at.after && i == map[bool]int{true: 0, false: n - 1}[at.undo] {
-					continue // that is after all
-				}
+			for _, undo := range []bool{false, true} {
 				if shift++; shift%nth != 0 {
 					continue
 				}
 				p := m.again(what, makePlan, n)
-				title := fmt.Sprintf("%s, %s step %d (%s): %s", what, at.name, i, p.Steps[i].Title, t.Name)
-				m.steal(title, p, i, t, at.undo, at.after)
+				title := fmt.Sprintf("%s, before step %d (%s): %s", what, i, p.Steps[i].Title, t.Name)
+				if undo {
+					title = fmt.Sprintf("%s, before step %d (%s) is undone: %s", what, i, p.Steps[i].Title, t.Name)
+				}
+				m.steal(title, p, i, t, undo)
 			}
 		}
 	}
 }
 
 // steal is one case.
-func (m *Matrix) steal(title string, p *plan.Plan, i int, t Theft, undo, after bool) {
+func (m *Matrix) steal(title string, p *plan.Plan, i int, t Theft, undo bool) {
 	m.T.Helper()
 	taken, tried := false, false
-	take := func(step int, a bool) error {
-		if step == i && a == after && !tried {
+	take := func(step int, after bool) error {
+		if step == i && !after && !tried {
 			tried = true
 			taken = t.Take()
 		}
