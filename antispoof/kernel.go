@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/sysctl"
@@ -180,7 +180,8 @@ const callKind = "nf_call"
 // call is an operation that sets whether one bridge shows its packets to
 // iptables.
 type call struct {
-	Bridge string
+	Bridge string       // what it is called where the plan has come to
+	Index  int          // by which it is known whatever it is called by now
 	Sets   []sysctl.Set // nf_call_iptables and the like
 }
 
@@ -198,14 +199,24 @@ func (c *call) Commands() []string {
 
 // Do implements plan.Op.
 func (c *call) Do(undoing bool) error {
+	l, err := interfaceOf(c.Index, c.Bridge)
+	if err != nil {
+		return gone(err, undoing)
+	}
 	var errs []error
 	for _, s := range c.Sets {
-		err := os.WriteFile(callFile(c.Bridge, s.Name), []byte(s.Value), 0)
-		if err != nil && (!undoing || !errors.Is(err, fs.ErrNotExist)) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, os.WriteFile(callFile(l.Attrs().Name, s.Name), []byte(s.Value), 0))
 	}
 	return errors.Join(errs...)
+}
+
+// interfaceOf finds an interface by its index, or where that is not known, as
+// in a journal of an earlier version, by its name.
+func interfaceOf(index int, name string) (netlink.Link, error) {
+	if index != 0 {
+		return netlink.LinkByIndex(index)
+	}
+	return netlink.LinkByName(name)
 }
 
 func callFile(bridge, flag string) string { return filepath.Join(sysfs, bridge, "bridge", flag) }

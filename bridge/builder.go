@@ -26,6 +26,8 @@ type builder struct {
 	pending [][2]int
 	// ends are what the check at the end looks for besides, by index.
 	ends map[int]end
+	// removed are the interfaces that are no more at the end, by index.
+	removed []int
 	// sites are the places that the plan changes, as they were before.
 	sites []site
 	// guests are the steps about guests' ports, which have a place of their
@@ -57,13 +59,8 @@ func (b *builder) catchUp() {
 
 // index hands out the index of an interface to be created. The plan chooses
 // it (Linux 3.7 and later take it), so that every later message is known
-// before the first is sent. What is there already keeps its own.
+// before the first is sent.
 func (b *builder) index(name string) int {
-	for i, n := range b.names {
-		if n == name {
-			return i
-		}
-	}
 	i := b.next
 	b.next++
 	b.call(i, name)
@@ -134,9 +131,9 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 	return step
 }
 
-// makeBridge is the step that creates the bridge.
-func (b *builder) makeBridge(name string) (int, plan.Step) {
-	index := b.index(name)
+// makeBridge is the step that creates the bridge, with that index.
+func (b *builder) makeBridge(index int) plan.Step {
+	name := b.names[index]
 	// Apart: were it refused, what follows must not act on another's interface
 	// with that index.
 	do := b.ops(addLink(index, attrName(name), attrMAC(portMAC), attrBridge(false, 0, false)))
@@ -145,7 +142,7 @@ func (b *builder) makeBridge(name string) (int, plan.Step) {
 	))
 	do = append(do, b.noInet6(index)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
-	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", name, portMAC, 0)}
+	return plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", name, portMAC, 0)}
 }
 
 // carried are the flags of dom0's interface that follow its state.
@@ -159,8 +156,7 @@ type pair struct {
 // makePair is the step that creates dom0's interface with its port in the
 // bridge: the interface like the NIC it will stand for, with its settings,
 // and switched on if the NIC is and it may still be renamed then.
-func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
-	p := pair{dev: b.index(w.VDev), port: b.index(w.VIF)}
+func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Device, bridge int, up bool) plan.Step {
 	size := []*nl.RtAttr{attrU32(unix.IFLA_MTU, like.MTU), attrU32(unix.IFLA_TXQLEN, like.TxQLen)}
 	peer := append([]*nl.RtAttr{attrName(w.VIF), attrMAC(portMAC)}, attrU32(unix.IFLA_MTU, like.MTU))
 	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
@@ -174,7 +170,7 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
 	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
-	return p, plan.Step{
+	return plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
 		Undo:  b.remove(p.dev, "veth", w.Dom0(), like.MAC, p.port),
@@ -183,9 +179,8 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 
 // makeDom0Bridge is the step that creates a bridge that is dom0's interface:
 // like the NIC it will stand for, with its settings.
-func (b *builder) makeDom0Bridge(w Want, like *host.Link, settings sysctl.Device, up bool) (int, plan.Step) {
+func (b *builder) makeDom0Bridge(index int, w Want, like *host.Link, settings sysctl.Device, up bool) plan.Step {
 	name := w.VDev
-	index := b.index(name)
 	// An MTU that nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust),
 	// and one that is set to what it is already it takes for not set.
 	do := b.ops(addLink(index, attrName(name), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU^1),
@@ -193,7 +188,7 @@ func (b *builder) makeDom0Bridge(w Want, like *host.Link, settings sysctl.Device
 	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
-	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
+	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
 }
 
 // switchOn has IPv6 make no addresses on a new interface, and switches it on

@@ -20,7 +20,7 @@ const missingShown = 5
 
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
-func (p *Planner) check(wants []Want, up bool, ends map[int]end) func(context.Context) error {
+func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context) error {
 	return func(context.Context) error {
 		moved := map[int]int{} // a route may have legs on several of those that have moved
 		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
@@ -40,8 +40,13 @@ func (p *Planner) check(wants []Want, up bool, ends map[int]end) func(context.Co
 		for _, w := range wants {
 			errs = append(errs, stands(w, now, up), p.arrived(w, up, was, now, moved))
 		}
-		for index, e := range ends {
+		for index, e := range b.ends {
 			errs = append(errs, e.differs(now.Index(index)))
+		}
+		for _, index := range b.removed {
+			if l := now.Index(index); l != nil {
+				errs = append(errs, fmt.Errorf("%s is still there", l.Name))
+			}
 		}
 		return errors.Join(errs...)
 	}

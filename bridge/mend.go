@@ -152,8 +152,8 @@ func (m *mend) mine() iter.Seq[rtnl.Msg] {
 		all := m.was.Routes
 		for begin, end := 0, 0; begin < len(all); begin = end {
 			end = groupEnd(all, begin)
-			if !slices.ContainsFunc(all[begin:end], is) {
-				continue
+			if end-begin == 1 && host.ByAddress(all[begin]) || !slices.ContainsFunc(all[begin:end], is) {
+				continue // one that comes and goes with an address does so by itself
 			}
 			for _, msg := range all[begin:end] {
 				if !yield(msg) {
@@ -181,7 +181,7 @@ func (m *mend) isMine() func(rtnl.Msg) bool {
 	return func(msg rtnl.Msg) bool {
 		switch msg.Type {
 		case unix.RTM_NEWROUTE:
-			return !host.ByAddress(msg) && (msg.UsesAny(on) || ids[msg.U32(rtaNhID)] || sources[string(msg.Get(unix.RTA_PREFSRC))])
+			return msg.UsesAny(on) || ids[msg.U32(rtaNhID)] || sources[string(msg.Get(unix.RTA_PREFSRC))]
 		case unix.RTM_NEWNEXTHOP:
 			return ids[msg.U32(unix.NHA_ID)]
 		}
