@@ -50,6 +50,7 @@ func JournalPath(dir string) string { return filepath.Join(dir, journalName) }
 type journal struct {
 	path string
 	f    *os.File
+	back bool // it says that the change is being taken back
 	marker
 }
 
@@ -64,7 +65,7 @@ func create(dir string, h header) (*journal, error) {
 		return nil, err
 	}
 	head = append(head, '\n')
-	p := preface{Version: journalVersion, Head: len(head), Marks: 2*len(h.Steps) + 1}
+	p := preface{Version: journalVersion, Head: len(head), Marks: 2*len(h.Steps) + 2}
 	sum := crc32.Checksum(head, castagnoli)
 	for piece := range bulk(h.Steps) {
 		p.Bulk += len(piece)
@@ -88,7 +89,7 @@ func create(dir string, h header) (*journal, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	at := int64(len(first) + p.Head + p.Bulk)
-	return &journal{path, f, marker{at: at, end: at + int64(p.Marks*markBytes), sum: sum}}, nil
+	return &journal{path: path, f: f, marker: marker{at: at, end: at + int64(p.Marks*markBytes), sum: sum}}, nil
 }
 
 // write writes a journal that has no marks yet, but the room for them: a file
@@ -132,6 +133,7 @@ type Unfinished struct {
 	// Until is when a change that is done has to be confirmed, by the clock
 	// of package boottime; 0 if it was cut short.
 	Until time.Duration
+	Back  bool // it is being taken back already
 	boot  string
 	marker
 }
@@ -139,7 +141,7 @@ type Unfinished struct {
 // Waits says that the change is done and may still be confirmed, and how long.
 func (u *Unfinished) Waits() (left time.Duration, waits bool) {
 	left = u.Until - boottime.Now()
-	return left, u.Until != 0 && left > 0
+	return left, u.Until != 0 && !u.Back && left > 0
 }
 
 // read finds the journal of an unfinished change; nil if there is none.

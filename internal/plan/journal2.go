@@ -92,4 +92,5 @@ func (u *Unfinished) marks2(lines string) {
 	for u.Left = u.Begun; u.Left > 0 && undone[u.Left-1]; {
 		u.Left--
 	}
+	u.Back = len(undone) > 0
 }

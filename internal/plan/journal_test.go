@@ -50,7 +50,7 @@ func TestJournalRoundTrip(t *testing.T) {
 	for _, m := range []struct {
 		what string
 		n    int64
-	}{{"do", 0}, {"do", 1}, {"do", 2}, {"until", 86400e9}, {"undone", 2}} {
+	}{{"do", 0}, {"do", 1}, {"do", 2}, {"until", 86400e9}, {"back", 0}, {"undone", 2}} {
 		if err := j.mark(m.what, m.n); err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestJournalRoundTrip(t *testing.T) {
 	for i := range steps {
 		steps[i].Do = nil // nobody needs it to take the change back
 	}
-	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: steps, Begun: 3, Left: 2, Until: 24 * time.Hour, boot: h.Boot, marker: j.marker}
+	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: steps, Begun: 3, Left: 2, Until: 24 * time.Hour, Back: true, boot: h.Boot, marker: j.marker}
 	if !reflect.DeepEqual(u, want) {
 		t.Errorf("read back %+v\nwant %+v", u, want)
 	}
@@ -98,18 +98,21 @@ func TestMarks(t *testing.T) {
 		{"", 0, 0, false},
 		{"do 0", 1, 1, false},
 		{"do 0;do 1;do 2", 3, 3, false},
-		{"do 0;do 1;undone 1;undone 0", 2, 0, false},
-		{"do 0;do 1;undone 1", 2, 1, false},
+		{"do 0;do 1;back 0;undone 1;undone 0", 2, 0, false},
+		{"do 0;do 1;back 0;undone 1", 2, 1, false},
+		{"do 0;do 1;back 0;" + cut, 2, 2, false},
 		{"do 0;do 1;" + cut, 2, 2, false}, // it may be about to be done
 		{"do 0;" + cut, 1, 1, false},
-		{"do 0;do 1;undone 1;" + cut, 2, 2, false}, // it may be taken back again
+		{"do 0;do 1;back 0;undone 1;" + cut, 2, 2, false}, // it may be taken back again
 		{"do 0;do 1;" + bad, 0, 0, true},
-		{"do 0;do 1;undone 1;" + bad, 0, 0, true},
+		{"do 0;do 1;back 0;undone 1;" + bad, 0, 0, true},
+		{"do 0;do 1;undone 1", 0, 0, true},
+		{"do 0;back 0;back 0", 0, 0, true},
 		{"do 1", 0, 0, true},
 		{"do 0;do 0", 0, 0, true},
 		{"do 0;do 2", 0, 0, true},
-		{"do 0;do 1;undone 0", 0, 0, true},
-		{"do 0;undone 0;do 1", 0, 0, true},
+		{"do 0;do 1;back 0;undone 0", 0, 0, true},
+		{"do 0;back 0;undone 0;do 1", 0, 0, true},
 		{"do 0;until 5", 0, 0, true},
 		{"do 0;redo 5", 0, 0, true},
 		{"do 0;do -1", 0, 0, true},
@@ -133,7 +136,7 @@ func TestMarks(t *testing.T) {
 				text += line
 			}
 		}
-		text += strings.Repeat(noMark, 2*steps+1-len(text)/markBytes)
+		text += strings.Repeat(noMark, 2*steps+2-len(text)/markBytes)
 		err := u.marks([]byte(text))
 		if (err != nil) != c.err || err == nil && (u.Begun != c.begun || u.Left != c.left) {
 			t.Errorf("%q: begun %d, left %d, %v; want %d, %d, an error %t", c.marks, u.Begun, u.Left, err, c.begun, c.left, c.err)
@@ -319,7 +322,7 @@ func TestJournalNoRoom(t *testing.T) {
 	if err := os.WriteFile(dir+"/rest", make([]byte, page), 0o600); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("the file system is not full: %v", err)
 	}
-	for i := range 7 {
+	for i := range 8 {
 		if err := j.mark(markDo, int64(i/2)); err != nil {
 			t.Errorf("mark %d: %v", i, err)
 		}

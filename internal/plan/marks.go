@@ -11,15 +11,17 @@ import (
 
 // The marks of a journal say how far a change has come: a line for each step
 // that begins ("do 3") or that has been taken back together with all that
-// began after it ("undone 3"), and one that says until when a change that is
-// done has to be confirmed ("until 86400000000000", by the clock of package
-// boottime). All lines are of one length and have their place from the
+// began after it ("undone 3"), one that says until when a change that is done
+// has to be confirmed ("until 86400000000000", by the clock of package
+// boottime), and one that says that it is being taken back ("back 0"): from then
+// on it cannot be confirmed. All lines are of one length and have their place from the
 // beginning, so that none can be lost unseen, and each ends with a checksum of
 // the whole journal up to it.
 const (
 	markDo     = "do"
 	markUndone = "undone"
 	markUntil  = "until"
+	markBack   = "back"
 )
 
 const (
@@ -94,15 +96,19 @@ func (u *Unfinished) noMore(b []byte) error {
 	}
 	torn, ended := strings.CutSuffix(string(b[:markBytes]), "\n")
 	torn = strings.TrimRight(torn, " ")
-	next, _ := markLine(u.sum, markDo, int64(u.Begun))
-	last, _ := markLine(u.sum, markUndone, int64(u.Left-1))
+	might := func(what string, n int) bool {
+		mark, _ := markLine(u.sum, what, int64(n))
+		return strings.HasPrefix(mark, torn)
+	}
 	switch {
 	case !ended:
 		return errMarks
 	case torn == "":
-	case strings.HasPrefix(next, torn) && u.Left == u.Begun && u.Until == 0 && u.Begun < len(u.Steps):
+	case might(markDo, u.Begun) && !u.Back && u.Until == 0 && u.Begun < len(u.Steps):
 		u.Begun, u.Left = u.Begun+1, u.Left+1
-	case !strings.HasPrefix(last, torn) && !strings.HasPrefix(torn, markUntil) && !strings.HasPrefix(markUntil, torn):
+	case might(markBack, 0):
+		u.Back = true
+	case !might(markUndone, u.Left-1) && !strings.HasPrefix(torn, markUntil) && !strings.HasPrefix(markUntil, torn):
 		return errMarks
 	}
 	return nil
@@ -112,11 +118,13 @@ func (u *Unfinished) noMore(b []byte) error {
 // taken back the last first.
 func (u *Unfinished) apply(what string, n int64) error {
 	switch {
-	case what == markDo && n == int64(u.Begun) && u.Left == u.Begun && u.Begun < len(u.Steps):
+	case what == markDo && n == int64(u.Begun) && !u.Back && u.Until == 0 && u.Begun < len(u.Steps):
 		u.Begun, u.Left = u.Begun+1, u.Left+1
-	case what == markUndone && u.Left > 0 && n == int64(u.Left-1):
+	case what == markBack && n == 0 && !u.Back:
+		u.Back = true
+	case what == markUndone && u.Back && u.Left > 0 && n == int64(u.Left-1):
 		u.Left--
-	case what == markUntil && n > 0 && u.Left == len(u.Steps) && u.Until == 0:
+	case what == markUntil && n > 0 && u.Begun == len(u.Steps) && u.Until == 0 && !u.Back:
 		u.Until = time.Duration(n)
 	default:
 		return errMarks

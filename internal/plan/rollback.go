@@ -40,6 +40,9 @@ type rollback struct {
 // takeBack undoes the steps; those before done are known to have been done
 // wholly. If something is left the journal stays, so that Recover can try again.
 func (r *Runner) takeBack(j *journal, steps []Step, done int, failed *Failed) error {
+	if !j.back {
+		j.back = j.mark(markBack, 0) == nil // what has to be confirmed has had its time, too
+	}
 	b := &rollback{r, j, steps, done, time.Now()}
 	left := len(steps)
 	for n := 1; ; n++ {
@@ -154,7 +157,7 @@ func (r *Runner) Recover(u *Unfinished) error {
 		done = u.Begun
 	}
 	failed := &Failed{Step: "take back the unfinished \"" + u.Command + "\"", Cause: errors.New("some of it could not be undone")}
-	_ = r.takeBack(&journal{path, f, u.marker}, u.Steps[:u.Left], done, failed) // returns failed itself
+	_ = r.takeBack(&journal{path, f, u.Back, u.marker}, u.Steps[:u.Left], done, failed) // returns failed itself
 	if len(failed.Left) > 0 {
 		return failed
 	}
