@@ -94,10 +94,7 @@ func TestSeries(t *testing.T) {
 func (w *whole) series(nth int, args ...string) {
 	w.Helper()
 	w.prepare(args...)
-	makePlan := func() *plan.Plan {
-		w.call(args...)
-		return w.plan
-	}
+	makePlan := func() *plan.Plan { return w.planOf(args...) }
 	w.matrix.Series(strings.Join(args, " "), makePlan, nth, 0)
 	w.matrix.SeriesBack(strings.Join(args, " "), makePlan, nth, nth/2)
 }
@@ -110,8 +107,15 @@ type whole struct {
 	titles map[string]bool // of the steps that are bridge's
 }
 
-// call is what the program makes of a command line.
-func (w *whole) call(args ...string) *call {
+// planOf is the plan that the program makes of a command line.
+func (w *whole) planOf(args ...string) *plan.Plan {
+	w.Helper()
+	w.call(args...)
+	return w.plan
+}
+
+// newCall is what the program makes of a command line.
+func (w *whole) newCall(args ...string) *call {
 	w.Helper()
 	req, err := config.Parse(args, config.Source{ReadFile: readFile, DefaultFile: defaultFile})
 	if err != nil {
@@ -121,15 +125,23 @@ func (w *whole) call(args ...string) *call {
 	if c.conn, err = rtnl.Dial(); err != nil {
 		w.Fatal(err)
 	}
-	if err := c.look(); err != nil {
+	w.Cleanup(func() { _ = c.conn.Close() })
+	return c
+}
+
+// call is newCall that has looked and planned.
+func (w *whole) call(args ...string) *call {
+	w.Helper()
+	c := w.newCall(args...)
+	err := c.look()
+	if err != nil {
 		w.Fatal(err)
 	}
-	w.Cleanup(func() { _ = c.conn.Close() })
 	if w.plan, _, err = c.plan(); err != nil {
 		w.Fatal(err)
 	}
 	p := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
-	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: p.Start, config.Stop: p.Stop}[req.Command](c.wants)
+	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: p.Start, config.Stop: p.Stop}[c.req.Command](c.wants)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -168,10 +180,7 @@ func (w *whole) everyStep(args ...string) {
 	w.Helper()
 	w.prepare(args...)
 	steps := w.matrix.Steps
-	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan {
-		w.call(args...)
-		return w.plan
-	})
+	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan { return w.planOf(args...) })
 	if w.matrix.Steps-steps < 2 {
 		w.Errorf("%q has %d steps that are not bridge's", args, w.matrix.Steps-steps)
 	}

@@ -47,6 +47,9 @@ func open(data []byte, v any) error {
 		return err
 	}
 	if err := strict(data, &e); err != nil || e.Record == nil {
+		if len(bytes.TrimSpace(data)) <= len("null") {
+			return errShort // nothing, in one of JSON's ways
+		}
 		return strict(data, v)
 	}
 	if e.Version != recordVersion {
