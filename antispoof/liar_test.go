@@ -141,13 +141,16 @@ func TestForeignPrograms(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []call{{"../../etc", nil}, {"..", nil}, {"", nil}, {"a/b", nil}} {
-		c.Sets = switched([]*family{ipv4})
-		if err := c.Do(true); err == nil {
-			t.Errorf("a flag of %q is set", c.Bridge)
+	for _, name := range []string{"../../etc", "..", "", "a/b"} {
+		c := call{Bridge: name, Sets: switched([]*family{ipv4})}
+		if err := c.Do(false); err == nil {
+			t.Errorf("a flag of %q is set", name)
 		}
 	}
-	if err := (&call{"lo", []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(true); err == nil {
-		t.Error("another file is written")
+	for _, c := range []call{{Bridge: "lo"}, {Bridge: "lo", Index: 1}} {
+		c.Sets = []sysctl.Set{{Name: "../flags", Value: "0x1"}}
+		if err := c.Do(true); err == nil {
+			t.Error("another file is written")
+		}
 	}
 }
