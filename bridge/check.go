@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +13,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// missingShown is how many missing objects an error names.
-const missingShown = 5
+// shown is how many objects an error names.
+const shown = 5
 
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
@@ -56,8 +57,9 @@ func stands(w Want, h *host.Host, up bool) error {
 	for _, d := range s.differences(h) {
 		texts = append(texts, d.text)
 	}
-	if left := h.State(s.nic.Index); len(left.Addrs4)+len(left.Addrs6)+len(left.Routes) > 0 {
-		texts = append(texts, w.PDev+" still has addresses or routes")
+	left := h.State(s.nic.Index)
+	if there := slices.Concat(left.Addrs4, left.Addrs6, left.Routes); len(there) > 0 {
+		texts = append(texts, w.PDev+" still has "+listed(h.Names(), there))
 	}
 	if len(texts) > 0 {
 		return errors.New(strings.Join(texts, "; "))
@@ -88,33 +90,42 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 		}
 	}
 	names := h.Names()
-	var lost []string
+	var lost []rtnl.Msg
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
 	} {
-		lost = append(lost, missing(list[0], list[1], moved, names)...)
-	}
-	if n := len(lost); n > missingShown {
-		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
+		lost = append(lost, missing(list[0], list[1], moved)...)
 	}
 	if len(lost) > 0 {
-		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))
+		return fmt.Errorf("%s lacks %s", dev.Name, listed(names, lost))
 	}
 	return nil
 }
 
-// missing renders what there was and is not there now, after interfaces have
+// listed renders some objects, and how many more there are.
+func listed(names rtnl.Names, msgs []rtnl.Msg) string {
+	var texts []string
+	for _, m := range msgs[:min(len(msgs), shown)] {
+		texts = append(texts, names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)))
+	}
+	if more := len(msgs) - shown; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// missing is what there was and is not there now, after interfaces have
 // become others. What expires may have done so.
-func missing(was, have []rtnl.Msg, moved map[int]int, names rtnl.Names) []string {
+func missing(was, have []rtnl.Msg, moved map[int]int) []rtnl.Msg {
 	there := map[string]bool{}
 	for _, m := range have {
 		there[m.Key()] = true
 	}
-	var lost []string
+	var lost []rtnl.Msg
 	for _, m := range was {
 		m = m.Renumber(moved)
 		if !there[m.Key()] {
-			lost = append(lost, names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)))
+			lost = append(lost, m)
 		}
 	}
 	return lost
