@@ -42,6 +42,16 @@ func (b *builder) gather(known host.State, to int) plan.Op {
 	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.batch().Names, Conn: b.conn}
 }
 
+// bring is the step whose undoing, after everything else, moves to one interface
+// what others have put on another since the undoing began: that was dom0's until
+// it had its old name again.
+func (b *builder) bring(from, to int) plan.Step {
+	return plan.Step{
+		Title: "bring along what others put on " + b.names[from],
+		Undo:  []plan.Op{b.gather(host.State{Index: from}, to)},
+	}
+}
+
 // Kind implements plan.Op.
 func (*gather) Kind() string { return gatherKind }
 
@@ -58,7 +68,7 @@ func (g *gather) Do(undoing bool) error {
 	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool { return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL }) // rtm_protocol
 	s := g.news(h.State(g.Known.Index))
 	msgs := rtnl.Pack(addStateMsgs(s.On(g.To))...)
-	msgs = append(msgs, addRoutes(h, s, g.To)...)
+	msgs = append(msgs, takeRoutes(h, s, g.To)...)
 	msgs = msgs.Add(delStateMsgs(s)...)
 	if len(msgs) == 0 {
 		return nil

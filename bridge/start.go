@@ -36,7 +36,7 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 		m.pair, step = b.pairStep(s, rec.FoundDom0, m.settings, bridge, live && s.nic.Up())
 		p.Add(step)
 	}
-	p.Add(b.pinVLANs(s.nic))
+	p.Add(b.bring(m.pair.dev, s.nic.Index), b.pinVLANs(s.nic))
 	if live {
 		p.Add(m.live()...)
 	} else {

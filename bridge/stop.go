@@ -20,6 +20,7 @@ import (
 func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 	m := b.backMove(s, rec)
 	var p plan.Plan
+	p.Add(b.bring(m.now.Index, m.pair.dev))
 	if b.h.LiveRename {
 		p.Add(m.liveBack()...)
 	} else {
