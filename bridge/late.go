@@ -42,16 +42,6 @@ func (b *builder) gather(known host.State, to int) plan.Op {
 	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.batch().Names, Conn: b.conn}
 }
 
-// bring is the step whose undoing, after everything else, moves to one interface
-// what others have put on another since the undoing began: that was dom0's until
-// it had its old name again.
-func (b *builder) bring(from, to int) plan.Step {
-	return plan.Step{
-		Title: "bring along what others put on " + b.names[from],
-		Undo:  []plan.Op{b.gather(host.State{Index: from}, to)},
-	}
-}
-
 // Kind implements plan.Op.
 func (*gather) Kind() string { return gatherKind }
 
