@@ -13,8 +13,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// shown is how many objects an error names.
-const shown = 5
+// missingShown is how many missing objects an error names.
+const missingShown = 5
 
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
@@ -38,7 +38,7 @@ func (p *Planner) check(wants []Want, up bool) func(context.Context) error {
 		for _, w := range wants {
 			errs = append(errs, stands(w, now, up), arrived(w, up, was, now, moved))
 		}
-		return errors.Join(errs...)
+		return errors.Join(append(errs, now.Err())...)
 	}
 }
 
@@ -59,7 +59,8 @@ func stands(w Want, h *host.Host, up bool) error {
 	}
 	left := h.State(s.nic.Index)
 	if there := slices.Concat(left.Addrs4, left.Addrs6, left.Routes); len(there) > 0 {
-		texts = append(texts, w.PDev+" still has "+listed(h.Names(), there))
+		few := there[:min(len(there), missingShown)]
+		texts = append(texts, w.PDev+" still has "+strings.Join(missing(few, nil, nil, h.Names()), "; "))
 	}
 	if len(texts) > 0 {
 		return errors.New(strings.Join(texts, "; "))
@@ -90,42 +91,33 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 		}
 	}
 	names := h.Names()
-	var lost []rtnl.Msg
+	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
 	} {
-		lost = append(lost, missing(list[0], list[1], moved)...)
+		lost = append(lost, missing(list[0], list[1], moved, names)...)
+	}
+	if n := len(lost); n > missingShown {
+		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
 	}
 	if len(lost) > 0 {
-		return fmt.Errorf("%s lacks %s", dev.Name, listed(names, lost))
+		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))
 	}
 	return nil
 }
 
-// listed renders some objects, and how many more there are.
-func listed(names rtnl.Names, msgs []rtnl.Msg) string {
-	var texts []string
-	for _, m := range msgs[:min(len(msgs), shown)] {
-		texts = append(texts, names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)))
-	}
-	if more := len(msgs) - shown; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(texts, "; ")
-}
-
-// missing is what there was and is not there now, after interfaces have
+// missing renders what there was and is not there now, after interfaces have
 // become others. What expires may have done so.
-func missing(was, have []rtnl.Msg, moved map[int]int) []rtnl.Msg {
+func missing(was, have []rtnl.Msg, moved map[int]int, names rtnl.Names) []string {
 	there := map[string]bool{}
 	for _, m := range have {
 		there[m.Key()] = true
 	}
-	var lost []rtnl.Msg
+	var lost []string
 	for _, m := range was {
 		m = m.Renumber(moved)
 		if !there[m.Key()] {
-			lost = append(lost, m)
+			lost = append(lost, names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)))
 		}
 	}
 	return lost
