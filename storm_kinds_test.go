@@ -211,13 +211,12 @@ type claimStorm struct {
 func newClaimStorm(w *world) storm { return &claimStorm{world: w, mine: map[int]string{}} }
 
 func (s *claimStorm) act() {
-	if len(s.mine) > 6 || len(s.mine) > 0 && rand.N(3) == 0 {
-		for index := range s.mine {
+	for index := range s.mine { // what was claimed is given up soon: a plan must get so far
+		if len(s.mine) > 2 || rand.N(2) == 0 {
 			s.giveUp(index)
-			return
 		}
 	}
-	name := []string{"veth0", "vif0.0", "xenbr0", "peth0", "beth0", "claim0", "claim1"}[rand.N(7)]
+	name := []string{"veth0", "vif0.0", "xenbr0", "peth0", "beth0", "claim0", "claim1", "claim2", "claim3"}[rand.N(9)]
 	l := &netlink.Ifb{LinkAttrs: attrs(name)}
 	switch rand.N(3) {
 	case 0: // the next free index
@@ -226,16 +225,23 @@ func (s *claimStorm) act() {
 		if s.lan.LinkAdd(l) == nil {
 			if s.lan.LinkSetNsFd(l, s.hostNS) != nil {
 				maybe(s.lan.LinkDel(l))
-			} else if now := s.link(name); now != nil && now.Type() == "ifb" {
-				s.mine[now.Attrs().Index] = name
 			}
+			s.claim(name)
 		}
 		return
 	}
 	if s.rtnl.LinkAdd(l) == nil {
-		if now := s.link(name); now != nil && now.Type() == "ifb" {
-			s.mine[now.Attrs().Index] = name
-		}
+		s.claim(name)
+	}
+}
+
+// claim notes what the storm has made.
+func (s *claimStorm) claim(name string) {
+	if l := s.link(name); l != nil && l.Type() == "ifb" {
+		s.mine[l.Attrs().Index] = name
+	}
+	if rand.N(2) == 0 {
+		time.Sleep(rand.N(5 * time.Millisecond))
 	}
 }
 
