@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -107,11 +108,20 @@ func (s guestStorm) calm() []string {
 
 // nameStorm renames what is not the program's: guests' ports in the bridge and
 // interfaces of others; and gives them and the host's NICs alternative names.
-type nameStorm struct{ *world }
+// Such a one that was not touched while a call was under way is where it was.
+type nameStorm struct {
+	*world
+	lock    sync.Mutex
+	had     map[string]bool // the NICs that had one at the last mark
+	touched map[string]bool // since
+	lost    []string
+}
 
-func newNameStorm(w *world) storm { return nameStorm{w} }
+func newNameStorm(w *world) storm {
+	return &nameStorm{world: w, had: map[string]bool{}, touched: map[string]bool{}}
+}
 
-func (s nameStorm) act() {
+func (s *nameStorm) act() {
 	id := rand.N(8)
 	names := []string{fmt.Sprintf("vif%d.0", id+1), fmt.Sprintf("vif%d.0", id+101), fmt.Sprintf("other%d", id), fmt.Sprintf("else%d", id)}
 	var now netlink.Link
@@ -133,7 +143,7 @@ func (s nameStorm) act() {
 		if br := s.link("xenbr0"); br != nil {
 			maybe(s.rtnl.LinkSetMaster(now, br))
 		}
-	case n == 3:
+	case n == 3 && rand.N(10) == 0:
 		s.flip([]string{"eth0", "eth1"}[rand.N(2)])
 	default:
 		maybe(s.rtnl.LinkSetName(now, names[rand.N(len(names))]))
@@ -141,20 +151,39 @@ func (s nameStorm) act() {
 }
 
 // flip gives one of the host's NICs an alternative name, or takes it away.
-func (s nameStorm) flip(nic string) {
+func (s *nameStorm) flip(nic string) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.touched[nic] = true
 	if l := s.link(nic); l != nil && s.rtnl.LinkAddAltName(l, "lan-of-"+nic) != nil {
 		maybe(s.rtnl.LinkDelAltName(l, "lan-of-"+nic))
 	}
 }
 
-func (s nameStorm) calm() []string {
+// mark is before and after a call.
+func (s *nameStorm) mark() {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	for _, nic := range []string{"eth0", "eth1"} {
+		l := s.link("lan-of-" + nic)
+		has := l != nil && l.Attrs().Name == nic
+		if s.had[nic] && !has && !s.touched[nic] {
+			s.lost = append(s.lost, nic+" has lost its alternative name")
+		}
+		s.had[nic], s.touched[nic] = has, false
+	}
+}
+
+func (s *nameStorm) calm() []string {
 	s.remove("vif1", "vif2", "vif3", "vif4", "vif5", "vif6", "vif7", "vif8", "other", "else", "guest")
 	for _, nic := range []string{"eth0", "eth1"} {
 		if l := s.link("lan-of-" + nic); l != nil {
 			maybe(s.rtnl.LinkDelAltName(l, "lan-of-"+nic))
 		}
 	}
-	return nil
+	lost := s.lost
+	s.lost = nil
+	return lost
 }
 
 // partStorm renames the parts of the bridge themselves, and gives them their
