@@ -22,6 +22,9 @@ TESTFLAGS =
 # xen-test`, all by default.
 SCENARIOS =
 
+# How long `make storm` blows each of its storms.
+STORMTIME = 5m
+
 # What `make bench` is to do instead of all: see tools/bench.
 BENCHFLAGS =
 
@@ -37,7 +40,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-long race lint demo bench vm-test xen-test fuzz vuln install uninstall clean
+.PHONY: help deps build test test-long race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -89,6 +92,9 @@ xen-test: build ## run scenarios under QEMU, on Xen with guests
 bench: deps build ## measure loss, time and scale against other tools (10 minutes)
 	$(GO) -C tools/bench test -count=1 ./...
 	scripts/bench.sh $(or $(BENCHFLAGS),-json docs/performance.json -plots docs) ./xbr-script
+
+storm: deps ## change the host all the time while the program is at work, each way for STORMTIME (5m)
+	$(GO) test -count=1 -timeout 3h -v -run '^TestStorm$$' -storm $(STORMTIME) .
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@packages=$$($(GO) list ./...); \

@@ -87,8 +87,10 @@ func stands(w Want, h *host.Host, up bool) error {
 	for _, d := range s.differences(h) {
 		texts = append(texts, d.text)
 	}
-	if left := h.State(s.nic.Index); len(left.Addrs4)+len(left.Addrs6)+len(left.Routes) > 0 {
-		texts = append(texts, w.PDev+" still has addresses or routes")
+	left := h.State(s.nic.Index)
+	if there := slices.Concat(left.Addrs4, left.Addrs6, left.Routes); len(there) > 0 {
+		few := there[:min(len(there), missingShown)]
+		texts = append(texts, w.PDev+" still has "+strings.Join(missing(few, nil, nil, h.Names()), "; "))
 	}
 	if len(texts) > 0 {
 		return errors.New(strings.Join(texts, "; "))

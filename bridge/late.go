@@ -58,7 +58,7 @@ func (g *gather) Do(undoing bool) error {
 	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool { return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL }) // rtm_protocol
 	s := g.news(h.State(g.Known.Index))
 	msgs := rtnl.Pack(addStateMsgs(s.On(g.To))...)
-	msgs = append(msgs, addRoutes(h, s, g.To)...)
+	msgs = append(msgs, takeRoutes(h, s, g.To)...)
 	msgs = msgs.Add(delStateMsgs(s)...)
 	if len(msgs) == 0 {
 		return nil

@@ -87,14 +87,14 @@ type move struct {
 // live is the move on a kernel that renames interfaces that are up.
 func (m *move) live() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
-	steps := []plan.Step{m.awaitPort(nic.Up())}
+	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
+	steps := []plan.Step{m.awaitPort(nic.Up()), undoOf(m.addState(target, nic.Up(), nic.Index, m.own))}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
-	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
 	return append(steps,
-		m.addState(target, nic.Up(), nic.Index, m.own),
+		doOf(m.addState(target, nic.Up(), nic.Index, m.own)),
 		m.hushNIC(),
 		m.shield(),
 		m.enslave(),
@@ -106,6 +106,15 @@ func (m *move) live() []plan.Step {
 		m.inet6(dev),
 		m.strip())
 }
+
+// undoOf and doOf have the undoing of a step apart from its doing. What is taken
+// from an interface when a change is taken back is so only when that does not
+// have dom0's name any more: till then others put on it what they mean for dom0,
+// and the kernel drops routes and neighbours of an interface with its last
+// address, or with its MAC address.
+func undoOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Undo: s.Undo} }
+
+func doOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Do: s.Do} }
 
 // awaitPort waits until frames can pass, if they can at all.
 func (m *move) awaitPort(up bool) plan.Step {

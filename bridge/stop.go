@@ -76,7 +76,11 @@ func (b *builder) backMove(s site, rec *Record) *move {
 func (m *move) liveBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state // on dom0's interface
+	here := *m
+	here.state = relabeled(there, m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	give := func() plan.Step { return here.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
 	steps := []plan.Step{
+		undoOf(give()),
 		m.renameLoaded(there, m.s.VDev, nic.Index),
 		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
@@ -84,8 +88,8 @@ func (m *move) liveBack() []plan.Step {
 		m.resettle(),
 		m.inet6(dev).Reverse("hush IPv6 on " + m.s.VDev),
 	}
-	m.state = relabeled(there, m.s.Dom0(), m.s.NetDev).On(nic.Index)
-	steps = append(steps, m.shield(), m.strip().Reverse("give "+m.s.NetDev+" its address and what dom0 has"))
+	m.state = here.state
+	steps = append(steps, m.shield(), doOf(give()))
 	routes := m.moveRoutes(there, nic.Index, nic.Up())
 	steps = append(steps, routes,
 		m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
