@@ -20,7 +20,7 @@ import (
 // network that is up PNAME>BRIDGE with its pair or without. The default route
 // leaves by the last of all that is called way, or by none.
 func aHost(way string, words ...string) *host.Host {
-	h := &host.Host{HasRule: func(string) bool { return false }}
+	h := &host.Host{}
 	add := func(l host.Link) *host.Link {
 		l.Index, l.Ethernet = len(h.Links)+1, true
 		if l.MAC == nil {

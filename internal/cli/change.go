@@ -79,9 +79,14 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 	if err != nil || len(p.Steps) == 0 {
 		return lines, err
 	}
-	c.warnOfNetRoot()
+	if err := c.warnOfNetRoot(); err != nil {
+		return nil, err
+	}
 	asked := boottime.Now()
-	w := c.watch(ctx)
+	w, err := c.watch(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if !c.req.NoCheck && boottime.Now()-asked > fresh {
 		if p, lines, err = c.lookAndPlan(); err != nil || len(p.Steps) == 0 {
 			return lines, err

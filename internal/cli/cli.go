@@ -27,6 +27,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // Exit statuses.
@@ -55,6 +56,7 @@ const manyRoutes = 20000
 type call struct {
 	req            *config.Request
 	words          string // the command line, for the journal and the lock
+	quoted         string // the same for a shell
 	stdout, stderr io.Writer
 
 	conn      *rtnl.Conn
@@ -110,7 +112,7 @@ func run(args []string, version string, stdout, stderr io.Writer) int {
 
 func newCall(req *config.Request, args []string, stdout, stderr io.Writer) *call {
 	return &call{
-		req: req, words: "xbr-script " + strings.Join(args, " "), stdout: stdout, stderr: stderr,
+		req: req, words: "xbr-script " + strings.Join(args, " "), quoted: shell.Join("xbr-script", args...), stdout: stdout, stderr: stderr,
 		store: bridge.Store{Dir: runDir}, antispoof: &antispoof.Planner{Dir: runDir}, forward: forward.Forward{Dir: runDir},
 	}
 }
@@ -174,6 +176,7 @@ func (c *call) run(ctx context.Context) (int, error) {
 	}
 	defer func() { _ = conn.Close() }()
 	c.conn = conn
+	c.antispoof.Ctx = ctx
 	switch {
 	case c.req.Command == config.Status:
 		return c.status(ctx)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/forward"
@@ -52,6 +54,8 @@ func (c *call) status(ctx context.Context) (int, error) {
 		}
 		if busy := (*plan.Busy)(nil); errors.As(err, &busy) {
 			say(c.stderr, "xbr-script: "+busy.Holder+" is still at work: this is how things stand meanwhile")
+		} else if err != nil && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.ENOSPC) { // nobody can be at work there
+			return failed, err
 		}
 	}
 	if err := c.look(); err != nil {
@@ -68,7 +72,11 @@ type entry struct {
 
 // report prints how the wanted bridges stand.
 func (c *call) report() (int, error) {
-	r := report{Bridges: []entry{}, IPForward: sysctl.Get(forward.Setting)}
+	forwarding, err := sysctl.Get(forward.Setting)
+	if err != nil {
+		return failed, err
+	}
+	r := report{Bridges: []entry{}, IPForward: forwarding}
 	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
 	exit := done
 	guarded := c.guarded(planner)

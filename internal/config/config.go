@@ -47,7 +47,7 @@ func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 type Request struct {
 	Command   Command
 	Bridges   []Bridge // at least one, unless Help, Version, Recover or Confirm
-	Given     bool     // false: no key and no file said anything; Bridges is then a single zero Bridge
+	Given     bool     // false: no key and no file said anything of bridges or the host; Bridges is then a single zero Bridge
 	File      string   // the file that the bridges were read from, "" if none
 	IPForward *bool    // ip_forward=, host-wide; nil: leave alone
 
