@@ -49,9 +49,9 @@ func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
 		}
 		switch {
 		case ctx.Err() != nil:
-			why = fmt.Errorf("it has not ended after %s", Limit)
+			why = fmt.Errorf("it %w", ErrStuck)
 		case heap() > begin+maxOutput:
-			why = errTooMuch
+			why = fmt.Errorf("it %w", errTooMuch)
 		}
 		if why != nil {
 			killChildren("/proc/self/task/" + strconv.Itoa(tid) + "/children")

@@ -57,7 +57,7 @@ func TestAsk(t *testing.T) {
 		on("eth0", "10.0.0.1"), on("eth0", "2001:db8::1"), on("eth0", "fe80::1"),
 		on("", "10.9.9.9"), on("", "2001:db8:9::9"), on("", "10.0.0.1"),
 	}
-	if got := answers(t, t.Context(), there, patience, never); len(got) != len(there) {
+	if got := answers(t.Context(), t, there, patience, never); len(got) != len(there) {
 		t.Errorf("of %v only these answered: %v", there, got)
 	}
 	nobody := []Host{
@@ -66,20 +66,20 @@ func TestAsk(t *testing.T) {
 	}
 	nstest.Run(t, "ip", "netns", "exec", "lan", "sysctl", "-qw", "net.ipv4.conf.lan0.arp_ignore=1")
 	asked := time.Duration(0)
-	got := answers(t, t.Context(), nobody, time.Second, func(_ Answers, d time.Duration) bool { asked = d; return false })
+	got := answers(t.Context(), t, nobody, time.Second, func(_ Answers, d time.Duration) bool { asked = d; return false })
 	if len(got) > 0 || asked == 0 {
 		t.Errorf("answers of nobody: %v; asked for %s", got, asked)
 	}
 	mixed := slices.Concat(nobody, there[:1])
-	if got := answers(t, t.Context(), mixed, patience, func(a Answers, _ time.Duration) bool { return len(a) == 1 }); !got[there[0]] {
+	if got := answers(t.Context(), t, mixed, patience, func(a Answers, _ time.Duration) bool { return len(a) == 1 }); !got[there[0]] {
 		t.Errorf("one of all: %v", got)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if got := answers(t, ended, there, patience, never); len(got) > 0 {
+	if got := answers(ended, t, there, patience, never); len(got) > 0 {
 		t.Errorf("asked after the end: %v", got)
 	}
-	if got := answers(t, t.Context(), nil, patience, never); len(got) > 0 {
+	if got := answers(t.Context(), t, nil, patience, never); len(got) > 0 {
 		t.Errorf("answers to no question: %v", got)
 	}
 }
@@ -94,7 +94,7 @@ func TestAskComesBack(t *testing.T) {
 	nstest.Rest(t)
 	hosts := []Host{on("eth0", "10.0.0.1"), on("eth0", "fe80::1")}
 	rounds := 0
-	got := answers(t, t.Context(), hosts, patience, func(Answers, time.Duration) bool {
+	got := answers(t.Context(), t, hosts, patience, func(Answers, time.Duration) bool {
 		switch rounds++; rounds {
 		case 3:
 			nstest.Run(t, "ip", "link", "set", "other", "name", "eth0")
@@ -168,7 +168,7 @@ func TestPeers(t *testing.T) {
 }
 
 // answers is Ask where nothing keeps it from asking.
-func answers(t *testing.T, ctx context.Context, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers { //nolint:revive // t comes first
+func answers(ctx context.Context, t *testing.T, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers {
 	t.Helper()
 	got, err := Ask(ctx, hosts, limit, enough)
 	if err != nil {
