@@ -122,6 +122,7 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 			was.Addrs6 = nil // see offAgain
 		}
 	}
+	have.Addrs6 = usable(was.Addrs6, have.Addrs6)
 	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see carrier
 	names := h.Names()
 	var lost []string
@@ -165,6 +166,23 @@ func touched(h *host.Host, routes []rtnl.Msg, index int) []rtnl.Msg {
 		src := m.Get(unix.RTA_PREFSRC)
 		return (src == nil || !sources[string(src)]) && (m.Family() != unix.AF_INET || !groups[groupKeyOf(m)])
 	})
+}
+
+// usable are the addresses of now but for those that cannot be used, because the
+// kernel has yet to find them unique, and could be before: one that was taken
+// away comes back so if only its flags were to be set.
+func usable(was, now []rtnl.Msg) []rtnl.Msg {
+	tentative := func(m rtnl.Msg) bool {
+		return addrFlags(m)&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
+	}
+	if !slices.ContainsFunc(now, tentative) {
+		return now
+	}
+	could := map[string]bool{}
+	for _, m := range was {
+		could[string(localOf(m))] = !tentative(m)
+	}
+	return rest(now, func(m rtnl.Msg) bool { return tentative(m) && could[string(localOf(m))] })
 }
 
 // missing renders what there was and is not there now, after interfaces have
