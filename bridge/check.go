@@ -12,7 +12,6 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
-	"xbr-script/internal/sysctl"
 )
 
 // missingShown is how many missing objects an error names.
@@ -41,14 +40,14 @@ func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context)
 			errs = append(errs, stands(w, now, up), p.arrived(w, up, was, now, moved))
 		}
 		for index, e := range b.ends {
-			errs = append(errs, e.differs(now.Index(index)))
+			errs = append(errs, e.differs(now, now.Index(index)))
 		}
 		for _, index := range b.removed {
 			if l := now.Index(index); l != nil {
 				errs = append(errs, fmt.Errorf("%s is still there", l.Name))
 			}
 		}
-		return errors.Join(errs...)
+		return errors.Join(append(errs, now.Err())...)
 	}
 }
 
@@ -60,11 +59,11 @@ type end struct {
 }
 
 // differs says what the interface does not have.
-func (e end) differs(l *host.Link) error {
+func (e end) differs(h *host.Host, l *host.Link) error {
 	if l == nil {
 		return nil // that it is missing has been said
 	}
-	switch inet6 := sysctl.Get(disableIPv6.Of(l.Name)); {
+	switch inet6 := h.Setting(disableIPv6.Of(l.Name)); {
 	case e.mac != nil && !sameMAC(l.MAC, e.mac):
 		return fmt.Errorf("%s has the MAC address %s instead of %s", l.Name, l.MAC, e.mac)
 	case e.inet6 != "" && inet6 != e.inet6:

@@ -56,7 +56,7 @@ func (m *mend) look() (*lack, error) {
 		}
 	}
 	l.lookRoutes(missing)
-	return l, nil
+	return l, now.Err()
 }
 
 // lookLink compares the interface itself.
@@ -81,7 +81,7 @@ func (l *lack) lookLink(k kept, now *host.Link) {
 		l.links = append(l.links, setFlags(index, was.Flags, flags))
 	}
 	for _, s := range k.Settings {
-		if have := sysctl.Get(s.Of(now.Name)); have != "" && have != s.Value {
+		if have := l.now.Setting(s.Of(now.Name)); have != "" && have != s.Value {
 			l.sets = append(l.sets, s)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/rundir"
 )
 
 // journalName is the file that exists while a change is under way, or was
@@ -78,14 +79,14 @@ func create(dir string, h header) (*journal, error) {
 	}
 	first = append(first, '\n')
 	path := JournalPath(dir)
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	f, err := rundir.Create(path)
 	if err != nil {
 		return nil, err
 	}
 	if err := write(f, first, head, h.Steps, p.Marks); err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(path+".new"))
+		return nil, errors.Join(err, f.Close(), rundir.Discard(path))
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := rundir.Replace(path); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	at := int64(len(first) + p.Head + p.Bulk)
@@ -146,7 +147,7 @@ func (u *Unfinished) Waits() (left time.Duration, waits bool) {
 
 // read finds the journal of an unfinished change; nil if there is none.
 func read(dir string, kinds Kinds) (*Unfinished, error) {
-	data, err := os.ReadFile(JournalPath(dir))
+	data, err := rundir.Read(JournalPath(dir), rundir.MaxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -154,6 +155,9 @@ func read(dir string, kinds Kinds) (*Unfinished, error) {
 		return nil, err
 	}
 	u, err := parse(data, kinds)
+	if err == nil {
+		err = confined(dir, u.Steps)
+	}
 	if err != nil {
 		return nil, &BadJournal{JournalPath(dir), err}
 	}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"os"
 
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rundir"
 )
 
 // recordVersion is of what is around every record; what is in it, the record's
@@ -26,9 +26,12 @@ type envelope struct {
 // Load reads a record that a step of Keep wrote into v; found is false if
 // there is none.
 func Load(path string, v any) (found bool, err error) {
-	data, err := os.ReadFile(path)
+	data, err := rundir.Read(path, rundir.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if refused := (*refusal.Error)(nil); errors.As(err, &refused) {
+		return false, err
 	}
 	if err == nil {
 		err = guard(func() error { return open(data, v) })
@@ -99,9 +102,9 @@ func Keep(path string, v any) (Step, error) {
 		}
 		to = &text
 	}
-	data, err := os.ReadFile(path)
-	switch text := string(data); {
+	switch data, err := rundir.Read(path, rundir.MaxRecord); {
 	case err == nil:
+		text := string(data)
 		from = &text
 	case !errors.Is(err, fs.ErrNotExist):
 		return Step{}, err

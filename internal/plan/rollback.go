@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"xbr-script/internal/rundir"
 )
 
 // A rollback takes steps back, the last first. Each is tried whatever became
@@ -148,7 +150,7 @@ func (u *Unfinished) Commands() []string {
 // that says what is left.
 func (r *Runner) Recover(u *Unfinished) error {
 	path := JournalPath(r.Dir)
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := rundir.Open(path, os.O_WRONLY, rundir.MaxJournal)
 	if err != nil {
 		return fmt.Errorf("cannot open the journal: %w", err)
 	}
