@@ -263,28 +263,18 @@ func (c *call) Ready() error {
 
 // Do implements plan.Op.
 func (c *call) Do(undoing bool) error {
+	if c.Bridge == "" || c.Bridge == ".." || strings.Contains(c.Bridge, "/") {
+		return fmt.Errorf("%q is no bridge", c.Bridge)
+	}
 	l, err := interfaceOf(c.Index, c.Bridge)
 	if err != nil {
 		return gone(err, undoing)
 	}
 	var errs []error
 	for _, s := range c.Sets {
-		errs = append(errs, writeFlag(l.Attrs().Name, s))
+		errs = append(errs, c.write(l.Attrs().Name, s))
 	}
 	return errors.Join(errs...)
-}
-
-// writeFlag sets one flag of a bridge, and nothing else, whatever a journal says.
-func writeFlag(bridge string, s sysctl.Set) error {
-	if s.Name != ipv4.flag && s.Name != ipv6.flag {
-		return fmt.Errorf("%q is no flag of a bridge", s.Name)
-	}
-	f, err := os.OpenFile(callFile(bridge, s.Name), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(s.Value)
-	return errors.Join(err, f.Close())
 }
 
 // interfaceOf finds an interface by its index, or where that is not known, as
@@ -294,6 +284,19 @@ func interfaceOf(index int, name string) (netlink.Link, error) {
 		return netlink.LinkByIndex(index)
 	}
 	return netlink.LinkByName(name)
+}
+
+// write sets one flag. No journal leads out of a bridge's own directory.
+func (c *call) write(bridge string, s sysctl.Set) error {
+	if s.Name != ipv4.flag && s.Name != ipv6.flag {
+		return fmt.Errorf("%q of %q is no flag of a bridge", s.Name, bridge)
+	}
+	f, err := os.OpenFile(callFile(bridge, s.Name), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(s.Value)
+	return errors.Join(err, f.Close())
 }
 
 func callFile(bridge, flag string) string { return filepath.Join(sysfs, bridge, "bridge", flag) }

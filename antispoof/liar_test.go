@@ -173,16 +173,13 @@ func TestForeignPrograms(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"../../etc", "..", "", "a/b"} {
-		c := call{Bridge: name, Sets: switched([]*family{ipv4})}
-		if err := c.Do(false); err == nil {
-			t.Errorf("a flag of %q is set", name)
+	for _, c := range []call{{Bridge: "../../etc"}, {Bridge: ".."}, {}, {Bridge: "a/b"}} {
+		c.Sets = switched([]*family{ipv4})
+		if err := c.Do(true); err == nil {
+			t.Errorf("a flag of %q is set", c.Bridge)
 		}
 	}
-	for _, c := range []call{{Bridge: "lo"}, {Bridge: "lo", Index: 1}} {
-		c.Sets = []sysctl.Set{{Name: "../flags", Value: "0x1"}}
-		if err := c.Do(true); err == nil {
-			t.Error("another file is written")
-		}
+	if err := (&call{"lo", 0, []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(true); err == nil {
+		t.Error("another file is written")
 	}
 }

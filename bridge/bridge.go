@@ -92,11 +92,11 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	if err := p.finish(pl, b.guests, up); err != nil {
 		return nil, nil, err
 	}
-	if err := p.Host.Err(); err != nil {
-		return nil, nil, err
-	}
 	if keep := b.keep(p.Host, b.sites); !keep.Empty() {
 		pl.Steps = slices.Insert(pl.Steps, 0, keep)
+	}
+	if err := p.Host.Err(); err != nil {
+		return nil, nil, err
 	}
 	if len(pl.Steps) > 0 {
 		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up, b)})

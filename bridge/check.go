@@ -59,11 +59,11 @@ type end struct {
 }
 
 // differs says what the interface does not have.
-func (e end) differs(now *host.Host, l *host.Link) error {
+func (e end) differs(h *host.Host, l *host.Link) error {
 	if l == nil {
 		return nil // that it is missing has been said
 	}
-	switch inet6 := now.Setting(disableIPv6.Of(l.Name)); {
+	switch inet6 := h.Setting(disableIPv6.Of(l.Name)); {
 	case e.mac != nil && !sameMAC(l.MAC, e.mac):
 		return fmt.Errorf("%s has the MAC address %s instead of %s", l.Name, l.MAC, e.mac)
 	case e.inet6 != "" && inet6 != e.inet6:
@@ -123,6 +123,7 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 			was.Addrs6 = nil // see offAgain
 		}
 	}
+	have.Addrs6 = usable(was.Addrs6, have.Addrs6)
 	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see carrier
 	names := h.Names()
 	var lost []string
@@ -166,6 +167,23 @@ func touched(h *host.Host, routes []rtnl.Msg, index int) []rtnl.Msg {
 		src := m.Get(unix.RTA_PREFSRC)
 		return (src == nil || !sources[string(src)]) && (m.Family() != unix.AF_INET || !groups[groupKeyOf(m)])
 	})
+}
+
+// usable are the addresses of now but for those that cannot be used, because the
+// kernel has yet to find them unique, and could be before: one that was taken
+// away comes back so if only its flags were to be set.
+func usable(was, now []rtnl.Msg) []rtnl.Msg {
+	tentative := func(m rtnl.Msg) bool {
+		return addrFlags(m)&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
+	}
+	if !slices.ContainsFunc(now, tentative) {
+		return now
+	}
+	could := map[string]bool{}
+	for _, m := range was {
+		could[string(localOf(m))] = !tentative(m)
+	}
+	return rest(now, func(m rtnl.Msg) bool { return tentative(m) && could[string(localOf(m))] })
 }
 
 // missing renders what there was and is not there now, after interfaces have

@@ -98,7 +98,7 @@ func (l *lack) lookLink(k kept, now *host.Link) {
 // lookState compares what stands on it, but for routes.
 func (l *lack) lookState(was, now host.State) {
 	l.readdress(l.alive(was.Addrs4), now.Addrs4)
-	l.readdress(l.alive(was.Addrs6), now.Addrs6)
+	l.readdress(l.alive(was.Addrs6), usable(was.Addrs6, now.Addrs6))
 	l.neighs = append(l.neighs, absent(was.Neighs, now.Neighs, neighKey)...)
 	for _, m := range absent(was.Nexthops, now.Nexthops, rtnl.Msg.Key) {
 		if !m.UsesAny(l.gone) && !m.UsesAny(l.dark) && (m.Get(unix.NHA_GROUP) == nil || len(l.gone)+len(l.dark) == 0) {

@@ -102,9 +102,9 @@ func Keep(path string, v any) (Step, error) {
 		}
 		to = &text
 	}
-	data, err := rundir.Read(path, rundir.MaxRecord)
-	switch text := string(data); {
+	switch data, err := rundir.Read(path, rundir.MaxRecord); {
 	case err == nil:
+		text := string(data)
 		from = &text
 	case !errors.Is(err, fs.ErrNotExist):
 		return Step{}, err
