@@ -42,6 +42,9 @@ type Host struct {
 	Pinned func(port int, mac net.HardwareAddr) bool
 	// HasRule says whether a rule for routing (ip rule) names an interface.
 	HasRule func(name string) bool
+	// Bridging reads what bridges keep besides their settings, when it is first
+	// asked for.
+	Bridging func() (*Bridging, error)
 	// states is what State found.
 	states map[int]State
 	// NewDevice is what the settings of a new interface begin with. They are
@@ -64,6 +67,7 @@ func links(c *rtnl.Conn) (*Host, error) {
 	h := &Host{
 		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), HasRule: hasRule(c),
 		NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") }),
+		Bridging:  sync.OnceValues(func() (*Bridging, error) { return readBridging(c) }),
 	}
 	err := h.readLinks(c)
 	return h, err
@@ -192,6 +196,9 @@ func (h *Host) readLinks(c *rtnl.Conn) error {
 	}
 	for _, m := range msgs {
 		if l := parseLink(m); l != nil && m.Type == unix.RTM_NEWLINK {
+			if l.Kind == "" && l.Bus == "" {
+				l.Bus = busOf(l.Name)
+			}
 			h.Links = append(h.Links, l)
 		}
 	}

@@ -1,0 +1,218 @@
+package bridge
+
+import (
+	"bytes"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// keeper reads from a snapshot what is set on a bridge and its ports.
+type keeper struct {
+	*host.Bridging
+	br   *host.Link
+	pvid uint16   // the VLAN that a port begins with
+	own  [][]byte // MAC addresses whose entries the kernel, or start, makes
+}
+
+// keep is what is set on the network of that site and on its ports, and every
+// port that is neither the NIC's nor dom0's.
+func (s *site) keep(h *host.Host) (kept, error) {
+	if s.br == nil {
+		return kept{}, nil
+	}
+	b, err := h.Bridging()
+	if err != nil {
+		return kept{}, err
+	}
+	r := keeper{Bridging: b, br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}}
+	k := kept{Version: keptVersion, Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
+	if s.port != nil {
+		k.Dom0 = r.keepPort(s.port)
+	}
+	for _, l := range s.others(h) {
+		k.Guests = append(k.Guests, r.keepPort(l))
+	}
+	return k, nil
+}
+
+// defaultPVID is the VLAN that a port of a bridge with those settings begins
+// with, 0 if none; otherwise if they do not tell.
+func defaultPVID(attrs []byte, otherwise uint16) uint16 {
+	for a := range rtnl.ParseAttrs(attrs) {
+		if a.Type == unix.IFLA_BR_VLAN_DEFAULT_PVID {
+			return uint16(numberIn(a.Value))
+		}
+	}
+	return otherwise
+}
+
+// bridge is what is set on the bridge itself.
+func (r *keeper) bridge() settings {
+	return settings{
+		Attrs:       chosen(r.br.BridgeAttrs, slices.Concat(bridgeDefaults, filterDefaults[:1], treeDefaults), plainBridge),
+		VLANs:       r.vlans(r.br.Index),
+		VLANOptions: r.vlanOptions(r.br.Index),
+		FDB:         r.fdb(r.br),
+		MDB:         r.mdb(r.br.Index),
+	}
+}
+
+// keepPort is a port with what is set on it.
+func (r *keeper) keepPort(l *host.Link) keptPort {
+	k := keptPort{Index: l.Index, Name: l.Name, Kind: l.Kind}
+	if l.Master != r.br.Index {
+		return k // somebody has taken it out
+	}
+	k.Settings = settings{
+		Attrs: chosen(l.PortAttrs, portDefaults, func(a rtnl.Attr) bool {
+			return a.Type == unix.IFLA_BRPORT_COST && ownCost(l, numberIn(a.Value))
+		}),
+		VLANs:       r.vlans(l.Index),
+		VLANOptions: r.vlanOptions(l.Index),
+		FDB:         r.fdb(l),
+		MDB:         r.mdb(l.Index),
+	}
+	for a := range rtnl.ParseAttrs(l.PortAttrs) {
+		if a.Type == unix.IFLA_BRPORT_BACKUP_PORT {
+			k.Settings.Backup = int(numberIn(a.Value))
+		}
+	}
+	k.Settings.Attrs = append(k.Settings.Attrs, r.shut(l)...)
+	return k
+}
+
+// shut is the state of a port that somebody keeps from forwarding. With STP, and
+// without a carrier, the kernel does.
+func (r *keeper) shut(l *host.Link) []byte {
+	if r.br.Bridge.STP || !operational(l) || l.PortState == host.Forwarding {
+		return nil
+	}
+	return attr(rtnl.Attr{Type: unix.IFLA_BRPORT_STATE, Value: []byte{l.PortState}}).Serialize()
+}
+
+// operational says whether a port could forward (netif_oper_up).
+func operational(l *host.Link) bool { return l.Up() && (l.OperUp || l.OperUnknown) }
+
+// vlans are the VLANs of a port or the bridge, nil if they are what it begins
+// with.
+func (r *keeper) vlans(index int) *[]vlan {
+	var list []vlan
+	known := false
+	for _, m := range r.VLANs {
+		if m.Type == unix.RTM_NEWLINK && m.Uses(index) {
+			known = true
+			list = append(list, vlansIn(m.Get(unix.IFLA_AF_SPEC))...)
+		}
+	}
+	begins := []vlan{{VID: r.pvid, Flags: rtnl.VLANPVID | rtnl.VLANUntagged}}
+	if !known || slices.Equal(list, begins) || r.pvid == 0 && len(list) == 0 {
+		return nil
+	}
+	if list == nil {
+		list = []vlan{} // none at all
+	}
+	return &list
+}
+
+// vlansIn reads an IFLA_AF_SPEC of the family AF_BRIDGE. A range is two
+// entries, its begin and its end.
+func vlansIn(spec []byte) (list []vlan) {
+	for a := range rtnl.ParseAttrs(spec) {
+		switch {
+		case a.Type == rtnl.IflaBridgeVLANInfo && len(a.Value) == 4:
+			list = join(list, uint16(numberIn(a.Value[:2])), vlan{VID: uint16(numberIn(a.Value[2:]))})
+		case a.Type == rtnl.IflaBridgeVLANTunnel:
+			var v vlan
+			var flags uint16
+			for t := range rtnl.ParseAttrs(a.Value) {
+				switch t.Type {
+				case rtnl.TunnelID:
+					v.Tunnel = rtnl.U32(t.Value)
+				case rtnl.TunnelVID:
+					v.VID = uint16(numberIn(t.Value))
+				case rtnl.TunnelFlags:
+					flags = uint16(numberIn(t.Value))
+				}
+			}
+			list = join(list, flags, v)
+		}
+	}
+	return list
+}
+
+// join adds a VLAN to the list, or the end of a range to its begin.
+func join(list []vlan, flags uint16, v vlan) []vlan {
+	if n := len(list); flags&rtnl.VLANRangeEnd != 0 && n > 0 {
+		list[n-1].Last = v.VID
+		return list
+	}
+	v.Flags = flags & (rtnl.VLANPVID | rtnl.VLANUntagged)
+	return append(list, v)
+}
+
+// vlanOptions are the messages that set what is not as it begins with of single
+// VLANs: a state in which frames do not pass, multicast routers, and so on.
+func (r *keeper) vlanOptions(index int) (w rtnl.Wire) {
+	plain := map[uint16]uint64{rtnl.VLANEntryState: host.Forwarding, rtnl.VLANEntryRouter: 1, rtnl.VLANEntryMaxGroups: 0, rtnl.VLANEntrySuppress: 0}
+	for _, m := range r.VLANOptions {
+		m = m.As(unix.RTM_NEWVLAN, 0)
+		if !m.Uses(index) {
+			continue
+		}
+		for entry := range m.Attrs {
+			if entry.Type != rtnl.VLANDBEntry {
+				continue
+			}
+			var nest []byte
+			set := false
+			for a := range rtnl.ParseAttrs(entry.Value) {
+				value, optional := plain[a.Type]
+				switch {
+				case a.Type == rtnl.VLANEntryInfo && len(a.Value) == 4:
+					const onlyOptions = 1 << 6 // BRIDGE_VLAN_INFO_ONLY_OPTS
+					nest = append(nest, attr(rtnl.Attr{Type: a.Type, Value: []byte{onlyOptions, 0, a.Value[2], a.Value[3]}}).Serialize()...)
+				case a.Type == rtnl.VLANEntryRange:
+					nest = append(nest, attr(a).Serialize()...)
+				case optional && numberIn(a.Value) != value:
+					set = true
+					nest = append(nest, attr(a).Serialize()...)
+				}
+			}
+			if set {
+				w = w.Add(bridgeMsg(unix.RTM_NEWVLAN, 0, index).With(unix.NLA_F_NESTED|rtnl.VLANDBEntry, nest))
+			}
+		}
+	}
+	return w
+}
+
+// fdb are the messages that make the entries of the forwarding table that
+// somebody has made for that port, or the bridge itself: not what is learnt, nor
+// what a port has by its own address.
+func (r *keeper) fdb(l *host.Link) (w rtnl.Wire) {
+	for _, m := range r.FDB {
+		f := m.Fixed()
+		if m.Type != unix.RTM_NEWNEIGH || f == nil || !m.Uses(l.Index) || int(m.U32(unix.NDA_MASTER)) != r.br.Index {
+			continue
+		}
+		const locked = 1 << 1 // NTF_EXT_LOCKED: a guess of the kernel's, see "mab" in bridge(8)
+		lasting := f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) != 0 || f[10]&(unix.NTF_EXT_LEARNED|ntfSticky) != 0
+		mac := m.Get(unix.NDA_LLADDR)
+		if !lasting || m.U32(ndaFlagsExt)&locked != 0 || bytes.Equal(mac, l.MAC) || slices.ContainsFunc(r.own, func(b []byte) bool { return bytes.Equal(b, mac) }) {
+			continue
+		}
+		w = w.Add(m.Settable().Without(unix.NDA_MASTER).As(unix.RTM_NEWNEIGH, replaceFlags))
+	}
+	return w
+}
+
+// Flags and attributes that golang.org/x/sys/unix does not name
+// (linux/neighbour.h).
+const (
+	ntfSticky   = 1 << 6
+	ndaFlagsExt = 15
+)

@@ -1,0 +1,54 @@
+package host
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// Bridging is what the bridges of the host keep besides their settings.
+type Bridging struct {
+	VLANs       []rtnl.Msg // links of the family AF_BRIDGE, with the VLANs of each port and bridge
+	VLANOptions []rtnl.Msg // what is set of single VLANs (RTM_NEWVLAN)
+	FDB         []rtnl.Msg // forwarding tables, with what is learnt
+	MDB         []rtnl.Msg // multicast databases, one message or more a bridge
+}
+
+// readBridging asks for all of it. What a kernel does not have it answers with
+// EOPNOTSUPP.
+func readBridging(c *rtnl.Conn) (*Bridging, error) {
+	const vlansCompressed = 1 << 2 // RTEXT_FILTER_BRVLAN_COMPRESSED: as ranges
+	links := make([]byte, unix.SizeofIfInfomsg)
+	links[0] = unix.AF_BRIDGE
+	links = rtnl.Msg{Type: unix.RTM_NEWLINK, Body: links}.With(unix.IFLA_EXT_MASK, rtnl.U32Bytes(vlansCompressed)).Body
+	ports := make([]byte, 8) // struct br_port_msg and br_vlan_msg
+	ports[0] = unix.AF_BRIDGE
+	b := &Bridging{}
+	for _, d := range []dump{
+		{&b.VLANs, unix.RTM_GETLINK, links},
+		{&b.VLANOptions, unix.RTM_GETVLAN, ports},
+		{&b.FDB, unix.RTM_GETNEIGH, family(unix.AF_BRIDGE)},
+		{&b.MDB, unix.RTM_GETMDB, ports},
+	} {
+		msgs, err := c.Dump(d.typ, d.body)
+		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			return nil, err
+		}
+		*d.into = msgs
+	}
+	return b, nil
+}
+
+// busOf is the bus of the hardware behind an interface, "" if there is none,
+// for kernels that do not tell it with the link (before 5.14).
+func busOf(name string) string {
+	target, err := os.Readlink(filepath.Join("/sys/class/net", name, "device/subsystem"))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(target)
+}
