@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -34,8 +33,7 @@ var bridgeDefaults = []attrDefault{
 	{unix.IFLA_BR_AGEING_TIME, []uint64{30000}},
 	{unix.IFLA_BR_PRIORITY, []uint64{0x8000}},
 	{unix.IFLA_BR_GROUP_FWD_MASK, []uint64{0}},
-	{unix.IFLA_BR_GROUP_ADDR, nil},    // see plainBridge
-	{unix.IFLA_BR_MULTI_BOOLOPT, nil}, // likewise; see options
+	{unix.IFLA_BR_GROUP_ADDR, nil}, // see plainBridge
 	{unix.IFLA_BR_VLAN_PROTOCOL, []uint64{uint64(binary.NativeEndian.Uint16([]byte{0x81, 0x00}))}},
 	{unix.IFLA_BR_VLAN_DEFAULT_PVID, []uint64{1}},
 	{unix.IFLA_BR_VLAN_STATS_ENABLED, []uint64{0}},
@@ -133,18 +131,6 @@ func numberIn(b []byte) uint64 {
 		return binary.NativeEndian.Uint64(b)
 	}
 	return ^uint64(0)
-}
-
-// plainBridge says whether an attribute is as a bridge begins with, though no
-// number tells.
-func plainBridge(a rtnl.Attr) bool {
-	switch a.Type {
-	case unix.IFLA_BR_GROUP_ADDR:
-		return bytes.Equal(a.Value, groupAddress)
-	case unix.IFLA_BR_MULTI_BOOLOPT: // struct br_boolopt_multi: values, then which there are
-		return len(a.Value) != 8 || rtnl.U32(a.Value[:4]) == 0
-	}
-	return false
 }
 
 // vlanSnooping is the option that the kernel takes only after VLANs are

@@ -36,15 +36,14 @@ type ports struct {
 // start makes, and what was set on dom0's side only to the same NIC in the same
 // shape.
 func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
-	port := &host.Link{MAC: portMAC, MTU: s.nic.MTU, Flags: unix.IFF_NOARP}
-	p := &ports{asBridge: port, asPort: port, now: map[int]int{}}
 	back, set, stay := k.comeBack(h, s.br)
-	p.kept, p.others = k, back
+	p := &ports{kept: k, others: back, now: map[int]int{}}
 	p.Guests = set
 	if k.Dom0Is != s.dom0Is() || k.NIC.Index != s.nic.Index {
 		p.NIC, p.Dom0 = keptPort{}, keptPort{}
 		p.Bridge.VLANs, p.Bridge.VLANOptions, p.Bridge.FDB, p.Bridge.MDB = nil, nil, nil, nil
 	}
+	p.asBridge, p.asPort = beside(s.nic, p.Bridge), beside(s.nic, p.Dom0.Settings)
 	p.pvid, p.filters = defaultPVID(k.Bridge.Attrs, 1), p.filtering()
 	if s.br != nil {
 		p.Bridge = settings{}
@@ -55,6 +54,12 @@ func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
 		p.became(set[i].Index, l.Index)
 	}
 	return p, stay
+}
+
+// beside is an interface that start makes beside dom0's. Its size is the NIC's,
+// the bridge's too: toolstacks give it to guests' ports.
+func beside(nic *host.Link, s settings) *host.Link {
+	return &host.Link{MAC: portMAC, MTU: nic.MTU, Flags: unix.IFF_NOARP, Group: s.Group, Alias: s.Alias}
 }
 
 // outgoing is what stop takes out of the bridge of that site beside the move, as
@@ -204,7 +209,7 @@ func (p *ports) entries(wires ...rtnl.Wire) (msgs []rtnl.Msg) {
 func (p *ports) newBridge() *nl.RtAttr {
 	late := []uint16{unix.IFLA_BR_MULTI_BOOLOPT, unix.IFLA_BR_VLAN_FILTERING, unix.IFLA_BR_FORWARD_DELAY, unix.IFLA_BR_STP_STATE}
 	attrs := attrsIn(p.Bridge.Attrs, late...)
-	if b := p.attrOf(unix.IFLA_BR_MULTI_BOOLOPT); b != nil {
+	if b := attrOf(p.Bridge.Attrs, unix.IFLA_BR_MULTI_BOOLOPT); b != nil {
 		if o := options(b, ^uint32(vlanSnooping)); o != nil {
 			attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_MULTI_BOOLOPT, o))
 		}
@@ -212,19 +217,9 @@ func (p *ports) newBridge() *nl.RtAttr {
 	return attrBridge(false, 0, false, attrs...)
 }
 
-// attrOf is one of the bridge's settings, nil if nobody has made it.
-func (p *ports) attrOf(typ uint16) []byte {
-	for a := range rtnl.ParseAttrs(p.Bridge.Attrs) {
-		if a.Type == typ {
-			return a.Value
-		}
-	}
-	return nil
-}
-
 // filtering says whether somebody has made the bridge filter VLANs.
 func (p *ports) filtering() bool {
-	v := p.attrOf(unix.IFLA_BR_VLAN_FILTERING)
+	v := attrOf(p.Bridge.Attrs, unix.IFLA_BR_VLAN_FILTERING)
 	return v != nil && numberIn(v) != 0
 }
 
@@ -233,10 +228,10 @@ func (p *ports) filtering() bool {
 // they go with the ports, or with the bridge.
 func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 	var attrs []*nl.RtAttr
-	if v := p.attrOf(unix.IFLA_BR_VLAN_FILTERING); v != nil {
+	if v := attrOf(p.Bridge.Attrs, unix.IFLA_BR_VLAN_FILTERING); v != nil {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_VLAN_FILTERING, v))
 	}
-	if v := p.attrOf(unix.IFLA_BR_MULTI_BOOLOPT); v != nil {
+	if v := attrOf(p.Bridge.Attrs, unix.IFLA_BR_MULTI_BOOLOPT); v != nil {
 		if o := options(v, vlanSnooping); o != nil {
 			attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_MULTI_BOOLOPT, o))
 		}
@@ -256,7 +251,7 @@ func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 func (b *builder) spanningTree(bridge int, p *ports) plan.Step {
 	var attrs []*nl.RtAttr
 	for _, d := range treeDefaults {
-		if v := p.attrOf(d.typ); v != nil {
+		if v := attrOf(p.Bridge.Attrs, d.typ); v != nil {
 			attrs = append(attrs, nl.NewRtAttr(int(d.typ), v))
 		}
 	}
@@ -269,8 +264,8 @@ func (b *builder) spanningTree(bridge int, p *ports) plan.Step {
 	}
 }
 
-// attach is the step that makes others ports of the bridge, with what was set
-// on them.
+// attach is the step that makes others ports of the bridge, in their order, with
+// what was set on them.
 func (b *builder) attach(bridge int, p *ports) plan.Step {
 	var plain, undo, last []rtnl.Msg
 	var do []plan.Op
@@ -282,14 +277,14 @@ func (b *builder) attach(bridge int, p *ports) plan.Step {
 			plain = append(plain, join)
 			continue
 		}
-		do = append(do, b.enter(l, join, p.entered(l.Index, set)))
+		do = append(append(do, b.ops(plain...)...), b.enter(l, join, p.entered(l.Index, set)))
+		plain = nil
 		if operational(l) {
 			undo = append(undo, operState(l.Index, operUp))
 			last = append(last, shut(l.Index, set)...)
 		}
 	}
-	do = append(do, b.ops(plain...)...)
-	do = append(do, b.ops(append(last, p.backups()...)...)...)
+	do = append(do, b.ops(slices.Concat(plain, last, p.backups())...)...)
 	return plan.Step{Title: "take the guests' ports back into " + b.names[bridge], Do: do, Undo: b.ops(undo...)}
 }
 
@@ -309,10 +304,8 @@ func (p *ports) entered(index int, s settings) []rtnl.Msg {
 
 // shut keeps a port from forwarding that was kept from it.
 func shut(index int, s settings) []rtnl.Msg {
-	for a := range rtnl.ParseAttrs(s.Attrs) {
-		if a.Type == unix.IFLA_BRPORT_STATE {
-			return []rtnl.Msg{setPort(index, attr(a))}
-		}
+	if b := attrOf(s.Attrs, unix.IFLA_BRPORT_STATE); b != nil {
+		return []rtnl.Msg{setPort(index, nl.NewRtAttr(unix.IFLA_BRPORT_STATE, b))}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,12 +13,21 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// others are the ports of the bridge that are neither the NIC nor dom0's.
+// others are the ports of the bridge that are neither the NIC nor dom0's, by
+// their numbers: attached in this order they get them again.
 func (s *site) others(h *host.Host) []*host.Link {
 	if s.br == nil {
 		return nil
 	}
-	return slices.DeleteFunc(h.Ports(s.br.Index), func(l *host.Link) bool { return l == s.nic || l == s.port })
+	list := slices.DeleteFunc(h.Ports(s.br.Index), func(l *host.Link) bool { return l == s.nic || l == s.port })
+	slices.SortStableFunc(list, func(a, b *host.Link) int { return cmp.Compare(portNumber(a), portNumber(b)) })
+	return list
+}
+
+// portNumber is the number that a port has in its bridge: of several with the
+// same priority, spanning tree takes the lowest.
+func portNumber(l *host.Link) uint64 {
+	return numberIn(attrOf(l.PortAttrs, unix.IFLA_BRPORT_NO))
 }
 
 // guests are those of them that are guests' ports.

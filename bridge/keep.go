@@ -32,6 +32,8 @@ func (s *site) keep(h *host.Host) (kept, error) {
 	k := kept{Version: keptVersion, Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
 	if s.port != nil {
 		k.Dom0 = r.keepPort(s.port)
+		k.Dom0.Settings.Group, k.Dom0.Settings.Alias = s.port.Group, s.port.Alias
+		k.Bridge.Group, k.Bridge.Alias = s.br.Group, s.br.Alias
 	}
 	for _, l := range s.others(h) {
 		k.Guests = append(k.Guests, r.keepPort(l))
@@ -42,23 +44,46 @@ func (s *site) keep(h *host.Host) (kept, error) {
 // defaultPVID is the VLAN that a port of a bridge with those settings begins
 // with, 0 if none; otherwise if they do not tell.
 func defaultPVID(attrs []byte, otherwise uint16) uint16 {
-	for a := range rtnl.ParseAttrs(attrs) {
-		if a.Type == unix.IFLA_BR_VLAN_DEFAULT_PVID {
-			return uint16(numberIn(a.Value))
-		}
+	if b := attrOf(attrs, unix.IFLA_BR_VLAN_DEFAULT_PVID); b != nil {
+		return uint16(numberIn(b))
 	}
 	return otherwise
+}
+
+// attrOf is the value of one of some attributes, nil if it is missing.
+func attrOf(attrs []byte, typ uint16) []byte {
+	for a := range rtnl.ParseAttrs(attrs) {
+		if a.Type == typ {
+			return a.Value
+		}
+	}
+	return nil
 }
 
 // bridge is what is set on the bridge itself.
 func (r *keeper) bridge() settings {
 	return settings{
-		Attrs:       chosen(r.br.BridgeAttrs, slices.Concat(bridgeDefaults, filterDefaults[:1], treeDefaults), plainBridge),
+		Attrs:       chosen(r.br.BridgeAttrs, slices.Concat(bridgeDefaults, filterDefaults, treeDefaults), r.plainBridge),
 		VLANs:       r.vlans(r.br.Index),
 		VLANOptions: r.vlanOptions(r.br.Index),
 		FDB:         r.fdb(r.br),
 		MDB:         r.mdb(r.br.Index),
 	}
+}
+
+// plainBridge says whether an attribute is as a bridge begins with, though no
+// number tells; or was set by spanning tree, which ages entries early after a
+// change (br_topology_change_detection).
+func (r *keeper) plainBridge(a rtnl.Attr) bool {
+	switch a.Type {
+	case unix.IFLA_BR_AGEING_TIME:
+		return numberIn(attrOf(r.br.BridgeAttrs, unix.IFLA_BR_TOPOLOGY_CHANGE)) == 1
+	case unix.IFLA_BR_GROUP_ADDR:
+		return bytes.Equal(a.Value, groupAddress)
+	case unix.IFLA_BR_MULTI_BOOLOPT: // struct br_boolopt_multi: values, then which there are
+		return len(a.Value) != 8 || rtnl.U32(a.Value[:4]) == 0
+	}
+	return false
 }
 
 // keepPort is a port with what is set on it.
@@ -76,10 +101,8 @@ func (r *keeper) keepPort(l *host.Link) keptPort {
 		FDB:         r.fdb(l),
 		MDB:         r.mdb(l.Index),
 	}
-	for a := range rtnl.ParseAttrs(l.PortAttrs) {
-		if a.Type == unix.IFLA_BRPORT_BACKUP_PORT {
-			k.Settings.Backup = int(numberIn(a.Value))
-		}
+	if b := attrOf(l.PortAttrs, unix.IFLA_BRPORT_BACKUP_PORT); b != nil {
+		k.Settings.Backup = int(numberIn(b))
 	}
 	k.Settings.Attrs = append(k.Settings.Attrs, r.shut(l)...)
 	return k

@@ -54,6 +54,10 @@ type settings struct {
 	VLANOptions rtnl.Wire `json:"vlan_options,omitempty"`
 	FDB         rtnl.Wire `json:"fdb,omitempty"`
 	MDB         rtnl.Wire `json:"mdb,omitempty"`
+	// Group and Alias are those of a bridge beside dom0's interface and of
+	// dom0's port; the other interfaces keep their own.
+	Group uint32 `json:"group,omitempty"`
+	Alias string `json:"alias,omitempty"`
 }
 
 // vlan is a VLAN of a port, or a range of them.
@@ -66,7 +70,7 @@ type vlan struct {
 
 // none says whether nothing is set.
 func (s settings) none() bool {
-	return len(s.Attrs)+s.Backup+len(s.VLANOptions)+len(s.FDB)+len(s.MDB) == 0 && s.VLANs == nil
+	return len(s.Attrs)+s.Backup+len(s.VLANOptions)+len(s.FDB)+len(s.MDB)+int(s.Group)+len(s.Alias) == 0 && s.VLANs == nil
 }
 
 // none says whether there is nothing to be kept.
