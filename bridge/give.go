@@ -29,6 +29,10 @@ type ports struct {
 	// bridge filters by them.
 	pvid    uint16
 	filters bool
+	// tree is what is set of the spanning tree, as attributes; leaving says that
+	// the bridge has it, and that undoing ports have to join it again.
+	tree    []byte
+	leaving bool
 }
 
 // incoming is what start puts into the bridge of that site beside the move, and
@@ -45,8 +49,9 @@ func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
 	}
 	p.asBridge, p.asPort = beside(s.nic, p.Bridge), beside(s.nic, p.Dom0.Settings)
 	p.pvid, p.filters = defaultPVID(k.Bridge.Attrs, 1), p.filtering()
+	p.tree = chosen(p.Bridge.Attrs, treeDefaults, nil)
 	if s.br != nil {
-		p.Bridge = settings{}
+		p.Bridge, p.tree = settings{}, nil
 		p.pvid, p.filters = defaultPVID(s.br.BridgeAttrs, 0), s.br.Bridge.VLANFiltering
 	}
 	p.became(k.NIC.Index, s.nic.Index)
@@ -73,6 +78,7 @@ func (s *site) outgoing(h *host.Host, rec *Record, k kept) *ports {
 	}
 	if s.br != nil {
 		p.pvid, p.filters = defaultPVID(s.br.BridgeAttrs, 0), s.br.Bridge.VLANFiltering
+		p.tree, p.leaving = chosen(s.br.BridgeAttrs, treeDefaults, nil), true
 	}
 	if rec.FoundBridge != nil {
 		p.Bridge, p.Guests = settings{}, nil
@@ -249,18 +255,24 @@ func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 // spanningTree is the step that switches STP on again, and sets its delay, when
 // all ports forward: those that join a bridge that has it do not for a while.
 func (b *builder) spanningTree(bridge int, p *ports) plan.Step {
-	var attrs []*nl.RtAttr
-	for _, d := range treeDefaults {
-		if v := attrOf(p.Bridge.Attrs, d.typ); v != nil {
-			attrs = append(attrs, nl.NewRtAttr(int(d.typ), v))
-		}
-	}
-	if len(attrs) == 0 {
+	if len(p.tree) == 0 || bridge == 0 {
 		return plan.Step{}
 	}
 	return plan.Step{
 		Title: "give " + b.names[bridge] + " its spanning tree's settings back",
-		Do:    b.ops(setLink(bridge, attrKind("bridge", attrs...))),
+		Do:    b.ops(setLink(bridge, attrKind("bridge", attrsIn(p.tree)...))),
+	}
+}
+
+// calm takes the spanning tree off a bridge before ports join it again, when a
+// stop is undone: spanningTree gives it back when all have.
+func (p *ports) calm(bridge int) []rtnl.Msg {
+	if !p.leaving || len(p.tree) == 0 {
+		return nil
+	}
+	return []rtnl.Msg{
+		setLink(bridge, attrKind("bridge", nl.NewRtAttr(iflaBrStpState, nl.Uint32Attr(0)))), // first, see turn
+		setLink(bridge, attrKind("bridge", nl.NewRtAttr(iflaBrForwardDelay, nl.Uint32Attr(0)))),
 	}
 }
 
@@ -294,7 +306,11 @@ func (b *builder) detach(bridge int, p *ports) plan.Step {
 	for _, l := range p.others {
 		do = append(do, setLink(l.Index, attrMaster(0)))
 	}
-	return plan.Step{Title: "detach the guests' ports from " + b.names[bridge], Do: b.ops(do...), Undo: b.attach(bridge, p).Do}
+	undo := b.attach(bridge, p).Do
+	if len(undo) > 0 {
+		undo = append(b.ops(p.calm(bridge)...), undo...)
+	}
+	return plan.Step{Title: "detach the guests' ports from " + b.names[bridge], Do: b.ops(do...), Undo: undo}
 }
 
 // entered are the messages that a port gets before it forwards.

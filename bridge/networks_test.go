@@ -113,11 +113,11 @@ var settled = network{name: "settled", script: quick + cable("eth0", "lan0", "00
 ip addr add 192.168.0.20/24 brd + dev eth0
 ip route add default via 192.168.0.1
 ` + careful, wants: []bridge.Want{want(0, "eth0")}, guests: `
-ip link add vif1.0 address 00:16:3e:00:01:00 type veth peer name g1
-ip link add vif2.0 address 00:16:3e:00:02:00 mtu 1300 type veth peer name g2
-ip link add vif3.0 address 00:16:3e:00:03:00 type veth peer name g3
+ip link add vif1.0 address 00:16:3e:00:01:00 type veth peer name g1 address 00:16:3e:00:01:01
+ip link add vif2.0 address 00:16:3e:00:02:00 mtu 1300 type veth peer name g2 address 00:16:3e:00:02:01
+ip link add vif3.0 address 00:16:3e:00:03:00 type veth peer name g3 address 00:16:3e:00:03:01
 for i in 1 2 3; do ip link set g$i addrgenmode none up; ip link set vif$i.0 addrgenmode none up; done
-ip tuntap add vif4.0-emu mode tap
+ip tuntap add vif4.0-emu mode tap; ip link set vif4.0-emu address 00:16:3e:00:04:00
 for i in vif1.0 vif2.0 vif3.0 vif4.0-emu; do ip link set $i master $br; done
 ip link set $br type bridge ageing_time 400 group_fwd_mask 8 mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3 hello_time 300
 ` + portSettings + `

@@ -145,7 +145,7 @@ func (m *move) enslave() plan.Step {
 
 // join is what makes the NIC a port by that message, with what was set on it.
 func (m *move) join(master rtnl.Msg) []rtnl.Msg {
-	return append([]rtnl.Msg{master}, m.ports.portMsgs(m.s.nic.Index, m.ports.NIC.Settings)...)
+	return append(append(m.ports.calm(m.bridge), master), m.ports.portMsgs(m.s.nic.Index, m.ports.NIC.Settings)...)
 }
 
 // pin sends frames to dom0's address to dom0's port, and unpin no longer.

@@ -26,9 +26,7 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	if rec.FoundBridge == nil {
-		b.guests = append(b.guests, b.spanningTree(m.bridge, ps).Reverse("leave the spanning tree of "+s.Bridge), b.detach(m.bridge, ps))
-	}
+	b.guests = append(b.guests, b.spanningTree(m.bridge, ps).Reverse("leave the spanning tree of "+s.Bridge), b.detach(m.bridge, ps))
 	p.Add(m.removePair(rec), m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
 		p.Add(m.offAgain())
