@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
@@ -67,6 +68,9 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		outcomes = append(outcomes, o)
 	}
 	if err := p.finish(pl, b.guests, up); err != nil {
+		return nil, nil, err
+	}
+	if err := p.Host.Err(); err != nil {
 		return nil, nil, err
 	}
 	if len(pl.Steps) > 0 {
@@ -160,11 +164,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err := s.standing(p.Host); err != nil {
 		return Outcome{}, err
 	}
-	kept, err := s.keep(p.Host)
-	if err != nil {
-		return Outcome{}, err
-	}
-	ports := s.outgoing(p.Host, rec, kept)
+	ports := s.outgoing(p.Host, rec, s.keep(p.Host))
 	pl.Add(b.stop(s, rec, ports)...)
 	kept, lost := ports.toKeep()
 	var keep any
@@ -195,11 +195,23 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec, kept any) error {
 	return nil
 }
 
-// forget drops the record of a bridge that is not up.
+// forget drops the record of a bridge that is not up, if it is one of that NIC.
 func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
+	o := Outcome{Want: w, Text: w.Bridge + " is not up"}
+	records, err := p.Store.All()
+	if others := Others(Standing(p.Host, records), nil); len(others) > 0 {
+		o.Text += "; up is " + strings.Join(others, ", ")
+	}
+	if err != nil {
+		return o, err
+	}
+	rec, err := p.Store.Load(w.Bridge)
+	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
+		return o, err
+	}
 	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
 	pl.Add(step)
-	return Outcome{Want: w, Text: w.Bridge + " is not up"}, err
+	return o, err
 }
 
 // standing says why stop cannot take this network down.

@@ -20,15 +20,11 @@ type keeper struct {
 
 // keep is what is set on the network of that site and on its ports, and every
 // port that is neither the NIC's nor dom0's.
-func (s *site) keep(h *host.Host) (kept, error) {
+func (s *site) keep(h *host.Host) kept {
 	if s.br == nil {
-		return kept{}, nil
+		return kept{}
 	}
-	b, err := h.Bridging()
-	if err != nil {
-		return kept{}, err
-	}
-	r := keeper{Bridging: b, br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}}
+	r := keeper{Bridging: h.Bridging(), br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}}
 	k := kept{Version: keptVersion, Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
 	if s.port != nil {
 		k.Dom0 = r.keepPort(s.port)
@@ -38,7 +34,7 @@ func (s *site) keep(h *host.Host) (kept, error) {
 	for _, l := range s.others(h) {
 		k.Guests = append(k.Guests, r.keepPort(l))
 	}
-	return k, nil
+	return k
 }
 
 // defaultPVID is the VLAN that a port of a bridge with those settings begins

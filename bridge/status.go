@@ -89,7 +89,7 @@ func (p *Planner) Status(w Want) (Status, error) {
 	if s.dev != nil {
 		st.Addresses, st.Defaults = p.reach(s.dev)
 	}
-	return st, nil
+	return st, p.Host.Err()
 }
 
 // dom0Is is what dom0's interface is, as dom0= has it.

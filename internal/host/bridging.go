@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 
@@ -18,29 +17,37 @@ type Bridging struct {
 	MDB         []rtnl.Msg // multicast databases, one message or more a bridge
 }
 
-// readBridging asks for all of it. What a kernel does not have it answers with
-// EOPNOTSUPP.
-func readBridging(c *rtnl.Conn) (*Bridging, error) {
+// Bridging are the tables of the host's bridges.
+func (h *Host) Bridging() *Bridging {
+	if h.asked == nil {
+		return &Bridging{}
+	}
+	if h.asked.bridging == nil {
+		h.asked.bridging = &Bridging{}
+		h.asked.readBridging(h.asked.bridging)
+	}
+	return h.asked.bridging
+}
+
+func (a *asked) readBridging(b *Bridging) {
 	const vlansCompressed = 1 << 2 // RTEXT_FILTER_BRVLAN_COMPRESSED: as ranges
 	links := make([]byte, unix.SizeofIfInfomsg)
 	links[0] = unix.AF_BRIDGE
 	links = rtnl.Msg{Type: unix.RTM_NEWLINK, Body: links}.With(unix.IFLA_EXT_MASK, rtnl.U32Bytes(vlansCompressed)).Body
 	ports := make([]byte, 8) // struct br_port_msg and br_vlan_msg
 	ports[0] = unix.AF_BRIDGE
-	b := &Bridging{}
 	for _, d := range []dump{
 		{&b.VLANs, unix.RTM_GETLINK, links},
 		{&b.VLANOptions, unix.RTM_GETVLAN, ports},
 		{&b.FDB, unix.RTM_GETNEIGH, family(unix.AF_BRIDGE)},
 		{&b.MDB, unix.RTM_GETMDB, ports},
 	} {
-		msgs, err := c.Dump(d.typ, d.body)
-		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-			return nil, err
+		msgs, err := a.conn.Dump(d.typ, d.body)
+		if !refusedWith(err, unix.EOPNOTSUPP) { // a kernel without that table
+			a.note("what bridges have", err)
 		}
 		*d.into = msgs
 	}
-	return b, nil
 }
 
 // busOf is the bus of the hardware behind an interface, "" if there is none,
