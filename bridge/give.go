@@ -165,7 +165,7 @@ func (p *ports) vlanMsgs(index int, s settings, flags uint16) (msgs []rtnl.Msg) 
 			msgs = append(msgs, vlanMsg(unix.RTM_SETLINK, index, v, flags))
 		}
 	}
-	return append(msgs, p.entries(s.VLANOptions)...)
+	return msgs
 }
 
 // has says whether the VLAN is among them.
@@ -247,7 +247,7 @@ func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 		msgs = append(msgs, setLink(bridge, attrKind("bridge", attrs...)))
 	}
 	for _, s := range []settings{p.Bridge, p.NIC.Settings, p.Dom0.Settings} {
-		msgs = append(msgs, p.entries(s.FDB, s.MDB)...)
+		msgs = append(msgs, p.entries(s.VLANOptions, s.FDB, s.MDB)...)
 	}
 	return plan.Step{Title: "give " + b.names[bridge] + " what was set on it", Do: b.ops(msgs...)}
 }
@@ -315,7 +315,7 @@ func (b *builder) detach(bridge int, p *ports) plan.Step {
 
 // entered are the messages that a port gets before it forwards.
 func (p *ports) entered(index int, s settings) []rtnl.Msg {
-	return append(p.portMsgs(index, s), p.entries(s.FDB, s.MDB)...)
+	return append(p.portMsgs(index, s), p.entries(s.VLANOptions, s.FDB, s.MDB)...)
 }
 
 // shut keeps a port from forwarding that was kept from it.

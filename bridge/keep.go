@@ -122,9 +122,11 @@ func (r *keeper) vlans(index int) *[]vlan {
 	var list []vlan
 	known := false
 	for _, m := range r.VLANs {
-		if m.Type == unix.RTM_NEWLINK && m.Uses(index) {
+		spec := m.Get(unix.IFLA_AF_SPEC)
+		// A NIC with a switch of its own tells of that, too (BRIDGE_FLAGS_SELF).
+		if m.Type == unix.RTM_NEWLINK && m.Uses(index) && attrOf(spec, rtnl.IflaBridgeFlags) == nil {
 			known = true
-			list = append(list, vlansIn(m.Get(unix.IFLA_AF_SPEC))...)
+			list = append(list, vlansIn(spec)...)
 		}
 	}
 	begins := []vlan{{VID: r.pvid, Flags: rtnl.VLANPVID | rtnl.VLANUntagged}}
