@@ -175,10 +175,12 @@ func join(list []vlan, flags uint16, v vlan) []vlan {
 	return append(list, v)
 }
 
+// plainOption is what a VLAN on a port begins with.
+var plainOption = map[uint16]uint64{rtnl.VLANEntryState: host.Forwarding, rtnl.VLANEntryRouter: 1, rtnl.VLANEntryMaxGroups: 0, rtnl.VLANEntrySuppress: 0}
+
 // vlanOptions are the messages that set what is not as it begins with of single
 // VLANs: a state in which frames do not pass, multicast routers, and so on.
 func (r *keeper) vlanOptions(index int) (w rtnl.Wire) {
-	plain := map[uint16]uint64{rtnl.VLANEntryState: host.Forwarding, rtnl.VLANEntryRouter: 1, rtnl.VLANEntryMaxGroups: 0, rtnl.VLANEntrySuppress: 0}
 	for _, m := range r.VLANOptions {
 		m = m.As(unix.RTM_NEWVLAN, 0)
 		if !m.Uses(index) {
@@ -188,22 +190,7 @@ func (r *keeper) vlanOptions(index int) (w rtnl.Wire) {
 			if entry.Type != rtnl.VLANDBEntry {
 				continue
 			}
-			var nest []byte
-			set := false
-			for a := range rtnl.ParseAttrs(entry.Value) {
-				value, optional := plain[a.Type]
-				switch {
-				case a.Type == rtnl.VLANEntryInfo && len(a.Value) == 4:
-					const onlyOptions = 1 << 6 // BRIDGE_VLAN_INFO_ONLY_OPTS
-					nest = append(nest, attr(rtnl.Attr{Type: a.Type, Value: []byte{onlyOptions, 0, a.Value[2], a.Value[3]}}).Serialize()...)
-				case a.Type == rtnl.VLANEntryRange:
-					nest = append(nest, attr(a).Serialize()...)
-				case optional && numberIn(a.Value) != value:
-					set = true
-					nest = append(nest, attr(a).Serialize()...)
-				}
-			}
-			if set {
+			if nest := optionsIn(entry.Value); nest != nil {
 				w = w.Add(bridgeMsg(unix.RTM_NEWVLAN, 0, index).With(unix.NLA_F_NESTED|rtnl.VLANDBEntry, nest))
 			}
 		}
@@ -211,24 +198,55 @@ func (r *keeper) vlanOptions(index int) (w rtnl.Wire) {
 	return w
 }
 
+// optionsIn is an entry that sets what is set in this one, and nothing but
+// options; nil if nothing is.
+func optionsIn(entry []byte) (nest []byte) {
+	const onlyOptions = 1 << 6 // BRIDGE_VLAN_INFO_ONLY_OPTS
+	set := false
+	for a := range rtnl.ParseAttrs(entry) {
+		plain, optional := plainOption[a.Type]
+		switch {
+		case a.Type == rtnl.VLANEntryInfo && len(a.Value) == 4:
+			a.Value = []byte{onlyOptions, 0, a.Value[2], a.Value[3]}
+		case optional && numberIn(a.Value) != plain:
+			set = true
+		case a.Type != rtnl.VLANEntryRange:
+			continue
+		}
+		nest = append(nest, attr(a).Serialize()...)
+	}
+	if !set {
+		return nil
+	}
+	return nest
+}
+
 // fdb are the messages that make the entries of the forwarding table that
 // somebody has made for that port, or the bridge itself: not what is learnt, nor
 // what a port has by its own address.
 func (r *keeper) fdb(l *host.Link) (w rtnl.Wire) {
+	own := append([][]byte{l.MAC}, r.own...)
 	for _, m := range r.FDB {
-		f := m.Fixed()
-		if m.Type != unix.RTM_NEWNEIGH || f == nil || !m.Uses(l.Index) || int(m.U32(unix.NDA_MASTER)) != r.br.Index {
+		if m.Type != unix.RTM_NEWNEIGH || !m.Uses(l.Index) || int(m.U32(unix.NDA_MASTER)) != r.br.Index || !made(m) {
 			continue
 		}
-		const locked = 1 << 1 // NTF_EXT_LOCKED: a guess of the kernel's, see "mab" in bridge(8)
-		lasting := f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) != 0 || f[10]&(unix.NTF_EXT_LEARNED|ntfSticky) != 0
 		mac := m.Get(unix.NDA_LLADDR)
-		if !lasting || m.U32(ndaFlagsExt)&locked != 0 || bytes.Equal(mac, l.MAC) || slices.ContainsFunc(r.own, func(b []byte) bool { return bytes.Equal(b, mac) }) {
-			continue
+		if !slices.ContainsFunc(own, func(b []byte) bool { return bytes.Equal(b, mac) }) {
+			w = w.Add(m.Settable().Without(unix.NDA_MASTER).As(unix.RTM_NEWNEIGH, replaceFlags))
 		}
-		w = w.Add(m.Settable().Without(unix.NDA_MASTER).As(unix.RTM_NEWNEIGH, replaceFlags))
 	}
 	return w
+}
+
+// made says whether an entry of a forwarding table does not come and go by
+// itself.
+func made(m rtnl.Msg) bool {
+	const locked = 1 << 1 // NTF_EXT_LOCKED: the kernel's own, see "mab" in bridge(8)
+	f := m.Fixed()        // struct ndmsg
+	if f == nil || m.U32(ndaFlagsExt)&locked != 0 {
+		return false
+	}
+	return f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) != 0 || f[10]&(unix.NTF_EXT_LEARNED|ntfSticky) != 0
 }
 
 // Flags and attributes that golang.org/x/sys/unix does not name

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"bytes"
+
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/rtnl"
@@ -51,38 +53,38 @@ func (r *keeper) mdbEntry(index int, e, attrs []byte) []rtnl.Msg {
 	if int(rtnl.U32(e[:4])) != index || e[4] != rtnl.MdbPermanent {
 		return nil
 	}
-	var nest []byte
-	add := func(typ uint16, value []byte) {
-		nest = append(nest, attr(rtnl.Attr{Type: typ, Value: value}).Serialize()...)
-	}
-	var sources, source []byte
-	mode := byte(modeExclude)
-	for a := range rtnl.ParseAttrs(attrs) {
-		switch {
-		case a.Type == mdbSource:
-			source = a.Value
-			add(rtnl.MdbeSource, a.Value)
-		case a.Type == mdbGroupMode && len(a.Value) == 1:
-			mode = a.Value[0]
-		case a.Type == mdbSrcList:
-			sources = settableSources(a.Value)
-		case a.Type == mdbRtProt && len(a.Value) == 1 && a.Value[0] != unix.RTPROT_STATIC && int(rtnl.U32(e[:4])) != r.br.Index:
-			add(rtnl.MdbeRtProt, a.Value)
-		}
-	}
-	if source == nil && (mode != modeExclude || sources != nil) {
-		add(rtnl.MdbeGroupMode, []byte{mode})
-		if sources != nil {
-			add(unix.NLA_F_NESTED|rtnl.MdbeSrcList, sources)
-		}
-	}
-	e = append([]byte(nil), e...)
+	e = bytes.Clone(e)
 	e[5] = 0 // flags, which the kernel reports
 	m := bridgeMsg(unix.RTM_NEWMDB, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r.br.Index).With(rtnl.MdbaSetEntry, e)
-	if nest != nil {
+	if nest := mdbAttrs(attrs, index == r.br.Index); nest != nil {
 		m = m.With(unix.NLA_F_NESTED|rtnl.MdbaSetEntryAttrs, nest)
 	}
 	return []rtnl.Msg{m}
+}
+
+// mdbAttrs are the attributes that make an entry what its own tell it is. The
+// mode and sources are of an entry for any source, and the protocol of one that
+// is not the bridge's own; what it would get anyway is left out, as older
+// kernels do not take it.
+func mdbAttrs(attrs []byte, own bool) (nest []byte) {
+	add := func(typ uint16, value []byte) {
+		nest = append(nest, attr(rtnl.Attr{Type: typ, Value: value}).Serialize()...)
+	}
+	source, sources := attrOf(attrs, mdbSource), settableSources(attrOf(attrs, mdbSrcList))
+	if source != nil {
+		add(rtnl.MdbeSource, source)
+	}
+	mode := attrOf(attrs, mdbGroupMode)
+	if source == nil && len(mode) == 1 && (mode[0] != modeExclude || sources != nil) {
+		add(rtnl.MdbeGroupMode, mode)
+	}
+	if source == nil && sources != nil {
+		add(unix.NLA_F_NESTED|rtnl.MdbeSrcList, sources)
+	}
+	if proto := attrOf(attrs, mdbRtProt); len(proto) == 1 && proto[0] != unix.RTPROT_STATIC && !own {
+		add(rtnl.MdbeRtProt, proto)
+	}
+	return nest
 }
 
 // settableSources is a list of sources without their timers.
