@@ -107,8 +107,9 @@ ip neigh add proxy 2001:db8::77 dev eth0
 ` + careful, wants: []bridge.Want{want(0, "eth0")}}
 
 // settled has guests, and an admin who has set something of everything on their
-// ports, on dom0's and on the bridge; and then still more. The ageing time is the
-// one that spanning tree takes for a while after a change.
+// ports, on dom0's and on the bridge; and then still more. Spanning tree
+// comes last: another priority would be a change of topology, in which the kernel
+// ages entries early, and tells no other time.
 var settled = network{name: "settled", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth9", "lan9", "00:16:3e:00:00:09") + `
 ip addr add 192.168.0.20/24 brd + dev eth0
 ip route add default via 192.168.0.1
@@ -119,7 +120,7 @@ ip link add vif3.0 address 00:16:3e:00:03:00 type veth peer name g3 address 00:1
 for i in 1 2 3; do ip link set g$i addrgenmode none up; ip link set vif$i.0 addrgenmode none up; done
 ip tuntap add vif4.0-emu mode tap; ip link set vif4.0-emu address 00:16:3e:00:04:00
 for i in vif1.0 vif2.0 vif3.0 vif4.0-emu; do ip link set $i master $br; done
-ip link set $br type bridge ageing_time 400 group_fwd_mask 8 mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3 hello_time 300
+ip link set $br type bridge ageing_time 12300 group_fwd_mask 8 mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3 hello_time 300
 ` + portSettings + `
 ip link set vif2.0 type bridge_slave backup_port vif1.0 state 4
 bridge fdb add 02:00:00:00:77:01 dev vif1.0 master static
@@ -138,7 +139,8 @@ ip link set eth9 master $br
 ip link set eth9 type bridge_slave isolated on
 ip link set peth0 promisc on allmulticast on arp on
 if [ -e /sys/class/net/vif0.0 ]; then ip link set vif0.0 arp on alias port group 5; ip link set $br mtu 1400 alias 'a bridge' group 9 promisc on; fi
-ip link set $br type bridge stp_state 1 priority 8192
+ip link set $br type bridge priority 8192
+ip link set $br type bridge stp_state 1
 `}
 
 // portSettings are settings of ports.
