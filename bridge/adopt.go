@@ -15,14 +15,19 @@ func (b *builder) bridgeStep(s site, ps *ports) (int, plan.Step) {
 	if s.br == nil {
 		return b.makeBridge(s.Bridge, ps)
 	}
-	return s.br.Index, b.adoptBridge(s.br)
+	return s.br.Index, b.adoptBridge(s.br, s.nic)
 }
 
 // adoptBridge is the step that makes a bridge that is there already the one
-// that the network needs.
-func (b *builder) adoptBridge(br *host.Link) plan.Step {
+// that the network needs. If its MTU is the NIC's it stays that, whatever guests
+// come; another one is somebody's choice, or follows its ports as before.
+func (b *builder) adoptBridge(br, nic *host.Link) plan.Step {
 	to := adopted(br)
-	return plan.Step{Title: "use the bridge " + b.names[br.Index], Do: b.ops(turn(br, to)...), Undo: b.ops(turn(to, br)...)}
+	do := turn(br, to)
+	if br.MTU == nic.MTU { // see makeBridge
+		do = append(do, setLink(br.Index, attrU32(unix.IFLA_MTU, br.MTU^1)), setLink(br.Index, attrU32(unix.IFLA_MTU, br.MTU)))
+	}
+	return plan.Step{Title: "use the bridge " + b.names[br.Index], Do: b.ops(do...), Undo: b.ops(turn(to, br)...)}
 }
 
 // leaveBridge is the step that leaves a bridge as it was found.

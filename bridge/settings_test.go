@@ -191,7 +191,11 @@ func ports(t *testing.T, bridge string) (names []string) {
 // TestMTU has guests with other MTUs than the NIC: the bridge's is always the
 // NIC's, until somebody sets it.
 func TestMTU(t *testing.T) {
-	for _, n := range shapes(chooser) {
+	found := chooser
+	found.name, found.script = "found", found.script+"ip link add xenbr0 mtu 1492 type bridge\n"
+	foundOn := chooser.shaped(true)
+	foundOn.name, foundOn.script, foundOn.wants[0].Bridge, foundOn.wants[0].VDev = "found, dom0=bridge", found.script, "xenbr0", "xenbr0"
+	for _, n := range append(shapes(chooser), found, foundOn) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
 			n.script += "ip link set eth0 mtu 1492\nip link set vif1.0 mtu 9000\n"
@@ -210,6 +214,8 @@ func TestMTU(t *testing.T) {
 			}
 			l.mustRun(false)
 			l.mustRun(true)
+			mtu("1492")
+			nstest.Script(t, "for i in vif2.0 vif1.0; do ip link set $i nomaster; ip link set $i master "+br+"; done")
 			mtu("1492")
 			nstest.Run(t, "ip", "link", "set", br, "mtu", "1400")
 			if pl := l.plan(true); len(pl.Steps) > 0 {

@@ -10,7 +10,7 @@ import (
 // Patterns that few calls need.
 var (
 	port = pattern(`^(vif[1-9][0-9]*\.[0-9]+(-emu?)?|tap[0-9]+\.[0-9]+)$`)
-	nic  = pattern(`^p?(eth[0-9]+|en[oOpPsSxX][0-9a-fA-F].*|em[0-9]+|p[0-9]+p[0-9]+|wlan[0-9]+|wl[ops][0-9].*)$`)
+	nic  = pattern(`^p?(eth[0-9]+|en[oOpPsSxX][0-9a-fA-F].*|em[0-9]+|p[0-9]+p[0-9]+|wlan[0-9]+|wwan[0-9]+|usb[0-9]+|wl[ops][0-9].*)$`)
 )
 
 func pattern(text string) func() *regexp.Regexp {
