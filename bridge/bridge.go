@@ -132,12 +132,13 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err := s.ready(p.Host); err != nil {
 		return Outcome{}, err
 	}
-	guests, err := p.detached(w.Bridge)
+	kept, err := p.Store.kept(w.Bridge)
 	if err != nil {
 		return Outcome{}, err
 	}
 	b.sites = append(b.sites, s)
-	steps, rec := b.start(s, guests)
+	ports, stay := s.incoming(p.Host, kept)
+	steps, rec := b.start(s, ports)
 	pl.Add(steps...)
 	if err := p.remember(pl, w, rec, nil); err != nil {
 		return Outcome{}, err
@@ -148,7 +149,11 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	} else {
 		text += w.NetDev + " by its port " + w.VIF
 	}
-	return Outcome{w, true, text + guestText(", guests' ports taken back: ", guests)}, nil
+	text += portText(", guests' ports taken back: ", " ", names(ports.others)) + portText(", not taken back: ", ", ", stay)
+	if !ports.Bridge.none() || !ports.NIC.Settings.none() || !ports.Dom0.Settings.none() {
+		text += ", with what was set on the bridge before stop"
+	}
+	return Outcome{w, true, text}, nil
 }
 
 // Dom0 is dom0's MAC address on a wanted bridge and the addresses that it has
@@ -170,19 +175,6 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	return dev.MAC, addrs
 }
 
-// detached are the guests' ports that stop took out of the bridge and that
-// are still there and free.
-func (p *Planner) detached(bridge string) ([]*host.Link, error) {
-	names, err := p.Store.guests(bridge)
-	var guests []*host.Link
-	for _, name := range names {
-		if l := p.Host.Name(name); l != nil && l.Master == 0 {
-			guests = append(guests, l)
-		}
-	}
-	return guests, err
-}
-
 func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	s := look(w, p.Host)
 	if !s.up {
@@ -198,30 +190,29 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err := s.standing(p.Host); err != nil {
 		return Outcome{}, err
 	}
-	var guests []*host.Link
-	if rec.FoundBridge == nil {
-		guests = s.guests(p.Host)
-	}
+	ports := s.outgoing(p.Host, rec, s.keep(p.Host))
 	b.sites = append(b.sites, s)
-	pl.Add(b.stop(s, rec, guests)...)
-	var detached any
-	if len(guests) > 0 {
-		detached = names(guests)
+	pl.Add(b.stop(s, rec, ports)...)
+	kept, lost := ports.toKeep()
+	var keep any
+	if !kept.none() {
+		keep = kept
 	}
-	if err := p.remember(pl, w, nil, detached); err != nil {
+	if err := p.remember(pl, w, nil, keep); err != nil {
 		return Outcome{}, err
 	}
 	text := fmt.Sprintf("%s is down: %s is %s again", w.Bridge, w.PDev, w.NetDev)
-	return Outcome{w, true, text + guestText(", guests' ports detached: ", guests)}, nil
+	text += portText(", guests' ports detached: ", " ", kept.names()) + portText(", taken out for good: ", ", ", lost)
+	return Outcome{w, true, text}, nil
 }
 
-// remember keeps a bridge's record and the names of the guests' ports that are
-// detached from it; nil is none.
-func (p *Planner) remember(pl *plan.Plan, w Want, rec, detached any) error {
+// remember keeps a bridge's record, and what stop leaves for the next start; nil
+// is none.
+func (p *Planner) remember(pl *plan.Plan, w Want, rec, kept any) error {
 	for _, r := range []struct {
 		path string
 		v    any
-	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), detached}} {
+	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), kept}} {
 		step, err := plan.Keep(r.path, r.v)
 		if err != nil {
 			return err
@@ -273,11 +264,4 @@ func names(links []*host.Link) []string {
 		list = append(list, l.Name)
 	}
 	return list
-}
-
-func guestText(intro string, guests []*host.Link) string {
-	if len(guests) == 0 {
-		return ""
-	}
-	return intro + strings.Join(names(guests), " ")
 }

@@ -16,9 +16,9 @@ import (
 // which are to be found in a file.
 func many(n4, n6 int) network {
 	return network{
-		fmt.Sprintf("%d and %d addresses", n4, n6),
-		quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip -batch /run/addresses",
-		[]bridge.Want{want(0, "eth0")},
+		name:   fmt.Sprintf("%d and %d addresses", n4, n6),
+		script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip -batch /run/addresses",
+		wants:  []bridge.Want{want(0, "eth0")},
 	}
 }
 

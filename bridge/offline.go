@@ -108,7 +108,7 @@ func (m *move) enslaveDown() plan.Step {
 	if nic.Inet6 {
 		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
 	}
-	enslave := append([]rtnl.Msg{setFlags(nic.Index, unix.IFF_NOARP, carried, attrMaster(m.bridge))}, m.pin()...)
+	enslave := append(m.join(setFlags(nic.Index, m.portFlags(), carried, attrMaster(m.bridge))), m.pin()...)
 	do = append(do, m.setMAC(m.portMAC())...)
 	do = append(do, m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
 	undo := append(m.ops(setFlags(nic.Index, 0, unix.IFF_UP)), m.setMAC(nic.MAC)...)

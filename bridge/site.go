@@ -57,20 +57,6 @@ func (s *site) carrier() *host.Link {
 	return s.nic
 }
 
-// guests are the ports of the bridge that are neither the NIC nor dom0's.
-func (s *site) guests(h *host.Host) []*host.Link {
-	if s.br == nil {
-		return nil
-	}
-	var guests []*host.Link
-	for _, p := range h.Ports(s.br.Index) {
-		if p != s.nic && p != s.port {
-			guests = append(guests, p)
-		}
-	}
-	return guests
-}
-
 // ready says why start cannot build on this host, nil if it can.
 func (s *site) ready(h *host.Host) error {
 	checks := []func(*host.Host) error{s.checkNIC, s.checkAbove, s.checkNames, s.checkBridge}
@@ -255,7 +241,7 @@ func (s *site) checkBridge(h *host.Host) error {
 	if s.br.Kind != "bridge" {
 		return refuse("give another bridge=", "cannot use %s: it is no bridge", s.Bridge)
 	}
-	for _, g := range s.guests(h) {
+	for _, g := range s.others(h) {
 		if !guest.IsPort(g.Name) {
 			return refuse("give another bridge=, or take the port out: ip link set dev "+shell.Quote(g.Name)+" nomaster",
 				"cannot use the bridge %s: it has the port %s, which is no guest's", s.Bridge, g.Name)

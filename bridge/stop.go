@@ -17,18 +17,17 @@ import (
 // The names change first: IPv4 labels do not survive a renaming (see relabel),
 // so the addresses are put on the NIC when it has its own name again. Until
 // the NIC leaves the bridge dom0 is reached through its port as before.
-func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
-	m := b.backMove(s, rec)
+func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
+	m := b.backMove(s, rec, ps)
 	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
 	var p plan.Plan
+	p.Add(b.giveBack(m.bridge, ps).Reverse("leave what was set on " + s.Bridge))
 	if b.h.LiveRename {
 		p.Add(m.liveBack()...)
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	if rec.FoundBridge == nil {
-		b.guests = append(b.guests, b.attach(guests, m.bridge).Reverse("detach the guests' ports from "+s.Bridge))
-	}
+	b.guests = append(b.guests, b.spanningTree(m.bridge, ps).Reverse("leave the spanning tree of "+s.Bridge), b.detach(m.bridge, ps))
 	p.Add(m.removePair(rec), m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
 		p.Add(m.offAgain())
@@ -48,7 +47,7 @@ func (m *move) offAgain() plan.Step {
 
 // backMove describes the move as start would make it from the host that stop
 // shall leave: there the NIC has all that dom0's interface has now.
-func (b *builder) backMove(s site, rec *Record) *move {
+func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 	nic, now := *s.dev, s.nic
 	nic.Index = now.Index
 	if s.onBridge() && !sameMAC(now.MAC, portMAC) {
@@ -60,6 +59,7 @@ func (b *builder) backMove(s site, rec *Record) *move {
 	m := &move{
 		builder:  b,
 		s:        s,
+		ports:    ps,
 		pair:     pair{dev: s.dev.Index},
 		state:    b.h.State(s.dev.Index),
 		settings: b.h.Settings(s.Dom0()),
@@ -126,8 +126,7 @@ func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
 		}
 	}
 	if from.Alias != to.Alias {
-		a = append(a, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(to.Alias)))
-		b = append(b, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(from.Alias)))
+		a, b = append(a, attrAlias(to.Alias)), append(b, attrAlias(from.Alias))
 	}
 	if len(a) == 0 {
 		return nil, nil
@@ -154,17 +153,17 @@ func (m *move) removePair(rec *Record) plan.Step {
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
 	if m.s.onBridge() {
 		if rec.FoundDom0 != nil {
-			return m.adoptDom0Bridge(rec.FoundDom0, &dev, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
+			return m.leaveDom0Bridge(rec.FoundDom0, &dev, up)
 		}
 		m.removed = append(m.removed, dev.Index)
-		return m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, up).Reverse("delete the bridge " + m.s.VDev)
+		return m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, m.ports, up).Reverse("delete the bridge " + m.s.VDev)
 	}
 	if rec.FoundDom0 != nil {
-		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, up).
+		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, m.ports, up).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
 	m.removed = append(m.removed, m.pair.dev, m.pair.port)
-	return m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
+	return m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, m.ports, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
 }
 
 // removeBridge deletes the bridge, or leaves one that start found as it was.
@@ -173,8 +172,8 @@ func (m *move) removeBridge(rec *Record) plan.Step {
 		return plan.Step{}
 	}
 	if rec.FoundBridge != nil {
-		return m.adoptBridge(rec.FoundBridge).Reverse("leave " + m.s.Bridge + " as it was found")
+		return m.leaveBridge(rec.FoundBridge, m.s.br)
 	}
 	m.removed = append(m.removed, m.s.br.Index)
-	return m.makeBridge(m.s.br.Index).Reverse("delete the bridge " + m.s.Bridge)
+	return m.makeBridge(m.s.br.Index, m.ports).Reverse("delete the bridge " + m.s.Bridge)
 }

@@ -22,6 +22,7 @@ type asked struct {
 	settings map[string]string        // by the setting's name
 	static   []rtnl.Msg               // entries of the forwarding tables; nil: not asked for yet
 	rules    map[string]bool          // the names in rules for routing; nil: not asked for yet
+	bridging *Bridging                // nil: not asked for yet
 	err      error                    // the first
 }
 

@@ -86,7 +86,7 @@ func (r *Refused) Unwrap() error { return r.Cause }
 // as the message wanted it.
 func already(typ uint16, e unix.Errno) bool {
 	switch typ {
-	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, NewLinkProp:
+	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, NewLinkProp:
 		return e == unix.EEXIST
 	case unix.RTM_DELNEIGH:
 		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that

@@ -124,7 +124,7 @@ func FuzzMsg(f *testing.F) {
 			f.Add(m.Type, uint16(create), m.Body)
 		}
 	}
-	for _, m := range slices.Concat(linkMessages(), oddMessages(), []Msg{toNowhere(), multipath(leg(5)), lives(5, 6)}) {
+	for _, m := range slices.Concat(linkMessages(), portMessages(), vlanMessages(), oddMessages(), []Msg{toNowhere(), multipath(leg(5)), lives(5, 6)}) {
 		f.Add(m.Type, m.Flags, m.Body)
 		f.Add(m.Type+1, m.Flags, m.Body)
 	}
