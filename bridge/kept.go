@@ -3,11 +3,9 @@ package bridge
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
+	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 )
@@ -87,45 +85,37 @@ func (k *kept) names() (list []string) {
 }
 
 // kept reads what stop has kept of a bridge, nothing if it has not.
-func (s Store) kept(bridge string) (kept, error) {
+func (s Store) kept(bridge string) (k kept, err error) {
 	path := s.guestPath(bridge)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return kept{}, nil
-	}
-	var k kept
-	if err == nil {
-		k, err = parseKept(data)
-	}
-	if err != nil {
-		return kept{}, refusal.Wrap(err, "without it the ports that it names stay out of the bridge, and what was set on them is lost: rm "+path,
+	_, err = plan.LoadElse(path, &k, func(err error) error {
+		return refusal.Wrap(err, "without it the ports that it names stay out of the bridge, and what was set on them is lost: rm "+path,
 			"cannot read %s, what stop has kept for start", path)
-	}
-	return k, nil
+	})
+	return k, err
 }
 
-// parseKept reads the file in its form, or in that of the first releases: the
-// names of the guests' ports.
-func parseKept(data []byte) (k kept, err error) {
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+// UnmarshalJSON implements json.Unmarshaler: it reads the file in its form, or
+// in that of the first releases, the names of the guests' ports.
+func (k *kept) UnmarshalJSON(data []byte) error {
+	if bytes.HasPrefix(data, []byte("[")) {
 		var names []string
-		err = json.Unmarshal(data, &names)
+		err := json.Unmarshal(data, &names)
 		for _, name := range names {
 			k.Guests = append(k.Guests, keptPort{Name: name})
 		}
-		return k, err
+		return err
 	}
 	var head struct {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return k, err
+		return err
 	}
 	if head.Version != keptVersion {
-		return k, fmt.Errorf("it has the form %d, and this version knows %d", head.Version, keptVersion)
+		return fmt.Errorf("it has the form %d, and this version knows %d", head.Version, keptVersion)
 	}
+	type form kept // has no such method
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	err = d.Decode(&k)
-	return k, err
+	return d.Decode((*form)(k))
 }

@@ -39,7 +39,8 @@ func TestKeptForm(t *testing.T) {
 	if err != nil || !bytes.Equal(bytes.TrimSpace(want), got) {
 		t.Fatalf("%s (%v) is not:\n%s", golden, err, got)
 	}
-	k, err := parseKept(want)
+	var k kept
+	err = json.Unmarshal(want, &k)
 	if again, _ := json.MarshalIndent(k, "", "  "); err != nil || !bytes.Equal(again, got) {
 		t.Errorf("it is read as (%v):\n%s", err, again)
 	}
@@ -52,7 +53,8 @@ func TestKeptForm(t *testing.T) {
 		`[1]`:                                          "error: json: cannot unmarshal number into Go value of type string",
 		``:                                             "error: unexpected end of JSON input",
 	} {
-		k, err := parseKept([]byte(in))
+		var k kept
+		err := json.Unmarshal([]byte(in), &k)
 		got := strings.Join(k.names(), " ")
 		if err != nil {
 			got = "error: " + err.Error()
