@@ -43,7 +43,8 @@ func (m *move) down(vlans []host.State) plan.Step {
 	again := rtnl.Pack(addStateMsgs(m.state)...)
 	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
 	again = append(again, m.reviveMsgs(vlans)...)
-	undo := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
+	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(nic.Index)...)
+	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrier(nic)...)
 	undo = append(undo, m.wireOps(again)...)
 	return plan.Step{

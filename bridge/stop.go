@@ -27,12 +27,28 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	b.guests = append(b.guests, b.spanningTree(m.bridge, ps).Reverse("leave the spanning tree of "+s.Bridge), b.detach(m.bridge, ps))
+	b.guests = append(b.guests, m.leaveTree(), b.detach(m.bridge, ps))
 	p.Add(m.removePair(rec), m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
 		p.Add(m.offAgain())
 	}
 	return p.Steps
+}
+
+// leaveTree is the step that does nothing, but undoing gives the bridge its
+// spanning tree's settings back when its ports forward: dom0's may have lost
+// their carrier meanwhile.
+func (m *move) leaveTree() plan.Step {
+	step := m.spanningTree(m.bridge, m.ports).Reverse("leave the spanning tree of " + m.s.Bridge)
+	if step.Empty() {
+		return step
+	}
+	undo := m.carrier(m.now)
+	if p := m.s.port; p != nil && p.PortState == host.Forwarding {
+		undo = append(undo, m.awaitPort(true).Do...)
+	}
+	step.Undo = append(undo, step.Undo...)
+	return step
 }
 
 // offAgain is the step that switches the NIC off as it was found: for a bridge
