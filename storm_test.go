@@ -147,6 +147,8 @@ type world struct {
 
 	hostNS, lanNS int // their namespaces
 
+	calling atomic.Bool // a call is under way
+
 	nets   []network // down, and up with each of the lines
 	lines  []string  // of start, from 1 on
 	at     []int     // the possible ones of nets
@@ -369,6 +371,8 @@ func (w *world) call() bool {
 		_, _, _ = unix.Syscall(unix.SYS_PERSONALITY, uname26, 0, 0)
 		defer func() { _, _, _ = unix.Syscall(unix.SYS_PERSONALITY, 0, 0, 0) }()
 	}
+	w.calling.Store(true)
+	defer w.calling.Store(false)
 	begin := time.Now()
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
