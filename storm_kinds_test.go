@@ -243,8 +243,8 @@ type claimStorm struct {
 func newClaimStorm(w *world) storm { return &claimStorm{world: w, mine: map[int]string{}} }
 
 func (s *claimStorm) act() {
-	for index := range s.mine { // what was claimed is given up soon: a plan must get so far
-		if len(s.mine) > 2 || rand.N(2) == 0 {
+	for index, name := range s.mine { // a name is given up soon: else there is no plan
+		if !strings.HasPrefix(name, "claim") || len(s.mine) > 2 || rand.N(2) == 0 {
 			s.giveUp(index)
 		}
 	}

@@ -300,6 +300,9 @@ func (w *world) between() {
 	}
 }
 
+// stormBurst bounds how much a storm makes up for when it had no processor.
+const stormBurst = 100 * time.Millisecond
+
 // keepOn makes the storm's changes at its rate.
 func (w *world) keepOn(stop <-chan struct{}) {
 	next := time.Now()
@@ -312,8 +315,8 @@ func (w *world) keepOn(stop <-chan struct{}) {
 		w.storm.act()
 		w.n.acts.Add(1)
 		next = next.Add(time.Second / time.Duration(w.kind.rate))
-		if late := time.Since(next); late > 0 {
-			next = next.Add(late) // what was missed is not made up for
+		if late := time.Since(next); late > stormBurst {
+			next = next.Add(late - stormBurst) // what was missed before is not made up for
 		}
 		time.Sleep(time.Until(next))
 	}
