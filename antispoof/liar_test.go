@@ -141,13 +141,13 @@ func TestForeignPrograms(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []call{{"../../etc", nil}, {"..", nil}, {"", nil}, {"a/b", nil}} {
+	for _, c := range []call{{Bridge: "../../etc"}, {Bridge: ".."}, {}, {Bridge: "a/b"}} {
 		c.Sets = switched([]*family{ipv4})
 		if err := c.Do(true); err == nil {
 			t.Errorf("a flag of %q is set", c.Bridge)
 		}
 	}
-	if err := (&call{"lo", []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(true); err == nil {
+	if err := (&call{"lo", 0, []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(true); err == nil {
 		t.Error("another file is written")
 	}
 }

@@ -328,6 +328,6 @@ func switched(families []*family) []sysctl.Set {
 // call plans to change a bridge's flags.
 func (s *survey) call(title string, b Bridge, from, to []sysctl.Set) {
 	if !slices.Equal(from, to) {
-		s.plan.Add(plan.Step{Title: title, Do: []plan.Op{&call{b.Name, to}}, Undo: []plan.Op{&call{b.Name, from}}})
+		s.plan.Add(plan.Step{Title: title, Do: []plan.Op{&call{b.Name, b.Index, to}}, Undo: []plan.Op{&call{b.Name, b.Index, from}}})
 	}
 }

@@ -13,7 +13,8 @@ import (
 // bridgeStep is the step that provides the bridge, and its index.
 func (b *builder) bridgeStep(s site) (int, plan.Step) {
 	if s.br == nil {
-		return b.makeBridge(s.Bridge)
+		index := b.index(s.Bridge)
+		return index, b.makeBridge(index)
 	}
 	return s.br.Index, b.adoptBridge(s.br)
 }

@@ -31,6 +31,19 @@ type Planner struct {
 	// Rules, if set, plans the firewall's rules for the bridges: they are made
 	// when the bridges are there, and before a guest is.
 	Rules func() ([]plan.Step, error)
+	// names are what the indexes are called where Rules is.
+	names rtnl.Names
+}
+
+// Index, for Rules, is the index of what is called so at that point of the plan;
+// 0 if nothing is.
+func (p *Planner) Index(name string) int {
+	for index, n := range p.names {
+		if n == name {
+			return index
+		}
+	}
+	return 0
 }
 
 // Outcome is what a plan does to one bridge.
@@ -67,14 +80,20 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		}
 		outcomes = append(outcomes, o)
 	}
+	if p.names = p.Host.Names(); up {
+		p.names = b.names
+	}
 	if err := p.finish(pl, b.guests, up); err != nil {
 		return nil, nil, err
+	}
+	if keep := b.keep(p.Host, b.sites); !keep.Empty() {
+		pl.Steps = slices.Insert(pl.Steps, 0, keep)
 	}
 	if err := p.Host.Err(); err != nil {
 		return nil, nil, err
 	}
 	if len(pl.Steps) > 0 {
-		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up)})
+		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up, b)})
 	}
 	return pl, outcomes, nil
 }
@@ -111,6 +130,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	b.sites = append(b.sites, s)
 	steps, rec := b.start(s, guests)
 	pl.Add(steps...)
 	if err := p.remember(pl, w, rec, nil); err != nil {
@@ -176,6 +196,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if rec.FoundBridge == nil {
 		guests = s.guests(p.Host)
 	}
+	b.sites = append(b.sites, s)
 	pl.Add(b.stop(s, rec, guests)...)
 	var detached any
 	if len(guests) > 0 {

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -23,13 +24,19 @@ type builder struct {
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
+	// ends are what the check at the end looks for besides, by index.
+	ends map[int]end
+	// removed are the interfaces that are no more at the end, by index.
+	removed []int
+	// sites are the places that the plan changes, as they were before.
+	sites []site
 	// guests are the steps about guests' ports, which have a place of their
 	// own in the plan.
 	guests []plan.Step
 }
 
 func newBuilder(c *rtnl.Conn, h *host.Host) *builder {
-	b := &builder{conn: c, h: h, names: h.Names(), next: 1}
+	b := &builder{conn: c, h: h, names: h.Names(), next: 1, ends: map[int]end{}}
 	for _, l := range h.Links {
 		b.next = max(b.next, l.Index+1)
 	}
@@ -52,13 +59,8 @@ func (b *builder) catchUp() {
 
 // index hands out the index of an interface to be created. The plan chooses
 // it (Linux 3.7 and later take it), so that every later message is known
-// before the first is sent. What is there already keeps its own.
+// before the first is sent.
 func (b *builder) index(name string) int {
-	for i, n := range b.names {
-		if n == name {
-			return i
-		}
-	}
 	i := b.next
 	b.next++
 	b.call(i, name)
@@ -91,9 +93,13 @@ func (b *builder) wireOps(w rtnl.Wire) []plan.Op {
 	return []plan.Op{b.wire(w)}
 }
 
-// remove is the operation that deletes an interface that was created.
-func (b *builder) remove(index int, kind string) []plan.Op {
-	return []plan.Op{&remove{Batch: *b.batch(delLink(index)), Name: b.names[index], What: kind, Conn: b.conn}}
+// remove is the operation that deletes an interface that was created with that
+// MAC address, and is called later once it is in its place; peer is the other end
+// of a pair.
+func (b *builder) remove(index int, kind, later string, mac net.HardwareAddr, peer int) []plan.Op {
+	return []plan.Op{&remove{
+		Batch: *b.batch(delLink(index)), Name: b.names[index], Later: later, What: kind, MAC: mac, Peer: peer, Conn: b.conn,
+	}}
 }
 
 // rename is the step that renames an interface that is not called so yet.
@@ -125,9 +131,9 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 	return step
 }
 
-// makeBridge is the step that creates the bridge.
-func (b *builder) makeBridge(name string) (int, plan.Step) {
-	index := b.index(name)
+// makeBridge is the step that creates the bridge, with that index.
+func (b *builder) makeBridge(index int) plan.Step {
+	name := b.names[index]
 	// Apart: were it refused, what follows must not act on another's interface
 	// with that index.
 	do := b.ops(addLink(index, attrName(name), attrMAC(portMAC), attrBridge(false, 0, false)))
@@ -136,7 +142,7 @@ func (b *builder) makeBridge(name string) (int, plan.Step) {
 	))
 	do = append(do, b.noInet6(index)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
-	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge")}
+	return plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", name, portMAC, 0)}
 }
 
 // carried are the flags of dom0's interface that follow its state.
@@ -150,8 +156,7 @@ type pair struct {
 // makePair is the step that creates dom0's interface with its port in the
 // bridge: the interface like the NIC it will stand for, with its settings,
 // and switched on if the NIC is and it may still be renamed then.
-func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
-	p := pair{dev: b.index(w.VDev), port: b.index(w.VIF)}
+func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Device, bridge int, up bool) plan.Step {
 	size := []*nl.RtAttr{attrU32(unix.IFLA_MTU, like.MTU), attrU32(unix.IFLA_TXQLEN, like.TxQLen)}
 	peer := append([]*nl.RtAttr{attrName(w.VIF), attrMAC(portMAC)}, attrU32(unix.IFLA_MTU, like.MTU))
 	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
@@ -165,17 +170,17 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
 	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
-	return p, plan.Step{
+	return plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
-		Undo:  b.remove(p.dev, "veth"),
+		Undo:  b.remove(p.dev, "veth", w.Dom0(), like.MAC, p.port),
 	}
 }
 
 // makeDom0Bridge is the step that creates a bridge that is dom0's interface:
 // like the NIC it will stand for, with its settings.
-func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.Device, up bool) (int, plan.Step) {
-	index := b.index(name)
+func (b *builder) makeDom0Bridge(index int, w Want, like *host.Link, settings sysctl.Device, up bool) plan.Step {
+	name := w.VDev
 	// An MTU that nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust),
 	// and one that is set to what it is already it takes for not set.
 	do := b.ops(addLink(index, attrName(name), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU^1),
@@ -183,7 +188,7 @@ func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.D
 	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
-	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge")}
+	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
 }
 
 // switchOn has IPv6 make no addresses on a new interface, and switches it on

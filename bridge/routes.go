@@ -47,6 +47,12 @@ func restoreRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
 	return newRewriter(h, s, to, true, true).restore()
 }
 
+// mendRoutes is restoreRoutes where they stood, and of others' routes those that
+// are lost.
+func mendRoutes(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
+	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, lost: lost}).find(true).restore()
+}
+
 func (r *rewriter) restore() rtnl.Wire { return r.again(r.remake6) }
 
 // takeRoutes moves the routes of s, which are still there, to an interface that
@@ -108,6 +114,7 @@ type rewriter struct {
 	groups   []group                 // those with a route to be moved, in the kernel's order
 	twins    map[groupKey][]rtnl.Msg // routes that the kernel has made on the new interface
 	made     map[string]bool         // IPv6 prefix routes that the kernel makes, by prefixKey6
+	lost     map[string]bool         // others' IPv4 routes that are to be made anew, too, by Key
 	msgs     rtnl.Wire
 }
 
@@ -115,14 +122,19 @@ type rewriter struct {
 // nexthop objects are gone and the routes over them, too: a live move leaves
 // those routes alone.
 func newRewriter(h *host.Host, s host.State, to int, up, gone bool) *rewriter {
-	r := &rewriter{h: h, s: s, from: s.Index, to: to, up: up, ids: map[uint32]bool{}, twins: map[groupKey][]rtnl.Msg{}}
+	return (&rewriter{h: h, s: s, from: s.Index, to: to, up: up}).find(gone)
+}
+
+// find finds what there is to be moved.
+func (r *rewriter) find(gone bool) *rewriter {
+	r.ids, r.twins = map[uint32]bool{}, map[groupKey][]rtnl.Msg{}
 	if gone {
-		for _, m := range s.Nexthops {
+		for _, m := range r.s.Nexthops {
 			r.ids[m.U32(unix.NHA_ID)] = true
 		}
 	}
 	r.findGroups()
-	if up {
+	if r.up {
 		r.findTwins()
 	}
 	return r
@@ -143,7 +155,7 @@ func (r *rewriter) isOurs(m rtnl.Msg) bool {
 	if id := m.Get(rtaNhID); id != nil {
 		return r.ids[rtnl.U32(id)]
 	}
-	return m.Uses(r.s.Index)
+	return m.Uses(r.s.Index) || len(r.lost) > 0 && r.lost[m.Key()]
 }
 
 func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = r.msgs.Add(msgs...) }

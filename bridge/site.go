@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"strconv"
@@ -140,10 +141,9 @@ func (s *site) checkNames(h *host.Host) error {
 	if s.onBridge() {
 		return s.checkName(s.VDev, s.dev)
 	}
-	for name, l := range map[string]*host.Link{s.VDev: s.dev, s.VIF: s.port, s.Bridge: s.br} {
-		if err := s.checkName(name, l); err != nil {
-			return err
-		}
+	err := cmp.Or(s.checkName(s.VDev, s.dev), s.checkName(s.VIF, s.port), s.checkName(s.Bridge, s.br))
+	if err != nil {
+		return err
 	}
 	switch {
 	case s.dev == nil && s.port != nil && s.port.Master != 0:

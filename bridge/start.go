@@ -37,6 +37,10 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 		p.Add(step)
 	}
 	p.Add(b.pinVLANs(s.nic))
+	b.ends[m.pair.dev] = end{s.nic.MAC, m.settings[disableIPv6]}
+	if s.onBridge() {
+		b.ends[s.nic.Index] = end{mac: s.nic.MAC}
+	}
 	if live {
 		p.Add(m.live()...)
 	} else {
@@ -49,7 +53,8 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 // pairStep is the step that provides dom0's interface and port.
 func (b *builder) pairStep(s site, f *found, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
 	if f == nil {
-		return b.makePair(s.Want, s.nic, settings, bridge, up)
+		p := pair{dev: b.index(s.VDev), port: b.index(s.VIF)}
+		return p, b.makePair(p, s.Want, s.nic, settings, bridge, up)
 	}
 	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, s.nic, settings, bridge, up)
 }
@@ -60,7 +65,8 @@ func (b *builder) dom0BridgeStep(s site, f *found, like *host.Link, settings sys
 	// Where only what is off can be renamed, it is switched on when it has its name.
 	up := b.h.LiveRename || s.VDev == s.Bridge
 	if f == nil {
-		return b.makeDom0Bridge(s.VDev, like, settings, up)
+		index := b.index(s.VDev)
+		return index, b.makeDom0Bridge(index, s.Want, like, settings, up)
 	}
 	return f.Dev.Index, b.adoptDom0Bridge(f, like, settings, up)
 }

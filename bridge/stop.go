@@ -19,6 +19,7 @@ import (
 // the NIC leaves the bridge dom0 is reached through its port as before.
 func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
 	m := b.backMove(s, rec)
+	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
 	var p plan.Plan
 	if b.h.LiveRename {
 		p.Add(m.liveBack()...)
@@ -155,15 +156,15 @@ func (m *move) removePair(rec *Record) plan.Step {
 		if rec.FoundDom0 != nil {
 			return m.adoptDom0Bridge(rec.FoundDom0, &dev, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
 		}
-		_, step := m.makeDom0Bridge(m.s.VDev, &dev, m.settings, up)
-		return step.Reverse("delete the bridge " + m.s.VDev)
+		m.removed = append(m.removed, dev.Index)
+		return m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, up).Reverse("delete the bridge " + m.s.VDev)
 	}
 	if rec.FoundDom0 != nil {
 		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, up).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
-	_, step := m.makePair(m.s.Want, &dev, m.settings, m.bridge, up)
-	return step.Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
+	m.removed = append(m.removed, m.pair.dev, m.pair.port)
+	return m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
 }
 
 // removeBridge deletes the bridge, or leaves one that start found as it was.
@@ -174,6 +175,6 @@ func (m *move) removeBridge(rec *Record) plan.Step {
 	if rec.FoundBridge != nil {
 		return m.adoptBridge(rec.FoundBridge).Reverse("leave " + m.s.Bridge + " as it was found")
 	}
-	_, step := m.makeBridge(m.s.Bridge)
-	return step.Reverse("delete the bridge " + m.s.Bridge)
+	m.removed = append(m.removed, m.s.br.Index)
+	return m.makeBridge(m.s.br.Index).Reverse("delete the bridge " + m.s.Bridge)
 }

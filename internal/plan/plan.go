@@ -11,9 +11,7 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -44,17 +42,28 @@ type Prudent interface {
 type Bulky interface {
 	Op
 	Head() any // the rest
-	Bulk() []byte
-	// SetBulk takes back what Bulk gave, and may keep it, after the rest was
-	// read.
+	// Bulk yields the part, in pieces that are not kept.
+	Bulk() iter.Seq[[]byte]
+	// SetBulk takes back what Bulk gave, in one piece, and may keep it, after
+	// the rest was read.
 	SetBulk(bulk []byte) error
 }
 
 // Kinds makes an empty Op of each kind, ready to be filled from JSON.
 type Kinds map[string]func() Op
 
+// Maker is an Op that takes back what an earlier one has created. When undoing
+// it is asked by Unmake instead of Do: made says that what was to be created is
+// known to have been; else the process may have ended before, or somebody else
+// was first.
+type Maker interface {
+	Op
+	Unmake(made bool) error
+}
+
 // Step is one change and what takes it back. Undo must restore what was
-// before Do whether Do ran, ran half or did not run.
+// before Do whether Do ran, ran half or did not run, and also where it has been
+// carried out before, together with the undoing of earlier steps.
 type Step struct {
 	Title string // what it does, as it would follow "cannot": "rename eth0 to peth0"
 	Do    []Op
@@ -99,110 +108,6 @@ func (p *Plan) Commands() []string {
 		}
 	}
 	return lines
-}
-
-// wireOp is an operation in the journal.
-type wireOp struct {
-	Kind string
-	Op   json.RawMessage
-	Bulk int `json:",omitempty"` // how many bytes after the first line are its own
-
-	bulk []byte // to be written
-}
-
-// wireStep is a step in the journal.
-type wireStep struct {
-	Title    string
-	Do, Undo []wireOp
-}
-
-func encode(steps []Step) ([]wireStep, error) {
-	out := make([]wireStep, len(steps))
-	for i, s := range steps {
-		do, err := encodeOps(s.Do)
-		if err != nil {
-			return nil, err
-		}
-		undo, err := encodeOps(s.Undo)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = wireStep{Title: s.Title, Do: do, Undo: undo}
-	}
-	return out, nil
-}
-
-func encodeOps(ops []Op) ([]wireOp, error) {
-	out := make([]wireOp, len(ops))
-	for i, op := range ops {
-		w := wireOp{Kind: op.Kind()}
-		var head any = op
-		if b, ok := op.(Bulky); ok {
-			w.bulk, w.Bulk, head = b.Bulk(), len(b.Bulk()), b.Head()
-		}
-		var err error
-		if w.Op, err = json.Marshal(head); err != nil {
-			return nil, err
-		}
-		out[i] = w
-	}
-	return out, nil
-}
-
-// decoder reads steps: kinds are the operations there are, bulk what follows
-// the first line of the journal.
-type decoder struct {
-	kinds Kinds
-	bulk  []byte
-}
-
-func (d *decoder) steps(steps []wireStep) ([]Step, error) {
-	out := make([]Step, len(steps))
-	for i, s := range steps {
-		do, err := d.ops(s.Do)
-		if err != nil {
-			return nil, err
-		}
-		undo, err := d.ops(s.Undo)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = Step{Title: s.Title, Do: do, Undo: undo}
-	}
-	return out, nil
-}
-
-func (d *decoder) ops(ops []wireOp) ([]Op, error) {
-	out := make([]Op, len(ops))
-	for i, w := range ops {
-		empty, ok := d.kinds[w.Kind]
-		if !ok {
-			return nil, fmt.Errorf("there is no operation %q in this version", w.Kind)
-		}
-		op := empty()
-		if err := json.Unmarshal(w.Op, op); err != nil {
-			return nil, err
-		}
-		if err := d.readBulk(op, w.Bulk); err != nil {
-			return nil, err
-		}
-		out[i] = op
-	}
-	return out, nil
-}
-
-// readBulk gives an operation its part of what follows the first line.
-func (d *decoder) readBulk(op Op, size int) error {
-	b, ok := op.(Bulky)
-	if size < 0 || size > len(d.bulk) || size > 0 && !ok {
-		return errors.New("it is cut short")
-	}
-	if !ok {
-		return nil
-	}
-	mine := d.bulk[:size:size]
-	d.bulk = d.bulk[size:]
-	return b.SetBulk(mine)
 }
 
 // Merge joins kinds of several packages.

@@ -217,6 +217,13 @@ func (m Msg) Uses(index int) bool {
 	return found
 }
 
+// UsesAny is Uses for any of several interfaces.
+func (m Msg) UsesAny(indexes map[int]bool) bool {
+	found := false
+	m.eachIndex(func(b []byte) { found = found || indexes[int(native.Uint32(b))] })
+	return found
+}
+
 // Retarget is a copy in which the interface index from has become to: the
 // address's or neighbour's own, a route's RTA_OIF and each leg of its
 // RTA_MULTIPATH, a nexthop's NHA_OIF.
