@@ -157,14 +157,21 @@ func (m *move) removePair(rec *Record) plan.Step {
 			return m.adoptDom0Bridge(rec.FoundDom0, &dev, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
 		}
 		m.removed = append(m.removed, dev.Index)
-		return m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, up).Reverse("delete the bridge " + m.s.VDev)
+		return atEnd(m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, up).Reverse("delete the bridge " + m.s.VDev))
 	}
 	if rec.FoundDom0 != nil {
 		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, up).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
 	m.removed = append(m.removed, m.pair.dev, m.pair.port)
-	return m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
+	return atEnd(m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
+}
+
+// atEnd is a step that deletes an interface. Others may take its index at once,
+// and then it could not be made again for what is to be done to it.
+func atEnd(s plan.Step) plan.Step {
+	s.Final = true
+	return s
 }
 
 // removeBridge deletes the bridge, or leaves one that start found as it was.
@@ -176,5 +183,5 @@ func (m *move) removeBridge(rec *Record) plan.Step {
 		return m.adoptBridge(rec.FoundBridge).Reverse("leave " + m.s.Bridge + " as it was found")
 	}
 	m.removed = append(m.removed, m.s.br.Index)
-	return m.makeBridge(m.s.br.Index).Reverse("delete the bridge " + m.s.Bridge)
+	return atEnd(m.makeBridge(m.s.br.Index).Reverse("delete the bridge " + m.s.Bridge))
 }
