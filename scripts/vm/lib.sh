@@ -13,6 +13,19 @@ fail() {
 	exit 1
 }
 
+# needs TEXT COMMAND...: skips the scenario where the command fails, for the
+# reason that is in TEXT. It is what a scenario calls first.
+needs() {
+	type "$2" >/dev/null || fail "no command $2"
+	"${@:2}" >/dev/null 2>&1 </dev/null || {
+		echo "@needs $1" >&3
+		exit 0
+	}
+}
+
+# suite NAME...: the machine is made of one of these Debians.
+suite() { grep -qxF "$(printf '%s\n' "$@")" /vm/suite; }
+
 # expect TEXT COMMAND...: asserts that the command succeeds.
 expect() {
 	local output
