@@ -158,21 +158,35 @@ sources() {
 	done
 }
 
+# kernel_packages sets $kernels: the newest kernel, which after Debian 13 is in
+# several packages. What else these depend on is for making an initramfs.
+kernel_packages() {
+	local image
+	image=$(parts "$kernel" image)
+	mapfile -t kernels < <(echo "$image" && parts "$image" 'base\|binary\|modules')
+	[ -n "$image" ] || kernels=()
+}
+
+# parts PACKAGE KINDS: what it depends on of the kernel.
+parts() {
+	apt-cache -c "$cache/apt.conf" depends "$1" 2>/dev/null |
+		sed -n "s/^ *Depends: \(linux-\($2\)-[0-9].*\)/\1/p"
+}
+
 # resolve sets $wanted to a line for each package: its file and hash.
 resolve() {
 	local program
-	kernel_package=$(apt-cache -c "$cache/apt.conf" depends "$kernel" 2>/dev/null |
-		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
-	[ -n "$kernel_package" ] || return 1
+	kernel_packages
+	[ "${#kernels[@]}" -gt 0 ] || return 1
 	install=("${programs[@]}")
 	for program in "${perhaps[@]}"; do
-		! apt-cache -c "$cache/apt.conf" show "$program" >/dev/null 2>&1 || install+=("$program")
+		# Of a package that others only name it shows nothing, and does not fail.
+		[ -z "$(apt-cache -c "$cache/apt.conf" show "$program" 2>/dev/null)" ] || install+=("$program")
 	done
-	# What apt has fetched already it does not print, hence the other folder. The
-	# kernel's own dependencies are for an initramfs, which is made here.
+	# What apt has fetched already it does not print, hence the other folder.
 	wanted=$({
 		apt -o Dir::Cache::archives="$cache/none" --print-uris install "${install[@]}" &&
-			apt --print-uris download "$kernel_package"
+			apt --print-uris download "${kernels[@]}"
 	} | sed -n "s/^'[^']*' \([^ ]*\.deb\) [0-9]* \(.*\)/\1 \2/p" | sort -u)
 	wanted=$(grep -v -E "$unwanted" <<<"$wanted")
 	[ -n "$wanted" ]
@@ -181,11 +195,11 @@ resolve() {
 # download fetches what is not there already; apt compares the hashes.
 download() {
 	apt --download-only install "${install[@]}" >&2 &&
-		(cd "$cache/debs" && apt download "$kernel_package" >&2)
+		(cd "$cache/debs" && apt download "${kernels[@]}" >&2)
 }
 
 make_image() {
-	local root=$1/root image=$1/image deb
+	local root=$1/root image=$1/image deb kernel_debs=()
 	mkdir -p "$root" "$image"
 	# /bin and its like are links, as on every Debian today.
 	mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
@@ -193,11 +207,12 @@ make_image() {
 
 	while read -r deb _; do
 		case $deb in
-		linux-image-*) unpack_kernel "$cache/debs/$deb" "$1" ;;
+		linux-*-[0-9]*) kernel_debs+=("$cache/debs/$deb") ;;
 		xen-hypervisor-[0-9]*) unpack_hypervisor "$cache/debs/$deb" "$image" ;;
 		*) unpack "$cache/debs/$deb" "$root" ;;
 		esac
 	done <<<"$wanted"
+	unpack_kernel "$1" "${kernel_debs[@]}"
 
 	# What the packages' own scripts would have done.
 	mkdir -p "$root"/{dev,proc,sys,run,tmp,root,var,etc}
@@ -231,24 +246,29 @@ unpack() {
 		--wildcards "${@:3}"
 }
 
-# unpack_kernel DEB TMP: the modules into TMP/root, vmlinux into TMP/image.
+# unpack_kernel TMP DEB...: the modules into TMP/root, vmlinux into TMP/image.
 unpack_kernel() {
-	local boot=$2/kernel module lib=./usr/lib wildcards=()
-	mkdir -p "$boot"
-	dpkg-deb --fsys-tarfile "$1" >"$boot/package.tar"
-	# Debian 12 and before have them where it is a link today.
-	tar -t -f "$boot/package.tar" ./usr/lib/modules/ >/dev/null 2>&1 || lib=./lib
-	for module in "${modules[@]}"; do
-		wildcards+=("$lib/modules/*/kernel/$module")
+	local kernel=$1/kernel deb from to module vmlinuz
+	# Here, too, /lib is a link: Debian 12's kernel has its modules there.
+	mkdir -p "$kernel/usr/lib"
+	ln -s usr/lib "$kernel"
+	for deb in "${@:2}"; do
+		unpack "$deb" "$kernel"
 	done
-	tar -x -f "$boot/package.tar" -C "$boot" --wildcards './boot/vmlinuz-*'
-	tar -x -f "$boot/package.tar" -C "$2/root" --keep-directory-symlink \
-		--wildcards --no-wildcards-match-slash \
-		"$lib/modules/*/modules.*" "${wildcards[@]}"
+	from=$(echo "$kernel"/usr/lib/modules/*)
+	to=$1/root/usr/lib/modules/${from##*/}
+	mkdir -p "$to"
+	cp "$from"/modules.* "$to"
+	for module in "${modules[@]}"; do
+		# shellcheck disable=SC2086 # it may be a pattern
+		(cd "$from" && cp -r --parents kernel/$module "$to")
+	done
 	# An emulated machine would be long about unpacking each that it loads.
-	find "$2/root/usr/lib/modules" -name '*.ko.xz' -exec xz --decompress {} +
-	extract_vmlinux "$boot"/boot/vmlinuz-* >"$2/image/vmlinux"
-	cp "$boot"/boot/vmlinuz-* "$2/image/vmlinuz"
+	find "$to" -name '*.ko.xz' -exec xz --decompress {} +
+	for vmlinuz in "$kernel"/boot/vmlinuz-* "$from/vmlinuz"; do
+		[ ! -e "$vmlinuz" ] || extract_vmlinux "$vmlinuz" >"$1/image/vmlinux"
+	done
+	rm -r "$kernel"
 }
 
 # unpack_hypervisor DEB IMAGE: QEMU starts it unpacked.

@@ -107,9 +107,20 @@ unplug() { cable "$1" off 0; }
 plug() { cable "$1" on 1; }
 
 cable() {
-	echo "@monitor set_link near$1 $2"
-	echo "@monitor set_link far$1 $2"
+	monitor set_link "near$1" "$2"
+	monitor set_link "far$1" "$2"
 	wait_for 60 carrier "$1" "$3" || fail "the cable of eth$1 did not go $2"
+}
+
+# monitor COMMAND...: has run.sh say this to QEMU, and waits until it has. In the
+# meantime the machine's clock may jump any number of seconds on.
+monitor() {
+	local heard='' part
+	echo "@monitor $*" >&3
+	until [[ $heard == *@done* ]]; do
+		read -r -t 1 part </dev/ttyS1 || echo @alive >&3
+		heard+=$part
+	done
 }
 
 # carrier N STATE: the card that was called ethN at first has (1) a link, or not (0).
@@ -340,7 +351,11 @@ boot() {
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
 
-# systemd_ended: after systemctl poweroff.
+# power_off: what systemctl poweroff does where there is no logind. One that is
+# masked, as boot has it, systemd 257 takes for a refusal.
+power_off() { systemctl start --no-block --job-mode=replace-irreversibly poweroff.target; }
+
+# systemd_ended: after power_off.
 systemd_ended() { ! kill -0 "$init" 2>/dev/null; }
 
 # inside COMMAND...: runs it where systemd sees its process.

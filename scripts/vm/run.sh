@@ -188,7 +188,7 @@ attempt() {
 	while hear; do
 		case $line in
 		@waiting) echo "$1 $seed" >&5 ;;
-		'@monitor '*) echo "${line#@monitor }" >&6 ;;
+		'@monitor '*) echo "${line#@monitor }" >&6 && echo @done >&5 ;;
 		@alive) ;;
 		'@needs '*) lacking=${line#@needs } ;;
 		'@end '*) status=${line#@end } && break ;;
@@ -206,22 +206,24 @@ title() { sed -n 's/^# \(.*\)/\1/p' "$1" | grep -v shellcheck | head -n 1; }
 # machine interrupts come late, and Linux would panic for want of a timer.
 machine() {
 	local arguments=() n model linux="loglevel=5 panic=-1 net.ifnames=0 tsc=reliable no_timer_check mitigations=off"
-	# With two processors, each emulated by a thread of its own, QEMU 7.2 crashes
-	# Linux 6.12 under load.
-	local processors=single,1
-	[ "$suite" != bookworm ] || processors=multi,2
+	# Time goes by what the processor has done (-icount), which there can be only one
+	# of then: on a busy machine timeouts ran out, such as those of xl's hotplug
+	# scripts. Where it has nothing to do, its clock jumps to the next event
+	# (sleep=off). Two of them, with a thread each, QEMU 7.2 cannot do for Linux 6.12,
+	# which crashes under load; Debian 12's is the faster for it.
+	local clock=(-accel tcg -icount "shift=1,sleep=off")
 	case $folder in
-	scripts/vm) arguments=(
-		-accel "tcg,thread=${processors%,*}" -smp "${processors#*,}" -cpu max -m 1000
-		-kernel "$image/vmlinux" -initrd "$tmp/initramfs" -append "console=ttyS0 $linux"
-	) ;;
+	scripts/vm)
+		[ "$suite" != bookworm ] || clock=(-accel "tcg,thread=multi" -smp 2)
+		arguments=(
+			"${clock[@]}" -cpu max -m 1000 -kernel "$image/vmlinux" -initrd "$tmp/initramfs"
+			-append "console=ttyS0 $linux"
+		)
+		;;
 	# As QEMU 7.2 emulates them, SMAP kills a PV dom0 and RDTSCP kills PVH guests.
-	# With AVX, xenstore-write crashed once and brctl left out a port. Time goes by
-	# what the processor has done (-icount), which there can be only one of then: on
-	# a busy machine the timeouts of xl's hotplug scripts ran out. Where it has
-	# nothing to do, its clock jumps to the next event (sleep=off).
+	# With AVX, xenstore-write crashed once and brctl left out a port.
 	scripts/xen) arguments=(
-		-accel tcg -icount "shift=1,sleep=off" -cpu "max,-smap,-rdtscp,-xsave,-avx,-avx2" -m 1800
+		"${clock[@]}" -cpu "max,-smap,-rdtscp,-xsave,-avx,-avx2" -m 1800
 		-kernel "$image/xen"
 		-append "console=com1 dom0_mem=800M,max:800M"
 		-initrd "$image/vmlinux console=hvc0 $linux,$tmp/initramfs"
