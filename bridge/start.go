@@ -22,7 +22,7 @@ import (
 func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	var p plan.Plan
 	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
-	m := move{builder: b, s: s, state: b.h.State(s.nic.Index), settings: b.h.Settings(s.NetDev)}
+	m := move{builder: b, s: s, state: b.h.State(s.nic.Index), settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
 	live := b.h.LiveRename
 	if s.onBridge() {
 		var step plan.Step
@@ -73,6 +73,7 @@ type move struct {
 	pair     pair
 	state    host.State
 	settings sysctl.Device // what the NIC's settings are outside the bridge
+	own      bool          // dom0's interface comes and goes with the network
 	now      *host.Link    // on the way back: the NIC as it is in the bridge
 	shieldAt shieldAt      // while the plan is carried out
 }
@@ -87,7 +88,7 @@ func (m *move) live() []plan.Step {
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
 	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
 	return append(steps,
-		m.addState(target, nic.Up(), nic.Index),
+		m.addState(target, nic.Up(), nic.Index, m.own),
 		m.hushNIC(),
 		m.shield(),
 		m.enslave(),
@@ -159,8 +160,13 @@ func (m *move) unpin() []rtnl.Msg {
 // address (see portMAC), ARP and multicast; and switches it on.
 func (m *move) strip() plan.Step {
 	nic := m.s.nic
-	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(m.state)...)...)
-	do = append(do, m.noInet6(nic.Index)...)
+	rest := m.state
+	inet6 := m.dropInet6()
+	if len(inet6) > 0 {
+		rest.Addrs6 = nil
+	}
+	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(rest)...)...)
+	do = append(do, inet6...)
 	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
 	do = append(do, m.setMAC(m.portMAC())...)
 
@@ -168,7 +174,7 @@ func (m *move) strip() plan.Step {
 	// address of a port it is local to the bridge again: see enslave.
 	undo := m.setMAC(nic.MAC, m.pin()...)
 	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)))
-	undo = append(undo, m.hush(nic.Index)...)
+	undo = append(undo, m.againInet6()...)
 	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
 	undo = append(undo, m.arrived(m.state, nic.Up())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
