@@ -318,12 +318,11 @@ extract_vmlinux() {
 # number FILE OFFSET BYTES
 number() { od -An -v -t "u$3" -j "$(($2))" -N "$3" "$1" | tr -d ' '; }
 
-# forget_others KEY: an image is a hundred megabytes and easily made again.
+# forget_others KEY: an image is two hundred megabytes and easily made again. One
+# that was used today may be in use.
 forget_others() {
-	local folder
-	for folder in "$cache/$kind"-*/; do
-		[ "$(basename "$folder")" = "$1" ] || rm -rf "$folder"
-	done
+	touch "$cache/$1"
+	find "$cache" -maxdepth 1 -name "$kind-*" ! -name "$1" -mmin +1440 -exec rm -rf {} +
 }
 
 main "$@"

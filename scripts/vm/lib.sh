@@ -351,8 +351,8 @@ boot() {
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
 
-# power_off: what systemctl poweroff does where there is no logind. One that is
-# masked, as boot has it, systemd 257 takes for a refusal.
+# power_off: what systemctl poweroff does where there is no logind, about which
+# systemd 257 complains.
 power_off() { systemctl start --no-block --job-mode=replace-irreversibly poweroff.target; }
 
 # systemd_ended: after power_off.
