@@ -41,6 +41,21 @@ func (p *Planner) load(bridge string) (*record, error) {
 	return rec, nil
 }
 
+// Switched are the flags of a bridge (nf_call_iptables and the like) that its
+// rules need and that were off before.
+func (p *Planner) Switched(bridge string) (flags []string, err error) {
+	rec, err := p.load(bridge)
+	if rec == nil || err != nil {
+		return nil, err
+	}
+	for _, s := range rec.Calls {
+		if s.Value == "0" {
+			flags = append(flags, s.Name)
+		}
+	}
+	return flags, nil
+}
+
 // all reads every record.
 func (p *Planner) all() (map[string]*record, error) {
 	files, err := rundir.List(p.Dir, recordPrefix, ".json")

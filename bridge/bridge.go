@@ -32,6 +32,9 @@ type Planner struct {
 	// Rules, if set, plans the firewall's rules for the bridges: they are made
 	// when the bridges are there, and before a guest is.
 	Rules func() ([]plan.Step, error)
+	// Switched, if set, names the flags of a bridge that its rules have switched
+	// on (nf_call_iptables and the like): nobody has chosen them.
+	Switched func(bridge string) ([]string, error)
 	// names are what the indexes are called where Rules is.
 	names rtnl.Names
 }
@@ -193,7 +196,13 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err := s.standing(p.Host); err != nil {
 		return Outcome{}, err
 	}
-	ports := s.outgoing(p.Host, rec, s.keep(p.Host))
+	var switched []string
+	if p.Switched != nil {
+		if switched, err = p.Switched(w.Bridge); err != nil {
+			return Outcome{}, err
+		}
+	}
+	ports := s.outgoing(p.Host, rec, s.keep(p.Host, switched))
 	b.sites = append(b.sites, s)
 	pl.Add(b.stop(s, rec, ports)...)
 	kept, lost := ports.toKeep()

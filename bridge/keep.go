@@ -16,15 +16,18 @@ type keeper struct {
 	br   *host.Link
 	pvid uint16   // the VLAN that a port begins with
 	own  [][]byte // MAC addresses whose entries the kernel, or start, makes
+	// switched are the flags of the bridge that rules for it have switched on.
+	switched []string
 }
 
 // keep is what is set on the network of that site and on its ports, and every
-// port that is neither the NIC's nor dom0's.
-func (s *site) keep(h *host.Host) kept {
+// port that is neither the NIC's nor dom0's. Of the bridge's flags those are
+// left out that rules for it have switched on.
+func (s *site) keep(h *host.Host, switched []string) kept {
 	if s.br == nil {
 		return kept{}
 	}
-	r := keeper{Bridging: h.Bridging(), br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}}
+	r := keeper{Bridging: h.Bridging(), br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}, switched: switched}
 	k := kept{Version: keptVersion, Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
 	if s.port != nil {
 		k.Dom0 = r.keepPort(s.port)
@@ -72,6 +75,10 @@ func (r *keeper) bridge() settings {
 // change (br_topology_change_detection).
 func (r *keeper) plainBridge(a rtnl.Attr) bool {
 	switch a.Type {
+	case unix.IFLA_BR_NF_CALL_IPTABLES:
+		return slices.Contains(r.switched, "nf_call_iptables")
+	case unix.IFLA_BR_NF_CALL_IP6TABLES:
+		return slices.Contains(r.switched, "nf_call_ip6tables")
 	case unix.IFLA_BR_AGEING_TIME:
 		return numberIn(attrOf(r.br.BridgeAttrs, unix.IFLA_BR_TOPOLOGY_CHANGE)) == 1
 	case unix.IFLA_BR_GROUP_ADDR:

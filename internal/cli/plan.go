@@ -12,7 +12,7 @@ import (
 
 // plan makes the whole plan and the lines that tell of it when it is done.
 func (c *call) plan() (*plan.Plan, []string, error) {
-	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
+	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store, Switched: c.antispoof.Switched}
 	if err := cmp.Or(c.refuseHotplug(), c.refuseDhcpcd()); err != nil {
 		return nil, nil, err
 	}
