@@ -19,8 +19,10 @@ INSTALL = DESTDIR='$(DESTDIR)' prefix='$(prefix)' sbindir='$(sbindir)' mandir='$
 FUZZTIME  = 30s
 TESTFLAGS =
 # Which scenarios of scripts/vm `make vm-test` runs, or of scripts/xen `make
-# xen-test`, all by default.
+# xen-test`, all by default; and on which Debian: bookworm, trixie (the default),
+# or, at best, forky and sid.
 SCENARIOS =
+export SUITE
 
 # How long `make storm` blows each of its storms.
 STORMTIME = 5m
@@ -94,12 +96,12 @@ lint: ## check format, go.mod, code and shell scripts
 demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
 
-# Debian's packages for it are kept in .cache/vm, which may be removed.
-vm-test: build ## run scenarios under QEMU, on Debian's kernel with emulated cards
+# Debian's packages for it are kept in .cache/vm/SUITE, which may be removed.
+vm-test: build ## run scenarios under QEMU, on SUITE's kernel with emulated cards
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh $(SCENARIOS)
 
-xen-test: build ## run scenarios under QEMU, on Xen with guests
+xen-test: build ## run scenarios under QEMU, on SUITE's Xen with guests
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh --xen $(SCENARIOS)
 

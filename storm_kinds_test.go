@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/nstest"
 )
 
 // maybe is for what may fail: the host is in change.
@@ -181,6 +183,7 @@ func (s *nameStorm) calm() []string {
 			maybe(s.rtnl.LinkDelAltName(l, "lan-of-"+nic))
 		}
 	}
+	clear(s.had)
 	lost := s.lost
 	s.lost = nil
 	return lost
@@ -240,8 +243,8 @@ type claimStorm struct {
 func newClaimStorm(w *world) storm { return &claimStorm{world: w, mine: map[int]string{}} }
 
 func (s *claimStorm) act() {
-	for index := range s.mine { // what was claimed is given up soon: a plan must get so far
-		if len(s.mine) > 2 || rand.N(2) == 0 {
+	for index, name := range s.mine { // a name is given up soon: else there is no plan
+		if !strings.HasPrefix(name, "claim") || len(s.mine) > 2 || rand.N(2) == 0 {
 			s.giveUp(index)
 		}
 	}
@@ -370,7 +373,10 @@ func (s ruleStorm) calm() []string {
 // linkStorm has the link of the LAN's end go down and come back.
 type linkStorm struct{ *world }
 
-func newLinkStorm(w *world) storm { return linkStorm{w} }
+func newLinkStorm(w *world) storm {
+	nstest.Script(w.t, "ip netns exec lan sysctl -qw net.ipv6.conf.lan0.keep_addr_on_down=1")
+	return linkStorm{w}
+}
 
 func (s linkStorm) act() {
 	end, err := s.lan.LinkByName("lan0")

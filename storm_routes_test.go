@@ -16,14 +16,13 @@ import (
 // when it pauses is on eth0, none is lost.
 //
 // An entry that was made while the name went from one interface to the other
-// may be anywhere: as with ip, the name was looked up before. And what was
-// deleted while a call was under way may be back with it.
+// may be anywhere: as with ip, the name was looked up before. What was deleted
+// while a call was under way may be back with it. And neighbours that come while
+// a stop is under way may go with the NIC's change of its MAC address.
 type routeStorm struct {
 	*world
 	entries []*stormEntry
 	lost    []string
-	loose   int // entries made while the name changed hands
-	back    int // that came back
 }
 
 // stormEntry is an address, route or neighbour that comes and goes.
@@ -117,6 +116,7 @@ func (s *routeStorm) index(dev string) int {
 
 func (s *routeStorm) act() {
 	e := s.entries[rand.N(len(s.entries))]
+	calling := s.calling.Load()
 	index := s.index(e.dev)
 	if index == 0 {
 		return
@@ -127,9 +127,9 @@ func (s *routeStorm) act() {
 		return // it is there, or is not there yet
 	}
 	e.there = add
-	if s.index(e.dev) != index {
+	_, neighbour := e.what(index).(*netlink.Neigh)
+	if s.index(e.dev) != index || neighbour && (calling || s.calling.Load()) {
 		e.loose = true
-		s.loose++
 	}
 }
 
@@ -143,8 +143,6 @@ func (s *routeStorm) calm() []string {
 			s.everywhere(e)
 		case err != nil && e.there:
 			s.lost = append(s.lost, fmt.Sprintf("%s of %s is lost: %v", e.name, e.dev, err))
-		case err == nil && !e.there:
-			s.back++
 		}
 		e.there, e.loose = false, false
 	}

@@ -100,6 +100,9 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	}
 	if len(pl.Steps) > 0 {
 		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up, b)})
+		if len(b.removed) > 0 {
+			pl.Add(plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
+		}
 	}
 	return pl, outcomes, nil
 }

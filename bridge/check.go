@@ -42,12 +42,26 @@ func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context)
 		for index, e := range b.ends {
 			errs = append(errs, e.differs(now, now.Index(index)))
 		}
-		for _, index := range b.removed {
-			if l := now.Index(index); l != nil {
+		return errors.Join(append(errs, now.Err())...)
+	}
+}
+
+// gone is the reading back after interfaces were deleted. Another one may have
+// the index by now.
+func (p *Planner) gone(removed []int) func(context.Context) error {
+	return func(context.Context) error {
+		var errs []error
+		for _, index := range removed {
+			l, err := host.ReadLink(p.Conn, index)
+			switch was := p.Host.Index(index); {
+			case errors.Is(err, unix.ENODEV):
+			case err != nil:
+				errs = append(errs, err)
+			case l.Kind == was.Kind && sameMAC(l.MAC, was.MAC):
 				errs = append(errs, fmt.Errorf("%s is still there", l.Name))
 			}
 		}
-		return errors.Join(append(errs, now.Err())...)
+		return errors.Join(errs...)
 	}
 }
 

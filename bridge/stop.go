@@ -172,14 +172,21 @@ func (m *move) removePair(rec *Record) plan.Step {
 			return m.leaveDom0Bridge(rec.FoundDom0, &dev, up)
 		}
 		m.removed = append(m.removed, dev.Index)
-		return m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, m.ports, up).Reverse("delete the bridge " + m.s.VDev)
+		return atEnd(m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, m.ports, up).Reverse("delete the bridge " + m.s.VDev))
 	}
 	if rec.FoundDom0 != nil {
 		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, m.ports, up).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
 	m.removed = append(m.removed, m.pair.dev, m.pair.port)
-	return m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, m.ports, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
+	return atEnd(m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, m.ports, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
+}
+
+// atEnd is a step that deletes an interface. Others may take its index at once,
+// and then it could not be made again for what is to be done to it.
+func atEnd(s plan.Step) plan.Step {
+	s.Final = true
+	return s
 }
 
 // removeBridge deletes the bridge, or leaves one that start found as it was.
@@ -191,5 +198,5 @@ func (m *move) removeBridge(rec *Record) plan.Step {
 		return m.leaveBridge(rec.FoundBridge, m.s.br)
 	}
 	m.removed = append(m.removed, m.s.br.Index)
-	return m.makeBridge(m.s.br.Index, m.ports).Reverse("delete the bridge " + m.s.Bridge)
+	return atEnd(m.makeBridge(m.s.br.Index, m.ports).Reverse("delete the bridge " + m.s.Bridge))
 }

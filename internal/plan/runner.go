@@ -71,15 +71,11 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 
 // begin writes the plan down.
 func (r *Runner) begin(p *Plan) (*journal, error) {
-	steps, err := encode(p.Steps)
-	if err != nil {
-		return nil, err
-	}
 	boot, err := bootID()
 	if err != nil {
 		return nil, refusal.Wrap(err, "nothing was changed; try again", "cannot write the journal")
 	}
-	j, err := create(r.Dir, header{Command: r.Command, PID: os.Getpid(), Time: time.Now(), Boot: boot, Steps: steps})
+	j, err := create(r.Dir, header{Command: r.Command, PID: os.Getpid(), Time: time.Now(), Boot: boot}, p.Steps)
 	if err != nil {
 		return nil, refusal.Wrap(err, "nothing was changed; what is under way is kept there, so there must be room and leave to write",
 			"cannot write the journal")
