@@ -118,6 +118,13 @@ func TestHostilePorts(t *testing.T) {
 			if err := json.Unmarshal([]byte(say(t, "status --json"+line)), &parsed); err != nil {
 				t.Error(err)
 			}
+			ports := func() int { return strings.Count(nstest.Run(t, "ip", "-o", "link", "show", "master", "xenbr0"), "\n") }
+			had := ports()
+			say(t, "stop"+line)
+			say(t, "start"+line)
+			if now := ports(); now != had {
+				t.Errorf("of %d ports %d came back", had, now)
+			}
 			runScript(t, say(t, "-n stop"+line))
 			if out := nstest.Run(t, "ip", "-o", "link", "show", "type", "veth"); strings.Contains(out, " master ") {
 				t.Errorf("ports are left: %s", out)

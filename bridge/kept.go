@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rawjson"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 )
@@ -31,10 +32,10 @@ type kept struct {
 // keptPort is a port and what is set on it. The interface is the same as long
 // as index, name and kind are.
 type keptPort struct {
-	Index    int      `json:"index"`
-	Name     string   `json:"name"`
-	Kind     string   `json:"kind,omitempty"`
-	Settings settings `json:"settings,omitzero"`
+	Index    int            `json:"index"`
+	Name     rawjson.String `json:"name"`
+	Kind     string         `json:"kind,omitempty"`
+	Settings settings       `json:"settings,omitzero"`
 }
 
 // settings is what an admin has set on a port, or on a bridge itself: only
@@ -54,8 +55,8 @@ type settings struct {
 	MDB         rtnl.Wire `json:"mdb,omitempty"`
 	// Group and Alias are those of a bridge beside dom0's interface and of
 	// dom0's port; the other interfaces keep their own.
-	Group uint32 `json:"group,omitempty"`
-	Alias string `json:"alias,omitempty"`
+	Group uint32         `json:"group,omitempty"`
+	Alias rawjson.String `json:"alias,omitempty"`
 }
 
 // vlan is a VLAN of a port, or a range of them.
@@ -79,7 +80,7 @@ func (k *kept) none() bool {
 // names are those of the guests' ports.
 func (k *kept) names() (list []string) {
 	for _, g := range k.Guests {
-		list = append(list, g.Name)
+		list = append(list, string(g.Name))
 	}
 	return list
 }
@@ -101,7 +102,7 @@ func (k *kept) UnmarshalJSON(data []byte) error {
 		var names []string
 		err := json.Unmarshal(data, &names)
 		for _, name := range names {
-			k.Guests = append(k.Guests, keptPort{Name: name})
+			k.Guests = append(k.Guests, keptPort{Name: rawjson.String(name)})
 		}
 		return err
 	}

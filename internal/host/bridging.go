@@ -1,6 +1,8 @@
 package host
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -52,10 +54,13 @@ func (a *asked) readBridging(b *Bridging) {
 
 // busOf is the bus of the hardware behind an interface, "" if there is none,
 // for kernels that do not tell it with the link (before 5.14).
-func busOf(name string) string {
+func busOf(name string) (string, error) {
 	target, err := os.Readlink(filepath.Join("/sys/class/net", name, "device/subsystem"))
-	if err != nil {
-		return ""
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return "", nil
 	}
-	return filepath.Base(target)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Base(target), nil
 }

@@ -180,7 +180,10 @@ func (h *Host) readLinks(c *rtnl.Conn) error {
 	for _, m := range msgs {
 		if l := parseLink(m); l != nil && m.Type == unix.RTM_NEWLINK {
 			if l.Kind == "" && l.Bus == "" {
-				l.Bus = busOf(l.Name)
+				var err error
+				if l.Bus, err = busOf(l.Name); err != nil {
+					return err
+				}
 			}
 			h.Links = append(h.Links, l)
 		}
