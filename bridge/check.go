@@ -42,12 +42,26 @@ func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context)
 		for index, e := range b.ends {
 			errs = append(errs, e.differs(now, now.Index(index)))
 		}
-		for _, index := range b.removed {
-			if l := now.Index(index); l != nil {
+		return errors.Join(append(errs, now.Err())...)
+	}
+}
+
+// gone is the reading back after interfaces were deleted. Another one may have
+// the index by now.
+func (p *Planner) gone(removed []int) func(context.Context) error {
+	return func(context.Context) error {
+		var errs []error
+		for _, index := range removed {
+			l, err := host.ReadLink(p.Conn, index)
+			switch was := p.Host.Index(index); {
+			case errors.Is(err, unix.ENODEV):
+			case err != nil:
+				errs = append(errs, err)
+			case l.Kind == was.Kind && sameMAC(l.MAC, was.MAC):
 				errs = append(errs, fmt.Errorf("%s is still there", l.Name))
 			}
 		}
-		return errors.Join(append(errs, now.Err())...)
+		return errors.Join(errs...)
 	}
 }
 
@@ -87,8 +101,10 @@ func stands(w Want, h *host.Host, up bool) error {
 	for _, d := range s.differences(h) {
 		texts = append(texts, d.text)
 	}
-	if left := h.State(s.nic.Index); len(left.Addrs4)+len(left.Addrs6)+len(left.Routes) > 0 {
-		texts = append(texts, w.PDev+" still has addresses or routes")
+	left := h.State(s.nic.Index)
+	if there := slices.Concat(left.Addrs4, left.Addrs6, left.Routes); len(there) > 0 {
+		few := there[:min(len(there), missingShown)]
+		texts = append(texts, w.PDev+" still has "+strings.Join(missing(few, nil, nil, h.Names()), "; "))
 	}
 	if len(texts) > 0 {
 		return errors.New(strings.Join(texts, "; "))

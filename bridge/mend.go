@@ -23,7 +23,7 @@ import (
 // mend is the operation. What has come is left alone; what is missing is made
 // again, whoever took it away.
 type mend struct {
-	Links []kept
+	Links []asItWas
 	Names rtnl.Names
 	At    time.Duration // boottime.Now when was was read
 	// was is the host before the plan, or of it what is on the links, if it was
@@ -32,8 +32,8 @@ type mend struct {
 	Conn *rtnl.Conn `json:"-"`
 }
 
-// kept is an interface as it was.
-type kept struct {
+// asItWas is an interface as it was.
+type asItWas struct {
 	Link     *host.Link
 	Settings []sysctl.Set `json:",omitempty"` // those of IPv6 that are lost with it
 	Pins     [][]byte     `json:",omitempty"` // MAC addresses that static entries of the bridge send to it
@@ -68,7 +68,7 @@ func (m *mend) keep(h *host.Host, l *host.Link) {
 	if l == nil || m.find(l.Index) >= 0 {
 		return
 	}
-	k := kept{Link: l}
+	k := asItWas{Link: l}
 	settings := h.Settings(l.Name)
 	for _, key := range keepers {
 		if v, ok := settings[key]; ok {
@@ -84,7 +84,7 @@ func (m *mend) keep(h *host.Host, l *host.Link) {
 }
 
 func (m *mend) find(index int) int {
-	return slices.IndexFunc(m.Links, func(k kept) bool { return k.Link.Index == index })
+	return slices.IndexFunc(m.Links, func(k asItWas) bool { return k.Link.Index == index })
 }
 
 // Kind implements plan.Op.

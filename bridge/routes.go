@@ -53,17 +53,21 @@ func mendRoutes(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
 	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, lost: lost}).find(true).restore()
 }
 
-// addRoutes is restoreRoutes to an interface that has routes of its own: those
-// that the kernel makes for addresses stay.
-func addRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
-	return newRewriter(h, s, to, false, true).restore()
+func (r *rewriter) restore() rtnl.Wire { return r.again(r.remake6) }
+
+// takeRoutes moves the routes of s, which are still there, to an interface that
+// has routes of its own: those that the kernel makes for addresses stay.
+func takeRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
+	r := newRewriter(h, s, to, false, true)
+	return r.again(r.move6)
 }
 
-func (r *rewriter) restore() rtnl.Wire {
+// again makes routes and nexthops anew, those of IPv6 in the manner given.
+func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	r.begin()
 	r.routes4(r.remake4)
 	r.finalAddrs6()
-	r.routes6(false, r.remake6)
+	r.routes6(false, each6)
 	r.withStrays(func() {
 		for _, m := range r.s.Nexthops { // groups that had only members here are gone too
 			r.put(m, r.to, unix.RTM_NEWNEXTHOP, replaceFlags)
@@ -74,7 +78,7 @@ func (r *rewriter) restore() rtnl.Wire {
 			}
 		}
 		r.gateways4(r.remake4)
-		r.routes6(true, r.remake6)
+		r.routes6(true, each6)
 	})
 	r.sources6()
 	return r.msgs

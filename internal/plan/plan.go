@@ -13,6 +13,8 @@ import (
 	"context"
 	"iter"
 	"slices"
+
+	"xbr-script/internal/shell"
 )
 
 // Op is one operation. It is kept in the journal as JSON, or see Bulky.
@@ -71,6 +73,9 @@ type Step struct {
 	// Check, if set, finds out after Do whether this step and those before it
 	// had their effect; an error undoes them. The journal does not keep it.
 	Check func(context.Context) error
+	// Final is for what cannot be had back for certain, such as an index that is
+	// given up: nothing else comes after it that could fail.
+	Final bool
 }
 
 // Reverse is the step that takes this one back.
@@ -86,11 +91,15 @@ type Plan struct {
 	Steps []Step
 }
 
-// Add appends the steps that do something.
+// Add appends the steps that do something, the final ones behind all others.
 func (p *Plan) Add(steps ...Step) {
 	for _, s := range steps {
+		at := len(p.Steps)
+		for !s.Final && at > 0 && p.Steps[at-1].Final {
+			at--
+		}
 		if !s.Empty() {
-			p.Steps = append(p.Steps, s)
+			p.Steps = slices.Insert(p.Steps, at, s)
 		}
 	}
 }
@@ -104,7 +113,7 @@ func (p *Plan) Commands() []string {
 			cmds = append(cmds, op.Commands()...)
 		}
 		if len(cmds) > 0 {
-			lines = append(append(lines, "# "+s.Title), cmds...)
+			lines = append(append(lines, shell.Comment(s.Title)), cmds...)
 		}
 	}
 	return lines

@@ -10,6 +10,7 @@ import (
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
 )
 
 // Runner carries plans out. Dir must be on a file system that does not
@@ -176,10 +177,10 @@ func leftOver(op Op, err error) (left []string) {
 			commands, why = []string{failed.FailedCommand()}, errors.Unwrap(e)
 		}
 		if len(commands) == 0 {
-			left = append(left, fmt.Sprintf("# %v", why))
+			left = append(left, shell.Comment(why.Error()))
 		}
 		for _, c := range commands {
-			left = append(left, fmt.Sprintf("%s   # %v", c, why))
+			left = append(left, c+"   "+shell.Comment(why.Error()))
 		}
 	}
 	return left
