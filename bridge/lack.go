@@ -20,6 +20,7 @@ type lack struct {
 	// dark are those that have no carrier: the kernel flushed their nexthop
 	// objects when they lost it, and takes none (nh_netdev_event, nh_create_ipv4).
 	dark map[int]bool
+	dim  []int // those that had one, and may get it again
 
 	links    []rtnl.Msg // messages that give interfaces back what they were
 	off      []int      // interfaces that were on
@@ -34,8 +35,8 @@ type lack struct {
 	shuffled map[groupKey]bool // IPv4 destinations whose routes are missing, or not in their order
 }
 
-// look compares.
-func (m *mend) look() (*lack, error) {
+// look compares. Who is patient does not yet make do without a carrier.
+func (m *mend) look(patient bool) (*lack, error) {
 	now, missing, err := m.was.ReadAgain(m.Conn, func(*host.Host) map[int]int { return nil })
 	if err != nil {
 		return nil, err
@@ -45,7 +46,10 @@ func (m *mend) look() (*lack, error) {
 		switch link := now.Index(k.Link.Index); {
 		case link == nil:
 			l.gone[k.Link.Index] = true
-		case link.Up() && !link.Running():
+		case !link.Up() || link.Running():
+		case patient && k.Link.Running():
+			l.dim = append(l.dim, k.Link.Index)
+		default:
 			l.dark[k.Link.Index] = true
 		}
 	}
@@ -248,10 +252,8 @@ func (l *lack) make() {
 	l.send(quieten)
 	_ = (&sysctl.Write{Sets: l.sets}).Do(true)
 	l.send(l.links)
-	for _, index := range l.off {
-		if l.Links[l.find(index)].Link.Running() {
-			_ = (&carrier{Index: index, Conn: l.Conn}).Do(true) // never fails
-		}
+	for _, index := range slices.Concat(l.off, l.dim) {
+		l.awaitCarrier(index)
 	}
 	l.send(l.readdr)
 	l.remakeRoutes()
@@ -259,6 +261,25 @@ func (l *lack) make() {
 	l.send(l.wake)
 	_ = (&sysctl.Write{Sets: l.sets}).Do(true) // the link's coming up has reset IPv6's MTU
 	l.send(l.pins)
+}
+
+// awaitCarrier waits for a carrier that was there; a bridge has it from a port.
+func (l *lack) awaitCarrier(index int) {
+	k := l.Links[l.find(index)].Link
+	if !k.Running() {
+		return
+	}
+	wait := &carrier{Index: index, Conn: l.Conn}
+	for _, p := range l.Links {
+		if p.Link.Master == index && p.Link.Running() {
+			l.awaitCarrier(p.Link.Index)
+			wait.Port = p.Link.Index
+		}
+	}
+	if k.Kind == "bridge" && wait.Port == 0 {
+		return // a guest's, or nobody's
+	}
+	_ = wait.Do(true) // never fails
 }
 
 // remakeRoutes makes the routes that are missing, and the nexthops.

@@ -29,7 +29,7 @@ func TestEveryStepFails(t *testing.T) {
 func TestSeries(t *testing.T) {
 	nth := 41
 	if testing.Short() {
-		nth = 1601
+		nth = 3203
 	}
 	var shift atomic.Int64
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {

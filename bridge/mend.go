@@ -216,7 +216,7 @@ const mendTries = 3
 // Do implements plan.Op.
 func (m *mend) Do(bool) error {
 	for try := 0; ; try++ {
-		l, err := m.look()
+		l, err := m.look(try == 0)
 		if err != nil || l.empty() {
 			return err
 		}

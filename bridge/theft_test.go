@@ -46,9 +46,10 @@ var thefts = []struct{ name, script string }{
 func TestTheft(t *testing.T) {
 	nth := 2
 	if testing.Short() {
-		nth = 202
+		nth = 402
 	}
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
+		m.pick = unnumbered
 		m.after = m.undisturbed()
 		shift := nth / 2
 		if m.live {
@@ -90,7 +91,7 @@ var (
 // unlearnt is a state without neighbours that come by themselves, and go with
 // whoever flushes them, and without lifetimes: they run on from case to case.
 func unlearnt(s nstest.State) nstest.State {
-	return s.Filter(func(string) bool { return true }, func(name, line string) string {
+	return unnumbered(s).Filter(func(string) bool { return true }, func(name, line string) string {
 		if name == "neigh" && learnt.MatchString(line) {
 			return ""
 		}

@@ -19,7 +19,7 @@ import (
 func TestDamagedJournal(t *testing.T) {
 	times := 12000
 	if testing.Short() {
-		times = 1500
+		times = 800
 	}
 	nstest.New(t)
 	nstest.Script(t, matrixHost+"iptables -t raw -S\nip6tables -t raw -S")
@@ -96,7 +96,7 @@ func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 func TestDamagedRecords(t *testing.T) {
 	times := 2000
 	if testing.Short() {
-		times = 60
+		times = 24
 	}
 	nstest.New(t)
 	nstest.Script(t, matrixHost)

@@ -66,7 +66,7 @@ func TestEveryStepFails(t *testing.T) {
 func TestSeries(t *testing.T) {
 	nth := 23
 	if testing.Short() {
-		nth = 2503
+		nth = 5003
 	}
 	var cases atomic.Int64
 	t.Run("whole", func(t *testing.T) {

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
@@ -45,7 +48,31 @@ func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) 
 		}
 		p.Add(steps...)
 	}
+	if len(p.Steps) > 0 {
+		p.Add(c.rulesStep(planner))
+	}
 	return p, append(texts(outcomes, true), folded(notes)...), nil
+}
+
+// rulesStep is the look at the rules that were asked for: somebody may have
+// flushed them since they were made.
+func (c *call) rulesStep(planner *bridge.Planner) plan.Step {
+	bridges := slices.DeleteFunc(c.guarded(planner), func(b antispoof.Bridge) bool { return b.Want == nil || !*b.Want })
+	if len(bridges) == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{Title: "find the rules as planned", Check: func(context.Context) error {
+		for _, b := range bridges {
+			st, err := c.antispoof.Status(b)
+			if err != nil {
+				return err
+			}
+			if !st.InForce {
+				return errors.New(strings.Join(append([]string{"antispoof is not in force on " + b.Name}, st.Wrong...), "; "))
+			}
+		}
+		return nil
+	}}
 }
 
 // planStop is the reverse of planStart.
