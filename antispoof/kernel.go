@@ -75,11 +75,11 @@ func kernelHas(states []*state) error {
 
 // moduleList names the modules that the kernel has, loaded or not.
 func moduleList(dir string) ([]byte, error) {
-	list, err := os.ReadFile(filepath.Join(dir, "modules.dep")) //nolint:gosec // of the kernel that runs
+	list, err := os.ReadFile(filepath.Join(dir, "modules.dep"))
 	if err != nil {
 		return nil, err
 	}
-	builtin, err := os.ReadFile(filepath.Join(dir, "modules.builtin")) //nolint:gosec // likewise
+	builtin, err := os.ReadFile(filepath.Join(dir, "modules.builtin"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return list, nil // older kernels have no such list
 	}
@@ -201,7 +201,7 @@ func (l *load) byRule() error {
 		return err
 	}
 	rule := append(strings.Fields(bridged), "-j", "RETURN")
-	return p.word(sys.Guard(p.ctx, func() error {
+	return p.word(sys.Guard(within(p.ctx, false), func() error {
 		ipt, err := iptables.New(iptables.Timeout(lockWait), iptables.Path(p.path))
 		if err != nil {
 			return err

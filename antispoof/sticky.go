@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/plan"
+	"xbr-script/internal/shell"
 )
 
 const stickyKind = "fdb"
@@ -26,7 +27,7 @@ func (*sticky) Kind() string { return stickyKind }
 
 // Commands implements plan.Op.
 func (s *sticky) Commands() []string {
-	cmd := "bridge fdb replace " + s.MAC + " dev " + s.Port + " master static"
+	cmd := "bridge fdb replace " + shell.Quote(s.MAC) + " dev " + shell.Quote(s.Port) + " master static"
 	if s.On {
 		cmd += " sticky"
 	}

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -20,7 +19,7 @@ import (
 type builder struct {
 	conn  *rtnl.Conn
 	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
-	names rtnl.Names // never changed, but replaced: operations keep it
+	names rtnl.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
@@ -69,7 +68,6 @@ func (b *builder) index(name string) int {
 
 // call notes what an interface is called from this point on.
 func (b *builder) call(index int, name string) {
-	b.names = maps.Clone(b.names)
 	b.names[index] = name
 }
 
@@ -79,7 +77,7 @@ func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
 }
 
 func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
-	return &rtnl.Batch{Wire: w, Names: b.names, At: b.h.At, Conn: b.conn}
+	return &rtnl.Batch{Wire: w, Names: b.names.In(w), At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.
@@ -121,6 +119,7 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 		return b.rename(s.Index, to)
 	}
 	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
+	back.Names = b.names.In(back.Wire, spare)
 	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
 		order = b.wireOps(keepOrder(b.h, s))
@@ -131,18 +130,41 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 	return step
 }
 
-// makeBridge is the step that creates the bridge, with that index.
-func (b *builder) makeBridge(index int) plan.Step {
-	name := b.names[index]
+// makeBridge is the step that creates the bridge, with that index. An MTU that
+// nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust), and one
+// that is set to what it is already it takes for not set.
+func (b *builder) makeBridge(index int, p *ports) plan.Step {
+	name, as := b.names[index], p.asBridge
+	p.became(p.Index, index)
 	// Apart: were it refused, what follows must not act on another's interface
 	// with that index.
-	do := b.ops(addLink(index, attrName(name), attrMAC(portMAC), attrBridge(false, 0, false)))
-	do = append(do, b.batch(
-		setFlags(index, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrAddrGen(addrGenNone)),
-	))
+	do := b.ops(addLink(index, attrName(name), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU^1), p.newBridge()))
+	more := append([]*nl.RtAttr{attrU32(unix.IFLA_MTU, as.MTU), attrAddrGen(addrGenNone)}, b.marks(as)...)
+	do = append(do, b.batch(append([]rtnl.Msg{setFlags(index, as.Flags, quietFlags(as), more...)}, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
 	do = append(do, b.noInet6(index)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
 	return plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", name, portMAC, 0)}
+}
+
+// quietFlags are the flags that are set of an interface which is no one's: as a
+// rule it shall not answer ARP, nor take multicast.
+func quietFlags(as *host.Link) uint32 {
+	return unix.IFF_NOARP | unix.IFF_MULTICAST | as.Flags&carried
+}
+
+// marks are what somebody may have given an interface to tell it by, and the
+// length of its queue.
+func (b *builder) marks(l *host.Link) (attrs []*nl.RtAttr) {
+	if l.TxQLen != 0 {
+		attrs = append(attrs, attrU32(unix.IFLA_TXQLEN, l.TxQLen))
+	}
+	if l.Group != 0 {
+		attrs = append(attrs, attrU32(unix.IFLA_GROUP, l.Group))
+	}
+	if l.Alias != "" {
+		attrs = append(attrs, attrAlias(l.Alias))
+	}
+	return attrs
 }
 
 // carried are the flags of dom0's interface that follow its state.
@@ -156,16 +178,17 @@ type pair struct {
 // makePair is the step that creates dom0's interface with its port in the
 // bridge: the interface like the NIC it will stand for, with its settings,
 // and switched on if the NIC is and it may still be renamed then.
-func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Device, bridge int, up bool) plan.Step {
+func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Device, bridge int, ps *ports, up bool) plan.Step {
+	ps.became(ps.Dom0.Index, p.port)
+	as := ps.asPort
 	size := []*nl.RtAttr{attrU32(unix.IFLA_MTU, like.MTU), attrU32(unix.IFLA_TXQLEN, like.TxQLen)}
-	peer := append([]*nl.RtAttr{attrName(w.VIF), attrMAC(portMAC)}, attrU32(unix.IFLA_MTU, like.MTU))
+	peer := []*nl.RtAttr{attrName(w.VIF), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU)}
 	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
 	attrs = append(attrs, attrVeth(p.port, peer...))
 	do := b.ops(addLink(p.dev, attrs...)) // apart, as in makeBridge
-	do = append(do, b.batch(
-		setFlags(p.port, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrMaster(bridge), attrAddrGen(addrGenNone)),
-		setFlags(p.dev, like.Flags, carried, b.identity(like)...),
-	))
+	join := append([]*nl.RtAttr{attrMaster(bridge), attrAddrGen(addrGenNone)}, b.marks(as)...)
+	msgs := append([]rtnl.Msg{setFlags(p.port, as.Flags, quietFlags(as), join...)}, ps.portMsgs(p.port, ps.Dom0.Settings)...)
+	do = append(do, b.batch(append(msgs, setFlags(p.dev, like.Flags, carried, b.identity(like)...))...))
 	do = append(do, b.noInet6(p.port)...)
 	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
@@ -179,13 +202,14 @@ func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Devi
 
 // makeDom0Bridge is the step that creates a bridge that is dom0's interface:
 // like the NIC it will stand for, with its settings.
-func (b *builder) makeDom0Bridge(index int, w Want, like *host.Link, settings sysctl.Device, up bool) plan.Step {
+func (b *builder) makeDom0Bridge(index int, w Want, like *host.Link, settings sysctl.Device, p *ports, up bool) plan.Step {
 	name := w.VDev
-	// An MTU that nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust),
-	// and one that is set to what it is already it takes for not set.
+	p.became(p.Index, index)
+	// The MTU as in makeBridge.
 	do := b.ops(addLink(index, attrName(name), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU^1),
-		attrU32(unix.IFLA_TXQLEN, like.TxQLen), attrBridge(false, 0, false)))
-	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
+		attrU32(unix.IFLA_TXQLEN, like.TxQLen), p.newBridge()))
+	msgs := []rtnl.Msg{setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)}
+	do = append(do, b.batch(append(msgs, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
 	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
@@ -211,7 +235,7 @@ func (b *builder) identity(like *host.Link) []*nl.RtAttr {
 		attrs = append(attrs, attrAddrGen(addrGenNone))
 	}
 	if like.Alias != "" {
-		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(like.Alias)))
+		attrs = append(attrs, attrAlias(like.Alias))
 	}
 	return attrs
 }

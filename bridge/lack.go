@@ -60,7 +60,7 @@ func (m *mend) look() (*lack, error) {
 }
 
 // lookLink compares the interface itself.
-func (l *lack) lookLink(k kept, now *host.Link) {
+func (l *lack) lookLink(k asItWas, now *host.Link) {
 	was, index := k.Link, k.Link.Index
 	if now.Name != was.Name {
 		l.links = append(l.links, setLink(index, attrName(was.Name)))

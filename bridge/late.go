@@ -39,7 +39,7 @@ type gather struct {
 // beyond the state.
 func (b *builder) gather(known host.State, to int) plan.Op {
 	known.Routes, known.Nexthops = nil, nil
-	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.batch().Names, Conn: b.conn}
+	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.names.In(nil, known.Index, to), Conn: b.conn}
 }
 
 // Kind implements plan.Op.
@@ -131,7 +131,7 @@ func (b *builder) unchanged(s host.State) plan.Op {
 			known[m.Key()] = true
 		}
 	}
-	return &unchanged{s.Index, b.batch().Names, known, b.conn}
+	return &unchanged{s.Index, b.names.In(nil, s.Index), known, b.conn}
 }
 
 // Kind implements plan.Op.

@@ -23,7 +23,7 @@ import (
 // mend is the operation. What has come is left alone; what is missing is made
 // again, whoever took it away.
 type mend struct {
-	Links []kept
+	Links []asItWas
 	Names rtnl.Names
 	At    time.Duration // boottime.Now when was was read
 	// was is the host before the plan, or of it what is on the links, if it was
@@ -32,8 +32,8 @@ type mend struct {
 	Conn *rtnl.Conn `json:"-"`
 }
 
-// kept is an interface as it was.
-type kept struct {
+// asItWas is an interface as it was.
+type asItWas struct {
 	Link     *host.Link
 	Settings []sysctl.Set `json:",omitempty"` // those of IPv6 that are lost with it
 	Pins     [][]byte     `json:",omitempty"` // MAC addresses that static entries of the bridge send to it
@@ -68,7 +68,7 @@ func (m *mend) keep(h *host.Host, l *host.Link) {
 	if l == nil || m.find(l.Index) >= 0 {
 		return
 	}
-	k := kept{Link: l}
+	k := asItWas{Link: l}
 	settings := h.Settings(l.Name)
 	for _, key := range keepers {
 		if v, ok := settings[key]; ok {
@@ -84,7 +84,7 @@ func (m *mend) keep(h *host.Host, l *host.Link) {
 }
 
 func (m *mend) find(index int) int {
-	return slices.IndexFunc(m.Links, func(k kept) bool { return k.Link.Index == index })
+	return slices.IndexFunc(m.Links, func(k asItWas) bool { return k.Link.Index == index })
 }
 
 // Kind implements plan.Op.
@@ -149,16 +149,30 @@ func (m *mend) mine() iter.Seq[rtnl.Msg] {
 				}
 			}
 		}
-		all := m.was.Routes
-		for begin, end := 0, 0; begin < len(all); begin = end {
-			end = groupEnd(all, begin)
-			if end-begin == 1 && host.ByAddress(all[begin]) || !slices.ContainsFunc(all[begin:end], is) {
-				continue // one that comes and goes with an address does so by itself
+		m.mineRoutes(is, yield)
+	}
+}
+
+// mineRoutes is mine for routes. There may be very many.
+func (m *mend) mineRoutes(is func(rtnl.Msg) bool, yield func(rtnl.Msg) bool) {
+	all := m.was.Routes
+	var key, next groupKey // of the group at begin, and of the route at end
+	for begin, end := 0, 0; begin < len(all); begin, key = end, next {
+		single := all[begin].Family() != unix.AF_INET // one of IPv6 has its place to itself
+		if begin == 0 && !single {
+			key = groupKeyOf(all[0])
+		}
+		for end = begin + 1; end < len(all) && all[end].Family() == unix.AF_INET; end++ {
+			if next = groupKeyOf(all[end]); single || next != key {
+				break
 			}
-			for _, msg := range all[begin:end] {
-				if !yield(msg) {
-					return
-				}
+		}
+		if end-begin == 1 && host.ByAddress(all[begin]) || !slices.ContainsFunc(all[begin:end], is) {
+			continue // one that comes and goes with an address does so by itself
+		}
+		for _, msg := range all[begin:end] {
+			if !yield(msg) {
+				return
 			}
 		}
 	}
@@ -180,26 +194,19 @@ func (m *mend) isMine() func(rtnl.Msg) bool {
 	}
 	return func(msg rtnl.Msg) bool {
 		switch msg.Type {
-		case unix.RTM_NEWROUTE:
-			return msg.UsesAny(on) || ids[msg.U32(rtaNhID)] || sources[string(msg.Get(unix.RTA_PREFSRC))]
 		case unix.RTM_NEWNEXTHOP:
 			return ids[msg.U32(unix.NHA_ID)]
+		case unix.RTM_NEWROUTE:
+			for a := range msg.Attrs {
+				if a.Type == unix.RTA_OIF && on[int(rtnl.U32(a.Value))] ||
+					a.Type == rtaNhID && ids[rtnl.U32(a.Value)] || a.Type == unix.RTA_PREFSRC && sources[string(a.Value)] {
+					return true
+				}
+			}
+			return msg.HasAny(unix.RTA_MULTIPATH) && msg.UsesAny(on)
 		}
 		return msg.UsesAny(on)
 	}
-}
-
-// groupEnd is where the group of the route at begin ends; one of IPv6 has
-// itself to itself.
-func groupEnd(routes []rtnl.Msg, begin int) int {
-	end := begin + 1
-	if routes[begin].Family() != unix.AF_INET {
-		return end
-	}
-	for key := groupKeyOf(routes[begin]); end < len(routes) && routes[end].Family() == unix.AF_INET && groupKeyOf(routes[end]) == key; {
-		end++
-	}
-	return end
 }
 
 // mendTries is how often what is missing is made: what is put back may be taken

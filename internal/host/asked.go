@@ -22,6 +22,7 @@ type asked struct {
 	settings map[string]string        // by the setting's name
 	static   []rtnl.Msg               // entries of the forwarding tables; nil: not asked for yet
 	rules    map[string]bool          // the names in rules for routing; nil: not asked for yet
+	bridging *Bridging                // nil: not asked for yet
 	err      error                    // the first
 }
 
@@ -45,6 +46,9 @@ func (h *Host) Err() error {
 	return h.asked.err
 }
 
+// errGone is an interface that was there when the snapshot was taken.
+var errGone = errors.New("it has gone, or has another name by now")
+
 // Settings are those of the interface of that name; none if it is not there.
 func (h *Host) Settings(name string) sysctl.Device {
 	a := h.asked
@@ -55,6 +59,9 @@ func (h *Host) Settings(name string) sysctl.Device {
 	if !known {
 		var err error
 		d, err = sysctl.ReadDevice(name)
+		if l := h.Name(name); err == nil && len(d) == 0 && l != nil && l.Name == name {
+			err = errGone // every Ethernet interface has some
+		}
 		a.note("the settings of "+name, err)
 		a.devices[name] = d
 	}

@@ -29,7 +29,7 @@ type preface struct {
 	Head    int    `json:"head"`  // bytes of the second line, with its end
 	Bulk    int    `json:"bulk"`  // bytes after that
 	Marks   int    `json:"marks"` // how many marks there is room for after that
-	Sum     string `json:"sum"`   // checksum of Head and Bulk
+	Sum     string `json:"sum"`   // checksum of the bulk and then the head
 }
 
 // header is the second line.
@@ -60,19 +60,19 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // create writes everything but the marks and only then gives the journal its
 // name: a journal that exists is whole. One of another boot gives way to it.
-func create(dir string, h header) (*journal, error) {
+func create(dir string, h header, steps []Step) (*journal, error) {
+	var e encoder
+	var err error
+	if h.Steps, err = e.steps(steps); err != nil {
+		return nil, err
+	}
 	head, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
 	head = append(head, '\n')
-	p := preface{Version: journalVersion, Head: len(head), Marks: 2*len(h.Steps) + 2}
-	sum := crc32.Checksum(head, castagnoli)
-	for piece := range bulk(h.Steps) {
-		p.Bulk += len(piece)
-		sum = crc32.Update(sum, castagnoli, piece)
-	}
-	p.Sum = sumText(sum)
+	sum := crc32.Update(e.sum, castagnoli, head)
+	p := preface{Version: journalVersion, Head: len(head), Bulk: e.size, Marks: 2*len(h.Steps) + 2, Sum: sumText(sum)}
 	first, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ func parse(data []byte, kinds Kinds) (*Unfinished, error) {
 		p.Marks < 0 || len(rest)-p.Head-p.Bulk != p.Marks*markBytes:
 		return nil, errShort
 	}
-	sum := crc32.Checksum(rest[:p.Head+p.Bulk], castagnoli)
+	sum := crc32.Update(crc32.Checksum(rest[p.Head:p.Head+p.Bulk], castagnoli), castagnoli, rest[:p.Head])
 	if sumText(sum) != p.Sum {
 		return nil, errors.New("it is damaged: its checksum is wrong")
 	}

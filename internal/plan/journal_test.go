@@ -32,7 +32,7 @@ func aHeader(t *testing.T, n int) header {
 	w := newWorld()
 	return header{
 		Command: "start bridge=xenbr0", PID: 42, Time: time.Unix(1_700_000_000, 0).UTC(),
-		Boot: must(bootID()), Steps: must(encode(w.plan(n).Steps)),
+		Boot: must(bootID()), Steps: must(new(encoder).steps(w.plan(n).Steps)),
 	}
 }
 
@@ -42,8 +42,7 @@ func TestJournalRoundTrip(t *testing.T) {
 	// What looks like lines of a journal is none.
 	steps[1].Undo = append(steps[1].Undo, &pile{"first", []byte("do 2\n\x00")}, &pile{Name: "empty", Sand: []byte{}})
 	steps[2].Undo = append(steps[2].Undo, &pile{"last", []byte("undone 0\n")})
-	h.Steps = must(encode(steps))
-	j, err := create(dir, h)
+	j, err := create(dir, h, steps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +203,7 @@ func TestBadJournal(t *testing.T) {
 		f(&p, &h)
 		head := append(must(json.Marshal(h)), '\n')
 		p.Head += len(head)
-		p.Sum = sumText(crc32.Checksum(append(head, "!!!"[:p.Bulk]...), castagnoli))
+		p.Sum = sumText(crc32.Checksum(append([]byte("!!!"[:p.Bulk]), head...), castagnoli))
 		return string(must(json.Marshal(p))) + "\n" + string(head) + "!!!"[:p.Bulk] + strings.Repeat(noMark, 5)
 	}
 	pile := func(size int) []wireOp { return []wireOp{{Kind: "pile", Op: json.RawMessage("{}"), Bulk: size}} }
@@ -256,7 +255,7 @@ func TestBadJournal(t *testing.T) {
 func TestOtherBoot(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 2)
 	h.Boot = "6a5e3c55-0000-4000-8000-000000000000"
-	if err := must(create(dir, h)).close(); err != nil {
+	if err := must(create(dir, h, newWorld().plan(len(h.Steps)).Steps)).close(); err != nil {
 		t.Fatal(err)
 	}
 	if u, err := (&Runner{Dir: dir, Kinds: w.kinds()}).Unfinished(); u != nil || err != nil {
@@ -276,7 +275,7 @@ func TestOtherBoot(t *testing.T) {
 // TestBootUnknown cannot read which boot this is: that deletes nothing.
 func TestBootUnknown(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 2)
-	if err := must(create(dir, h)).close(); err != nil {
+	if err := must(create(dir, h, newWorld().plan(len(h.Steps)).Steps)).close(); err != nil {
 		t.Fatal(err)
 	}
 	defer func(path string) { bootIDPath = path }(bootIDPath)
@@ -306,7 +305,7 @@ func TestJournalNoRoom(t *testing.T) {
 	h.Command = ""
 	h.Command = strings.Repeat("x", 3*page-len(must(json.Marshal(h)))-100) // with the first line, three pages of four
 	must(0, os.WriteFile(dir+"/other", []byte("one page"), 0o600))
-	j, err := create(dir, h)
+	j, err := create(dir, h, newWorld().plan(len(h.Steps)).Steps)
 	if !errors.Is(err, unix.ENOSPC) {
 		t.Fatalf("a journal without room for marks: %v, %v", j, err)
 	}
@@ -314,7 +313,7 @@ func TestJournalNoRoom(t *testing.T) {
 		t.Errorf("files left: %q", left)
 	}
 	must(0, os.Remove(dir+"/other"))
-	j, err = create(dir, h)
+	j, err = create(dir, h, newWorld().plan(len(h.Steps)).Steps)
 	if err != nil {
 		t.Fatal(err)
 	}

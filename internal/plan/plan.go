@@ -13,6 +13,8 @@ import (
 	"context"
 	"iter"
 	"slices"
+
+	"xbr-script/internal/shell"
 )
 
 // Op is one operation. It is kept in the journal as JSON, or see Bulky.
@@ -111,7 +113,7 @@ func (p *Plan) Commands() []string {
 			cmds = append(cmds, op.Commands()...)
 		}
 		if len(cmds) > 0 {
-			lines = append(append(lines, "# "+s.Title), cmds...)
+			lines = append(append(lines, shell.Comment(s.Title)), cmds...)
 		}
 	}
 	return lines

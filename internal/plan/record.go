@@ -26,6 +26,13 @@ type envelope struct {
 // Load reads a record that a step of Keep wrote into v; found is false if
 // there is none.
 func Load(path string, v any) (found bool, err error) {
+	return LoadElse(path, v, func(err error) error {
+		return refusal.Wrap(err, "stop can do without it, as far as what is there tells: rm "+path, "cannot read the record %s", path)
+	})
+}
+
+// LoadElse is Load with another error for a record that cannot be read.
+func LoadElse(path string, v any, explain func(error) error) (found bool, err error) {
 	data, err := rundir.Read(path, rundir.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -37,7 +44,7 @@ func Load(path string, v any) (found bool, err error) {
 		err = guard(func() error { return open(data, v) })
 	}
 	if err != nil {
-		return false, refusal.Wrap(err, "stop can do without it, as far as what is there tells: rm "+path, "cannot read the record %s", path)
+		return false, explain(err)
 	}
 	return true, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
 )
 
 // A rollback takes steps back, the last first. Each is tried whatever became
@@ -59,7 +60,7 @@ func (r *Runner) takeBack(j *journal, steps []Step, done int, failed *Failed) er
 		return failed
 	}
 	if err := j.remove(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		failed.Left = append(failed.Left, fmt.Sprintf("# %v", err))
+		failed.Left = append(failed.Left, shell.Comment(err.Error()))
 	}
 	return failed
 }
@@ -87,7 +88,7 @@ func (b *rollback) round(steps int) (rest int, left []string) {
 // undo takes one step back and returns the commands of what failed.
 func (b *rollback) undo(i int) (left []string) {
 	if err := b.undoHook(i, false); err != nil {
-		return []string{fmt.Sprintf("# %v", err)}
+		return []string{shell.Comment(err.Error())}
 	}
 	for _, op := range b.steps[i].Undo {
 		b.trace(op)
@@ -96,7 +97,7 @@ func (b *rollback) undo(i int) (left []string) {
 		}
 	}
 	if err := b.undoHook(i, true); err != nil {
-		left = append(left, fmt.Sprintf("# %v", err))
+		left = append(left, shell.Comment(err.Error()))
 	}
 	return left
 }

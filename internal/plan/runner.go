@@ -10,6 +10,7 @@ import (
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
 )
 
 // Runner carries plans out. Dir must be on a file system that does not
@@ -70,15 +71,11 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 
 // begin writes the plan down.
 func (r *Runner) begin(p *Plan) (*journal, error) {
-	steps, err := encode(p.Steps)
-	if err != nil {
-		return nil, err
-	}
 	boot, err := bootID()
 	if err != nil {
 		return nil, refusal.Wrap(err, "nothing was changed; try again", "cannot write the journal")
 	}
-	j, err := create(r.Dir, header{Command: r.Command, PID: os.Getpid(), Time: time.Now(), Boot: boot, Steps: steps})
+	j, err := create(r.Dir, header{Command: r.Command, PID: os.Getpid(), Time: time.Now(), Boot: boot}, p.Steps)
 	if err != nil {
 		return nil, refusal.Wrap(err, "nothing was changed; what is under way is kept there, so there must be room and leave to write",
 			"cannot write the journal")
@@ -180,10 +177,10 @@ func leftOver(op Op, err error) (left []string) {
 			commands, why = []string{failed.FailedCommand()}, errors.Unwrap(e)
 		}
 		if len(commands) == 0 {
-			left = append(left, fmt.Sprintf("# %v", why))
+			left = append(left, shell.Comment(why.Error()))
 		}
 		for _, c := range commands {
-			left = append(left, fmt.Sprintf("%s   # %v", c, why))
+			left = append(left, c+"   "+shell.Comment(why.Error()))
 		}
 	}
 	return left

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"iter"
 )
 
@@ -22,40 +23,39 @@ type wireStep struct {
 	Undo  []wireOp `json:"undo,omitempty"`
 }
 
-func encode(steps []Step) ([]wireStep, error) {
+// encoder writes steps down, and goes through their bulk once for that.
+type encoder struct {
+	size int    // bytes of bulk
+	sum  uint32 // its checksum
+}
+
+func (e *encoder) steps(steps []Step) ([]wireStep, error) {
 	out := make([]wireStep, len(steps))
 	for i, s := range steps {
-		undo, err := encodeOps(s.Undo)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = wireStep{Title: s.Title, Undo: undo}
-	}
-	return out, nil
-}
-
-func encodeOps(ops []Op) ([]wireOp, error) {
-	out := make([]wireOp, len(ops))
-	for i, op := range ops {
-		err := guard(func() (err error) {
-			out[i], err = encodeOp(op)
-			return err
-		})
-		if err != nil {
-			return nil, err
+		out[i] = wireStep{Title: s.Title, Undo: make([]wireOp, len(s.Undo))}
+		for k, op := range s.Undo {
+			err := guard(func() (err error) {
+				out[i].Undo[k], err = e.op(op)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
 }
 
-func encodeOp(op Op) (w wireOp, err error) {
+func (e *encoder) op(op Op) (w wireOp, err error) {
 	w.Kind = op.Kind()
 	var head any = op
 	if b, ok := op.(Bulky); ok {
 		w.bulk, head = b.Bulk(), b.Head()
 		for piece := range w.bulk {
 			w.Bulk += len(piece)
+			e.sum = crc32.Update(e.sum, castagnoli, piece)
 		}
+		e.size += w.Bulk
 	}
 	w.Op, err = json.Marshal(head)
 	return w, err

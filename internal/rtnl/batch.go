@@ -16,7 +16,7 @@ import (
 // of a plan. It can be kept, so that another process can carry it out.
 type Batch struct {
 	Wire  Wire
-	Names Names         // what the interface indexes are called at that point, for Commands
+	Names Names         // what the interface indexes of the messages are called at that point, for Commands
 	At    time.Duration // boottime.Now when the lifetimes in Msgs were read
 
 	Conn *Conn `json:"-"` // carries the messages
@@ -86,7 +86,7 @@ func (r *Refused) Unwrap() error { return r.Cause }
 // as the message wanted it.
 func already(typ uint16, e unix.Errno) bool {
 	switch typ {
-	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, NewLinkProp:
+	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, NewLinkProp:
 		return e == unix.EEXIST
 	case unix.RTM_DELNEIGH:
 		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that
