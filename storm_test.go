@@ -291,7 +291,7 @@ func (w *world) gust() bool {
 	if w.kind.again && w.link("peth0") != nil {
 		w.quiet(w.lines[slices.Max(w.at)])
 	}
-	if wrong := append(lost, w.compare()...); len(wrong) > 0 {
+	if wrong := slices.Concat(lost, w.compare()); len(wrong) > 0 {
 		w.fault("%s", strings.Join(wrong, "\n"))
 	}
 	return !w.failed()
