@@ -370,11 +370,21 @@ func (s ruleStorm) calm() []string {
 	return nil
 }
 
-// linkStorm has the link of the LAN's end go down and come back.
+// linkStorm has the link of the LAN's end, a port of a switch, go down and come
+// back.
 type linkStorm struct{ *world }
 
 func newLinkStorm(w *world) storm {
-	nstest.Script(w.t, "ip netns exec lan sysctl -qw net.ipv6.conf.lan0.keep_addr_on_down=1")
+	nstest.Script(w.t, `
+		ip netns exec lan sysctl -qw net.ipv6.conf.default.accept_dad=0
+		ip -n lan addr flush dev lan0
+		ip -n lan link add switch type bridge forward_delay 0 mcast_snooping 0
+		ip -n lan link add other type ifb
+		ip -n lan link set other master switch up
+		ip -n lan link set lan0 address 02:00:00:00:00:02 master switch
+		ip -n lan link set switch address 02:00:00:00:00:01 up
+		ip -n lan addr add 192.168.0.1/24 dev switch
+		ip -n lan addr add 2001:db8::1/64 dev switch`)
 	return linkStorm{w}
 }
 

@@ -44,25 +44,25 @@ func newRouteStorm(w *world) storm {
 	}
 	for i := range stormEntries {
 		add("eth0", fmt.Sprintf("address %d", i), func(int) any {
-			return &netlink.Addr{IPNet: host4(172, 16, i)}
+			return &netlink.Addr{IPNet: host4(16, i)}
 		})
 		add("eth0", fmt.Sprintf("IPv6 address %d", i), func(int) any {
 			return &netlink.Addr{IPNet: host6(16, i), Flags: unix.IFA_F_NODAD}
 		})
 		add("eth0", fmt.Sprintf("route %d", i), func(index int) any {
-			return &netlink.Route{LinkIndex: index, Dst: host4(172, 17, i), Gw: net.IPv4(192, 168, 0, 1), Priority: i % 3}
+			return &netlink.Route{LinkIndex: index, Dst: host4(17, i), Gw: net.IPv4(192, 168, 0, 1), Priority: i % 3}
 		})
 		add("eth0", fmt.Sprintf("route %d on the link", i), func(index int) any {
-			return &netlink.Route{LinkIndex: index, Dst: host4(172, 18, i), Scope: unix.RT_SCOPE_LINK}
+			return &netlink.Route{LinkIndex: index, Dst: host4(18, i), Scope: unix.RT_SCOPE_LINK}
 		})
 		add("eth0", fmt.Sprintf("route %d in table 100", i), func(index int) any {
-			return &netlink.Route{LinkIndex: index, Dst: host4(172, 19, i), Gw: net.IPv4(192, 168, 0, 1), Table: 100}
+			return &netlink.Route{LinkIndex: index, Dst: host4(19, i), Gw: net.IPv4(192, 168, 0, 1), Table: 100}
 		})
 		add("eth0", fmt.Sprintf("IPv6 route %d", i), func(index int) any {
 			return &netlink.Route{LinkIndex: index, Dst: host6(17, i), Gw: net.ParseIP("2001:db8::1")}
 		})
 		add("eth1", fmt.Sprintf("route %d by eth1", i), func(index int) any {
-			return &netlink.Route{LinkIndex: index, Dst: host4(172, 20, i), Gw: net.IPv4(192, 168, 1, 1)}
+			return &netlink.Route{LinkIndex: index, Dst: host4(20, i), Gw: net.IPv4(192, 168, 1, 1)}
 		})
 		add("eth0", fmt.Sprintf("neighbour %d", i), func(index int) any {
 			return &netlink.Neigh{LinkIndex: index, IP: net.IPv4(192, 168, 0, byte(i+100)), State: netlink.NUD_PERMANENT,
@@ -72,8 +72,8 @@ func newRouteStorm(w *world) storm {
 	return s
 }
 
-func host4(a, b byte, i int) *net.IPNet {
-	return &net.IPNet{IP: net.IPv4(a, b, 0, byte(i+1)).To4(), Mask: net.CIDRMask(32, 32)}
+func host4(part byte, i int) *net.IPNet {
+	return &net.IPNet{IP: net.IPv4(172, part, 0, byte(i+1)).To4(), Mask: net.CIDRMask(32, 32)}
 }
 
 func host6(part, i int) *net.IPNet {

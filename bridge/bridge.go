@@ -183,14 +183,15 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 
 func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	s := look(w, p.Host)
-	if !s.up {
-		return p.forget(pl, w)
-	}
 	rec, err := p.Store.Load(w.Bridge)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Outcome{}, err
-	}
-	if rec == nil {
+	case !s.up && s.hidden(rec):
+		return Outcome{}, s.refuseHidden(p.Host)
+	case !s.up:
+		return p.forget(pl, w)
+	case rec == nil:
 		rec = &Record{Want: w}
 	}
 	if err := s.standing(p.Host); err != nil {

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -58,6 +59,42 @@ func TestVanished(t *testing.T) {
 			if err := l.runner().Run(t.Context(), pl); err != nil {
 				t.Error(err)
 			}
+			if d := nstest.Settled(t, before, nstest.Whole); d != "" {
+				t.Errorf("not as before:\n%s", d)
+			}
+		})
+	}
+}
+
+// TestTakenAtOnce has somebody else take the indexes that stop has given up, as
+// soon as that is possible, and then the call fails. It must not have given them
+// up while it could fail.
+func TestTakenAtOnce(t *testing.T) {
+	for _, n := range shapes(seed002) {
+		t.Run(n.name, func(t *testing.T) {
+			l := newLab(t, n, true)
+			l.mustRun(true)
+			nstest.Rest(t)
+			before := nstest.ReadState(t)
+			pl := l.plan(false)
+			r := l.runner()
+			looks := 0
+			r.Hook = func(step int, after bool) error {
+				if pl.Steps[step].Title != "find the network as planned" || after {
+					return nil
+				}
+				looks++
+				for index := 2; index < 40; index++ {
+					_, _ = nstest.Try(t, "ip", "link", "add", fmt.Sprintf("other%d", index), "index", fmt.Sprint(index), "type", "ifb")
+				}
+				return errors.New("injected")
+			}
+			err := r.Run(t.Context(), pl)
+			var failed *plan.Failed
+			if !errors.As(err, &failed) || len(failed.Left) > 0 || looks != 1 {
+				t.Errorf("it ended with %v, and looked %d times", err, looks)
+			}
+			nstest.Script(t, "for i in $(ls /sys/class/net | grep ^other); do ip link del $i; done")
 			if d := nstest.Settled(t, before, nstest.Whole); d != "" {
 				t.Errorf("not as before:\n%s", d)
 			}

@@ -50,13 +50,15 @@ func (c *call) change(ctx context.Context) error {
 // since the plan was made, so that a new plan will not meet it again. Of names
 // and indexes of new interfaces the plan knew that they were free. Any other name
 // may be taken in a way that it did not see, and would be again: then there is a
-// difference only if the interfaces are others now.
+// difference only if the interfaces are others now. So it is with one that is
+// busy, which the kernel also says of an index that is taken by the other end of
+// a pair (register_netdevice), and with one that is gone, such as a guest's port.
 func (c *call) changedMeanwhile(err error) bool {
 	var refused *rtnl.Refused
 	switch {
 	case errors.Is(err, bridge.ErrChanged):
 		return true
-	case !errors.Is(err, unix.EEXIST):
+	case !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENODEV):
 		return false
 	case errors.As(err, &refused) && refused.Taken:
 		return true

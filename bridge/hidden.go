@@ -1,0 +1,39 @@
+package bridge
+
+import (
+	"xbr-script/internal/host"
+	"xbr-script/internal/shell"
+)
+
+// hidden says whether dom0's interface stands where the NIC was, though the NIC
+// has not its second name: somebody has given it another one, or pulled it out.
+// Then the network is not up, but it is not down either.
+func (s *site) hidden(rec *Record) bool {
+	l := s.nic // what has the NIC's name
+	switch {
+	case l == nil:
+		return false
+	case s.onBridge():
+		return l.Kind == "bridge" && rec != nil && rec.Want.NetDev == s.NetDev
+	}
+	return l.Kind == "veth" && !l.Elsewhere && s.port != nil && l.Lower == s.port.Index
+}
+
+// refuseHidden says what the NIC may be called, by the MAC address that it has as
+// a port.
+func (s *site) refuseHidden(h *host.Host) error {
+	br, mac := s.br, portMAC
+	if s.onBridge() {
+		br, mac = s.nic, s.nic.MAC
+	}
+	name := "CARD"
+	if br != nil {
+		for _, l := range h.Ports(br.Index) {
+			if sameMAC(l.MAC, mac) && l != s.port {
+				name = l.Name
+			}
+		}
+	}
+	return refuse("give the card its name back: ip link set dev "+shell.Quote(name)+" name "+shell.Quote(s.PDev),
+		"cannot take %s down: its card %s is missing, though %s is dom0's interface", s.Bridge, s.PDev, s.NetDev)
+}
