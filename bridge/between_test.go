@@ -12,7 +12,7 @@ import (
 )
 
 // reachable is a host with a neighbour who answers, in a namespace of its own.
-var reachable = network{"reachable", quick + `
+var reachable = network{name: "reachable", script: quick + `
 ip netns add lan
 ip -n lan link add lan0 type veth peer name eth0 address 00:16:3e:00:00:01 netns $$
 ip netns exec lan sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.lan0.accept_dad=0
@@ -27,7 +27,7 @@ ip addr add 10.0.0.3/24 dev eth0
 ip addr add 2001:db8::2/64 dev eth0
 ip route add default via 10.0.0.1
 until ping -qc1 -W1 10.9.0.1 && ping -qc1 -W1 2001:db8::1; do sleep 0.1; done
-`, []bridge.Want{want(0, "eth0")}}
+`, wants: []bridge.Want{want(0, "eth0")}}
 
 // TestBetween stops start and stop after each step, and looks whether dom0 and
 // its neighbours reach each other there: no step may leave a way that is not

@@ -33,6 +33,17 @@ func (b *builder) noInet6(index int) []plan.Op {
 	return []plan.Op{b.set(disableIPv6, index, "1")}
 }
 
+// leaveInet6 switches IPv6 off on the NIC that becomes a port, which has learnt
+// its MTU from a router and now has the interface's again, as it would have
+// once it was off and on.
+func (m *move) leaveInet6() []plan.Op {
+	ops := m.noInet6(m.s.nic.Index)
+	if v, ok := m.settings[ipv6MTU]; ok && len(ops) > 0 && v != utoa(m.s.nic.MTU) {
+		ops = append(ops, m.set(ipv6MTU, m.s.nic.Index, utoa(m.s.nic.MTU)))
+	}
+	return ops
+}
+
 // set is the operation that gives one setting of an interface a value.
 func (b *builder) set(k sysctl.Key, index int, value string) plan.Op {
 	return &sysctl.Write{Sets: []sysctl.Set{k.Set(index, b.names[index], value)}}

@@ -25,6 +25,8 @@ type network struct {
 	name   string
 	script string // makes the host, one shell command a line
 	wants  []bridge.Want
+	// adverts are what routers at the cables' ends tell once the host is made.
+	adverts []nstest.Advert
 }
 
 // want is one bridge, named as Xen's scripts name its parts.
@@ -46,6 +48,9 @@ func (n network) shaped(onBridge bool) network {
 	}
 	return n
 }
+
+// onBridge says whether the bridges are dom0's interfaces.
+func (n network) onBridge() bool { return n.wants[0].VIF == "" }
 
 // shapes are both shapes of each network.
 func shapes(networks ...network) (all []network) {
@@ -69,6 +74,7 @@ func newLab(t *testing.T, n network, live bool) *lab {
 	t.Helper()
 	l := emptyLab(t, n, live)
 	nstest.Script(t, n.script)
+	l.advertise(n.adverts...)
 	nstest.Rest(t)
 	return l
 }
@@ -83,6 +89,14 @@ func emptyLab(t *testing.T, n network, live bool) *lab {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return &lab{n, t, live, conn, t.TempDir()}
+}
+
+// advertise has routers at the end of the first cable say so.
+func (l *lab) advertise(adverts ...nstest.Advert) {
+	l.t.Helper()
+	for _, a := range adverts {
+		nstest.Advertise(l.t, "lan0", a)
+	}
 }
 
 func (l *lab) runner() *plan.Runner {

@@ -104,7 +104,7 @@ func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
 // switches it on.
 func (m *move) enslaveDown() plan.Step {
 	nic := m.s.nic
-	do := m.noInet6(nic.Index)
+	do := m.leaveInet6()
 	if nic.Inet6 {
 		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
 	}

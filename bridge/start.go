@@ -160,7 +160,7 @@ func (m *move) unpin() []rtnl.Msg {
 func (m *move) strip() plan.Step {
 	nic := m.s.nic
 	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(m.state)...)...)
-	do = append(do, m.noInet6(nic.Index)...)
+	do = append(do, m.leaveInet6()...)
 	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
 	do = append(do, m.setMAC(m.portMAC())...)
 

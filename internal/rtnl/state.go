@@ -42,6 +42,8 @@ func (m Msg) Settable() Msg {
 // settableAddr takes off when the address was made, and makes up for IPv4's
 // report of one that is deprecated for good: it has the flag, but the lifetimes
 // of any other lasting address. The flag follows from a preferred lifetime of 0.
+// An IPv6 address of a router's prefix is never permanent, and would be if it
+// were given a lifetime without end (inet6_rtm_newaddr).
 func (m Msg) settableAddr() Msg {
 	m = m.Clone()
 	ci := m.Get(unix.IFA_CACHEINFO) // struct ifa_cacheinfo
@@ -50,6 +52,10 @@ func (m Msg) settableAddr() Msg {
 	}
 	if m.deprecatedForGood() && native.Uint32(ci) == infinity {
 		native.PutUint32(ci, 0)
+	}
+	if m.Family() == unix.AF_INET6 && m.U32(unix.IFA_FLAGS)&unix.IFA_F_PERMANENT == 0 {
+		native.PutUint32(ci, min(native.Uint32(ci), infinity-1))
+		native.PutUint32(ci[4:], min(native.Uint32(ci[4:]), infinity-1))
 	}
 	clear(ci[8:])
 	return m
@@ -121,7 +127,7 @@ func (m Msg) settableRoute() Msg {
 	if rtm == nil {
 		return m
 	}
-	clearDynamic(rtm[8:12])
+	native.PutUint32(rtm[8:12], U32(rtm[8:12])&routeFlags)
 	if expires > 0 {
 		m = m.With(rtaExpires, U32Bytes(expires))
 	}
@@ -143,13 +149,16 @@ func (m Msg) settableRoute() Msg {
 // change.
 func (m Msg) isSettableRoute() bool {
 	rtm := m.Fixed()
-	return rtm != nil && U32(rtm[8:12])&^settableFlags == 0 &&
+	return rtm != nil && U32(rtm[8:12])&^routeFlags == 0 &&
 		!m.HasAny(unix.RTA_CACHEINFO, rtaPad, rtaNhID, unix.RTA_MULTIPATH)
 }
 
 // settableFlags are the RTNH_F_… flags a sender may set: the kernel refuses
 // RTNH_F_DEAD and RTNH_F_LINKDOWN and ignores the offload marks.
 const settableFlags = unix.RTNH_F_PERVASIVE | unix.RTNH_F_ONLINK
+
+// routeFlags are the flags that a route keeps.
+const routeFlags = settableFlags | OwnFlags
 
 func clearDynamic(flags []byte) {
 	native.PutUint32(flags, native.Uint32(flags)&settableFlags)
