@@ -163,6 +163,7 @@ func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, brid
 	))
 	do = append(do, b.noInet6(p.port)...)
 	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
+	do = append(do, b.likeToken(p.dev, like, settings)...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
 	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
 	return p, plan.Step{
@@ -182,6 +183,7 @@ func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.D
 		attrU32(unix.IFLA_TXQLEN, like.TxQLen), attrBridge(false, 0, false)))
 	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
+	do = append(do, b.likeToken(index, like, settings)...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
 	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge")}
 }

@@ -80,7 +80,7 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	if !up {
 		from, to = to, from
 	}
-	was, have := relabeled(before.State(had.Index), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
+	was, have := relabeled(unspent(before, before.State(had.Index)), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	if !dev.Up() {
 		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
 		if w.onBridge() {

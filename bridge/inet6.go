@@ -53,9 +53,19 @@ func (b *builder) set(k sysctl.Key, index int, value string) plan.Op {
 func hushed(settings sysctl.Device) sysctl.Device {
 	settings = maps.Clone(settings)
 	delete(settings, ipv6MTU)
-	if _, ok := settings[disableIPv6]; ok {
-		settings[disableIPv6] = "0"
+	for _, k := range []sysctl.Key{disableIPv6, useTempAddr} {
+		if _, ok := settings[k]; ok {
+			settings[k] = "0"
+		}
 	}
+	return settings
+}
+
+// awake is an interface's settings without those that may still be as hush
+// leaves them.
+func awake(settings sysctl.Device) sysctl.Device {
+	settings = maps.Clone(settings)
+	delete(settings, useTempAddr)
 	return settings
 }
 
@@ -64,10 +74,11 @@ func (m *move) hush(index int) []plan.Op {
 	if _, ok := m.settings[disableIPv6]; !ok {
 		return nil
 	}
-	return []plan.Op{
-		m.batch(setLink(index, attrAddrGen(addrGenNone))),
-		m.set(disableIPv6, index, "0"),
+	ops := m.ops(setLink(index, attrAddrGen(addrGenNone)))
+	if _, ok := m.settings[useTempAddr]; ok {
+		ops = append(ops, m.set(useTempAddr, index, "0"))
 	}
+	return append(ops, m.set(disableIPv6, index, "0"))
 }
 
 // wake gives IPv6 on an interface the state that it had on the other.
@@ -83,6 +94,9 @@ func (m *move) wake(index int) []plan.Op {
 	}
 	if v := m.settings[ipv6MTU]; v != utoa(like.MTU) {
 		ops = append(ops, m.set(ipv6MTU, index, v))
+	}
+	if v, ok := m.settings[useTempAddr]; ok {
+		ops = append(ops, m.set(useTempAddr, index, v))
 	}
 	if m.settings[disableIPv6] == "1" {
 		ops = append(ops, m.set(disableIPv6, index, "1"))

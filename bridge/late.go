@@ -87,7 +87,7 @@ func (g *gather) news(s host.State) host.State {
 		Nexthops: s.Nexthops,
 		Routes:   s.Routes,
 		Addrs4:   s.Addrs4,
-		Addrs6:   rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
+		Addrs6:   rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || isTemporary(m) || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
 		Neighs:   rest(s.Neighs, func(m rtnl.Msg) bool { return known[identity(m)] || !forGood(m) }),
 	}
 }

@@ -31,7 +31,7 @@ func (m *move) offline() []plan.Step {
 		}
 		steps = append(steps, m.devUp(), m.awaitPort(true), await)
 	}
-	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
+	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	steps = append(steps, m.addState(target, up, nic.Index), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
@@ -45,6 +45,7 @@ func (m *move) down(vlans []host.State) plan.Step {
 	again = append(again, m.reviveMsgs(vlans)...)
 	undo := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrier(nic)...)
+	undo = append(undo, m.allowTemporary(nic.Index)...)
 	undo = append(undo, m.wireOps(again)...)
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
@@ -108,12 +109,14 @@ func (m *move) enslaveDown() plan.Step {
 	if nic.Inet6 {
 		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
 	}
+	do = append(do, m.noToken(nic, m.settings)...)
 	enslave := append([]rtnl.Msg{setFlags(nic.Index, unix.IFF_NOARP, carried, attrMaster(m.bridge))}, m.pin()...)
 	do = append(do, m.setMAC(m.portMAC())...)
 	do = append(do, m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
 	undo := append(m.ops(setFlags(nic.Index, 0, unix.IFF_UP)), m.setMAC(nic.MAC)...)
 	undo = append(undo, m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...))
 	undo = append(undo, m.hush(nic.Index)...)
+	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
 	return plan.Step{Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge, Do: do, Undo: undo}
 }
 
@@ -134,7 +137,8 @@ func (m *move) newRoutes(s host.State, to int) plan.Step {
 			undo = append(undo, route.Retarget(s.Index, to).As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
 		}
 	}
-	step := plan.Step{Title: "make the routes on " + m.names[to], Do: m.wireOps(restoreRoutes(m.h, s, to)), Undo: m.ops(undo...)}
+	do := append(m.allowTemporary(to), m.wireOps(restoreRoutes(m.h, s, to))...)
+	step := plan.Step{Title: "make the routes on " + m.names[to], Do: do, Undo: m.ops(undo...)}
 	m.moved(s.Index, to)
 	return step
 }
@@ -171,13 +175,14 @@ func (m *move) offlineBack() []plan.Step {
 		// Undoing, the NIC goes down and up again.
 		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
 	}
-	m.state = relabeled(there, m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	m.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	up := nic.Up()
 	steps = append(steps,
 		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),
 		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
-		m.resize(), m.resettle())
+		m.resize())
+	steps = append(steps, m.resettle()...)
 	if up {
 		on := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)))
 		steps = append(steps, plan.Step{

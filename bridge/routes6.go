@@ -19,6 +19,9 @@ func (r *rewriter) finalAddrs6() {
 		}
 	}
 	for _, a := range r.s.Addrs6 {
+		if r.h.Spent(a) || r.back && isTemporary(a) {
+			continue // the kernel's own may still be there: it must stay that
+		}
 		r.add(final(a.Retarget(r.s.Index, r.to)))
 		p, ok := prefixRoute6(a)
 		switch {

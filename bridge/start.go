@@ -22,19 +22,20 @@ import (
 func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	var p plan.Plan
 	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
-	m := move{builder: b, s: s, state: b.h.State(s.nic.Index), settings: b.h.Settings(s.NetDev)}
+	m := move{builder: b, s: s, settings: b.h.Settings(s.NetDev)}
+	m.state = b.moving(s.nic.Index, m.settings)
 	live := b.h.LiveRename
 	if s.onBridge() {
 		var step plan.Step
 		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, s.nic, m.settings)
 		m.pair.dev = m.bridge
-		p.Add(step)
+		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	} else {
 		bridge, step := b.bridgeStep(s)
 		p.Add(step)
 		m.bridge = bridge
 		m.pair, step = b.pairStep(s, rec.FoundDom0, m.settings, bridge, live && s.nic.Up())
-		p.Add(step)
+		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	}
 	p.Add(b.pinVLANs(s.nic))
 	if live {
@@ -85,7 +86,7 @@ func (m *move) live() []plan.Step {
 		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
-	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
+	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	return append(steps,
 		m.addState(target, nic.Up(), nic.Index),
 		m.hushNIC(),
@@ -160,6 +161,7 @@ func (m *move) unpin() []rtnl.Msg {
 func (m *move) strip() plan.Step {
 	nic := m.s.nic
 	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(m.state)...)...)
+	do = append(do, m.noToken(nic, m.settings)...)
 	do = append(do, m.leaveInet6()...)
 	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
 	do = append(do, m.setMAC(m.portMAC())...)
@@ -169,6 +171,7 @@ func (m *move) strip() plan.Step {
 	undo := m.setMAC(nic.MAC, m.pin()...)
 	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)))
 	undo = append(undo, m.hush(nic.Index)...)
+	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
 	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
 	undo = append(undo, m.arrived(m.state, nic.Up())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,11 @@ type Host struct {
 	Pinned func(port int, mac net.HardwareAddr) bool
 	// HasRule says whether a rule for routing (ip rule) names an interface.
 	HasRule func(name string) bool
+	// InUse are the local addresses of IPv6 sockets, where one of the host's was
+	// temporary before it was moved (see Spent); SocketsUnknown says that the
+	// kernel could not tell.
+	InUse          map[netip.Addr]bool
+	SocketsUnknown bool
 	// states is what State found.
 	states map[int]State
 	// NewDevice is what the settings of a new interface begin with. They are
@@ -55,8 +61,10 @@ func Read(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = h.dump(c.Dump, dumpsBesides(h))
-	return h, err
+	if err := h.dump(c.Dump, dumpsBesides(h)); err != nil {
+		return nil, err
+	}
+	return h, h.readInUse()
 }
 
 // links begins a snapshot with the interfaces.

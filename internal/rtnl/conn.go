@@ -30,8 +30,14 @@ type Conn struct {
 }
 
 // Dial opens a socket in the calling thread's network namespace.
-func Dial() (*Conn, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+func Dial() (*Conn, error) { return dialTo(unix.NETLINK_ROUTE) }
+
+// DialDiag opens a socket by which the kernel tells of sockets (sock_diag(7)):
+// of a Conn, Dump serves there.
+func DialDiag() (*Conn, error) { return dialTo(unix.NETLINK_SOCK_DIAG) }
+
+func dialTo(protocol int) (*Conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("netlink socket: %w", err)
 	}

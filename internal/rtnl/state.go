@@ -15,6 +15,7 @@ const (
 	// IfaRtPriority is IFA_RT_PRIORITY, the metric of the prefix route that
 	// the kernel makes for an address (linux/if_addr.h).
 	IfaRtPriority = 9
+	ifaProto      = 11 // IFA_PROTO: who made the address
 )
 
 // userHz is the unit of rta_expires: USER_HZ, 100 on every architecture that
@@ -188,7 +189,7 @@ func (m Msg) Key() string {
 	}
 	switch m.Type {
 	case unix.RTM_NEWADDR:
-		m = m.Without(unix.IFA_CACHEINFO)
+		m = m.Without(unix.IFA_CACHEINFO, ifaProto)
 		clearPassing(m)
 	case unix.RTM_NEWROUTE:
 		if m.Get(rtaExpires) != nil {
