@@ -70,6 +70,7 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	if err := p.finish(pl, b.guests, up); err != nil {
 		return nil, nil, err
 	}
+	pl.Warnings = b.warnings
 	if len(pl.Steps) > 0 {
 		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up)})
 	}

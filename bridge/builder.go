@@ -23,6 +23,8 @@ type builder struct {
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
+	// warnings are what the plan cannot keep.
+	warnings []string
 	// guests are the steps about guests' ports, which have a place of their
 	// own in the plan.
 	guests []plan.Step

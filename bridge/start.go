@@ -24,17 +24,18 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
 	m := move{builder: b, s: s, settings: b.h.Settings(s.NetDev)}
 	m.state = b.moving(s.nic.Index, m.settings)
+	like := m.twin(&rec)
 	live := b.h.LiveRename
 	if s.onBridge() {
 		var step plan.Step
-		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, s.nic, m.settings)
+		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, like, m.settings)
 		m.pair.dev = m.bridge
 		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	} else {
 		bridge, step := b.bridgeStep(s)
 		p.Add(step)
 		m.bridge = bridge
-		m.pair, step = b.pairStep(s, rec.FoundDom0, m.settings, bridge, live && s.nic.Up())
+		m.pair, step = b.pairStep(s, rec.FoundDom0, like, m.settings, bridge, live && s.nic.Up())
 		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	}
 	p.Add(b.pinVLANs(s.nic))
@@ -48,11 +49,11 @@ func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 }
 
 // pairStep is the step that provides dom0's interface and port.
-func (b *builder) pairStep(s site, f *found, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
+func (b *builder) pairStep(s site, f *found, like *host.Link, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
 	if f == nil {
-		return b.makePair(s.Want, s.nic, settings, bridge, up)
+		return b.makePair(s.Want, like, settings, bridge, up)
 	}
-	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, s.nic, settings, bridge, up)
+	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, like, settings, bridge, up)
 }
 
 // dom0BridgeStep is the step that provides a bridge which is dom0's interface,

@@ -65,6 +65,7 @@ func (b *builder) backMove(s site, rec *Record) *move {
 		now:      now,
 	}
 	m.state = b.moving(s.dev.Index, m.settings)
+	m.ownToken(rec)
 	m.bridge = now.Master // 0 if someone took the bridge away
 	if s.port != nil {
 		m.pair.port = s.port.Index
