@@ -74,8 +74,11 @@ func newLab(t *testing.T, n network, live bool) *lab {
 	t.Helper()
 	l := emptyLab(t, n, live)
 	nstest.Script(t, n.script)
-	l.advertise(n.adverts...)
 	nstest.Rest(t)
+	if len(n.adverts) > 0 {
+		l.advertise(n.adverts...)
+		nstest.Rest(t)
+	}
 	return l
 }
 
