@@ -26,8 +26,9 @@ func TestMain(m *testing.M) {
 // TestScript runs testdata/script/*.txt, each in a network namespace of its
 // own, and those about antispoof with either kind of iptables. Besides
 // testscript's commands they have "state save" and "state same", that the whole
-// state of the network is as it was; "rules", for what iptables has; and
-// "xend", which does what xend does at its start.
+// state of the network is as it was; "rules", for what iptables has;
+// "netns", which makes a namespace for a neighbour; and "xend", which does what
+// xend does at its start.
 func TestScript(t *testing.T) {
 	about, err := filepath.Glob("testdata/script/antispoof*.txt")
 	if err != nil {
@@ -65,7 +66,7 @@ func runScripts(t *testing.T, files []string, backend string) {
 			return layOut(env)
 		},
 		Condition: func(cond string) (bool, error) { return cond == backend, nil },
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"state": state, "rules": rules, "xend": startXend},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"state": state, "rules": rules, "xend": startXend, "netns": netns},
 	})
 }
 
@@ -75,8 +76,6 @@ func runScripts(t *testing.T, files []string, backend string) {
 func layOut(env *testscript.Env) error {
 	t := adapter{env.T()}
 	nstest.Script(t, `
-# as where br_netfilter is not loaded
-for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done
 ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
 ip link add eth1 address 00:16:3e:00:00:02 type veth peer name lan1
 ip link add eth2 address 00:16:3e:00:00:03 type veth peer name lan2
@@ -125,6 +124,14 @@ func state(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// netns is the script command "netns NAME".
+func netns(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: netns NAME")
+	}
+	nstest.Netns(scriptT{ts}, args[0])
+}
+
 // rules is the script command: "rules save NAME", "rules same NAME".
 func rules(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
@@ -149,7 +156,7 @@ func startXend(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: xend NAME")
 	}
 	file := args[0] + ".sxp"
-	command, err := xend.NetworkScript(ts.ReadFile(filepath.Join(ts.Getenv("REPO"), "testdata", "xend", file)))
+	command, err := xend.Xen40.NetworkScript(ts.ReadFile(filepath.Join(ts.Getenv("REPO"), "testdata", "xend", file)))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", file, err)
 	} else if command != nil {

@@ -1,11 +1,14 @@
 package antispoof
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
 
 	"xbr-script/internal/plan"
+	sys "xbr-script/internal/program"
 	"xbr-script/internal/sysctl"
 )
 
@@ -34,6 +37,8 @@ func (b Bridge) own() []string {
 type Planner struct {
 	Dir     string // keeps the records; must not survive a reboot
 	Scripts string // Xen's scripts; "" is /etc/xen/scripts
+	// Ctx, if set, ends the programs that are run when it is done.
+	Ctx context.Context
 }
 
 // Kinds are the operations that this package's plans are made of.
@@ -108,8 +113,11 @@ func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.S
 // is an iptables at all.
 func (p *Planner) leftovers(records map[string]*record, bridges []Bridge) ([]plan.Step, []string, error) {
 	s, err := p.survey(records, bridges)
+	if errors.Is(err, sys.ErrMissing) {
+		return nil, nil, nil
+	}
 	if err != nil {
-		return nil, nil, nil // nothing is known to be there, and nothing wanted
+		return nil, nil, err
 	}
 	if err := s.change(nil, bridges); err != nil {
 		return nil, nil, explain(s.at, err)

@@ -1,6 +1,7 @@
 package antispoof
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"xbr-script/internal/plan"
+	"xbr-script/internal/shell"
 )
 
 // editKind names an edit in a journal.
@@ -22,6 +24,8 @@ type edit struct {
 	Jumps    []jump       `json:",omitempty"`
 	Policies []policyEdit `json:",omitempty"`
 	Shell    []string     `json:",omitempty"` // the commands, as the plan saw it
+
+	ctx context.Context
 }
 
 // chainEdit is a chain of our own and all of its rules, or none.
@@ -63,12 +67,12 @@ func (*edit) Kind() string { return editKind }
 func (e *edit) Commands() []string { return e.Shell }
 
 // Do implements plan.Op.
-func (e *edit) Do(bool) error {
-	p, err := open(e.Program)
+func (e *edit) Do(undoing bool) error {
+	p, err := open(within(e.ctx, undoing), e.Program)
 	if err != nil {
 		return err
 	}
-	last := ""
+	last, changes := "", 0
 	begin := time.Now()
 	for rounds := 0; again(rounds, begin); rounds++ {
 		s, err := read(p)
@@ -83,7 +87,13 @@ func (e *edit) Do(bool) error {
 		if err := p.restore(text); err != nil && (text == last || errors.Is(err, errLocked)) {
 			return err
 		}
+		if text != last {
+			changes++
+		}
 		last = text
+	}
+	if changes == 1 {
+		return fmt.Errorf("%s-restore says that it has set the rules, and has not", e.Program)
 	}
 	return fmt.Errorf("the rules of %s change faster than they can be set", e.Program)
 }
@@ -177,7 +187,7 @@ func (e *edit) inverse(s *state) *edit {
 		back := chainEdit{Table: want.Table, Name: want.Name, Gone: c == nil}
 		if c != nil {
 			for _, r := range c.rules {
-				back.Rules = append(back.Rules, r.text)
+				back.Rules = append(back.Rules, oneLine(r.text))
 			}
 		}
 		inv.Chains = append(inv.Chains, back)
@@ -192,6 +202,10 @@ func (e *edit) inverse(s *state) *edit {
 	return inv
 }
 
+// oneLine is a rule as iptables-restore can read it: it takes no comment of
+// several lines.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
+
 // step is the step that carries e out, from the state that the plan has
 // reached; empty if there is nothing to do.
 func (e *edit) step(title string, s *state) plan.Step {
@@ -201,6 +215,7 @@ func (e *edit) step(title string, s *state) plan.Step {
 		return plan.Step{}
 	}
 	back := undo.script(s.clone())
+	e.ctx = s.program.ctx
 	e.Shell, undo.Shell = do.commands(e.Program), back.commands(e.Program)
 	return plan.Step{Title: title, Do: []plan.Op{e}, Undo: []plan.Op{undo}}
 }
@@ -247,7 +262,7 @@ func (s *script) commands(program string) []string {
 	if s.live {
 		var words []string
 		for _, line := range s.input() {
-			words = append(words, "'"+line+"'")
+			words = append(words, shell.Quote(line))
 		}
 		return []string{fmt.Sprintf(`printf '%%s\n' %s | %s-restore --noflush --wait %d`, strings.Join(words, " "), program, lockWait)}
 	}
@@ -258,10 +273,14 @@ func (s *script) commands(program string) []string {
 			option = ""
 		}
 		for _, line := range s.lines[table] {
+			command := program + option
 			if name, ok := strings.CutPrefix(line, ":"); ok {
 				line = "-N " + strings.TrimSuffix(name, " - [0:0]")
 			}
-			cmds = append(cmds, program+option+" "+line)
+			for _, word := range split(line) {
+				command += " " + shell.Quote(word)
+			}
+			cmds = append(cmds, command)
 		}
 	}
 	return cmds

@@ -1,14 +1,12 @@
 package antispoof
 
 import (
-	"github.com/coreos/go-iptables/iptables"
 	"golang.org/x/sys/unix"
 )
 
 // family is one of IPv4 and IPv6, which have rules of their own.
 type family struct {
 	label   string // for people
-	proto   iptables.Protocol
 	program string
 	names   string // the file that lists the tables of the legacy back end
 	flag    string // what makes one bridge show its packets, in its sysfs directory
@@ -18,12 +16,12 @@ type family struct {
 }
 
 var ipv4 = &family{
-	label: "IPv4", proto: iptables.ProtocolIPv4, program: "iptables", names: "/proc/thread-self/net/ip_tables_names",
+	label: "IPv4", program: "iptables", names: "/proc/thread-self/net/ip_tables_names",
 	flag: "nf_call_iptables", global: "net/bridge/bridge-nf-call-iptables", bits: 32, nfproto: unix.NFPROTO_IPV4,
 }
 
 var ipv6 = &family{
-	label: "IPv6", proto: iptables.ProtocolIPv6, program: "ip6tables", names: "/proc/thread-self/net/ip6_tables_names",
+	label: "IPv6", program: "ip6tables", names: "/proc/thread-self/net/ip6_tables_names",
 	flag: "nf_call_ip6tables", global: "net/bridge/bridge-nf-call-ip6tables", bits: 128, nfproto: unix.NFPROTO_IPV6,
 }
 

@@ -42,17 +42,19 @@ func (s *site) world() {
 		ip link add docker0 type bridge
 		ip link set docker0 up
 		ip addr add 172.17.0.1/16 dev docker0
-		ip netns add c1
+		netns c1
 		ip link add c1 master docker0 up type veth peer name eth0 netns c1
 		ip -n c1 link set eth0 up
 		ip -n c1 addr add 172.17.0.2/16 dev eth0
 		ip -n c1 route add default via 172.17.0.1
 		ip link add br-c type bridge
 		ip link set br-c up
-		for c in c2 c3; do ip netns add $c; ip link add $c master br-c up type veth peer name eth0 netns $c; ip -n $c link set eth0 up; done
+		netns c2
+		netns c3
+		for c in c2 c3; do ip link add $c master br-c up type veth peer name eth0 netns $c; ip -n $c link set eth0 up; done
 		ip -n c2 addr add 172.18.0.2/16 dev eth0
 		ip -n c3 addr add 172.18.0.3/16 dev eth0
-		ip netns add vpn
+		netns vpn
 		ip link add tun0 type veth peer name eth0 netns vpn
 		ip link set tun0 up
 		ip addr add 10.8.0.1/24 dev tun0
@@ -61,7 +63,7 @@ func (s *site) world() {
 		ip -n vpn route add default via 10.8.0.1
 		ip -n gw route add 10.8.0.0/24 via 10.0.0.1
 		ip -n guest13 addr add fd00::13/64 dev eth0 nodad
-		ip netns add c4
+		netns c4
 		ip link add c4 master xenbr0 up type veth peer name eth0 netns c4
 		ip -n c4 link set eth0 up
 		ip -n c4 addr add 10.0.0.44/24 dev eth0

@@ -132,7 +132,7 @@ func (s *site) box(name, link, hw string, n int) *box {
 	b := &box{name: name, link: "eth0", mac: mac(hw), v4: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})}
 	b.v6, b.local = eui64("fd00::", b.mac), eui64("fe80::", b.mac)
 	nstest.Script(s, fmt.Sprintf(`
-		ip netns add %[1]s
+		netns %[1]s
 		ip link set %[2]s netns %[1]s
 		ip -n %[1]s link set %[2]s name eth0 address %[3]s
 		ip netns exec %[1]s sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0

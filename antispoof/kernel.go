@@ -2,16 +2,20 @@ package antispoof
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"github.com/coreos/go-iptables/iptables"
 	"golang.org/x/sys/unix"
 
+	sys "xbr-script/internal/program"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
 	"xbr-script/internal/sysctl"
 )
 
@@ -25,7 +29,10 @@ const module = "br_netfilter"
 const moduleSettings = "net/bridge/"
 
 // moduleThere says whether it is loaded, or built in.
-func moduleThere() bool { return sysctl.Get(ipv4.global) != "" }
+func moduleThere() (bool, error) {
+	v, err := sysctl.Get(ipv4.global)
+	return v != "", err
+}
 
 // modulesDir is where the kernel's modules are.
 var modulesDir = "/lib/modules"
@@ -38,35 +45,67 @@ func kernelHas(states []*state) error {
 		return err
 	}
 	release := unix.ByteSliceToString(uts.Release[:])
-	dir := filepath.Join(modulesDir, release)
-	list, err := os.ReadFile(filepath.Join(dir, "modules.dep"))
+	there, err := moduleThere()
 	if err != nil {
-		if moduleThere() {
-			return nil
-		}
-		return fmt.Errorf("this kernel (%s) was built without %s, and has no modules", release, module)
+		return err
 	}
-	builtin, _ := os.ReadFile(filepath.Join(dir, "modules.builtin")) // older kernels have no such list
-	list = append(list, builtin...)
-	var lacks []string
-	for _, m := range modules(states) {
-		if !bytes.Contains(list, []byte("/"+m+".ko")) && !loaded(m) {
+	list, err := moduleList(filepath.Join(modulesDir, release))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && there:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("this kernel (%s) was built without %s, and has no modules", release, module)
+	case err != nil:
+		return err
+	}
+	lacks, err := lacking(list, modules(states, there))
+	if err != nil {
+		return err
+	}
+	if len(lacks) > 0 {
+		return fmt.Errorf("this kernel (%s) has no %s", release, strings.Join(lacks, ", "))
+	}
+	disabled, err := sysctl.Get("kernel/modules_disabled")
+	if err == nil && !there && disabled == "1" {
+		return fmt.Errorf("%s is not loaded, and kernel.modules_disabled forbids it", module)
+	}
+	return err
+}
+
+// moduleList names the modules that the kernel has, loaded or not.
+func moduleList(dir string) ([]byte, error) {
+	list, err := os.ReadFile(filepath.Join(dir, "modules.dep")) //nolint:gosec // of the kernel that runs
+	if err != nil {
+		return nil, err
+	}
+	builtin, err := os.ReadFile(filepath.Join(dir, "modules.builtin")) //nolint:gosec // likewise
+	if errors.Is(err, fs.ErrNotExist) {
+		return list, nil // older kernels have no such list
+	}
+	return append(list, builtin...), err
+}
+
+// lacking are the modules that are neither in the list nor loaded.
+func lacking(list []byte, wanted []string) (lacks []string, err error) {
+	for _, m := range wanted {
+		if bytes.Contains(list, []byte("/"+m+".ko")) {
+			continue
+		}
+		there, err := loaded(m)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
 			lacks = append(lacks, m)
 		}
 	}
-	switch {
-	case len(lacks) > 0:
-		return fmt.Errorf("this kernel (%s) has no %s", release, strings.Join(lacks, ", "))
-	case !moduleThere() && sysctl.Get("kernel/modules_disabled") == "1":
-		return fmt.Errorf("%s is not loaded, and kernel.modules_disabled forbids it", module)
-	}
-	return nil
+	return lacks, nil
 }
 
 // modules are what the rules need of the kernel besides iptables itself.
-func modules(states []*state) []string {
+func modules(states []*state, there bool) []string {
 	list := []string{"xt_physdev", "xt_CT", "xt_addrtype"}
-	if !moduleThere() {
+	if !there {
 		list = append(list, module)
 	}
 	for _, s := range states {
@@ -85,9 +124,12 @@ func modules(states []*state) []string {
 }
 
 // loaded says whether a module is in the kernel.
-func loaded(name string) bool {
+func loaded(name string) (bool, error) {
 	_, err := os.Stat("/sys/module/" + name)
-	return err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 const loadKind = "br_netfilter"
@@ -98,6 +140,8 @@ const loadKind = "br_netfilter"
 type load struct {
 	Program string
 	Sets    []sysctl.Set // how it was without the module: off
+
+	ctx context.Context
 }
 
 // newLoad is the operation that loads it with that iptables.
@@ -106,7 +150,7 @@ func newLoad(p *program) *load {
 		{Name: ipv4.global, Value: "0"},
 		{Name: ipv6.global, Value: "0"},
 		{Name: moduleSettings + "bridge-nf-call-arptables", Value: "0"},
-	}}
+	}, p.ctx}
 }
 
 // Kind implements plan.Op.
@@ -120,20 +164,25 @@ func (l *load) Commands() []string {
 // Do implements plan.Op. The module stays when undoing: without a bridge that
 // asks for it, it does nothing.
 func (l *load) Do(undoing bool) error {
-	switch there := moduleThere(); {
-	case undoing:
+	if undoing {
 		return errors.Join(l.unprobe(), (&sysctl.Write{Sets: l.Sets}).Do(true))
-	case there:
-		return nil
 	}
-	err := l.byRule()
-	if err == nil && !moduleThere() {
-		err = modprobe()
-	}
-	switch {
-	case err != nil:
+	there, err := moduleThere()
+	if err != nil || there {
 		return err
-	case !moduleThere():
+	}
+	for _, way := range []func() error{l.byRule, l.modprobe} {
+		if err := way(); err != nil {
+			return err
+		}
+		if there, err = moduleThere(); err != nil || there {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if !there {
 		return errors.New("it is loaded and has no settings in this network namespace")
 	}
 	return (&sysctl.Write{Sets: l.Sets}).Do(false)
@@ -146,15 +195,21 @@ const probeChain = "XBR_PROBE"
 // with a physdev match (physdev_mt_check; before Linux 5.1, as a dependency of
 // xt_physdev).
 func (l *load) byRule() error {
-	p, err := open(l.Program)
+	p, err := open(within(l.ctx, false), l.Program)
 	if err != nil {
 		return err
 	}
-	if err := p.ClearChain("filter", probeChain); err != nil { // makes it, too
-		return p.word(err)
-	}
 	rule := append(strings.Fields(bridged), "-j", "RETURN")
-	return p.word(errors.Join(p.Append("filter", probeChain, rule...), p.ClearAndDeleteChain("filter", probeChain)))
+	return p.word(sys.Guard(p.ctx, func() error {
+		ipt, err := iptables.New(iptables.Timeout(lockWait), iptables.Path(p.path))
+		if err != nil {
+			return err
+		}
+		if err := ipt.ClearChain("filter", probeChain); err != nil { // makes it, too
+			return err
+		}
+		return errors.Join(ipt.Append("filter", probeChain, rule...), ipt.ClearAndDeleteChain("filter", probeChain))
+	}))
 }
 
 // unprobe removes what byRule may have left when its process died.
@@ -164,15 +219,15 @@ func (l *load) unprobe() error {
 
 // modprobe is for a kernel whose xt_physdev has been loaded for long: that asks
 // for the module only once. It is not needed otherwise.
-func modprobe() error {
-	path, err := find("modprobe")
-	if err != nil {
+func (l *load) modprobe() error {
+	path, err := sys.Find("modprobe")
+	if errors.Is(err, sys.ErrMissing) {
 		return errors.New("the kernel did not load it with a physdev rule, and there is no modprobe")
 	}
-	if out, err := exec.Command(path, module).CombinedOutput(); err != nil {
-		return fmt.Errorf("modprobe %s: %w: %s", module, err, firstLines(string(out)))
+	if err == nil {
+		_, err = sys.Run(within(l.ctx, false), "", path, module)
 	}
-	return nil
+	return err
 }
 
 const callKind = "nf_call"
@@ -189,18 +244,26 @@ func (*call) Kind() string { return callKind }
 
 // Commands implements plan.Op.
 func (c *call) Commands() []string {
-	cmd := "ip link set dev " + c.Bridge + " type bridge"
+	cmd := "ip link set dev " + shell.Quote(c.Bridge) + " type bridge"
 	for _, s := range c.Sets {
 		cmd += " " + s.Name + " " + s.Value
 	}
 	return []string{cmd}
 }
 
+// Ready implements plan.Prudent: a container may have /sys read-only.
+func (c *call) Ready() error {
+	if err := unix.Access(sysfs, unix.W_OK); errors.Is(err, unix.EROFS) {
+		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /sys", "cannot show iptables what crosses %s, which is set below %s", c.Bridge, sysfs)
+	}
+	return nil
+}
+
 // Do implements plan.Op.
 func (c *call) Do(undoing bool) error {
 	var errs []error
 	for _, s := range c.Sets {
-		err := os.WriteFile(callFile(c.Bridge, s.Name), []byte(s.Value), 0)
+		err := c.write(s)
 		if err != nil && (!undoing || !errors.Is(err, fs.ErrNotExist)) {
 			errs = append(errs, err)
 		}
@@ -208,18 +271,34 @@ func (c *call) Do(undoing bool) error {
 	return errors.Join(errs...)
 }
 
+// write sets one flag. No journal leads out of a bridge's own directory.
+func (c *call) write(s sysctl.Set) error {
+	if c.Bridge == "" || c.Bridge == ".." || strings.Contains(c.Bridge, "/") || s.Name != ipv4.flag && s.Name != ipv6.flag {
+		return fmt.Errorf("%q of %q is no flag of a bridge", s.Name, c.Bridge)
+	}
+	f, err := os.OpenFile(callFile(c.Bridge, s.Name), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(s.Value)
+	return errors.Join(err, f.Close())
+}
+
 func callFile(bridge, flag string) string { return filepath.Join(sysfs, bridge, "bridge", flag) }
 
 // calls reads the flags of a bridge, as they will be on one that is still to
 // be made: off.
-func calls(bridge string, families []*family) []sysctl.Set {
+func calls(bridge string, families []*family) ([]sysctl.Set, error) {
 	var sets []sysctl.Set
 	for _, f := range families {
 		value := "0"
-		if data, err := os.ReadFile(callFile(bridge, f.flag)); err == nil {
+		data, err := os.ReadFile(callFile(bridge, f.flag))
+		if err == nil {
 			value = strings.TrimSpace(string(data))
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			return nil, err
 		}
 		sets = append(sets, sysctl.Set{Name: f.flag, Value: value})
 	}
-	return sets
+	return sets, nil
 }

@@ -30,10 +30,7 @@ func newDom0(t *testing.T, backend string) *dom0 {
 	t.Helper()
 	nstest.New(t)
 	nstest.IPTables(t, backend)
-	nstest.Script(t, `
-		mkdir -p /run/scripts `+runDir+`
-		# As on a host without br_netfilter.
-		for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done`)
+	nstest.Script(t, "mkdir -p /run/scripts "+runDir)
 	if backend == "legacy" {
 		// Its tables stay once they were used.
 		nstest.Script(t, `

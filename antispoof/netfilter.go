@@ -3,7 +3,9 @@ package antispoof
 import (
 	"encoding/binary"
 	"errors"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -110,10 +112,10 @@ var iptablesTables = []string{"filter", "nat", "mangle", "raw", "security"}
 
 // forwarding lists the tables of nf_tables, besides those of iptables, that
 // have a say in what is forwarded, such as "inet firewalld".
-func forwarding() []string {
-	answers, err := nfRequest(nftables(unix.NFT_MSG_GETCHAIN), unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC).Execute(unix.NETLINK_NETFILTER, 0)
+func forwarding() ([]string, error) {
+	answers, err := chains()
 	if err != nil {
-		return nil // a kernel without nf_tables
+		return nil, err
 	}
 	families := map[byte]string{unix.NFPROTO_INET: "inet ", unix.NFPROTO_IPV4: "ip ", unix.NFPROTO_IPV6: "ip6 "}
 	var tables []string
@@ -131,5 +133,32 @@ func forwarding() []string {
 		tables = append(tables, family+table)
 	}
 	slices.Sort(tables)
-	return slices.Compact(tables)
+	return slices.Compact(tables), nil
+}
+
+// chains are all chains of nf_tables, as messages.
+func chains() ([][]byte, error) {
+	answers, err := nfRequest(nftables(unix.NFT_MSG_GETCHAIN), unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC).Execute(unix.NETLINK_NETFILTER, 0)
+	switch {
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
+		return nil, nil // a kernel without nfnetlink, or without nf_tables (nfnetlink_rcv_msg)
+	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
+		return nil, nil
+	}
+	return answers, err
+}
+
+// ownTables are the tables of one family in which there are chains of ours, as
+// the kernel tells it.
+func ownTables(f *family) ([]string, error) {
+	answers, err := chains()
+	var tables []string
+	for _, chain := range answers {
+		name := unix.ByteSliceToString(attribute(chain, nl.SizeofNfgenmsg, unix.NFTA_CHAIN_NAME))
+		if len(chain) > 0 && chain[0] == f.nfproto && strings.HasPrefix(name, chainName("")) {
+			tables = append(tables, unix.ByteSliceToString(attribute(chain, nl.SizeofNfgenmsg, unix.NFTA_CHAIN_TABLE)))
+		}
+	}
+	slices.Sort(tables)
+	return slices.Compact(tables), err
 }

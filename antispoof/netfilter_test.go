@@ -80,11 +80,11 @@ func TestDropTable(t *testing.T) {
 		{"iptables -X MINE", ""},
 	} {
 		nstest.Script(t, c.commands)
-		op := &dropTables{"iptables", []string{"raw", "filter"}}
+		op := &dropTables{Program: "iptables", Tables: []string{"raw", "filter"}}
 		if err := op.Do(false); err != nil {
 			t.Error(err)
 		}
-		p, err := open("iptables")
+		p, err := open(t.Context(), "iptables")
 		if err != nil {
 			t.Fatal(err)
 		}

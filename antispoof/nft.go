@@ -1,6 +1,7 @@
 package antispoof
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +20,8 @@ const tablesKind = "nft tables"
 type dropTables struct {
 	Program string
 	Tables  []string
+
+	ctx context.Context
 }
 
 // Kind implements plan.Op.
@@ -39,8 +42,8 @@ func (d *dropTables) Commands() []string {
 }
 
 // Do implements plan.Op. A table that somebody else has used meanwhile stays.
-func (d *dropTables) Do(bool) error {
-	p, err := open(d.Program)
+func (d *dropTables) Do(undoing bool) error {
+	p, err := open(within(d.ctx, undoing), d.Program)
 	if err != nil || !p.nft {
 		return err
 	}
@@ -89,7 +92,7 @@ func (s *survey) dropTables() []plan.Op {
 	var ops []plan.Op
 	for _, st := range s.states {
 		if tables := s.host.NewTables[st.program.family.program]; len(tables) > 0 {
-			ops = append(ops, &dropTables{st.program.name, tables})
+			ops = append(ops, &dropTables{st.program.name, tables, st.program.ctx})
 		}
 	}
 	return ops

@@ -1,40 +1,53 @@
 package antispoof
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+
+	sys "xbr-script/internal/program"
+	"xbr-script/internal/shell"
 )
 
 // changes tells what a start does to one bridge whose record was that, or nil.
-func (s *survey) changes(b Bridge, rec *record) []string {
+func (s *survey) changes(b Bridge, rec *record) ([]string, error) {
 	on := b.Name + ": antispoof is on: guests may send only what rules for them allow, and not as dom0"
 	if b.GuestsAllow {
 		on = b.Name + ": antispoof is on: guests may not send as dom0"
 	}
 	if rec == nil || rec.Bridge.GuestsAllow != b.GuestsAllow {
-		return []string{on}
+		return []string{on}, nil
 	}
-	if wrong := s.wrong(b, rec); len(wrong) > 0 {
-		return []string{b.Name + ": antispoof mended: " + strings.Join(wrong, "; ")}
+	wrong, err := s.wrong(b, rec)
+	if err != nil || len(wrong) == 0 {
+		return nil, err
 	}
-	return nil
+	return []string{b.Name + ": antispoof mended: " + strings.Join(wrong, "; ")}, nil
 }
 
 // words is what the user should know about one bridge: what may keep guests
 // from sending, and what that fresh guard does not judge.
-func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
+func (s *survey) words(b Bridge, fresh bool, forward *chain) ([]string, error) {
 	var notes []string
 	add := func(format string, args ...any) {
 		notes = append(notes, b.Name+": "+fmt.Sprintf(format, args...))
 	}
 	for _, st := range s.states {
-		if other := st.program.otherHolds(); other != "" {
+		other, err := st.program.otherHolds()
+		if err != nil {
+			return nil, err
+		}
+		if other != "" {
 			add("%s has rules too, and packets must pass both; use one of them alone", other)
 		}
 	}
-	if tables := forwarding(); fresh && len(tables) > 0 {
+	tables, err := forwarding()
+	if err != nil {
+		return nil, err
+	}
+	if fresh && len(tables) > 0 {
 		add("nftables has rules of its own for what is forwarded, and what crosses the bridge passes them too from now on: %s", strings.Join(tables, ", "))
 	}
 	switch {
@@ -44,14 +57,18 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
 		add("it has IP addresses itself, so what guests send to dom0 by its MAC address is not judged")
 	}
 	if b.GuestsAllow {
-		return notes
+		return notes, nil
+	}
+	ports, err := dark(b, forward)
+	if err != nil {
+		return nil, err
 	}
 	if s.script.disabled {
 		add("no guest can send IPv4: handle_iptable in %s makes no rules for guests (Debian bug #894013); "+
 			"delete the \"return 0\" at its beginning and restart the guests, or start with antispoof=yes guests=allow, which lets guests send as anybody but dom0", s.script.path)
-	} else if ports := dark(b, forward); len(ports) > 0 {
+	} else if len(ports) > 0 {
 		add("no rule lets %s send IPv4; allow it: iptables -I FORWARD -m physdev --physdev-is-bridged --physdev-in %s -s ADDRESS -j ACCEPT",
-			strings.Join(ports, ", "), ports[0])
+			strings.Join(ports, ", "), shell.Quote(ports[0]))
 	}
 	if len(s.states) == 1 {
 		add("this kernel has no IPv6: what guests send to each other with it is not judged")
@@ -59,7 +76,7 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) []string {
 		add("guests can send IPv6 from addresses that are made of their MAC address only; " +
 			"allow others: ip6tables -I FORWARD -m physdev --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT")
 	}
-	return notes
+	return notes, nil
 }
 
 // isGlobal6 says whether an address shows that IPv6 is in use.
@@ -67,24 +84,28 @@ func isGlobal6(p netip.Prefix) bool { return p.Addr().Is6() && !p.Addr().IsLinkL
 
 // otherHolds names the program of the other back end if it has rules; "" if
 // not.
-func (p *program) otherHolds() string {
+func (p *program) otherHolds() (string, error) {
 	suffix := "-nft"
 	if p.nft {
 		suffix = "-legacy"
 	}
 	name := p.family.program + suffix
-	other, err := open(name)
-	if err != nil || other.nft == p.nft {
-		return ""
+	other, err := open(p.ctx, name)
+	var s *state
+	if err == nil && other.nft != p.nft {
+		s, err = read(other)
 	}
-	s, err := read(other)
-	if err != nil {
-		return ""
+	var broken *sys.Failed
+	if errors.Is(err, sys.ErrMissing) || errors.As(err, &broken) {
+		return "", nil // nobody can have made rules by it
+	}
+	if err != nil || s == nil {
+		return "", err
 	}
 	for _, c := range s.chains {
 		if len(c.rules) > 0 || c.policy == "DROP" {
-			return name
+			return name, nil
 		}
 	}
-	return ""
+	return "", nil
 }

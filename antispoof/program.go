@@ -1,87 +1,80 @@
 package antispoof
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
-	"github.com/coreos/go-iptables/iptables"
+	sys "xbr-script/internal/program"
 )
 
 // lockWait is how many seconds a call of iptables waits for the lock of the
 // legacy back end, /run/xtables.lock. The other back end has none.
 const lockWait = 5
 
-// sbin is where iptables is if PATH, as of a cron job, does not say.
-var sbin = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
-
 // program is iptables or ip6tables as it is installed.
 type program struct {
-	name string // iptables, ip6tables or, to be exact, iptables-legacy
-	path string
-	nft  bool // its rules are kept by nf_tables
-	*iptables.IPTables
-	family *family
+	ctx     context.Context // when it is done, what runs is ended
+	name    string          // iptables, ip6tables or, to be exact, iptables-legacy
+	path    string
+	nft     bool // its rules are kept by nf_tables
+	version [3]int
+	family  *family
 }
-
-// errMissing is a program that is not installed.
-var errMissing = errors.New("is not installed")
 
 // errLocked is the legacy back end's lock that was not given back in time.
 var errLocked = fmt.Errorf("another program has held the lock of iptables for %d s", lockWait)
 
-// open finds a program and asks which back end it has.
-func open(name string) (*program, error) {
-	path, err := find(name)
-	if err != nil {
-		return nil, fmt.Errorf("%s %w", name, errMissing)
+// names are the programs that are run, whoever asks for others.
+var names = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^ip6?tables(-nft|-legacy)?$`)
+})
+
+// version is what such a program says with --version.
+var version = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^ip6?tables v([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})\b`)
+})
+
+// open finds a program and asks for its version and back end.
+func open(ctx context.Context, name string) (*program, error) {
+	if !names().MatchString(name) {
+		return nil, fmt.Errorf("%q is no iptables", name)
 	}
-	f := familyOf(name)
-	ipt, err := iptables.New(iptables.IPFamily(f.proto), iptables.Timeout(lockWait), iptables.Path(path))
+	path, err := sys.Find(name)
 	if err != nil {
 		return nil, err
 	}
-	nft, err := isNFT(path)
+	said, err := sys.Run(ctx, "", path, "--version")
 	if err != nil {
 		return nil, err
 	}
-	return &program{name, path, nft, ipt, f}, nil
+	p := &program{ctx: ctx, name: name, path: path, family: familyOf(name), nft: strings.Contains(said, "(nf_tables)")}
+	found := version().FindStringSubmatch(said)
+	if found == nil {
+		return nil, fmt.Errorf("%s --version says %.60q", path, said)
+	}
+	for i := range p.version {
+		p.version[i], _ = strconv.Atoi(found[i+1]) // the pattern matched digits
+	}
+	return p, nil
 }
 
-// isNFT says which back end a program has. The two are programs of many names,
-// and that it is a link to one of them tells faster than to run it.
-func isNFT(path string) (bool, error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		switch filepath.Base(target) {
-		case "xtables-nft-multi":
-			return true, nil
-		case "xtables-legacy-multi":
-			return false, nil
-		}
+// within is the context of an operation: who is told to end does not begin
+// with more, but ends undoing what was begun. An operation from a journal has
+// none of its own.
+func within(ctx context.Context, undoing bool) context.Context {
+	if undoing || ctx == nil {
+		return context.Background()
 	}
-	out, err := exec.Command(path, "--version").CombinedOutput()
-	if err != nil {
-		return false, fmt.Errorf("%s --version: %w: %s", path, err, bytes.TrimSpace(out))
-	}
-	return bytes.Contains(out, []byte("(nf_tables)")), nil
-}
-
-// find looks in PATH and then where it is as a rule.
-func find(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	for _, dir := range sbin {
-		if err == nil {
-			break
-		}
-		path, err = exec.LookPath(filepath.Join(dir, name))
-	}
-	return path, err
+	return ctx
 }
 
 // backend names the back end as its programs are named.
@@ -98,18 +91,30 @@ func (p *program) save() (string, error) { return p.beside("-save", "") }
 
 // probe asks for something, for which the legacy back end needs its lock.
 func (p *program) probe() error {
-	if p.nft || !p.loaded("filter") {
+	if p.nft {
 		return nil
 	}
-	_, err := p.ListChains("filter")
+	if there, err := p.loaded("filter"); err != nil || !there {
+		return err
+	}
+	_, err := sys.Run(p.ctx, "", p.path, append(p.waiting("--wait"), "-t", "filter", "-S")...)
 	return p.word(err)
 }
 
 // loaded says whether the legacy back end has that table. To ask it for one
 // that it has not would make it.
-func (p *program) loaded(table string) bool {
+func (p *program) loaded(table string) (bool, error) {
+	tables, err := p.legacyTables()
+	return slices.Contains(tables, table), err
+}
+
+// legacyTables are those that the legacy back end has.
+func (p *program) legacyTables() ([]string, error) {
 	data, err := os.ReadFile(p.family.names)
-	return err == nil && slices.Contains(strings.Fields(string(data)), table)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // its module is not loaded
+	}
+	return strings.Fields(string(data)), err
 }
 
 // restore makes all the changes to each table at once, or none; go-iptables
@@ -123,28 +128,33 @@ func (p *program) restore(input string) error {
 // lock since 1.6.2; before, it did not care about it.
 func (p *program) restoreFlags() []string {
 	flags := []string{"--noflush"}
-	major, minor, patch := p.GetIptablesVersion()
-	if slices.Compare([]int{major, minor, patch}, []int{1, 6, 2}) >= 0 {
-		flags = append(flags, "--wait", strconv.Itoa(lockWait))
+	if slices.Compare(p.version[:], []int{1, 6, 2}) >= 0 {
+		flags = append(flags, p.waiting("--wait")...)
 	}
 	return flags
+}
+
+// waiting are the words that have it wait for the lock. iptables takes the
+// seconds since 1.6.0.
+func (p *program) waiting(flag string) []string {
+	if slices.Compare(p.version[:], []int{1, 6, 0}) < 0 {
+		return nil
+	}
+	return []string{flag, strconv.Itoa(lockWait)}
 }
 
 // beside runs the program's companion of that name.
 func (p *program) beside(suffix, input string, args ...string) (string, error) {
 	path := filepath.Join(filepath.Dir(p.path), p.name+suffix)
-	if _, err := os.Stat(path); err != nil {
-		if path, err = find(p.name + suffix); err != nil {
-			return "", fmt.Errorf("%s%s %w", p.name, suffix, errMissing)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if path, err = sys.Find(p.name + suffix); err != nil {
+			return "", err
 		}
+	} else if err != nil {
+		return "", err
 	}
-	var out, errs bytes.Buffer
-	cmd := exec.Command(path, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
-	if err := cmd.Run(); err != nil {
-		return "", p.word(fmt.Errorf("%s%s: %w: %s", p.name, suffix, err, firstLines(errs.String())))
-	}
-	return out.String(), nil
+	out, err := sys.Run(p.ctx, input, path, args...)
+	return out, p.word(err)
 }
 
 // word makes the failure to get the lock known as such.
@@ -153,10 +163,4 @@ func (p *program) word(err error) error {
 		return errLocked
 	}
 	return err
-}
-
-// firstLines is a message in one line, of at most three.
-func firstLines(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[:min(len(lines), 3)], "; ")
 }

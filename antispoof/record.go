@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rundir"
 	"xbr-script/internal/sysctl"
 )
 
@@ -42,16 +43,13 @@ func (p *Planner) load(bridge string) (*record, error) {
 
 // all reads every record.
 func (p *Planner) all() (map[string]*record, error) {
-	paths, err := filepath.Glob(filepath.Join(p.Dir, recordPrefix+"*.json"))
+	files, err := rundir.List(p.Dir, recordPrefix, ".json")
 	if err != nil {
 		return nil, err
 	}
 	recs := map[string]*record{}
-	for _, path := range paths {
-		if path == p.hostPath() {
-			continue
-		}
-		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), recordPrefix), ".json")
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, recordPrefix), ".json")
 		if recs[name], err = p.load(name); err != nil {
 			return nil, err
 		}

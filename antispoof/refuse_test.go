@@ -139,7 +139,7 @@ func TestKernel(t *testing.T) {
 		}
 	}
 	write("xt_CT", "xt_addrtype", "ip6t_eui64")
-	if !loaded("xt_physdev") {
+	if !isLoaded(t, "xt_physdev") {
 		d.refused("no physdev", yes(a), this+"has no xt_physdev")
 	}
 	write("xt_physdev", "xt_CT", "xt_addrtype", "ip6t_eui64")
@@ -149,7 +149,7 @@ func TestKernel(t *testing.T) {
 
 	before := d.saved()
 	nstest.Script(t, "mount -t tmpfs none /proc/sys/net/bridge")
-	if !loaded("br_netfilter") {
+	if !isLoaded(t, "br_netfilter") {
 		d.refused("no br_netfilter", yes(a), this+"has no br_netfilter")
 		nstest.Script(t, "rm "+dir+"/modules.dep")
 		d.refused("no modules at all", yes(a), this+"was built without br_netfilter, and has no modules")
@@ -172,6 +172,15 @@ func TestKernel(t *testing.T) {
 	}
 	nstest.Script(t, "umount /proc/sys/net/bridge")
 	d.same("nothing was loaded", before)
+}
+
+func isLoaded(t *testing.T, module string) bool {
+	t.Helper()
+	is, err := loaded(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return is
 }
 
 // TestSwitched switches iptables to the other back end under a bridge.

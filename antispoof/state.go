@@ -1,6 +1,8 @@
 package antispoof
 
 import (
+	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -34,38 +36,113 @@ func newRule(text string) rule { return rule{text, split(text)} }
 
 // read reads all chains.
 func read(p *program) (*state, error) {
-	saved, err := p.save()
-	if err != nil {
-		return nil, err
+	for try := 0; ; try++ {
+		must, err := p.tables()
+		if err != nil {
+			return nil, err
+		}
+		saved, err := p.save()
+		if err != nil {
+			return nil, err
+		}
+		s, err := parse(saved)
+		if err != nil {
+			return nil, fmt.Errorf("%s-save: %w", p.name, err)
+		}
+		s.program = p
+		hidden := slices.IndexFunc(must, func(table string) bool { return !slices.Contains(s.tables, table) })
+		if hidden < 0 {
+			return s, nil
+		}
+		if try == readTries { // it may have been removed meanwhile
+			return nil, fmt.Errorf("%s-save does not tell of the table %s, which is there", p.name, must[hidden])
+		}
 	}
-	s := &state{program: p, chains: map[chainKey]*chain{}}
-	for line := range strings.Lines(saved) {
-		s.parse(strings.TrimSpace(line))
+}
+
+// readTries is how often a table may go while its rules are read.
+const readTries = 3
+
+// tables are some of those that are there, as the kernel tells it: of the
+// legacy back end all, of the other those with chains of ours.
+func (p *program) tables() ([]string, error) {
+	if p.nft {
+		return ownTables(p.family)
+	}
+	return p.legacyTables()
+}
+
+// parse reads the output of iptables-save, and nothing that is not such.
+func parse(saved string) (*state, error) {
+	s := &state{chains: map[chainKey]*chain{}}
+	table := ""
+	for line := range savedLines(saved) {
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, begins := strings.CutPrefix(line, "*")
+		switch {
+		case begins && table == "":
+			table = name
+			s.tables = append(s.tables, name)
+		case line == "COMMIT" && table != "":
+			table = ""
+		case table == "" || !s.take(table, line):
+			return nil, fmt.Errorf("it says %.60q, which is no rule", line)
+		}
+	}
+	if table != "" {
+		return nil, fmt.Errorf("it ends amid the table %s", table)
 	}
 	return s, nil
 }
 
-// parse takes in a line of iptables-save; the lines of a table follow its
-// name.
-func (s *state) parse(line string) {
-	if name, ok := strings.CutPrefix(line, "*"); ok {
-		s.tables = append(s.tables, name)
+// savedLines are the lines of iptables-save. A comment of a rule may go on in the
+// next line.
+func savedLines(saved string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for saved != "" {
+			end := endOfLine(saved)
+			if !yield(strings.TrimRight(saved[:end], "\r\n ")) {
+				return
+			}
+			saved = saved[end:]
+		}
 	}
-	if len(s.tables) == 0 {
-		return
+}
+
+// endOfLine is where the next line begins.
+func endOfLine(text string) int {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\n' && !quoted:
+			return i + 1
+		case c == '"' && text[0] == '-':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		}
 	}
-	table := s.tables[len(s.tables)-1]
+	return len(text)
+}
+
+// take takes in a chain or a rule of that table; false if the line is neither.
+func (s *state) take(table, line string) bool {
 	if head, ok := strings.CutPrefix(line, ":"); ok {
 		name, rest, _ := strings.Cut(head, " ")
 		policy, _, _ := strings.Cut(rest, " ")
 		s.chains[chainKey{table, name}] = &chain{policy: policy}
+		return name != "" && policy != ""
 	}
 	if head, ok := strings.CutPrefix(line, "-A "); ok {
 		name, text, _ := strings.Cut(head, " ")
 		if c := s.chain(table, name); c != nil {
 			c.rules = append(c.rules, newRule(text))
+			return true
 		}
 	}
+	return false
 }
 
 // chain is a chain; nil if it is not there.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	sys "xbr-script/internal/program"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/sysctl"
 )
@@ -31,7 +32,10 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 	if rec == nil {
 		return Status{}, nil
 	}
-	b.GuestsAllow, b.routed = rec.Bridge.GuestsAllow, b.Port == "" || hasAddresses(b.Name)
+	b.GuestsAllow = rec.Bridge.GuestsAllow
+	if err := b.look(); err != nil {
+		return Status{}, err
+	}
 	st := Status{On: true, Guests: "rules", Backend: rec.Backend}
 	if b.GuestsAllow {
 		st.Guests = "all"
@@ -41,10 +45,12 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 		st.Wrong = []string{unknown(err)}
 		return st, nil
 	}
-	st.Wrong = s.wrong(b, rec)
+	if st.Wrong, err = s.wrong(b, rec); err != nil {
+		return Status{}, err
+	}
 	st.InForce = len(st.Wrong) == 0
-	st.Notes = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
-	return st, nil
+	st.Notes, err = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
+	return st, err
 }
 
 // unknown is what is wrong if the rules cannot be read.
@@ -60,26 +66,36 @@ func unknown(err error) string {
 }
 
 // wrong lists what is not as it should be.
-func (s *survey) wrong(b Bridge, rec *record) []string {
+func (s *survey) wrong(b Bridge, rec *record) ([]string, error) {
 	var all []string
-	if now, err := open(ipv4.program); err == nil && now.backend() != rec.Backend {
+	if now, err := open(s.context(), ipv4.program); err != nil && !errors.Is(err, sys.ErrMissing) {
+		return nil, err
+	} else if err == nil && now.backend() != rec.Backend {
 		all = append(all, fmt.Sprintf("iptables is now the one of %s, but the rules are in that of %s", now.backend(), rec.Backend))
 	}
 	for _, st := range s.states {
 		for _, w := range st.differences(guard(st.program, b, s.style(rec, st))) {
 			all = append(all, st.program.name+": "+w)
 		}
-		all = append(all, unseen(st.program.family, b.Name)...)
+		blind, err := unseen(st.program.family, b.Name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, blind...)
 	}
 	for _, w := range s.states[0].differences(closing(s.states[0], appendedTo(s.records))) {
 		all = append(all, s.states[0].program.name+": "+w)
 	}
 	if b.pinned() {
-		if is, err := isSticky(b.Port, b.MAC.String()); err == nil && !is {
+		is, err := isSticky(b.Port, b.MAC.String())
+		if err != nil {
+			return nil, err
+		}
+		if !is {
 			all = append(all, "frames for dom0 ("+b.MAC.String()+") go to whoever claims that address")
 		}
 	}
-	return all
+	return all, nil
 }
 
 // style is the style that start would choose now.
@@ -91,14 +107,23 @@ func (s *survey) style(rec *record, st *state) style {
 }
 
 // unseen says why iptables does not see a bridge's packets, if so.
-func unseen(f *family, bridge string) []string {
-	switch {
-	case !moduleThere():
-		return []string{"iptables does not see the packets that cross " + bridge + ": " + module + " is not loaded"}
-	case sysctl.Get(f.global) != "1" && calls(bridge, []*family{f})[0].Value != "1":
-		return []string{fmt.Sprintf("%s does not see the packets that cross %s: %s is off", f.program, bridge, f.flag)}
+func unseen(f *family, bridge string) ([]string, error) {
+	there, err := moduleThere()
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if !there {
+		return []string{"iptables does not see the packets that cross " + bridge + ": " + module + " is not loaded"}, nil
+	}
+	all, err := sysctl.Get(f.global)
+	if err != nil {
+		return nil, err
+	}
+	own, err := calls(bridge, []*family{f})
+	if err != nil || all == "1" || own[0].Value == "1" {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("%s does not see the packets that cross %s: %s is off", f.program, bridge, f.flag)}, nil
 }
 
 // differences tells what an edit would change, in words.

@@ -1,14 +1,18 @@
 package antispoof
 
 import (
+	"context"
 	"errors"
+	"io/fs"
 	"maps"
-	"net"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/vishvananda/netlink"
+
 	"xbr-script/internal/plan"
+	sys "xbr-script/internal/program"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/sysctl"
 )
@@ -32,9 +36,17 @@ func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey,
 	if err != nil {
 		return nil, err
 	}
-	s := &survey{Planner: p, script: p.vifScript(), records: records, host: host}
-	for _, name := range programs() {
-		prog, err := open(name)
+	script, err := p.vifScript()
+	if err != nil {
+		return nil, explain(bridges[0].Name, err)
+	}
+	programs, err := programs()
+	if err != nil {
+		return nil, explain(bridges[0].Name, err)
+	}
+	s := &survey{Planner: p, script: script, records: records, host: host}
+	for _, name := range programs {
+		prog, err := open(p.context(), name)
 		if err == nil {
 			prog, err = recorded(prog, records)
 		}
@@ -53,22 +65,29 @@ func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey,
 	return s, nil
 }
 
+// context is what the programs end with.
+func (p *Planner) context() context.Context { return within(p.Ctx, false) }
+
 // programs are those of the kernel's families.
-func programs() []string {
-	if hasIPv6() {
-		return []string{ipv4.program, ipv6.program}
+func programs() ([]string, error) {
+	v6, err := hasIPv6()
+	if err != nil || !v6 {
+		return []string{ipv4.program}, err
 	}
-	return []string{ipv4.program}
+	return []string{ipv4.program, ipv6.program}, nil
 }
 
 // hasIPv6 says whether the kernel has IPv6 at all (ipv6.disable=1 takes it
 // away).
-func hasIPv6() bool {
+func hasIPv6() (bool, error) {
 	_, err := os.Stat("/proc/thread-self/net/if_inet6")
-	return err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-func (p *Planner) vifScript() vifScript {
+func (p *Planner) vifScript() (vifScript, error) {
 	if p.Scripts != "" {
 		return readScripts(p.Scripts)
 	}
@@ -80,7 +99,7 @@ func (p *Planner) vifScript() vifScript {
 func recorded(p *program, records map[string]*record) (*program, error) {
 	for _, r := range records {
 		if r.Backend != p.backend() {
-			return open(p.family.program + "-" + r.Backend)
+			return open(p.ctx, p.family.program+"-"+r.Backend)
 		}
 	}
 	return p, nil
@@ -118,7 +137,7 @@ func explain(bridge string, err error) error {
 	}
 	hint := "if that cannot be mended, start with antispoof=no"
 	switch {
-	case errors.Is(err, errMissing):
+	case errors.Is(err, sys.ErrMissing):
 		hint = "install the package iptables; only bridges without antispoof can do without it"
 	case errors.Is(err, errLocked):
 		hint = "see who has it: fuser -v /run/xtables.lock; then try again"
@@ -131,7 +150,11 @@ func explain(bridge string, err error) error {
 func (s *survey) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
-	if now, err := open(ipv4.program); err == nil && now.backend() != ipt.backend() {
+	now, err := open(s.context(), ipv4.program)
+	if err != nil && !errors.Is(err, sys.ErrMissing) {
+		return err
+	}
+	if err == nil && now.backend() != ipt.backend() {
 		others := strings.Join(slices.Sorted(maps.Keys(s.records)), ", ")
 		return refusal.New("start that with antispoof=no first, which removes them there",
 			"cannot guard %s: there are rules for %s in iptables-%s, and iptables is now the one of %s", b.Name, others, ipt.backend(), now.backend())
@@ -145,30 +168,41 @@ func (s *survey) begin(b *Bridge) error {
 			return err
 		}
 	}
-	b.routed = b.Port == "" || hasAddresses(b.Name)
-	fresh := &record{Bridge: *b, Style: s.script.styleOf(forward), Backend: ipt.backend(), Calls: calls(b.Name, s.families())}
+	if err := b.look(); err != nil {
+		return err
+	}
+	flags, err := calls(b.Name, s.families())
+	if err != nil {
+		return err
+	}
+	fresh := &record{Bridge: *b, Style: s.script.styleOf(forward), Backend: ipt.backend(), Calls: flags}
 	fresh.Bridge.Addrs = slices.Concat(networks(ipv4, b.Addrs), networks(ipv6, b.Addrs))
 	if rec != nil {
 		fresh.Calls = rec.Calls
 	}
-	s.notes = append(s.notes, s.changes(*b, rec)...)
-	s.notes = append(s.notes, s.words(*b, rec == nil, forward)...)
+	changes, err := s.changes(*b, rec)
+	if err != nil {
+		return err
+	}
+	words, err := s.words(*b, rec == nil, forward)
+	s.notes = append(append(s.notes, changes...), words...)
 	s.records[b.Name] = fresh
-	return nil
+	return err
 }
 
-// hasAddresses says whether a bridge has IP addresses of its own, apart from
+// look finds out whether the bridge has IP addresses of its own, apart from
 // those that IPv6 gives every interface.
-func hasAddresses(bridge string) bool {
-	link, err := net.InterfaceByName(bridge)
-	if err != nil {
-		return false // it is still to be made
+func (b *Bridge) look() error {
+	if b.routed = b.Port == ""; b.routed {
+		return nil
 	}
-	addrs, err := link.Addrs()
-	return err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
-		ip, _, err := net.ParseCIDR(a.String())
-		return err == nil && !ip.IsLinkLocalUnicast()
-	})
+	link, err := netlink.LinkByName(b.Name)
+	if err != nil {
+		return gone(err, true) // it is still to be made
+	}
+	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	b.routed = slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return !a.IP.IsLinkLocalUnicast() })
+	return err
 }
 
 // first plans what the host needs before its first bridge comes under guard.
@@ -187,7 +221,11 @@ func (s *survey) first() error {
 	}
 	// Rules make their tables; undone last, they are unmade.
 	s.plan.Add(note, plan.Step{Title: "make tables", Undo: s.dropTables()})
-	if !moduleThere() {
+	there, err := moduleThere()
+	if err != nil {
+		return err
+	}
+	if !there {
 		l := newLoad(s.states[0].program)
 		s.plan.Add(plan.Step{Title: "load " + module, Do: []plan.Op{l}, Undo: []plan.Op{l}})
 	}
@@ -201,7 +239,11 @@ func (s *survey) on(b Bridge) error {
 		s.plan.Add(guard(state.program, b, rec.Style).step("guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
 	}
 	families := s.families()
-	s.call("show iptables the packets that cross "+b.Name, b, calls(b.Name, families), switched(families))
+	now, err := calls(b.Name, families)
+	if err != nil {
+		return err
+	}
+	s.call("show iptables the packets that cross "+b.Name, b, now, switched(families))
 	step, err := stickyStep(b, true)
 	if err != nil {
 		return err
@@ -218,7 +260,11 @@ func (s *survey) off(b Bridge) error {
 		if b.Want != nil {
 			s.notes = append(s.notes, b.Name+": antispoof is off")
 		}
-		s.call("no longer show iptables the packets that cross "+b.Name, b, calls(b.Name, s.families()), rec.Calls)
+		now, err := calls(b.Name, s.families())
+		if err != nil {
+			return err
+		}
+		s.call("no longer show iptables the packets that cross "+b.Name, b, now, rec.Calls)
 	}
 	step, err := stickyStep(b, false)
 	if err != nil {

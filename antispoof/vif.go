@@ -1,6 +1,8 @@
 package antispoof
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,18 +35,21 @@ var (
 )
 
 // readScripts looks at the scripts in that directory.
-func readScripts(dir string) vifScript {
+func readScripts(dir string) (vifScript, error) {
 	for _, name := range []string{"vif-common.sh", "vif-bridge"} {
 		path := filepath.Join(dir, name)
 		data, err := os.ReadFile(path)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 			continue
 		}
+		if err != nil {
+			return vifScript{}, err
+		}
 		if at := handleIptable().FindIndex(data); at != nil {
-			return vifScript{path, disabled(string(data[at[1]:])), appendsRule().Match(data)}
+			return vifScript{path, disabled(string(data[at[1]:])), appendsRule().Match(data)}, nil
 		}
 	}
-	return vifScript{}
+	return vifScript{}, nil
 }
 
 // disabled says whether the first command of a function's body returns.
@@ -78,10 +83,13 @@ func (v vifScript) styleOf(forward *chain) style {
 
 // guestPorts are the ports of a bridge that are guests'; none if there is no
 // bridge.
-func guestPorts(b Bridge) []string {
+func guestPorts(b Bridge) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(sysfs, b.Name, "brif"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	var ports []string
 	for _, e := range entries {
@@ -89,14 +97,15 @@ func guestPorts(b Bridge) []string {
 			ports = append(ports, name)
 		}
 	}
-	return ports
+	return ports, nil
 }
 
 // dark are the guests' ports that no rule of FORWARD lets send.
-func dark(b Bridge, forward *chain) []string {
-	return slices.DeleteFunc(guestPorts(b), func(port string) bool {
+func dark(b Bridge, forward *chain) ([]string, error) {
+	ports, err := guestPorts(b)
+	return slices.DeleteFunc(ports, func(port string) bool {
 		return slices.ContainsFunc(forward.rules, func(r rule) bool {
 			return r.value("--physdev-in") == port && r.value("-j") == "ACCEPT"
 		})
-	})
+	}), err
 }

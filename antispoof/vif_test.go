@@ -31,7 +31,7 @@ func TestReadScripts(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got := readScripts(dir); got.disabled != c.want.disabled || got.appends != c.want.appends || got.path != "" && got.path != path {
+		if got, err := readScripts(dir); err != nil || got.disabled != c.want.disabled || got.appends != c.want.appends || got.path != "" && got.path != path {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}

@@ -144,7 +144,7 @@ cd /proc/sys/net/ipv6; for f in conf/eth0/hop_limit conf/eth0/mtu neigh/eth0/bas
 
 // radvd is a host at whose cable's end a real router advertises.
 var radvd = network{name: "radvd", script: `sysctl -qw net.ipv6.conf.default.accept_ra=1 net.ipv6.conf.default.forwarding=0
-ip netns add lan
+netns lan
 ip netns exec lan sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0
 ip -n lan link add lan0 type veth peer name eth0 address 00:16:3e:00:00:01 netns $$
 ip -n lan addr add 2001:db8:1::1/64 dev lan0

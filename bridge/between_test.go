@@ -13,7 +13,7 @@ import (
 
 // reachable is a host with a neighbour who answers, in a namespace of its own.
 var reachable = network{name: "reachable", script: quick + `
-ip netns add lan
+netns lan
 ip -n lan link add lan0 type veth peer name eth0 address 00:16:3e:00:00:01 netns $$
 ip netns exec lan sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.lan0.accept_dad=0
 ip -n lan addr add 10.0.0.1/24 dev lan0

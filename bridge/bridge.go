@@ -71,6 +71,9 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		return nil, nil, err
 	}
 	pl.Warnings = b.warnings
+	if err := p.Host.Err(); err != nil {
+		return nil, nil, err
+	}
 	if len(pl.Steps) > 0 {
 		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up)})
 	}
@@ -202,11 +205,23 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec, detached any) error {
 	return nil
 }
 
-// forget drops the record of a bridge that is not up.
+// forget drops the record of a bridge that is not up, if it is one of that NIC.
 func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
+	o := Outcome{Want: w, Text: w.Bridge + " is not up"}
+	records, err := p.Store.All()
+	if others := Others(Standing(p.Host, records), nil); len(others) > 0 {
+		o.Text += "; up is " + strings.Join(others, ", ")
+	}
+	if err != nil {
+		return o, err
+	}
+	rec, err := p.Store.Load(w.Bridge)
+	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
+		return o, err
+	}
 	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
 	pl.Add(step)
-	return Outcome{Want: w, Text: w.Bridge + " is not up"}, err
+	return o, err
 }
 
 // standing says why stop cannot take this network down.

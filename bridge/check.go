@@ -37,7 +37,7 @@ func (p *Planner) check(wants []Want, up bool) func(context.Context) error {
 		for _, w := range wants {
 			errs = append(errs, stands(w, now, up), arrived(w, up, was, now, moved))
 		}
-		return errors.Join(errs...)
+		return errors.Join(append(errs, now.Err())...)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rundir"
 )
 
 // Record is what start leaves behind for stop and status. Without it both
@@ -43,14 +44,14 @@ func (s Store) Load(bridge string) (*Record, error) {
 
 // All reads every record, by the bridges' names.
 func (s Store) All() ([]*Record, error) {
-	names, err := filepath.Glob(s.path("*"))
+	names, err := rundir.List(s.Dir, "bridge.", ".json")
 	if err != nil {
 		return nil, err
 	}
 	var all []*Record
 	for _, name := range names {
 		rec := &Record{}
-		if _, err := plan.Load(name, rec); err != nil {
+		if _, err := plan.Load(filepath.Join(s.Dir, name), rec); err != nil {
 			return nil, err
 		}
 		all = append(all, rec)

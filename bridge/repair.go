@@ -23,10 +23,8 @@ type difference struct {
 // the first of those that cannot be mended is told: the rest follow from it.
 func (s *site) differences(h *host.Host) []difference {
 	switch {
-	case s.Otherwise && s.onBridge():
-		return broken("dom0 has the bridge itself, and dom0=veth asks for a port")
-	case s.Otherwise:
-		return broken("dom0 has %s by a port, and dom0=bridge asks for the bridge itself", s.NetDev)
+	case len(s.Unfit) > 0:
+		return broken("%s", strings.Join(s.Unfit, "; "))
 	case s.dev == nil:
 		return broken("dom0's interface %s is missing", s.Dom0())
 	case !s.onBridge() && s.port == nil:
@@ -146,15 +144,11 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
 	if len(ds) == 0 {
 		return Outcome{Want: s.Want, Text: s.Bridge + " is up already"}, nil
 	}
-	how := "in part"
-	if s.Otherwise {
-		how = "otherwise"
-	}
 	var texts []string
 	for _, d := range ds {
 		if len(d.do) == 0 {
 			return Outcome{}, refuse("xbr-script stop "+s.args()+" puts the NIC back, then start again",
-				"cannot start %s, which is up %s: %s", s.Bridge, how, d.text)
+				"cannot start %s, which is up in part: %s", s.Bridge, d.text)
 		}
 		texts = append(texts, d.text)
 		pl.Add(plan.Step{Title: "mend that " + d.text, Do: b.ops(d.do...), Undo: b.ops(d.undo...)})

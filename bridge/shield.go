@@ -141,7 +141,7 @@ func (m *move) target() target {
 // sources sets how dom0's interface looks at the source of packets, if it
 // would be strict.
 func (m *move) sources(value string) []plan.Op {
-	own, all := m.settings[rpFilter], sysctl.Get(rpFilter.Of("all"))
+	own, all := m.settings[rpFilter], m.h.Setting(rpFilter.Of("all"))
 	if max(own, all) != strict || own == "" {
 		return nil
 	}

@@ -86,7 +86,7 @@ func (s *site) ready(h *host.Host) error {
 func (s *site) checkNIC(h *host.Host) error {
 	switch n := s.nic; {
 	case n == nil:
-		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot find the interface %s", s.NetDev)
+		return missingNIC(h, s.NetDev)
 	case n.Flags&unix.IFF_LOOPBACK != 0 || !n.Ethernet:
 		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is no Ethernet interface", s.NetDev)
 	case n.Kind == "bridge":
@@ -96,6 +96,11 @@ func (s *site) checkNIC(h *host.Host) error {
 			"cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
 	}
 	return nil
+}
+
+// missingNIC is the error for a NIC that is not there.
+func missingNIC(h *host.Host, name string) error {
+	return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot find the interface %s", name)
 }
 
 // candidates lists the interfaces that netdev= could mean.

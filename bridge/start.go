@@ -22,7 +22,7 @@ import (
 func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
 	var p plan.Plan
 	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
-	m := move{builder: b, s: s, settings: b.h.Settings(s.NetDev)}
+	m := move{builder: b, s: s, settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
 	m.state = b.moving(s.nic.Index, m.settings)
 	like := m.twin(&rec)
 	live := b.h.LiveRename
@@ -75,6 +75,7 @@ type move struct {
 	pair     pair
 	state    host.State
 	settings sysctl.Device // what the NIC's settings are outside the bridge
+	own      bool          // dom0's interface comes and goes with the network
 	now      *host.Link    // on the way back: the NIC as it is in the bridge
 	shieldAt shieldAt      // while the plan is carried out
 }
@@ -89,7 +90,7 @@ func (m *move) live() []plan.Step {
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
 	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	return append(steps,
-		m.addState(target, nic.Up(), nic.Index),
+		m.addState(target, nic.Up(), nic.Index, m.own),
 		m.hushNIC(),
 		m.shield(),
 		m.enslave(),
@@ -161,9 +162,14 @@ func (m *move) unpin() []rtnl.Msg {
 // address (see portMAC), ARP and multicast; and switches it on.
 func (m *move) strip() plan.Step {
 	nic := m.s.nic
-	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(m.state)...)...)
+	rest := m.state
+	inet6 := m.dropInet6()
+	if len(inet6) > 0 {
+		rest.Addrs6 = nil
+	}
+	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(rest)...)...)
 	do = append(do, m.noToken(nic, m.settings)...)
-	do = append(do, m.leaveInet6()...)
+	do = append(do, inet6...)
 	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
 	do = append(do, m.setMAC(m.portMAC())...)
 
@@ -171,7 +177,7 @@ func (m *move) strip() plan.Step {
 	// address of a port it is local to the bridge again: see enslave.
 	undo := m.setMAC(nic.MAC, m.pin()...)
 	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)))
-	undo = append(undo, m.hush(nic.Index)...)
+	undo = append(undo, m.againInet6()...)
 	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
 	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
 	undo = append(undo, m.arrived(m.state, nic.Up())...)

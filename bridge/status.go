@@ -81,7 +81,7 @@ func (p *Planner) Status(w Want) (Status, error) {
 	if s.dev != nil {
 		st.Addresses, st.Defaults = p.reach(s.dev)
 	}
-	return st, nil
+	return st, p.Host.Err()
 }
 
 func portOf(l *host.Link) *Port {

@@ -62,6 +62,7 @@ func (b *builder) backMove(s site, rec *Record) *move {
 		s:        s,
 		pair:     pair{dev: s.dev.Index},
 		settings: b.h.Settings(s.Dom0()),
+		own:      rec.FoundDom0 == nil,
 		now:      now,
 	}
 	m.state = b.moving(s.dev.Index, m.settings)
@@ -94,7 +95,7 @@ func (m *move) liveBack() []plan.Step {
 		m.unshield(), m.strictAgain(),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
-	return append(steps, m.addState(there, nic.Up(), nic.Index).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addState(there, nic.Up(), nic.Index, m.own).Reverse("take the addresses off "+m.s.VDev))
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -26,9 +25,9 @@ type Want struct {
 	VDev   string // dom0's interface before it takes its name, see Dom0
 	VIF    string // dom0's port in the bridge, "" if the bridge is dom0's interface
 
-	// Otherwise says that it is up, but dom0= asks for the other kind of
-	// interface than dom0 has.
-	Otherwise bool `json:"-"`
+	// Unfit are the words of the request that what is up does not fit, for
+	// status: start and stop are refused then.
+	Unfit []string `json:"-"`
 
 	AntiSpoof   *bool // antispoof=, nil: not said
 	GuestsAllow bool  // guests=allow
@@ -57,67 +56,6 @@ func (w Want) Dom0() string {
 		return w.Bridge
 	}
 	return w.NetDev
-}
-
-// Resolve settles the names that the request leaves open, by the rules of
-// Xen's network-bridge: that of Xen 3.0 and 3.1, or with dom0=bridge that of
-// 3.2 and later, which calls the bridge as the NIC was called. What is up
-// already tells which of the two it is.
-func Resolve(b config.Bridge, h *host.Host) (Want, error) {
-	dev, isDefault := defaultDevice(h)
-	w := Want{NetDev: b.NetDev, AntiSpoof: b.AntiSpoof, GuestsAllow: b.GuestsAllow}
-	if b.VifNum != nil {
-		w.VifNum = *b.VifNum
-	} else {
-		n, reason := numberOf(dev, isDefault)
-		w.VifNum = n
-		w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", n, reason))
-	}
-	if w.NetDev == "" {
-		name, reason := netDevOf(b, w.VifNum, dev, isDefault, h)
-		w.NetDev = name
-		w.Why = append(w.Why, fmt.Sprintf("netdev=%s, %s", name, reason))
-	}
-	w.PDev = "p" + w.NetDev
-	if len(w.PDev) > nameMax {
-		return w, refuse("give the interface a shorter name first: ip link set dev "+w.NetDev+" name eth"+strconv.Itoa(w.VifNum),
-			"cannot rename %s to %s: an interface name has at most %d bytes", w.NetDev, w.PDev, nameMax)
-	}
-	return w.shape(b, h)
-}
-
-// shape settles the names that depend on what dom0's interface is.
-func (w Want) shape(b config.Bridge, h *host.Host) (Want, error) {
-	live := carrying(w.NetDev, h)
-	if live != nil && b.Bridge != "" && b.Bridge != live.Name {
-		live = nil // another one is meant
-	}
-	dev := h.Name(w.NetDev)
-	beside := h.Name(w.PDev) != nil && dev != nil && dev.Kind != "bridge" && b.Bridge != w.NetDev
-	onBridge := live != nil || !beside && b.Bridge == w.NetDev
-	if b.OnBridge != nil {
-		w.Otherwise = (live != nil || beside) && *b.OnBridge != onBridge
-		onBridge = *b.OnBridge != w.Otherwise
-	}
-	switch {
-	case b.Bridge != "":
-		w.Bridge = b.Bridge
-	case live != nil:
-		w.Bridge = live.Name
-	case onBridge:
-		w.Bridge = w.NetDev
-		w.Why = append(w.Why, "bridge="+w.Bridge+", the name of the NIC")
-	default:
-		w.Bridge = "xenbr" + strconv.Itoa(w.VifNum)
-	}
-	if onBridge {
-		return w.onTop(), nil
-	}
-	if w.Bridge == w.NetDev {
-		return w, refuse("give the bridge a name that no interface has, such as bridge=xenbr0; or leave dom0=veth out, and the bridge itself has dom0's addresses",
-			"cannot use %s both as bridge and as netdev", w.Bridge)
-	}
-	return w.onPair(), nil
 }
 
 // onPair names the parts of a bridge in which dom0 has a port.
@@ -159,32 +97,23 @@ func carrying(netdev string, h *host.Host) *host.Link {
 	return br
 }
 
-// numberOf is the default of vifnum=. A NIC that is named decides by its own
-// digits only if it is the default route's device, as in the original.
-func numberOf(dev string, isDefault bool) (int, string) {
-	if !isDefault {
-		return 0, "as there is no default route"
+// netDevOf is the default of netdev=: with a number, the NIC of that number.
+func netDevOf(b config.Bridge, dev string, isDefault bool, h *host.Host) (name, reason string) {
+	const byNumber = "eth and the vifnum"
+	if b.VifNum == nil {
+		if isDefault {
+			return dev, "the default route's device"
+		}
+		return "eth0", byNumber
 	}
-	digits := trailingDigits(dev)
-	if n, err := strconv.Atoi(digits); err == nil && n <= 4095 {
-		return n, "the digits that end the default route's device " + dev
-	}
-	return 0, "as no digits end the default route's device " + dev
-}
-
-// netDevOf is the default of netdev=.
-func netDevOf(b config.Bridge, n int, dev string, isDefault bool, h *host.Host) (string, string) {
-	eth := "eth" + strconv.Itoa(n)
+	eth := "eth" + strconv.Itoa(*b.VifNum)
 	switch {
 	case !isDefault:
-		return eth, "eth and the vifnum"
-	case isEthN(dev):
-		if eth == dev {
-			return eth, "the default route's device"
-		}
-		return eth, "eth and the vifnum"
-	case b.VifNum != nil && h.Name(eth) != nil:
-		return eth, "eth and the vifnum"
+		return eth, byNumber
+	case eth == dev:
+		return eth, "the default route's device"
+	case isEthN(dev) || h.Name(eth) != nil:
+		return eth, byNumber
 	}
 	return dev, "the default route's device"
 }

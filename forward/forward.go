@@ -8,6 +8,7 @@ package forward
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"xbr-script/internal/plan"
@@ -36,7 +37,7 @@ func (f Forward) path() string { return filepath.Join(f.Dir, "forward.json") }
 
 // Start is the steps that set forwarding, none if it is so already.
 func (f Forward) Start(on bool) ([]plan.Step, error) {
-	want, now := "0", sysctl.Get(Setting)
+	want := "0"
 	if on {
 		want = "1"
 	}
@@ -44,10 +45,11 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now == want {
-		return nil, nil
+	now, err := read()
+	if err != nil || now.Before == want {
+		return nil, err
 	}
-	before := record{Before: now, Changed: dependent(now)}
+	before := *now
 	if rec != nil {
 		before = *rec // what was before the first start
 	}
@@ -59,7 +61,7 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 	return []plan.Step{note, {
 		Title: "set ip_forward to " + want,
 		Do:    []plan.Op{write(want, nil)},
-		Undo:  []plan.Op{write(now, dependent(now))},
+		Undo:  []plan.Op{write(now.Before, now.Changed)},
 	}}, nil
 }
 
@@ -74,43 +76,75 @@ func (f Forward) Stop() (steps []plan.Step, note string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	now := sysctl.Get(Setting)
-	if now != rec.Set {
-		note = fmt.Sprintf("ip_forward is left at %s: it was changed from %s since start", now, rec.Set)
+	now, err := read()
+	if err != nil {
+		return nil, "", err
+	}
+	if now.Before != rec.Set {
+		note = fmt.Sprintf("ip_forward is left at %s: it was changed from %s since start", now.Before, rec.Set)
 		return []plan.Step{drop}, note, nil
+	}
+	changed, err := present(rec.Changed)
+	if err != nil {
+		return nil, "", err
 	}
 	return []plan.Step{{
 		Title: "put ip_forward back to " + rec.Before,
-		Do:    []plan.Op{write(rec.Before, rec.Changed)},
-		Undo:  []plan.Op{write(now, dependent(now))},
+		Do:    []plan.Op{write(rec.Before, changed)},
+		Undo:  []plan.Op{write(now.Before, now.Changed)},
 	}, drop}, "", nil
 }
 
 // write is the operation that sets the switch, and then what the kernel
-// changed with it. What is gone with its interface is left out.
+// changed with it.
 func write(value string, changed []sysctl.Set) plan.Op {
-	w := &sysctl.Write{Sets: []sysctl.Set{{Name: Setting, Value: value}}}
-	for _, s := range changed {
-		if sysctl.Get(s.Name) != "" {
-			w.Sets = append(w.Sets, s)
-		}
-	}
-	return w
+	return &sysctl.Write{Sets: append([]sysctl.Set{{Name: Setting, Value: value}}, changed...)}
 }
 
-// dependent finds the settings that go with the switch but are not as it
-// would set them: accept_redirects, and interfaces that do not forward as the
-// host does.
-func dependent(host string) []sysctl.Set {
-	sets := []sysctl.Set{{Name: redirects, Value: sysctl.Get(redirects)}}
-	paths, _ := filepath.Glob("/proc/sys/net/ipv4/conf/*/forwarding") // only a bad pattern fails
-	for _, p := range paths {
-		name := "net/ipv4/conf/" + filepath.Base(filepath.Dir(p)) + "/forwarding"
-		if v := sysctl.Get(name); v != host && v != "" && name != "net/ipv4/conf/all/forwarding" {
-			sets = append(sets, sysctl.Set{Name: name, Value: v})
+// present leaves out what is gone with its interface.
+func present(sets []sysctl.Set) ([]sysctl.Set, error) {
+	var there []sysctl.Set
+	for _, s := range sets {
+		v, err := sysctl.Get(s.Name)
+		if err != nil {
+			return nil, err
+		}
+		if v != "" {
+			there = append(there, s)
 		}
 	}
-	return sets
+	return there, nil
+}
+
+// read reads the switch and the settings that go with it but are not as it
+// would set them: accept_redirects, and interfaces that do not forward as the
+// host does.
+func read() (*record, error) {
+	now := &record{}
+	var err error
+	if now.Before, err = sysctl.Get(Setting); err != nil {
+		return nil, err
+	}
+	names := []string{redirects}
+	entries, err := os.ReadDir("/proc/sys/net/ipv4/conf")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Name() != "all" {
+			names = append(names, "net/ipv4/conf/"+e.Name()+"/forwarding")
+		}
+	}
+	for _, name := range names {
+		v, err := sysctl.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		if v != "" && (name == redirects || v != now.Before) {
+			now.Changed = append(now.Changed, sysctl.Set{Name: name, Value: v})
+		}
+	}
+	return now, nil
 }
 
 func (f Forward) load() (*record, error) {

@@ -67,7 +67,7 @@ func (l *lab) want(settings string) {
 	l.t.Helper()
 	for _, s := range strings.Fields(settings) {
 		name, value, _ := strings.Cut(s, "=")
-		if got := sysctl.Get("net/ipv4/" + name); got != value {
+		if got, err := sysctl.Get("net/ipv4/" + name); err != nil || got != value {
 			l.t.Errorf("%s is %s, want %s", name, got, value)
 		}
 	}
@@ -212,7 +212,11 @@ func TestFaults(t *testing.T) {
 	for name, script := range hosts {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, script)
-			on := sysctl.Get(forward.Setting) == "0"
+			now, err := sysctl.Get(forward.Setting)
+			if err != nil {
+				t.Fatal(err)
+			}
+			on := now == "0"
 			l.everyStep(total, "start", func() ([]plan.Step, error) { return l.fwd.Start(on) })
 			l.start(on)
 			l.everyStep(total, "start again", func() ([]plan.Step, error) { return l.fwd.Start(!on) })

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 
 	"xbr-script/bridge"
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
 )
 
 // tries bounds how often a call begins anew because somebody else changed the
@@ -27,9 +31,7 @@ func (c *call) change(ctx context.Context) error {
 	var lines []string
 	var err error
 	for try := 0; try < tries; try++ {
-		lines, err = c.attempt(ctx)
-		// Who was first to take a name or an index has changed it, too.
-		if !errors.Is(err, bridge.ErrChanged) && !errors.Is(err, unix.EEXIST) {
+		if lines, err = c.attempt(ctx); !c.changedMeanwhile(err) {
 			break
 		}
 	}
@@ -42,15 +44,48 @@ func (c *call) change(ctx context.Context) error {
 	return nil
 }
 
+// changedMeanwhile says whether the error comes of what somebody else has done
+// since the plan was made, so that a new plan will not meet it again. Of names
+// and indexes of new interfaces the plan knew that they were free. Any other name
+// may be taken in a way that it did not see, and would be again: then there is a
+// difference only if the interfaces are others now.
+func (c *call) changedMeanwhile(err error) bool {
+	var refused *rtnl.Refused
+	switch {
+	case errors.Is(err, bridge.ErrChanged):
+		return true
+	case !errors.Is(err, unix.EEXIST):
+		return false
+	case errors.As(err, &refused) && refused.Taken:
+		return true
+	}
+	now, lookErr := host.Look(c.conn)
+	return lookErr == nil && !slices.Equal(allNames(c.host), allNames(now))
+}
+
+// allNames are the indexes of all interfaces with all their names.
+func allNames(h *host.Host) []string {
+	var all []string
+	for _, l := range h.Links {
+		all = append(all, fmt.Sprint(l.Index, l.Name, slices.Sorted(slices.Values(l.AltNames))))
+	}
+	return all
+}
+
 // attempt is one try at start or stop.
 func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 	p, lines, err := c.lookAndPlan()
 	if err != nil || len(p.Steps) == 0 {
 		return lines, err
 	}
-	c.warnOfNetRoot()
+	if err := c.warnOfNetRoot(); err != nil {
+		return nil, err
+	}
 	asked := boottime.Now()
-	w := c.watch(ctx)
+	w, err := c.watch(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if !c.req.NoCheck && boottime.Now()-asked > fresh {
 		if p, lines, err = c.lookAndPlan(); err != nil || len(p.Steps) == 0 {
 			return lines, err

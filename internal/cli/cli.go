@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // Exit statuses.
@@ -53,6 +56,7 @@ const manyRoutes = 20000
 type call struct {
 	req            *config.Request
 	words          string // the command line, for the journal and the lock
+	quoted         string // the same for a shell
 	stdout, stderr io.Writer
 
 	conn      *rtnl.Conn
@@ -61,6 +65,8 @@ type call struct {
 	antispoof *antispoof.Planner
 	forward   forward.Forward
 	wants     []bridge.Want
+	up        []bridge.Want // every network that is up
+	told      bool          // what is taken in place of empty values
 
 	hook func(step int, after bool) error // plan.Runner's, for tests
 }
@@ -78,9 +84,14 @@ func Run(args []string, version string, stdout, stderr io.Writer) int {
 }
 
 func run(args []string, version string, stdout, stderr io.Writer) int {
-	req, err := config.Parse(args[1:], config.Source{ReadFile: readFile, DefaultFile: defaultFile})
+	req, err := config.Parse(args[1:], config.Source{
+		Name: filepath.Base(args[0]), Getenv: os.Getenv, ReadFile: readFile, DefaultFile: defaultFile,
+	})
 	if err != nil {
 		return complain(stderr, err)
+	}
+	for _, note := range req.Notes {
+		say(stderr, "xbr-script: "+note)
 	}
 	switch {
 	case req.Help:
@@ -101,7 +112,7 @@ func run(args []string, version string, stdout, stderr io.Writer) int {
 
 func newCall(req *config.Request, args []string, stdout, stderr io.Writer) *call {
 	return &call{
-		req: req, words: "xbr-script " + strings.Join(args, " "), stdout: stdout, stderr: stderr,
+		req: req, words: "xbr-script " + strings.Join(args, " "), quoted: shell.Join("xbr-script", args...), stdout: stdout, stderr: stderr,
 		store: bridge.Store{Dir: runDir}, antispoof: &antispoof.Planner{Dir: runDir}, forward: forward.Forward{Dir: runDir},
 	}
 }
@@ -165,6 +176,7 @@ func (c *call) run(ctx context.Context) (int, error) {
 	}
 	defer func() { _ = conn.Close() }()
 	c.conn = conn
+	c.antispoof.Ctx = ctx
 	switch {
 	case c.req.Command == config.Status:
 		return c.status(ctx)
@@ -222,32 +234,50 @@ func (c *call) look() error {
 	return c.resolve()
 }
 
-// resolve settles the names. A stop or status that names nothing means every
-// bridge that was started.
+// resolve settles the names.
 func (c *call) resolve() error {
-	if !c.req.Given && c.req.Command != config.Start {
-		records, err := c.store.All()
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
-			c.wants = append(c.wants, r.Want)
-		}
-		if len(records) > 0 {
-			return nil
-		}
+	records, err := c.store.All()
+	if err != nil {
+		return err
 	}
-	for _, b := range c.req.Bridges {
-		if b.Null() {
-			continue
-		}
-		w, err := bridge.Resolve(b, c.host)
-		if err != nil {
-			return err
-		}
-		c.wants = append(c.wants, w)
+	c.up = bridge.Standing(c.host, records)
+	if c.wants, err = c.started(records); err != nil {
+		return err
 	}
-	return nil
+	if c.wants != nil {
+		c.tellEmpty(func(string, int) string { return "every bridge that was started" })
+		return nil
+	}
+	asked := slices.DeleteFunc(slices.Clone(c.req.Bridges), config.Bridge.Null)
+	c.wants, err = bridge.Resolve(c.req.Command, asked, c.host, records)
+	if err == nil {
+		c.tellEmpty(c.instead)
+	}
+	return err
+}
+
+// started is what a stop or status that names nothing is about: every bridge
+// that was started. Of those whose records are lost, or which somebody else's
+// script made, it can be told that they are up, but not which of them to stop.
+func (c *call) started(records []*bridge.Record) ([]bridge.Want, error) {
+	if c.req.Given || c.req.Command == config.Start {
+		return nil, nil
+	}
+	var wants []bridge.Want
+	for _, r := range records {
+		wants = append(wants, r.Want)
+	}
+	switch names := bridge.Others(c.up, wants); {
+	case c.req.Command == config.Status:
+		recorded := func(w bridge.Want) bool { return slices.ContainsFunc(wants, w.Same) }
+		return append(wants, slices.DeleteFunc(slices.Clone(c.up), recorded)...), nil
+	case wants == nil && len(names) > 1:
+		return nil, refusal.New("name each: xbr-script stop bridge="+c.up[0].Bridge+" netdev="+c.up[0].NetDev,
+			"cannot tell which bridge to stop: there is no record of any, and up are %s", strings.Join(names, ", "))
+	case wants == nil && len(names) == 1:
+		return c.up, nil
+	}
+	return wants, nil
 }
 
 // texts tells what came of each bridge; why adds where the values come from

@@ -11,7 +11,12 @@ import (
 // the renaming, and it takes addresses and routes off whatever has the name then.
 func (c *call) refuseHotplug() error {
 	for _, w := range c.moving() {
-		if unit := "ifup@" + w.NetDev + ".service"; systemd.Up(unit) {
+		unit := "ifup@" + w.NetDev + ".service"
+		up, err := systemd.Up(unit)
+		if err != nil {
+			return err
+		}
+		if up {
 			return refusal.New(`in /etc/network/interfaces write "auto `+w.NetDev+`" in place of "allow-hotplug `+w.NetDev+`", and boot anew`,
 				"cannot rename %s: systemd would run ifdown %s then, as the unit %s ends with the card's name", w.NetDev, w.NetDev, unit)
 		}

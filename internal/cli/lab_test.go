@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 
 // lan is dom0's eth0 with a gateway on its link, and a second NIC.
 const lan = `
-	ip netns add lan
+	netns lan
 	ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0 netns lan
 	ip link add eth1 address 00:16:3e:00:00:02 type veth peer name lan1 netns lan
 	ip addr add 192.168.0.2/24 dev eth0

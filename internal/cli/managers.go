@@ -9,16 +9,27 @@ import (
 	"xbr-script/internal/networkmanager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
 )
 
 // follow puts the steps by which those who configure cards follow dom0's
 // addresses around a plan that moves them.
 func (c *call) follow(p *plan.Plan) error {
-	if len(p.Steps) == 0 || !host.OfMachine() {
+	if len(p.Steps) == 0 {
 		return nil
 	}
-	first, last := c.followNetworkd()
-	if networkmanager.Runs() {
+	if is, err := host.OfMachine(); err != nil || !is {
+		return err
+	}
+	first, last, err := c.followNetworkd()
+	if err != nil {
+		return err
+	}
+	runs, err := networkmanager.Runs()
+	if err != nil {
+		return err
+	}
+	if runs {
 		f, l, err := c.followNetworkManager()
 		if err != nil {
 			return err
@@ -30,31 +41,35 @@ func (c *call) follow(p *plan.Plan) error {
 }
 
 // followNetworkd gives the steps for the cards that systemd-networkd configures.
-func (c *call) followNetworkd() (first, last []plan.Step) {
-	heirs := c.heirs()
-	if len(heirs) == 0 {
-		return nil, nil
+func (c *call) followNetworkd() (first, last []plan.Step, err error) {
+	heirs, err := c.heirs()
+	if err != nil || len(heirs) == 0 {
+		return nil, nil, err
 	}
 	limit := c.patience()
 	if c.req.NoCheck {
 		limit = 0
 	}
 	f, l := networkd.Follow(heirs, limit)
-	return []plan.Step{f}, []plan.Step{l}
+	return []plan.Step{f}, []plan.Step{l}, nil
 }
 
 // heirs are the interfaces that will have what systemd-networkd configures on
 // others.
-func (c *call) heirs() []networkd.Heir {
+func (c *call) heirs() ([]networkd.Heir, error) {
 	var heirs []networkd.Heir
 	for _, w := range c.moving() {
 		if w.dev == nil {
 			continue
 		}
-		h := networkd.Heir{Was: networkd.LinkOf(w.dev.Index), From: w.dev.Name, Dev: w.then}
-		if !h.Was.Configures() && w.nic != nil {
-			h.Was = networkd.LinkOf(w.nic.Index) // it has not been told
+		was, err := networkd.LinkOf(w.dev.Index)
+		if err == nil && !was.Configures() && w.nic != nil {
+			was, err = networkd.LinkOf(w.nic.Index) // it has not been told
 		}
+		if err != nil {
+			return nil, err
+		}
+		h := networkd.Heir{Was: was, From: w.dev.Name, Dev: w.then}
 		if !h.Was.Configures() {
 			continue
 		}
@@ -67,7 +82,7 @@ func (c *call) heirs() []networkd.Heir {
 		}
 		heirs = append(heirs, h)
 	}
-	return heirs
+	return heirs, nil
 }
 
 // followNetworkManager gives the steps for the cards that NetworkManager
@@ -80,11 +95,19 @@ func (c *call) followNetworkManager() (first, last []plan.Step, err error) {
 		if err := c.refuseNetworkManager(w); err != nil {
 			return nil, nil, err
 		}
-		switch profile := networkmanager.Profile(w.dev.Index); {
+		profile, err := networkmanager.Profile(w.dev.Index)
+		if err != nil {
+			return nil, nil, err
+		}
+		released, err := networkmanager.Released(w.nic.Index)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
 		case profile != "":
 			f, l := networkmanager.Follow(w.dev.Name, w.then, w.PDev, profile)
 			first, last = append(first, f), append(last, l)
-		case w.dev == w.nic && !networkmanager.Released(w.nic.Index):
+		case w.dev == w.nic && !released:
 			first = append(first, networkmanager.Leave(w.nic.Name))
 		}
 	}
@@ -99,8 +122,15 @@ func (c *call) refuseNetworkManager(w moving) error {
 		links = append(links, w.dev)
 	}
 	for _, l := range links {
-		if l != nil && networkmanager.Profile(l.Index) != "" {
-			return refusal.New("nmcli device set "+l.Name+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
+		if l == nil {
+			continue
+		}
+		profile, err := networkmanager.Profile(l.Index)
+		if err != nil {
+			return err
+		}
+		if profile != "" {
+			return refusal.New("nmcli device set "+shell.Quote(l.Name)+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
 				"cannot %s %s: NetworkManager configures %s, and cannot go on with it", c.req.Command, w.Bridge, l.Name)
 		}
 	}

@@ -44,7 +44,11 @@ func TestHeirs(t *testing.T) {
 			t.Fatal(err)
 		}
 		var texts []string
-		for _, h := range c.heirs() {
+		heirs, err := c.heirs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range heirs {
 			texts = append(texts, fmt.Sprint(h.Dev, h.Others))
 		}
 		return strings.Join(texts, " ")

@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,14 +12,18 @@ import (
 // warnOfNetRoot says that the disks are on the network, which may pause, and
 // loads the whole program into memory: a page that had to be read from there
 // while the NIC is off would never come.
-func (c *call) warnOfNetRoot() {
-	mounts, _ := os.ReadFile("/proc/self/mountinfo") // unreadable: there is nothing to say
-	text := netRoot(string(mounts), "/sys/class/iscsi_connection/*")
-	if text == "" {
-		return
+func (c *call) warnOfNetRoot() error {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return fmt.Errorf("cannot see whether the disks are on the network: %w", err)
+	}
+	text, err := netRoot(string(mounts), "/sys/class/iscsi_connection")
+	if err != nil || text == "" {
+		return err
 	}
 	say(c.stderr, "xbr-script: "+text+": programs that read from it may pause while the network card moves")
 	_ = unix.Mlockall(unix.MCL_CURRENT) // without it things are as they are for everybody
+	return nil
 }
 
 // netFS are file systems on other hosts.
@@ -29,7 +33,7 @@ var netFS = map[string]bool{
 
 // netRoot says where the root file system is if that is on the network, or
 // that there are disks by iSCSI. mounts is as in proc(5), mountinfo.
-func netRoot(mounts, iscsi string) string {
+func netRoot(mounts, iscsi string) (string, error) {
 	for line := range strings.Lines(mounts) {
 		before, after, _ := strings.Cut(line, " - ")
 		m, fs := strings.Fields(before), strings.Fields(after)
@@ -37,11 +41,15 @@ func netRoot(mounts, iscsi string) string {
 			continue
 		}
 		if netFS[fs[0]] || strings.HasPrefix(fs[1], "/dev/nbd") {
-			return fmt.Sprintf("the root file system is on the network (%s, %s)", fs[1], fs[0])
+			return fmt.Sprintf("the root file system is on the network (%s, %s)", fs[1], fs[0]), nil
 		}
 	}
-	if found, _ := filepath.Glob(iscsi); len(found) > 0 {
-		return "there are disks by iSCSI"
+	found, err := os.ReadDir(iscsi)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
 	}
-	return ""
+	if len(found) > 0 {
+		return "there are disks by iSCSI", nil
+	}
+	return "", nil
 }

@@ -7,9 +7,9 @@ import (
 )
 
 func TestNetRoot(t *testing.T) {
-	none := filepath.Join(t.TempDir(), "*")
-	session := filepath.Join(t.TempDir(), "*")
-	if err := os.Mkdir(filepath.Join(filepath.Dir(session), "connection1:0"), 0o700); err != nil {
+	none := t.TempDir()
+	session := t.TempDir()
+	if err := os.Mkdir(filepath.Join(session, "connection1:0"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	const (
@@ -27,7 +27,7 @@ func TestNetRoot(t *testing.T) {
 		{nbd, none, "the root file system is on the network (/dev/nbd0, ext4)"},
 		{disk, session, "there are disks by iSCSI"},
 	} {
-		if got := netRoot(c.mounts, c.iscsi); got != c.want {
+		if got, err := netRoot(c.mounts, c.iscsi); err != nil || got != c.want {
 			t.Errorf("%q, %q:\n got %q\nwant %q", c.mounts, c.iscsi, got, c.want)
 		}
 	}

@@ -104,20 +104,13 @@ func (c *call) guarded(planner *bridge.Planner) []antispoof.Bridge {
 	return bridges
 }
 
-// lastStop says whether no bridge is left after this stop.
+// lastStop says whether no bridge is left after this stop, with or without a
+// record.
 func (c *call) lastStop() (bool, error) {
 	records, err := c.store.All()
-	if err != nil {
-		return false, err
-	}
+	left := bridge.Standing(c.host, records)
 	for _, r := range records {
-		stopped := false
-		for _, w := range c.wants {
-			stopped = stopped || w.Bridge == r.Want.Bridge
-		}
-		if !stopped {
-			return false, nil
-		}
+		left = append(left, r.Want)
 	}
-	return true, nil
+	return len(bridge.Others(left, c.wants)) == 0, err
 }

@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/reach"
+	"xbr-script/internal/refusal"
 )
 
 const (
@@ -53,13 +54,15 @@ func (c *call) patience() time.Duration {
 }
 
 // watch asks around before the change.
-func (c *call) watch(ctx context.Context) *watch {
+func (c *call) watch(ctx context.Context) (*watch, error) {
 	w := &watch{c: c, wait: c.patience()}
 	if c.req.NoCheck {
-		return w
+		return w, nil
 	}
 	near := c.near()
-	ask(ctx, near)
+	if err := ask(ctx, near); err != nil {
+		return nil, err
+	}
 	for _, l := range near {
 		for i := range l.hosts {
 			l.hosts[i].Link = l.then
@@ -75,7 +78,9 @@ func (c *call) watch(ctx context.Context) *watch {
 	if a := c.req.Check; a.IsValid() {
 		far = append(far, watched{name: "check=" + a.String(), hosts: []reach.Host{{Addr: a}}})
 	}
-	ask(ctx, far)
+	if err := ask(ctx, far); err != nil {
+		return nil, err
+	}
 	for _, l := range append(near, far...) {
 		if len(l.hosts) > 0 {
 			w.links = append(w.links, l)
@@ -83,21 +88,25 @@ func (c *call) watch(ctx context.Context) *watch {
 			say(c.stderr, fmt.Sprintf("xbr-script: %s does not answer now, so it will not be missed", l.name))
 		}
 	}
-	return w
+	return w, nil
 }
 
 // ask leaves of the hosts those that answer.
-func ask(ctx context.Context, links []watched) {
+func ask(ctx context.Context, links []watched) error {
 	var hosts []reach.Host
 	for _, l := range links {
 		hosts = append(hosts, l.hosts...)
 	}
-	answers := reach.Ask(ctx, hosts, askLimit, func(a reach.Answers, passed time.Duration) bool {
+	answers, err := reach.Ask(ctx, hosts, askLimit, func(a reach.Answers, passed time.Duration) bool {
 		return passed > askMost && len(unreached(links, a)) == 0
 	})
+	if err != nil {
+		return refusal.Wrap(err, "nothing was changed; with check=no nobody is asked", "cannot find out who answers")
+	}
 	for i := range links {
 		links[i].hosts = slices.DeleteFunc(links[i].hosts, func(h reach.Host) bool { return !answers[h] })
 	}
+	return nil
 }
 
 // near are the hosts on the links of the wanted bridges' NICs.
@@ -157,11 +166,14 @@ func (w *watch) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answers := reach.Ask(ctx, hosts, max(w.wait-time.Since(begin), askLimit), func(a reach.Answers, _ time.Duration) bool {
+	answers, err := reach.Ask(ctx, hosts, max(w.wait-time.Since(begin), askLimit), func(a reach.Answers, _ time.Duration) bool {
 		return len(unreached(w.links, a)) == 0
 	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	missing := unreached(w.links, answers)
 	if len(missing) == 0 {

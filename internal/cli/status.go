@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/forward"
@@ -24,6 +26,8 @@ const width = 80
 type report struct {
 	Bridges   []entry `json:"bridges"`
 	IPForward string  `json:"ip_forward"`
+	// Others are up where something that was asked for is not.
+	Others []string `json:"others,omitempty"`
 	// Unfinished is the command line of a call that died in a change, or
 	// whose change was not confirmed in time and not put back.
 	Unfinished string `json:"unfinished,omitempty"`
@@ -50,6 +54,8 @@ func (c *call) status(ctx context.Context) (int, error) {
 		}
 		if busy := (*plan.Busy)(nil); errors.As(err, &busy) {
 			say(c.stderr, "xbr-script: "+busy.Holder+" is still at work: this is how things stand meanwhile")
+		} else if err != nil && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.ENOSPC) { // nobody can be at work there
+			return failed, err
 		}
 	}
 	if err := c.look(); err != nil {
@@ -66,7 +72,11 @@ type entry struct {
 
 // report prints how the wanted bridges stand.
 func (c *call) report() (int, error) {
-	r := report{Bridges: []entry{}, IPForward: sysctl.Get(forward.Setting)}
+	forwarding, err := sysctl.Get(forward.Setting)
+	if err != nil {
+		return failed, err
+	}
+	r := report{Bridges: []entry{}, IPForward: forwarding}
 	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
 	exit := done
 	guarded := c.guarded(planner)
@@ -84,6 +94,9 @@ func (c *call) report() (int, error) {
 		}
 		r.Bridges = append(r.Bridges, entry{st, rules})
 		exit = worse(exit, st.State)
+	}
+	if exit == notUp {
+		r.Others = bridge.Others(c.up, c.wants)
 	}
 	u, err := c.runner().Unfinished()
 	if err != nil {
@@ -137,6 +150,7 @@ func printReport(w io.Writer, r report) {
 	for _, st := range r.Bridges {
 		printBridge(w, st)
 	}
+	wrap(w, "others up", r.Others, ",")
 	say(w, "ip_forward  "+r.IPForward)
 }
 

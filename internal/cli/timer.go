@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/syslog"
 	"os"
 	"os/exec"
@@ -136,9 +137,10 @@ const timerTick = 200 * time.Millisecond
 // change was confirmed or taken back. It only looks whether the file is there,
 // for a journal may be large.
 func wait(ctx context.Context, until time.Duration) {
-	journal, _ := os.Stat(plan.JournalPath(runDir)) // nil is the same as no file
+	journal, _ := os.Stat(plan.JournalPath(runDir)) // nil: the end is then for takeBack to judge
 	for left := until - boottime.Now(); left > 0; left = until - boottime.Now() {
-		if now, err := os.Stat(plan.JournalPath(runDir)); err != nil || !os.SameFile(journal, now) {
+		now, err := os.Stat(plan.JournalPath(runDir))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && journal != nil && !os.SameFile(journal, now) {
 			return
 		}
 		select {

@@ -44,9 +44,13 @@ func findOption(name string) *option {
 	return nil
 }
 
-// answerAlone is the request for the help or the version, if there is one.
+// answerAlone is the request for the help or the version, if there is one. At
+// the beginning a word may stand for the option.
 func answerAlone(args []string) *Request {
-	for _, word := range args {
+	for i, word := range args {
+		if i == 0 && (word == "help" || word == "version") {
+			word = "--" + word
+		}
 		if o := findOption(word); o != nil && o.alone {
 			req := &Request{}
 			o.set(req)
@@ -56,60 +60,121 @@ func answerAlone(args []string) *Request {
 	return nil
 }
 
+// isSpace says whether a character separates words: those of a shell, by which
+// the original has its words read (eval).
+func isSpace(r rune) bool { return strings.ContainsRune(" \t\n\v\f\r", r) }
+
+// split takes arguments apart that have white space in them. A line that is
+// wrapped within the quotes of xend-config.sxp comes in such ones, as xend
+// splits it at single blanks.
+func split(args []string) []string {
+	var words []string
+	for _, a := range args {
+		words = append(words, strings.FieldsFunc(a, isSpace)...)
+	}
+	return words
+}
+
+// argReader reads the words of a command line.
+type argReader struct {
+	req      *Request
+	original bool // as Xen's network-bridge reads them
+	groups   []*group
+	hollow   string // the key of the word before, if that was one without a value
+}
+
 // readArgs stores the command and the options in the request and sorts the
 // other words into groups.
-func readArgs(req *Request, args []string) ([]*group, error) {
-	groups := []*group{newGroup("")}
+func readArgs(req *Request, args []string, original bool) ([]*group, error) {
+	r := &argReader{req: req, original: original, groups: []*group{newGroup("")}}
 	for _, word := range args {
-		switch word {
-		case "": // xend makes one of each second space in a row
-		case nextOption:
-			groups = append(groups, newGroup(""))
-		default:
-			if err := readArg(req, groups[len(groups)-1], word); err != nil {
-				return nil, err
-			}
+		if word == nextOption {
+			r.groups = append(r.groups, newGroup(""))
+			continue
+		}
+		if err := r.read(word); err != nil {
+			return nil, err
+		}
+		key, value, isKey := strings.Cut(word, "=")
+		if r.hollow = ""; isKey && value == "" {
+			r.hollow = key
 		}
 	}
 	if req.Command == "" {
 		return nil, refused("cannot tell what to do: there is no command", usage)
 	}
-	nameParts(groups)
-	return groups, checkParts(groups)
+	nameParts(r.groups)
+	return r.groups, checkParts(r.groups)
 }
 
-// readArg reads one word. The command may stand anywhere: wrappers hand their
-// own on before the keys, people write it where they like.
-func readArg(req *Request, g *group, word string) error {
+// read reads one word. The command may stand anywhere: wrappers hand their own
+// on before the keys, people write it where they like.
+func (r *argReader) read(word string) error {
 	if o := findOption(word); o != nil {
-		o.set(req)
+		o.set(r.req)
 		return nil
 	}
 	if slices.Contains(commands, Command(word)) {
-		return setCommand(req, Command(word))
+		return r.command(Command(word))
 	}
-	if strings.HasPrefix(word, "-") {
+	name, _, isKey := strings.Cut(word, "=")
+	_, known := findKey(name)
+	switch {
+	case strings.HasPrefix(word, "-"):
 		return misread(quote(word), "there is no such option",
 			didYouMean(word, vocabulary(), "options are "+list(optionNames())))
-	}
-	if !strings.Contains(word, "=") {
-		return misread(quote(word), "it is neither a command nor key=value",
-			didYouMean(word, vocabulary(), "commands are "+list(commandNames())+"; a key touches its value, as in netdev=eth0"))
-	}
-	if f := g.add(word, perBridge, hostWide, manner, argsOnly); f != nil {
-		return misread(quote(word), f.reason, f.hint)
+	case known && isKey, isKey && !r.passesOver(name):
+		if f := r.groups[len(r.groups)-1].add(word, perBridge, hostWide, manner, argsOnly); f != nil {
+			return misread(quote(word), f.reason, f.hint)
+		}
+	case !isKey && !r.passesOver(word):
+		return misread(quote(word), "it is neither a command nor key=value", r.wordHint(word))
+	default:
+		r.req.note("%s is ignored, as by Xen's network-bridge", quote(word))
 	}
 	return nil
 }
 
-// setCommand allows the same command twice: xend puts "start" in front of a
-// line that may hold its own.
-func setCommand(req *Request, c Command) error {
-	if req.Command != "" && req.Command != c {
-		return refused(fmt.Sprintf("cannot do both %s and %s in one call", req.Command, c),
+// passesOver says whether a word that says nothing to us is passed over. The
+// original does that with all but the first one, and there may be wrappers
+// that count on it. A word that looks like one of ours was meant, and to pass it
+// over would take another NIC, or leave guests free to forge addresses.
+func (r *argReader) passesOver(name string) bool {
+	return r.original && r.req.Command != "" && r.hollow == "" && name != "" && !looksLikeName(name) &&
+		nearest(name, vocabulary()) == ""
+}
+
+// looksLikeName says whether a word without a key may be the name of an
+// interface: letters, and a digit somewhere behind them.
+func looksLikeName(word string) bool {
+	return len(word) <= maxName && word[0] > '9' && strings.ContainsAny(word, "0123456789") && checkName(word) == nil
+}
+
+// wordHint is what would be right in place of a word that is no key.
+func (r *argReader) wordHint(word string) string {
+	const touches = "a key touches its value, as in "
+	if key, known := findKey(r.hollow); known && key.check(word) == nil {
+		return touches + key.name + "=" + word
+	}
+	example := "netdev=eth0"
+	if looksLikeName(word) {
+		example = "netdev=" + word
+	}
+	return didYouMean(word, vocabulary(), "commands are "+list(commandNames())+"; "+touches+example)
+}
+
+// command allows the same command twice: xend puts "start" in front of a line
+// that may hold its own. The original takes the first of different ones.
+func (r *argReader) command(c Command) error {
+	switch before := r.req.Command; {
+	case before == "":
+		r.req.Command = c
+	case before != c && r.original:
+		r.req.note("%s is ignored, as by Xen's network-bridge: %s came first", quote(string(c)), before)
+	case before != c:
+		return refused(fmt.Sprintf("cannot do both %s and %s in one call", before, c),
 			"give one of "+list(commandNames()))
 	}
-	req.Command = c
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -46,7 +47,7 @@ func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 type Request struct {
 	Command   Command
 	Bridges   []Bridge // at least one, unless Help, Version, Recover or Confirm
-	Given     bool     // false: no key and no file said anything; Bridges is then a single zero Bridge
+	Given     bool     // false: no key and no file said anything of bridges or the host; Bridges is then a single zero Bridge
 	File      string   // the file that the bridges were read from, "" if none
 	IPForward *bool    // ip_forward=, host-wide; nil: leave alone
 
@@ -56,10 +57,30 @@ type Request struct {
 	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
+
+	Empty []EmptyKey // keys that were given without a value
+	Notes []string   // what else the user should know of how the words were taken
 }
 
-// Source is where Parse finds files.
+// EmptyKey is a key without a value, which counts as not given.
+type EmptyKey struct {
+	Bridge int // the index of the bridge in Request.Bridges, -1 if a file tells of those
+	Key    string
+}
+
+// note adds to Notes.
+func (r *Request) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// Original is the name of Xen's script. Called by it, the program takes words
+// and variables of the environment as that does.
+const Original = "network-bridge"
+
+// Source is where Parse finds what is not on the command line.
 type Source struct {
+	Name        string                            // the program's, without folders
+	Getenv      func(key string) string           // like os.Getenv; nil for an empty environment
 	ReadFile    func(name string) ([]byte, error) // like os.ReadFile
 	DefaultFile string                            // read where no key is given; "" for none
 }
@@ -68,11 +89,12 @@ type Source struct {
 // they name, or else the default file where they hold no key. Its errors are
 // of type *UsageError.
 func Parse(args []string, src Source) (*Request, error) {
+	args = split(args)
 	if req := answerAlone(args); req != nil {
 		return req, nil
 	}
 	req := &Request{}
-	groups, err := readArgs(req, args)
+	groups, err := readArgs(req, args, src.Name == Original)
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +107,14 @@ func Parse(args []string, src Source) (*Request, error) {
 		}
 		return req, nil
 	}
+	if err := addEnvironment(req, groups, src); err != nil {
+		return nil, err
+	}
 	groups, err = addFile(req, groups, src)
 	if err != nil {
+		return nil, err
+	}
+	if err := ignoreEnvironment(req, groups, src); err != nil {
 		return nil, err
 	}
 	if err := combine(req, groups); err != nil {

@@ -103,7 +103,6 @@ func parseFile(name string, data []byte) ([]*group, error) {
 
 // addLine adds the words of a line of a file.
 func (g *group) addLine(line string) *fault {
-	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	if strings.ContainsRune(line, 0) {
 		return &fault{"it holds a NUL byte", fileGrammar}
 	}
@@ -131,10 +130,10 @@ func (g *group) addLine(line string) *fault {
 	return nil
 }
 
-// lineWords splits a line at blanks and drops the comment. There is no quoting:
-// no right value has a blank in it.
+// lineWords splits a line at white space and drops the comment. There is no
+// quoting: no right value has a blank in it.
 func lineWords(line string) []string {
-	words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' })
+	words := strings.FieldsFunc(line, isSpace)
 	for i, word := range words {
 		if word[0] == '#' {
 			return words[:i]

@@ -14,10 +14,11 @@ const maxBridges = 256
 type group struct {
 	where  string            // what messages call it; "" is the whole command line
 	values map[string]string // the last value of each key, none of them empty
+	hollow map[string]bool   // the keys that were last given without a value
 }
 
 func newGroup(where string) *group {
-	return &group{where: where, values: map[string]string{}}
+	return &group{where: where, values: map[string]string{}, hollow: map[string]bool{}}
 }
 
 // add reads a key=value word. Its key should be of one of the scopes. An empty
@@ -36,12 +37,26 @@ func (g *group) add(word string, scopes ...scope) *fault {
 	if f := k.check(value); f != nil {
 		return f
 	}
-	if value == "" {
+	if g.hollow[name] = value == ""; value == "" {
 		delete(g.values, name)
 	} else {
 		g.values[name] = value
 	}
 	return nil
+}
+
+// noteHollow tells of the keys without a value: of those of a bridge is said
+// later what is taken instead.
+func (g *group) noteHollow(req *Request, bridge int) {
+	for _, k := range keys {
+		switch {
+		case !g.hollow[k.name]:
+		case k.scope == perBridge:
+			req.Empty = append(req.Empty, EmptyKey{bridge, k.name})
+		default:
+			req.note("%s= is empty, and counts as not given", k.name)
+		}
+	}
 }
 
 // empty tells whether the group says nothing of the network.
@@ -86,6 +101,11 @@ func combine(req *Request, groups []*group) error {
 		g.store(setting{req, &req.Bridges[i]}, perBridge)
 	}
 	for _, g := range groups {
+		bridge := slices.Index(bridges, g)
+		if req.File == "" {
+			bridge = max(bridge, 0) // nothing but keys without a value
+		}
+		g.noteHollow(req, bridge)
 		for _, of := range []scope{hostWide, manner, argsOnly} {
 			g.store(setting{req, nil}, of)
 		}

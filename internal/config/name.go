@@ -8,8 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is the longest name of an interface in bytes (IFNAMSIZ less the NUL).
-const maxName = 15
+// The longest names of an interface in bytes: its own, and an alternative one
+// (IFNAMSIZ and ALTIFNAMSIZ of linux/if.h, less the NUL). Only the host tells
+// which one a name is.
+const (
+	maxName    = 15
+	maxAltName = 127
+)
 
 // nameRules is what is wrong with a name, the plainest reason first. The
 // kernel's own rules are in dev_valid_name; the others refuse names that the
@@ -60,8 +65,8 @@ func forShell(name string) *fault {
 }
 
 func tooLong(name string) *fault {
-	if len(name) > maxName {
-		return wrong(name, fmt.Sprintf("has %d bytes, a name has at most %d", len(name), maxName))
+	if len(name) > maxAltName {
+		return wrong(name, fmt.Sprintf("has %d bytes, a name has at most %d", len(name), maxAltName))
 	}
 	return nil
 }

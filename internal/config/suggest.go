@@ -6,6 +6,9 @@ import "strings"
 // if none is near.
 func nearest(word string, right []string) string {
 	word = bare(word)
+	if r := alias(word, right); r != "" {
+		return r
+	}
 	best, bestDistance := "", maxDistance+1
 	for _, r := range right {
 		d := distance(word, bare(r))
@@ -17,6 +20,37 @@ func nearest(word string, right []string) string {
 		return ""
 	}
 	return best
+}
+
+// otherNames is what wrappers, documentation and other tools call our keys.
+var otherNames = map[string]string{
+	"nic": "netdev", "dev": "netdev", "device": "netdev", "iface": "netdev", "interface": "netdev", "ifname": "netdev",
+	"if": "netdev", "netif": "netdev", "card": "netdev", "eth": "netdev", "physdev": "netdev",
+	"br": "bridge", "brname": "bridge", "xenbr": "bridge", "switch": "bridge",
+	"vif": "vifnum", "num": "vifnum", "number": "vifnum",
+	"spoof": "antispoof", "nospoof": "antispoof", "spoofing": "antispoof",
+	"forward": "ip_forward", "forwarding": "ip_forward",
+	"conf": "config", "file": "config", "timeout": "wait",
+}
+
+// enough is how many letters say which word is meant.
+const enough = 4
+
+// alias is the one of the right words that has another name, or that the word
+// begins or goes on: antispoofing, bridgename, netd.
+func alias(word string, right []string) string {
+	other, known := otherNames[word]
+	for _, r := range right {
+		if b := bare(r); known && b == other || !known && (begins(word, b) || begins(b, word)) {
+			return r
+		}
+	}
+	return ""
+}
+
+// begins says whether a word begins with a part that says what it is.
+func begins(word, part string) bool {
+	return len(part) >= enough && len(word) < 2*len(part) && strings.HasPrefix(word, part)
 }
 
 // maxDistance is how many slips of the keyboard are looked through. In a short

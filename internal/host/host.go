@@ -2,24 +2,20 @@
 //
 // It holds the kernel's own messages for what is moved (addresses, routes,
 // neighbours, nexthops) and parsed structs for what decisions need (links).
-// Nothing in it changes after Read, so planning is a pure function of it.
+// Nothing in it changes after Read, so planning is a pure function of it. What
+// few plans ask for is read when it is asked for (asked.go).
 package host
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
-	"net"
-	"net/netip"
+	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/rtnl"
-	"xbr-script/internal/sysctl"
 )
 
 // Host is the network of one network namespace at one time.
@@ -36,23 +32,10 @@ type Host struct {
 	// At is when it was read: lifetimes count from there.
 	At time.Duration
 
-	// Settings reads the settings of the interface of that name.
-	Settings func(name string) sysctl.Device
-	// Pinned says whether frames to a MAC address are sent to that bridge
-	// port by a static entry of the forwarding table.
-	Pinned func(port int, mac net.HardwareAddr) bool
-	// HasRule says whether a rule for routing (ip rule) names an interface.
-	HasRule func(name string) bool
-	// InUse are the local addresses of IPv6 sockets, where one of the host's was
-	// temporary before it was moved (see Spent); SocketsUnknown says that the
-	// kernel could not tell.
-	InUse          map[netip.Addr]bool
-	SocketsUnknown bool
 	// states is what State found.
 	states map[int]State
-	// NewDevice is what the settings of a new interface begin with. They are
-	// read when they are first asked for: a hundred files.
-	NewDevice func() sysctl.Device
+	// asked is what else was asked for; shared with copies.
+	asked *asked
 }
 
 // Read takes the snapshot.
@@ -61,19 +44,18 @@ func Read(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.dump(c.Dump, dumpsBesides(h)); err != nil {
-		return nil, err
-	}
-	return h, h.readInUse()
+	err = h.dump(c.Dump, dumpsBesides(h))
+	return h, err
 }
 
 // links begins a snapshot with the interfaces.
 func links(c *rtnl.Conn) (*Host, error) {
-	h := &Host{
-		LiveRename: liveRename(), Settings: sysctl.ReadDevice, Pinned: pinned(c), HasRule: hasRule(c),
-		NewDevice: sync.OnceValue(func() sysctl.Device { return sysctl.ReadDevice("default") }),
+	live, err := liveRename()
+	if err != nil {
+		return nil, err
 	}
-	err := h.readLinks(c)
+	h := &Host{LiveRename: live, asked: newAsked(c)}
+	err = h.readLinks(c)
 	return h, err
 }
 
@@ -147,11 +129,8 @@ type dump struct {
 func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) error {
 	for _, d := range dumps {
 		msgs, err := ask(d.typ, d.body)
-		if errors.Is(err, unix.EOPNOTSUPP) {
-			continue // a kernel without IPv6, or without nexthop objects (before 5.3)
-		}
-		if errors.Is(err, unix.ENODEV) {
-			continue // asked for an interface that is gone
+		if refusedWith(err, unix.EOPNOTSUPP, unix.ENODEV) {
+			continue // a kernel without IPv6 or without nexthop objects (before 5.3); an interface that is gone
 		}
 		if err != nil {
 			return err
@@ -222,43 +201,6 @@ func ReadLink(c *rtnl.Conn, index int) (*Link, error) {
 	return parseLink(m), nil
 }
 
-// pinned looks into the forwarding tables when it is asked.
-func pinned(c *rtnl.Conn) func(int, net.HardwareAddr) bool {
-	return func(port int, mac net.HardwareAddr) bool {
-		entries, err := c.Dump(unix.RTM_GETNEIGH, family(unix.AF_BRIDGE))
-		if err != nil {
-			return false
-		}
-		for _, m := range entries {
-			f := m.Fixed()
-			static := len(f) == unix.SizeofNdMsg && f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) == unix.NUD_NOARP
-			if static && m.Uses(port) && bytes.Equal(m.Get(unix.NDA_LLADDR), mac) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-// hasRule looks into the rules when it is asked.
-func hasRule(c *rtnl.Conn) func(string) bool {
-	const iifName, oifName = 3, 17 // FRA_IIFNAME, FRA_OIFNAME of linux/fib_rules.h
-	return func(name string) bool {
-		for _, af := range []uint8{unix.AF_INET, unix.AF_INET6} {
-			rules, err := c.Dump(unix.RTM_GETRULE, family(af))
-			if err != nil {
-				continue // a kernel without them
-			}
-			for _, m := range rules {
-				if rtnl.String(m.Get(iifName)) == name || rtnl.String(m.Get(oifName)) == name {
-					return true
-				}
-			}
-		}
-		return false
-	}
-}
-
 // Index finds an interface by index; nil if there is none.
 func (h *Host) Index(index int) *Link {
 	for _, l := range h.Links {
@@ -313,12 +255,12 @@ func (h *Host) Names() rtnl.Names {
 }
 
 // liveRename reads the kernel's release: there is no other way to ask.
-func liveRename() bool {
+func liveRename() (bool, error) {
 	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return false
+	if err := unix.Uname(&u); err != nil {
+		return false, fmt.Errorf("uname: %w", err)
 	}
-	return atLeast(rtnl.String(u.Release[:]), 6, 2)
+	return atLeast(rtnl.String(u.Release[:]), 6, 2), nil
 }
 
 // atLeast compares a release such as "6.1.0-18-amd64" with a version.

@@ -158,7 +158,7 @@ func TestReadLink(t *testing.T) {
 func TestElsewhere(t *testing.T) {
 	c := dial(t, `
 		ip link add eth0 index 10 type veth peer name lan0
-		ip netns add other
+		netns other
 		ip -n other link add nic0 index 10 type veth peer name lan0
 		ip -n other link add link nic0 name far index 40 type macvlan
 		ip -n other link set far netns $$`)

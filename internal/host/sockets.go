@@ -3,7 +3,6 @@ package host
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -30,33 +29,29 @@ func WasTemporary(m rtnl.Msg) bool {
 // when it has been moved.
 func AsTemporary(m rtnl.Msg) rtnl.Msg { return m.With(ifaProto, []byte{TemporaryProto}) }
 
-// Spent says whether an address was temporary before it was moved, and is of
-// no more use.
+// Spent says whether an address was temporary before it was moved, and no
+// socket uses it any more. Where the kernel cannot tell, one may.
 func (h *Host) Spent(m rtnl.Msg) bool {
+	if h.asked == nil || !WasTemporary(m) {
+		return false
+	}
+	if h.asked.sockets == nil {
+		h.asked.readSockets()
+	}
 	addr, ok := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
-	return ok && WasTemporary(m) && !h.SocketsUnknown && !h.InUse[addr]
+	return ok && !h.asked.hidden && !h.asked.sockets[addr]
 }
 
-// readInUse finds out which addresses that were temporary are used by a
-// socket. A kernel that cannot tell leaves it at that they may be.
-func (h *Host) readInUse() error {
-	h.InUse = map[netip.Addr]bool{}
-	some := false
-	for _, m := range h.Addrs {
-		some = some || WasTemporary(m)
-	}
-	if !some {
-		return nil
-	}
+func (a *asked) readSockets() {
+	a.sockets = map[netip.Addr]bool{}
 	for _, protocol := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
-		err := eachSocket(protocol, func(local netip.Addr) { h.InUse[local] = true })
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) {
-			h.SocketsUnknown = true
-		} else if err != nil {
-			return fmt.Errorf("cannot read the sockets: %w", err)
+		err := eachSocket(protocol, func(local netip.Addr) { a.sockets[local] = true })
+		if refusedWith(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) {
+			a.hidden = true // a kernel without inet_diag, or its modules
+			continue
 		}
+		a.note("the sockets", err)
 	}
-	return nil
 }
 
 // eachSocket calls f with the local address of every IPv6 socket

@@ -3,19 +3,24 @@
 package keyfile
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 )
 
 // Read gives the values of all groups; of a key that stands there twice, the
 // last. A file that is not there has none.
-func Read(name string) map[string]string {
+func Read(name string) (map[string]string, error) {
 	values := map[string]string{}
-	text, _ := os.ReadFile(name) //nolint:gosec // of these services' folders
+	text, err := os.ReadFile(name) //nolint:gosec // of these services' folders
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	for line := range strings.Lines(string(text)) {
 		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
 			values[key] = value
 		}
 	}
-	return values
+	return values, nil
 }

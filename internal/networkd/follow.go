@@ -1,13 +1,15 @@
 package networkd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/shell"
 )
 
 // Heir is an interface that systemd-networkd shall configure as it did another.
@@ -45,7 +47,10 @@ func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Du
 	for end := time.Now().Add(limit); ; {
 		decided, settled := true, true
 		for _, h := range heirs {
-			d, s := progress(h, restarted)
+			d, s, err := progress(h, restarted)
+			if err != nil {
+				return err
+			}
 			decided, settled = decided && d, settled && s
 		}
 		late := time.Now().After(end)
@@ -64,30 +69,39 @@ func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Du
 
 // progress tells whether it has decided about all interfaces of one heir, and
 // whether it is done with that.
-func progress(h Heir, restarted time.Time) (decided, settled bool) {
-	l, decided := since(h.Dev, restarted)
+func progress(h Heir, restarted time.Time) (decided, settled bool, err error) {
+	l, decided, err := since(h.Dev, restarted)
 	for _, name := range h.Others {
-		_, known := since(name, restarted)
-		decided = decided && known
+		_, known, otherErr := since(name, restarted)
+		decided, err = decided && known, cmp.Or(err, otherErr)
 	}
-	return decided, decided && (l.State == h.Was.State || l.State == "configured")
+	return decided, decided && (l.State == h.Was.State || l.State == "configured"), err
 }
 
 // taken is nil if it has decided as it should.
 func taken(heirs []Heir, restarted time.Time) error {
 	for _, h := range heirs {
-		if l, _ := since(h.Dev, restarted); !l.Configures() {
+		l, _, err := since(h.Dev, restarted)
+		if err != nil {
+			return err
+		}
+		if !l.Configures() {
 			return &plan.Advised{
 				Text: fmt.Sprintf("%s does not fit %s", h.Was.File, h.Dev),
 				Hint: fmt.Sprintf("let its [Match] go by name: Name=%s, and no Driver=, Path= or PermanentMACAddress=", h.Dev),
 			}
 		}
 		for _, name := range h.Others {
-			if l, _ := since(name, restarted); l.Configures() {
+			l, _, err := since(name, restarted)
+			if err != nil {
+				return err
+			}
+			if l.Configures() {
 				return &plan.Advised{
 					Text: fmt.Sprintf("%s fits %s, too", l.File, name),
-					Hint: fmt.Sprintf("a file before that keeps it from bridges and their ports:\n  "+
-						`printf '[Match]\nName=%s vif*\n[Link]\nUnmanaged=yes\n' >/etc/systemd/network/05-xen.network`, strings.Join(h.Others, " ")),
+					Hint: "a file before that keeps it from bridges and their ports:\n  printf '%s\\n' " +
+						shell.Quote("[Match]") + " " + shell.Quote("Name="+strings.Join(h.Others, " ")+" vif*") + " " + shell.Quote("[Link]") +
+						" Unmanaged=yes >/etc/systemd/network/05-xen.network",
 				}
 			}
 		}
@@ -97,14 +111,14 @@ func taken(heirs []Heir, restarted time.Time) error {
 
 // since is what it has decided about an interface since it was restarted, if it
 // has.
-func since(name string, restarted time.Time) (Link, bool) {
-	i, err := net.InterfaceByName(name)
-	if err != nil {
-		return Link{}, false
+func since(name string, restarted time.Time) (Link, bool, error) {
+	index, err := host.IndexOf(name)
+	if err != nil || index == 0 {
+		return Link{}, false, err
 	}
-	l := LinkOf(i.Index)
-	if l.when.Before(restarted) || l.State == "pending" || l.State == "initialized" {
-		return Link{}, false
+	l, err := LinkOf(index)
+	if err != nil || l.when.Before(restarted) || l.State == "pending" || l.State == "initialized" {
+		return Link{}, false, err
 	}
-	return l, true
+	return l, true, nil
 }

@@ -7,7 +7,9 @@ package networkd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -116,12 +118,15 @@ func (l Link) Configures() bool { return l.File != "" && l.State != "unmanaged" 
 
 // LinkOf reads of an interface by its index. One that is not known to
 // systemd-networkd is not configured by it.
-func LinkOf(index int) Link {
+func LinkOf(index int) (Link, error) {
 	name := filepath.Join(linksDir, strconv.Itoa(index))
 	info, err := os.Stat(name)
-	if err != nil {
-		return Link{}
+	if errors.Is(err, fs.ErrNotExist) {
+		return Link{}, nil
 	}
-	values := keyfile.Read(name)
-	return Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}
+	if err != nil {
+		return Link{}, err
+	}
+	values, err := keyfile.Read(name)
+	return Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}, err
 }

@@ -49,7 +49,7 @@ func (s states) say(name, state, file string, old bool) {
 func TestLink(t *testing.T) {
 	s := newStates(t)
 	lo, _ := net.InterfaceByName("lo")
-	if l := LinkOf(lo.Index); l.Configures() {
+	if l := linkOf(t, lo.Index); l.Configures() {
 		t.Errorf("of an interface that it does not know: %+v", l)
 	}
 	for _, c := range []struct {
@@ -63,7 +63,7 @@ func TestLink(t *testing.T) {
 		{"pending", "", false},
 	} {
 		s.say("lo", c.state, c.file, false)
-		if l := LinkOf(lo.Index); l.Configures() != c.want || l.File != c.file || l.State != c.state {
+		if l := linkOf(t, lo.Index); l.Configures() != c.want || l.File != c.file || l.State != c.state {
 			t.Errorf("%q by %q: %+v", c.state, c.file, l)
 		}
 	}
@@ -134,4 +134,13 @@ func TestNoSystemd(t *testing.T) {
 	if err := (&Restart{}).Ready(); err == nil {
 		t.Error("there is somebody to ask")
 	}
+}
+
+func linkOf(t *testing.T, index int) Link {
+	t.Helper()
+	l, err := LinkOf(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

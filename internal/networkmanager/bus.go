@@ -2,11 +2,12 @@ package networkmanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 
 	"github.com/godbus/dbus/v5"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/refusal"
 )
 
@@ -69,11 +70,21 @@ func (m *manager) devices(ctx context.Context) (map[string][]device, error) {
 	for _, p := range paths {
 		d := device{m.conn.Object(name, p), m.conn}
 		var is string
-		if err := d.get(ctx, "Interface", &is); err == nil { // else it has gone
+		switch err := d.get(ctx, "Interface", &is); {
+		case err == nil:
 			found[is] = append(found[is], d)
+		case !hasGone(err):
+			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// hasGone tells whether an error means that the object is not there any more.
+func hasGone(err error) bool {
+	var answer dbus.Error
+	return errors.As(err, &answer) &&
+		(answer.Name == "org.freedesktop.DBus.Error.UnknownObject" || answer.Name == "org.freedesktop.DBus.Error.UnknownMethod")
 }
 
 // known waits until it has seen all that happened to these names.
@@ -83,8 +94,11 @@ func (m *manager) known(ctx context.Context, dev, nic string) (*device, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, missing := net.InterfaceByName(nic)
-		if len(devices[dev]) == 1 && (len(devices[nic]) == 1) == (missing == nil) {
+		index, err := host.IndexOf(nic)
+		if err != nil {
+			return nil, err
+		}
+		if len(devices[dev]) == 1 && (len(devices[nic]) == 1) == (index != 0) {
 			return &devices[dev][0], nil
 		}
 		if err := wait(ctx); err != nil {

@@ -8,13 +8,17 @@ package networkmanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"xbr-script/internal/keyfile"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/shell"
 	"xbr-script/internal/systemd"
 )
 
@@ -23,35 +27,49 @@ import (
 const runDir = "/run/NetworkManager"
 
 // Runs tells whether NetworkManager does.
-func Runs() bool { return systemd.Up("NetworkManager.service") }
+func Runs() (bool, error) { return systemd.Up("NetworkManager.service") }
 
 // Released tells whether it was told to leave an interface alone, by its index.
 // A name that its configuration excludes is not enough: names change.
-func Released(index int) bool { return entry(index)["managed"] == "false" }
+func Released(index int) (bool, error) {
+	d, err := entry(index)
+	return d["managed"] == "false", err
+}
 
 // Profile is the UUID of the profile by which it configures an interface; empty
 // if it does not.
-func Profile(index int) string {
-	d := entry(index)
-	if d["managed"] != "true" || external(d["connection-uuid"]) {
-		return ""
+func Profile(index int) (string, error) {
+	d, err := entry(index)
+	if err != nil || d["managed"] != "true" {
+		return "", err
 	}
-	return d["connection-uuid"]
+	if is, err := external(d["connection-uuid"]); err != nil || is {
+		return "", err
+	}
+	return d["connection-uuid"], nil
 }
 
 // external tells whether a profile only describes what was found on an interface.
-func external(uuid string) bool {
-	files, _ := filepath.Glob(runDir + "/system-connections/*.nmconnection")
+func external(uuid string) (bool, error) {
+	const dir = runDir + "/system-connections"
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
 	for _, file := range files {
-		if values := keyfile.Read(file); values["uuid"] == uuid {
-			return values["external"] == "true"
+		if filepath.Ext(file.Name()) != ".nmconnection" {
+			continue
+		}
+		values, err := keyfile.Read(filepath.Join(dir, file.Name()))
+		if err != nil || values["uuid"] == uuid {
+			return values["external"] == "true", err
 		}
 	}
-	return false
+	return false, nil
 }
 
 // entry is what it says of an interface.
-func entry(index int) map[string]string {
+func entry(index int) (map[string]string, error) {
 	return keyfile.Read(filepath.Join(runDir, "devices", strconv.Itoa(index)))
 }
 
@@ -92,7 +110,9 @@ type Release struct{ Dev string }
 func (*Release) Kind() string { return "networkmanager release" }
 
 // Commands are those that do the same.
-func (r *Release) Commands() []string { return []string{"nmcli device set " + r.Dev + " managed no"} }
+func (r *Release) Commands() []string {
+	return []string{"nmcli device set " + shell.Quote(r.Dev) + " managed no"}
+}
 
 // Ready tells whether it can be asked.
 func (*Release) Ready() error { return ready() }
@@ -123,8 +143,8 @@ func (*Take) Kind() string { return "networkmanager take" }
 // Commands are those that do the same.
 func (t *Take) Commands() []string {
 	return []string{
-		"nmcli device set " + t.Dev + " managed yes",
-		"nmcli connection up uuid " + t.Profile + " ifname " + t.Dev,
+		"nmcli device set " + shell.Quote(t.Dev) + " managed yes",
+		"nmcli connection up uuid " + shell.Quote(t.Profile) + " ifname " + shell.Quote(t.Dev),
 	}
 }
 

@@ -10,7 +10,9 @@
 package nstest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -35,10 +37,12 @@ func helper(t T) func() {
 	return func() {}
 }
 
-// New moves the calling goroutine into a new network and mount namespace.
-// They vanish with the goroutine: its thread stays locked, and so ends with
-// it. Without root the test is skipped, but fails where the environment has
-// CI=true: a run that tested nothing must not pass there.
+// New moves the calling goroutine into a new network and mount namespace, with
+// settings that are the same on every machine. They vanish with the goroutine:
+// its thread stays locked, and so ends with it. Where that cannot be had
+// (without root, in most containers, without IPv6) the test is skipped, but
+// fails where the environment has CI=true: a run that tested nothing must not
+// pass there.
 func New(t T) {
 	helper(t)()
 	if os.Geteuid() != 0 {
@@ -59,7 +63,11 @@ func New(t T) {
 		t.Fatal("still in the old network namespace: ", outside, err)
 	}
 	made.Store(inside, true)
-	if err := mounts(); err != nil {
+	if err := prepare(); err != nil {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, errNoIPv6) {
+			unable(t, err.Error())
+			return
+		}
 		t.Fatal(err)
 	}
 	Run(t, "ip", "link", "set", "dev", "lo", "up")
@@ -72,6 +80,19 @@ func unable(t T, why string) {
 		t.Fatal(why)
 	}
 	t.Skip(why)
+}
+
+var errNoIPv6 = errors.New("this kernel has no IPv6, or it is switched off at boot")
+
+// prepare makes the thread's new namespaces fit for a test.
+func prepare() error {
+	if err := mounts(); err != nil {
+		return err
+	}
+	if _, err := os.Stat("/proc/sys/net/ipv6"); errors.Is(err, fs.ErrNotExist) {
+		return errNoIPv6
+	}
+	return settle()
 }
 
 // mounts gives the namespace its own /sys, where /sys/class/net would show
@@ -138,13 +159,18 @@ func Try(t T, name string, args ...string) (string, error) {
 }
 
 // Script runs each line of text with sh -ec and returns all that they
-// printed; empty lines and those that begin with # are passed over.
+// printed; empty lines and those that begin with # are passed over. The line
+// "netns NAME" is a call of Netns.
 func Script(t T, text string) string {
 	helper(t)()
 	var out strings.Builder
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "netns "); ok {
+			Netns(t, name)
 			continue
 		}
 		out.WriteString(Run(t, "sh", "-ec", line))

@@ -1,10 +1,12 @@
 package plan
 
 import (
-	"errors"
-	"io/fs"
-	"os"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbr-script/internal/rundir"
 )
 
 // FileKind names a File in a journal.
@@ -27,19 +29,23 @@ func (*File) Commands() []string { return nil }
 // Do implements Op. The file changes at once or not at all.
 func (f *File) Do(bool) error {
 	if f.Content == nil {
-		if err := os.Remove(f.Path); !errors.Is(err, fs.ErrNotExist) {
-			return err
+		return rundir.Remove(f.Path)
+	}
+	return rundir.Write(f.Path, []byte(*f.Content))
+}
+
+// confined refuses steps of a journal that would touch other files than the
+// records beside it.
+func confined(dir string, steps []Step) error {
+	for _, s := range steps {
+		for _, op := range slices.Concat(s.Do, s.Undo) {
+			f, ok := op.(*File)
+			if ok && (filepath.Dir(f.Path) != filepath.Clean(dir) || !strings.HasSuffix(f.Path, ".json")) {
+				return fmt.Errorf("it is about the file %q", f.Path)
+			}
 		}
-		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
-		return err
-	}
-	tmp := f.Path + ".new"
-	if err := os.WriteFile(tmp, []byte(*f.Content), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, f.Path)
+	return nil
 }
 
 // Remember is the step that changes a file's content from one to another; nil

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/rundir"
 )
 
 // journalName is the file that exists while a change is under way, or was
@@ -56,7 +57,7 @@ func create(dir string, h header) (*journal, error) {
 		return nil, err
 	}
 	path := JournalPath(dir)
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o644)
+	f, err := rundir.Create(path)
 	if err != nil {
 		return nil, err
 	}
@@ -66,9 +67,9 @@ func create(dir string, h header) (*journal, error) {
 		err = reserve(f, size, int64(markBytes*(2*len(h.Steps)+1)))
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(path+".new"))
+		return nil, errors.Join(err, f.Close(), rundir.Discard(path))
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := rundir.Replace(path); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return j, nil
@@ -146,7 +147,7 @@ func (u *Unfinished) Waits() (left time.Duration, waits bool) {
 
 // read finds the journal of an unfinished change; nil if there is none.
 func read(dir string, kinds Kinds) (*Unfinished, error) {
-	data, err := os.ReadFile(JournalPath(dir))
+	data, err := rundir.Read(JournalPath(dir), rundir.MaxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -166,6 +167,9 @@ func read(dir string, kinds Kinds) (*Unfinished, error) {
 	}
 	d := &decoder{kinds, rest}
 	steps, err := d.steps(h.Steps)
+	if err == nil {
+		err = confined(dir, steps)
+	}
 	if err != nil {
 		return nil, &BadJournal{JournalPath(dir), err}
 	}

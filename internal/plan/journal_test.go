@@ -189,7 +189,7 @@ func TestOtherBoot(t *testing.T) {
 func TestJournalNoRoom(t *testing.T) {
 	nstest.New(t)
 	const dir = "/mnt" // of the namespace
-	nstest.Run(t, "mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", dir)
+	nstest.Run(t, "mount", "-t", "tmpfs", "-o", "size=16k,mode=755", "tmpfs", dir)
 	const page = 4096
 	h := aHeader(t, 3)
 	h.Command = ""

@@ -12,10 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rundir"
 )
 
 // lockName is the file whose lock keeps two calls apart.
 const lockName = "lock"
+
+// maxLock is more than a command line can have, in bytes.
+const maxLock = 4 << 20
 
 // lockPoll is how often a waiting call looks whether the lock is free.
 const lockPoll = 20 * time.Millisecond
@@ -38,6 +42,9 @@ func (b *Busy) Error() string {
 // called once with its name; after limit it gives up with a *Busy.
 func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting func(holder string)) (*Lock, error) {
 	f, err := openLock(dir)
+	if refused := (*refusal.Error)(nil); errors.As(err, &refused) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, refusal.Wrap(err, "nothing was changed; calls keep apart by a file there, so it must be possible to write it", "cannot take the lock")
 	}
@@ -46,6 +53,7 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			l.sign(who)
+			_ = rundir.Sweep(dir) // what cannot be removed is in nobody's way
 			return l, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
@@ -67,10 +75,10 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 }
 
 func openLock(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := rundir.Make(dir); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	return rundir.Open(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, maxLock)
 }
 
 // sign needs no room on the file system to be of use: who holds the lock is

@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -132,12 +134,14 @@ func TestFile(t *testing.T) {
 // TestRemember changes a file in a plan that is undone, by the process itself
 // and by another, and in one that is not.
 func TestRemember(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "record")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "record.json")
 	one, two := "one\n", "two \x00 \"ü\"\n"
 	for _, change := range [][2]*string{{nil, &one}, {&one, &two}, {&two, nil}} {
 		s := Remember("write it", path, change[0], change[1])
 		w := newWorld()
 		r := w.runner(t)
+		r.Dir = dir
 		r.Kinds = Kinds{FileKind: func() Op { return &File{} }}
 		r.Hook = func(int, bool) error { return errFake }
 		_ = fails(t, r.Run(t.Context(), &Plan{Steps: []Step{s}}), "write it", errFake)
@@ -169,6 +173,26 @@ func TestRemember(t *testing.T) {
 		}
 		if got := text(t, path); !reflect.DeepEqual(got, change[1]) {
 			t.Errorf("done: %v, want %v", got, change[1])
+		}
+	}
+}
+
+// TestConfined has a journal refused that is about other files than records
+// beside it.
+func TestConfined(t *testing.T) {
+	for _, path := range []string{"/etc/passwd", "DIR/../other.json", "DIR/journal", "DIR/below/x.json", "x.json", ""} {
+		w := newWorld()
+		r := w.runner(t)
+		r.Kinds = Kinds{FileKind: func() Op { return &File{} }}
+		path = strings.Replace(path, "DIR", r.Dir, 1)
+		j, err := r.begin(&Plan{Steps: []Step{{Title: "x", Undo: []Op{&File{path, nil}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		must(0, j.close())
+		var bad *BadJournal
+		if _, err := r.Unfinished(); !errors.As(err, &bad) {
+			t.Errorf("%q: %v", path, err)
 		}
 	}
 }

@@ -4,17 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rundir"
 )
 
 // Load reads a record that a step of Keep wrote into v; found is false if
 // there is none.
 func Load(path string, v any) (found bool, err error) {
-	data, err := os.ReadFile(path)
+	data, err := rundir.Read(path, rundir.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if refused := (*refusal.Error)(nil); errors.As(err, &refused) {
+		return false, err
 	}
 	if err == nil {
 		err = json.Unmarshal(data, v)
@@ -37,9 +40,12 @@ func Keep(path string, v any) (Step, error) {
 		text := string(data) + "\n"
 		to = &text
 	}
-	if data, err := os.ReadFile(path); err == nil {
+	switch data, err := rundir.Read(path, rundir.MaxRecord); {
+	case err == nil:
 		text := string(data)
 		from = &text
+	case !errors.Is(err, fs.ErrNotExist):
+		return Step{}, err
 	}
 	switch {
 	case to != nil && from != nil && *to == *from:

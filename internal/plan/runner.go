@@ -10,6 +10,7 @@ import (
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rundir"
 )
 
 // Runner carries plans out. Dir must be on a file system that does not
@@ -245,7 +246,7 @@ func (u *Unfinished) Commands() []string {
 // that says what is left.
 func (r *Runner) Recover(u *Unfinished) error {
 	path := JournalPath(r.Dir)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	f, err := rundir.Open(path, os.O_WRONLY|os.O_APPEND, rundir.MaxJournal)
 	if err != nil {
 		return fmt.Errorf("cannot open the journal: %w", err)
 	}

@@ -3,10 +3,13 @@ package reach
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
 )
 
 // arp asks for IPv4 addresses by ARP, past the kernel's own table.
@@ -29,7 +32,7 @@ var (
 )
 
 func dialARP(link string) (socket, error) {
-	l, err := net.InterfaceByName(link)
+	l, err := interfaceOf(link)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +46,22 @@ func dialARP(link string) (socket, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// interfaceOf is the interface of that name; unix.ENODEV if there is none.
+func interfaceOf(name string) (*net.Interface, error) {
+	index, err := host.IndexOf(name)
+	if err != nil {
+		return nil, err
+	}
+	if index == 0 {
+		return nil, unix.ENODEV
+	}
+	l, err := net.InterfaceByIndex(index)
+	if errno := unix.Errno(0); err != nil && !errors.As(err, &errno) {
+		return nil, unix.ENODEV // it went meanwhile: that is no error of the kernel's
+	}
+	return l, err
 }
 
 func (s *arp) fd() int { return s.sock }

@@ -26,7 +26,7 @@ type nd struct {
 }
 
 func dialND(name string) (socket, error) {
-	l, err := net.InterfaceByName(name)
+	l, err := interfaceOf(name)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +96,16 @@ type echo struct {
 func dialEcho(ipv6 bool) (socket, error) {
 	if ipv6 {
 		fd, err := raw6(echoReply6)
-		return &echo{fd, true}, err
+		if err != nil {
+			return nil, err
+		}
+		return &echo{fd, true}, nil
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
-	return &echo{fd, false}, err
+	if err != nil {
+		return nil, err
+	}
+	return &echo{fd, false}, nil
 }
 
 func (s *echo) fd() int { return s.sock }

@@ -6,6 +6,8 @@ package reach
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -31,8 +33,8 @@ var pauses = []time.Duration{
 // Ask asks the hosts that have not answered yet, again and again, until all
 // have, enough says so, the limit is over or ctx is done. It tells enough how
 // long it has been asking. What cannot be asked (IPv6 where there is none, an
-// interface that is gone) does not answer.
-func Ask(ctx context.Context, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers {
+// interface that is gone) does not answer; that nobody can be asked is an error.
+func Ask(ctx context.Context, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) (Answers, error) {
 	a := asker{answers: Answers{}, open: map[question]socket{}}
 	defer a.close()
 	begin := time.Now()
@@ -43,13 +45,15 @@ func Ask(ctx context.Context, hosts []Host, limit time.Duration, enough func(Ans
 			break
 		}
 		if !time.Now().Before(next) {
-			a.ask(hosts)
+			if err := a.ask(hosts); err != nil {
+				return nil, err
+			}
 			next = time.Now().Add(pauses[min(round, len(pauses)-1)])
 			round++
 		}
 		a.listen(hosts, min(time.Until(next), limit-passed, tick))
 	}
-	return a.answers
+	return a.answers, nil
 }
 
 // tick is how often Ask looks whether it shall end.
@@ -84,7 +88,7 @@ func (a *asker) close() {
 
 // ask is one round. An interface may come and go meanwhile, so a socket that
 // cannot send is opened anew in the next.
-func (a *asker) ask(hosts []Host) {
+func (a *asker) ask(hosts []Host) error {
 	for _, h := range hosts {
 		if a.answers[h] {
 			continue
@@ -93,8 +97,12 @@ func (a *asker) ask(hosts []Host) {
 		s := a.open[q]
 		if s == nil {
 			var err error
-			if s, err = dial(q); err != nil {
+			s, err = dial(q)
+			if cannotAnswer(err) {
 				continue
+			}
+			if err != nil {
+				return fmt.Errorf("cannot ask %s: %w", h, err)
 			}
 			a.open[q] = s
 		}
@@ -103,6 +111,18 @@ func (a *asker) ask(hosts []Host) {
 			delete(a.open, q)
 		}
 	}
+	return nil
+}
+
+// cannotAnswer says whether a failure to open a socket means that nobody can be
+// reached by it: there is no IPv6, or the interface has gone or is off.
+func cannotAnswer(err error) bool {
+	for _, e := range []error{unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.ENODEV, unix.ENXIO, unix.ENETDOWN, unix.EADDRNOTAVAIL} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func dial(q question) (socket, error) {

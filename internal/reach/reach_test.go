@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // lan is dom0's eth0 and a neighbour on its link, with a host behind it.
 const lan = `
-	ip netns add lan
+	netns lan
 	ip link add eth0 index 10 address 00:16:3e:00:00:01 type veth peer name lan0 netns lan
 	ip addr add 10.0.0.2/24 dev eth0
 	ip addr add 2001:db8::2/64 dev eth0 nodad
@@ -54,7 +54,7 @@ func TestAsk(t *testing.T) {
 		on("eth0", "10.0.0.1"), on("eth0", "2001:db8::1"), on("eth0", "fe80::1"),
 		on("", "10.9.9.9"), on("", "2001:db8:9::9"), on("", "10.0.0.1"),
 	}
-	if got := Ask(t.Context(), there, patience, never); len(got) != len(there) {
+	if got := answers(t, t.Context(), there, patience, never); len(got) != len(there) {
 		t.Errorf("of %v only these answered: %v", there, got)
 	}
 	nobody := []Host{
@@ -63,20 +63,20 @@ func TestAsk(t *testing.T) {
 	}
 	nstest.Run(t, "ip", "netns", "exec", "lan", "sysctl", "-qw", "net.ipv4.conf.lan0.arp_ignore=1")
 	asked := time.Duration(0)
-	got := Ask(t.Context(), nobody, time.Second, func(_ Answers, d time.Duration) bool { asked = d; return false })
+	got := answers(t, t.Context(), nobody, time.Second, func(_ Answers, d time.Duration) bool { asked = d; return false })
 	if len(got) > 0 || asked == 0 {
 		t.Errorf("answers of nobody: %v; asked for %s", got, asked)
 	}
 	mixed := slices.Concat(nobody, there[:1])
-	if got := Ask(t.Context(), mixed, patience, func(a Answers, _ time.Duration) bool { return len(a) == 1 }); !got[there[0]] {
+	if got := answers(t, t.Context(), mixed, patience, func(a Answers, _ time.Duration) bool { return len(a) == 1 }); !got[there[0]] {
 		t.Errorf("one of all: %v", got)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if got := Ask(ended, there, patience, never); len(got) > 0 {
+	if got := answers(t, ended, there, patience, never); len(got) > 0 {
 		t.Errorf("asked after the end: %v", got)
 	}
-	if got := Ask(t.Context(), nil, patience, never); len(got) > 0 {
+	if got := answers(t, t.Context(), nil, patience, never); len(got) > 0 {
 		t.Errorf("answers to no question: %v", got)
 	}
 }
@@ -91,7 +91,7 @@ func TestAskComesBack(t *testing.T) {
 	nstest.Rest(t)
 	hosts := []Host{on("eth0", "10.0.0.1"), on("eth0", "fe80::1")}
 	rounds := 0
-	got := Ask(t.Context(), hosts, patience, func(Answers, time.Duration) bool {
+	got := answers(t, t.Context(), hosts, patience, func(Answers, time.Duration) bool {
 		switch rounds++; rounds {
 		case 3:
 			nstest.Run(t, "ip", "link", "set", "other", "name", "eth0")
@@ -162,4 +162,14 @@ func TestPeers(t *testing.T) {
 	if n := len(Peers(h, h.Name("eth0"))); n != maxPeers {
 		t.Errorf("%d peers of many, want %d", n, maxPeers)
 	}
+}
+
+// answers is Ask where nothing keeps it from asking.
+func answers(t *testing.T, ctx context.Context, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers { //nolint:revive // t comes first
+	t.Helper()
+	got, err := Ask(ctx, hosts, limit, enough)
+	if err != nil {
+		t.Error(err)
+	}
+	return got
 }

@@ -52,7 +52,10 @@ func (b *Batch) Do(undoing bool) error {
 		if lines == nil {
 			lines = b.Names.commands(msgs)
 		}
-		errs = append(errs, &Refused{Command: lines[e.Index], Cause: e})
+		errs = append(errs, &Refused{
+			Command: lines[e.Index], Cause: e,
+			Taken: m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_EXCL != 0 && e.Errno == unix.EEXIST,
+		})
 		if !undoing {
 			break // the rest may only have failed because of this one
 		}
@@ -64,6 +67,9 @@ func (b *Batch) Do(undoing bool) error {
 type Refused struct {
 	Command string // as an admin would type it
 	Cause   *Error
+	// Taken says that it was to create an interface, and that its name or its
+	// index is somebody else's.
+	Taken bool
 }
 
 // FailedCommand is the command that would have done it.

@@ -27,6 +27,7 @@ const userHz = 100
 // only reports taken off. Type and body are changed, flags are 0. What needs no
 // change shares its memory with m.
 func (m Msg) Settable() Msg {
+	m.Flags = 0
 	switch m.Type {
 	case unix.RTM_NEWADDR:
 		return m.settableAddr()
@@ -115,7 +116,7 @@ func (m Msg) settableNexthop() Msg {
 // gateway and device that the kernel adds for old readers may not be sent.
 func (m Msg) settableRoute() Msg {
 	if m.isSettableRoute() {
-		return m.As(m.Type, 0)
+		return m
 	}
 	expires := uint32(0)
 	if ci := m.Get(unix.RTA_CACHEINFO); len(ci) >= 12 {

@@ -15,3 +15,12 @@ func Quote(s string) string {
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
+
+// Join is a command as a shell takes it.
+func Join(command string, args ...string) string {
+	words := []string{Quote(command)}
+	for _, a := range args {
+		words = append(words, Quote(a))
+	}
+	return strings.Join(words, " ")
+}

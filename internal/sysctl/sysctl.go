@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -92,8 +93,20 @@ func (s Set) isGone(err error) bool {
 // written.
 const renames = 10
 
+// strange says whether a name is none that this package made: a journal that
+// somebody else wrote must not lead out of the network's settings.
+func (s Set) strange() bool {
+	return !strings.HasPrefix(s.Name, "net/") || path.Clean(s.Name) != s.Name
+}
+
+// errStrange is the refusal of such a name.
+var errStrange = errors.New("this is no setting of the network")
+
 // write gives the setting its value.
 func (s Set) write() error {
+	if s.strange() {
+		return errStrange
+	}
 	if s.Index == 0 {
 		return os.WriteFile(root+s.Name, []byte(s.Value), 0)
 	}
@@ -168,13 +181,16 @@ func (w *Write) Ready() error {
 	return nil
 }
 
-// Get reads one setting; "" where it does not exist or cannot be read.
-func Get(name string) string {
+// Get reads one setting; "" where it does not exist.
+func Get(name string) (string, error) {
 	v, err := read(name)
-	if err != nil {
-		return ""
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	return v
+	if err != nil {
+		return "", fmt.Errorf("%s%s: %w", root, name, err)
+	}
+	return v, nil
 }
 
 // read reads a setting by itself: os.ReadFile makes ten system calls of what
@@ -246,24 +262,44 @@ var notState = map[string]bool{
 }
 
 // ReadDevice reads an interface's settings ("default" for what a new
-// interface begins with). A setting that cannot be read has no value yet
-// (stable_secret gives EIO then) and is left out.
-func ReadDevice(device string) Device {
+// interface begins with). One that is not there has none.
+func ReadDevice(device string) (Device, error) {
 	d := Device{}
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(filepath.Join(root, dir, device))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // IPv6 is switched off at boot, or the interface has none
+		}
+		if err != nil {
+			return nil, err
 		}
 		for _, e := range entries {
 			k := Key{dir, e.Name()}
 			if notState[e.Name()] {
 				continue
 			}
-			if v, err := read(k.Of(device)); err == nil {
-				d[k] = v
+			v, err := read(k.Of(device))
+			if k.noValue(err) {
+				continue
 			}
+			if err != nil {
+				return nil, fmt.Errorf("%s%s: %w", root, k.Of(device), err)
+			}
+			d[k] = v
 		}
 	}
-	return d
+	return d, nil
+}
+
+// noValue says whether a failure to read a setting means that it has no value:
+// a stable_secret that was never written gives EIO (addrconf_sysctl_stable_secret),
+// an interface may go while it is read, and who is not root may not read all.
+func (k Key) noValue(err error) bool {
+	switch {
+	case errors.Is(err, unix.EIO):
+		return k.Name == "stable_secret"
+	case errors.Is(err, fs.ErrPermission):
+		return os.Geteuid() != 0
+	}
+	return errors.Is(err, fs.ErrNotExist)
 }

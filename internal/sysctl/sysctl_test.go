@@ -46,7 +46,7 @@ func TestKeyText(t *testing.T) {
 // TestDeviceJSON keeps an interface's settings as a record does.
 func TestDeviceJSON(t *testing.T) {
 	nstest.New(t)
-	d := sysctl.ReadDevice("lo")
+	d := readDevice(t, "lo")
 	data, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestReadDevice(t *testing.T) {
 	nstest.Script(t, `
 		ip link add em1.2 type veth peer name lan0
 		sysctl -qw net/ipv4/conf/em1.2/arp_notify=1 net/ipv4/neigh/em1.2/gc_stale_time=77 net/ipv6/conf/em1.2/hop_limit=33`)
-	d := sysctl.ReadDevice("em1.2")
+	d := readDevice(t, "em1.2")
 	for text, want := range map[string]string{
 		"net/ipv4/conf/arp_notify":     "1",
 		"net/ipv4/neigh/gc_stale_time": "77",
@@ -87,10 +87,10 @@ func TestReadDevice(t *testing.T) {
 		}
 	}
 	nstest.Script(t, `sysctl -qw net/ipv6/conf/em1.2/stable_secret=2001:db8::1`)
-	if got, want := sysctl.ReadDevice("em1.2")[secret], "2001:0db8:0000:0000:0000:0000:0000:0001"; got != want {
+	if got, want := readDevice(t, "em1.2")[secret], "2001:0db8:0000:0000:0000:0000:0000:0001"; got != want {
 		t.Errorf("the secret is %q, want %q", got, want)
 	}
-	if d := sysctl.ReadDevice("none"); len(d) > 0 {
+	if d := readDevice(t, "none"); len(d) > 0 {
 		t.Errorf("an interface that is not there has %v", d)
 	}
 }
@@ -101,7 +101,7 @@ func TestDeviceWritable(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, `ip link add eth0 type veth peer name lan0`)
 	w := &sysctl.Write{}
-	for k, v := range sysctl.ReadDevice("eth0") {
+	for k, v := range readDevice(t, "eth0") {
 		w.Sets = append(w.Sets, sysctl.Set{Name: k.Of("eth0"), Value: v})
 	}
 	if err := w.Do(false); err != nil {
@@ -136,17 +136,17 @@ func TestWrite(t *testing.T) {
 		if (err != nil) != c.fails || err != nil && !strings.HasPrefix(err.Error(), c.middle.Name+"="+c.middle.Value+": ") {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if got := sysctl.Get(first); got != "1" {
+		if got := get(t, first); got != "1" {
 			t.Errorf("%s: the first was not set: %s", c.name, got)
 		}
-		if got := sysctl.Get(last) == "2"; got != c.all {
+		if got := get(t, last) == "2"; got != c.all {
 			t.Errorf("%s: the last was set: %t", c.name, got)
 		}
 	}
 	if err := (&sysctl.Write{Sets: []sysctl.Set{{Name: gone, Value: "1"}}}).Do(false); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the cause is hidden: %v", err)
 	}
-	if got := sysctl.Get(gone); got != "" {
+	if got := get(t, gone); got != "" {
 		t.Errorf("a setting that is not there: %q", got)
 	}
 }
@@ -166,7 +166,7 @@ func TestWriteByIndex(t *testing.T) {
 		if err := w.Do(undoing); err != nil {
 			t.Error(err)
 		}
-		if got := sysctl.Get(now) + sysctl.Get(other); got != "10" {
+		if got := get(t, now) + get(t, other); got != "10" {
 			t.Errorf("undoing %t: the setting and that of another's with its first name: %s, want 10", undoing, got)
 		}
 	}
@@ -186,7 +186,7 @@ func TestWriteByIndex(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.what, err, c.want)
 		}
 	}
-	if got := sysctl.Get(first); got != "0" {
+	if got := get(t, first); got != "0" {
 		t.Errorf("another interface that has its name has the setting: %q", got)
 	}
 }
@@ -207,11 +207,11 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%s: %v %s", dev, err, out)
 		}
 		for _, s := range w.Sets[:1] {
-			if got := sysctl.Get(s.Name); got != s.Value {
+			if got := get(t, s.Name); got != s.Value {
 				t.Errorf("%s: %s is %q, want %q", dev, s.Name, got, s.Value)
 			}
 		}
-		if got := sysctl.Get("net/ipv4/ip_local_port_range"); got != "20000\t30000" {
+		if got := get(t, "net/ipv4/ip_local_port_range"); got != "20000\t30000" {
 			t.Errorf("%s: a value with space is %q", dev, got)
 		}
 		nstest.Run(t, "ip", "link", "del", dev)
@@ -230,5 +230,56 @@ func TestWriteJSON(t *testing.T) {
 	}
 	if w.Kind() != sysctl.Kind {
 		t.Errorf("kind %q", w.Kind())
+	}
+}
+
+func readDevice(t *testing.T, name string) sysctl.Device {
+	t.Helper()
+	d, err := sysctl.ReadDevice(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func get(t *testing.T, name string) string {
+	t.Helper()
+	v, err := sysctl.Get(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestStrange has names that lead elsewhere refused, whoever asks.
+func TestStrange(t *testing.T) {
+	nstest.New(t)
+	for _, name := range []string{"kernel/hostname", "net/../kernel/hostname", "../../etc/passwd", "/etc/passwd", "", "net/ipv4/conf/../ip_forward", "net//ipv4/ip_forward"} {
+		for _, undoing := range []bool{false, true} {
+			if err := (&sysctl.Write{Sets: []sysctl.Set{{Name: name, Value: "x"}}}).Do(undoing); err == nil || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestUnreadable has an error that does not mean that a setting is not there.
+func TestUnreadable(t *testing.T) {
+	nstest.New(t)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := unix.Rlimit{Cur: 0, Max: limit.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	_, errGet := sysctl.Get("net/ipv4/ip_forward")
+	_, errDevice := sysctl.ReadDevice("lo")
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(errGet, unix.EMFILE) || !errors.Is(errDevice, unix.EMFILE) {
+		t.Errorf("no more files: %v, %v", errGet, errDevice)
 	}
 }

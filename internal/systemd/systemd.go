@@ -4,15 +4,21 @@ package systemd
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	"golang.org/x/sys/unix"
 )
 
 // Up tells whether a unit is: systemd has a link for each that is.
-func Up(unit string) bool {
+func Up(unit string) (bool, error) {
 	_, err := os.Lstat("/run/systemd/units/invocation:" + unit)
-	return err == nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENAMETOOLONG) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Conn is a connection to systemd.

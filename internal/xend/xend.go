@@ -1,22 +1,33 @@
 package xend
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // ScriptsDir is where xend looks for its scripts.
 const ScriptsDir = "/etc/xen/scripts"
 
-// NetworkScript returns what xend runs at its start with the text of a
-// xend-config.sxp: the path of the program and its arguments. It is nil if
-// xend runs nothing. xend waits for the program, does not look at its exit
-// status, and has stdin and stdout on /dev/null and / as working directory.
-func NetworkScript(config string) ([]string, error) {
-	nodes, err := Parse(config)
+// ErrNoWord is xend's exception for a network-script that is a list, as in
+// (network-script (a b)). Until 3.1 it goes on without the network, from 3.2
+// on it does not start.
+var ErrNoWord = errors.New("network-script is a list")
+
+// NetworkScript returns what xend runs with the text of a xend-config.sxp: the
+// path of the program and its arguments. It is nil if xend runs nothing. xend
+// splits at single blanks, waits for the program without a limit, does not
+// look at its exit status, and has SIGPIPE ignored in it.
+func (v Version) NetworkScript(config string) ([]string, error) {
+	nodes, err := v.Parse(config)
 	if err != nil {
 		return nil, err
 	}
-	line := value(nodes, "network-script")
+	line, err := value(nodes, "network-script")
 	if line == "" {
-		return nil, nil
+		return nil, err
+	}
+	if strings.IndexByte(line, 0) >= 0 {
+		return nil, errors.New("network-script has a NUL byte") // execv() arg 2 must contain only strings
 	}
 	words := strings.Split(line, " ")
 	path := words[0]
@@ -27,15 +38,18 @@ func NetworkScript(config string) ([]string, error) {
 }
 
 // value is the first value of the first list of that name: xend looks at no
-// other list, and at nothing behind that value.
-func value(nodes []Node, name string) string {
+// other list, and at nothing behind that value. An empty list is none.
+func value(nodes []Node, name string) (string, error) {
 	for _, n := range nodes {
 		if len(n.List) > 0 && n.List[0].List == nil && n.List[0].Atom == name {
-			if len(n.List) > 1 {
-				return n.List[1].Atom
+			switch {
+			case len(n.List) == 1:
+				return "", nil
+			case len(n.List[1].List) > 0:
+				return "", ErrNoWord
 			}
-			return ""
+			return n.List[1].Atom, nil
 		}
 	}
-	return ""
+	return "", nil
 }

@@ -2,6 +2,7 @@ package xend_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"xbr-script/internal/xend"
@@ -31,7 +32,7 @@ func TestNetworkScript(t *testing.T) {
 		{"(network-script)", nil},
 		{"", nil},
 	} {
-		got, err := xend.NetworkScript(c.config)
+		got, err := xend.Xen40.NetworkScript(c.config)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, %v, want %q", c.config, got, err, c.want)
 		}
@@ -46,11 +47,72 @@ func TestParseErrors(t *testing.T) {
 		`"a\`:             "line 1: unexpected end: a string is open",
 		"#(\n\n)":         "line 3: syntax error: )",
 		"(a \x01)":        "line 1: invalid character: code 1",
-		`(a "b\x20")`:     `line 1: an escape by number: \x`,
-		"(a \"\n\\101\")": `line 2: an escape by number: \1`,
+		`(a "b\x2`:        "line 1: unexpected end: a string is open",
+		`(a "b\xz0")`:     "line 1: no hexadecimal digit: 'z'",
+		"(a \"\n\\777\")": "line 2: an escape out of range: 511",
 	} {
-		if nodes, err := xend.Parse(config); err == nil || err.Error() != want {
+		if nodes, err := xend.Xen40.Parse(config); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, %v, want %s", config, nodes, err, want)
+		}
+	}
+}
+
+// TestVersions is what the versions make of the same string; "" is a failure,
+// and of several values the last one counts from there on.
+func TestVersions(t *testing.T) {
+	for config, want := range map[string][]string{
+		`(network-script a!b)`:        {"/a", "/a", "/a", "/a", "/a!b"},
+		`(network-script !a)`:         {"/!a"},
+		`(network-script 'a\.b')`:     {"", "", `/a\b`},
+		`(network-script 'a\.b1c')`:   {"", "/a\x01c", `/a\b1c`},
+		"(network-script 'a\\\nb')":   {"", "", `/a\b`},
+		`(network-script 'a\9')`:      {"", "", `/a\`},
+		`(network-script '\x41\x61')`: {"/Aa"},
+		`(network-script '\xff')`:     {"/U"},
+		`(network-script '\xg1')`:     {""},
+		`(network-script '\xA0')`:     {""},
+		`(network-script '\101')`:     {"/A"},
+		`(network-script '\7')`:       {"", "/\a"},
+		`(network-script '\1018')`:    {"/A8"},
+		`(network-script '\400')`:     {""},
+		"(x y)\x04(network-script a)": {"/"},
+		"(network-script a)\x04 )":    {"/a"},
+		"(network-script\x04 a)":      {"/"},
+		"(network-script 'a\x04')":    {"/a\x04"},
+		"(network-script \x04 a)":     {""},
+		`(network-script (a b))`:      {""},
+		`(network-script ())`:         {"/"},
+	} {
+		for i, v := range xend.Versions {
+			want := want[min(i, len(want)-1)]
+			got, err := v.NetworkScript(config)
+			name := "/"
+			if len(got) > 0 {
+				name = strings.TrimPrefix(got[0], xend.ScriptsDir)
+			}
+			if err != nil {
+				name = ""
+			}
+			if name != want {
+				t.Errorf("Xen %s, %q: %q, %v, want %q", v, config, got, err, want)
+			}
+		}
+	}
+}
+
+// TestRuns: from 3.2 on every command of xend starts the network.
+func TestRuns(t *testing.T) {
+	for _, v := range xend.Versions {
+		for command, want := range map[string]bool{
+			"start": true, "restart": true,
+			"stop": v >= xend.Xen32, "status": v >= xend.Xen32, "reload": v >= xend.Xen32, "help": false,
+		} {
+			if got := v.Runs(command); got != want {
+				t.Errorf("Xen %s, xend %s: %v", v, command, got)
+			}
+		}
+		if s := v.Stdio(); (s.Stderr == xend.Callers) != v.Runs("status") || (s.Dir == "/") == v.Runs("status") {
+			t.Errorf("Xen %s: %+v", v, s)
 		}
 	}
 }
@@ -58,7 +120,7 @@ func TestParseErrors(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("(a 'b \\n' (c))")
 	f.Fuzz(func(t *testing.T, text string) {
-		nodes, err := xend.Parse(text)
+		nodes, err := xend.Xen40.Parse(text)
 		if (nodes == nil) != (err != nil) {
 			t.Errorf("%v, %v", nodes, err)
 		}

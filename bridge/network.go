@@ -1,0 +1,238 @@
+package bridge
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/host"
+)
+
+// network is a wanted bridge that stands on the host, or of which there is a
+// record.
+type network struct {
+	Want
+	live     bool // the NIC has its second name
+	recorded bool
+}
+
+// Standing is every network that is up, with or without a record.
+func Standing(h *host.Host, records []*Record) []Want {
+	var wants []Want
+	for _, n := range networks(h, records) {
+		if n.live {
+			wants = append(wants, n.Want)
+		}
+	}
+	return wants
+}
+
+// Same says whether they are one network.
+func (w Want) Same(o Want) bool { return w.Bridge == o.Bridge && w.NetDev == o.NetDev }
+
+// Others are those of the networks that are none of the wanted ones, each as
+// "xenbr0 (eth0)".
+func Others(networks, wants []Want) []string {
+	var names []string
+	for _, n := range networks {
+		if !slices.ContainsFunc(wants, n.Same) {
+			names = append(names, n.Bridge+" ("+n.NetDev+")")
+		}
+	}
+	return names
+}
+
+// networks are those that stand, by their records or as the live network tells,
+// and then those that only have a record.
+func networks(h *host.Host, records []*Record) []network {
+	var live, gone []network
+	for _, rec := range records {
+		n := network{Want: rec.Want, recorded: true}
+		nic := h.Name(n.PDev)
+		if n.live = nic != nil && nic.Name == n.PDev; n.live {
+			live = append(live, n)
+		} else {
+			gone = append(gone, n)
+		}
+	}
+	for _, nic := range h.Links {
+		netdev, ok := strings.CutPrefix(nic.Name, "p")
+		known := func(n network) bool { return n.NetDev == netdev }
+		if !ok || netdev == "" || slices.ContainsFunc(live, known) {
+			continue
+		}
+		if w, ok := unrecorded(netdev, nic, h); ok {
+			live = append(live, network{Want: w, live: true})
+		}
+	}
+	return append(live, gone...)
+}
+
+// unrecorded is the network of a NIC that has its second name, as the
+// interfaces tell: started by somebody else's script, or its record is lost.
+func unrecorded(netdev string, nic *host.Link, h *host.Host) (Want, bool) {
+	w := Want{NetDev: netdev, PDev: nic.Name}
+	w.VifNum, _ = strconv.Atoi(trailingDigits(netdev)) // no digits are 0
+	if br := carrying(netdev, h); br != nil {
+		w.Bridge = br.Name
+		return w.onTop(), true
+	}
+	port := dom0Port(netdev, nic, h)
+	if port == nil {
+		return w, false
+	}
+	w.VifNum, _ = strconv.Atoi(strings.TrimPrefix(port.Name, vifPrefix))
+	w.Bridge = bridgeNumbered(w.VifNum)
+	for _, part := range []*host.Link{nic, port} {
+		if br := h.Index(part.Master); br != nil {
+			w.Bridge = br.Name
+			break
+		}
+	}
+	w.Why = []string{fmt.Sprintf("vifnum=%d, as dom0's port is %s", w.VifNum, port.Name)}
+	return w.onPair(), true
+}
+
+const vifPrefix = "vif0."
+
+// dom0Port is dom0's port for a NIC: the other end of dom0's interface, or with
+// a pair of Xen 3's kernel, which does not tell, the one of that name in the NIC's
+// bridge.
+func dom0Port(netdev string, nic *host.Link, h *host.Host) *host.Link {
+	dev := h.Name(netdev)
+	if dev == nil || dev.Name != netdev || dev.Kind == "bridge" {
+		return nil
+	}
+	ports := h.Ports(nic.Master)
+	if dev.Kind == "veth" && !dev.Elsewhere {
+		ports = []*host.Link{h.Index(dev.Lower)}
+	}
+	i := slices.IndexFunc(ports, func(l *host.Link) bool {
+		return l != nil && l.Name == vifPrefix+trailingDigits(l.Name) && l.Name != vifPrefix
+	})
+	if i < 0 {
+		return nil
+	}
+	return ports[i]
+}
+
+// word is a key that names a part of a network, and its value.
+type word struct{ key, value string }
+
+// given are the words of a request that say which network it means.
+func given(b config.Bridge) []word {
+	var words []word
+	if b.NetDev != "" {
+		words = append(words, word{"netdev", b.NetDev})
+	}
+	if b.Bridge != "" {
+		words = append(words, word{"bridge", b.Bridge})
+	}
+	if b.VifNum != nil {
+		words = append(words, word{"vifnum", strconv.Itoa(*b.VifNum)})
+	}
+	return words
+}
+
+// dom0 is the value of dom0= for a kind of interface.
+func dom0(onBridge bool) string {
+	if onBridge {
+		return "bridge"
+	}
+	return "veth"
+}
+
+// word is the network's value of a key, "" if that is not known: a bridge that
+// is dom0's interface has no number but in its record.
+func (n network) word(key string) string {
+	switch key {
+	case "netdev":
+		return n.NetDev
+	case "bridge":
+		return n.Bridge
+	case "dom0":
+		return dom0(n.onBridge())
+	}
+	if n.onBridge() && !n.recorded {
+		return ""
+	}
+	return strconv.Itoa(n.VifNum)
+}
+
+// unfit says which of the request's words the network does not fit.
+func (n network) unfit(b config.Bridge) []string {
+	words := given(b)
+	if b.OnBridge != nil {
+		words = append(words, word{"dom0", dom0(*b.OnBridge)})
+	}
+	var texts []string
+	for _, w := range words {
+		if is := n.word(w.key); is != "" && is != w.value {
+			texts = append(texts, fmt.Sprintf("%s=%s was asked for, and what is up has %s=%s", w.key, w.value, w.key, is))
+		}
+	}
+	return texts
+}
+
+// as is the network with what the request says besides.
+func (n network) as(b config.Bridge) Want {
+	w := n.Want
+	w.AntiSpoof, w.GuestsAllow = b.AntiSpoof, b.GuestsAllow
+	w.Why = slices.DeleteFunc(slices.Clone(w.Why), func(why string) bool {
+		key, _, _ := strings.Cut(why, "=")
+		return slices.ContainsFunc(given(b), func(w word) bool { return w.key == key })
+	})
+	return w
+}
+
+// text is the network in a message.
+func (n network) text() string {
+	how := "is up"
+	if !n.live {
+		how = "was started"
+	}
+	text := fmt.Sprintf("%s %s with netdev=%s", n.Bridge, how, n.NetDev)
+	for _, key := range []string{"vifnum", "dom0"} {
+		if value := n.word(key); value != "" {
+			text += " " + key + "=" + value
+		}
+	}
+	return text
+}
+
+// refuse is the error for a request that names n and something else: of what
+// is up, each network that one of the words names.
+func (r *resolver) refuse(b config.Bridge, n *network) error {
+	words := string(r.command)
+	asked := given(b)
+	if b.OnBridge != nil {
+		asked = append(asked, word{"dom0", dom0(*b.OnBridge)})
+	}
+	var up []string
+	for _, o := range r.nets {
+		named := slices.ContainsFunc(given(b), func(w word) bool { return o.live && o.word(w.key) == w.value })
+		if named || o.Same(n.Want) {
+			up = append(up, o.text())
+		}
+	}
+	for _, w := range asked {
+		words += " " + w.key + "=" + w.value
+	}
+	return refuse(r.advice(b, n), "cannot %s: %s", words, strings.Join(up, ", "))
+}
+
+// advice is the hint for a request that does not fit n.
+func (r *resolver) advice(b config.Bridge, n *network) string {
+	stop := "xbr-script stop bridge=" + n.Bridge + " netdev=" + n.NetDev
+	switch {
+	case r.command == config.Stop && n.live:
+		return "to stop it: " + stop
+	case r.command == config.Stop:
+		return "to have it forgotten: " + stop
+	case b.NetDev != "" && b.NetDev != n.NetDev:
+		return "give " + b.NetDev + " a bridge= of its own, and leave vifnum= out"
+	}
+	return "what is up stays as it is; for another, stop it first: " + stop
+}

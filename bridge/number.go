@@ -1,0 +1,74 @@
+package bridge
+
+import (
+	"fmt"
+	"strconv"
+
+	"xbr-script/internal/config"
+)
+
+// number settles the default of vifnum=: the digits that end the NIC's name,
+// or the next number from there on that is free. Names that nobody else can
+// have are made of it, so two calls for two NICs need not say it. Where the
+// bridge is dom0's interface nothing is called by it.
+func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) error {
+	if b.VifNum != nil {
+		w.VifNum = *b.VifNum
+		return nil
+	}
+	first, reason := r.digits(w.NetDev, byDefault)
+	for i := range maxVifNum + 1 {
+		w.VifNum = (first + i) % (maxVifNum + 1)
+		if onBridge || !r.taken(*w, i > 0) {
+			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", w.VifNum, reason))
+			return nil
+		}
+		reason = fmt.Sprintf("the next that is free after %d", first)
+	}
+	return refuse("give one with vifnum=", "cannot find a vifnum for %s: all are taken", w.NetDev)
+}
+
+// digits is the number that a NIC's name ends in, and what to say of it.
+func (r *resolver) digits(netdev string, byDefault bool) (int, string) {
+	of := netdev
+	if dev, isDefault := defaultDevice(r.h); byDefault && !isDefault {
+		return 0, "as there is no default route"
+	} else if byDefault && dev == netdev {
+		of = "the default route's device " + netdev
+	}
+	if n, err := strconv.Atoi(trailingDigits(netdev)); err == nil && n <= maxVifNum {
+		return n, "the digits that end " + of
+	}
+	return 0, "as no digits end " + of
+}
+
+// taken says whether a wanted bridge's number, or the name of the bridge that
+// comes of it, is another's. Interfaces may be there that have the names and
+// can be used; a bridge with ports of somebody else is passed over only in the
+// search for another number: the first one has to be refused, for its guests
+// are told xenbr0.
+func (r *resolver) taken(w Want, searching bool) bool {
+	if w.Bridge == "" {
+		w.Bridge = bridgeNumbered(w.VifNum)
+	} else {
+		searching = false
+	}
+	w = w.onPair()
+	for _, other := range r.asked {
+		if other.VifNum != nil && *other.VifNum == w.VifNum {
+			return true
+		}
+	}
+	for _, other := range r.wants {
+		if other.number() == w.number() || other.Bridge == w.Bridge {
+			return true
+		}
+	}
+	for _, n := range r.nets {
+		if n.NetDev != w.NetDev && (n.number() == w.number() || n.Bridge == w.Bridge) {
+			return true
+		}
+	}
+	s := look(w, r.h)
+	return !s.up && (s.checkNames(r.h) != nil || searching && s.checkBridge(r.h) != nil)
+}

@@ -1,0 +1,117 @@
+package nstest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A new namespace begins with what the machine was tuned to: it inherits all of
+// net/ipv4/conf, ip_forward with it (devinet_init_net), and with
+// net.core.devconf_inherit_init_net=1 that of IPv6, too; ipv6.disable_ipv6=1 on
+// the kernel's command line holds for all of them, and so does that bridges are
+// filtered once br_netfilter is loaded. Hence each one is brought to what an
+// untuned kernel begins with (ipv4_devconf, ipv6_devconf), and to bridges that
+// no firewall sees.
+const (
+	knownIPv4 = `forwarding=0
+		accept_local=0 accept_redirects=1 arp_accept=0 arp_announce=0 arp_evict_nocarrier=1 arp_filter=0 arp_ignore=0
+		arp_notify=0 bc_forwarding=0 bootp_relay=0 disable_policy=0 disable_xfrm=0 drop_gratuitous_arp=0
+		drop_unicast_in_l2_multicast=0 force_igmp_version=0 igmpv2_unsolicited_report_interval=10000
+		igmpv3_unsolicited_report_interval=1000 ignore_routes_with_linkdown=0 log_martians=0 medium_id=0
+		promote_secondaries=0 proxy_arp=0 proxy_arp_pvlan=0 route_localnet=0 rp_filter=0 secure_redirects=1
+		send_redirects=1 shared_media=1 src_valid_mark=0 tag=0`
+	knownIPv6 = `disable_ipv6=0 forwarding=0
+		accept_ra=1 accept_ra_defrtr=1 accept_ra_from_local=0 accept_ra_min_hop_limit=1 accept_ra_min_lft=0 accept_ra_mtu=1
+		accept_ra_pinfo=1 accept_ra_rt_info_max_plen=0 accept_ra_rt_info_min_plen=0 accept_ra_rtr_pref=1 accept_redirects=1
+		accept_source_route=0 accept_untracked_na=0 addr_gen_mode=0 autoconf=1 dad_transmits=1 disable_policy=0
+		drop_unicast_in_l2_multicast=0 drop_unsolicited_na=0 enhanced_dad=1 force_mld_version=0 force_tllao=0
+		hop_limit=64 ignore_routes_with_linkdown=0 keep_addr_on_down=0 max_addresses=16 max_desync_factor=600
+		mldv1_unsolicited_report_interval=10000 mldv2_unsolicited_report_interval=1000 ndisc_evict_nocarrier=1 ndisc_notify=0
+		ndisc_tclass=0 optimistic_dad=0 proxy_ndp=0 ra_defrtr_metric=1024 regen_max_retry=3 router_probe_interval=60
+		router_solicitation_delay=1 router_solicitation_interval=4 router_solicitation_max_interval=3600
+		suppress_frag_ndisc=1 temp_prefered_lft=86400 temp_valid_lft=604800 use_oif_addrs_only=0 use_optimistic=0`
+)
+
+// known are the settings, in an order in which none changes an earlier one:
+// what holds for all interfaces before what a new one has, and before what lo
+// has by now.
+var known = []struct{ dir, values string }{
+	{"net/ipv4/conf/all", knownIPv4 + " accept_source_route=0"},
+	{"net/ipv4/conf/default", knownIPv4 + " accept_source_route=1"},
+	{"net/ipv4/conf/lo", knownIPv4 + " accept_source_route=1"},
+	{"net/ipv6/conf/all", knownIPv6 + " accept_dad=0 mtu=1280 router_solicitations=-1 use_tempaddr=0"},
+	{"net/ipv6/conf/default", knownIPv6 + " accept_dad=1 mtu=1280 router_solicitations=-1 use_tempaddr=0"},
+	{"net/ipv6/conf/lo", knownIPv6},
+	{"net/bridge", "bridge-nf-call-arptables=0 bridge-nf-call-ip6tables=0 bridge-nf-call-iptables=0"},
+}
+
+// hostVariable is an environment variable with settings ("net/ipv4/ip_forward=1
+// …") that each namespace takes for those it has inherited: so this machine
+// stands for others, which `make test-hosts` does.
+const hostVariable = "XBR_TEST_HOST"
+
+// settle brings the calling thread's namespace to known settings.
+func settle() error {
+	for _, s := range strings.Fields(os.Getenv(hostVariable)) {
+		if err := set(s); err != nil {
+			return fmt.Errorf("%s: %w", hostVariable, err)
+		}
+	}
+	for _, k := range known {
+		for _, s := range strings.Fields(k.values) {
+			if err := set(k.dir + "/" + s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// set makes a setting, name=value, where it is another; older kernels have
+// fewer of them.
+func set(setting string) error {
+	name, value, _ := strings.Cut(setting, "=")
+	path := filepath.Join("/proc/sys", name)
+	old, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(old)) == value {
+		return nil
+	}
+	return os.WriteFile(path, []byte(value), 0)
+}
+
+// Netns makes a named namespace beside the test's, for a neighbour, with known
+// settings as well and lo switched off, as ip(8) leaves it.
+func Netns(t T, name string) {
+	helper(t)()
+	Run(t, "ip", "netns", "add", name)
+	if err := inside("/run/netns/"+name, settle); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inside calls f on a thread in that namespace, which ends with it. The path is
+// looked up here: /run is this thread's.
+func inside(path string, f func() error) error {
+	ns, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ns.Close() }()
+	ended := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			ended <- err
+			return
+		}
+		ended <- f()
+	}()
+	return <-ended
+}

@@ -1,0 +1,78 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// guardTick is how often Guard looks.
+const guardTick = 20 * time.Millisecond
+
+// Guard calls f, which runs programs by a library that knows no limits. When
+// ctx is done, after Limit, or when what they say fills the memory, they are
+// killed with all that they have started, and whatever f says is an error.
+func Guard(ctx context.Context, f func() error) error {
+	runtime.LockOSThread() // the programs are this thread's children
+	defer runtime.UnlockOSThread()
+	limited, cancel := context.WithTimeout(ctx, Limit)
+	defer cancel()
+	done, ended := make(chan struct{}), make(chan error)
+	tid := unix.Gettid()
+	go func() { ended <- watch(limited, tid, done) }()
+	err := f()
+	close(done)
+	if killed := <-ended; killed != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("it was ended: %w", context.Cause(ctx))
+		}
+		return killed
+	}
+	return err
+}
+
+// watch kills the children of a thread when they have to end, until done.
+func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
+	begin := heap()
+	for {
+		select {
+		case <-done:
+			return why
+		case <-time.After(guardTick):
+		}
+		switch {
+		case ctx.Err() != nil:
+			why = fmt.Errorf("it has not ended after %s", Limit)
+		case heap() > begin+maxOutput:
+			why = errTooMuch
+		}
+		if why != nil {
+			killChildren("/proc/self/task/" + strconv.Itoa(tid) + "/children")
+		}
+	}
+}
+
+// killChildren kills those that such a file lists (proc(5)), their own first.
+func killChildren(file string) {
+	pids, _ := os.ReadFile(file) //nolint:gosec // it has ended, or the next look finds it
+	for _, pid := range strings.Fields(string(pids)) {
+		killChildren("/proc/" + pid + "/task/" + pid + "/children")
+		if n, err := strconv.Atoi(pid); err == nil {
+			_ = unix.Kill(n, unix.SIGKILL)
+		}
+	}
+}
+
+// heap is how many bytes of memory are in use.
+func heap() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}

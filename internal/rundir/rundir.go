@@ -1,0 +1,225 @@
+// Package rundir is how the program's own directory, /run/xbr-script, is used:
+// what lies there decides what is changed on the host, so it is taken only
+// from a directory and from files that nobody else can have made.
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/refusal"
+)
+
+// fresh is what a file's next content is called until it is whole.
+const fresh = ".new"
+
+// Sizes in bytes that no file of ours comes near.
+const (
+	MaxRecord  = 16 << 20
+	MaxJournal = 1 << 30
+)
+
+// Make makes the directory if it is not there, and refuses one that is not
+// ours.
+func Make(dir string) error {
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	d, err := open(dir)
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+// open opens the directory itself, not what a link leads to.
+func open(dir string) (*os.File, error) {
+	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return nil, strange(dir, "it is no directory")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := owned(d); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// owned refuses what others may write. Who is not root may have one of his own.
+func owned(f *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
+	}
+	switch {
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+		return strange(f.Name(), fmt.Sprintf("it belongs to user %d", st.Uid))
+	case st.Mode&0o022 != 0:
+		return strange(f.Name(), "others may write it")
+	}
+	return nil
+}
+
+// strange is the refusal of what is not as this program leaves it.
+func strange(path, why string) error {
+	return refusal.New("look who has made it, and what the network is like; then remove it: rm -r "+path,
+		"cannot trust %s: %s", path, why)
+}
+
+// Open opens a file of ours, for reading if flags does not say otherwise: a
+// regular one, not by a link, of no more than that size. It is an
+// fs.ErrNotExist if there is none.
+func Open(path string, flags int, size int64) (*os.File, error) {
+	d, err := open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }()
+	// O_NONBLOCK: a FIFO must not hold it up.
+	fd, err := openat(d, filepath.Base(path), flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, strange(path, "it is a link")
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), path)
+	if err := regular(f, size); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func openat(d *os.File, name string, flags int, mode uint32) (fd int, err error) {
+	for {
+		if fd, err = unix.Openat(int(d.Fd()), name, flags, mode); !errors.Is(err, unix.EINTR) {
+			return fd, err
+		}
+	}
+}
+
+// regular refuses what is no file of ours.
+func regular(f *os.File, size int64) error {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return strange(f.Name(), "it is no regular file")
+	case info.Size() > size:
+		return strange(f.Name(), fmt.Sprintf("it has %d bytes", info.Size()))
+	}
+	return owned(f)
+}
+
+// Read is the content of a file of ours; an fs.ErrNotExist if there is none.
+func Read(path string, size int64) ([]byte, error) {
+	f, err := Open(path, os.O_RDONLY, size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return data, nil
+}
+
+// Create makes the file that shall become path, in place of one that a process
+// has left that died. Replace gives it that name.
+func Create(path string) (*os.File, error) {
+	d, err := open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }()
+	if err := Remove(path + fresh); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path+fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0o644)
+}
+
+// Replace has what Create made take its place.
+func Replace(path string) error { return os.Rename(path+fresh, path) }
+
+// Discard removes what Create made.
+func Discard(path string) error { return Remove(path + fresh) }
+
+// Write gives a file a content, at once or not at all.
+func Write(path string, content []byte) error {
+	if err := Make(filepath.Dir(path)); err != nil {
+		return err
+	}
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = Replace(path)
+	}
+	if err != nil {
+		return errors.Join(err, Discard(path))
+	}
+	return nil
+}
+
+// Remove removes a file, if there is one, and no directory.
+func Remove(path string) error {
+	if err := unix.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "unlink", Path: path, Err: err}
+	}
+	return nil
+}
+
+// Sweep removes what processes have left that died while they wrote. Nobody
+// else may be at work.
+func Sweep(dir string) error {
+	names, err := List(dir, "", fresh)
+	for _, name := range names {
+		err = errors.Join(err, Remove(filepath.Join(dir, name)))
+	}
+	return err
+}
+
+// List are the names of the files that begin and end so, in order.
+func List(dir, prefix, suffix string) (names []string, err error) {
+	d, err := open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }()
+	entries, err := d.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if name := e.Name(); len(name) > len(prefix)+len(suffix) && strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
