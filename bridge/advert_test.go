@@ -284,3 +284,44 @@ func TestForwarding(t *testing.T) {
 		}
 	})
 }
+
+// TestAdvertisedMeanwhile has a router speak before each step of start and stop:
+// nothing of it may be lost, or keep the next advertisement from being taken.
+func TestAdvertisedMeanwhile(t *testing.T) {
+	stride := 1
+	if testing.Short() {
+		stride = 4
+	}
+	everyWay(t, host6, func(l *lab) {
+		l.take(turns[0])
+		for _, start := range []bool{true, false} {
+			for at, more := 0, true; more; at += stride {
+				if !start {
+					l.mustRun(true)
+				}
+				pl := l.plan(start)
+				more = at+stride < len(pl.Steps)
+				r := l.runner()
+				r.Hook = func(step int, after bool) error {
+					if step == at && !after {
+						l.advertise(turns[1].says...)
+						l.advertise(turns[0].says...)
+						time.Sleep(10 * time.Millisecond)
+					}
+					return nil
+				}
+				if err := r.Run(l.t.Context(), pl); err != nil {
+					l.t.Fatalf("%s, step %d: %v", verb(start), at, err)
+				}
+				if out := nstest.Run(l.t, "ip", "-6", "route"); strings.Contains(out, "nexthop") {
+					l.t.Fatalf("%s, step %d: routers have become paths:\n%s", verb(start), at, out)
+				}
+				l.take(turns[1])
+				l.take(turns[0])
+				if start {
+					l.mustRun(false)
+				}
+			}
+		}
+	})
+}

@@ -1,11 +1,15 @@
 package bridge
 
 import (
+	"slices"
+	"strconv"
+
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
 )
 
 // offline is the move on a kernel that renames only what is down. Going down
@@ -42,11 +46,11 @@ func (m *move) down(vlans []host.State) plan.Step {
 	nic := m.s.nic
 	again := rtnl.Pack(addStateMsgs(m.state)...)
 	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
-	again = append(again, m.reviveMsgs(vlans)...)
 	undo := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrier(nic)...)
 	undo = append(undo, m.allowTemporary(nic.Index)...)
 	undo = append(undo, m.wireOps(again)...)
+	undo = append(undo, m.reviveOps(vlans)...)
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
 		Do:    append([]plan.Op{m.unchanged(m.state)}, m.ops(setFlags(nic.Index, 0, unix.IFF_UP))...),
@@ -72,7 +76,7 @@ func (m *move) vlans(index int) []host.State {
 	var states []host.State
 	for _, l := range m.h.Above(index) {
 		if l.Kind == "vlan" {
-			states = append(append(states, m.h.State(l.Index)), m.vlans(l.Index)...)
+			states = append(append(states, m.moving(l.Index, m.h.Settings(l.Name))), m.vlans(l.Index)...)
 		}
 	}
 	return states
@@ -80,7 +84,25 @@ func (m *move) vlans(index int) []host.State {
 
 // revive is the step that gives the VLANs back what they lost.
 func (m *move) revive(vlans []host.State) plan.Step {
-	return plan.Step{Title: "give the VLANs of " + m.names[m.s.nic.Index] + " back what they lost", Do: m.wireOps(m.reviveMsgs(vlans))}
+	return plan.Step{Title: "give the VLANs of " + m.names[m.s.nic.Index] + " back what they lost", Do: m.reviveOps(vlans)}
+}
+
+// reviveOps is the operations of revive. A VLAN may not be ready yet: its
+// temporary addresses are left to the next advertisement.
+func (m *move) reviveOps(vlans []host.State) []plan.Op {
+	var off, back []sysctl.Set
+	for _, v := range vlans {
+		value, err := strconv.Atoi(m.h.Settings(m.names[v.Index])[useTempAddr])
+		if err == nil && value > 0 && slices.ContainsFunc(v.Addrs6, makesTemporary) {
+			off = append(off, useTempAddr.Set(v.Index, m.names[v.Index], "0"))
+			back = append(back, useTempAddr.Set(v.Index, m.names[v.Index], strconv.Itoa(value)))
+		}
+	}
+	ops := m.wireOps(m.reviveMsgs(vlans))
+	if len(off) == 0 {
+		return ops
+	}
+	return append(append(write(off), ops...), write(back)...)
 }
 
 func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
