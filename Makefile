@@ -19,8 +19,13 @@ INSTALL = DESTDIR='$(DESTDIR)' prefix='$(prefix)' sbindir='$(sbindir)' mandir='$
 FUZZTIME  = 30s
 TESTFLAGS =
 # Which scenarios of scripts/vm `make vm-test` runs, or of scripts/xen `make
-# xen-test`, all by default.
+# xen-test`, all by default; and on which Debian: bookworm, trixie (the default),
+# or, at best, forky and sid.
 SCENARIOS =
+export SUITE
+
+# How long `make storm` blows each of its storms.
+STORMTIME = 5m
 
 # What `make bench` is to do instead of all: see tools/bench.
 BENCHFLAGS =
@@ -37,7 +42,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-long race lint demo bench vm-test xen-test fuzz vuln install uninstall clean
+.PHONY: help deps build test test-hosts test-long race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -54,8 +59,23 @@ build: ## build the static binary, ./xbr-script
 test: deps ## run the tests (as root: they make network namespaces)
 	$(GO) test -short -count=1 -timeout 30m $(TESTFLAGS) ./...
 
-test-long: deps ## run all of them, every fault at every step of every network
+test-long: deps test-hosts ## run all of them, every fault at every step of every network
 	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./...
+
+# What namespaces inherit on a router with strict filters, on one with Docker, on
+# a desktop, and where IPv6 is switched off: see internal/nstest. That each
+# begins with the same settings all the same is tested there; these are tests
+# that need them.
+TUNED = net/ipv4/ip_forward=1 net/ipv6/conf/all/forwarding=1 net/ipv6/conf/default/forwarding=1 \
+	net/ipv4/conf/all/rp_filter=1 net/ipv4/conf/default/rp_filter=1 net/ipv4/conf/all/arp_ignore=2 \
+	net/ipv4/conf/default/promote_secondaries=1 net/ipv4/conf/all/accept_redirects=0 \
+	net/bridge/bridge-nf-call-iptables=1 net/bridge/bridge-nf-call-ip6tables=1 net/bridge/bridge-nf-call-arptables=1 \
+	net/ipv6/conf/default/use_tempaddr=2 net/ipv6/conf/default/accept_ra=0 net/ipv6/conf/default/addr_gen_mode=1 \
+	net/ipv6/conf/all/disable_ipv6=1 net/ipv6/conf/default/disable_ipv6=1
+
+test-hosts: deps ## run tests as on machines that are tuned otherwise
+	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 $(TESTFLAGS) ./forward ./internal/reach ./internal/host
+	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 -run '^(TestScript|TestBetween|TestCheck)$$' $(TESTFLAGS) . ./bridge
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
@@ -76,12 +96,12 @@ lint: ## check format, go.mod, code and shell scripts
 demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
 
-# Debian's packages for it are kept in .cache/vm, which may be removed.
-vm-test: build ## run scenarios under QEMU, on Debian's kernel with emulated cards
+# Debian's packages for it are kept in .cache/vm/SUITE, which may be removed.
+vm-test: build ## run scenarios under QEMU, on SUITE's kernel with emulated cards
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh $(SCENARIOS)
 
-xen-test: build ## run scenarios under QEMU, on Xen with guests
+xen-test: build ## run scenarios under QEMU, on SUITE's Xen with guests
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh --xen $(SCENARIOS)
 
@@ -89,6 +109,9 @@ xen-test: build ## run scenarios under QEMU, on Xen with guests
 bench: deps build ## measure loss, time and scale against other tools (10 minutes)
 	$(GO) -C tools/bench test -count=1 ./...
 	scripts/bench.sh $(or $(BENCHFLAGS),-json docs/performance.json -plots docs) ./xbr-script
+
+storm: deps ## change the host all the time while the program is at work, each way for STORMTIME (5m)
+	$(GO) test -count=1 -timeout 3h -v -run '^TestStorm$$' -storm $(STORMTIME) .
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@packages=$$($(GO) list ./...); \

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write what the scripts compare with")
 // TestMain lets the test binary stand for the program under both of its
 // names, so that the scripts run the real one.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main})
+	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main, underFilter: filtered})
 }
 
 // TestScript runs testdata/script/*.txt, each in a network namespace of its
@@ -149,14 +149,24 @@ func rules(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startXend is the script command "xend NAME": what xend does at its start with
-// testdata/xend/NAME.sxp. It fails where the program does, which xend ignores.
+// startXend is the script command "xend NAME [VERSION COMMAND]": what xend, by
+// default that of 4.0 at its start, does with testdata/xend/NAME.sxp. It fails
+// where the program does, which xend ignores.
 func startXend(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: xend NAME")
+	if len(args) != 1 && len(args) != 3 {
+		ts.Fatalf("usage: xend NAME [VERSION COMMAND]")
 	}
-	file := args[0] + ".sxp"
-	command, err := xend.Xen40.NetworkScript(ts.ReadFile(filepath.Join(ts.Getenv("REPO"), "testdata", "xend", file)))
+	file, version := args[0]+".sxp", xend.Xen40
+	if len(args) == 3 {
+		i := slices.IndexFunc(xend.Versions, func(v xend.Version) bool { return v.String() == args[1] })
+		if i < 0 {
+			ts.Fatalf("no version of xend is called %s", args[1])
+		}
+		if version = xend.Versions[i]; !version.Runs(args[2]) {
+			return
+		}
+	}
+	command, err := version.NetworkScript(ts.ReadFile(filepath.Join(ts.Getenv("REPO"), "testdata", "xend", file)))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", file, err)
 	} else if command != nil {

@@ -14,11 +14,12 @@ import (
 
 // Bridge is what the rules of one bridge need.
 type Bridge struct {
-	Name, NIC, Port string           // xenbr0, peth0, vif0.0: the names after start; no Port if the bridge itself is dom0's interface
-	MAC             net.HardwareAddr // dom0's: frames for it go to Port whoever claims it; nil: not looked after
-	Addrs           []netip.Prefix   // dom0's addresses there, which nobody else may send with
-	Want            *bool            `json:"-"` // antispoof=yes or no; nil: not said, leave it as it is
-	GuestsAllow     bool             // guests=allow: guests may send what they like, but not as dom0
+	Name, NIC, Port  string           // xenbr0, peth0, vif0.0: the names after start; no Port if the bridge itself is dom0's interface
+	Index, PortIndex int              `json:"-"` // of the bridge and of Port
+	MAC              net.HardwareAddr // dom0's: frames for it go to Port whoever claims it; nil: not looked after
+	Addrs            []netip.Prefix   // dom0's addresses there, which nobody else may send with
+	Want             *bool            `json:"-"` // antispoof=yes or no; nil: not said, leave it as it is
+	GuestsAllow      bool             // guests=allow: guests may send what they like, but not as dom0
 
 	// routed: the bridge has IP addresses itself, so dom0 is meant to be
 	// reached by its MAC address, and to route what comes there.

@@ -57,11 +57,13 @@ func TestFaults(t *testing.T) {
 		whole := func() string {
 			return d.saved() + "== files\n" + nstest.Run(t, "sh", "-c", "grep -r . "+runDir+" | sort")
 		}
-		m := &faults.Matrix{T: t, Runner: *d.runner, Same: func(what string) {
+		m := &faults.Matrix{T: t, Runner: *d.runner, Same: func(what string) bool {
 			t.Helper()
-			if now := whole(); now != before {
+			now := whole()
+			if now != before {
 				t.Errorf("%s: it is not as before\n%s", what, lineDiff(before, now))
 			}
+			return now == before
 		}}
 		try := func(what string, makeSteps func() ([]plan.Step, []string, error)) {
 			t.Helper()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"xbr-script/internal/plan"
+	sys "xbr-script/internal/program"
 	"xbr-script/internal/shell"
 )
 
@@ -84,7 +85,7 @@ func (e *edit) Do(undoing bool) error {
 			return nil
 		}
 		text := script.String()
-		if err := p.restore(text); err != nil && (text == last || errors.Is(err, errLocked)) {
+		if err := p.restore(text); err != nil && (text == last || errors.Is(err, errLocked) || errors.Is(err, sys.ErrStuck)) {
 			return err
 		}
 		if text != last {

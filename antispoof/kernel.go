@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	sys "xbr-script/internal/program"
@@ -74,11 +75,11 @@ func kernelHas(states []*state) error {
 
 // moduleList names the modules that the kernel has, loaded or not.
 func moduleList(dir string) ([]byte, error) {
-	list, err := os.ReadFile(filepath.Join(dir, "modules.dep")) //nolint:gosec // of the kernel that runs
+	list, err := os.ReadFile(filepath.Join(dir, "modules.dep"))
 	if err != nil {
 		return nil, err
 	}
-	builtin, err := os.ReadFile(filepath.Join(dir, "modules.builtin")) //nolint:gosec // likewise
+	builtin, err := os.ReadFile(filepath.Join(dir, "modules.builtin"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return list, nil // older kernels have no such list
 	}
@@ -200,7 +201,7 @@ func (l *load) byRule() error {
 		return err
 	}
 	rule := append(strings.Fields(bridged), "-j", "RETURN")
-	return p.word(sys.Guard(p.ctx, func() error {
+	return p.word(sys.Guard(within(p.ctx, false), func() error {
 		ipt, err := iptables.New(iptables.Timeout(lockWait), iptables.Path(p.path))
 		if err != nil {
 			return err
@@ -235,7 +236,8 @@ const callKind = "nf_call"
 // call is an operation that sets whether one bridge shows its packets to
 // iptables.
 type call struct {
-	Bridge string
+	Bridge string       // what it is called where the plan has come to
+	Index  int          // by which it is known whatever it is called by now
 	Sets   []sysctl.Set // nf_call_iptables and the like
 }
 
@@ -261,22 +263,35 @@ func (c *call) Ready() error {
 
 // Do implements plan.Op.
 func (c *call) Do(undoing bool) error {
+	if c.Bridge == "" || c.Bridge == ".." || strings.Contains(c.Bridge, "/") {
+		return fmt.Errorf("%q is no bridge", c.Bridge)
+	}
+	l, err := interfaceOf(c.Index, c.Bridge)
+	if err != nil {
+		return gone(err, undoing)
+	}
 	var errs []error
 	for _, s := range c.Sets {
-		err := c.write(s)
-		if err != nil && (!undoing || !errors.Is(err, fs.ErrNotExist)) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, c.write(l.Attrs().Name, s))
 	}
 	return errors.Join(errs...)
 }
 
-// write sets one flag. No journal leads out of a bridge's own directory.
-func (c *call) write(s sysctl.Set) error {
-	if c.Bridge == "" || c.Bridge == ".." || strings.Contains(c.Bridge, "/") || s.Name != ipv4.flag && s.Name != ipv6.flag {
-		return fmt.Errorf("%q of %q is no flag of a bridge", s.Name, c.Bridge)
+// interfaceOf finds an interface by its index, or where that is not known, as
+// in a journal of an earlier version, by its name.
+func interfaceOf(index int, name string) (netlink.Link, error) {
+	if index != 0 {
+		return netlink.LinkByIndex(index)
 	}
-	f, err := os.OpenFile(callFile(c.Bridge, s.Name), os.O_WRONLY, 0)
+	return netlink.LinkByName(name)
+}
+
+// write sets one flag. No journal leads out of a bridge's own directory.
+func (c *call) write(bridge string, s sysctl.Set) error {
+	if s.Name != ipv4.flag && s.Name != ipv6.flag {
+		return fmt.Errorf("%q of %q is no flag of a bridge", s.Name, bridge)
+	}
+	f, err := os.OpenFile(callFile(bridge, s.Name), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	sys "xbr-script/internal/program"
 	"xbr-script/internal/sysctl"
 )
 
@@ -29,7 +30,7 @@ func fake(t *testing.T, programs map[string]string) {
 	maps.Copy(all, programs)
 	for name, text := range all {
 		text = "#!/bin/sh\nreal=/run/alternatives/" + name + "\n" + text + "\n"
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil { //nolint:gosec // it is a program
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -37,10 +38,18 @@ func fake(t *testing.T, programs map[string]string) {
 	t.Setenv("PATH", dir+":"+path)
 }
 
+// someBackends are both, or in a short run one.
+func someBackends() []string {
+	if testing.Short() {
+		return nstest.IPTablesBackends[:1]
+	}
+	return nstest.IPTablesBackends
+}
+
 // TestLiars has programs that do not what they say, or say what is not.
 func TestLiars(t *testing.T) {
 	each := func(name string, f func(t *testing.T, d *dom0, a Bridge)) {
-		for _, backend := range nstest.IPTablesBackends {
+		for _, backend := range someBackends() {
 			t.Run(name+", "+backend, func(t *testing.T) {
 				d := newDom0(t, backend)
 				f(t, d, d.bridge(0))
@@ -99,7 +108,7 @@ func TestLiars(t *testing.T) {
 
 // TestHangs ends a start while iptables hangs, and everything is put back.
 func TestHangs(t *testing.T) {
-	for _, backend := range nstest.IPTablesBackends {
+	for _, backend := range someBackends() {
 		t.Run(backend, func(t *testing.T) {
 			d := newDom0(t, backend)
 			a := d.bridge(0)
@@ -125,6 +134,29 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// TestHangsForEver has iptables hang in the change and in its undoing, which
+// ends all the same, and says what is left.
+func TestHangsForEver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes until the limit, some times")
+	}
+	d := newDom0(t, "nft")
+	a := d.bridge(0)
+	before := d.saved()
+	steps, _, err := d.planner.Start([]Bridge{yes(a)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := os.Getenv("PATH")
+	fake(t, map[string]string{"ip6tables-restore": "sleep 1000"})
+	var failed *plan.Failed
+	if err := d.do(steps); !errors.As(err, &failed) || !errors.Is(err, sys.ErrStuck) {
+		t.Errorf("start: %v %+v", err, failed)
+	}
+	d.same("the rest is undone, and of IPv6 nothing was done", before)
+	t.Setenv("PATH", path)
+}
+
 // TestForeignPrograms has operations of a journal that name other programs or
 // other files refused.
 func TestForeignPrograms(t *testing.T) {
@@ -141,13 +173,13 @@ func TestForeignPrograms(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []call{{"../../etc", nil}, {"..", nil}, {"", nil}, {"a/b", nil}} {
+	for _, c := range []call{{Bridge: "../../etc"}, {Bridge: ".."}, {}, {Bridge: "a/b"}} {
 		c.Sets = switched([]*family{ipv4})
 		if err := c.Do(true); err == nil {
 			t.Errorf("a flag of %q is set", c.Bridge)
 		}
 	}
-	if err := (&call{"lo", []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(true); err == nil {
+	if err := (&call{"lo", 0, []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(true); err == nil {
 		t.Error("another file is written")
 	}
 }

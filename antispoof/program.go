@@ -22,7 +22,7 @@ const lockWait = 5
 
 // program is iptables or ip6tables as it is installed.
 type program struct {
-	ctx     context.Context // when it is done, what runs is ended
+	ctx     context.Context // when it is done, what runs is ended; nil: never
 	name    string          // iptables, ip6tables or, to be exact, iptables-legacy
 	path    string
 	nft     bool // its rules are kept by nf_tables
@@ -52,7 +52,7 @@ func open(ctx context.Context, name string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, err := sys.Run(ctx, "", path, "--version")
+	said, err := sys.Run(within(ctx, false), "", path, "--version")
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (p *program) probe() error {
 	if there, err := p.loaded("filter"); err != nil || !there {
 		return err
 	}
-	_, err := sys.Run(p.ctx, "", p.path, append(p.waiting("--wait"), "-t", "filter", "-S")...)
+	_, err := sys.Run(within(p.ctx, false), "", p.path, append(p.waiting("--wait"), "-t", "filter", "-S")...)
 	return p.word(err)
 }
 
@@ -153,7 +153,7 @@ func (p *program) beside(suffix, input string, args ...string) (string, error) {
 	} else if err != nil {
 		return "", err
 	}
-	out, err := sys.Run(p.ctx, input, path, args...)
+	out, err := sys.Run(within(p.ctx, false), input, path, args...)
 	return out, p.word(err)
 }
 

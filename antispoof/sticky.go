@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/plan"
+	"xbr-script/internal/shell"
 )
 
 const stickyKind = "fdb"
@@ -18,6 +19,7 @@ const stickyKind = "fdb"
 type sticky struct {
 	Port, MAC string
 	On        bool
+	Index     int // of the port, by which it is known whatever it is called by now
 }
 
 // Kind implements plan.Op.
@@ -25,7 +27,7 @@ func (*sticky) Kind() string { return stickyKind }
 
 // Commands implements plan.Op.
 func (s *sticky) Commands() []string {
-	cmd := "bridge fdb replace " + s.MAC + " dev " + s.Port + " master static"
+	cmd := "bridge fdb replace " + shell.Quote(s.MAC) + " dev " + shell.Quote(s.Port) + " master static"
 	if s.On {
 		cmd += " sticky"
 	}
@@ -38,7 +40,7 @@ func (s *sticky) Do(undoing bool) error {
 	if err != nil {
 		return err
 	}
-	link, err := netlink.LinkByName(s.Port)
+	link, err := interfaceOf(s.Index, s.Port)
 	if err != nil {
 		return gone(err, undoing)
 	}
@@ -61,7 +63,7 @@ const ntfSticky = 0x40
 
 func gone(err error, undoing bool) error {
 	var missing netlink.LinkNotFoundError
-	if undoing && errors.As(err, &missing) {
+	if undoing && (errors.As(err, &missing) || errors.Is(err, unix.ENODEV)) {
 		return nil
 	}
 	return err
@@ -105,7 +107,7 @@ func stickyStep(b Bridge, on bool) (plan.Step, error) {
 	}
 	return plan.Step{
 		Title: title,
-		Do:    []plan.Op{&sticky{b.Port, mac, on}},
-		Undo:  []plan.Op{&sticky{b.Port, mac, is}},
+		Do:    []plan.Op{&sticky{b.Port, mac, on, b.PortIndex}},
+		Undo:  []plan.Op{&sticky{b.Port, mac, is, b.PortIndex}},
 	}, nil
 }

@@ -1,7 +1,6 @@
 package antispoof
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -46,7 +45,7 @@ func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey,
 	}
 	s := &survey{Planner: p, script: script, records: records, host: host}
 	for _, name := range programs {
-		prog, err := open(p.context(), name)
+		prog, err := open(p.Ctx, name)
 		if err == nil {
 			prog, err = recorded(prog, records)
 		}
@@ -64,9 +63,6 @@ func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey,
 	}
 	return s, nil
 }
-
-// context is what the programs end with.
-func (p *Planner) context() context.Context { return within(p.Ctx, false) }
 
 // programs are those of the kernel's families.
 func programs() ([]string, error) {
@@ -150,7 +146,7 @@ func explain(bridge string, err error) error {
 func (s *survey) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
-	now, err := open(s.context(), ipv4.program)
+	now, err := open(s.Ctx, ipv4.program)
 	if err != nil && !errors.Is(err, sys.ErrMissing) {
 		return err
 	}
@@ -328,6 +324,6 @@ func switched(families []*family) []sysctl.Set {
 // call plans to change a bridge's flags.
 func (s *survey) call(title string, b Bridge, from, to []sysctl.Set) {
 	if !slices.Equal(from, to) {
-		s.plan.Add(plan.Step{Title: title, Do: []plan.Op{&call{b.Name, to}}, Undo: []plan.Op{&call{b.Name, from}}})
+		s.plan.Add(plan.Step{Title: title, Do: []plan.Op{&call{b.Name, b.Index, to}}, Undo: []plan.Op{&call{b.Name, b.Index, from}}})
 	}
 }

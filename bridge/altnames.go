@@ -10,6 +10,7 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
 )
 
@@ -24,7 +25,7 @@ func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
 		if len(msgs) == 0 {
 			return nil
 		}
-		return []plan.Op{&altNames{*b.batch(msgs...), to, names, b.conn}}
+		return []plan.Op{&altNames{*b.batch(msgs...), to, rawjson.Strings(names), b.conn}}
 	}
 	return plan.Step{
 		Title: "move the alternative names of " + b.names[from],
@@ -37,9 +38,9 @@ func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
 // back when it sees it renamed, if nobody has them at that moment.
 type altNames struct {
 	Batch rtnl.Batch
-	To    int        // the interface's index
-	Names []string   // which it has then
-	Conn  *rtnl.Conn `json:"-"`
+	To    int              // the interface's index
+	Names []rawjson.String // which it has then
+	Conn  *rtnl.Conn       `json:"-"`
 }
 
 // altNamesTries is how often udev may come between: it does once, for each
@@ -67,10 +68,10 @@ func (a *altNames) Do(undoing bool) error {
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(a.Names, func(n string) bool { return !slices.Contains(l.AltNames, n) }) {
+		if !slices.ContainsFunc(a.Names, func(n rawjson.String) bool { return !slices.Contains(l.AltNames, string(n)) }) {
 			return nil
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return fmt.Errorf("somebody gives the names %v to another interface again and again", a.Names)
+	return fmt.Errorf("somebody gives the names %q to another interface again and again", a.Names)
 }

@@ -21,6 +21,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // Planner makes plans for one host.
@@ -31,6 +32,19 @@ type Planner struct {
 	// Rules, if set, plans the firewall's rules for the bridges: they are made
 	// when the bridges are there, and before a guest is.
 	Rules func() ([]plan.Step, error)
+	// names are what the indexes are called where Rules is.
+	names rtnl.Names
+}
+
+// Index, for Rules, is the index of what is called so at that point of the plan;
+// 0 if nothing is.
+func (p *Planner) Index(name string) int {
+	for index, n := range p.names {
+		if n == name {
+			return index
+		}
+	}
+	return 0
 }
 
 // Outcome is what a plan does to one bridge.
@@ -56,6 +70,11 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	if err := distinct(wants); err != nil {
 		return nil, nil, err
 	}
+	for _, w := range wants {
+		if err := w.fit(); up && err != nil {
+			return nil, nil, err
+		}
+	}
 	b := newBuilder(p.Conn, p.Host)
 	pl := &plan.Plan{}
 	var outcomes []Outcome
@@ -67,15 +86,24 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		}
 		outcomes = append(outcomes, o)
 	}
+	if p.names = p.Host.Names(); up {
+		p.names = b.names
+	}
 	if err := p.finish(pl, b.guests, up); err != nil {
 		return nil, nil, err
+	}
+	if keep := b.keep(p.Host, b.sites); !keep.Empty() {
+		pl.Steps = slices.Insert(pl.Steps, 0, keep)
 	}
 	pl.Warnings = b.warnings
 	if err := p.Host.Err(); err != nil {
 		return nil, nil, err
 	}
 	if len(pl.Steps) > 0 {
-		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up)})
+		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up, b)})
+		if len(b.removed) > 0 {
+			pl.Add(plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
+		}
 	}
 	return pl, outcomes, nil
 }
@@ -108,11 +136,13 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err := s.ready(p.Host); err != nil {
 		return Outcome{}, err
 	}
-	guests, err := p.detached(w.Bridge)
+	kept, err := p.Store.kept(w.Bridge)
 	if err != nil {
 		return Outcome{}, err
 	}
-	steps, rec := b.start(s, guests)
+	b.sites = append(b.sites, s)
+	ports, stay := s.incoming(p.Host, kept)
+	steps, rec := b.start(s, ports)
 	pl.Add(steps...)
 	if err := p.remember(pl, w, rec, nil); err != nil {
 		return Outcome{}, err
@@ -123,7 +153,11 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	} else {
 		text += w.NetDev + " by its port " + w.VIF
 	}
-	return Outcome{w, true, text + guestText(", guests' ports taken back: ", guests)}, nil
+	text += portText(", guests' ports taken back: ", " ", names(ports.others)) + portText(", not taken back: ", ", ", stay)
+	if !ports.Bridge.none() || !ports.NIC.Settings.none() || !ports.Dom0.Settings.none() {
+		text += ", with what was set on the bridge before stop"
+	}
+	return Outcome{w, true, text}, nil
 }
 
 // Dom0 is dom0's MAC address on a wanted bridge and the addresses that it has
@@ -145,19 +179,6 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	return dev.MAC, addrs
 }
 
-// detached are the guests' ports that stop took out of the bridge and that
-// are still there and free.
-func (p *Planner) detached(bridge string) ([]*host.Link, error) {
-	names, err := p.Store.guests(bridge)
-	var guests []*host.Link
-	for _, name := range names {
-		if l := p.Host.Name(name); l != nil && l.Master == 0 {
-			guests = append(guests, l)
-		}
-	}
-	return guests, err
-}
-
 func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	s := look(w, p.Host)
 	if !s.up {
@@ -173,29 +194,29 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if err := s.standing(p.Host); err != nil {
 		return Outcome{}, err
 	}
-	var guests []*host.Link
-	if rec.FoundBridge == nil {
-		guests = s.guests(p.Host)
+	ports := s.outgoing(p.Host, rec, s.keep(p.Host))
+	b.sites = append(b.sites, s)
+	pl.Add(b.stop(s, rec, ports)...)
+	kept, lost := ports.toKeep()
+	var keep any
+	if !kept.none() {
+		keep = kept
 	}
-	pl.Add(b.stop(s, rec, guests)...)
-	var detached any
-	if len(guests) > 0 {
-		detached = names(guests)
-	}
-	if err := p.remember(pl, w, nil, detached); err != nil {
+	if err := p.remember(pl, w, nil, keep); err != nil {
 		return Outcome{}, err
 	}
 	text := fmt.Sprintf("%s is down: %s is %s again", w.Bridge, w.PDev, w.NetDev)
-	return Outcome{w, true, text + guestText(", guests' ports detached: ", guests)}, nil
+	text += portText(", guests' ports detached: ", " ", kept.names()) + portText(", taken out for good: ", ", ", lost)
+	return Outcome{w, true, text}, nil
 }
 
-// remember keeps a bridge's record and the names of the guests' ports that are
-// detached from it; nil is none.
-func (p *Planner) remember(pl *plan.Plan, w Want, rec, detached any) error {
+// remember keeps a bridge's record, and what stop leaves for the next start; nil
+// is none.
+func (p *Planner) remember(pl *plan.Plan, w Want, rec, kept any) error {
 	for _, r := range []struct {
 		path string
 		v    any
-	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), detached}} {
+	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), kept}} {
 		step, err := plan.Keep(r.path, r.v)
 		if err != nil {
 			return err
@@ -228,10 +249,10 @@ func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
 func (s *site) standing(h *host.Host) error {
 	switch {
 	case s.dev == nil:
-		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
 			"cannot find %s, dom0's interface, though %s is there", s.Dom0(), s.PDev)
 	case s.onBridge() && s.br.Kind != "bridge":
-		return refuse("give the NIC its name back by hand: ip link set dev "+s.PDev+" name "+s.NetDev,
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
 			"cannot take %s down: it is no bridge, though %s is there", s.Bridge, s.PDev)
 	case !s.onBridge() && (s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index):
 		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)
@@ -247,11 +268,4 @@ func names(links []*host.Link) []string {
 		list = append(list, l.Name)
 	}
 	return list
-}
-
-func guestText(intro string, guests []*host.Link) string {
-	if len(guests) == 0 {
-		return ""
-	}
-	return intro + strings.Join(names(guests), " ")
 }

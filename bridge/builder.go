@@ -1,7 +1,7 @@
 package bridge
 
 import (
-	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -19,19 +19,25 @@ import (
 type builder struct {
 	conn  *rtnl.Conn
 	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
-	names rtnl.Names // never changed, but replaced: operations keep it
+	names rtnl.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
 	warnings []string
+	// ends are what the check at the end looks for besides, by index.
+	ends map[int]end
+	// removed are the interfaces that are no more at the end, by index.
+	removed []int
+	// sites are the places that the plan changes, as they were before.
+	sites []site
 	// guests are the steps about guests' ports, which have a place of their
 	// own in the plan.
 	guests []plan.Step
 }
 
 func newBuilder(c *rtnl.Conn, h *host.Host) *builder {
-	b := &builder{conn: c, h: h, names: h.Names(), next: 1}
+	b := &builder{conn: c, h: h, names: h.Names(), next: 1, ends: map[int]end{}}
 	for _, l := range h.Links {
 		b.next = max(b.next, l.Index+1)
 	}
@@ -54,13 +60,8 @@ func (b *builder) catchUp() {
 
 // index hands out the index of an interface to be created. The plan chooses
 // it (Linux 3.7 and later take it), so that every later message is known
-// before the first is sent. What is there already keeps its own.
+// before the first is sent.
 func (b *builder) index(name string) int {
-	for i, n := range b.names {
-		if n == name {
-			return i
-		}
-	}
 	i := b.next
 	b.next++
 	b.call(i, name)
@@ -69,7 +70,6 @@ func (b *builder) index(name string) int {
 
 // call notes what an interface is called from this point on.
 func (b *builder) call(index int, name string) {
-	b.names = maps.Clone(b.names)
 	b.names[index] = name
 }
 
@@ -79,7 +79,7 @@ func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
 }
 
 func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
-	return &rtnl.Batch{Wire: w, Names: b.names, At: b.h.At, Conn: b.conn}
+	return &rtnl.Batch{Wire: w, Names: b.names.In(w), At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.
@@ -93,9 +93,13 @@ func (b *builder) wireOps(w rtnl.Wire) []plan.Op {
 	return []plan.Op{b.wire(w)}
 }
 
-// remove is the operation that deletes an interface that was created.
-func (b *builder) remove(index int, kind string) []plan.Op {
-	return []plan.Op{&remove{Batch: *b.batch(delLink(index)), Name: b.names[index], What: kind, Conn: b.conn}}
+// remove is the operation that deletes an interface that was created with that
+// MAC address, and is called later once it is in its place; peer is the other end
+// of a pair.
+func (b *builder) remove(index int, kind, later string, mac net.HardwareAddr, peer int) []plan.Op {
+	return []plan.Op{&remove{
+		Batch: *b.batch(delLink(index)), Name: b.names[index], Later: later, What: kind, MAC: mac, Peer: peer, Conn: b.conn,
+	}}
 }
 
 // rename is the step that renames an interface that is not called so yet.
@@ -117,6 +121,7 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 		return b.rename(s.Index, to)
 	}
 	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
+	back.Names = b.names.In(back.Wire, spare)
 	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
 		order = b.wireOps(keepOrder(b.h, s))
@@ -127,18 +132,41 @@ func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
 	return step
 }
 
-// makeBridge is the step that creates the bridge.
-func (b *builder) makeBridge(name string) (int, plan.Step) {
-	index := b.index(name)
+// makeBridge is the step that creates the bridge, with that index. An MTU that
+// nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust), and one
+// that is set to what it is already it takes for not set.
+func (b *builder) makeBridge(index int, p *ports) plan.Step {
+	name, as := b.names[index], p.asBridge
+	p.became(p.Index, index)
 	// Apart: were it refused, what follows must not act on another's interface
 	// with that index.
-	do := b.ops(addLink(index, attrName(name), attrMAC(portMAC), attrBridge(false, 0, false)))
-	do = append(do, b.batch(
-		setFlags(index, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrAddrGen(addrGenNone)),
-	))
+	do := b.ops(addLink(index, attrName(name), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU^1), p.newBridge()))
+	more := append([]*nl.RtAttr{attrU32(unix.IFLA_MTU, as.MTU), attrAddrGen(addrGenNone)}, b.marks(as)...)
+	do = append(do, b.batch(append([]rtnl.Msg{setFlags(index, as.Flags, quietFlags(as), more...)}, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
 	do = append(do, b.noInet6(index)...)
 	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
-	return index, plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge")}
+	return plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", name, portMAC, 0)}
+}
+
+// quietFlags are the flags that are set of an interface which is no one's: as a
+// rule it shall not answer ARP, nor take multicast.
+func quietFlags(as *host.Link) uint32 {
+	return unix.IFF_NOARP | unix.IFF_MULTICAST | as.Flags&carried
+}
+
+// marks are what somebody may have given an interface to tell it by, and the
+// length of its queue.
+func (b *builder) marks(l *host.Link) (attrs []*nl.RtAttr) {
+	if l.TxQLen != 0 {
+		attrs = append(attrs, attrU32(unix.IFLA_TXQLEN, l.TxQLen))
+	}
+	if l.Group != 0 {
+		attrs = append(attrs, attrU32(unix.IFLA_GROUP, l.Group))
+	}
+	if l.Alias != "" {
+		attrs = append(attrs, attrAlias(l.Alias))
+	}
+	return attrs
 }
 
 // carried are the flags of dom0's interface that follow its state.
@@ -152,42 +180,43 @@ type pair struct {
 // makePair is the step that creates dom0's interface with its port in the
 // bridge: the interface like the NIC it will stand for, with its settings,
 // and switched on if the NIC is and it may still be renamed then.
-func (b *builder) makePair(w Want, like *host.Link, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
-	p := pair{dev: b.index(w.VDev), port: b.index(w.VIF)}
+func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Device, bridge int, ps *ports, up bool) plan.Step {
+	ps.became(ps.Dom0.Index, p.port)
+	as := ps.asPort
 	size := []*nl.RtAttr{attrU32(unix.IFLA_MTU, like.MTU), attrU32(unix.IFLA_TXQLEN, like.TxQLen)}
-	peer := append([]*nl.RtAttr{attrName(w.VIF), attrMAC(portMAC)}, attrU32(unix.IFLA_MTU, like.MTU))
+	peer := []*nl.RtAttr{attrName(w.VIF), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU)}
 	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
 	attrs = append(attrs, attrVeth(p.port, peer...))
 	do := b.ops(addLink(p.dev, attrs...)) // apart, as in makeBridge
-	do = append(do, b.batch(
-		setFlags(p.port, unix.IFF_NOARP, unix.IFF_NOARP|unix.IFF_MULTICAST, attrMaster(bridge), attrAddrGen(addrGenNone)),
-		setFlags(p.dev, like.Flags, carried, b.identity(like)...),
-	))
+	join := append([]*nl.RtAttr{attrMaster(bridge), attrAddrGen(addrGenNone)}, b.marks(as)...)
+	msgs := append([]rtnl.Msg{setFlags(p.port, as.Flags, quietFlags(as), join...)}, ps.portMsgs(p.port, ps.Dom0.Settings)...)
+	do = append(do, b.batch(append(msgs, setFlags(p.dev, like.Flags, carried, b.identity(like)...))...))
 	do = append(do, b.noInet6(p.port)...)
 	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.likeToken(p.dev, like, settings)...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
 	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
-	return p, plan.Step{
+	return plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
-		Undo:  b.remove(p.dev, "veth"),
+		Undo:  b.remove(p.dev, "veth", w.Dom0(), like.MAC, p.port),
 	}
 }
 
 // makeDom0Bridge is the step that creates a bridge that is dom0's interface:
 // like the NIC it will stand for, with its settings.
-func (b *builder) makeDom0Bridge(name string, like *host.Link, settings sysctl.Device, up bool) (int, plan.Step) {
-	index := b.index(name)
-	// An MTU that nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust),
-	// and one that is set to what it is already it takes for not set.
+func (b *builder) makeDom0Bridge(index int, w Want, like *host.Link, settings sysctl.Device, p *ports, up bool) plan.Step {
+	name := w.VDev
+	p.became(p.Index, index)
+	// The MTU as in makeBridge.
 	do := b.ops(addLink(index, attrName(name), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU^1),
-		attrU32(unix.IFLA_TXQLEN, like.TxQLen), attrBridge(false, 0, false)))
-	do = append(do, b.batch(setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)))
+		attrU32(unix.IFLA_TXQLEN, like.TxQLen), p.newBridge()))
+	msgs := []rtnl.Msg{setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)}
+	do = append(do, b.batch(append(msgs, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
 	do = append(do, b.likeToken(index, like, settings)...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
-	return index, plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge")}
+	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
 }
 
 // switchOn has IPv6 make no addresses on a new interface, and switches it on
@@ -210,7 +239,7 @@ func (b *builder) identity(like *host.Link) []*nl.RtAttr {
 		attrs = append(attrs, attrAddrGen(addrGenNone))
 	}
 	if like.Alias != "" {
-		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(like.Alias)))
+		attrs = append(attrs, attrAlias(like.Alias))
 	}
 	return attrs
 }

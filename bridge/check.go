@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +19,7 @@ const missingShown = 5
 
 // check is the reading back at the end of a plan: the parts stand (or not),
 // and everything that dom0 had on a device before is on its successor.
-func (p *Planner) check(wants []Want, up bool) func(context.Context) error {
+func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context) error {
 	return func(context.Context) error {
 		moved := map[int]int{} // a route may have legs on several of those that have moved
 		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
@@ -35,10 +37,53 @@ func (p *Planner) check(wants []Want, up bool) func(context.Context) error {
 		was := p.Host.WithRoutes(missing)
 		var errs []error
 		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), arrived(w, up, was, now, moved))
+			errs = append(errs, stands(w, now, up), p.arrived(w, up, was, now, moved))
+		}
+		for index, e := range b.ends {
+			errs = append(errs, e.differs(now, now.Index(index)))
 		}
 		return errors.Join(append(errs, now.Err())...)
 	}
+}
+
+// gone is the reading back after interfaces were deleted. Another one may have
+// the index by now.
+func (p *Planner) gone(removed []int) func(context.Context) error {
+	return func(context.Context) error {
+		var errs []error
+		for _, index := range removed {
+			l, err := host.ReadLink(p.Conn, index)
+			switch was := p.Host.Index(index); {
+			case errors.Is(err, unix.ENODEV):
+			case err != nil:
+				errs = append(errs, err)
+			case l.Kind == was.Kind && sameMAC(l.MAC, was.MAC):
+				errs = append(errs, fmt.Errorf("%s is still there", l.Name))
+			}
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// end is what an interface has at the end that is neither in its state nor part
+// of the bridge.
+type end struct {
+	mac   net.HardwareAddr
+	inet6 string // the setting disable_ipv6, if it has that
+}
+
+// differs says what the interface does not have.
+func (e end) differs(h *host.Host, l *host.Link) error {
+	if l == nil {
+		return nil // that it is missing has been said
+	}
+	switch inet6 := h.Setting(disableIPv6.Of(l.Name)); {
+	case e.mac != nil && !sameMAC(l.MAC, e.mac):
+		return fmt.Errorf("%s has the MAC address %s instead of %s", l.Name, l.MAC, e.mac)
+	case e.inet6 != "" && inet6 != e.inet6:
+		return fmt.Errorf("%s has disable_ipv6 set to %q instead of %q", l.Name, inet6, e.inet6)
+	}
+	return nil
 }
 
 // stands checks the parts of one bridge.
@@ -56,8 +101,10 @@ func stands(w Want, h *host.Host, up bool) error {
 	for _, d := range s.differences(h) {
 		texts = append(texts, d.text)
 	}
-	if left := h.State(s.nic.Index); len(left.Addrs4)+len(left.Addrs6)+len(left.Routes) > 0 {
-		texts = append(texts, w.PDev+" still has addresses or routes")
+	left := h.State(s.nic.Index)
+	if there := slices.Concat(left.Addrs4, left.Addrs6, left.Routes); len(there) > 0 {
+		few := there[:min(len(there), missingShown)]
+		texts = append(texts, w.PDev+" still has "+strings.Join(missing(few, nil, nil, h.Names()), "; "))
 	}
 	if len(texts) > 0 {
 		return errors.New(strings.Join(texts, "; "))
@@ -67,7 +114,7 @@ func stands(w Want, h *host.Host, up bool) error {
 
 // arrived checks that dom0's interface has what it had before start (up) or
 // stop. Of routes, the hosts have those that are not the same now.
-func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
+func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	then, now := look(w, before), look(w, h)
 	had, dev := then.carrier(), now.carrier()
 	if dev == nil {
@@ -80,6 +127,9 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	if !up {
 		from, to = to, from
 	}
+	if had.Up() && !dev.Up() && (up || !w.onBridge() || !bare(before.State(had.Index))) {
+		return fmt.Errorf("%s is switched off", dev.Name)
+	}
 	was, have := relabeled(unspent(before, before.State(had.Index)), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	if !dev.Up() {
 		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
@@ -87,20 +137,67 @@ func arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 			was.Addrs6 = nil // see offAgain
 		}
 	}
+	have.Addrs6 = usable(was.Addrs6, have.Addrs6)
+	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see carrier
 	names := h.Names()
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
+		{rest(was.Neighs, passing), have.Neighs}, {touched(p.Host, before.Routes, had.Index), h.Routes},
 	} {
 		lost = append(lost, missing(list[0], list[1], moved, names)...)
 	}
 	if n := len(lost); n > missingShown {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
 	}
+	if up && !then.up && now.port != nil && now.port.Master != 0 && !h.Pinned(now.port.Index, dev.MAC) {
+		lost = append(lost, fmt.Sprintf("the entry that sends frames for it to %s", now.port.Name))
+	}
 	if len(lost) > 0 {
 		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))
 	}
 	return nil
+}
+
+// touched are those of the routes that are over other interfaces, but have an
+// address of this one as their source or a place among routes over it: a move
+// takes them off and puts them on again, and who takes the address takes them.
+func touched(h *host.Host, routes []rtnl.Msg, index int) []rtnl.Msg {
+	others := rest(routes, func(m rtnl.Msg) bool { return m.Uses(index) || host.ByAddress(m) })
+	if len(others) == 0 {
+		return nil // as a rule
+	}
+	sources, groups := map[string]bool{}, map[groupKey]bool{}
+	s := h.State(index)
+	for _, a := range slices.Concat(s.Addrs4, s.Addrs6) {
+		sources[string(localOf(a))] = true
+	}
+	for _, m := range s.Routes {
+		if m.Family() == unix.AF_INET {
+			groups[groupKeyOf(m)] = true
+		}
+	}
+	return rest(others, func(m rtnl.Msg) bool {
+		src := m.Get(unix.RTA_PREFSRC)
+		return (src == nil || !sources[string(src)]) && (m.Family() != unix.AF_INET || !groups[groupKeyOf(m)])
+	})
+}
+
+// usable are the addresses of now but for those that cannot be used, because the
+// kernel has yet to find them unique, and could be before: one that was taken
+// away comes back so if only its flags were to be set.
+func usable(was, now []rtnl.Msg) []rtnl.Msg {
+	tentative := func(m rtnl.Msg) bool {
+		return addrFlags(m)&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
+	}
+	if !slices.ContainsFunc(now, tentative) {
+		return now
+	}
+	could := map[string]bool{}
+	for _, m := range was {
+		could[string(localOf(m))] = !tentative(m)
+	}
+	return rest(now, func(m rtnl.Msg) bool { return tentative(m) && could[string(localOf(m))] })
 }
 
 // missing renders what there was and is not there now, after interfaces have

@@ -26,7 +26,7 @@ ip route add 10.98.0.0/16 nexthop via 10.23.1.1 dev eth0 nexthop via 10.23.1.3 d
 		"route with paths": {"ip route del 10.98.0.0/16", "eth0 lacks ip route add 10.98.0.0/16"},
 		"another gateway":  {"ip route replace 10.99.50.0/24 via 10.23.1.9", "eth0 lacks ip route add 10.99.50.0/24 via 10.23.1.254 dev eth0"},
 		"address":          {"ip addr del 2001:db8::2/64 dev eth0", "eth0 lacks ip addr add 2001:db8::2/64 dev eth0"},
-		"route on the NIC": {"ip route add 10.97.0.0/16 dev peth0", "peth0 still has addresses or routes"},
+		"route on the NIC": {"ip route add 10.97.0.0/16 dev peth0", "peth0 still has ip route add 10.97.0.0/16 dev peth0"},
 	} {
 		for _, start := range []bool{true, false} {
 			if !start && what == "route on the NIC" {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink/nl"
@@ -27,6 +28,10 @@ type network struct {
 	wants  []bridge.Want
 	// adverts are what routers at the cables' ends tell once the host is made.
 	adverts []nstest.Advert
+	// guests, if any, makes guests and settings on the network when it is up,
+	// which is then stopped again; more sets more each time that it is up. $br
+	// is the first bridge.
+	guests, more string
 }
 
 // want is one bridge, named as Xen's scripts name its parts.
@@ -73,13 +78,33 @@ type lab struct {
 func newLab(t *testing.T, n network, live bool) *lab {
 	t.Helper()
 	l := emptyLab(t, n, live)
-	nstest.Script(t, n.script)
-	nstest.Rest(t)
-	if len(n.adverts) > 0 {
-		l.advertise(n.adverts...)
-		nstest.Rest(t)
-	}
+	l.build()
 	return l
+}
+
+// build makes the host.
+func (l *lab) build() {
+	l.t.Helper()
+	nstest.Script(l.t, l.script)
+	nstest.Rest(l.t)
+	if len(l.adverts) > 0 {
+		l.advertise(l.adverts...)
+		nstest.Rest(l.t)
+	}
+	if l.guests == "" {
+		return
+	}
+	l.mustRun(true)
+	l.inBridge(l.guests)
+	l.mustRun(false)
+	nstest.Rest(l.t)
+}
+
+// inBridge carries out a script about the first bridge.
+func (l *lab) inBridge(script string) string {
+	l.t.Helper()
+	nstest.Rest(l.t)
+	return nstest.Script(l.t, strings.ReplaceAll(script, "$br", l.wants[0].Bridge))
 }
 
 // emptyLab is a lab whose host has nothing yet.
@@ -113,6 +138,13 @@ func (l *lab) runner() *plan.Runner {
 // plan makes the plan for the host as it is now.
 func (l *lab) plan(start bool) *plan.Plan {
 	l.t.Helper()
+	pl, _ := l.planned(start)
+	return pl
+}
+
+// planned is plan, and what is said of the first bridge.
+func (l *lab) planned(start bool) (*plan.Plan, string) {
+	l.t.Helper()
 	h, err := host.Read(l.conn)
 	if err != nil {
 		l.t.Fatal(err)
@@ -123,11 +155,11 @@ func (l *lab) plan(start bool) *plan.Plan {
 	if start {
 		makePlan = p.Start
 	}
-	pl, _, err := makePlan(l.wants)
+	pl, outcomes, err := makePlan(l.wants)
 	if err != nil {
 		l.t.Fatal("no plan: ", err)
 	}
-	return pl
+	return pl, outcomes[0].Text
 }
 
 // run plans start or stop and carries it out.

@@ -39,7 +39,7 @@ type gather struct {
 // beyond the state.
 func (b *builder) gather(known host.State, to int) plan.Op {
 	known.Routes, known.Nexthops = nil, nil
-	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.batch().Names, Conn: b.conn}
+	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.names.In(nil, known.Index, to), Conn: b.conn}
 }
 
 // Kind implements plan.Op.
@@ -60,7 +60,7 @@ func (g *gather) Do(undoing bool) error {
 	})
 	s := g.news(h.State(g.Known.Index))
 	msgs := rtnl.Pack(addStateMsgs(s.On(g.To))...)
-	msgs = append(msgs, addRoutes(h, s, g.To)...)
+	msgs = append(msgs, takeRoutes(h, s, g.To)...)
 	msgs = msgs.Add(delStateMsgs(s)...)
 	if len(msgs) == 0 {
 		return nil
@@ -133,7 +133,7 @@ func (b *builder) unchanged(s host.State) plan.Op {
 			known[m.Key()] = true
 		}
 	}
-	return &unchanged{s.Index, b.batch().Names, known, b.conn}
+	return &unchanged{s.Index, b.names.In(nil, s.Index), known, b.conn}
 }
 
 // Kind implements plan.Op.

@@ -3,7 +3,7 @@ package bridge_test
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"os"
 	"testing"
 	"time"
 
@@ -12,16 +12,26 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// many is a host with so many addresses of each family, in one network each.
+// many is a host with so many addresses of each family, in one network each,
+// which are to be found in a file.
 func many(n4, n6 int) network {
-	lines := []string{"cat >/run/addresses <<'END'; ip -batch /run/addresses"}
+	return network{
+		name:   fmt.Sprintf("%d and %d addresses", n4, n6),
+		script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip -batch /run/addresses",
+		wants:  []bridge.Want{want(0, "eth0")},
+	}
+}
+
+// addresses are the lines of that file.
+func addresses(n4, n6 int) []byte {
+	var lines []byte
 	for i := range n4 {
-		lines = append(lines, fmt.Sprintf("addr add 10.1.%d.%d/16 dev eth0", i>>8, i&255))
+		lines = fmt.Appendf(lines, "addr add 10.1.%d.%d/16 dev eth0\n", i>>8, i&255)
 	}
 	for i := range n6 {
-		lines = append(lines, fmt.Sprintf("addr add 2001:db8::1:%x/64 dev eth0 nodad", i))
+		lines = fmt.Appendf(lines, "addr add 2001:db8::1:%x/64 dev eth0 nodad\n", i)
 	}
-	return network{name: fmt.Sprintf("%d and %d addresses", n4, n6), script: strings.Join(lines, "\n") + "\nEND", wants: []bridge.Want{want(0, "eth0")}}
+	return lines
 }
 
 // TestManyAddresses moves thousands of addresses there and back, and back again
@@ -30,18 +40,25 @@ func many(n4, n6 int) network {
 // minutes. The fewer there are the less that shows, but what is moved is the
 // same.
 func TestManyAddresses(t *testing.T) {
-	hosts := []network{many(300, 300), many(100, 300).shaped(true)}
+	type size struct {
+		n4, n6   int
+		onBridge bool
+	}
+	hosts := []size{{300, 300, false}, {100, 300, true}}
 	if !testing.Short() {
-		hosts = append(hosts, many(0, 4000), many(4000, 500).shaped(true))
+		hosts = append(hosts, size{0, 4000, false}, size{4000, 500, true})
 	}
 	const limit = 20 * time.Minute // and an hour for one of those minutes
-	for _, n := range hosts {
+	for _, h := range hosts {
+		n := many(h.n4, h.n6).shaped(h.onBridge)
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
 			l := emptyLab(t, n, true)
-			nstest.Script(t, quick+cable("eth0", "lan0", "00:16:3e:00:00:01"))
-			nstest.Run(t, "sh", "-ec", n.script)
+			if err := os.WriteFile("/run/addresses", addresses(h.n4, h.n6), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			nstest.Script(t, n.script)
 			nstest.Rest(t)
 			before := nstest.ReadState(t)
 			for _, start := range []bool{true, false} {

@@ -1,38 +1,14 @@
 package bridge_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"slices"
+	"regexp"
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"xbr-script/internal/faults"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rtnl"
 )
-
-// errInjected is the failure that the tests make.
-var errInjected = errors.New("injected")
-
-// fault is a way for one step to go wrong.
-type fault struct {
-	name  string
-	after bool // after the step took effect, or before
-	kill  bool // the process dies there; another takes the change back
-	spoil bool // instead, the kernel refuses a message amid the step's
-}
-
-var faults = []fault{
-	{name: "error before"},
-	{name: "error after", after: true},
-	{name: "killed before", kill: true},
-	{name: "killed after", after: true, kill: true},
-	{name: "message refused", spoil: true},
-}
 
 // maxBad bounds how many cases of one network may fail before the rest is
 // given up.
@@ -41,73 +17,117 @@ const maxBad = 12
 // TestEveryStepFails makes each step of start and stop fail in each way. The
 // host's state must be as if nothing had been tried.
 func TestEveryStepFails(t *testing.T) {
-	networks := []network{seed000, seed002, rich, announced}
+	networks := []network{seed000, seed002, rich, settled, announced}
 	if testing.Short() {
-		networks = []network{rich, announced} // the seeds have the same steps on more NICs
+		networks = []network{rich, settled, announced} // the seeds have the same steps on more NICs
 	}
+	eachMatrix(t, networks, func(m *matrix, verb string, plan func() *plan.Plan) { m.Try(verb, plan) })
+}
+
+// TestSeries makes steps of start and stop fail, then steps of taking that back;
+// and steps of taking back what waited to be confirmed, then of doing it again.
+func TestSeries(t *testing.T) {
+	nth := 41
+	if testing.Short() {
+		nth = 1601
+	}
+	var shift atomic.Int64
+	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
+		n := int(shift.Add(1))
+		m.pick = unnumbered
+		m.Series(verb, plan, nth, n*nth/8)
+		m.SeriesBack(verb, plan, nth, n*nth/8)
+	})
+}
+
+var portNumber = regexp.MustCompile(` (port_id|port_no|designated_port) \S+`)
+
+// unnumbered is a state without the numbers of a bridge's ports: they are in the
+// order in which those became ports, and say nothing where there is no STP.
+func unnumbered(s nstest.State) nstest.State {
+	return s.Filter(func(string) bool { return true }, func(_, line string) string {
+		return portNumber.ReplaceAllString(line, "")
+	})
+}
+
+// eachMatrix tries start and then stop of those networks, in both shapes, on
+// kernels with and without live rename.
+func eachMatrix(t *testing.T, networks []network, try func(m *matrix, verb string, makePlan func() *plan.Plan)) {
 	networks = shapes(networks...)
-	var cases, steps atomic.Int64
+	var cases, steps, ended atomic.Int64
 	t.Run("matrix", func(t *testing.T) {
 		for _, n := range networks {
 			for _, live := range []bool{true, false} {
-				if testing.Short() && len(n.adverts) > 0 && live == n.onBridge() {
-					continue // what a router announces goes the same ways in either shape
+				if testing.Short() && (n.guests != "" || len(n.adverts) > 0) && live == n.onBridge() {
+					continue // one way for each shape
 				}
 				t.Run(n.name+" "+renaming(live), func(t *testing.T) {
 					t.Parallel()
-					m := &matrix{lab: newLab(t, n, live)}
-					m.everyStep(true)
-					m.mustRun(true)
-					m.everyStep(false)
-					cases.Add(int64(m.cases))
-					steps.Add(int64(m.steps))
+					m := newMatrix(t, n, live)
+					m.try(true, try)
+					m.up()
+					m.try(false, try)
+					cases.Add(int64(m.Cases))
+					steps.Add(int64(m.Steps))
+					ended.Add(int64(m.Ended))
 				})
 			}
 		}
 	})
-	t.Logf("%d cases: %d steps of %d networks, with and without live rename, × %d faults",
-		cases.Load(), steps.Load(), len(networks), len(faults))
+	t.Logf("%d cases on %d networks, with and without live rename; %d steps were tried in every way; %d cases were carried out",
+		cases.Load(), len(networks), steps.Load(), ended.Load())
 }
 
+// up starts the network.
+func (m *matrix) up() {
+	m.mustRun(true)
+	m.inBridge(m.more)
+}
+
+// matrix is a lab on which faults are tried.
 type matrix struct {
 	*lab
-	steps, cases, bad int
+	faults.Matrix
+	before, after nstest.State
+	pick          func(nstest.State) nstest.State // of the state before, what must be there again
+	start         bool
+	bad           int
 }
 
-// everyStep tries all faults at all steps of start or stop.
-func (m *matrix) everyStep(start bool) {
-	nstest.Rest(m.t)
-	before := nstest.ReadState(m.t)
-	n := len(m.plan(start).Steps)
-	m.steps += n
-	for i := range n {
-		for _, f := range faults {
-			title := fmt.Sprintf("%s, step %d, %s", verb(start), i, f.name)
-			pl := m.plan(start)
-			if len(pl.Steps) != n {
-				m.t.Fatalf("%s: the plan has %d steps, %d at first: the host has changed", title, len(pl.Steps), n)
-			}
-			title += " " + pl.Steps[i].Title
-			if f.spoil && !spoil(&pl.Steps[i]) {
-				continue
-			}
-			m.cases++
-			ok := f.inflict(m, title, pl, i)
-			if !m.restored(title, before) || !ok {
-				m.rebuild(start, title)
-			}
-			// The kernel tells lifetimes in whole seconds: what a hundred
-			// moves add up must not be taken for one that is wrong.
-			before = nstest.ReadState(m.t)
-		}
+func newMatrix(t *testing.T, n network, live bool) *matrix {
+	t.Helper()
+	m := &matrix{lab: newLab(t, n, live), pick: nstest.Whole}
+	if n.guests != "" {
+		m.pick = ageless
 	}
+	m.T = t
+	m.Same, m.Rebuild, m.Done = m.same, m.rebuild, m.done
+	return m
 }
 
-// restored reports the difference that a case has left.
-func (m *matrix) restored(title string, before nstest.State) bool {
+// try tries start or stop.
+func (m *matrix) try(start bool, how func(*matrix, string, func() *plan.Plan)) {
+	nstest.Rest(m.t)
+	m.start, m.before = start, nstest.ReadState(m.t)
+	m.Runner = *m.runner()
+	how(m, verb(start), func() *plan.Plan { return m.plan(m.start) })
+}
+
+// same reports the difference that a case has left.
+func (m *matrix) same(title string) bool {
+	if !m.is(title, m.before, m.pick) {
+		return false
+	}
+	// The kernel tells lifetimes in whole seconds: what a hundred moves add up
+	// must not be taken for one that is wrong.
+	m.before = nstest.ReadState(m.t)
+	return true
+}
+
+func (m *matrix) is(title string, want nstest.State, pick func(nstest.State) nstest.State) bool {
 	ok := true
-	if d := nstest.Settled(m.t, before, nstest.Whole); d != "" {
-		m.t.Errorf("%s: the host is not as before:\n%s", title, d)
+	if d := nstest.Settled(m.t, want, pick); d != "" {
+		m.t.Errorf("%s: the host is not as it should be:\n%s", title, d)
 		ok = false
 	}
 	if left := m.journals(); len(left) > 0 {
@@ -117,103 +137,24 @@ func (m *matrix) restored(title string, before nstest.State) bool {
 	return ok
 }
 
+var ageing = regexp.MustCompile(` ageing_time [0-9]+`)
+
+// ageless is everything but the time after which a bridge forgets: spanning tree
+// shortens it while it takes the topology for changed, and tells no other.
+func ageless(s nstest.State) nstest.State {
+	return s.Filter(func(string) bool { return true }, func(_, line string) string { return ageing.ReplaceAllString(line, "") })
+}
+
 // rebuild makes the host anew where a failed case has spoilt it.
-func (m *matrix) rebuild(start bool, title string) nstest.State {
+func (m *matrix) rebuild(title string) {
 	if m.bad++; m.bad >= maxBad {
 		m.t.Fatalf("given up after %s", title)
 	}
 	m.lab = newLab(m.t, m.network, m.live)
-	if !start {
-		m.mustRun(true)
+	m.Runner = *m.runner()
+	if !m.start {
+		m.up()
 		nstest.Rest(m.t)
 	}
-	return nstest.ReadState(m.t)
-}
-
-// inflict runs the plan with the fault at step i.
-func (f fault) inflict(m *matrix, title string, pl *plan.Plan, i int) bool {
-	r := m.runner()
-	r.Hook = func(step int, after bool) error {
-		switch {
-		case step != i || after != f.after || f.spoil:
-			return nil
-		case f.kill:
-			panic(errInjected)
-		}
-		return errInjected
-	}
-	err := runOrDie(r, pl)
-	if f.kill {
-		return m.recover(title, err)
-	}
-	if f.spoil {
-		return m.failed(title, pl, i, err, unix.ENODEV)
-	}
-	return m.failed(title, pl, i, err, errInjected)
-}
-
-// spoil puts a message that the kernel refuses into the middle of the step's
-// longest batch; it does carry out those behind it. False: the step has none.
-func spoil(s *plan.Step) bool {
-	var longest *rtnl.Batch
-	for _, op := range s.Do {
-		if b, ok := op.(*rtnl.Batch); ok && (longest == nil || len(b.Wire.Msgs()) > len(longest.Wire.Msgs())) {
-			longest = b
-		}
-	}
-	if longest == nil {
-		return false
-	}
-	nowhere := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.Retarget(0, 1<<30)
-	msgs := longest.Wire.Msgs()
-	longest.Wire = rtnl.Pack(slices.Insert(msgs, len(msgs)/2, nowhere)...)
-	return true
-}
-
-// runOrDie runs the plan; a panic of errInjected is the end of the process.
-func runOrDie(r *plan.Runner, pl *plan.Plan) (err error) {
-	defer func() {
-		p := recover()
-		if death, ok := p.(error); ok && errors.Is(death, errInjected) {
-			err = errInjected
-		} else if p != nil {
-			panic(p)
-		}
-	}()
-	return r.Run(context.Background(), pl)
-}
-
-// failed checks the error of a plan that was undone.
-func (m *matrix) failed(title string, pl *plan.Plan, i int, err, cause error) bool {
-	var failed *plan.Failed
-	if !errors.As(err, &failed) || !errors.Is(err, cause) {
-		m.t.Errorf("%s: it ended with %v", title, err)
-		return false
-	}
-	if failed.Step != pl.Steps[i].Title {
-		m.t.Errorf("%s: the error names the step %q", title, failed.Step)
-	}
-	if len(failed.Left) > 0 {
-		m.t.Errorf("%s: left to be undone: %q", title, failed.Left)
-	}
-	return len(failed.Left) == 0
-}
-
-// recover takes back what the dead process left, as another process would.
-func (m *matrix) recover(title string, err error) bool {
-	if !errors.Is(err, errInjected) || errors.As(err, new(*plan.Failed)) {
-		m.t.Errorf("%s: it ended with %v", title, err)
-		return false
-	}
-	r := m.runner()
-	u, err := r.Unfinished()
-	if err != nil || u == nil {
-		m.t.Errorf("%s: no unfinished change is found: %v", title, err)
-		return false
-	}
-	if err := r.Recover(u); err != nil {
-		m.t.Errorf("%s: recovery: %v", title, err)
-		return false
-	}
-	return true
+	m.before = nstest.ReadState(m.t)
 }

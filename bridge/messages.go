@@ -3,6 +3,7 @@ package bridge
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -77,6 +78,10 @@ func attrName(name string) *nl.RtAttr {
 
 func attrMAC(mac net.HardwareAddr) *nl.RtAttr { return nl.NewRtAttr(unix.IFLA_ADDRESS, mac) }
 
+func attrAlias(text string) *nl.RtAttr {
+	return nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(text))
+}
+
 func attrU32(typ int, v uint32) *nl.RtAttr { return nl.NewRtAttr(typ, nl.Uint32Attr(v)) }
 
 // attrMaster makes it a port of the bridge with that index; 0 frees it.
@@ -98,14 +103,27 @@ func attrToken(token netip.Addr) *nl.RtAttr {
 	return spec
 }
 
-// attrBridge is the kind and the settings of a bridge.
-func attrBridge(stp bool, forwardDelay uint32, snooping bool) *nl.RtAttr {
+// attrBridge is the kind and the settings of a bridge; of those named in more,
+// the ones there count.
+func attrBridge(stp bool, forwardDelay uint32, snooping bool, more ...*nl.RtAttr) *nl.RtAttr {
+	attrs := []*nl.RtAttr{
+		nl.NewRtAttr(iflaBrForwardDelay, nl.Uint32Attr(forwardDelay)),
+		nl.NewRtAttr(iflaBrStpState, nl.Uint32Attr(b2u(stp))),
+	}
+	if !slices.ContainsFunc(more, func(a *nl.RtAttr) bool { return a.Type == iflaBrMcastSnooping }) {
+		attrs = append(attrs, nl.NewRtAttr(iflaBrMcastSnooping, nl.Uint8Attr(uint8(b2u(snooping)))))
+	}
+	return attrKind("bridge", append(attrs, more...)...)
+}
+
+// attrKind is the kind of an interface, with settings.
+func attrKind(kind string, attrs ...*nl.RtAttr) *nl.RtAttr {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
+	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(kind))
 	data := info.AddRtAttr(unix.IFLA_INFO_DATA, nil)
-	data.AddRtAttr(iflaBrForwardDelay, nl.Uint32Attr(forwardDelay))
-	data.AddRtAttr(iflaBrStpState, nl.Uint32Attr(b2u(stp)))
-	data.AddRtAttr(iflaBrMcastSnooping, nl.Uint8Attr(uint8(b2u(snooping))))
+	for _, a := range attrs {
+		data.AddChild(a)
+	}
 	return info
 }
 

@@ -137,3 +137,52 @@ ip -6 route add 2001:db8:77::/48 via fe80::1 dev eth0
 	},
 	{Router: "fe80::2", Lifetime: 900 * time.Second, Preference: 3, Reachable: 20 * time.Second, Retransmit: 700 * time.Millisecond},
 }}
+
+// settled has guests, and an admin who has set something of everything on their
+// ports, on dom0's and on the bridge; and then still more. Spanning tree
+// comes last: another priority would be a change of topology, in which the kernel
+// ages entries early, and tells no other time.
+var settled = network{name: "settled", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth9", "lan9", "00:16:3e:00:00:09") + `
+ip addr add 192.168.0.20/24 brd + dev eth0
+ip route add default via 192.168.0.1
+` + careful, wants: []bridge.Want{want(0, "eth0")}, guests: `
+ip link add vif1.0 address 00:16:3e:00:01:00 type veth peer name g1 address 00:16:3e:00:01:01
+ip link add vif2.0 address 00:16:3e:00:02:00 mtu 1300 type veth peer name g2 address 00:16:3e:00:02:01
+ip link add vif3.0 address 00:16:3e:00:03:00 type veth peer name g3 address 00:16:3e:00:03:01
+for i in 1 2 3; do ip link set g$i addrgenmode none up; ip link set vif$i.0 addrgenmode none up; done
+ip tuntap add vif4.0-emu mode tap; ip link set vif4.0-emu address 00:16:3e:00:04:00
+for i in vif1.0 vif2.0 vif3.0 vif4.0-emu; do ip link set $i master $br; done
+ip link set $br type bridge ageing_time 12300 group_fwd_mask 8 mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3 hello_time 300
+` + portSettings + `
+ip link set vif2.0 type bridge_slave backup_port vif1.0 state 4
+bridge fdb add 02:00:00:00:77:01 dev vif1.0 master static
+bridge fdb add 02:00:00:00:77:02 dev vif2.0 master static sticky
+bridge fdb add 02:00:00:00:77:03 dev vif2.0 master extern_learn
+bridge fdb add 02:00:00:00:77:04 dev peth0 master static
+bridge fdb add 02:00:00:00:77:05 dev $br self local
+bridge mdb add dev $br port vif1.0 grp 239.1.1.1 permanent
+bridge mdb add dev $br port vif1.0 grp 239.1.1.2 src 10.0.0.1 permanent
+bridge mdb add dev $br port peth0 grp ff05::1 permanent
+bridge mdb add dev $br port $br grp 01:02:03:04:05:06 permanent
+ip link set peth0 type bridge_slave priority 7 mcast_router 2
+if [ -e /sys/class/net/vif0.0 ]; then ip link set vif0.0 type bridge_slave isolated on; fi
+` + portVLANs, more: `
+ip link set eth9 master $br
+ip link set eth9 type bridge_slave isolated on
+ip link set peth0 promisc on allmulticast on arp on
+if [ -e /sys/class/net/vif0.0 ]; then ip link set vif0.0 arp on alias port group 5; ip link set $br mtu 1400 alias 'a bridge' group 9 promisc on; fi
+ip link set $br type bridge priority 8192
+ip link set $br type bridge stp_state 1
+`}
+
+// portSettings are settings of ports.
+const portSettings = `
+ip link set vif1.0 type bridge_slave isolated on hairpin on learning off guard on cost 77 priority 9 root_block on
+ip link set vif1.0 type bridge_slave flood off mcast_flood off bcast_flood off mcast_to_unicast on mcast_router 2 group_fwd_mask 8
+ip link set vif2.0 type bridge_slave mcast_fast_leave on neigh_suppress on proxy_arp on proxy_arp_wifi on locked on
+`
+
+// portVLANs are VLANs, on kernels that have them in bridges.
+const portVLANs = `
+has_vlans() { [ -e /sys/class/net/$br/bridge/vlan_filtering ]; }; if has_vlans; then ip link set $br type bridge vlan_filtering 1 vlan_stats_enabled 1; bridge vlan del dev vif1.0 vid 1; bridge vlan add dev vif1.0 vid 200 pvid untagged; bridge vlan add dev vif1.0 vid 10-20; bridge vlan add dev $br vid 30 self; bridge vlan add dev peth0 vid 30; bridge vlan del dev vif3.0 vid 1; fi
+`

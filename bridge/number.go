@@ -16,10 +16,17 @@ func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) er
 		w.VifNum = *b.VifNum
 		return nil
 	}
+	for _, n := range r.nets {
+		if n.NetDev == w.NetDev && n.number() != "" {
+			w.VifNum = n.VifNum
+			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, as the record says", w.VifNum))
+			return nil
+		}
+	}
 	first, reason := r.digits(w.NetDev, byDefault)
 	for i := range maxVifNum + 1 {
 		w.VifNum = (first + i) % (maxVifNum + 1)
-		if onBridge || !r.taken(*w, i > 0) {
+		if onBridge || !r.taken(*w, i > 0 || !byDefault) {
 			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", w.VifNum, reason))
 			return nil
 		}
@@ -44,9 +51,9 @@ func (r *resolver) digits(netdev string, byDefault bool) (int, string) {
 
 // taken says whether a wanted bridge's number, or the name of the bridge that
 // comes of it, is another's. Interfaces may be there that have the names and
-// can be used; a bridge with ports of somebody else is passed over only in the
-// search for another number: the first one has to be refused, for its guests
-// are told xenbr0.
+// can be used. A bridge with ports of somebody else is passed over when a number
+// is searched for; a call that says nothing has to be refused instead, for its
+// guests are told xenbr0.
 func (r *resolver) taken(w Want, searching bool) bool {
 	if w.Bridge == "" {
 		w.Bridge = bridgeNumbered(w.VifNum)

@@ -46,7 +46,8 @@ func (m *move) down(vlans []host.State) plan.Step {
 	nic := m.s.nic
 	again := rtnl.Pack(addStateMsgs(m.state)...)
 	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
-	undo := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
+	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(nic.Index)...)
+	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrier(nic)...)
 	undo = append(undo, m.allowTemporary(nic.Index)...)
 	undo = append(undo, m.wireOps(again)...)
@@ -67,7 +68,7 @@ func (m *move) carrier(now *host.Link) []plan.Op {
 	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
 		return nil
 	}
-	return []plan.Op{&carrier{Index: now.Index, Names: m.batch().Names, Conn: m.conn}}
+	return []plan.Op{&carrier{Index: now.Index, Names: m.names.In(nil, now.Index), Conn: m.conn}}
 }
 
 // vlans is the state of the VLANs on an interface, which go down and up with
@@ -132,7 +133,7 @@ func (m *move) enslaveDown() plan.Step {
 		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
 	}
 	do = append(do, m.noToken(nic, m.settings)...)
-	enslave := append([]rtnl.Msg{setFlags(nic.Index, unix.IFF_NOARP, carried, attrMaster(m.bridge))}, m.pin()...)
+	enslave := append(m.join(setFlags(nic.Index, m.portFlags(), carried, attrMaster(m.bridge))), m.pin()...)
 	do = append(do, m.setMAC(m.portMAC())...)
 	do = append(do, m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
 	undo := append(m.ops(setFlags(nic.Index, 0, unix.IFF_UP)), m.setMAC(nic.MAC)...)

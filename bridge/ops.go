@@ -32,7 +32,9 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
 		shieldKind:    func() plan.Op { return &shield{} },
 		whenReadyKind: func() plan.Op { return &whenReady{Conn: c} },
+		enterKind:     func() plan.Op { return &enter{Conn: c} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
+		mendKind:      func() plan.Op { return &mend{Conn: c} },
 	}
 }
 
@@ -162,13 +164,20 @@ func addrKey(m rtnl.Msg) string {
 	return string(m.Body[1:2]) + string(m.Get(unix.IFA_LOCAL)) + string(m.Get(unix.IFA_ADDRESS))
 }
 
-// remove deletes an interface, but only that which has the index, the name and
-// the kind: if it could not be created because somebody else was first to take one
-// of them, that one's is not touched.
+// remove deletes an interface that was created. Its index is its own for as long
+// as it lives, and the kernel gives none out twice; but it may never have been
+// created, because somebody else was first to take the index or a name, or be
+// gone, and another have been given its index on purpose. So it must be of the
+// kind as well, and have one of the names that it is given or the MAC address
+// that it was made with. An admin may have changed all three: then what was made
+// is known by what it is made of.
 type remove struct {
 	Batch rtnl.Batch // RTM_DELLINK
-	Name  string
+	Name  string     // it is made with
+	Later string     `json:",omitempty"` // it is given later
 	What  string     // its kind
+	MAC   net.HardwareAddr
+	Peer  int        `json:",omitempty"` // index of the other end of a pair
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -179,10 +188,16 @@ func (*remove) Kind() string { return removeKind }
 func (r *remove) Commands() []string { return r.Batch.Commands() }
 
 // Do implements plan.Op.
-func (r *remove) Do(undoing bool) error {
-	index := int(int32(rtnl.U32(r.Batch.Wire.Msgs()[0].Fixed()[4:8]))) // ifi_index
-	l, err := host.ReadLink(r.Conn, index)
-	if errors.Is(err, unix.ENODEV) || err == nil && (l.Name != r.Name || l.Kind != r.What) {
+func (r *remove) Do(bool) error { return r.Unmake(true) }
+
+// Unmake implements plan.Maker.
+func (r *remove) Unmake(made bool) error {
+	msgs := r.Batch.Wire.Msgs()
+	if len(msgs) != 1 || msgs[0].Fixed() == nil {
+		return errors.New("it names no interface")
+	}
+	l, err := host.ReadLink(r.Conn, int(int32(rtnl.U32(msgs[0].Fixed()[4:8])))) // ifi_index
+	if errors.Is(err, unix.ENODEV) || err == nil && !r.is(l, made) {
 		return nil
 	}
 	if err != nil {
@@ -190,7 +205,20 @@ func (r *remove) Do(undoing bool) error {
 	}
 	b := r.Batch
 	b.Conn = r.Conn
-	return b.Do(undoing)
+	return b.Do(true)
+}
+
+// is says whether the interface that has the index is the one.
+func (r *remove) is(l *host.Link, made bool) bool {
+	switch {
+	case l.Kind != r.What:
+		return false
+	case l.Name == r.Name, l.Name == r.Later, sameMAC(l.MAC, r.MAC):
+		return true
+	case r.Peer != 0:
+		return made && l.Lower == r.Peer
+	}
+	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
 }
 
 // await waits until a bridge port forwards and dom0's interface behind it can

@@ -160,7 +160,7 @@ func undead(s nstest.State) nstest.State {
 func dom0View(w bridge.Want) func(nstest.State) nstest.State {
 	keep := func(section string) bool {
 		_, device, _ := strings.Cut(section, " ")
-		return section != "bridge" && device != w.PDev && device != w.VIF && device != w.Bridge
+		return !strings.HasPrefix(section, "bridge") && device != w.PDev && device != w.VIF && device != w.Bridge
 	}
 	edit := func(section, line string) string {
 		if strings.HasPrefix(section, "link ") {

@@ -58,9 +58,3 @@ func (s Store) All() ([]*Record, error) {
 	}
 	return all, nil
 }
-
-// guests are the names of the ports that stop detached from the bridge.
-func (s Store) guests(bridge string) (names []string, err error) {
-	_, err = plan.Load(s.guestPath(bridge), &names)
-	return names, err
-}

@@ -10,6 +10,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // difference is one thing that is not as it should be on a network that is
@@ -62,14 +63,14 @@ func (s *site) portDifferences(h *host.Host, l *host.Link) []difference {
 		ds = append(ds, difference{l.Name + " is not in " + s.Bridge,
 			[]rtnl.Msg{setLink(l.Index, attrMaster(s.br.Index))}, []rtnl.Msg{setLink(l.Index, attrMaster(0))}})
 	}
-	ds = append(ds, flagDifferences(l, isOn, noARP)...)
+	ds = append(ds, offDifference(l)...)
 	if s.onBridge() {
 		return ds // the NIC keeps its own address
 	}
 	if l == s.nic && sameMAC(l.MAC, s.dev.MAC) {
 		return append(ds, s.pinDifference(h)...)
 	}
-	return append(ds, macDifference(l)...)
+	return append(ds, s.macDifference(l)...)
 }
 
 // pinDifference looks at a NIC that keeps its own address, see setMAC.
@@ -84,52 +85,65 @@ func (s *site) pinDifference(h *host.Host) []difference {
 
 // bridgeDifferences looks at the bridge itself.
 func (s *site) bridgeDifferences() []difference {
-	ds := flagDifferences(s.br, isOn)
+	ds := offDifference(s.br)
 	if !s.onBridge() {
-		ds = append(flagDifferences(s.br, isOn, noARP), macDifference(s.br)...)
-	}
-	b := s.br.Bridge
-	if b.STP || b.ForwardDelay != 0 {
-		ds = append(ds, difference{s.Bridge + " has STP or a forward delay",
-			[]rtnl.Msg{
-				setLink(s.br.Index, attrBridge(false, b.ForwardDelay, b.Snooping)),
-				setLink(s.br.Index, attrBridge(false, 0, b.Snooping)),
-			},
-			[]rtnl.Msg{setLink(s.br.Index, attrBridge(b.STP, b.ForwardDelay, b.Snooping))}})
+		ds = append(ds, s.macDifference(s.br)...)
 	}
 	return ds
 }
 
-// flag is a flag of an interface, how it should be, and what to say if it is not.
-type flag struct {
-	mask, want uint32
-	text       string
-}
-
-// Flags of the parts of a bridge.
-var (
-	isOn  = flag{unix.IFF_UP, unix.IFF_UP, " is switched off"}
-	noARP = flag{unix.IFF_NOARP, unix.IFF_NOARP, " answers ARP"}
-)
-
-func flagDifferences(l *host.Link, flags ...flag) []difference {
-	var ds []difference
-	for _, f := range flags {
-		if l.Flags&f.mask != f.want {
-			ds = append(ds, difference{l.Name + f.text,
-				[]rtnl.Msg{setFlags(l.Index, f.want, f.mask)}, []rtnl.Msg{setFlags(l.Index, l.Flags, f.mask)}})
-		}
-	}
-	return ds
-}
-
-func macDifference(l *host.Link) []difference {
-	if sameMAC(l.MAC, portMAC) {
+// offDifference looks whether an interface is switched on.
+func offDifference(l *host.Link) []difference {
+	if l.Up() {
 		return nil
 	}
-	return []difference{{fmt.Sprintf("%s has the MAC address %s instead of %s", l.Name, l.MAC, portMAC),
+	return []difference{{l.Name + " is switched off",
+		[]rtnl.Msg{setFlags(l.Index, unix.IFF_UP, unix.IFF_UP)}, []rtnl.Msg{setFlags(l.Index, 0, unix.IFF_UP)}}}
+}
+
+// macDifference looks whether an interface beside dom0's has its MAC address:
+// the bridge would take frames for dom0 for its own.
+func (s *site) macDifference(l *host.Link) []difference {
+	if !sameMAC(l.MAC, s.dev.MAC) {
+		return nil
+	}
+	return []difference{{fmt.Sprintf("%s has dom0's MAC address %s", l.Name, l.MAC),
 		[]rtnl.Msg{setLink(l.Index, attrMAC(portMAC))}, []rtnl.Msg{setLink(l.Index, attrMAC(l.MAC))}}}
 }
+
+// notes are what is not as start makes it, and works: somebody has chosen it,
+// so it stays.
+func (s *site) notes() (notes []string) {
+	if s.br == nil {
+		return nil
+	}
+	if b := s.br.Bridge; b.STP {
+		notes = append(notes, fmt.Sprintf("%s has STP: a port that joins it waits %d s", s.Bridge, 2*b.ForwardDelay/userHz))
+	} else if b.ForwardDelay != 0 {
+		notes = append(notes, fmt.Sprintf("%s has a forward delay of %d s", s.Bridge, b.ForwardDelay/userHz))
+	}
+	if s.br.Bridge.VLANFiltering {
+		notes = append(notes, s.Bridge+" filters VLANs")
+	}
+	if s.onBridge() {
+		return notes
+	}
+	for _, l := range []*host.Link{s.br, s.nic, s.port} {
+		if l == nil {
+			continue
+		}
+		if l.Flags&unix.IFF_NOARP == 0 {
+			notes = append(notes, l.Name+" answers ARP")
+		}
+		if s.dev != nil && !sameMAC(l.MAC, portMAC) && !sameMAC(l.MAC, s.dev.MAC) {
+			notes = append(notes, l.Name+" has the MAC address "+l.MAC.String())
+		}
+	}
+	return notes
+}
+
+// userHz is the unit of a bridge's times: hundredths of a second.
+const userHz = 100
 
 // repair plans what a network that is up lacks: nothing, as a rule.
 func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
@@ -137,7 +151,7 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
 		return Outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
 	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
-		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+m.Name+" netdev="+s.NetDev,
+		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),
 			"cannot put %s into %s: its card %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
 	}
 	ds := s.differences(p.Host)
@@ -171,5 +185,5 @@ func (p *Planner) nameTaken(s site) (bool, error) {
 
 // args is how this bridge is named on the command line.
 func (w Want) args() string {
-	return fmt.Sprintf("vifnum=%d bridge=%s netdev=%s", w.VifNum, w.Bridge, w.NetDev)
+	return fmt.Sprintf("vifnum=%d bridge=%s netdev=%s", w.VifNum, shell.Quote(w.Bridge), shell.Quote(w.NetDev))
 }

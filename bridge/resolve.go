@@ -6,6 +6,7 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
+	"xbr-script/internal/shell"
 )
 
 // maxVifNum is the highest number that vifnum= may have.
@@ -160,7 +161,7 @@ func (w Want) checkWords(h *host.Host) error {
 	case len(w.NetDev) > nameMax:
 		return missingNIC(h, w.NetDev)
 	case len(w.PDev) > nameMax:
-		return refuse("give the interface a shorter name first: ip link set dev "+w.NetDev+" name eth"+strconv.Itoa(w.VifNum),
+		return refuse("give the interface a shorter name first: ip link set dev "+shell.Quote(w.NetDev)+" name eth"+strconv.Itoa(w.VifNum),
 			"cannot rename %s to %s: an interface name has at most %d bytes", w.NetDev, w.PDev, nameMax)
 	case len(w.Bridge) > nameMax:
 		return refuse("give another bridge=", "cannot call a bridge %s: an interface name has at most %d bytes", w.Bridge, nameMax)

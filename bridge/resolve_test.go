@@ -115,6 +115,7 @@ func TestResolve(t *testing.T) {
 		{[]string{"eth0", "eth4095", "vif0.4095"}, "", "netdev=eth4095", "xenbr0=eth4095/0", nil},
 		{[]string{"eth0", "veth0", "vif0.1"}, "eth0", "", "xenbr2=eth0/2", nil},
 		{[]string{"eth0/xenbr0"}, "eth0", "", "xenbr1=eth0/1", nil},
+		{[]string{"eth0", "eth5>xenbr0:7"}, "eth0", "netdev=eth0", "xenbr1=eth0/1", nil},
 		{[]string{"eth0", "p2p1", "2p1"}, "p2p1", "", "xenbr1=p2p1/1", nil},
 
 		// Networks are up.
@@ -183,7 +184,7 @@ func TestResolveRecords(t *testing.T) {
 		{config.Stop, "netdev=eth0 bridge=b", "b=eth0/1"},
 		{config.Start, "netdev=eth0 bridge=xenbr0 vifnum=0", "xenbr0=eth0/0"},
 		{config.Start, "netdev=eth0", "xenbr1=eth0/1"},
-		{config.Start, "netdev=eth5", "xenbr5=eth5/5"},
+		{config.Start, "netdev=eth5", "xenbr0=eth5/0"},
 	} {
 		wants, err := bridge.Resolve(c.command, asked(t, c.line), h, []*bridge.Record{own, old})
 		got := ""

@@ -47,17 +47,27 @@ func restoreRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
 	return newRewriter(h, s, to, true, true).restore()
 }
 
-// addRoutes is restoreRoutes to an interface that has routes of its own: those
-// that the kernel makes for addresses stay.
-func addRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
-	return newRewriter(h, s, to, false, true).restore()
+// mendRoutes is restoreRoutes where they stood, and of others' routes those that
+// are lost.
+func mendRoutes(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
+	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, lost: lost}).find(true).restore()
 }
 
-func (r *rewriter) restore() rtnl.Wire {
+func (r *rewriter) restore() rtnl.Wire { return r.again(r.remake6) }
+
+// takeRoutes moves the routes of s, which are still there, to an interface that
+// has routes of its own: those that the kernel makes for addresses stay.
+func takeRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
+	r := newRewriter(h, s, to, false, true)
+	return r.again(r.move6)
+}
+
+// again makes routes and nexthops anew, those of IPv6 in the manner given.
+func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	r.begin()
 	r.routes4(r.remake4)
 	r.finalAddrs6()
-	r.routes6(false, r.remake6)
+	r.routes6(false, each6)
 	r.withStrays(func() {
 		for _, m := range r.s.Nexthops { // groups that had only members here are gone too
 			r.put(m, r.to, unix.RTM_NEWNEXTHOP, replaceFlags)
@@ -68,7 +78,7 @@ func (r *rewriter) restore() rtnl.Wire {
 			}
 		}
 		r.gateways4(r.remake4)
-		r.routes6(true, r.remake6)
+		r.routes6(true, each6)
 	})
 	r.sources6()
 	return r.msgs
@@ -105,6 +115,7 @@ type rewriter struct {
 	groups   []group                 // those with a route to be moved, in the kernel's order
 	twins    map[groupKey][]rtnl.Msg // routes that the kernel has made on the new interface
 	made     map[string]bool         // IPv6 prefix routes that the kernel makes, by prefixKey6
+	lost     map[string]bool         // others' IPv4 routes that are to be made anew, too, by Key
 	msgs     rtnl.Wire
 }
 
@@ -112,14 +123,19 @@ type rewriter struct {
 // nexthop objects are gone and the routes over them, too: a live move leaves
 // those routes alone.
 func newRewriter(h *host.Host, s host.State, to int, up, gone bool) *rewriter {
-	r := &rewriter{h: h, s: s, from: s.Index, to: to, up: up, ids: map[uint32]bool{}, twins: map[groupKey][]rtnl.Msg{}}
+	return (&rewriter{h: h, s: s, from: s.Index, to: to, up: up}).find(gone)
+}
+
+// find finds what there is to be moved.
+func (r *rewriter) find(gone bool) *rewriter {
+	r.ids, r.twins = map[uint32]bool{}, map[groupKey][]rtnl.Msg{}
 	if gone {
-		for _, m := range s.Nexthops {
+		for _, m := range r.s.Nexthops {
 			r.ids[m.U32(unix.NHA_ID)] = true
 		}
 	}
 	r.findGroups()
-	if up {
+	if r.up {
 		r.findTwins()
 	}
 	return r
@@ -140,7 +156,7 @@ func (r *rewriter) isOurs(m rtnl.Msg) bool {
 	if id := m.Get(rtaNhID); id != nil {
 		return r.ids[rtnl.U32(id)]
 	}
-	return m.Uses(r.s.Index)
+	return m.Uses(r.s.Index) || len(r.lost) > 0 && r.lost[m.Key()]
 }
 
 func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = r.msgs.Add(msgs...) }

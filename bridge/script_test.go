@@ -26,10 +26,10 @@ const (
 // at the first failure runs the commands, since a script of which some must
 // fail is none that an admin would trust.
 func TestDryRunScript(t *testing.T) {
-	for _, n := range shapes(seed000, seed002, rich) {
+	for _, n := range shapes(seed000, seed002, rich, settled) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
-			(&twins{t: t, network: n, build: func(l *lab) { nstest.Script(l.t, n.script) }}).compare()
+			(&twins{t: t, network: n, build: (*lab).build}).compare()
 		})
 	}
 	for i := range scriptHosts {

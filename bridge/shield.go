@@ -4,7 +4,9 @@ import (
 	"io"
 	"net"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
 
@@ -21,10 +23,10 @@ import (
 // nothing to be recovered.
 type shield struct {
 	On    bool
-	NIC   string // as it is called then
-	Index int
+	Index int // of the NIC
 	To    target
 	MAC   net.HardwareAddr
+	Conn  *rtnl.Conn `json:"-"`
 
 	at *shieldAt // where the operations of one plan find each other
 }
@@ -59,8 +61,8 @@ func (s *shield) Do(bool) error {
 // raise takes the first of two ways that the kernel has; nil if it has none.
 // Nftables can only send out of an interface.
 func (s *shield) raise() io.Closer {
-	if !s.To.Into {
-		if f, err := newNftFwd(s.NIC, s.MAC, s.To.Index); err == nil {
+	if l, err := host.ReadLink(s.Conn, s.Index); err == nil && !s.To.Into {
+		if f, err := newNftFwd(l.Name, s.MAC, s.To.Index); err == nil {
 			return f
 		}
 	}
@@ -121,7 +123,7 @@ func (m *move) canShield() bool {
 
 func (m *move) shieldOp(on bool) plan.Op {
 	nic := m.s.nic.Index
-	return &shield{On: on, NIC: m.names[nic], Index: nic, To: m.target(), MAC: m.s.nic.MAC, at: &m.shieldAt}
+	return &shield{On: on, Index: nic, To: m.target(), MAC: m.s.nic.MAC, Conn: m.conn, at: &m.shieldAt}
 }
 
 // target is where dom0's frames have to go: out of the interface, whose other

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"xbr-script/internal/guest"
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // site is what stands of one wanted bridge on the host. A missing part is
@@ -55,20 +57,6 @@ func (s *site) carrier() *host.Link {
 	return s.nic
 }
 
-// guests are the ports of the bridge that are neither the NIC nor dom0's.
-func (s *site) guests(h *host.Host) []*host.Link {
-	if s.br == nil {
-		return nil
-	}
-	var guests []*host.Link
-	for _, p := range h.Ports(s.br.Index) {
-		if p != s.nic && p != s.port {
-			guests = append(guests, p)
-		}
-	}
-	return guests
-}
-
 // ready says why start cannot build on this host, nil if it can.
 func (s *site) ready(h *host.Host) error {
 	checks := []func(*host.Host) error{s.checkNIC, s.checkAbove, s.checkNames, s.checkBridge}
@@ -91,8 +79,11 @@ func (s *site) checkNIC(h *host.Host) error {
 		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is no Ethernet interface", s.NetDev)
 	case n.Kind == "bridge":
 		return refuse("name the NIC that shall be its port with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
+	case dom0Port(n.Name, n, h) != nil:
+		return refuse("the host has "+candidates(h)+"; name one with netdev=",
+			"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, dom0Port(n.Name, n, h).Name)
 	case n.Master != 0:
-		return refuse("take it out first: ip link set dev "+s.NetDev+" nomaster",
+		return refuse("take it out first: ip link set dev "+shell.Quote(s.NetDev)+" nomaster",
 			"cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
 	}
 	return nil
@@ -140,10 +131,9 @@ func (s *site) checkNames(h *host.Host) error {
 	if s.onBridge() {
 		return s.checkName(s.VDev, s.dev)
 	}
-	for name, l := range map[string]*host.Link{s.VDev: s.dev, s.VIF: s.port, s.Bridge: s.br} {
-		if err := s.checkName(name, l); err != nil {
-			return err
-		}
+	err := cmp.Or(s.checkName(s.VDev, s.dev), s.checkName(s.VIF, s.port), s.checkName(s.Bridge, s.br))
+	if err != nil {
+		return err
 	}
 	switch {
 	case s.dev == nil && s.port != nil && s.port.Master != 0:
@@ -186,7 +176,7 @@ func (s *site) checkFree(h *host.Host) error {
 	st := h.State(s.br.Index)
 	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
 	if !bare(st) || len(rest(st.Routes, byKernel)) > 0 {
-		return refuse("give another bridge=, or take them off: ip addr flush dev "+s.Bridge,
+		return refuse("give another bridge=, or take them off: ip addr flush dev "+shell.Quote(s.Bridge),
 			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
 	}
 	return nil
@@ -199,7 +189,7 @@ func (s *site) checkOn(h *host.Host) error {
 	if s.nic.Up() || bare(st) && len(st.Neighs) == 0 {
 		return nil
 	}
-	return refuse("switch it on first: ip link set dev "+s.NetDev+" up",
+	return refuse("switch it on first: ip link set dev "+shell.Quote(s.NetDev)+" up",
 		"cannot give the addresses of %s to %s: it is switched off, and the bridge will be on", s.NetDev, s.Bridge)
 }
 
@@ -234,12 +224,12 @@ func (s *site) checkByName(h *host.Host) error {
 // taken refuses because an interface has a name that start has to give.
 func (s *site) taken(name string, l *host.Link) error {
 	if l.Name != name {
-		return refuse("take it off: ip link property del dev "+l.Name+" altname "+name,
+		return refuse("take it off: ip link property del dev "+shell.Quote(l.Name)+" altname "+shell.Quote(name),
 			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
 	}
-	hint := "use another vifnum=, or remove it: ip link del dev " + name
+	hint := "use another vifnum=, or remove it: ip link del dev " + shell.Quote(name)
 	if name == s.PDev || name == s.VDev && s.onBridge() {
-		hint = "rename it: ip link set dev " + name + " name " + name + "-old"
+		hint = "rename it: ip link set dev " + shell.Quote(name) + " name " + shell.Quote(name+"-old")
 	}
 	return refuse(hint, "cannot use the name %s for %s: there is an interface %s already", name, s.Bridge, name)
 }
@@ -251,9 +241,9 @@ func (s *site) checkBridge(h *host.Host) error {
 	if s.br.Kind != "bridge" {
 		return refuse("give another bridge=", "cannot use %s: it is no bridge", s.Bridge)
 	}
-	for _, g := range s.guests(h) {
+	for _, g := range s.others(h) {
 		if !guest.IsPort(g.Name) {
-			return refuse("give another bridge=, or take the port out: ip link set dev "+g.Name+" nomaster",
+			return refuse("give another bridge=, or take the port out: ip link set dev "+shell.Quote(g.Name)+" nomaster",
 				"cannot use the bridge %s: it has the port %s, which is no guest's", s.Bridge, g.Name)
 		}
 	}

@@ -19,51 +19,59 @@ import (
 // the new interface from that moment; then the routes are switched, each in
 // place; and only then does the NIC lose its addresses and its MAC address.
 // What dom0 sends by the NIC until then still leaves by the NIC.
-func (b *builder) start(s site, guests []*host.Link) ([]plan.Step, Record) {
+func (b *builder) start(s site, ps *ports) ([]plan.Step, Record) {
 	var p plan.Plan
 	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
-	m := move{builder: b, s: s, settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
+	m := move{builder: b, s: s, ports: ps, settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
 	m.state = b.moving(s.nic.Index, m.settings)
 	like := m.twin(&rec)
 	live := b.h.LiveRename
 	if s.onBridge() {
 		var step plan.Step
-		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, like, m.settings)
+		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, like, m.settings, ps)
 		m.pair.dev = m.bridge
 		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	} else {
-		bridge, step := b.bridgeStep(s)
+		bridge, step := b.bridgeStep(s, ps)
 		p.Add(step)
 		m.bridge = bridge
-		m.pair, step = b.pairStep(s, rec.FoundDom0, like, m.settings, bridge, live && s.nic.Up())
+		m.pair, step = b.pairStep(s, rec.FoundDom0, like, m.settings, bridge, ps, live && s.nic.Up())
 		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	}
 	p.Add(b.pinVLANs(s.nic))
+	b.ends[m.pair.dev] = end{s.nic.MAC, m.settings[disableIPv6]}
+	if s.onBridge() {
+		b.ends[s.nic.Index] = end{mac: s.nic.MAC}
+	}
 	if live {
 		p.Add(m.live()...)
 	} else {
 		p.Add(m.offline()...)
 	}
-	b.guests = append(b.guests, b.attach(guests, m.bridge))
+	p.Add(b.giveBack(m.bridge, ps))
+	b.guests = append(b.guests, b.attach(m.bridge, ps), b.spanningTree(m.bridge, ps))
 	return p.Steps, rec
 }
 
 // pairStep is the step that provides dom0's interface and port.
-func (b *builder) pairStep(s site, f *found, like *host.Link, settings sysctl.Device, bridge int, up bool) (pair, plan.Step) {
+func (b *builder) pairStep(s site, f *found, like *host.Link, settings sysctl.Device, bridge int, ps *ports, up bool) (pair, plan.Step) {
 	if f == nil {
-		return b.makePair(s.Want, like, settings, bridge, up)
+		p := pair{dev: b.index(s.VDev), port: b.index(s.VIF)}
+		return p, b.makePair(p, s.Want, like, settings, bridge, ps, up)
 	}
-	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, like, settings, bridge, up)
+	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, like, settings, bridge, ps, up)
 }
 
 // dom0BridgeStep is the step that provides a bridge which is dom0's interface,
 // like the NIC that it will stand for.
-func (b *builder) dom0BridgeStep(s site, f *found, like *host.Link, settings sysctl.Device) (int, plan.Step) {
+func (b *builder) dom0BridgeStep(s site, f *found, like *host.Link, settings sysctl.Device, ps *ports) (int, plan.Step) {
 	// Where only what is off can be renamed, it is switched on when it has its name.
 	up := b.h.LiveRename || s.VDev == s.Bridge
 	if f == nil {
-		return b.makeDom0Bridge(s.VDev, like, settings, up)
+		index := b.index(s.VDev)
+		return index, b.makeDom0Bridge(index, s.Want, like, settings, ps, up)
 	}
+	ps.became(ps.Index, f.Dev.Index)
 	return f.Dev.Index, b.adoptDom0Bridge(f, like, settings, up)
 }
 
@@ -71,6 +79,7 @@ func (b *builder) dom0BridgeStep(s site, f *found, like *host.Link, settings sys
 type move struct {
 	*builder
 	s        site
+	ports    *ports
 	bridge   int
 	pair     pair
 	state    host.State
@@ -83,14 +92,14 @@ type move struct {
 // live is the move on a kernel that renames interfaces that are up.
 func (m *move) live() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
-	steps := []plan.Step{m.awaitPort(nic.Up())}
+	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
+	steps := []plan.Step{m.awaitPort(nic.Up()), undoOf(m.addState(target, nic.Up(), nic.Index, m.own))}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
-	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	return append(steps,
-		m.addState(target, nic.Up(), nic.Index, m.own),
+		doOf(m.addState(target, nic.Up(), nic.Index, m.own)),
 		m.hushNIC(),
 		m.shield(),
 		m.enslave(),
@@ -102,6 +111,15 @@ func (m *move) live() []plan.Step {
 		m.inet6(dev),
 		m.strip())
 }
+
+// undoOf and doOf have the undoing of a step apart from its doing. What is taken
+// from an interface when a change is taken back is so only when that does not
+// have dom0's name any more: till then others put on it what they mean for dom0,
+// and the kernel drops routes and neighbours of an interface with its last
+// address, or with its MAC address.
+func undoOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Undo: s.Undo} }
+
+func doOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Do: s.Do} }
 
 // awaitPort waits until frames can pass, if they can at all.
 func (m *move) awaitPort(up bool) plan.Step {
@@ -123,7 +141,7 @@ func (m *move) awaitBridge(nic *host.Link) plan.Step {
 	}
 	return plan.Step{
 		Title: "wait for " + m.s.Bridge + " to have a carrier",
-		Do:    []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.batch().Names, Conn: m.conn}},
+		Do:    []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}},
 	}
 }
 
@@ -138,9 +156,14 @@ func (m *move) enslave() plan.Step {
 	}
 	return plan.Step{
 		Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge,
-		Do:    m.ops(append([]rtnl.Msg{setLink(nic.Index, attrMaster(m.bridge))}, m.pin()...)...),
+		Do:    m.ops(append(m.join(setLink(nic.Index, attrMaster(m.bridge))), m.pin()...)...),
 		Undo:  m.ops(append([]rtnl.Msg{setLink(nic.Index, attrMaster(0))}, m.unpin()...)...),
 	}
+}
+
+// join is what makes the NIC a port by that message, with what was set on it.
+func (m *move) join(master rtnl.Msg) []rtnl.Msg {
+	return append(append(m.ports.calm(m.bridge), master), m.ports.portMsgs(m.s.nic.Index, m.ports.NIC.Settings)...)
 }
 
 // pin sends frames to dom0's address to dom0's port, and unpin no longer.
@@ -170,7 +193,7 @@ func (m *move) strip() plan.Step {
 	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(rest)...)...)
 	do = append(do, m.noToken(nic, m.settings)...)
 	do = append(do, inet6...)
-	do = append(do, m.batch(setFlags(nic.Index, unix.IFF_NOARP|unix.IFF_UP, carried|unix.IFF_UP)))
+	do = append(do, m.batch(setFlags(nic.Index, m.portFlags()|unix.IFF_UP, carried|unix.IFF_UP)))
 	do = append(do, m.setMAC(m.portMAC())...)
 
 	// The address must be back before ARP may answer with it. As the MAC
@@ -197,6 +220,15 @@ func (m *move) portMAC() net.HardwareAddr {
 	return portMAC
 }
 
+// portFlags are the NIC's flags as a port: on the way back, what somebody has
+// made of them.
+func (m *move) portFlags() uint32 {
+	if m.now != nil {
+		return m.now.Flags & carried
+	}
+	return unix.IFF_NOARP
+}
+
 // setMAC is the operation that changes the NIC's MAC address, and what must
 // follow it at once, if it is another one as a port. It may be its own.
 func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) []plan.Op {
@@ -217,14 +249,4 @@ func (b *builder) pinVLANs(nic *host.Link) plan.Step {
 		}
 	}
 	return plan.Step{Title: "keep the address of the VLANs on " + nic.Name, Do: b.ops(msgs...)}
-}
-
-// attach makes guests' ports that stop had detached ports again.
-func (b *builder) attach(guests []*host.Link, bridge int) plan.Step {
-	var do, undo []rtnl.Msg
-	for _, g := range guests {
-		do = append(do, setLink(g.Index, attrMaster(bridge)))
-		undo = append(undo, setLink(g.Index, attrMaster(0)))
-	}
-	return plan.Step{Title: "take the guests' ports back into " + b.names[bridge], Do: b.ops(do...), Undo: b.ops(undo...)}
 }

@@ -45,20 +45,23 @@ type Status struct {
 	Defaults    []string `json:"default_routes"`
 	Why         []string `json:"why,omitempty"` // where unnamed values came from
 	Differences []string `json:"differences,omitempty"`
+	Notes       []string `json:"notes,omitempty"` // what somebody has chosen: start leaves it
 }
 
 // Status tells how one wanted bridge stands.
 func (p *Planner) Status(w Want) (Status, error) {
 	s := look(w, p.Host)
-	st := Status{Bridge: w.Bridge, State: Down, VifNum: w.VifNum, NetDev: w.NetDev, Why: w.Why, Guests: []Port{}, Addresses: []string{}, Defaults: []string{}}
-	if st.Dom0Is = "veth"; w.onBridge() {
-		st.Dom0Is = "bridge"
+	st := Status{
+		Bridge: w.Bridge, State: Down, VifNum: w.VifNum, NetDev: w.NetDev, Dom0Is: w.dom0Is(), Why: w.Why,
+		Guests: []Port{}, Addresses: []string{}, Defaults: []string{},
 	}
-	detached, err := p.Store.guests(w.Bridge)
+	kept, err := p.Store.kept(w.Bridge)
 	if err != nil {
 		return st, err
 	}
-	st.Detached = detached
+	if back, _, _ := kept.comeBack(p.Host, s.br); !s.up {
+		st.Detached = names(back)
+	}
 	st.NIC = portOf(s.nic)
 	if !s.up {
 		if s.nic != nil {
@@ -75,13 +78,26 @@ func (p *Planner) Status(w Want) (Status, error) {
 	if s.br != nil {
 		st.MAC = s.br.MAC.String()
 	}
-	for _, g := range s.guests(p.Host) {
-		st.Guests = append(st.Guests, *portOf(g))
+	st.Notes = s.notes()
+	for _, l := range s.others(p.Host) {
+		if why := noGuest(l); why != "" {
+			st.Notes = append(st.Notes, l.Name+" is in the bridge, too, and will not come back with guests' ports: "+why)
+		} else {
+			st.Guests = append(st.Guests, *portOf(l))
+		}
 	}
 	if s.dev != nil {
 		st.Addresses, st.Defaults = p.reach(s.dev)
 	}
 	return st, p.Host.Err()
+}
+
+// dom0Is is what dom0's interface is, as dom0= has it.
+func (w Want) dom0Is() string {
+	if w.onBridge() {
+		return "bridge"
+	}
+	return "veth"
 }
 
 func portOf(l *host.Link) *Port {

@@ -17,23 +17,39 @@ import (
 // The names change first: IPv4 labels do not survive a renaming (see relabel),
 // so the addresses are put on the NIC when it has its own name again. Until
 // the NIC leaves the bridge dom0 is reached through its port as before.
-func (b *builder) stop(s site, rec *Record, guests []*host.Link) []plan.Step {
-	m := b.backMove(s, rec)
+func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
+	m := b.backMove(s, rec, ps)
+	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
 	var p plan.Plan
+	p.Add(b.giveBack(m.bridge, ps).Reverse("leave what was set on " + s.Bridge))
 	if b.h.LiveRename {
 		p.Add(m.liveBack()...)
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	if rec.FoundBridge == nil {
-		b.guests = append(b.guests, b.attach(guests, m.bridge).Reverse("detach the guests' ports from "+s.Bridge))
-	}
+	b.guests = append(b.guests, m.leaveTree(), b.detach(m.bridge, ps))
 	p.Add(m.keepOnMaking(m.removePair(rec), rec.FoundDom0)...)
 	p.Add(m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
 		p.Add(m.offAgain())
 	}
 	return p.Steps
+}
+
+// leaveTree is the step that does nothing, but undoing gives the bridge its
+// spanning tree's settings back when its ports forward: dom0's may have lost
+// their carrier meanwhile.
+func (m *move) leaveTree() plan.Step {
+	step := m.spanningTree(m.bridge, m.ports).Reverse("leave the spanning tree of " + m.s.Bridge)
+	if step.Empty() {
+		return step
+	}
+	undo := m.carrier(m.now)
+	if p := m.s.port; p != nil && p.PortState == host.Forwarding {
+		undo = append(undo, m.awaitPort(true).Do...)
+	}
+	step.Undo = append(undo, step.Undo...)
+	return step
 }
 
 // offAgain is the step that switches the NIC off as it was found: for a bridge
@@ -48,7 +64,7 @@ func (m *move) offAgain() plan.Step {
 
 // backMove describes the move as start would make it from the host that stop
 // shall leave: there the NIC has all that dom0's interface has now.
-func (b *builder) backMove(s site, rec *Record) *move {
+func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 	nic, now := *s.dev, s.nic
 	nic.Index = now.Index
 	if s.onBridge() && !sameMAC(now.MAC, portMAC) {
@@ -60,6 +76,7 @@ func (b *builder) backMove(s site, rec *Record) *move {
 	m := &move{
 		builder:  b,
 		s:        s,
+		ports:    ps,
 		pair:     pair{dev: s.dev.Index},
 		settings: b.h.Settings(s.Dom0()),
 		own:      rec.FoundDom0 == nil,
@@ -77,7 +94,11 @@ func (b *builder) backMove(s site, rec *Record) *move {
 func (m *move) liveBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state // on dom0's interface
+	here := *m
+	here.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	give := func() plan.Step { return here.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
 	steps := []plan.Step{
+		undoOf(give()),
 		m.renameLoaded(there, m.s.VDev, nic.Index),
 		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
@@ -85,8 +106,8 @@ func (m *move) liveBack() []plan.Step {
 	}
 	steps = append(steps, m.resettle()...)
 	steps = append(steps, m.inet6(dev).Reverse("hush IPv6 on "+m.s.VDev))
-	m.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
-	steps = append(steps, m.shield(), m.strip().Reverse("give "+m.s.NetDev+" its address and what dom0 has"))
+	m.state = here.state
+	steps = append(steps, m.shield(), doOf(give()))
 	routes := m.moveRoutes(there, nic.Index, nic.Up())
 	steps = append(steps, routes,
 		m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
@@ -123,8 +144,7 @@ func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
 		}
 	}
 	if from.Alias != to.Alias {
-		a = append(a, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(to.Alias)))
-		b = append(b, nl.NewRtAttr(unix.IFLA_IFALIAS, nl.ZeroTerminated(from.Alias)))
+		a, b = append(a, attrAlias(to.Alias)), append(b, attrAlias(from.Alias))
 	}
 	if len(a) == 0 {
 		return nil, nil
@@ -151,17 +171,24 @@ func (m *move) removePair(rec *Record) plan.Step {
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
 	if m.s.onBridge() {
 		if rec.FoundDom0 != nil {
-			return m.adoptDom0Bridge(rec.FoundDom0, &dev, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
+			return m.leaveDom0Bridge(rec.FoundDom0, &dev, up)
 		}
-		_, step := m.makeDom0Bridge(m.s.VDev, &dev, m.settings, up)
-		return step.Reverse("delete the bridge " + m.s.VDev)
+		m.removed = append(m.removed, dev.Index)
+		return atEnd(m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, m.ports, up).Reverse("delete the bridge " + m.s.VDev))
 	}
 	if rec.FoundDom0 != nil {
-		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, up).
+		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, m.ports, up).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
-	_, step := m.makePair(m.s.Want, &dev, m.settings, m.bridge, up)
-	return step.Reverse("delete " + m.s.VDev + " and " + m.s.VIF)
+	m.removed = append(m.removed, m.pair.dev, m.pair.port)
+	return atEnd(m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, m.ports, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
+}
+
+// atEnd is a step that deletes an interface. Others may take its index at once,
+// and then it could not be made again for what is to be done to it.
+func atEnd(s plan.Step) plan.Step {
+	s.Final = true
+	return s
 }
 
 // removeBridge deletes the bridge, or leaves one that start found as it was.
@@ -170,8 +197,8 @@ func (m *move) removeBridge(rec *Record) plan.Step {
 		return plan.Step{}
 	}
 	if rec.FoundBridge != nil {
-		return m.adoptBridge(rec.FoundBridge).Reverse("leave " + m.s.Bridge + " as it was found")
+		return m.leaveBridge(rec.FoundBridge, m.s.br)
 	}
-	_, step := m.makeBridge(m.s.Bridge)
-	return step.Reverse("delete the bridge " + m.s.Bridge)
+	m.removed = append(m.removed, m.s.br.Index)
+	return atEnd(m.makeBridge(m.s.br.Index, m.ports).Reverse("delete the bridge " + m.s.Bridge))
 }

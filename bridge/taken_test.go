@@ -38,3 +38,29 @@ func TestTakenMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// TestVanished has an interface that is in the way of stop when it is planned,
+// under a name that dom0's interface is about to take, vanish before that: what
+// start has created is gone afterwards.
+func TestVanished(t *testing.T) {
+	for _, n := range shapes(seed002) {
+		t.Run(n.name, func(t *testing.T) {
+			l := newLab(t, n, true)
+			before := nstest.ReadState(t)
+			l.mustRun(true)
+			names := ""
+			for _, w := range n.wants {
+				names += " " + w.VDev
+			}
+			nstest.Script(t, "for i in"+names+"; do ip link add $i type ifb; done")
+			pl := l.plan(false)
+			nstest.Script(t, "for i in"+names+"; do ip link del $i; done")
+			if err := l.runner().Run(t.Context(), pl); err != nil {
+				t.Error(err)
+			}
+			if d := nstest.Settled(t, before, nstest.Whole); d != "" {
+				t.Errorf("not as before:\n%s", d)
+			}
+		})
+	}
+}

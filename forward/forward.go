@@ -45,8 +45,11 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	if is, err := sysctl.Get(Setting); err != nil || is == want {
+		return nil, err
+	}
 	now, err := read()
-	if err != nil || now.Before == want {
+	if err != nil {
 		return nil, err
 	}
 	before := *now

@@ -232,12 +232,14 @@ func TestFaults(t *testing.T) {
 func (l *lab) everyStep(total *faults.Matrix, verb string, makeSteps func() ([]plan.Step, error)) {
 	l.t.Helper()
 	before, record := l.settings(), l.record()
-	m := &faults.Matrix{T: l.t, Runner: *l.run, Same: func(what string) {
+	m := &faults.Matrix{T: l.t, Runner: *l.run, Same: func(what string) bool {
 		l.t.Helper()
 		l.unchanged(what, before)
-		if r := l.record(); r != record {
+		r := l.record()
+		if r != record {
 			l.t.Errorf("%s: the record is %q, was %q", what, r, record)
 		}
+		return r == record
 	}}
 	m.Try(verb, func() *plan.Plan {
 		steps, err := makeSteps()

@@ -231,19 +231,26 @@ millis() { printf '%d.%d' $(($1 / 1000)) $(($1 / 100 % 10)); }
 # The machines.
 #
 
+# What a new namespace begins with is the machine's choice.
+known=(
+	net.ipv4.conf.{all,default,lo}.{forwarding,rp_filter,arp_ignore,arp_announce,arp_filter,arp_notify,proxy_arp,promote_secondaries}"=0"
+	net.ipv4.conf.{all,default,lo}.accept_redirects"=1"
+	net.ipv6.conf.{all,default,lo}.{disable_ipv6,forwarding}"=0"
+	net.ipv6.conf.{all,default}.{use_tempaddr,addr_gen_mode,keep_addr_on_down}"=0"
+	net.ipv6.conf.{all,default}.{accept_ra,autoconf}"=1"
+)
+
 lay_out() {
 	local name
 	ip link set lo up
+	sysctl -qw "${known[@]}" net.ipv4.ip_forward=1
 	for name in gateway outside lvs web1 web2; do
 		ip netns add "$name"
 		ip -n "$name" link set lo up
-		in_netns "$name" sysctl -qw net.ipv6.conf.{all,default}.accept_dad=0
+		in_netns "$name" sysctl -qw "${known[@]}" net.ipv6.conf.{all,default}.accept_dad=0
 	done
-	# What a new namespace has is the machine's choice.
-	sysctl -qw net.ipv6.conf.{all,default}.disable_ipv6=0 net.ipv4.ip_forward=1
-	in_netns gateway sysctl -qw net.ipv6.conf.{all,default}.disable_ipv6=0 net.ipv4.ip_forward=1
+	in_netns gateway sysctl -qw net.ipv4.ip_forward=1
 	in_netns lvs sysctl -qw net.ipv4.ip_forward=1
-	in_netns web1 sysctl -qw net.ipv4.ip_forward=0
 
 	join gateway wan 203.0.113.1/24 outside eth0 $outside_address/24
 	ip -n outside route add default via 203.0.113.1

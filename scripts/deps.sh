@@ -47,6 +47,7 @@ look() {
 			need qemu-system-x86_64 qemu-system-x86
 			need cpio cpio
 			need xz xz-utils
+			need zstd zstd
 			;;
 		*)
 			echo "deps.sh: unknown option '$option' (known: --race, --lint, --vm)" >&2

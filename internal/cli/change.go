@@ -14,6 +14,7 @@ import (
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // tries bounds how often a call begins anew because somebody else changed the
@@ -30,10 +31,11 @@ func (c *call) change(ctx context.Context) error {
 	}
 	var lines []string
 	var err error
-	for try := 0; try < tries; try++ {
-		if lines, err = c.attempt(ctx); !c.changedMeanwhile(err) {
-			break
+	for try, before := 0, ""; try < tries; try++ {
+		if lines, err = c.attempt(ctx); !c.changedMeanwhile(err) || err.Error() == before {
+			break // or somebody does the same again and again
 		}
+		before = err.Error()
 	}
 	if err != nil {
 		return err
@@ -120,7 +122,7 @@ func (c *call) dryRun() error {
 		return err
 	}
 	if len(commands) == 0 {
-		say(c.stdout, "# nothing to do: "+strings.Join(nothing, "; "))
+		say(c.stdout, shell.Comment("nothing to do: "+strings.Join(nothing, "; ")))
 	}
 	for _, line := range commands {
 		say(c.stdout, line)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/nstest"
 )
 
@@ -17,11 +18,13 @@ func TestTriesAgain(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		meddle, mended string // what somebody else does at the step that fails
+		same           bool   // it is the same each time, and noticed
 		attempts       int
 	}{
-		{"the error stays", "true other%d", "true other%d", 1},
-		{"an interface has come", "ip link add other%d type ifb", "ip link del other%d", tries},
-		{"a name has come", "ip link property add dev eth1 altname other%d", "ip link property del dev eth1 altname other%d", tries},
+		{"the error stays", "true other%d", "true other%d", false, 1},
+		{"an interface has come", "ip link add other%d type ifb", "ip link del other%d", false, tries},
+		{"a name has come", "ip link property add dev eth1 altname other%d", "ip link property del dev eth1 altname other%d", false, tries},
+		{"the same is done again and again", "true other%d", "true other%d", true, 2},
 	} {
 		attempts := 0
 		r := doCall(t.Context(), t, "start netdev=eth0 check=no", func(call *call) {
@@ -33,7 +36,10 @@ func TestTriesAgain(t *testing.T) {
 					return nil
 				}
 				nstest.Script(t, fmt.Sprintf(c.meddle, attempts))
-				return fmt.Errorf("the name is taken: %w", unix.EEXIST)
+				if c.same {
+					return fmt.Errorf("%w: the same", bridge.ErrChanged)
+				}
+				return fmt.Errorf("name %d is taken: %w", attempts, unix.EEXIST)
 			}
 		})
 		if r.status != failed || attempts != c.attempts {

@@ -27,6 +27,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/rundir"
 	"xbr-script/internal/shell"
 )
 
@@ -190,6 +191,7 @@ func (c *call) run(ctx context.Context) (int, error) {
 		return failed, err
 	}
 	defer func() { _ = lock.Release() }()
+	_ = rundir.Sweep(runDir) // what cannot be removed is in nobody's way
 	switch c.req.Command {
 	case config.Recover:
 		return done, c.recover()
@@ -272,7 +274,7 @@ func (c *call) started(records []*bridge.Record) ([]bridge.Want, error) {
 		recorded := func(w bridge.Want) bool { return slices.ContainsFunc(wants, w.Same) }
 		return append(wants, slices.DeleteFunc(slices.Clone(c.up), recorded)...), nil
 	case wants == nil && len(names) > 1:
-		return nil, refusal.New("name each: xbr-script stop bridge="+c.up[0].Bridge+" netdev="+c.up[0].NetDev,
+		return nil, refusal.New("name each: xbr-script stop bridge="+shell.Quote(c.up[0].Bridge)+" netdev="+shell.Quote(c.up[0].NetDev),
 			"cannot tell which bridge to stop: there is no record of any, and up are %s", strings.Join(names, ", "))
 	case wants == nil && len(names) == 1:
 		return c.up, nil

@@ -74,7 +74,7 @@ func dhcpcdRuns(dev string) (bool, error) {
 // contentOf is what a small file says; "" if it is not there, or of a process
 // that has ended.
 func contentOf(name string) (string, error) {
-	data, err := os.ReadFile(name) //nolint:gosec // of a folder that root alone writes
+	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return "", nil
 	}

@@ -17,10 +17,11 @@ Commands, anywhere among the arguments:
   confirm  keep a change that waits to be confirmed
 
 Keys of one bridge (--next begins another one):
-  vifnum=N         number in vif0.N, vethN, xenbrN, ethN; by default the
-                   digits that end the default route's device, else 0
+  vifnum=N         number in vif0.N, vethN, xenbrN; by default the digits
+                   that end the card's name, or the next that is free
   bridge=NAME      the bridge, by default xenbrN; null: do nothing
-  netdev=NAME      the card, by default ethN or the default route's device
+  netdev=NAME      the card, by any name; by default the default route's
+                   device, or with vifnum=N ethN
   dom0=veth|bridge dom0 has a port of its own, or the bridge itself has dom0's
                    addresses, as with Xen 3.2 and later; that also if bridge=
                    equals netdev=, and it is then bridge='s default

@@ -3,6 +3,7 @@ package cli
 import (
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"xbr-script/bridge"
@@ -60,6 +61,44 @@ func TestEveryStepFails(t *testing.T) {
 	}
 }
 
+// TestSeries makes steps of whole calls go wrong, then steps of taking that back,
+// and of taking back what waited to be confirmed, as recover and the timer do.
+func TestSeries(t *testing.T) {
+	nth := 23
+	if testing.Short() {
+		nth = 2503
+	}
+	var cases atomic.Int64
+	t.Run("whole", func(t *testing.T) {
+		for i, name := range []string{"xenbr0", "eth0"} { // the latter is dom0's interface
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				nstest.New(t)
+				nstest.IPTables(t, nstest.IPTablesBackends[i%len(nstest.IPTablesBackends)])
+				nstest.Script(t, matrixHost+"iptables -t raw -S\nip6tables -t raw -S")
+				nstest.Rest(t)
+				w := &whole{T: t}
+				start := []string{"start", "bridge=" + name, "netdev=eth0", "antispoof=yes", "ip_forward=1"}
+				w.series(nth, start...)
+				if err := w.call(start...).runner().Run(t.Context(), w.plan); err != nil {
+					t.Fatal(err)
+				}
+				w.series(nth, "stop")
+				cases.Add(int64(w.matrix.Cases))
+			})
+		}
+	})
+	t.Logf("%d series", cases.Load())
+}
+
+func (w *whole) series(nth int, args ...string) {
+	w.Helper()
+	w.prepare(args...)
+	makePlan := func() *plan.Plan { return w.planOf(args...) }
+	w.matrix.Series(strings.Join(args, " "), makePlan, nth, 0)
+	w.matrix.SeriesBack(strings.Join(args, " "), makePlan, nth, nth/2)
+}
+
 // whole is a host on which whole calls are tried.
 type whole struct {
 	*testing.T
@@ -68,8 +107,15 @@ type whole struct {
 	titles map[string]bool // of the steps that are bridge's
 }
 
-// call is what the program makes of a command line.
-func (w *whole) call(args ...string) *call {
+// planOf is the plan that the program makes of a command line.
+func (w *whole) planOf(args ...string) *plan.Plan {
+	w.Helper()
+	w.call(args...)
+	return w.plan
+}
+
+// newCall is what the program makes of a command line.
+func (w *whole) newCall(args ...string) *call {
 	w.Helper()
 	req, err := config.Parse(args, config.Source{ReadFile: readFile, DefaultFile: defaultFile})
 	if err != nil {
@@ -79,15 +125,23 @@ func (w *whole) call(args ...string) *call {
 	if c.conn, err = rtnl.Dial(); err != nil {
 		w.Fatal(err)
 	}
-	if err := c.look(); err != nil {
+	w.Cleanup(func() { _ = c.conn.Close() })
+	return c
+}
+
+// call is newCall that has looked and planned.
+func (w *whole) call(args ...string) *call {
+	w.Helper()
+	c := w.newCall(args...)
+	err := c.look()
+	if err != nil {
 		w.Fatal(err)
 	}
-	w.Cleanup(func() { _ = c.conn.Close() })
 	if w.plan, _, err = c.plan(); err != nil {
 		w.Fatal(err)
 	}
 	p := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
-	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: p.Start, config.Stop: p.Stop}[req.Command](c.wants)
+	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: p.Start, config.Stop: p.Stop}[c.req.Command](c.wants)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -98,29 +152,35 @@ func (w *whole) call(args ...string) *call {
 	return c
 }
 
-func (w *whole) everyStep(args ...string) {
+// prepare has the matrix look for what there is before such a call.
+func (w *whole) prepare(args ...string) {
 	w.Helper()
 	nstest.Rest(w)
 	state, rules := nstest.ReadState(w), w.rules()
 	w.matrix.T = w
 	w.matrix.Runner = *w.call(args...).runner()
 	w.matrix.Skip = func(s plan.Step) bool { return testing.Short() && w.titles[s.Title] }
-	w.matrix.Same = func(what string) {
+	w.matrix.Same = func(what string) bool {
 		w.Helper()
-		if now := w.rules(); now != rules {
+		now := w.rules()
+		if now != rules {
 			w.Errorf("%s: the rules and files are\n%swere\n%s", what, now, rules)
 		}
-		if d := nstest.Settled(w, state, nstest.Whole); d != "" {
+		d := nstest.Settled(w, state, nstest.Whole)
+		if d != "" {
 			w.Errorf("%s: the network is not as before:\n%s", what, d)
 		}
 		// The kernel tells lifetimes in whole seconds.
 		state = nstest.ReadState(w)
+		return now == rules && d == ""
 	}
+}
+
+func (w *whole) everyStep(args ...string) {
+	w.Helper()
+	w.prepare(args...)
 	steps := w.matrix.Steps
-	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan {
-		w.call(args...)
-		return w.plan
-	})
+	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan { return w.planOf(args...) })
 	if w.matrix.Steps-steps < 2 {
 		w.Errorf("%q has %d steps that are not bridge's", args, w.matrix.Steps-steps)
 	}

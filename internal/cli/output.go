@@ -4,6 +4,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"xbr-script/internal/shell"
 )
 
 // flushWait is how long the program waits at its end for somebody to read
@@ -27,10 +29,11 @@ func newOutput(w io.Writer) *output {
 	return o
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. Whatever interfaces, comments or errors are
+// called, none of it gives a terminal orders.
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
-	o.pending = append(o.pending, b...)
+	o.pending = append(o.pending, shell.Visible(string(b))...)
 	o.mu.Unlock()
 	o.signal()
 	return len(b), nil

@@ -98,6 +98,7 @@ func (c *call) guarded(planner *bridge.Planner) []antispoof.Bridge {
 		mac, addrs := planner.Dom0(w)
 		bridges = append(bridges, antispoof.Bridge{
 			Name: w.Bridge, NIC: w.PDev, Port: w.VIF, MAC: mac, Addrs: addrs,
+			Index: planner.Index(w.Bridge), PortIndex: planner.Index(w.VIF),
 			Want: w.AntiSpoof, GuestsAllow: w.GuestsAllow,
 		})
 	}

@@ -33,6 +33,8 @@ func (c *call) undo(r *plan.Runner, u *plan.Unfinished) error {
 	switch {
 	case waits:
 		why = "waited to be confirmed"
+	case u.Back:
+		why = "was taken back in part"
 	case u.Until != 0:
 		why = "was not confirmed in time"
 	}
@@ -69,6 +71,8 @@ func (c *call) confirm() error {
 	case u == nil:
 		return refusal.New("a change that was not confirmed in time has been put back; xbr-script status shows what is up",
 			"cannot confirm: no change waits for it")
+	case u.Back:
+		return refusal.New("xbr-script recover puts the rest back", "cannot confirm %q: some of it was taken back already", u.Command)
 	case u.Until == 0:
 		return refusal.New("xbr-script recover puts everything back", "cannot confirm %q: it was cut short", u.Command)
 	}

@@ -179,6 +179,9 @@ func printBridge(w io.Writer, st entry) {
 		wrap(w, "", []string{d}, "")
 	}
 	printGuests(w, st.Status)
+	for _, n := range st.Notes {
+		wrap(w, "  note", strings.Fields(n), " ")
+	}
 	printAntiSpoof(w, st.AntiSpoof)
 	wrap(w, "  because", st.Why, ";")
 }

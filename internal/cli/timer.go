@@ -20,6 +20,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 )
 
 // A change with confirm= is watched by a process of its own, the timer, in a
@@ -189,6 +190,6 @@ func (w *waiter) log(text string) {
 	}
 	defer func() { _ = l.Close() }()
 	for line := range strings.Lines(text) {
-		_ = l.Warning(strings.TrimSuffix(line, "\n"))
+		_ = l.Warning(shell.Visible(strings.TrimSuffix(line, "\n")))
 	}
 }

@@ -125,8 +125,8 @@ func TestParse(t *testing.T) {
 			Request{Command: Start, Given: true, File: "f", IPForward: no(), Bridges: []Bridge{{}}}},
 		{"bridge=null in a file", "start config=f", files{"f": "bridge=null\nvifnum=1"},
 			Request{Command: Start, Given: true, File: "f", Bridges: []Bridge{{Bridge: "null"}, {VifNum: new(1)}}}},
-		{"as many bridges as there may be", "status config=f", files{"f": manyBridges(maxBridges)},
-			Request{Command: Status, Given: true, File: "f", Bridges: bridgesNumbered(maxBridges)}},
+		{"as many bridges as there may be", "status config=f", files{"f": manyBridges(maxVifNum + 1)},
+			Request{Command: Status, Given: true, File: "f", Bridges: bridgesNumbered(maxVifNum + 1)}},
 		{"the largest file", "status config=f", files{"f": "vifnum=1\n#" + strings.Repeat("x", MaxFileSize-10)},
 			Request{Command: Status, Given: true, File: "f", Bridges: []Bridge{{VifNum: new(1)}}}},
 

@@ -148,7 +148,6 @@ var errorCases = []struct {
 	{args: words("start vifnum=1 --next bridge=eth0 netdev=eth0 dom0=veth")},
 	{args: words("start bridge=eth1 netdev=eth0 --next vifnum=1 netdev=eth1")},
 	{args: words("start bridge=a ip_forward=0 --next bridge=b ip_forward=1")},
-	{args: words("start " + strings.Join(strings.Fields(manyBridges(257)), " --next "))},
 
 	// Files.
 	{args: words("start config=f")},
@@ -181,7 +180,7 @@ var errorCases = []struct {
 	{args: words("start config=f"), files: files{"f": "vifnum=1\n\nnetdev=eth1\nvifnum=1 netdev=eth2\n"}},
 	{args: words("start config=f"), files: files{"f": "bridge=eth0 netdev=eth0 dom0=veth\n"}},
 	{args: words("start config=f"), files: files{"f": "ip_forward=0\nvifnum=1\nip_forward=1\n"}},
-	{args: words("start config=f"), files: files{"f": manyBridges(maxBridges + 1)}},
+	{args: words("start config=f"), files: files{"f": manyBridges(maxVifNum + 2)}},
 	{args: words("start config=f"), files: files{"f": strings.Repeat("#", MaxFileSize+1)}},
 	{args: words("start"), files: files{defaultFile: "bridge=a\nbrigde=b\n"}},
 	{args: words("status ip_forward="), files: files{defaultFile: "up\n"}},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -49,15 +50,23 @@ func checkParse(t *testing.T, args []string, content []byte) {
 			t.Error("both a request and an error")
 		}
 		_ = checkError(t, err)
+		src.Name = Original
+		if lenient, err := Parse(args, src); err == nil {
+			checkRequest(t, lenient)
+		}
 		return
 	}
 	checkRequest(t, req)
+	src.Name = Original
+	if lenient, err := Parse(args, src); err != nil || !reflect.DeepEqual(lenient, req) {
+		t.Errorf("as %s: %+v, %v", Original, lenient, err)
+	}
 }
 
 // checkRequest checks what holds for every request.
 func checkRequest(t *testing.T, req *Request) {
 	t.Helper()
-	if req.Help || req.Version {
+	if req.Help || req.Version || !req.Command.takesKeys() {
 		return
 	}
 	if !slices.Contains(commands, req.Command) {
@@ -69,7 +78,7 @@ func checkRequest(t *testing.T, req *Request) {
 		}
 		return
 	}
-	if len(req.Bridges) == 0 || len(req.Bridges) > maxBridges {
+	if len(req.Bridges) == 0 {
 		t.Errorf("%d bridges", len(req.Bridges))
 	}
 	// A file may be there and hold nothing but how the call goes: wait=.

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// maxBridges bounds a request.
-const maxBridges = 256
-
 // group is the keys that belong together: a part of the command line, or a
 // line of a file.
 type group struct {
@@ -137,10 +134,6 @@ func agree(groups []*group) error {
 
 // checkBridges refuses bridges that cannot stand beside each other.
 func checkBridges(bridges []*group) error {
-	if len(bridges) > maxBridges {
-		return refused(fmt.Sprintf("cannot take %d bridges in one call", len(bridges)),
-			fmt.Sprintf("%d are the most", maxBridges))
-	}
 	bridges = slices.DeleteFunc(slices.Clone(bridges), (*group).null)
 	for _, k := range keys {
 		if !k.unique {
@@ -152,10 +145,14 @@ func checkBridges(bridges []*group) error {
 				"each bridge needs a "+k.name+"= of its own")
 		}
 	}
+	called := map[string]*group{}
+	for _, b := range bridges {
+		called[b.values["bridge"]] = b
+	}
+	delete(called, "")
 	for _, b := range bridges {
 		// The bridge may take its own NIC's name, if it takes its place.
-		others := slices.DeleteFunc(slices.Clone(bridges), func(o *group) bool { return o == b && b.values["dom0"] != dom0Veth })
-		if a := naming(others, "bridge", b.values["netdev"]); a != nil {
+		if a := called[b.values["netdev"]]; a != nil && (a != b || b.values["dom0"] == dom0Veth) {
 			hint := "give the bridge a name that no interface has, such as bridge=xenbr0"
 			if a == b {
 				hint += "; or leave dom0=veth out, and the bridge itself has dom0's addresses"
@@ -168,21 +165,18 @@ func checkBridges(bridges []*group) error {
 
 // sharing finds two groups with the same value of a key.
 func sharing(groups []*group, name string) (a, b *group) {
-	for i, a := range groups {
-		if b := naming(groups[i+1:], name, a.values[name]); b != nil {
-			return a, b
+	first := map[string]*group{}
+	for _, g := range groups {
+		value := g.values[name]
+		if value == "" {
+			continue
 		}
+		if first[value] != nil {
+			return first[value], g
+		}
+		first[value] = g
 	}
 	return nil, nil
-}
-
-// naming finds a group that has that value, if it is one, of a key.
-func naming(groups []*group, name, value string) *group {
-	i := slices.IndexFunc(groups, func(g *group) bool { return value != "" && g.values[name] == value })
-	if i < 0 {
-		return nil
-	}
-	return groups[i]
 }
 
 // places says for the end of a sentence where the two groups stand.

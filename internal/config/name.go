@@ -27,6 +27,18 @@ var nameRules = []func(name string) *fault{
 	forOthers,
 }
 
+// CheckName is what is wrong with the name of an interface that somebody else
+// has chosen; "" if nothing is.
+func CheckName(name string) string {
+	if name == "" {
+		return quote(name) + " is empty"
+	}
+	if f := checkName(name); f != nil {
+		return f.reason
+	}
+	return ""
+}
+
 // checkName tells what is wrong with the name of an interface.
 func checkName(name string) *fault {
 	for _, rule := range nameRules {

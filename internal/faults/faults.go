@@ -1,13 +1,18 @@
 // Package faults makes the steps of a plan go wrong, for tests: each step in
-// each way, whatever steps there are.
+// each way, whatever steps there are; a fault in the taking back of a fault; and
+// somebody who takes things away in the middle.
 package faults
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 )
 
 // errInjected is the failure that is made.
@@ -18,6 +23,7 @@ type fault struct {
 	name  string
 	after bool // after the step took effect, or before
 	kill  bool // the process dies there; another takes the change back
+	spoil bool // instead, the kernel refuses a message amid the step's
 }
 
 var all = []fault{
@@ -25,6 +31,28 @@ var all = []fault{
 	{name: "error after", after: true},
 	{name: "killed before", kill: true},
 	{name: "killed after", after: true, kill: true},
+	{name: "message refused", spoil: true},
+}
+
+// hook makes step i go wrong so.
+func (f fault) hook(i int) func(int, bool) error {
+	return func(step int, after bool) error {
+		switch {
+		case step != i || after != f.after || f.spoil:
+			return nil
+		case f.kill:
+			panic(errInjected)
+		}
+		return errInjected
+	}
+}
+
+// cause is what a call that ended by it names.
+func (f fault) cause() error {
+	if f.spoil {
+		return unix.ENODEV
+	}
+	return errInjected
 }
 
 // T is what Matrix needs of a *testing.T.
@@ -38,13 +66,20 @@ type T interface {
 type Matrix struct {
 	T      T
 	Runner plan.Runner
-	// Same fails the test if what there was before the plan is not there
-	// again.
-	Same func(what string)
+	// Same fails the test, and says so, if what there was before the plan is
+	// not there again.
+	Same func(what string) bool
 	// Skip, if set, leaves steps out that another test tries.
 	Skip func(s plan.Step) bool
+	// Rebuild, if set, makes what there was before the plan anew, where a case
+	// has spoilt it.
+	Rebuild func(what string)
+	// Done, for Steal, fails the test, and says so, if what the plan is for is
+	// not there, and puts back what there was before it.
+	Done func(what string) bool
 
 	Steps, Cases int // how many were tried
+	Ended        int // of those of Steal, how many were carried out in spite of it
 }
 
 // Try makes each step of a plan go wrong in each way; each time the plan is
@@ -55,23 +90,41 @@ func (m *Matrix) Try(what string, makePlan func() *plan.Plan) {
 	for i := range n {
 		skipped := false
 		for _, f := range all {
-			p := makePlan()
-			if len(p.Steps) != n {
-				m.T.Fatal(fmt.Sprintf("%s: the plan has %d steps, %d at first", what, len(p.Steps), n))
-			}
+			p := m.again(what, makePlan, n)
 			if skipped = m.Skip != nil && m.Skip(p.Steps[i]); skipped {
 				break
 			}
-			m.Cases++
 			title := fmt.Sprintf("%s, step %d (%s), %s", what, i, p.Steps[i].Title, f.name)
-			if err := m.inflict(f, p, i); err != nil {
-				m.T.Errorf("%s: %v", title, err)
+			if f.spoil && !spoil(&p.Steps[i]) {
+				continue
 			}
-			m.Same(title)
+			m.end(title, m.inflict(f, p, i))
 		}
 		if !skipped {
 			m.Steps++
 		}
+	}
+}
+
+// again makes the plan once more, which has to have as many steps.
+func (m *Matrix) again(what string, makePlan func() *plan.Plan, n int) *plan.Plan {
+	m.T.Helper()
+	p := makePlan()
+	if len(p.Steps) != n {
+		m.T.Fatal(fmt.Sprintf("%s: the plan has %d steps, %d at first: the host has changed", what, len(p.Steps), n))
+	}
+	return p
+}
+
+// end looks at what a case has left; err is what it did not do as it has to.
+func (m *Matrix) end(title string, err error) {
+	m.T.Helper()
+	m.Cases++
+	if err != nil {
+		m.T.Errorf("%s: %v", title, err)
+	}
+	if (!m.Same(title) || err != nil) && m.Rebuild != nil {
+		m.Rebuild(title)
 	}
 }
 
@@ -84,24 +137,17 @@ func (m *Matrix) String() string {
 // that died. The error is what it did not do as it has to.
 func (m *Matrix) inflict(f fault, p *plan.Plan, i int) error {
 	r := m.Runner
-	r.Hook = func(step int, after bool) error {
-		switch {
-		case step != i || after != f.after:
-			return nil
-		case f.kill:
-			panic(errInjected)
-		}
-		return errInjected
-	}
+	r.Hook = f.hook(i)
+	title := p.Steps[i].Title
 	err := runOrDie(&r, p)
 	if f.kill {
-		return m.takeBack(err)
+		return m.recover(err)
 	}
 	var failed *plan.Failed
 	switch {
-	case !errors.As(err, &failed) || !errors.Is(err, errInjected):
+	case !errors.As(err, &failed) || !errors.Is(err, f.cause()):
 		return fmt.Errorf("it ended with: %w", err)
-	case failed.Step != p.Steps[i].Title:
+	case failed.Step != title:
 		return fmt.Errorf("the error names another step: %w", err)
 	case len(failed.Left) > 0:
 		return fmt.Errorf("left to be undone: %q", failed.Left)
@@ -109,8 +155,26 @@ func (m *Matrix) inflict(f fault, p *plan.Plan, i int) error {
 	return nil
 }
 
-// runOrDie runs the plan; a panic of errInjected is the end of the process.
-func runOrDie(r *plan.Runner, p *plan.Plan) (err error) {
+// spoil puts a message that the kernel refuses into the middle of the step's
+// longest batch; it does carry out those behind it. False: the step has none.
+func spoil(s *plan.Step) bool {
+	var longest *rtnl.Batch
+	for _, op := range s.Do {
+		if b, ok := op.(*rtnl.Batch); ok && (longest == nil || len(b.Wire.Msgs()) > len(longest.Wire.Msgs())) {
+			longest = b
+		}
+	}
+	if longest == nil {
+		return false
+	}
+	nowhere := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.Retarget(0, 1<<30)
+	msgs := longest.Wire.Msgs()
+	longest.Wire = rtnl.Pack(slices.Insert(msgs, len(msgs)/2, nowhere)...)
+	return true
+}
+
+// orDie calls f; a panic of errInjected is the end of the process.
+func orDie(f func() error) (err error) {
 	defer func() {
 		v := recover()
 		if death, ok := v.(error); ok && errors.Is(death, errInjected) {
@@ -119,15 +183,23 @@ func runOrDie(r *plan.Runner, p *plan.Plan) (err error) {
 			panic(v)
 		}
 	}()
-	return r.Run(context.Background(), p)
+	return f()
 }
 
-// takeBack does what the next call does after one that died with err.
-func (m *Matrix) takeBack(err error) error {
+func runOrDie(r *plan.Runner, p *plan.Plan) error {
+	return orDie(func() error { return r.Run(context.Background(), p) })
+}
+
+// recover does what the next call does after one that died with err.
+func (m *Matrix) recover(err error) error {
 	if !errors.Is(err, errInjected) || errors.As(err, new(*plan.Failed)) {
 		return fmt.Errorf("it ended with: %w", err)
 	}
-	r := m.Runner
+	return m.takeBack(m.Runner)
+}
+
+// takeBack takes back what is unfinished.
+func (m *Matrix) takeBack(r plan.Runner) error {
 	u, err := r.Unfinished()
 	switch {
 	case err != nil:

@@ -25,6 +25,7 @@ type asked struct {
 	rules    map[string]bool          // the names in rules for routing; nil: not asked for yet
 	sockets  map[netip.Addr]bool      // local addresses of IPv6 sockets; nil: not asked for yet
 	hidden   bool                     // the kernel does not tell the sockets
+	bridging *Bridging                // nil: not asked for yet
 	err      error                    // the first
 }
 
@@ -48,6 +49,9 @@ func (h *Host) Err() error {
 	return h.asked.err
 }
 
+// errGone is an interface that was there when the snapshot was taken.
+var errGone = errors.New("it has gone, or has another name by now")
+
 // Settings are those of the interface of that name; none if it is not there.
 func (h *Host) Settings(name string) sysctl.Device {
 	a := h.asked
@@ -58,6 +62,9 @@ func (h *Host) Settings(name string) sysctl.Device {
 	if !known {
 		var err error
 		d, err = sysctl.ReadDevice(name)
+		if l := h.Name(name); err == nil && len(d) == 0 && l != nil && l.Name == name {
+			err = errGone // every Ethernet interface has some
+		}
 		a.note("the settings of "+name, err)
 		a.devices[name] = d
 	}

@@ -185,6 +185,9 @@ func (h *Host) readLinks(c *rtnl.Conn) error {
 	}
 	for _, m := range msgs {
 		if l := parseLink(m); l != nil && m.Type == unix.RTM_NEWLINK {
+			if l.Kind == "" && l.Bus == "" {
+				l.Bus = busOf(l.Name)
+			}
 			h.Links = append(h.Links, l)
 		}
 	}

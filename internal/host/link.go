@@ -24,8 +24,11 @@ const (
 // (BR_STATE_FORWARDING, linux/if_bridge.h).
 const Forwarding = 3
 
-// operUp is IF_OPER_UP (linux/if.h).
-const operUp = 6
+// States of an interface besides its flags (IF_OPER_…, linux/if.h).
+const (
+	operUnknown = 0
+	operUp      = 6
+)
 
 // Link is one interface.
 type Link struct {
@@ -52,6 +55,11 @@ type Link struct {
 	PortState uint8            // a bridge port's state
 	OperUp    bool             // the kernel has finished bringing it up: what is sent is not dropped
 	Bridge    BridgeInfo
+
+	Bus         string `json:",omitempty"` // what the hardware hangs on: "pci", "virtio", "xen-backend"; "" for what is virtual
+	OperUnknown bool   `json:",omitempty"` // nobody has told whether it is operational, as with most taps: it counts as such
+	BridgeAttrs []byte `json:"-"`          // a bridge's settings, as the kernel has them (IFLA_BR_…)
+	PortAttrs   []byte `json:"-"`          // a bridge port's settings (IFLA_BRPORT_…), nil of what is none
 }
 
 // BridgeInfo is what a bridge has besides.
@@ -92,6 +100,9 @@ func parseLink(m rtnl.Msg) *Link {
 			l.Perm = net.HardwareAddr(a.Value)
 		case unix.IFLA_OPERSTATE:
 			l.OperUp = len(a.Value) == 1 && a.Value[0] == operUp
+			l.OperUnknown = len(a.Value) == 1 && a.Value[0] == operUnknown
+		case unix.IFLA_PARENT_DEV_BUS_NAME:
+			l.Bus = rtnl.String(a.Value)
 		case unix.IFLA_MTU:
 			l.MTU = rtnl.U32(a.Value)
 		case unix.IFLA_TXQLEN:
@@ -136,13 +147,13 @@ func (l *Link) parseInfo(b []byte) {
 		case unix.IFLA_INFO_DATA:
 			switch l.Kind {
 			case "bridge":
-				l.Bridge = parseBridge(a.Value)
+				l.Bridge, l.BridgeAttrs = parseBridge(a.Value), a.Value
 			case "vxlan":
 				l.parseVXLAN(a.Value)
 			}
 		case unix.IFLA_INFO_SLAVE_DATA:
 			if slave == "bridge" {
-				l.PortState = portState(a.Value)
+				l.PortState, l.PortAttrs = portState(a.Value), a.Value
 			}
 		}
 	}

@@ -89,3 +89,18 @@ func TestGuard(t *testing.T) {
 		t.Errorf("a command that fails: %+v", got)
 	}
 }
+
+func TestBeside(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, "ip link add br0 type bridge\ntouch /run/here")
+	var names []string
+	var err error
+	<-nstest.Beside(t, func() {
+		nstest.Guard(t)
+		names = links(t)
+		_, err = os.Stat("/run/here")
+	})
+	if !slices.Equal(names, []string{"br0", "lo"}) || err != nil {
+		t.Errorf("a goroutine beside sees the interfaces %q, and of /run %v", names, err)
+	}
+}

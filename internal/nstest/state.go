@@ -46,6 +46,11 @@ var tables = []struct {
 	{"proxy", "ip -4 neigh show proxy; ip -6 neigh show proxy", sorted},
 	{"nexthop", "ip -o -d nexthop", nil},
 	{"bridge", "bridge link", sorted},
+	// What is learnt, and what goes with addresses, is no state; and not every
+	// kernel has VLANs in bridges.
+	{"bridge fdb", "bridge fdb show | grep -E 'static|sticky|extern_learn' || true", sorted},
+	{"bridge mdb", "bridge -d mdb show | grep permanent || true", sorted},
+	{"bridge vlan", "bridge -d vlan show 2>/dev/null || true", nil},
 }
 
 const addrCommand = "ip -d addr"
@@ -108,9 +113,10 @@ func sorted(ls []string) []string {
 
 var (
 	linkHead = regexp.MustCompile(`^[0-9]+: ([^:@]+)(@[^:]+)?: `)
-	// timers and what a driver tells about its queues are no state; that an
+	// timers, what spanning tree has found out and what a driver tells about its
+	// queues are no state; that an
 	// IPv6 address was made up by the kernel is a mark nobody can set.
-	linkNoise = regexp.MustCompile(` [a-z_]+_timer +[0-9.]+| num[tr]xqueues .*| link-netns\S* \S+| stable-privacy`)
+	linkNoise = regexp.MustCompile(` [a-z_]+_timer +[0-9.]+| (designated|topology_change)\w* \S+| num[tr]xqueues .*| link-netns\S* \S+| stable-privacy`)
 	// noop is what an interface has until it is switched on for the first time.
 	noQueue = regexp.MustCompile(`qdisc (noop|noqueue)`)
 	// an interface with a carrier is up as soon as the kernel gets round to

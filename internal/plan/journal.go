@@ -1,18 +1,16 @@
 package plan
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/rundir"
@@ -22,100 +20,100 @@ import (
 // left by a process that died in one.
 const journalName = "journal"
 
-// header is the first line of a journal.
-type header struct {
-	Version int
-	Command string    // the command line, for whoever finds the journal
-	PID     int       // of the process that wrote it
-	Time    time.Time // when
-	Boot    string    // the kernel's boot id: a journal of another boot describes nothing that still exists
-	Steps   []wireStep
+const journalVersion = 3
+
+// preface is the first line of a journal: how long its parts are, so that none
+// can be cut off unseen, and their checksum.
+type preface struct {
+	Version int    `json:"version"`
+	Head    int    `json:"head"`  // bytes of the second line, with its end
+	Bulk    int    `json:"bulk"`  // bytes after that
+	Marks   int    `json:"marks"` // how many marks there is room for after that
+	Sum     string `json:"sum"`   // checksum of the bulk and then the head
 }
 
-const journalVersion = 2
+// header is the second line.
+type header struct {
+	Command string     `json:"command"` // the command line, for whoever finds the journal
+	PID     int        `json:"pid"`     // of the process that wrote it
+	Time    time.Time  `json:"time"`    // when
+	Boot    string     `json:"boot"`    // the kernel's boot id: a journal of another boot describes nothing that still exists
+	Steps   []wireStep `json:"steps"`
+}
 
 // JournalPath is where the journal of a directory lies.
 func JournalPath(dir string) string { return filepath.Join(dir, journalName) }
 
-// journal is the record of a change under way: the header with the whole
-// plan, in one line, the bulk of its operations one after another (Bulky), then
-// a line for each step that begins ("do 3") or has been taken back
-// ("undone 3"). A change that is done but has to be confirmed keeps its
-// journal, with a line that says until when ("until 86400000000000", by the
-// clock of package boottime). It lies under /run, so it dies with the kernel
-// state that it describes.
+// journal is the record of a change under way: the preface, the header with
+// what takes each step back, in one line each, the bulk of the operations one
+// after another (Bulky), then the marks, see marks.go. It lies under /run, so
+// it dies with the kernel state that it describes.
 type journal struct {
 	path string
 	f    *os.File
+	back bool // it says that the change is being taken back
+	marker
 }
 
-// create writes the header and only then gives the journal its name: a
-// journal that exists is whole.
-func create(dir string, h header) (*journal, error) {
-	line, err := json.Marshal(h)
+// checksums are CRC-32C, which processors calculate themselves.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// create writes everything but the marks and only then gives the journal its
+// name: a journal that exists is whole. One of another boot gives way to it.
+func create(dir string, h header, steps []Step) (*journal, error) {
+	var e encoder
+	var err error
+	if h.Steps, err = e.steps(steps); err != nil {
+		return nil, err
+	}
+	head, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
+	head = append(head, '\n')
+	sum := crc32.Update(e.sum, castagnoli, head)
+	p := preface{Version: journalVersion, Head: len(head), Bulk: e.size, Marks: 2*len(h.Steps) + 2, Sum: sumText(sum)}
+	first, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	first = append(first, '\n')
 	path := JournalPath(dir)
 	f, err := rundir.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{path, f}
-	size, err := writeHeader(f, line, h.Steps)
-	if err == nil {
-		err = reserve(f, size, int64(markBytes*(2*len(h.Steps)+1)))
-	}
-	if err != nil {
+	if err := write(f, first, head, h.Steps, p.Marks); err != nil {
 		return nil, errors.Join(err, f.Close(), rundir.Discard(path))
 	}
 	if err := rundir.Replace(path); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return j, nil
+	at := int64(len(first) + p.Head + p.Bulk)
+	return &journal{path: path, f: f, marker: marker{at: at, end: at + int64(p.Marks*markBytes), sum: sum}}, nil
 }
 
-// writeHeader writes the first line and the bulk, and says how much that is.
-func writeHeader(f *os.File, line []byte, steps []wireStep) (size int64, err error) {
-	size = int64(len(line) + 1)
-	_, err = f.Write(append(line, '\n'))
-	for _, s := range steps {
-		for _, op := range slices.Concat(s.Do, s.Undo) {
-			if err == nil && len(op.bulk) > 0 {
-				_, err = f.Write(op.bulk)
-				size += int64(len(op.bulk))
-			}
+// write writes a journal that has no marks yet, but the room for them: a file
+// system that is full is found out before the first change.
+func write(f *os.File, first, head []byte, steps []wireStep, marks int) error {
+	w := bufio.NewWriterSize(f, 64<<10)
+	_, err := w.Write(append(first, head...))
+	for piece := range bulk(steps) {
+		if err == nil {
+			_, err = w.Write(piece)
 		}
 	}
-	return size, err
-}
-
-// markBytes is more than the longest mark takes.
-const markBytes = 32
-
-// reserve makes sure of the room for all marks: a file system that is full is
-// found out before the first change.
-func reserve(f *os.File, from, size int64) error {
-	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, from, size)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return nil
+	if err == nil {
+		_, err = w.WriteString(strings.Repeat(noMark, marks))
 	}
-	return err
+	return errors.Join(err, w.Flush())
 }
 
-// The marks.
-const (
-	markDo     = "do"
-	markUndone = "undone"
-	markUntil  = "until"
-)
+func sumText(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 
 // mark notes that a step begins or has been undone, or when the change has to
 // be confirmed.
-func (j *journal) mark(what string, n int64) error {
-	_, err := fmt.Fprintf(j.f, "%s %d\n", what, n)
-	return err
-}
+func (j *journal) mark(what string, n int64) error { return j.marker.mark(j.f, what, n) }
 
 func (j *journal) close() error { return j.f.Close() }
 
@@ -131,18 +129,20 @@ type Unfinished struct {
 	PID     int
 	Time    time.Time
 	Steps   []Step
-	Begun   int          // steps before this one may have been done
-	Undone  map[int]bool // steps that have been taken back already
+	Begun   int // steps before this one may have been done
+	Left    int // of those, the ones before this one are still to be taken back
 	// Until is when a change that is done has to be confirmed, by the clock
 	// of package boottime; 0 if it was cut short.
 	Until time.Duration
+	Back  bool // it is being taken back already
 	boot  string
+	marker
 }
 
 // Waits says that the change is done and may still be confirmed, and how long.
 func (u *Unfinished) Waits() (left time.Duration, waits bool) {
 	left = u.Until - boottime.Now()
-	return left, u.Until != 0 && left > 0
+	return left, u.Until != 0 && !u.Back && left > 0
 }
 
 // read finds the journal of an unfinished change; nil if there is none.
@@ -154,49 +154,56 @@ func read(dir string, kinds Kinds) (*Unfinished, error) {
 	if err != nil {
 		return nil, err
 	}
-	first, rest, whole := bytes.Cut(data, []byte("\n"))
-	var h header
-	if !whole {
-		return nil, &BadJournal{JournalPath(dir), errors.New("its first line is cut short")}
-	}
-	if err := json.Unmarshal(first, &h); err != nil {
-		return nil, &BadJournal{JournalPath(dir), err}
-	}
-	if h.Version != journalVersion {
-		return nil, &BadJournal{JournalPath(dir), fmt.Errorf("its version is %d, this program reads %d", h.Version, journalVersion)}
-	}
-	d := &decoder{kinds, rest}
-	steps, err := d.steps(h.Steps)
+	u, err := parse(data, kinds)
 	if err == nil {
-		err = confined(dir, steps)
+		err = confined(dir, u.Steps)
 	}
 	if err != nil {
 		return nil, &BadJournal{JournalPath(dir), err}
 	}
-	u := &Unfinished{Command: h.Command, PID: h.PID, Time: h.Time, Steps: steps, Undone: map[int]bool{}, boot: h.Boot}
-	u.marks(string(d.bulk))
 	return u, nil
 }
 
-// marks reads the lines after the header. A line cut short is one that was
-// never acted upon.
-func (u *Unfinished) marks(lines string) {
-	for line := range strings.Lines(lines) {
-		var what string
-		var number int64
-		if n, err := fmt.Sscanf(line, "%s %d\n", &what, &number); !strings.HasSuffix(line, "\n") || n != 2 || err != nil {
-			continue
-		}
-		isStep := number >= 0 && number < int64(len(u.Steps))
-		switch {
-		case what == markDo && isStep:
-			u.Begun = max(u.Begun, int(number)+1)
-		case what == markUndone && isStep:
-			u.Undone[int(number)] = true
-		case what == markUntil:
-			u.Until = time.Duration(number)
-		}
+// parse reads a journal.
+func parse(data []byte, kinds Kinds) (*Unfinished, error) {
+	first, rest, err := line(data)
+	if err != nil {
+		return nil, err
 	}
+	var p preface
+	if err := json.Unmarshal(first, &p); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.Version == 2:
+		return parse2(first, rest, kinds)
+	case p.Version != journalVersion:
+		return nil, fmt.Errorf("its version is %d, this program reads %d", p.Version, journalVersion)
+	case p.Head < 0 || p.Head > len(rest) || p.Bulk < 0 || p.Bulk > len(rest)-p.Head ||
+		p.Marks < 0 || len(rest)-p.Head-p.Bulk != p.Marks*markBytes:
+		return nil, errShort
+	}
+	sum := crc32.Update(crc32.Checksum(rest[p.Head:p.Head+p.Bulk], castagnoli), castagnoli, rest[:p.Head])
+	if sumText(sum) != p.Sum {
+		return nil, errors.New("it is damaged: its checksum is wrong")
+	}
+	var h header
+	if err := json.Unmarshal(rest[:p.Head], &h); err != nil {
+		return nil, err
+	}
+	d := &decoder{kinds, rest[p.Head : p.Head+p.Bulk]}
+	steps, err := d.steps(h.Steps)
+	if err != nil {
+		return nil, err
+	}
+	at := int64(len(first) + 1 + p.Head + p.Bulk)
+	u := h.unfinished(steps)
+	u.marker = marker{at: at, end: int64(len(data)), sum: sum}
+	return u, u.marks(rest[p.Head+p.Bulk:])
+}
+
+func (h *header) unfinished(steps []Step) *Unfinished {
+	return &Unfinished{Command: h.Command, PID: h.PID, Time: h.Time, Steps: steps, boot: h.Boot}
 }
 
 // BadJournal is a journal that cannot be read.
@@ -212,11 +219,19 @@ func (b *BadJournal) Error() string {
 // Unwrap gives the cause.
 func (b *BadJournal) Unwrap() error { return b.Cause }
 
-// bootID is the kernel's name for this boot.
-func bootID() string {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
+// bootIDPath is where the kernel tells its name for this boot.
+var bootIDPath = "/proc/sys/kernel/random/boot_id"
+
+// bootID reads it. Not to know it is no answer: without it nobody can tell
+// whether what a journal describes still exists.
+func bootID() (string, error) {
+	data, err := os.ReadFile(bootIDPath)
+	id := strings.TrimSpace(string(data))
+	if err == nil && id == "" {
+		err = errors.New("it is empty")
 	}
-	return strings.TrimSpace(string(data))
+	if err != nil {
+		return "", fmt.Errorf("cannot tell which boot this is: %w", err)
+	}
+	return id, nil
 }

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
-	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -31,8 +31,8 @@ func aHeader(t *testing.T, n int) header {
 	t.Helper()
 	w := newWorld()
 	return header{
-		Version: journalVersion, Command: "start bridge=xenbr0", PID: 42, Time: time.Unix(1_700_000_000, 0).UTC(),
-		Boot: bootID(), Steps: must(encode(w.plan(n).Steps)),
+		Command: "start bridge=xenbr0", PID: 42, Time: time.Unix(1_700_000_000, 0).UTC(),
+		Boot: must(bootID()), Steps: must(new(encoder).steps(w.plan(n).Steps)),
 	}
 }
 
@@ -40,17 +40,16 @@ func TestJournalRoundTrip(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 3)
 	steps := w.plan(3).Steps
 	// What looks like lines of a journal is none.
-	steps[1].Do = append(steps[1].Do, &pile{"first", []byte("do 2\n\x00")}, &pile{Name: "empty", Sand: []byte{}})
+	steps[1].Undo = append(steps[1].Undo, &pile{"first", []byte("do 2\n\x00")}, &pile{Name: "empty", Sand: []byte{}})
 	steps[2].Undo = append(steps[2].Undo, &pile{"last", []byte("undone 0\n")})
-	h.Steps = must(encode(steps))
-	j, err := create(dir, h)
+	j, err := create(dir, h, steps)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []struct {
 		what string
 		n    int64
-	}{{"do", 0}, {"do", 1}, {"undone", 1}, {"until", 86400e9}} {
+	}{{"do", 0}, {"do", 1}, {"do", 2}, {"until", 86400e9}, {"back", 0}, {"undone", 2}} {
 		if err := j.mark(m.what, m.n); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +58,10 @@ func TestJournalRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: steps, Begun: 2, Undone: map[int]bool{1: true}, Until: 24 * time.Hour, boot: h.Boot}
+	for i := range steps {
+		steps[i].Do = nil // nobody needs it to take the change back
+	}
+	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: steps, Begun: 3, Left: 2, Until: 24 * time.Hour, Back: true, boot: h.Boot, marker: j.marker}
 	if !reflect.DeepEqual(u, want) {
 		t.Errorf("read back %+v\nwant %+v", u, want)
 	}
@@ -83,73 +85,153 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// TestJournalLines reads journals as a process leaves them that is killed in
-// the middle of a line, or whose disk is full.
-func TestJournalLines(t *testing.T) {
-	const steps = 13
+// TestMarks reads marks as processes leave them, one of which may be killed in
+// the middle of one, and as they are if somebody has damaged them.
+func TestMarks(t *testing.T) {
+	const steps, cut, bad = 13, "cut", "damaged"
 	for _, c := range []struct {
-		lines  string
-		begun  int
-		undone []int
+		marks       string // "cut" cuts the last one short, "damaged" changes a byte of it
+		begun, left int
+		err         bool
 	}{
-		{"until", 0, nil},
-		{"until 5", 0, nil},
-		{"", 0, nil},
-		{"do 0\n", 1, nil},
-		{"do 0\ndo 1\ndo 2\n", 3, nil},
-		{"do 0\ndo 1\nundone 1\nundone 0\n", 2, []int{0, 1}},
-		{"do 0\nd", 1, nil},
-		{"do 0\ndo", 1, nil},
-		{"do 0\ndo ", 1, nil},
-		{"do 0\ndo 1\nundone", 2, nil},
-		{"do 0\ndo 1\nundone \n", 2, nil},
-		{"do 0\ndo 13\n", 1, nil},
-		{"do 0\ndo -1\nundone -1\n", 1, nil},
-		{"do 0\nredo 5\n", 1, nil},
-		{"do 0\n\n\x00\x00\n", 1, nil},
-		{"do 0\ndo 1 2\n", 1, nil},
-		{"do 0\nundone 0undone 0\n", 1, nil},
-		{"do 11\ndo 12\nundone 12\nundone 1", 13, []int{12}}, // of "undone 11"
+		{"", 0, 0, false},
+		{"do 0", 1, 1, false},
+		{"do 0;do 1;do 2", 3, 3, false},
+		{"do 0;do 1;back 0;undone 1;undone 0", 2, 0, false},
+		{"do 0;do 1;back 0;undone 1", 2, 1, false},
+		{"do 0;do 1;back 0;" + cut, 2, 2, false},
+		{"do 0;do 1;" + cut, 2, 2, false}, // it may be about to be done
+		{"do 0;" + cut, 1, 1, false},
+		{"do 0;do 1;back 0;undone 1;" + cut, 2, 2, false}, // it may be taken back again
+		{"do 0;do 1;" + bad, 0, 0, true},
+		{"do 0;do 1;back 0;undone 1;" + bad, 0, 0, true},
+		{"do 0;do 1;undone 1", 0, 0, true},
+		{"do 0;back 0;back 0", 0, 0, true},
+		{"do 1", 0, 0, true},
+		{"do 0;do 0", 0, 0, true},
+		{"do 0;do 2", 0, 0, true},
+		{"do 0;do 1;back 0;undone 0", 0, 0, true},
+		{"do 0;back 0;undone 0;do 1", 0, 0, true},
+		{"do 0;until 5", 0, 0, true},
+		{"do 0;redo 5", 0, 0, true},
+		{"do 0;do -1", 0, 0, true},
 	} {
-		u := &Unfinished{Steps: make([]Step, steps), Undone: map[int]bool{}}
-		u.marks(c.lines)
-		undone := map[int]bool{}
-		for _, i := range c.undone {
-			undone[i] = true
+		u := &Unfinished{Steps: make([]Step, steps)}
+		var sum uint32
+		var text string
+		list := strings.Split(c.marks, ";")
+		for _, m := range list {
+			var what string
+			var n int64
+			switch _, _ = fmt.Sscan(m, &what, &n); what {
+			case "":
+			case cut:
+				text = text[:len(text)-15] + noMark[markBytes-15:]
+			case bad:
+				text = text[:len(text)-5] + "!" + text[len(text)-4:]
+			default:
+				var line string
+				line, sum = markLine(sum, what, n)
+				text += line
+			}
 		}
-		if u.Until != 0 || u.Begun != c.begun || !maps.Equal(u.Undone, undone) {
-			t.Errorf("%q: begun %d, undone %v; want %d, %v", c.lines, u.Begun, u.Undone, c.begun, c.undone)
+		text += strings.Repeat(noMark, 2*steps+2-len(text)/markBytes)
+		err := u.marks([]byte(text))
+		if (err != nil) != c.err || err == nil && (u.Begun != c.begun || u.Left != c.left) {
+			t.Errorf("%q: begun %d, left %d, %v; want %d, %d, an error %t", c.marks, u.Begun, u.Left, err, c.begun, c.left, c.err)
 		}
 	}
+}
+
+// TestMarks2 reads the marks of a journal of version 2.
+func TestMarks2(t *testing.T) {
+	const steps = 13
+	for _, c := range []struct {
+		lines       string
+		begun, left int
+	}{
+		{"until", 0, 0},
+		{"until 5", 0, 0},
+		{"", 0, 0},
+		{"do 0\n", 1, 1},
+		{"do 0\ndo 1\ndo 2\n", 3, 3},
+		{"do 0\ndo 1\nundone 1\nundone 0\n", 2, 0},
+		{"do 0\nd", 1, 1},
+		{"do 0\ndo ", 1, 1},
+		{"do 0\ndo 1\nundone \n", 2, 2},
+		{"do 0\ndo 13\n", 1, 1},
+		{"do 0\ndo -1\nundone -1\n", 1, 1},
+		{"do 0\n\n\x00\x00\n", 1, 1},
+		{"do 0\nundone 0undone 0\n", 1, 1},
+		{"do 11\ndo 12\nundone 12\nundone 1", 13, 12},    // of "undone 11"
+		{"do 0\ndo 1\ndo 2\nundone 0\nundone 2\n", 3, 2}, // 1 has failed
+	} {
+		u := &Unfinished{Steps: make([]Step, steps)}
+		u.marks2(c.lines)
+		if u.Until != 0 || u.Begun != c.begun || u.Left != c.left {
+			t.Errorf("%q: begun %d, left %d; want %d, %d", c.lines, u.Begun, u.Left, c.begun, c.left)
+		}
+	}
+}
+
+// TestVersion2 takes back what a journal of version 2 says.
+func TestVersion2(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	w.has[1], w.has[0] = true, true
+	text := `{"Version":2,"Command":"start","PID":7,"Time":"2026-01-02T03:04:05Z","Boot":"` + must(bootID()) + `","Steps":[` +
+		`{"Title":"take step 0","Do":[{"Kind":"put","Op":{"N":0}},{"Kind":"pile","Op":{"Name":"a"},"Bulk":3}],` +
+		`"Undo":[{"Kind":"put","Op":{"N":1,"Away":true}},{"Kind":"put","Op":{"N":0,"Away":true}}]},` +
+		`{"Title":"take step 1","Do":null,"Undo":[{"Kind":"put","Op":{"N":10,"Away":true}}]}]}` + "\nxyzdo 0\n"
+	must(0, os.WriteFile(JournalPath(r.Dir), []byte(text), 0o600))
+	if err := r.Recover(unfinished(t, r)); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"undo: remove 1", "undo: remove 0"}; !slices.Equal(w.log, want) {
+		t.Errorf("done %q, want %q", w.log, want)
+	}
+	asBefore(t, w, r)
 }
 
 // TestBadJournal writes journals that cannot be read. They are reported and
 // left as they are: their changes may still stand.
 func TestBadJournal(t *testing.T) {
 	w := newWorld()
-	edit := func(f func(*header)) string {
+	edit := func(f func(*preface, *header)) string {
 		h := aHeader(t, 2)
-		f(&h)
-		return string(must(json.Marshal(h))) + "\ndo 0\n"
+		p := preface{Version: journalVersion, Marks: 5}
+		f(&p, &h)
+		head := append(must(json.Marshal(h)), '\n')
+		p.Head += len(head)
+		p.Sum = sumText(crc32.Checksum(append([]byte("!!!"[:p.Bulk]), head...), castagnoli))
+		return string(must(json.Marshal(p))) + "\n" + string(head) + "!!!"[:p.Bulk] + strings.Repeat(noMark, 5)
 	}
-	whole := edit(func(*header) {})
+	pile := func(size int) []wireOp { return []wireOp{{Kind: "pile", Op: json.RawMessage("{}"), Bulk: size}} }
+	whole := edit(func(*preface, *header) {})
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":         {"", "cut short"},
 		"cut short":     {whole[:40], "cut short"},
-		"no line end":   {strings.TrimSuffix(whole, "\ndo 0\n"), ""},
+		"no marks":      {strings.TrimRight(whole, " \n") + "\n", "cut short"},
+		"more":          {whole + "\n", "cut short"},
 		"not JSON":      {"do 0\n", "invalid character"},
-		"other version": {edit(func(h *header) { h.Version = 7 }), "its version is 7, this program reads 2"},
-		"unknown kind":  {edit(func(h *header) { h.Steps[1].Undo[0].Kind = "spell" }), `no operation "spell"`},
-		"unknown do":    {edit(func(h *header) { h.Steps[0].Do[0].Kind = "spell" }), `no operation "spell"`},
-		"no bulk":       {edit(func(h *header) { h.Steps[0].Do[0].Bulk = 1 }), "cut short"},
-		"short bulk":    {edit(func(h *header) { h.Steps[0].Do[0] = wireOp{Kind: "pile", Op: json.RawMessage("{}"), Bulk: 6} }), "cut short"},
-		"less than no":  {edit(func(h *header) { h.Steps[0].Do[0] = wireOp{Kind: "pile", Op: json.RawMessage("{}"), Bulk: -1} }), "cut short"},
-		"bad bulk": {strings.Replace(edit(func(h *header) {
-			h.Steps[0].Do[0] = wireOp{Kind: "pile", Op: json.RawMessage("{}"), Bulk: 2}
-		}), "\n", "\n!!", 1), "fake"},
-		"bad operation": {edit(func(h *header) { h.Steps[0].Do[0].Op = json.RawMessage(`7`) }), "cannot unmarshal"},
+		"other title":   {strings.Replace(whole, "take step 1", "take step 0", 1), "its checksum is wrong"},
+		"other version": {edit(func(p *preface, _ *header) { p.Version = 7 }), "its version is 7, this program reads 3"},
+		"version 2":     {edit(func(p *preface, _ *header) { p.Version = 2 }), "unknown field"},
+		"long head":     {edit(func(p *preface, _ *header) { p.Head = 1 << 40 }), "cut short"},
+		"negative":      {edit(func(p *preface, _ *header) { p.Head = -1 << 40 }), "cut short"},
+		"many marks":    {edit(func(p *preface, _ *header) { p.Marks = 1 << 60 }), "cut short"},
+		"unknown kind":  {edit(func(_ *preface, h *header) { h.Steps[1].Undo[0].Kind = "spell" }), `no operation "spell"`},
+		"no bulk":       {edit(func(_ *preface, h *header) { h.Steps[0].Undo[0].Bulk = 1 }), "cut short"},
+		"short bulk":    {edit(func(_ *preface, h *header) { h.Steps[0].Undo = pile(6) }), "cut short"},
+		"less than no":  {edit(func(_ *preface, h *header) { h.Steps[0].Undo = pile(-1) }), "cut short"},
+		"too much bulk": {edit(func(p *preface, _ *header) { p.Bulk = 3 }), "more than its operations"},
+		"bad bulk":      {edit(func(p *preface, h *header) { p.Bulk = 2; h.Steps[0].Undo = pile(2) }), "fake"},
+		"bad operation": {edit(func(_ *preface, h *header) { h.Steps[0].Undo[0].Op = json.RawMessage(`7`) }), "cannot unmarshal"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if c.text == whole {
+				t.Fatal("it is whole")
+			}
 			dir := t.TempDir()
 			if err := os.WriteFile(JournalPath(dir), []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
@@ -173,14 +255,42 @@ func TestBadJournal(t *testing.T) {
 func TestOtherBoot(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 2)
 	h.Boot = "6a5e3c55-0000-4000-8000-000000000000"
-	if err := must(create(dir, h)).close(); err != nil {
+	if err := must(create(dir, h, newWorld().plan(len(h.Steps)).Steps)).close(); err != nil {
 		t.Fatal(err)
 	}
 	if u, err := (&Runner{Dir: dir, Kinds: w.kinds()}).Unfinished(); u != nil || err != nil {
 		t.Errorf("found %v, %v", u, err)
 	}
-	if _, err := os.Stat(JournalPath(dir)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the journal is still there: %v", err)
+	if _, err := os.Stat(JournalPath(dir)); err != nil {
+		t.Errorf("a question has removed it: %v", err)
+	}
+	if err := (&Runner{Dir: dir, Kinds: w.kinds()}).Run(t.Context(), w.plan(2)); err != nil {
+		t.Error(err)
+	}
+	if left := files(t, dir); len(left) > 0 {
+		t.Errorf("a change has left it: %q", left)
+	}
+}
+
+// TestBootUnknown cannot read which boot this is: that deletes nothing.
+func TestBootUnknown(t *testing.T) {
+	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 2)
+	if err := must(create(dir, h, newWorld().plan(len(h.Steps)).Steps)).close(); err != nil {
+		t.Fatal(err)
+	}
+	defer func(path string) { bootIDPath = path }(bootIDPath)
+	for _, path := range []string{t.TempDir() + "/none", "/dev/null"} {
+		bootIDPath = path
+		r := &Runner{Dir: dir, Kinds: w.kinds()}
+		if u, err := r.Unfinished(); u != nil || err == nil {
+			t.Errorf("found %v, %v", u, err)
+		}
+		if err := r.Run(t.Context(), w.plan(2)); err == nil || len(w.log) > 0 {
+			t.Errorf("a change without a boot id: %v, %q", err, w.log)
+		}
+		if left := files(t, dir); !slices.Equal(left, []string{"journal"}) {
+			t.Errorf("files: %q", left)
+		}
 	}
 }
 
@@ -193,9 +303,9 @@ func TestJournalNoRoom(t *testing.T) {
 	const page = 4096
 	h := aHeader(t, 3)
 	h.Command = ""
-	h.Command = strings.Repeat("x", 3*page-len(must(json.Marshal(h)))-1) // its line fills three pages of four
+	h.Command = strings.Repeat("x", 3*page-len(must(json.Marshal(h)))-100) // with the first line, three pages of four
 	must(0, os.WriteFile(dir+"/other", []byte("one page"), 0o600))
-	j, err := create(dir, h)
+	j, err := create(dir, h, newWorld().plan(len(h.Steps)).Steps)
 	if !errors.Is(err, unix.ENOSPC) {
 		t.Fatalf("a journal without room for marks: %v, %v", j, err)
 	}
@@ -203,7 +313,7 @@ func TestJournalNoRoom(t *testing.T) {
 		t.Errorf("files left: %q", left)
 	}
 	must(0, os.Remove(dir+"/other"))
-	j, err = create(dir, h)
+	j, err = create(dir, h, newWorld().plan(len(h.Steps)).Steps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +321,7 @@ func TestJournalNoRoom(t *testing.T) {
 	if err := os.WriteFile(dir+"/rest", make([]byte, page), 0o600); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("the file system is not full: %v", err)
 	}
-	for i := range 6 {
+	for i := range 8 {
 		if err := j.mark(markDo, int64(i/2)); err != nil {
 			t.Errorf("mark %d: %v", i, err)
 		}

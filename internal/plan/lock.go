@@ -53,7 +53,6 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			l.sign(who)
-			_ = rundir.Sweep(dir) // what cannot be removed is in nobody's way
 			return l, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {

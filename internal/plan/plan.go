@@ -11,10 +11,10 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"iter"
 	"slices"
+
+	"xbr-script/internal/shell"
 )
 
 // Op is one operation. It is kept in the journal as JSON, or see Bulky.
@@ -44,17 +44,28 @@ type Prudent interface {
 type Bulky interface {
 	Op
 	Head() any // the rest
-	Bulk() []byte
-	// SetBulk takes back what Bulk gave, and may keep it, after the rest was
-	// read.
+	// Bulk yields the part, in pieces that are not kept.
+	Bulk() iter.Seq[[]byte]
+	// SetBulk takes back what Bulk gave, in one piece, and may keep it, after
+	// the rest was read.
 	SetBulk(bulk []byte) error
 }
 
 // Kinds makes an empty Op of each kind, ready to be filled from JSON.
 type Kinds map[string]func() Op
 
+// Maker is an Op that takes back what an earlier one has created. When undoing
+// it is asked by Unmake instead of Do: made says that what was to be created is
+// known to have been; else the process may have ended before, or somebody else
+// was first.
+type Maker interface {
+	Op
+	Unmake(made bool) error
+}
+
 // Step is one change and what takes it back. Undo must restore what was
-// before Do whether Do ran, ran half or did not run.
+// before Do whether Do ran, ran half or did not run, and also where it has been
+// carried out before, together with the undoing of earlier steps.
 type Step struct {
 	Title string // what it does, as it would follow "cannot": "rename eth0 to peth0"
 	Do    []Op
@@ -62,6 +73,9 @@ type Step struct {
 	// Check, if set, finds out after Do whether this step and those before it
 	// had their effect; an error undoes them. The journal does not keep it.
 	Check func(context.Context) error
+	// Final is for what cannot be had back for certain, such as an index that is
+	// given up: nothing else comes after it that could fail.
+	Final bool
 }
 
 // Reverse is the step that takes this one back.
@@ -79,11 +93,15 @@ type Plan struct {
 	Warnings []string
 }
 
-// Add appends the steps that do something.
+// Add appends the steps that do something, the final ones behind all others.
 func (p *Plan) Add(steps ...Step) {
 	for _, s := range steps {
+		at := len(p.Steps)
+		for !s.Final && at > 0 && p.Steps[at-1].Final {
+			at--
+		}
 		if !s.Empty() {
-			p.Steps = append(p.Steps, s)
+			p.Steps = slices.Insert(p.Steps, at, s)
 		}
 	}
 }
@@ -100,114 +118,10 @@ func (p *Plan) Commands() []string {
 			cmds = append(cmds, op.Commands()...)
 		}
 		if len(cmds) > 0 {
-			lines = append(append(lines, "# "+s.Title), cmds...)
+			lines = append(append(lines, shell.Comment(s.Title)), cmds...)
 		}
 	}
 	return lines
-}
-
-// wireOp is an operation in the journal.
-type wireOp struct {
-	Kind string
-	Op   json.RawMessage
-	Bulk int `json:",omitempty"` // how many bytes after the first line are its own
-
-	bulk []byte // to be written
-}
-
-// wireStep is a step in the journal.
-type wireStep struct {
-	Title    string
-	Do, Undo []wireOp
-}
-
-func encode(steps []Step) ([]wireStep, error) {
-	out := make([]wireStep, len(steps))
-	for i, s := range steps {
-		do, err := encodeOps(s.Do)
-		if err != nil {
-			return nil, err
-		}
-		undo, err := encodeOps(s.Undo)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = wireStep{Title: s.Title, Do: do, Undo: undo}
-	}
-	return out, nil
-}
-
-func encodeOps(ops []Op) ([]wireOp, error) {
-	out := make([]wireOp, len(ops))
-	for i, op := range ops {
-		w := wireOp{Kind: op.Kind()}
-		var head any = op
-		if b, ok := op.(Bulky); ok {
-			w.bulk, w.Bulk, head = b.Bulk(), len(b.Bulk()), b.Head()
-		}
-		var err error
-		if w.Op, err = json.Marshal(head); err != nil {
-			return nil, err
-		}
-		out[i] = w
-	}
-	return out, nil
-}
-
-// decoder reads steps: kinds are the operations there are, bulk what follows
-// the first line of the journal.
-type decoder struct {
-	kinds Kinds
-	bulk  []byte
-}
-
-func (d *decoder) steps(steps []wireStep) ([]Step, error) {
-	out := make([]Step, len(steps))
-	for i, s := range steps {
-		do, err := d.ops(s.Do)
-		if err != nil {
-			return nil, err
-		}
-		undo, err := d.ops(s.Undo)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = Step{Title: s.Title, Do: do, Undo: undo}
-	}
-	return out, nil
-}
-
-func (d *decoder) ops(ops []wireOp) ([]Op, error) {
-	out := make([]Op, len(ops))
-	for i, w := range ops {
-		empty, ok := d.kinds[w.Kind]
-		if !ok {
-			return nil, fmt.Errorf("there is no operation %q in this version", w.Kind)
-		}
-		op := empty()
-		if err := json.Unmarshal(w.Op, op); err != nil {
-			return nil, err
-		}
-		if err := d.readBulk(op, w.Bulk); err != nil {
-			return nil, err
-		}
-		out[i] = op
-	}
-	return out, nil
-}
-
-// readBulk gives an operation its part of what follows the first line.
-func (d *decoder) readBulk(op Op, size int) error {
-	b, ok := op.(Bulky)
-	if size < 0 || size > len(d.bulk) || size > 0 && !ok {
-		return errors.New("it is cut short")
-	}
-	if !ok {
-		return nil
-	}
-	mine := d.bulk[:size:size]
-	d.bulk = d.bulk[size:]
-	return b.SetBulk(mine)
 }
 
 // Merge joins kinds of several packages.

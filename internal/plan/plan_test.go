@@ -64,7 +64,7 @@ func TestMerge(t *testing.T) {
 
 func TestEncodeFails(t *testing.T) {
 	r := newWorld().runner(t)
-	for _, s := range []Step{{Do: []Op{&mute{}}}, {Undo: []Op{&mute{}}}} {
+	for _, s := range []Step{{Undo: []Op{&mute{}}}, {Undo: []Op{&put{}, &wild{}}}} {
 		if err := r.Run(t.Context(), &Plan{Steps: []Step{s}}); err == nil {
 			t.Error("a plan that cannot be kept was carried out")
 		}
@@ -79,6 +79,11 @@ type mute struct {
 	quiet
 	F func()
 }
+
+// wild is an operation that panics.
+type wild struct{ quiet }
+
+func (*wild) MarshalJSON() ([]byte, error) { panic("wild") }
 
 // text is a file's content, nil if there is none.
 func text(t *testing.T, path string) *string {

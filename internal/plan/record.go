@@ -1,17 +1,38 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io/fs"
 
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rundir"
 )
 
+// recordVersion is of what is around every record; what is in it, the record's
+// owner knows.
+const recordVersion = 1
+
+// envelope is a record in its file.
+type envelope struct {
+	Version int             `json:"version"`
+	Sum     string          `json:"sum"` // checksum of Record without white space
+	Record  json.RawMessage `json:"record"`
+}
+
 // Load reads a record that a step of Keep wrote into v; found is false if
 // there is none.
 func Load(path string, v any) (found bool, err error) {
+	return LoadElse(path, v, func(err error) error {
+		return refusal.Wrap(err, "stop can do without it, as far as what is there tells: rm "+path, "cannot read the record %s", path)
+	})
+}
+
+// LoadElse is Load with another error for a record that cannot be read.
+func LoadElse(path string, v any, explain func(error) error) (found bool, err error) {
 	data, err := rundir.Read(path, rundir.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -20,12 +41,61 @@ func Load(path string, v any) (found bool, err error) {
 		return false, err
 	}
 	if err == nil {
-		err = json.Unmarshal(data, v)
+		err = guard(func() error { return open(data, v) })
 	}
 	if err != nil {
-		return false, refusal.Wrap(err, "stop can do without it, as far as what is there tells: rm "+path, "cannot read the record %s", path)
+		return false, explain(err)
 	}
 	return true, nil
+}
+
+// open takes a record out of its envelope. One that has none was written by an
+// earlier version, before an upgrade.
+func open(data []byte, v any) error {
+	var e envelope
+	if err := json.Unmarshal(data, &e); errors.As(err, new(*json.SyntaxError)) {
+		return err
+	}
+	if err := strict(data, &e); err != nil || e.Record == nil {
+		if len(bytes.TrimSpace(data)) <= len("null") {
+			return errShort // nothing, in one of JSON's ways
+		}
+		return strict(data, v)
+	}
+	if e.Version != recordVersion {
+		return fmt.Errorf("its version is %d, this program reads %d", e.Version, recordVersion)
+	}
+	sum, err := sumOf(e.Record)
+	if err != nil {
+		return err
+	}
+	if sum != e.Sum {
+		return errors.New("it is damaged: its checksum is wrong")
+	}
+	return strict(e.Record, v)
+}
+
+// sumOf is the checksum of JSON, however it is laid out.
+func sumOf(data []byte) (string, error) {
+	var b bytes.Buffer
+	if err := json.Compact(&b, data); err != nil {
+		return "", err
+	}
+	return sumText(crc32.Checksum(b.Bytes(), castagnoli)), nil
+}
+
+// seal puts a record into its envelope.
+func seal(v any) (string, error) {
+	record, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	sum, err := sumOf(record)
+	if err != nil {
+		return "", err
+	}
+	data, err := json.MarshalIndent(envelope{recordVersion, sum, record}, "", "  ")
+	return string(data) + "\n", err
 }
 
 // Keep is the step that makes v the record at path, or with nil removes it. It
@@ -33,11 +103,10 @@ func Load(path string, v any) (found bool, err error) {
 func Keep(path string, v any) (Step, error) {
 	var from, to *string
 	if v != nil {
-		data, err := json.MarshalIndent(v, "", "  ")
+		text, err := seal(v)
 		if err != nil {
 			return Step{}, err
 		}
-		text := string(data) + "\n"
 		to = &text
 	}
 	switch data, err := rundir.Read(path, rundir.MaxRecord); {

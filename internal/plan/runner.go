@@ -10,7 +10,7 @@ import (
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/refusal"
-	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
 )
 
 // Runner carries plans out. Dir must be on a file system that does not
@@ -22,8 +22,9 @@ type Runner struct {
 	Confirm time.Duration     // how long a change waits to be confirmed; 0: it need not be
 	Trace   func(line string) // if set, gets each command before it is carried out
 	// Hook, if set, is called before and after each step and can make it
-	// fail: tests inject their faults here.
-	Hook func(step int, after bool) error
+	// fail: tests inject their faults here. UndoHook is the same for the
+	// undoing of a step, each time that it is tried.
+	Hook, UndoHook func(step int, after bool) error
 }
 
 // Failed is a plan that was not carried out.
@@ -58,26 +59,23 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	p.Steps = slices.Clone(p.Steps) // it is p that lets go
 	for i := range p.Steps {
 		if err := r.step(ctx, j, p.Steps[i], i); err != nil {
-			return r.rollback(j, p.Steps[:i+1], nil, &Failed{Step: p.Steps[i].Title, Cause: err})
+			return r.takeBack(j, p.Steps[:i+1], i, &Failed{Step: p.Steps[i].Title, Cause: err})
 		}
 		p.Steps[i].Do = nil // it may be very large
 	}
 	if err := r.end(j); err != nil {
-		return r.rollback(j, p.Steps, nil, &Failed{Step: "end the journal", Cause: err})
+		return r.takeBack(j, p.Steps, len(p.Steps), &Failed{Step: "end the journal", Cause: err})
 	}
 	return nil
 }
 
 // begin writes the plan down.
 func (r *Runner) begin(p *Plan) (*journal, error) {
-	steps, err := encode(p.Steps)
+	boot, err := bootID()
 	if err != nil {
-		return nil, err
+		return nil, refusal.Wrap(err, "nothing was changed; try again", "cannot write the journal")
 	}
-	j, err := create(r.Dir, header{
-		Version: journalVersion, Command: r.Command, PID: os.Getpid(), Time: time.Now(),
-		Boot: bootID(), Steps: steps,
-	})
+	j, err := create(r.Dir, header{Command: r.Command, PID: os.Getpid(), Time: time.Now(), Boot: boot}, p.Steps)
 	if err != nil {
 		return nil, refusal.Wrap(err, "nothing was changed; what is under way is kept there, so there must be room and leave to write",
 			"cannot write the journal")
@@ -91,7 +89,7 @@ func ready(p *Plan) error {
 	for _, s := range p.Steps {
 		for _, op := range slices.Concat(s.Do, s.Undo) {
 			if c, ok := op.(Prudent); ok {
-				if err := c.Ready(); err != nil {
+				if err := guard(c.Ready); err != nil {
 					return err
 				}
 			}
@@ -128,7 +126,7 @@ func (r *Runner) step(ctx context.Context, j *journal, s Step, i int) error {
 	}
 	for _, op := range s.Do {
 		r.trace(op)
-		if err := op.Do(false); err != nil {
+		if err := guard(func() error { return op.Do(false) }); err != nil {
 			return err
 		}
 	}
@@ -151,46 +149,17 @@ func (r *Runner) trace(op Op) {
 	if r.Trace == nil {
 		return
 	}
-	for _, line := range op.Commands() {
+	for _, line := range commands(op) {
 		r.Trace(line)
 	}
 }
 
-// rollback undoes the steps, last first, those in undone excepted. Each is
-// tried whatever became of the others; if one fails the journal stays, so
-// that Recover can try again.
-func (r *Runner) rollback(j *journal, steps []Step, undone map[int]bool, failed *Failed) error {
-	for i := len(steps) - 1; i >= 0; i-- {
-		if undone[i] {
-			continue
-		}
-		left := r.undo(steps[i])
-		if len(left) == 0 {
-			// A mark that cannot be written only means that Recover undoes
-			// this step once more, which is harmless.
-			_ = j.mark(markUndone, int64(i))
-		}
-		failed.Left = append(failed.Left, left...)
+// commands are an operation's, whatever it has been made of.
+func commands(op Op) (lines []string) {
+	if err := guard(func() error { lines = op.Commands(); return nil }); err != nil {
+		return []string{fmt.Sprintf("# %s: %v", op.Kind(), err)}
 	}
-	if len(failed.Left) > 0 {
-		_ = j.close()
-		return failed
-	}
-	if err := j.remove(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		failed.Left = append(failed.Left, fmt.Sprintf("# %v", err))
-	}
-	return failed
-}
-
-// undo takes one step back and returns the commands of what failed.
-func (r *Runner) undo(s Step) (left []string) {
-	for _, op := range s.Undo {
-		r.trace(op)
-		if err := op.Do(true); err != nil {
-			left = append(left, leftOver(op, err)...)
-		}
-	}
-	return left
+	return lines
 }
 
 // leftOver is what an operation that failed leaves to do: the commands that
@@ -202,58 +171,17 @@ func leftOver(op Op, err error) (left []string) {
 	}
 	for _, e := range errs {
 		var failed interface{ FailedCommand() string }
-		commands := op.Commands()
+		commands := commands(op)
 		why := e
 		if errors.As(e, &failed) {
 			commands, why = []string{failed.FailedCommand()}, errors.Unwrap(e)
 		}
 		if len(commands) == 0 {
-			left = append(left, fmt.Sprintf("# %v", why))
+			left = append(left, shell.Comment(why.Error()))
 		}
 		for _, c := range commands {
-			left = append(left, fmt.Sprintf("%s   # %v", c, why))
+			left = append(left, c+"   "+shell.Comment(why.Error()))
 		}
 	}
 	return left
-}
-
-// Unfinished looks for a change that another process began and did not end;
-// nil if there is none. A journal of another boot is removed: what it
-// describes went with that kernel.
-func (r *Runner) Unfinished() (*Unfinished, error) {
-	u, err := read(r.Dir, r.Kinds)
-	if err != nil || u == nil {
-		return nil, err
-	}
-	if u.boot != bootID() {
-		return nil, os.Remove(JournalPath(r.Dir))
-	}
-	return u, nil
-}
-
-// Commands are the shell commands that Recover stands for.
-func (u *Unfinished) Commands() []string {
-	var back Plan
-	for i, s := range Reverse(u.Steps[:u.Begun]) {
-		if !u.Undone[u.Begun-1-i] {
-			back.Add(s)
-		}
-	}
-	return back.Commands()
-}
-
-// Recover takes an unfinished change back. The error is nil, or a *Failed
-// that says what is left.
-func (r *Runner) Recover(u *Unfinished) error {
-	path := JournalPath(r.Dir)
-	f, err := rundir.Open(path, os.O_WRONLY|os.O_APPEND, rundir.MaxJournal)
-	if err != nil {
-		return fmt.Errorf("cannot open the journal: %w", err)
-	}
-	failed := &Failed{Step: "take back the unfinished \"" + u.Command + "\"", Cause: errors.New("some of it could not be undone")}
-	_ = r.rollback(&journal{path, f}, u.Steps[:u.Begun], u.Undone, failed) // returns failed itself
-	if len(failed.Left) > 0 {
-		return failed
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 )
@@ -81,7 +82,10 @@ func (*pile) Kind() string       { return "pile" }
 func (*pile) Commands() []string { return nil }
 func (*pile) Do(bool) error      { return nil }
 func (p *pile) Head() any        { return p }
-func (p *pile) Bulk() []byte     { return p.Sand }
+
+func (p *pile) Bulk() iter.Seq[[]byte] {
+	return slices.Values([][]byte{p.Sand[:len(p.Sand)/2], p.Sand[len(p.Sand)/2:]})
+}
 
 func (p *pile) SetBulk(b []byte) error {
 	if len(b) > 0 && b[0] == '!' {

@@ -49,9 +49,9 @@ func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
 		}
 		switch {
 		case ctx.Err() != nil:
-			why = fmt.Errorf("it has not ended after %s", Limit)
+			why = fmt.Errorf("it %w", ErrStuck)
 		case heap() > begin+maxOutput:
-			why = errTooMuch
+			why = fmt.Errorf("it %w", errTooMuch)
 		}
 		if why != nil {
 			killChildren("/proc/self/task/" + strconv.Itoa(tid) + "/children")
@@ -61,7 +61,7 @@ func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
 
 // killChildren kills those that such a file lists (proc(5)), their own first.
 func killChildren(file string) {
-	pids, _ := os.ReadFile(file) //nolint:gosec // it has ended, or the next look finds it
+	pids, _ := os.ReadFile(file)
 	for _, pid := range strings.Fields(string(pids)) {
 		killChildren("/proc/" + pid + "/task/" + pid + "/children")
 		if n, err := strconv.Atoi(pid); err == nil {

@@ -32,8 +32,11 @@ const (
 // ErrMissing is a program that is not installed.
 var ErrMissing = errors.New("is not installed")
 
+// ErrStuck is one that had to be ended: there is no use in trying again.
+var ErrStuck = fmt.Errorf("has not ended after %s", Limit)
+
 // errTooMuch is one that does not stop talking.
-var errTooMuch = errors.New("it says more than it ever should")
+var errTooMuch = errors.New("says more than it ever should")
 
 // sbin is where programs for root are if PATH, as of a cron job, does not say.
 var sbin = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
@@ -113,9 +116,9 @@ func explain(ctx, limited context.Context, name string, err error, out, errs *bo
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s was ended: %w", name, context.Cause(ctx))
 	case out.over:
-		return fmt.Errorf("%s: %w", name, errTooMuch)
+		return fmt.Errorf("%s %w", name, errTooMuch)
 	case limited.Err() != nil:
-		return fmt.Errorf("%s has not ended after %s", name, Limit)
+		return fmt.Errorf("%s %w", name, ErrStuck)
 	case errors.As(err, &status):
 		return &Failed{name, status.String(), firstLines(errs.text.String())}
 	case err != nil:

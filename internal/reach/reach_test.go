@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
+
+	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/nstest"
@@ -54,7 +57,7 @@ func TestAsk(t *testing.T) {
 		on("eth0", "10.0.0.1"), on("eth0", "2001:db8::1"), on("eth0", "fe80::1"),
 		on("", "10.9.9.9"), on("", "2001:db8:9::9"), on("", "10.0.0.1"),
 	}
-	if got := answers(t, t.Context(), there, patience, never); len(got) != len(there) {
+	if got := answers(t.Context(), t, there, patience, never); len(got) != len(there) {
 		t.Errorf("of %v only these answered: %v", there, got)
 	}
 	nobody := []Host{
@@ -63,20 +66,20 @@ func TestAsk(t *testing.T) {
 	}
 	nstest.Run(t, "ip", "netns", "exec", "lan", "sysctl", "-qw", "net.ipv4.conf.lan0.arp_ignore=1")
 	asked := time.Duration(0)
-	got := answers(t, t.Context(), nobody, time.Second, func(_ Answers, d time.Duration) bool { asked = d; return false })
+	got := answers(t.Context(), t, nobody, time.Second, func(_ Answers, d time.Duration) bool { asked = d; return false })
 	if len(got) > 0 || asked == 0 {
 		t.Errorf("answers of nobody: %v; asked for %s", got, asked)
 	}
 	mixed := slices.Concat(nobody, there[:1])
-	if got := answers(t, t.Context(), mixed, patience, func(a Answers, _ time.Duration) bool { return len(a) == 1 }); !got[there[0]] {
+	if got := answers(t.Context(), t, mixed, patience, func(a Answers, _ time.Duration) bool { return len(a) == 1 }); !got[there[0]] {
 		t.Errorf("one of all: %v", got)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if got := answers(t, ended, there, patience, never); len(got) > 0 {
+	if got := answers(ended, t, there, patience, never); len(got) > 0 {
 		t.Errorf("asked after the end: %v", got)
 	}
-	if got := answers(t, t.Context(), nil, patience, never); len(got) > 0 {
+	if got := answers(t.Context(), t, nil, patience, never); len(got) > 0 {
 		t.Errorf("answers to no question: %v", got)
 	}
 }
@@ -91,7 +94,7 @@ func TestAskComesBack(t *testing.T) {
 	nstest.Rest(t)
 	hosts := []Host{on("eth0", "10.0.0.1"), on("eth0", "fe80::1")}
 	rounds := 0
-	got := answers(t, t.Context(), hosts, patience, func(Answers, time.Duration) bool {
+	got := answers(t.Context(), t, hosts, patience, func(Answers, time.Duration) bool {
 		switch rounds++; rounds {
 		case 3:
 			nstest.Run(t, "ip", "link", "set", "other", "name", "eth0")
@@ -165,11 +168,37 @@ func TestPeers(t *testing.T) {
 }
 
 // answers is Ask where nothing keeps it from asking.
-func answers(t *testing.T, ctx context.Context, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers { //nolint:revive // t comes first
+func answers(ctx context.Context, t *testing.T, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers {
 	t.Helper()
 	got, err := Ask(ctx, hosts, limit, enough)
 	if err != nil {
 		t.Error(err)
 	}
 	return got
+}
+
+// TestCannotAsk has it an error that nobody can be asked, which is not the same
+// as that nobody answers.
+func TestCannotAsk(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, lan)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []Host{on("eth0", "10.0.0.1"), on("eth0", "2001:db8::1"), on("", "10.9.9.9"), on("", "2001:db8:9::9")} {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Ask(t.Context(), []Host{h}, time.Second, never)
+		if back := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); back != nil {
+			t.Fatal(back)
+		}
+		if !errors.Is(err, unix.EMFILE) {
+			t.Errorf("%v: %v", h, err)
+		}
+	}
+	if _, err := Ask(t.Context(), []Host{on("none0", "10.0.0.1"), on("none0", "2001:db8::1")}, 100*time.Millisecond, never); err != nil {
+		t.Errorf("an interface that is gone: %v", err)
+	}
 }

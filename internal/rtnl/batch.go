@@ -3,6 +3,8 @@ package rtnl
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +16,7 @@ import (
 // of a plan. It can be kept, so that another process can carry it out.
 type Batch struct {
 	Wire  Wire
-	Names Names         // what the interface indexes are called at that point, for Commands
+	Names Names         // what the interface indexes of the messages are called at that point, for Commands
 	At    time.Duration // boottime.Now when the lifetimes in Msgs were read
 
 	Conn *Conn `json:"-"` // carries the messages
@@ -46,7 +48,7 @@ func (b *Batch) Do(undoing bool) error {
 	l := losses{msgs: msgs, conn: b.Conn}
 	for _, e := range refused {
 		m := msgs[e.Index]
-		if already(m.Type, e.Errno) || undoing && (undone(m, e.Errno) || l.lost(m)) {
+		if already(m.Type, e.Errno) || undoing && l.undone(m, e.Errno) {
 			continue
 		}
 		if lines == nil {
@@ -84,7 +86,7 @@ func (r *Refused) Unwrap() error { return r.Cause }
 // as the message wanted it.
 func already(typ uint16, e unix.Errno) bool {
 	switch typ {
-	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, NewLinkProp:
+	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, NewLinkProp:
 		return e == unix.EEXIST
 	case unix.RTM_DELNEIGH:
 		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that
@@ -94,13 +96,6 @@ func already(typ uint16, e unix.Errno) bool {
 		return e == unix.EINVAL || gone(e) // EINVAL: another interface has the name
 	}
 	return false
-}
-
-// undone says whether the refusal means that there is nothing to undo: the
-// object is gone with its interface, or what would be created again was never
-// deleted.
-func undone(m Msg, e unix.Errno) bool {
-	return gone(e) || m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 && e == unix.EEXIST
 }
 
 // losses tells what of a batch cannot be because interfaces are gone: pulled
@@ -115,6 +110,20 @@ type losses struct {
 	flushed bool // a nexthop is lost so
 }
 
+// undone says whether the refusal of a message means that there is nothing to
+// undo: what it is about is gone with its interface, or what would be created
+// again was never deleted. Nothing else counts as gone: an error says what
+// could not be done, and seldom why.
+func (l *losses) undone(m Msg, e unix.Errno) bool {
+	if m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 {
+		if l.gone == nil {
+			l.look()
+		}
+		return e == unix.EEXIST && !l.lost(m)
+	}
+	return l.lost(m)
+}
+
 // lost says whether a message stands on an interface that is gone, or needs
 // something that does and so may be gone, too.
 func (l *losses) lost(m Msg) bool {
@@ -122,7 +131,7 @@ func (l *losses) lost(m Msg) bool {
 		l.look()
 	}
 	for index := range l.gone {
-		if m.Uses(index) {
+		if m.Uses(index) || int(m.master()) == index {
 			return true
 		}
 	}
@@ -139,22 +148,31 @@ func (l *losses) lost(m Msg) bool {
 func (l *losses) look() {
 	l.gone, l.dark = map[int]bool{}, map[int]bool{}
 	seen := map[int]bool{}
-	for _, m := range l.msgs {
-		m.eachIndex(func(b []byte) {
-			index := int(native.Uint32(b))
-			if index == 0 || seen[index] {
-				return
-			}
-			seen[index] = true
-			link, err := l.conn.Link(index)
-			switch {
-			case errors.Is(err, unix.ENODEV):
-				l.gone[index] = true
-			case err == nil && U32(link.Fixed()[8:12])&unix.IFF_LOWER_UP == 0: // ifi_flags
-				l.dark[index] = true
-			}
-		})
+	see := func(index int) {
+		if index == 0 || seen[index] {
+			return
+		}
+		seen[index] = true
+		link, err := l.conn.Link(index)
+		switch {
+		case errors.Is(err, unix.ENODEV):
+			l.gone[index] = true
+		case err == nil && U32(link.Fixed()[8:12])&unix.IFF_LOWER_UP == 0: // ifi_flags
+			l.dark[index] = true
+		}
 	}
+	for _, m := range l.msgs {
+		m.eachIndex(func(b []byte) { see(int(native.Uint32(b))) })
+		see(int(m.master()))
+	}
+}
+
+// master is the interface of which a message makes another a port, 0 if none.
+func (m Msg) master() uint32 {
+	if m.Type != unix.RTM_NEWLINK {
+		return 0
+	}
+	return m.U32(unix.IFLA_MASTER)
 }
 
 // dependent says whether a message needs an object besides its interface: a
@@ -181,12 +199,12 @@ func gone(e unix.Errno) bool {
 func (b *Batch) Head() any { return &Batch{Names: b.Names, At: b.At} }
 
 // Bulk implements plan.Bulky.
-func (b *Batch) Bulk() []byte { return b.Wire }
+func (b *Batch) Bulk() iter.Seq[[]byte] { return slices.Values([][]byte{b.Wire}) }
 
 // SetBulk implements plan.Bulky.
 func (b *Batch) SetBulk(bulk []byte) error {
 	b.Wire = bulk
-	return b.Wire.check()
+	return b.Wire.Check()
 }
 
 // infinity is the lifetime that never ends (linux/if_addr.h).
@@ -237,7 +255,11 @@ func (m Msg) Preferred(seconds uint32) Msg {
 	return m.With(unix.IFA_CACHEINFO, ci)
 }
 
-// aged is the message with its lifetimes shortened; false if it has expired.
+// Aged is the message after so much time: with its lifetimes shortened; false
+// if it has expired.
+func (m Msg) Aged(passed time.Duration) (Msg, bool) { return m.aged(uint32(passed / time.Second)) }
+
+// aged is Aged by whole seconds.
 func (m Msg) aged(seconds uint32) (Msg, bool) {
 	switch m.Type {
 	case unix.RTM_NEWADDR:

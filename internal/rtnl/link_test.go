@@ -7,11 +7,17 @@ import (
 	"xbr-script/internal/nstest"
 )
 
-// TestLinks carries out linkMessages in one namespace as they are and in
-// another by their rendered commands: the interfaces must be the same after
-// each.
+// TestLinks carries out linkMessages, and portMessages, in one namespace as they
+// are and in another by their rendered commands: the interfaces must be the same
+// after each.
 func TestLinks(t *testing.T) {
-	msgs := linkMessages()
+	for name, msgs := range map[string][]Msg{"links": linkMessages(), "ports": portMessages()} {
+		t.Run(name, func(t *testing.T) { sentAndTyped(t, msgs) })
+	}
+}
+
+func sentAndTyped(t *testing.T, msgs []Msg) {
+	t.Helper()
 	lines := (&Batch{Wire: Pack(msgs...)}).Commands()
 	var sent, typed []string
 	t.Run("sent", func(t *testing.T) {
@@ -42,9 +48,10 @@ func TestLinks(t *testing.T) {
 }
 
 // moving is what changes on its own in a link's details.
-var moving = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP|,M-DOWN| \w+_timer +[\d.]+| qdisc \w+| state \w+|(?m)^ +(link/\w+ [0-9a-f:]+ brd [0-9a-f:]+)?`)
+var moving = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP|,M-DOWN| \\w*(topology_change|designated)\w* \S+| \w+_timer +[\d.]+| qdisc \w+| state \w+|(?m)^ +(link/\w+ [0-9a-f:]+ brd [0-9a-f:]+)?`)
 
 func links(t *testing.T) string {
 	t.Helper()
-	return moving.ReplaceAllString(nstest.Run(t, "ip", "-d", "link", "show"), "$1")
+	show := "ip -d link show; bridge mdb show | grep permanent; bridge fdb show | grep static; true"
+	return moving.ReplaceAllString(nstest.Run(t, "sh", "-c", show), "$1")
 }

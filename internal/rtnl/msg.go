@@ -41,8 +41,10 @@ type Attr struct {
 // fixedLen is the length of the struct that begins a message of this type.
 func fixedLen(typ uint16) int {
 	switch typ {
-	case unix.RTM_NEWLINK, unix.RTM_DELLINK, NewLinkProp, DelLinkProp:
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_SETLINK, NewLinkProp, DelLinkProp:
 		return unix.SizeofIfInfomsg
+	case unix.RTM_NEWMDB, unix.RTM_DELMDB, unix.RTM_NEWVLAN, unix.RTM_DELVLAN:
+		return 8 // struct br_port_msg and br_vlan_msg, linux/if_bridge.h
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return unix.SizeofIfAddrmsg
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
@@ -217,9 +219,17 @@ func (m Msg) Uses(index int) bool {
 	return found
 }
 
+// UsesAny is Uses for any of several interfaces.
+func (m Msg) UsesAny(indexes map[int]bool) bool {
+	found := false
+	m.eachIndex(func(b []byte) { found = found || indexes[int(native.Uint32(b))] })
+	return found
+}
+
 // Retarget is a copy in which the interface index from has become to: the
 // address's or neighbour's own, a route's RTA_OIF and each leg of its
-// RTA_MULTIPATH, a nexthop's NHA_OIF.
+// RTA_MULTIPATH, a nexthop's NHA_OIF, the bridge and the port of an entry of the
+// multicast database.
 func (m Msg) Retarget(from, to int) Msg {
 	m = m.Clone()
 	m.retarget(from, to)
@@ -251,9 +261,13 @@ func (m Msg) retarget(from, to int) {
 func (m Msg) eachIndex(f func([]byte)) {
 	switch m.Type {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH,
-		unix.RTM_NEWLINK, unix.RTM_DELLINK, NewLinkProp, DelLinkProp:
+		unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_SETLINK, NewLinkProp, DelLinkProp,
+		unix.RTM_NEWVLAN, unix.RTM_DELVLAN, unix.RTM_NEWMDB, unix.RTM_DELMDB:
 		if len(m.Body) >= 8 {
-			f(m.Body[4:8]) // ifa_index, ndm_ifindex and ifi_index all stand there
+			f(m.Body[4:8]) // ifa_index, ndm_ifindex, ifi_index and the others' ifindex all stand there
+		}
+		if e := m.Get(MdbaSetEntry); (m.Type == unix.RTM_NEWMDB || m.Type == unix.RTM_DELMDB) && len(e) == sizeofMdbEntry {
+			f(e[:4])
 		}
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -123,7 +124,7 @@ func FuzzMsg(f *testing.F) {
 			f.Add(m.Type, uint16(create), m.Body)
 		}
 	}
-	for _, m := range slices.Concat(linkMessages(), oddMessages(), []Msg{toNowhere(), multipath(leg(5)), lives(5, 6)}) {
+	for _, m := range slices.Concat(linkMessages(), portMessages(), vlanMessages(), oddMessages(), []Msg{toNowhere(), multipath(leg(5)), lives(5, 6)}) {
 		f.Add(m.Type, m.Flags, m.Body)
 		f.Add(m.Type+1, m.Flags, m.Body)
 	}
@@ -226,4 +227,17 @@ func table(m Msg, n byte) Msg {
 	m = m.Clone()
 	m.Body[4] = n
 	return m
+}
+
+// TestNamesJSON keeps names as a journal does.
+func TestNamesJSON(t *testing.T) {
+	n := Names{1: "lo", 2: "\xff", 3: "é", 4: "\x1b[31m", 5: ""}
+	data, err := json.Marshal(n)
+	var back Names
+	if err == nil {
+		err = json.Unmarshal(data, &back)
+	}
+	if err != nil || !reflect.DeepEqual(back, n) {
+		t.Errorf("%v\nas %s\ncame back as %v (%v)", n, data, back, err)
+	}
 }

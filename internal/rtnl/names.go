@@ -19,6 +19,34 @@ func (n Names) Of(index int) string {
 	return "if" + strconv.Itoa(index)
 }
 
+// In is the names that the commands for messages need, and those of more
+// interfaces.
+func (n Names) In(w Wire, more ...int) Names {
+	few := Names{}
+	note := func(index int) {
+		if _, noted := few[index]; noted {
+			return
+		}
+		if name, ok := n[index]; ok {
+			few[index] = name
+		}
+	}
+	for m := range w.All() {
+		m.eachIndex(func(b []byte) { note(int(native.Uint32(b))) })
+		switch m.Type { // what else Command calls by its name
+		case unix.RTM_NEWLINK:
+			note(int(m.U32(unix.IFLA_MASTER)))
+			note(int(m.U32(unix.IFLA_LINK)))
+		case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
+			note(int(m.U32(unix.NDA_IFINDEX)))
+		}
+	}
+	for _, index := range more {
+		note(index)
+	}
+	return few
+}
+
 // commands renders messages that are carried out one after the other: what
 // one renames or creates, the next calls by its new name.
 func (n Names) commands(msgs []Msg) []string {

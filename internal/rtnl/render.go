@@ -25,10 +25,14 @@ import (
 //     of ip and ip6, seg6local, rpl, ioam6, xfrm, ila and bpf),
 //   - weights above 256 and fractions of a second in the timers of a resilient
 //     nexthop group,
-//   - a new neighbour that must not override what is known (NLM_F_CREATE alone).
+//   - a new neighbour that must not override what is known (NLM_F_CREATE alone),
+//   - how many hosts a bridge port may have that track groups explicitly.
 //
-// Of links, this package knows the settings that any has and those of bridge
-// and veth.
+// Of links, this package knows the settings that any has, those of bridge and
+// veth, and those of a bridge's port.
+//
+// A few settings of newer kernels need a newer iproute2: mab, neigh_vlan_suppress,
+// mcast_max_groups, backup_nhid, filter_mode and source_list.
 //
 // What cannot be expressed is left out of the command. Other omissions are
 // default values, so that the command stays one that a person would type.
@@ -52,6 +56,12 @@ func (n Names) Command(m Msg) string {
 		return n.routeCommand(m)
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
 		return n.neighCommand(m)
+	case unix.RTM_SETLINK:
+		return n.vlanCommand(m)
+	case unix.RTM_NEWVLAN:
+		return n.vlanOptionsCommand(m)
+	case unix.RTM_NEWMDB, unix.RTM_DELMDB:
+		return n.mdbCommand(m)
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
 		return n.nexthopCommand(m)
 	}
@@ -68,7 +78,7 @@ func noCommand(m Msg) string {
 func verb(m Msg) string {
 	switch m.Type {
 	case unix.RTM_DELLINK, DelLinkProp, unix.RTM_DELADDR, unix.RTM_DELROUTE,
-		unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP:
+		unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP, unix.RTM_DELMDB:
 		return "del"
 	}
 	switch m.Flags & (unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_REPLACE | unix.NLM_F_APPEND) {

@@ -12,10 +12,16 @@ import (
 // RTM_DELLINK.
 func (n Names) linkCommand(m Msg) string {
 	ifi, a := m.Fixed(), collect(m.Attrs)
-	if ifi[0] != unix.AF_UNSPEC {
+	switch {
+	case ifi[0] == unix.AF_BRIDGE && m.Type == unix.RTM_DELLINK:
+		return n.vlanCommand(m)
+	case ifi[0] != unix.AF_UNSPEC:
 		return noCommand(m) // a bridge's view of a port, an IPv6 configuration
 	}
 	info := collect(ParseAttrs(a[unix.IFLA_LINKINFO]))
+	if data, ok := info[unix.IFLA_INFO_SLAVE_DATA]; ok {
+		return n.portCommand(m, collect(ParseAttrs(data)))
+	}
 	l := newLine("ip", "link")
 	switch {
 	case m.Type == unix.RTM_DELLINK:
@@ -76,6 +82,7 @@ var linkFields = []field{
 	{unix.IFLA_GSO_MAX_SEGS, "gso_max_segs", dec(4)},
 	{unix.IFLA_GRO_MAX_SIZE, "gro_max_size", dec(4)},
 	{unix.IFLA_LINKMODE, "mode", choice("default", "dormant")},
+	{unix.IFLA_OPERSTATE, "state", choice("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")},
 	{unix.IFLA_CARRIER, "carrier", onOff},
 	{unix.IFLA_PROTO_DOWN, "protodown", onOff},
 	{unix.IFLA_NET_NS_PID, "netns", dec(4)},

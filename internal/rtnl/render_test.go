@@ -91,6 +91,107 @@ func linkMessages() []Msg {
 	}
 }
 
+// port is the settings of a bridge port.
+func port(index int, attrs ...[]byte) Msg {
+	return set(index, attr(unix.IFLA_LINKINFO, str(unix.IFLA_INFO_SLAVE_KIND, "bridge"), attr(unix.IFLA_INFO_SLAVE_DATA, attrs...)))
+}
+
+// mdb is an entry of the multicast database of br0: the group is 20 bytes of a
+// struct br_mdb_entry.
+func mdb(typ uint16, index int, state byte, group []byte, attrs ...[]byte) Msg {
+	entry := slices.Concat(U32Bytes(uint32(index)), []byte{state, 0, 0, 0}, group, make([]byte, 20-len(group)))
+	body := append([]byte{unix.AF_BRIDGE, 0, 0, 0, 20, 0, 0, 0}, attr(MdbaSetEntry, entry)...)
+	if len(attrs) > 0 {
+		body = append(body, attr(unix.NLA_F_NESTED|MdbaSetEntryAttrs, attrs...)...)
+	}
+	if typ == unix.RTM_DELMDB {
+		return Msg{typ, 0, body}
+	}
+	return Msg{typ, create, body}
+}
+
+// groupOf is a group's address with its protocol.
+func groupOf(proto uint16, addr ...byte) []byte {
+	return append(append(addr, make([]byte, 16-len(addr))...), byte(proto>>8), byte(proto))
+}
+
+// portMessages make a bridge with ports and change what is set on those.
+func portMessages() []Msg {
+	addr := func(b byte) []byte { return attr(unix.IFLA_ADDRESS, []byte{2, 0, 0, 0, 0, b}) }
+	on := func(typ uint16) []byte { return attr(typ, []byte{1}) }
+	off := func(typ uint16) []byte { return attr(typ, []byte{0}) }
+	veth := func(index int, name, peer string) Msg {
+		return Msg{unix.RTM_NEWLINK, create, link(index, 0, 0, str(unix.IFLA_IFNAME, name), addr(byte(index)),
+			kind("veth", attr(1, link(index+1, 0, 0, str(unix.IFLA_IFNAME, peer), addr(byte(index+1))))))}
+	}
+	up := func(index int, attrs ...[]byte) Msg {
+		return Msg{unix.RTM_NEWLINK, 0, link(index, unix.IFF_UP, unix.IFF_UP, attrs...)}
+	}
+	return []Msg{
+		{unix.RTM_NEWLINK, create, link(20, 0, 0, str(unix.IFLA_IFNAME, "br0"), addr(20), kind("bridge",
+			num(unix.IFLA_BR_FORWARD_DELAY, 0), attr(unix.IFLA_BR_MCAST_SNOOPING, []byte{1})))},
+		up(20),
+		veth(21, "v0", "v1"), veth(23, "w0", "w1"),
+		up(22), up(24), up(21, num(unix.IFLA_MASTER, 20)), up(23, num(unix.IFLA_MASTER, 20)),
+		port(21, on(unix.IFLA_BRPORT_MODE), on(unix.IFLA_BRPORT_GUARD), on(unix.IFLA_BRPORT_PROTECT), on(unix.IFLA_BRPORT_FAST_LEAVE),
+			off(unix.IFLA_BRPORT_LEARNING), off(unix.IFLA_BRPORT_UNICAST_FLOOD), num(unix.IFLA_BRPORT_COST, 77), attr(unix.IFLA_BRPORT_PRIORITY, []byte{9, 0})),
+		port(21, on(unix.IFLA_BRPORT_PROXYARP), on(unix.IFLA_BRPORT_PROXYARP_WIFI), attr(unix.IFLA_BRPORT_MULTICAST_ROUTER, []byte{2}),
+			off(unix.IFLA_BRPORT_MCAST_FLOOD), off(unix.IFLA_BRPORT_BCAST_FLOOD), on(unix.IFLA_BRPORT_MCAST_TO_UCAST),
+			attr(unix.IFLA_BRPORT_GROUP_FWD_MASK, []byte{8, 0})),
+		port(21, on(unix.IFLA_BRPORT_NEIGH_SUPPRESS), on(unix.IFLA_BRPORT_VLAN_TUNNEL), on(unix.IFLA_BRPORT_ISOLATED), on(unix.IFLA_BRPORT_LOCKED)),
+		port(21, num(unix.IFLA_BRPORT_BACKUP_PORT, 23)),
+		{unix.RTM_NEWNEIGH, replace, slices.Concat([]byte{unix.AF_BRIDGE, 0, 0, 0, 21, 0, 0, 0, unix.NUD_NOARP, 0, unix.NTF_MASTER, 0},
+			attr(unix.NDA_LLADDR, []byte{2, 0, 0, 0, 7, 7}))},
+		mdb(unix.RTM_NEWMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 1)),
+		mdb(unix.RTM_NEWMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 2), attr(MdbeSource, []byte{10, 0, 0, 1})),
+		mdb(unix.RTM_NEWMDB, 23, MdbPermanent, groupOf(unix.ETH_P_IPV6, 0xff, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)),
+		mdb(unix.RTM_NEWMDB, 20, MdbPermanent, groupOf(0, 1, 2, 3, 4, 5, 6)),
+		mdb(unix.RTM_DELMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 1)),
+	}
+}
+
+// vlanMessages are of what not every kernel has, or iproute2, or what the kernel
+// takes only when a carrier has come.
+func vlanMessages() []Msg {
+	spec := func(typ uint16, index int, attrs ...[]byte) Msg {
+		m := set(index, attr(unix.IFLA_AF_SPEC, attrs...))
+		m.Type, m.Body[0] = typ, unix.AF_BRIDGE
+		return m
+	}
+	vlan := func(flags, vid uint16) []byte {
+		return attr(IflaBridgeVLANInfo, native.AppendUint16(nil, flags), native.AppendUint16(nil, vid))
+	}
+	tunnel := func(flags, vid uint16, id uint32) []byte {
+		return attr(unix.NLA_F_NESTED|IflaBridgeVLANTunnel, num(TunnelID, id), attr(TunnelVID, native.AppendUint16(nil, vid)),
+			attr(TunnelFlags, native.AppendUint16(nil, flags)))
+	}
+	self := attr(IflaBridgeFlags, native.AppendUint16(nil, BridgeFlagsSelf))
+	options := func(attrs ...[]byte) Msg {
+		return Msg{unix.RTM_NEWVLAN, 0, append([]byte{unix.AF_BRIDGE, 0, 0, 0, 21, 0, 0, 0}, attr(unix.NLA_F_NESTED|VLANDBEntry, attrs...)...)}
+	}
+	return []Msg{
+		spec(unix.RTM_SETLINK, 21, vlan(VLANPVID|VLANUntagged, 200)),
+		spec(unix.RTM_SETLINK, 21, vlan(VLANRangeBegin, 10), vlan(VLANRangeEnd, 20)),
+		spec(unix.RTM_SETLINK, 20, self, vlan(VLANUntagged, 30)),
+		spec(unix.RTM_DELLINK, 21, vlan(0, 1)),
+		spec(unix.RTM_SETLINK, 21, tunnel(0, 10, 1010)),
+		spec(unix.RTM_SETLINK, 21, tunnel(VLANRangeBegin, 11, 1011), tunnel(VLANRangeEnd, 14, 1014)),
+		spec(unix.RTM_SETLINK, 21),
+		options(),
+		options(attr(VLANEntryInfo, []byte{64, 0, 10, 0}), attr(VLANEntryRange, []byte{20, 0}), attr(VLANEntryState, []byte{4}),
+			attr(VLANEntryRouter, []byte{2}), num(VLANEntryMaxGroups, 8), attr(VLANEntrySuppress, []byte{1})),
+		port(21, num(unix.IFLA_BRPORT_MCAST_MAX_GROUPS, 9)),
+		port(21, num(unix.IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT, 9)),
+		port(21, attr(unix.IFLA_BRPORT_MAB, []byte{1}), attr(unix.IFLA_BRPORT_NEIGH_VLAN_SUPPRESS, []byte{1}), num(unix.IFLA_BRPORT_BACKUP_NHID, 5)),
+		mdb(unix.RTM_NEWMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 1), attr(MdbeGroupMode, []byte{1}),
+			attr(unix.NLA_F_NESTED|MdbeSrcList, attr(1, attr(1, []byte{10, 0, 0, 1})), attr(1, attr(1, []byte{10, 0, 0, 2}))), attr(MdbeRtProt, []byte{186})),
+		port(23, attr(unix.IFLA_BRPORT_STATE, []byte{4})),
+		set(23, attr(unix.IFLA_OPERSTATE, []byte{5})),
+		set(23, attr(unix.IFLA_OPERSTATE, []byte{6})),
+		{Type: unix.RTM_NEWMDB, Body: make([]byte, 8)},
+	}
+}
+
 // oddMessages are some that the kernel would not send or take.
 func oddMessages() []Msg {
 	route := func(family byte, attrs ...[]byte) []byte {
@@ -162,6 +263,32 @@ func fixtureNames() Names {
 	return Names{1: "lo", 10: "v0", 11: "v1", 12: "br0", 13: "vx0", 14: "p0", 15: "p1", 16: "o$dd", 17: "e0"}
 }
 
+// TestNamesIn renders every message with no names but those that it needs.
+func TestNamesIn(t *testing.T) {
+	n := fixtureNames()
+	_, recordings := recorded(t)
+	msgs := append(linkMessages(), oddMessages()...)
+	for _, r := range recordings {
+		msgs = append(append(msgs, additions(r)...), removals(r)...)
+	}
+	fewer := 0
+	for _, m := range msgs {
+		few := n.In(Pack(m))
+		if got, want := few.Command(m), n.Command(m); got != want {
+			t.Errorf("with the names %v: %s\nwith all: %s", few, got, want)
+		}
+		if len(few) < len(n) {
+			fewer++
+		}
+	}
+	if fewer < len(msgs)*9/10 {
+		t.Errorf("only %d of %d messages have fewer names", fewer, len(msgs))
+	}
+	if got := n.In(nil, 10, 99); len(got) != 1 || got[10] != "v0" {
+		t.Errorf("names of v0 and of none: %v", got)
+	}
+}
+
 // TestGolden compares all rendered commands with those of the last -update.
 func TestGolden(t *testing.T) {
 	var out strings.Builder
@@ -178,6 +305,10 @@ func TestGolden(t *testing.T) {
 	}
 	fmt.Fprintln(&out, "\n# links, one after the other")
 	for _, line := range (&Batch{Wire: Pack(linkMessages()...)}).Commands() {
+		fmt.Fprintln(&out, line)
+	}
+	fmt.Fprintln(&out, "\n# ports and their VLANs")
+	for _, line := range (&Batch{Wire: Pack(append(portMessages(), vlanMessages()...)...)}).Commands() {
 		fmt.Fprintln(&out, line)
 	}
 	fmt.Fprintln(&out, "\n# odd messages")

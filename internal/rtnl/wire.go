@@ -53,8 +53,8 @@ func (w Wire) Msgs() []Msg {
 	return msgs
 }
 
-// check is nil if w is whole messages.
-func (w Wire) check() error {
+// Check is nil if w is whole messages.
+func (w Wire) Check() error {
 	read := 0
 	for h := range split(w) {
 		read += align(int(h.Len))
@@ -72,5 +72,5 @@ func (w *Wire) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*w = b
-	return w.check()
+	return w.Check()
 }

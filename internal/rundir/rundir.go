@@ -155,7 +155,7 @@ func Create(path string) (*os.File, error) {
 	if err := Remove(path + fresh); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path+fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0o644)
+	return os.OpenFile(path+fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o644)
 }
 
 // Replace has what Create made take its place.

@@ -113,13 +113,13 @@ func TestStrange(t *testing.T) {
 // TestLeftOver takes away what one that died left, and whatever lies in its way.
 func TestLeftOver(t *testing.T) {
 	dir := t.TempDir()
-	must(t, os.Chmod(dir, 0o755)) //nolint:gosec // as the directory is
+	must(t, os.Chmod(dir, 0o755))
 	target := filepath.Join(t.TempDir(), "target")
 	must(t, os.WriteFile(target, []byte("kept"), 0o600))
 	path := filepath.Join(dir, "record.json")
 	must(t, os.Symlink(target, path+".new"))
 	must(t, Write(path, []byte("content")))
-	if data, err := os.ReadFile(target); err != nil || string(data) != "kept" { //nolint:gosec // the test's own
+	if data, err := os.ReadFile(target); err != nil || string(data) != "kept" {
 		t.Errorf("a link was followed: %q, %v", data, err)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "journal.new"), nil, 0o600))

@@ -1,19 +1,49 @@
-// Package shell writes words for a shell.
+// Package shell writes words for a shell, and text for a terminal.
 package shell
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Quote is s as one word of a POSIX shell: as it is if that is safe, else in
-// single quotes.
+// single quotes. What must not reach a terminal is written in octal, for
+// printf(1) to make it.
 func Quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-			strings.ContainsRune("_@%+=:,./-", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+	switch {
+	case s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0:
 		return s
+	case visible(s):
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	// The shell takes line feeds off the end of what a command says.
+	body := strings.TrimRight(s, "\n")
+	tail := s[len(body):]
+	if tail != "" {
+		tail = "'" + tail + "'"
+	}
+	return `"$(printf '` + octal(body) + `')"` + tail
+}
+
+// plain are the characters that mean nothing to a shell.
+func plain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune("_@%+=:,./-", r)
+}
+
+// octal writes bytes for printf(1).
+func octal(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c < utf8.RuneSelf && c != '%' && plain(rune(c)) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, `\%03o`, c)
+		}
+	}
+	return b.String()
 }
 
 // Join is a command as a shell takes it.
@@ -23,4 +53,37 @@ func Join(command string, args ...string) string {
 		words = append(words, Quote(a))
 	}
 	return strings.Join(words, " ")
+}
+
+// Comment is text as a comment, which ends with its line whatever the text is.
+func Comment(text string) string {
+	return "# " + Visible(strings.ReplaceAll(text, "\n", " "))
+}
+
+// Visible is text fit for a terminal: what is no character that one can see is
+// written as JSON writes it (\u001b), a byte that is no UTF-8 as \xff. Only line
+// feeds and tabs stay.
+func Visible(text string) string {
+	if visible(strings.NewReplacer("\n", "", "\t", "").Replace(text)) {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case r == '\n' || r == '\t' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+(r-0x10000)>>10, 0xdc00+(r-0x10000)&0x3ff)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// visible says whether text has nothing in it that one cannot see.
+func visible(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }

@@ -128,7 +128,7 @@ func (s Set) write() error {
 // who has opened it, and then finds the interface still called so, cannot write
 // to another's.
 func (s Set) writeAs(name string) (renamed bool, err error) {
-	f, err := os.OpenFile(root+s.of(name), os.O_WRONLY, 0)
+	f, err := os.OpenFile(root+s.Of(name), os.O_WRONLY, 0)
 	if err == nil {
 		defer func() { _ = f.Close() }()
 	}
@@ -145,8 +145,8 @@ func (s Set) writeAs(name string) (renamed bool, err error) {
 	return errors.Is(err, fs.ErrNotExist), err
 }
 
-// of is the setting's name when its interface is called so.
-func (s Set) of(device string) string {
+// Of is the setting's name when its interface is called so.
+func (s Set) Of(device string) string {
 	dir, setting := filepath.Split(s.Name)
 	return filepath.Dir(filepath.Clean(dir)) + "/" + device + "/" + setting
 }

@@ -13,7 +13,8 @@ const ScriptsDir = "/etc/xen/scripts"
 // on it does not start.
 var ErrNoWord = errors.New("network-script is a list")
 
-// NetworkScript returns what xend runs with the text of a xend-config.sxp: the
+// NetworkScript returns what xend runs with the text of
+// /etc/xen/xend-config.sxp, or of the file that XEND_CONFIG names: the
 // path of the program and its arguments. It is nil if xend runs nothing. xend
 // splits at single blanks, waits for the program without a limit, does not
 // look at its exit status, and has SIGPIPE ignored in it.

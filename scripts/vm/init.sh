@@ -44,7 +44,10 @@ fi
 echo "@ready $(uname -r)"
 
 # run.sh keeps the machine as it is now, and goes on with copies of it.
-until read -r -t 1 scenario seed </dev/ttyS1; do
+said=
+until read -r -t 1 part </dev/ttyS1; do
+	said+=$part # the beginning of a line
 	echo "@waiting"
 done
+read -r scenario seed <<<"$said$part"
 /vm/scenario.sh "/vm/scenarios/$scenario" "$seed" && status=0 || status=$?

@@ -13,6 +13,19 @@ fail() {
 	exit 1
 }
 
+# needs TEXT COMMAND...: skips the scenario where the command fails, for the
+# reason that is in TEXT. It is what a scenario calls first.
+needs() {
+	type "$2" >/dev/null || fail "no command $2"
+	"${@:2}" >/dev/null 2>&1 </dev/null || {
+		echo "@needs $1" >&3
+		exit 0
+	}
+}
+
+# suite NAME...: the machine is made of one of these Debians.
+suite() { grep -qxF "$(printf '%s\n' "$@")" /vm/suite; }
+
 # expect TEXT COMMAND...: asserts that the command succeeds.
 expect() {
 	local output
@@ -94,9 +107,20 @@ unplug() { cable "$1" off 0; }
 plug() { cable "$1" on 1; }
 
 cable() {
-	echo "@monitor set_link near$1 $2"
-	echo "@monitor set_link far$1 $2"
+	monitor set_link "near$1" "$2"
+	monitor set_link "far$1" "$2"
 	wait_for 60 carrier "$1" "$3" || fail "the cable of eth$1 did not go $2"
+}
+
+# monitor COMMAND...: has run.sh say this to QEMU, and waits until it has. In the
+# meantime the machine's clock may jump any number of seconds on.
+monitor() {
+	local heard='' part
+	echo "@monitor $*" >&3
+	until [[ $heard == *@done* ]]; do
+		read -r -t 1 part </dev/ttyS1 || echo @alive >&3
+		heard+=$part
+	done
 }
 
 # carrier N STATE: the card that was called ethN at first has (1) a link, or not (0).
@@ -327,7 +351,11 @@ boot() {
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }
 
-# systemd_ended: after systemctl poweroff.
+# power_off: what systemctl poweroff does where there is no logind, about which
+# systemd 257 complains.
+power_off() { systemctl start --no-block --job-mode=replace-irreversibly poweroff.target; }
+
+# systemd_ended: after power_off.
 systemd_ended() { ! kill -0 "$init" 2>/dev/null; }
 
 # inside COMMAND...: runs it where systemd sees its process.

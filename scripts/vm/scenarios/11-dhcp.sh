@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # DHCP by ifupdown and isc-dhcp-client, on a card and on a bond, and by udhcpc: the lease is renewed after start and after stop
+needs "isc-dhcp-client" command -v dhclient
 dhcp_server 0
 mkdir -p /run/network /var/lib/dhcp
 printf '%s\n' 'iface eth0 inet dhcp' >/etc/network/interfaces

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # The boot unit, with DHCP by systemd-networkd: it follows, and the lease is renewed after start and stop, or all is put back
+# systemd 257 gives the card up, and takes the address off it, while it is moved.
+needs "bookworm, for xbr-script does not hold a newer systemd-networkd still while the card moves" suite bookworm
 dhcp_server 0
 printf '%s\n' '[Match]' 'Name=eth0' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
 mkdir -p /etc/xen

@@ -87,7 +87,7 @@ reachable
 # NetworkManager is not waited for while the machine is being switched off.
 expect "the unit starts" systemctl restart xbr-script
 expect "status says: up as asked" xbr-script status
-systemctl poweroff
+power_off
 expect "systemd ends" wait_for 200 systemd_ended
 refute "nothing is up" command xbr-script status
 expect "eth1 has its address" has_address eth1

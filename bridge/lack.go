@@ -1,0 +1,303 @@
+package bridge
+
+import (
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/boottime"
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// lack is what a host lacks of what a mend has kept.
+type lack struct {
+	*mend
+	now  *host.Host
+	gone map[int]bool // interfaces that are no more; nothing on them is missed
+	// dark are those that have no carrier: the kernel flushed their nexthop
+	// objects when they lost it, and takes none (nh_netdev_event, nh_create_ipv4).
+	dark map[int]bool
+
+	links    []rtnl.Msg // messages that give interfaces back what they were
+	off      []int      // interfaces that were on
+	sets     []sysctl.Set
+	wake     []rtnl.Msg // messages that have IPv6 make addresses as before
+	addrs    []rtnl.Msg // addresses that are missing, or not in their order
+	readdr   []rtnl.Msg // messages that make them
+	neighs   []rtnl.Msg
+	nexthops []rtnl.Msg
+	routes   []rtnl.Msg
+	pins     []rtnl.Msg
+	shuffled map[groupKey]bool // IPv4 destinations whose routes are missing, or not in their order
+}
+
+// look compares.
+func (m *mend) look() (*lack, error) {
+	now, missing, err := m.was.ReadAgain(m.Conn, func(*host.Host) map[int]int { return nil })
+	if err != nil {
+		return nil, err
+	}
+	l := &lack{mend: m, now: now, gone: map[int]bool{}, dark: map[int]bool{}, shuffled: map[groupKey]bool{}}
+	for _, k := range m.Links {
+		switch link := now.Index(k.Link.Index); {
+		case link == nil:
+			l.gone[k.Link.Index] = true
+		case link.Up() && !link.Running():
+			l.dark[k.Link.Index] = true
+		}
+	}
+	for _, k := range m.Links {
+		if link := now.Index(k.Link.Index); link != nil {
+			l.lookLink(k, link)
+			l.lookState(m.was.State(k.Link.Index), now.State(k.Link.Index))
+		}
+	}
+	l.lookRoutes(missing)
+	return l, now.Err()
+}
+
+// lookLink compares the interface itself.
+func (l *lack) lookLink(k asItWas, now *host.Link) {
+	was, index := k.Link, k.Link.Index
+	if now.Name != was.Name {
+		l.links = append(l.links, setLink(index, attrName(was.Name)))
+	}
+	if now.Master != was.Master && (was.Master == 0 || l.now.Index(was.Master) != nil) {
+		l.links = append(l.links, setLink(index, attrMaster(was.Master)))
+	}
+	if len(was.MAC) > 0 && !sameMAC(now.MAC, was.MAC) {
+		l.links = append(l.links, setLink(index, attrMAC(was.MAC)))
+	}
+	size, _ := differing(now, was)
+	l.links = append(l.links, size...)
+	const flags = carried | unix.IFF_UP
+	if now.Flags&flags != was.Flags&flags {
+		if was.Up() && !now.Up() {
+			l.off = append(l.off, index)
+		}
+		l.links = append(l.links, setFlags(index, was.Flags, flags))
+	}
+	for _, s := range k.Settings {
+		if have := l.now.Setting(s.Of(now.Name)); have != "" && have != s.Value {
+			l.sets = append(l.sets, s)
+		}
+	}
+	if now.Inet6 && was.Inet6 && now.AddrGen != was.AddrGen {
+		l.wake = append(l.wake, setLink(index, attrAddrGen(was.AddrGen)))
+	}
+	for _, mac := range k.Pins {
+		if !l.now.Pinned(index, mac) {
+			l.pins = append(l.pins, fdb(unix.RTM_NEWNEIGH, replaceFlags, index, mac))
+		}
+	}
+}
+
+// lookState compares what stands on it, but for routes.
+func (l *lack) lookState(was, now host.State) {
+	l.readdress(l.alive(was.Addrs4), now.Addrs4)
+	l.readdress(l.alive(was.Addrs6), usable(was.Addrs6, now.Addrs6))
+	l.neighs = append(l.neighs, absent(was.Neighs, now.Neighs, neighKey)...)
+	for _, m := range absent(was.Nexthops, now.Nexthops, rtnl.Msg.Key) {
+		if !m.UsesAny(l.gone) && !m.UsesAny(l.dark) && (m.Get(unix.NHA_GROUP) == nil || len(l.gone)+len(l.dark) == 0) {
+			l.nexthops = append(l.nexthops, m)
+		}
+	}
+}
+
+// alive are the addresses that have not expired since.
+func (l *lack) alive(addrs []rtnl.Msg) []rtnl.Msg {
+	return rest(addrs, func(m rtnl.Msg) bool {
+		_, alive := m.Aged(boottime.Now() - l.At)
+		return !alive
+	})
+}
+
+// readdress has the addresses of an interface be what they were, in their order:
+// from the first on that is not in its place.
+func (l *lack) readdress(was, now []rtnl.Msg) {
+	known := map[string]bool{}
+	for _, m := range was {
+		known[m.Key()] = true
+	}
+	now = rest(now, func(m rtnl.Msg) bool { return !known[m.Key()] })
+	first := 0
+	for first < min(len(was), len(now)) && was[first].Key() == now[first].Key() {
+		first++
+	}
+	if first == len(was) {
+		return
+	}
+	l.addrs = append(l.addrs, was[first:]...)
+	if was[0].Family() == unix.AF_INET {
+		index := int(rtnl.U32(was[0].Fixed()[4:8])) // ifa_index
+		l.readdr = append(l.readdr, (&relabel{Index: index}).msgs(flagged(was, unix.RTM_NEWADDR, addFlags), first)...)
+		return
+	}
+	l.readdr = append(l.readdr, delAddrs(was[first:])...)
+	for _, m := range was[first:] {
+		l.readdr = append(l.readdr, quiet(m), final(m))
+	}
+}
+
+// absent are those that are not there any more.
+func absent(was, now []rtnl.Msg, key func(rtnl.Msg) string) []rtnl.Msg {
+	there := map[string]bool{}
+	for _, m := range now {
+		there[key(m)] = true
+	}
+	return rest(was, func(m rtnl.Msg) bool { return there[key(m)] })
+}
+
+// neighKey takes the neighbours that are learnt for one and the same whatever
+// is known of them.
+func neighKey(m rtnl.Msg) string {
+	if forGood(m) {
+		return m.Key()
+	}
+	return string(m.Get(unix.NDA_DST))
+}
+
+// lookRoutes compares the routes: missing is those that were, and are not where
+// they were looked for.
+func (l *lack) lookRoutes(missing []rtnl.Msg) {
+	if len(missing) == 0 {
+		return
+	}
+	misplaced, there := map[string]bool{}, map[string]bool{}
+	for _, m := range missing {
+		misplaced[m.Key()] = true
+	}
+	for _, m := range l.now.Routes {
+		there[m.Key()] = true
+	}
+	for m := range l.mine() {
+		if m.Type != unix.RTM_NEWROUTE || !misplaced[m.Key()] || l.excused(m) {
+			continue
+		}
+		if m.Family() == unix.AF_INET {
+			l.shuffled[groupKeyOf(m)] = true
+		}
+		if !there[m.Key()] {
+			l.routes = append(l.routes, m)
+		}
+	}
+}
+
+// excused says whether a route need not be there: with an interface that is
+// gone, is switched off, or expired.
+func (l *lack) excused(m rtnl.Msg) bool {
+	if _, alive := m.Aged(boottime.Now() - l.At); !alive {
+		return true
+	}
+	for _, k := range l.Links {
+		if m.Uses(k.Link.Index) && !k.Link.Up() {
+			return true
+		}
+	}
+	return m.UsesAny(l.gone) || len(l.gone) > 0 && m.HasAny(unix.RTA_PREFSRC) || len(l.gone)+len(l.dark) > 0 && m.HasAny(rtaNhID)
+}
+
+// missed is an object that could not be made again.
+type missed struct{ command string }
+
+// FailedCommand is the command that would make it.
+func (m *missed) FailedCommand() string { return m.command }
+
+func (m *missed) Error() string { return m.command + ": " + m.Unwrap().Error() }
+
+// Unwrap is why.
+func (*missed) Unwrap() error { return errors.New("it is missing") }
+
+// errors name everything that is missing, and that does not come by itself.
+func (l *lack) errors() (errs []error) {
+	passing := func(m rtnl.Msg) bool { return !forGood(m) }
+	for _, list := range [][]rtnl.Msg{l.links, l.addrs, rest(l.neighs, passing), l.nexthops, l.routes, l.wake, l.pins} {
+		for _, m := range list {
+			errs = append(errs, &missed{l.Names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL))})
+		}
+	}
+	for _, s := range l.sets {
+		errs = append(errs, &missed{(&sysctl.Write{Sets: []sysctl.Set{s}}).Commands()[0]})
+	}
+	return errs
+}
+
+// empty says whether nothing is missing, or out of order.
+func (l *lack) empty() bool {
+	return len(l.links)+len(l.sets)+len(l.wake)+len(l.addrs)+len(l.neighs)+len(l.nexthops)+len(l.routes)+len(l.shuffled)+len(l.pins) == 0
+}
+
+// make makes what is missing. What comes of it shows the next look.
+func (l *lack) make() {
+	var quieten []rtnl.Msg
+	for _, s := range l.sets {
+		quieten = append(quieten, setLink(s.Index, attrAddrGen(addrGenNone)))
+		if k := l.Links[l.find(s.Index)].Link; k.Inet6 {
+			l.wake = append(l.wake, setLink(s.Index, attrAddrGen(k.AddrGen)))
+		}
+	}
+	for _, index := range l.off {
+		if k := l.Links[l.find(index)].Link; k.Inet6 {
+			quieten = append(quieten, setLink(index, attrAddrGen(addrGenNone)))
+			l.wake = append(l.wake, setLink(index, attrAddrGen(k.AddrGen)))
+		}
+	}
+	l.send(quieten)
+	_ = (&sysctl.Write{Sets: l.sets}).Do(true)
+	l.send(l.links)
+	for _, index := range l.off {
+		if l.Links[l.find(index)].Link.Running() {
+			_ = (&carrier{Index: index, Conn: l.Conn}).Do(true) // never fails
+		}
+	}
+	l.send(l.readdr)
+	l.remakeRoutes()
+	l.send(flagged(l.neighs, unix.RTM_NEWNEIGH, replaceFlags))
+	l.send(l.wake)
+	_ = (&sysctl.Write{Sets: l.sets}).Do(true) // the link's coming up has reset IPv6's MTU
+	l.send(l.pins)
+}
+
+// remakeRoutes makes the routes that are missing, and the nexthops.
+func (l *lack) remakeRoutes() {
+	if len(l.routes)+len(l.nexthops)+len(l.addrs) == 0 && len(l.shuffled) == 0 {
+		return
+	}
+	lost := map[string]bool{}
+	for _, m := range l.routes {
+		lost[m.Key()] = true
+	}
+	routes := slices.Collect(func(yield func(rtnl.Msg) bool) {
+		for m := range l.mine() {
+			if m.Type != unix.RTM_NEWROUTE {
+				continue
+			}
+			// The kernel's own: what is not in the list would be taken for removed.
+			again := m.Fixed()[5] == unix.RTPROT_KERNEL || m.Family() == unix.AF_INET && l.shuffled[groupKeyOf(m)] || lost[m.Key()]
+			if again && !yield(m) {
+				return
+			}
+		}
+	})
+	h := l.was.WithRoutes(routes)
+	for _, k := range l.Links {
+		if l.gone[k.Link.Index] || !k.Link.Up() {
+			continue
+		}
+		if s := h.State(k.Link.Index); len(s.Addrs4)+len(s.Addrs6)+len(s.Routes)+len(s.Nexthops) > 0 {
+			l.sendWire(mendRoutes(h, s, lost))
+		}
+	}
+}
+
+func (l *lack) send(msgs []rtnl.Msg) { l.sendWire(rtnl.Pack(msgs...)) }
+
+// sendWire has the kernel carry out what it can.
+func (l *lack) sendWire(w rtnl.Wire) {
+	if len(w) > 0 {
+		_ = (&rtnl.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(true) // the next look shows what came of it
+	}
+}

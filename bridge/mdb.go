@@ -1,0 +1,101 @@
+package bridge
+
+import (
+	"bytes"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// Attributes of an entry of a multicast database as the kernel tells it
+// (linux/if_bridge.h).
+const (
+	mdbaMdb          = 1
+	mdbaMdbEntry     = 1
+	mdbaMdbEntryInfo = 1
+	mdbSrcList       = 2
+	mdbGroupMode     = 3
+	mdbSource        = 4
+	mdbRtProt        = 5
+
+	sizeofMdbEntry = 28
+	modeExclude    = 0 // MCAST_EXCLUDE
+)
+
+// mdb are the messages that make the entries of the multicast database that
+// somebody has made for the port with that index, or for the bridge itself. The
+// kernel takes none while it does not snoop.
+func (r *keeper) mdb(index int) (w rtnl.Wire) {
+	if !r.br.Bridge.Snooping {
+		return nil
+	}
+	for _, m := range r.MDB {
+		m = m.As(unix.RTM_NEWMDB, 0) // it comes as RTM_GETMDB
+		if f := m.Fixed(); f == nil || int(rtnl.U32(f[4:8])) != r.br.Index {
+			continue
+		}
+		for entry := range rtnl.ParseAttrs(m.Get(mdbaMdb)) {
+			for info := range rtnl.ParseAttrs(entry.Value) {
+				if entry.Type == mdbaMdbEntry && info.Type == mdbaMdbEntryInfo && len(info.Value) >= sizeofMdbEntry {
+					w = w.Add(r.mdbEntry(index, info.Value[:sizeofMdbEntry], info.Value[sizeofMdbEntry:])...)
+				}
+			}
+		}
+	}
+	return w
+}
+
+// mdbEntry is the message that makes an entry; none if it is another port's, or
+// passes by itself, as those of the bridge itself do but for groups by MAC
+// address (br_multicast_host_join).
+func (r *keeper) mdbEntry(index int, e, attrs []byte) []rtnl.Msg {
+	if int(rtnl.U32(e[:4])) != index || e[4] != rtnl.MdbPermanent {
+		return nil
+	}
+	e = bytes.Clone(e)
+	e[5] = 0 // flags, which the kernel reports
+	m := bridgeMsg(unix.RTM_NEWMDB, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r.br.Index).With(rtnl.MdbaSetEntry, e)
+	if nest := mdbAttrs(attrs, index == r.br.Index); nest != nil {
+		m = m.With(unix.NLA_F_NESTED|rtnl.MdbaSetEntryAttrs, nest)
+	}
+	return []rtnl.Msg{m}
+}
+
+// mdbAttrs are the attributes that make an entry what its own tell it is. The
+// mode and sources are of an entry for any source, and the protocol of one that
+// is not the bridge's own; what it would get anyway is left out, as older
+// kernels do not take it.
+func mdbAttrs(attrs []byte, own bool) (nest []byte) {
+	add := func(typ uint16, value []byte) {
+		nest = append(nest, attr(rtnl.Attr{Type: typ, Value: value}).Serialize()...)
+	}
+	source, sources := attrOf(attrs, mdbSource), settableSources(attrOf(attrs, mdbSrcList))
+	if source != nil {
+		add(rtnl.MdbeSource, source)
+	}
+	mode := attrOf(attrs, mdbGroupMode)
+	if source == nil && len(mode) == 1 && (mode[0] != modeExclude || sources != nil) {
+		add(rtnl.MdbeGroupMode, mode)
+	}
+	if source == nil && sources != nil {
+		add(unix.NLA_F_NESTED|rtnl.MdbeSrcList, sources)
+	}
+	if proto := attrOf(attrs, mdbRtProt); len(proto) == 1 && proto[0] != unix.RTPROT_STATIC && !own {
+		add(rtnl.MdbeRtProt, proto)
+	}
+	return nest
+}
+
+// settableSources is a list of sources without their timers.
+func settableSources(b []byte) (out []byte) {
+	for entry := range rtnl.ParseAttrs(b) {
+		for a := range rtnl.ParseAttrs(entry.Value) {
+			if a.Type == 1 { // MDB_SRCATTR_ADDRESS
+				nest := attr(a).Serialize()
+				out = append(out, attr(rtnl.Attr{Type: unix.NLA_F_NESTED | entry.Type, Value: nest}).Serialize()...)
+			}
+		}
+	}
+	return out
+}

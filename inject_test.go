@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// injection is one host on which calls are made to fail.
+type injection struct {
+	*testing.T
+	bridges  string
+	down, up network
+	isUp     bool
+	counts   map[string]int // outcomes
+	points   int            // failing calls that were met: which are made depends on time, too
+	failures int
+}
+
+// TestFailingCalls makes a system call of the program fail, one in each call of
+// it, whichever it is: either all is as it was before and the exit status tells
+// so, or all is as asked. No error counts for "there is nothing".
+func TestFailingCalls(t *testing.T) {
+	changes, others := 85, 120 // of each command on each host
+	if testing.Short() {
+		changes, others = 3, 5
+	}
+	var total atomic.Int64
+	t.Cleanup(func() { t.Logf("%d points in all", total.Load()) })
+	for _, line := range []string{
+		" vifnum=0 netdev=eth0 dom0=veth check=no",
+		" vifnum=0 netdev=eth0 dom0=bridge check=no",
+		" vifnum=0 netdev=eth0 dom0=veth antispoof=yes ip_forward=1 check=no",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			in := &injection{T: t, bridges: line, counts: map[string]int{}}
+			in.down, in.up = bothWays(t, line)
+			in.change("start", changes)
+			in.change("stop", changes)
+			in.ask("status"+line, others)
+			in.ask("stop -n"+line, others)
+			in.ask("start -n"+line, others)
+			t.Logf("%d points: %v", in.points, in.counts)
+			total.Add(int64(in.points))
+		})
+	}
+}
+
+// choose are that many points, at random, of each kind of call as many as of the
+// others as far as there are so many.
+func choose(counts map[uint32]int, n int) (points []point) {
+	kinds := make([][]point, len(failing))
+	for i, c := range failing {
+		for nth := 1; nth <= counts[c.nr]; nth++ {
+			for _, errno := range c.errnos {
+				kinds[i] = append(kinds[i], point{c.nr, nth, errno})
+			}
+		}
+		rand.Shuffle(len(kinds[i]), func(a, b int) { kinds[i][a], kinds[i][b] = kinds[i][b], kinds[i][a] })
+	}
+	for more := true; more; {
+		more = false
+		for i, left := range kinds {
+			if len(left) > 0 && len(points) < n {
+				points, kinds[i], more = append(points, left[0]), left[1:], true
+			}
+		}
+	}
+	return points
+}
+
+// set brings the network up or down.
+func (in *injection) set(up bool) {
+	in.Helper()
+	if in.isUp == up {
+		return
+	}
+	command := "stop"
+	if up {
+		command = "start"
+	}
+	mustRun(in.T, command+in.bridges)
+	in.isUp = up
+}
+
+// change makes calls of start or stop fail.
+func (in *injection) change(command string, n int) {
+	in.Helper()
+	from := command == "stop"
+	in.set(from)
+	_, _, _, w := runFailing(in.T, command+in.bridges, point{})
+	in.isUp = !from
+	met := 0
+	for _, p := range choose(w.counts, 2*n) {
+		if met == n {
+			return
+		}
+		in.set(from)
+		status, stdout, stderr, w := runFailing(in.T, command+in.bridges, p)
+		said := fmt.Sprintf("%s, %s (%s): status %d\n%s%s", command, p, w.hit, status, stdout, stderr)
+		in.judge(command, status, said, w.hit != "")
+		if w.hit != "" {
+			met++
+			in.points++
+		}
+		if in.failures > 3 {
+			return
+		}
+	}
+}
+
+// judge finds out whether what the program says is so.
+func (in *injection) judge(command string, status int, said string, hit bool) {
+	in.Helper()
+	before, asked := in.down, in.up
+	if command == "stop" {
+		before, asked = asked, before
+	}
+	_, err := os.Stat("/run/xbr-script/journal")
+	left := err == nil
+	outcome, is := "as before", before
+	switch {
+	case status == 0:
+		outcome, is = "as asked", asked
+		in.isUp = command == "start"
+	case left:
+		outcome = "recovered"
+		mustRun(in.T, "recover")
+	}
+	diff, _ := differs(in.T, is)
+	untold := left && (status == 0 || status == 1 && !strings.Contains(said, "by hand"))
+	if diff != "" || untold {
+		in.failures++
+		in.Errorf("%s\na journal was left: %t; it is not %s:\n%s", said, left, outcome, diff)
+		_, _ = run(in.T, "recover")
+		status, _ := run(in.T, "status"+in.bridges)
+		in.isUp = status != 3
+	}
+	if !hit {
+		outcome = "not met"
+	}
+	in.counts[command+": "+outcome]++
+}
+
+// ask makes calls of a command fail that changes nothing: it says the same as
+// otherwise, or that it could not find out.
+func (in *injection) ask(line string, n int) {
+	in.Helper()
+	in.set(!strings.HasPrefix(line, "start"))
+	wantStatus, want, _, w := runFailing(in.T, line, point{})
+	met := 0
+	for _, p := range choose(w.counts, 2*n) {
+		if met == n {
+			return
+		}
+		status, stdout, stderr, w := runFailing(in.T, line, p)
+		command, _, _ := strings.Cut(line, " ")
+		if w.hit == "" {
+			in.counts[command+": not met"]++
+		} else {
+			met++
+			in.points++
+		}
+		switch {
+		case status == wantStatus && stdout == want:
+			in.counts[command+": the same"]++
+		case status == 4 && strings.Contains(stdout, "the rules cannot be read: "):
+			in.counts[command+": said"]++
+		case status == 1 && strings.HasPrefix(stderr, "xbr-script: ") && stdout == "":
+			in.counts[command+": an error"]++
+		default:
+			in.Errorf("%s, %s (%s): status %d, not %d\n%s%s", line, p, w.hit, status, wantStatus, stdout, stderr)
+		}
+	}
+}

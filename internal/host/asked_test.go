@@ -1,0 +1,55 @@
+package host
+
+import (
+	"net"
+	"testing"
+
+	"xbr-script/internal/rtnl"
+)
+
+// TestErr has each question that cannot be asked be an error of the snapshot,
+// and none of those that can.
+func TestErr(t *testing.T) {
+	questions := map[string]func(*Host){
+		"settings": func(h *Host) { h.Settings("lo") },
+		"setting":  func(h *Host) { h.Setting("net/ipv4/ip_forward") },
+		"pinned":   func(h *Host) { h.Pinned(1, net.HardwareAddr{2, 0, 0, 0, 0, 1}) },
+		"rule":     func(h *Host) { h.HasRule("eth0") },
+	}
+	c := dial(t, "")
+	for name, ask := range questions {
+		h := readHost(t, c)
+		ask(h)
+		if err := h.Err(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"pinned", "rule"} {
+		other, err := rtnl.Dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := readHost(t, other)
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+		copied := h.Moved(1, 2)
+		questions[name](copied)
+		if h.Err() == nil || copied.Err() == nil {
+			t.Errorf("%s: no error of a socket that is closed", name)
+		}
+	}
+	h := readHost(t, c)
+	h.Links = append(h.Links, &Link{Index: 99, Name: "gone0"})
+	h.Settings("gone0")
+	if h.Err() == nil {
+		t.Error("an interface that has gone meanwhile: no error")
+	}
+	h = &Host{}
+	for _, ask := range questions {
+		ask(h)
+	}
+	if h.Err() != nil {
+		t.Error("a host that nothing is read of: ", h.Err())
+	}
+}

@@ -1,0 +1,61 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// Bridging is what the bridges of the host keep besides their settings.
+type Bridging struct {
+	VLANs       []rtnl.Msg // links of the family AF_BRIDGE, with the VLANs of each port and bridge
+	VLANOptions []rtnl.Msg // what is set of single VLANs (RTM_NEWVLAN)
+	FDB         []rtnl.Msg // forwarding tables, with what is learnt
+	MDB         []rtnl.Msg // multicast databases, one message or more a bridge
+}
+
+// Bridging are the tables of the host's bridges.
+func (h *Host) Bridging() *Bridging {
+	if h.asked == nil {
+		return &Bridging{}
+	}
+	if h.asked.bridging == nil {
+		h.asked.bridging = &Bridging{}
+		h.asked.readBridging(h.asked.bridging)
+	}
+	return h.asked.bridging
+}
+
+func (a *asked) readBridging(b *Bridging) {
+	const vlansCompressed = 1 << 2 // RTEXT_FILTER_BRVLAN_COMPRESSED: as ranges
+	links := make([]byte, unix.SizeofIfInfomsg)
+	links[0] = unix.AF_BRIDGE
+	links = rtnl.Msg{Type: unix.RTM_NEWLINK, Body: links}.With(unix.IFLA_EXT_MASK, rtnl.U32Bytes(vlansCompressed)).Body
+	ports := make([]byte, 8) // struct br_port_msg and br_vlan_msg
+	ports[0] = unix.AF_BRIDGE
+	for _, d := range []dump{
+		{&b.VLANs, unix.RTM_GETLINK, links},
+		{&b.VLANOptions, unix.RTM_GETVLAN, ports},
+		{&b.FDB, unix.RTM_GETNEIGH, family(unix.AF_BRIDGE)},
+		{&b.MDB, unix.RTM_GETMDB, ports},
+	} {
+		msgs, err := a.conn.Dump(d.typ, d.body)
+		if !refusedWith(err, unix.EOPNOTSUPP) { // a kernel without that table
+			a.note("what bridges have", err)
+		}
+		*d.into = msgs
+	}
+}
+
+// busOf is the bus of the hardware behind an interface, "" if there is none,
+// for kernels that do not tell it with the link (before 5.14).
+func busOf(name string) string {
+	target, err := os.Readlink(filepath.Join("/sys/class/net", name, "device/subsystem"))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(target)
+}

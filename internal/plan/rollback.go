@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
+)
+
+// A rollback takes steps back, the last first. Each is tried whatever became
+// of the others, because a host that is half as it was can still be reached
+// more often than one of which nothing is. But it is not over until one round
+// through all of it has met no error: what failed may have failed because of
+// something that only a step below puts back, and what was taken back below one
+// that failed was taken back in a world that it was not made for. So a step is
+// marked as undone only if all that began after it are; and the next round, or
+// the next process, begins at the last step that is not, and does everything
+// below once more.
+
+// rounds is how often a rollback is gone through before it is given up, and
+// tries how often an operation is tried in each.
+const (
+	rounds = 4
+	tries  = 3
+)
+
+// patience is how long a rollback may have taken before nothing is tried again:
+// an operation may have a long wait of its own.
+const patience = 10 * time.Second
+
+// rollback is one at work.
+type rollback struct {
+	*Runner
+	journal *journal
+	steps   []Step
+	done    int // the steps before this one are known to have been done
+	begun   time.Time
+}
+
+// takeBack undoes the steps; those before done are known to have been done
+// wholly. If something is left the journal stays, so that Recover can try again.
+func (r *Runner) takeBack(j *journal, steps []Step, done int, failed *Failed) error {
+	if !j.back {
+		j.back = j.mark(markBack, 0) == nil // what has to be confirmed has had its time, too
+	}
+	b := &rollback{r, j, steps, done, time.Now()}
+	left := len(steps)
+	for n := 1; ; n++ {
+		left, failed.Left = b.round(left)
+		if left == 0 || n == rounds || b.late() {
+			break
+		}
+		time.Sleep(time.Duration(n) * 10 * time.Millisecond) // for what passes by itself
+	}
+	if left > 0 {
+		_ = j.close()
+		return failed
+	}
+	if err := j.remove(); err != nil && !errors.Is(err, os.ErrNotExist) {
+		failed.Left = append(failed.Left, shell.Comment(err.Error()))
+	}
+	return failed
+}
+
+func (b *rollback) late() bool { return time.Since(b.begun) > patience }
+
+// round undoes the first steps, and says before which of them they still have
+// to be undone, with the commands of what failed.
+func (b *rollback) round(steps int) (rest int, left []string) {
+	for i := steps - 1; i >= 0; i-- {
+		failed := b.undo(i)
+		if len(failed) > 0 && rest == 0 {
+			rest = i + 1
+		}
+		if rest == 0 {
+			// A mark that cannot be written only means that Recover undoes
+			// this step once more, which is harmless.
+			_ = b.journal.mark(markUndone, int64(i))
+		}
+		left = append(left, failed...)
+	}
+	return rest, left
+}
+
+// undo takes one step back and returns the commands of what failed.
+func (b *rollback) undo(i int) (left []string) {
+	if err := b.undoHook(i, false); err != nil {
+		return []string{shell.Comment(err.Error())}
+	}
+	for _, op := range b.steps[i].Undo {
+		b.trace(op)
+		if err := b.try(op, i < b.done); err != nil {
+			left = append(left, leftOver(op, err)...)
+		}
+	}
+	if err := b.undoHook(i, true); err != nil {
+		left = append(left, shell.Comment(err.Error()))
+	}
+	return left
+}
+
+// try carries an operation out, a few times if it fails.
+func (b *rollback) try(op Op, made bool) (err error) {
+	for n := 1; ; n++ {
+		err = guard(func() error {
+			if m, ok := op.(Maker); ok {
+				return m.Unmake(made)
+			}
+			return op.Do(true)
+		})
+		if err == nil || n == tries || b.late() {
+			return err
+		}
+		time.Sleep(time.Duration(n) * time.Millisecond)
+	}
+}
+
+func (b *rollback) undoHook(step int, after bool) error {
+	if b.UndoHook == nil {
+		return nil
+	}
+	return b.UndoHook(step, after)
+}
+
+// Unfinished looks for a change that another process began and did not end;
+// nil if there is none, or if it is of another boot: what it describes went
+// with that kernel. It only looks.
+func (r *Runner) Unfinished() (*Unfinished, error) {
+	u, err := read(r.Dir, r.Kinds)
+	if err != nil || u == nil {
+		return nil, err
+	}
+	boot, err := bootID()
+	if err != nil || u.boot != boot {
+		return nil, err
+	}
+	return u, nil
+}
+
+// Commands are the shell commands that Recover stands for.
+func (u *Unfinished) Commands() []string {
+	var back Plan
+	back.Add(Reverse(u.Steps[:u.Left])...)
+	return back.Commands()
+}
+
+// Recover takes an unfinished change back. The error is nil, or a *Failed
+// that says what is left.
+func (r *Runner) Recover(u *Unfinished) error {
+	path := JournalPath(r.Dir)
+	f, err := rundir.Open(path, os.O_WRONLY, rundir.MaxJournal)
+	if err != nil {
+		return fmt.Errorf("cannot open the journal: %w", err)
+	}
+	done := u.Begun - 1
+	if u.Until != 0 {
+		done = u.Begun
+	}
+	failed := &Failed{Step: "take back the unfinished \"" + u.Command + "\"", Cause: errors.New("some of it could not be undone")}
+	_ = r.takeBack(&journal{path, f, u.Back, u.marker}, u.Steps[:u.Left], done, failed) // returns failed itself
+	if len(failed.Left) > 0 {
+		return failed
+	}
+	return nil
+}

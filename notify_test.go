@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Here a system call of the real program is made to fail, whichever it is: the
+// kernel hands each to the test before it is carried out (seccomp's user
+// notification, Linux 5.0), which lets it pass or answers with an error.
+
+// underFilter is the name by which the test binary calls the program with the
+// filter, see filtered.
+const underFilter = "filtered-xbr-script"
+
+// listenerFD is where the program has the filter's listener until it begins.
+const listenerFD = 200
+
+// filtered puts the filter on this process and becomes the program.
+func filtered() {
+	runtime.LockOSThread()
+	program := filterProgram()
+	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
+	if errno != 0 {
+		panic(errno)
+	}
+	if err := unix.Dup3(int(fd), listenerFD, unix.O_CLOEXEC); err != nil {
+		panic(err)
+	}
+	panic(unix.Exec("/proc/self/exe", append([]string{"xbr-script"}, os.Args[1:]...), os.Environ()))
+}
+
+// filterProgram hands the system calls of the table to the listener.
+func filterProgram() []unix.SockFilter {
+	list := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}} // seccomp_data.nr
+	for i, c := range failing {
+		list = append(list, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: uint8(len(failing) - i), K: c.nr})
+	}
+	return append(list,
+		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000}, // SECCOMP_RET_ALLOW
+		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF})
+}
+
+// failing are the system calls that are made to fail, and the errors that their
+// manual pages name.
+var failing = []struct {
+	nr     uint32
+	name   string
+	errnos []unix.Errno
+}{
+	{unix.SYS_OPENAT, "openat", []unix.Errno{unix.EMFILE, unix.ENOMEM, unix.EACCES, unix.EIO, unix.EINTR}},
+	{unix.SYS_READ, "read", []unix.Errno{unix.EIO, unix.ENOMEM, unix.EINTR}},
+	{unix.SYS_PREAD64, "pread64", []unix.Errno{unix.EIO}},
+	{unix.SYS_WRITE, "write", []unix.Errno{unix.EIO, unix.ENOSPC, unix.ENOMEM, unix.EINTR}},
+	{unix.SYS_PWRITE64, "pwrite64", []unix.Errno{unix.ENOSPC}},
+	{unix.SYS_FSTAT, "fstat", []unix.Errno{unix.ENOMEM, unix.EIO}},
+	{unix.SYS_NEWFSTATAT, "newfstatat", []unix.Errno{unix.ENOMEM, unix.EACCES, unix.EIO}},
+	{unix.SYS_READLINKAT, "readlinkat", []unix.Errno{unix.ENOMEM, unix.EIO}},
+	{unix.SYS_GETDENTS64, "getdents64", []unix.Errno{unix.ENOMEM, unix.EIO}},
+	{unix.SYS_FACCESSAT, "faccessat", []unix.Errno{unix.ENOMEM, unix.EIO}},
+	{unix.SYS_FACCESSAT2, "faccessat2", []unix.Errno{unix.ENOMEM, unix.EIO}},
+	{unix.SYS_SOCKET, "socket", []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EACCES}},
+	{unix.SYS_BIND, "bind", []unix.Errno{unix.ENOMEM, unix.EINVAL}},
+	{unix.SYS_SETSOCKOPT, "setsockopt", []unix.Errno{unix.ENOMEM, unix.ENOPROTOOPT}},
+	{unix.SYS_SENDTO, "sendto", []unix.Errno{unix.ENOBUFS, unix.ENOMEM, unix.EPERM, unix.EINTR}},
+	{unix.SYS_RECVFROM, "recvfrom", []unix.Errno{unix.ENOBUFS, unix.ENOMEM, unix.EINTR}},
+	{unix.SYS_IOCTL, "ioctl", []unix.Errno{unix.ENOMEM, unix.EIO}},
+	{unix.SYS_EXECVE, "execve", []unix.Errno{unix.EAGAIN, unix.ENOMEM, unix.EACCES, unix.EMFILE}},
+	{unix.SYS_WAIT4, "wait4", []unix.Errno{unix.EINTR}},
+	{unix.SYS_WAITID, "waitid", []unix.Errno{unix.EINTR}},
+	{unix.SYS_PIPE2, "pipe2", []unix.Errno{unix.EMFILE, unix.ENFILE}},
+	{unix.SYS_PIDFD_OPEN, "pidfd_open", []unix.Errno{unix.EMFILE, unix.ENOMEM}},
+	{unix.SYS_FLOCK, "flock", []unix.Errno{unix.EINTR, unix.ENOLCK}},
+	{unix.SYS_FALLOCATE, "fallocate", []unix.Errno{unix.ENOSPC, unix.EIO, unix.EINTR}},
+	{unix.SYS_RENAMEAT, "renameat", []unix.Errno{unix.EIO, unix.ENOSPC}},
+	{unix.SYS_RENAMEAT2, "renameat2", []unix.Errno{unix.EIO, unix.ENOSPC}},
+	{unix.SYS_UNLINKAT, "unlinkat", []unix.Errno{unix.EIO, unix.EACCES}},
+	{unix.SYS_MKDIRAT, "mkdirat", []unix.Errno{unix.ENOSPC, unix.EROFS}},
+}
+
+// point is one failure: that of the nth call of one kind.
+type point struct {
+	nr    uint32
+	nth   int
+	errno unix.Errno
+}
+
+func (p point) String() string {
+	i := slices.IndexFunc(failing, func(c struct {
+		nr     uint32
+		name   string
+		errnos []unix.Errno
+	}) bool {
+		return c.nr == p.nr
+	})
+	return fmt.Sprintf("%s number %d: %s", failing[i].name, p.nth, unix.ErrnoName(p.errno))
+}
+
+// notif and answer are struct seccomp_notif and seccomp_notif_resp.
+type notif struct {
+	id         uint64
+	pid, flags uint32
+	nr, arch   uint32
+	ip         uint64
+	args       [6]uint64
+}
+
+type answer struct {
+	id    uint64
+	val   int64
+	err   int32
+	flags uint32
+}
+
+// watched is a call of the program with the filter on it.
+type watched struct {
+	cmd      *exec.Cmd
+	listener int
+	fail     point // zero: none
+	begun    bool  // the program's own work, after its runtime's
+	counts   map[uint32]int
+	hit      string // which call failed
+}
+
+// runFailing runs the program with one failing call; counts are how many calls
+// it made of each kind.
+func runFailing(t *testing.T, line string, fail point) (status int, stdout, stderr string, w *watched) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = &watched{cmd: exec.Command(self), fail: fail, counts: map[uint32]int{}}
+	w.cmd.Args = append([]string{underFilter}, strings.Fields(line)...)
+	w.cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1") // fewer signals, of which each repeats a call
+	var out, errs bytes.Buffer
+	w.cmd.Stdout, w.cmd.Stderr = &out, &errs
+	w.cmd.WaitDelay = time.Minute
+	if err := w.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.listen(); err != nil {
+		_ = w.cmd.Process.Kill()
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- w.serve() }()
+	_ = w.cmd.Wait() // its status tells
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(w.listener)
+	return w.cmd.ProcessState.ExitCode(), out.String(), errs.String(), w
+}
+
+// listen takes the listener from the process, as soon as it has it.
+func (w *watched) listen() error {
+	pidfd, err := unix.PidfdOpen(w.cmd.Process.Pid, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(pidfd) }()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Microsecond) {
+		if w.listener, err = unix.PidfdGetfd(pidfd, listenerFD, 0); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// serve answers until all processes with the filter have ended.
+func (w *watched) serve() error {
+	for {
+		fds := []unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		switch {
+		case fds[0].Revents&unix.POLLIN != 0:
+			if err := w.next(); err != nil {
+				return err
+			}
+		case fds[0].Revents != 0:
+			return nil
+		}
+	}
+}
+
+// next takes one call.
+func (w *watched) next() error {
+	var n notif
+	if errno := notifIoctl(w.listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n)); errno != 0 {
+		if errno == unix.ENOENT || errno == unix.EINTR {
+			return nil // the process was killed
+		}
+		return errno
+	}
+	a := answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+	if w.fails(n) {
+		a = answer{id: n.id, err: -int32(w.fail.errno)}
+	}
+	if errno := notifIoctl(w.listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a)); errno != 0 && errno != unix.ENOENT {
+		return errno
+	}
+	return nil
+}
+
+func notifIoctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+	return errno
+}
+
+// fails counts a call, and says whether it shall fail.
+func (w *watched) fails(n notif) bool {
+	if !w.begun {
+		// The first thing that is not the runtime's is the socket for netlink.
+		w.begun = n.nr == unix.SYS_SOCKET
+	}
+	if !w.begun || !w.own(n) {
+		return false
+	}
+	w.counts[n.nr]++
+	if n.nr != w.fail.nr || w.counts[n.nr] != w.fail.nth || w.fail.errno == 0 {
+		return false
+	}
+	w.hit = describe(n)
+	return true
+}
+
+// own says whether a call is the program's own: not that of another program that
+// it runs, and not one of the runtime's to wake itself.
+func (w *watched) own(n notif) bool {
+	proc := "/proc/" + strconv.Itoa(int(n.pid))
+	mine, _ := os.Readlink("/proc/self/exe")
+	if exe, err := os.Readlink(proc + "/exe"); err != nil || exe != mine {
+		return false
+	}
+	if n.nr != unix.SYS_READ && n.nr != unix.SYS_WRITE {
+		return true
+	}
+	file, err := os.Readlink(proc + "/fd/" + strconv.Itoa(int(n.args[0])))
+	return err == nil && !strings.Contains(file, "[eventfd]") && n.args[0] > 2
+}
+
+// describe tells what a call is about, as far as that can be read.
+func describe(n notif) string {
+	proc := "/proc/" + strconv.Itoa(int(n.pid))
+	switch n.nr {
+	case unix.SYS_OPENAT, unix.SYS_NEWFSTATAT, unix.SYS_READLINKAT, unix.SYS_UNLINKAT, unix.SYS_MKDIRAT, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_RENAMEAT:
+		return text(proc, n.args[1])
+	case unix.SYS_EXECVE:
+		return text(proc, n.args[0])
+	case unix.SYS_SOCKET:
+		return fmt.Sprint(n.args[:3])
+	}
+	file, _ := os.Readlink(filepath.Join(proc, "fd", strconv.Itoa(int(n.args[0]))))
+	return file
+}
+
+// text is a string in a process's memory.
+func text(proc string, at uint64) string {
+	mem, err := os.Open(proc + "/mem")
+	if err != nil {
+		return "?"
+	}
+	defer func() { _ = mem.Close() }()
+	buf := make([]byte, 200)
+	k, _ := mem.ReadAt(buf, int64(at))
+	name, _, _ := bytes.Cut(buf[:k], []byte{0})
+	return string(name)
+}
+
+// The structs are as large as the kernel has them.
+var _ = [1]struct{}{}[unsafe.Sizeof(notif{})-80+unsafe.Sizeof(answer{})-24+uintptr(binary.Size(uint64(0)))-8]
