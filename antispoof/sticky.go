@@ -3,6 +3,7 @@ package antispoof
 import (
 	"errors"
 	"net"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -69,13 +70,28 @@ func gone(err error, undoing bool) error {
 	return err
 }
 
+// dumpTries bounds how often the kernel is asked again for a list that changed
+// while it was read, as rtnl.Conn.Dump does.
+const dumpTries = 20
+
+// whole asks for a list until none of it has changed meanwhile.
+func whole[T any](ask func() ([]T, error)) (list []T, err error) {
+	for try := range dumpTries {
+		if list, err = ask(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return list, err
+		}
+		time.Sleep(time.Duration(try) * time.Millisecond)
+	}
+	return list, err
+}
+
 // isSticky says whether the entry is there and sticky.
 func isSticky(port, mac string) (bool, error) {
 	link, err := netlink.LinkByName(port)
 	if err != nil {
 		return false, gone(err, true)
 	}
-	entries, err := netlink.NeighList(link.Attrs().Index, unix.AF_BRIDGE)
+	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, unix.AF_BRIDGE) })
 	if err != nil {
 		return false, err
 	}

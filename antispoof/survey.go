@@ -196,7 +196,7 @@ func (b *Bridge) look() error {
 	if err != nil {
 		return gone(err, true) // it is still to be made
 	}
-	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	addrs, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
 	b.routed = slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return !a.IP.IsLinkLocalUnicast() })
 	return err
 }

@@ -39,7 +39,7 @@ type Planner struct {
 	names rtnl.Names
 }
 
-// Index, for Rules, is the index of what is called so at that point of the plan;
+// Index is, for Rules, the index of what is called so at that point of the plan;
 // 0 if nothing is.
 func (p *Planner) Index(name string) int {
 	for index, n := range p.names {

@@ -244,7 +244,7 @@ func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 	}
 	var msgs []rtnl.Msg
 	if len(attrs) > 0 {
-		msgs = append(msgs, setLink(bridge, attrKind("bridge", attrs...)))
+		msgs = append(msgs, setLink(bridge, attrSettings(attrs...)))
 	}
 	for _, s := range []settings{p.Bridge, p.NIC.Settings, p.Dom0.Settings} {
 		msgs = append(msgs, p.entries(s.VLANOptions, s.FDB, s.MDB)...)
@@ -260,7 +260,7 @@ func (b *builder) spanningTree(bridge int, p *ports) plan.Step {
 	}
 	return plan.Step{
 		Title: "give " + b.names[bridge] + " its spanning tree's settings back",
-		Do:    b.ops(setLink(bridge, attrKind("bridge", attrsIn(p.tree)...))),
+		Do:    b.ops(setLink(bridge, attrSettings(attrsIn(p.tree)...))),
 	}
 }
 
@@ -271,8 +271,8 @@ func (p *ports) calm(bridge int) []rtnl.Msg {
 		return nil
 	}
 	return []rtnl.Msg{
-		setLink(bridge, attrKind("bridge", nl.NewRtAttr(iflaBrStpState, nl.Uint32Attr(0)))), // first, see turn
-		setLink(bridge, attrKind("bridge", nl.NewRtAttr(iflaBrForwardDelay, nl.Uint32Attr(0)))),
+		setLink(bridge, attrSettings(nl.NewRtAttr(iflaBrStpState, nl.Uint32Attr(0)))), // first, see turn
+		setLink(bridge, attrSettings(nl.NewRtAttr(iflaBrForwardDelay, nl.Uint32Attr(0)))),
 	}
 }
 

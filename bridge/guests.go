@@ -30,11 +30,6 @@ func portNumber(l *host.Link) uint64 {
 	return numberIn(attrOf(l.PortAttrs, unix.IFLA_BRPORT_NO))
 }
 
-// guests are those of them that are guests' ports.
-func (s *site) guests(h *host.Host) []*host.Link {
-	return slices.DeleteFunc(s.others(h), func(l *host.Link) bool { return noGuest(l) != "" })
-}
-
 // noGuest says what an interface is instead of a guest's port, "" if it may be
 // one. What kind of device it is counts before its name: an admin may name a
 // guest's port (vifname=), and a toolstack calls its ports as it likes.

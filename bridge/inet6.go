@@ -95,7 +95,7 @@ func (m *move) wake(index int) []plan.Op {
 	if v := m.settings[ipv6MTU]; v != utoa(like.MTU) {
 		ops = append(ops, m.set(ipv6MTU, index, v))
 	}
-	if v, ok := m.settings[useTempAddr]; ok {
+	if v, ok := m.settings[useTempAddr]; ok && v != "0" {
 		ops = append(ops, m.set(useTempAddr, index, v))
 	}
 	if m.settings[disableIPv6] == "1" {

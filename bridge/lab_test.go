@@ -101,10 +101,10 @@ func (l *lab) build() {
 }
 
 // inBridge carries out a script about the first bridge.
-func (l *lab) inBridge(script string) string {
+func (l *lab) inBridge(script string) {
 	l.t.Helper()
 	nstest.Rest(l.t)
-	return nstest.Script(l.t, strings.ReplaceAll(script, "$br", l.wants[0].Bridge))
+	nstest.Script(l.t, strings.ReplaceAll(script, "$br", l.wants[0].Bridge))
 }
 
 // emptyLab is a lab whose host has nothing yet.

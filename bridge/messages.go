@@ -113,13 +113,13 @@ func attrBridge(stp bool, forwardDelay uint32, snooping bool, more ...*nl.RtAttr
 	if !slices.ContainsFunc(more, func(a *nl.RtAttr) bool { return a.Type == iflaBrMcastSnooping }) {
 		attrs = append(attrs, nl.NewRtAttr(iflaBrMcastSnooping, nl.Uint8Attr(uint8(b2u(snooping)))))
 	}
-	return attrKind("bridge", append(attrs, more...)...)
+	return attrSettings(append(attrs, more...)...)
 }
 
-// attrKind is the kind of an interface, with settings.
-func attrKind(kind string, attrs ...*nl.RtAttr) *nl.RtAttr {
+// attrSettings is the kind of a bridge, with those settings and no others.
+func attrSettings(attrs ...*nl.RtAttr) *nl.RtAttr {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(kind))
+	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
 	data := info.AddRtAttr(unix.IFLA_INFO_DATA, nil)
 	for _, a := range attrs {
 		data.AddChild(a)

@@ -55,7 +55,7 @@ func (a *asked) readBridging(b *Bridging) {
 // busOf is the bus of the hardware behind an interface, "" if there is none,
 // for kernels that do not tell it with the link (before 5.14).
 func busOf(name string) (string, error) {
-	target, err := os.Readlink(filepath.Join("/sys/class/net", name, "device/subsystem"))
+	target, err := os.Readlink("/sys/class/net/" + name + "/device/subsystem")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return "", nil
 	}

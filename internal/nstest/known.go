@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -36,7 +35,7 @@ const (
 		mldv1_unsolicited_report_interval=10000 mldv2_unsolicited_report_interval=1000 ndisc_evict_nocarrier=1 ndisc_notify=0
 		ndisc_tclass=0 optimistic_dad=0 proxy_ndp=0 ra_defrtr_metric=1024 regen_max_retry=3 router_probe_interval=60
 		router_solicitation_delay=1 router_solicitation_interval=4 router_solicitation_max_interval=3600
-		suppress_frag_ndisc=1 temp_prefered_lft=86400 temp_valid_lft=604800 use_oif_addrs_only=0 use_optimistic=0`
+		suppress_frag_ndisc=1 temp_prefered_lft=86400 temp_valid_lft=604800 use_oif_addrs_only=0 use_optimistic=0` //nolint:misspell // the kernel spells it so
 )
 
 // known are the settings, in an order in which none changes an earlier one:
@@ -78,7 +77,7 @@ func settle() error {
 // fewer of them.
 func set(setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
-	path := filepath.Join("/proc/sys", name)
+	path := "/proc/sys/" + name
 	old, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(old)) == value {
 		return nil

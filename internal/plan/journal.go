@@ -199,7 +199,8 @@ func parse(data []byte, kinds Kinds) (*Unfinished, error) {
 	at := int64(len(first) + 1 + p.Head + p.Bulk)
 	u := h.unfinished(steps)
 	u.marker = marker{at: at, end: int64(len(data)), sum: sum}
-	return u, u.marks(rest[p.Head+p.Bulk:])
+	err = u.marks(rest[p.Head+p.Bulk:])
+	return u, err
 }
 
 func (h *header) unfinished(steps []Step) *Unfinished {

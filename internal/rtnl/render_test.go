@@ -98,8 +98,8 @@ func port(index int, attrs ...[]byte) Msg {
 
 // mdb is an entry of the multicast database of br0: the group is 20 bytes of a
 // struct br_mdb_entry.
-func mdb(typ uint16, index int, state byte, group []byte, attrs ...[]byte) Msg {
-	entry := slices.Concat(U32Bytes(uint32(index)), []byte{state, 0, 0, 0}, group, make([]byte, 20-len(group)))
+func mdb(typ uint16, index int, group []byte, attrs ...[]byte) Msg {
+	entry := slices.Concat(U32Bytes(uint32(index)), []byte{MdbPermanent, 0, 0, 0}, group, make([]byte, 20-len(group)))
 	body := append([]byte{unix.AF_BRIDGE, 0, 0, 0, 20, 0, 0, 0}, attr(MdbaSetEntry, entry)...)
 	if len(attrs) > 0 {
 		body = append(body, attr(unix.NLA_F_NESTED|MdbaSetEntryAttrs, attrs...)...)
@@ -142,11 +142,11 @@ func portMessages() []Msg {
 		port(21, num(unix.IFLA_BRPORT_BACKUP_PORT, 23)),
 		{unix.RTM_NEWNEIGH, replace, slices.Concat([]byte{unix.AF_BRIDGE, 0, 0, 0, 21, 0, 0, 0, unix.NUD_NOARP, 0, unix.NTF_MASTER, 0},
 			attr(unix.NDA_LLADDR, []byte{2, 0, 0, 0, 7, 7}))},
-		mdb(unix.RTM_NEWMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 1)),
-		mdb(unix.RTM_NEWMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 2), attr(MdbeSource, []byte{10, 0, 0, 1})),
-		mdb(unix.RTM_NEWMDB, 23, MdbPermanent, groupOf(unix.ETH_P_IPV6, 0xff, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)),
-		mdb(unix.RTM_NEWMDB, 20, MdbPermanent, groupOf(0, 1, 2, 3, 4, 5, 6)),
-		mdb(unix.RTM_DELMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 1)),
+		mdb(unix.RTM_NEWMDB, 21, groupOf(unix.ETH_P_IP, 239, 1, 1, 1)),
+		mdb(unix.RTM_NEWMDB, 21, groupOf(unix.ETH_P_IP, 239, 1, 1, 2), attr(MdbeSource, []byte{10, 0, 0, 1})),
+		mdb(unix.RTM_NEWMDB, 23, groupOf(unix.ETH_P_IPV6, 0xff, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)),
+		mdb(unix.RTM_NEWMDB, 20, groupOf(0, 1, 2, 3, 4, 5, 6)),
+		mdb(unix.RTM_DELMDB, 21, groupOf(unix.ETH_P_IP, 239, 1, 1, 1)),
 	}
 }
 
@@ -183,7 +183,7 @@ func vlanMessages() []Msg {
 		port(21, num(unix.IFLA_BRPORT_MCAST_MAX_GROUPS, 9)),
 		port(21, num(unix.IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT, 9)),
 		port(21, attr(unix.IFLA_BRPORT_MAB, []byte{1}), attr(unix.IFLA_BRPORT_NEIGH_VLAN_SUPPRESS, []byte{1}), num(unix.IFLA_BRPORT_BACKUP_NHID, 5)),
-		mdb(unix.RTM_NEWMDB, 21, MdbPermanent, groupOf(unix.ETH_P_IP, 239, 1, 1, 1), attr(MdbeGroupMode, []byte{1}),
+		mdb(unix.RTM_NEWMDB, 21, groupOf(unix.ETH_P_IP, 239, 1, 1, 1), attr(MdbeGroupMode, []byte{1}),
 			attr(unix.NLA_F_NESTED|MdbeSrcList, attr(1, attr(1, []byte{10, 0, 0, 1})), attr(1, attr(1, []byte{10, 0, 0, 2}))), attr(MdbeRtProt, []byte{186})),
 		port(23, attr(unix.IFLA_BRPORT_STATE, []byte{4})),
 		set(23, attr(unix.IFLA_OPERSTATE, []byte{5})),
