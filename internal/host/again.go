@@ -33,7 +33,8 @@ func (h *Host) ReadAgain(c *rtnl.Conn, moved func(now *Host) map[int]int) (now *
 		}
 		missing = append(missing, d.rest()...)
 	}
-	return now, missing, now.markOwn(c)
+	err = now.markOwn(c)
+	return now, missing, err
 }
 
 // WithRoutes is the host with other routes.

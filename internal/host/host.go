@@ -85,7 +85,8 @@ func Look(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h, h.markOwn(c)
+	err = h.markOwn(c)
+	return h, err
 }
 
 // ReadOn is what stands on one interface only: addresses, routes, neighbours
@@ -115,7 +116,8 @@ func ReadOn(c *rtnl.Conn, index int) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h, h.markOwn(c)
+	err = h.markOwn(c)
+	return h, err
 }
 
 // dump is a request for one kind of objects and where they go.

@@ -35,7 +35,7 @@ func TestOwnCommand(t *testing.T) {
 		"ip -6 route prepend default via fe80::1 dev eth0 proto ra metric 1024 pref high expires 900":               byRouter(1, 7),
 		"ip -6 route del default dev eth0 metric 1024":                                                              prefix.As(unix.RTM_DELROUTE, 0),
 	} {
-		if got := names.Command(m); got != want && !(strings.HasSuffix(want, "# stands in") && strings.HasPrefix(got, want)) {
+		if got := names.Command(m); got != want && (!strings.HasSuffix(want, "# stands in") || !strings.HasPrefix(got, want)) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
