@@ -149,12 +149,14 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 		setLink(dev.Index, b.shape(like, addrGenNone)...),
 		setFlags(dev.Index, flags, carried|unix.IFF_UP),
 	)...))
-	undo := []plan.Op{b.batch(
+	do = append(do, b.turnToken(dev.Index, dev, like, settings)...)
+	undo := b.turnToken(dev.Index, like, dev, settings)
+	undo = append(undo, b.batch(
 		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, b.shape(dev, dev.AddrGen)...),
 		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
 			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),
-	)}
-	undo = append(undo, b.settingsOf(dev.Index, f.DevSettings, settings)...)
+	))
+	undo = append(undo, b.settingsOf(dev.Index, f.DevSettings, awake(settings))...)
 	if v, ok := f.PortSettings[disableIPv6]; ok {
 		undo = append(undo, b.set(disableIPv6, port.Index, v))
 	}
@@ -180,9 +182,10 @@ func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Dev
 		setLink(br.Index, append(b.shape(like, addrGenNone), attrInfo(like.Bridge))...),
 		setFlags(br.Index, flags, carried|unix.IFF_UP),
 	))
-	undo := b.ops(setFlags(br.Index, br.Flags, carried|unix.IFF_UP,
-		append(b.shape(br, br.AddrGen), attrInfo(br.Bridge))...))
-	undo = append(undo, b.settingsOf(br.Index, f.DevSettings, settings)...)
+	do = append(do, b.turnToken(br.Index, br, like, settings)...)
+	undo := append(b.turnToken(br.Index, like, br, settings), b.batch(setFlags(br.Index, br.Flags, carried|unix.IFF_UP,
+		append(b.shape(br, br.AddrGen), attrInfo(br.Bridge))...)))
+	undo = append(undo, b.settingsOf(br.Index, f.DevSettings, awake(settings))...)
 	var back []rtnl.Msg
 	for _, m := range f.Addrs6 {
 		back = append(back, quiet(m), final(m))

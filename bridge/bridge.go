@@ -98,6 +98,7 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	if keep := b.keep(p.Host, b.sites); !keep.Empty() {
 		pl.Steps = slices.Insert(pl.Steps, 0, keep)
 	}
+	pl.Warnings = b.warnings
 	if err := p.Host.Err(); err != nil {
 		return nil, nil, err
 	}

@@ -23,6 +23,8 @@ type builder struct {
 	next  int        // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
+	// warnings are what the plan cannot keep.
+	warnings []string
 	// ends are what the check at the end looks for besides, by index.
 	ends map[int]end
 	// removed are the interfaces that are no more at the end, by index.
@@ -191,6 +193,7 @@ func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Devi
 	do = append(do, b.batch(append(msgs, setFlags(p.dev, like.Flags, carried, b.identity(like)...))...))
 	do = append(do, b.noInet6(p.port)...)
 	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
+	do = append(do, b.likeToken(p.dev, like, settings)...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
 	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
 	return plan.Step{
@@ -211,6 +214,7 @@ func (b *builder) makeDom0Bridge(index int, w Want, like *host.Link, settings sy
 	msgs := []rtnl.Msg{setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)}
 	do = append(do, b.batch(append(msgs, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
 	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
+	do = append(do, b.likeToken(index, like, settings)...)
 	do = append(do, b.ops(switchOn(index, like, up)...)...)
 	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
 }

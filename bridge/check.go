@@ -130,7 +130,7 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 	if had.Up() && !dev.Up() && (up || !w.onBridge() || !bare(before.State(had.Index))) {
 		return fmt.Errorf("%s is switched off", dev.Name)
 	}
-	was, have := relabeled(before.State(had.Index), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
+	was, have := relabeled(unspent(before, before.State(had.Index)), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	if !dev.Up() {
 		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
 		if w.onBridge() {

@@ -33,6 +33,17 @@ func (b *builder) noInet6(index int) []plan.Op {
 	return []plan.Op{b.set(disableIPv6, index, "1")}
 }
 
+// leaveInet6 switches IPv6 off on the NIC that becomes a port, which has learnt
+// its MTU from a router and now has the interface's again, as it would have
+// once it was off and on.
+func (m *move) leaveInet6() []plan.Op {
+	ops := m.noInet6(m.s.nic.Index)
+	if v, ok := m.settings[ipv6MTU]; ok && len(ops) > 0 && v != utoa(m.s.nic.MTU) {
+		ops = append(ops, m.set(ipv6MTU, m.s.nic.Index, utoa(m.s.nic.MTU)))
+	}
+	return ops
+}
+
 // set is the operation that gives one setting of an interface a value.
 func (b *builder) set(k sysctl.Key, index int, value string) plan.Op {
 	return &sysctl.Write{Sets: []sysctl.Set{k.Set(index, b.names[index], value)}}
@@ -42,9 +53,19 @@ func (b *builder) set(k sysctl.Key, index int, value string) plan.Op {
 func hushed(settings sysctl.Device) sysctl.Device {
 	settings = maps.Clone(settings)
 	delete(settings, ipv6MTU)
-	if _, ok := settings[disableIPv6]; ok {
-		settings[disableIPv6] = "0"
+	for _, k := range []sysctl.Key{disableIPv6, useTempAddr} {
+		if _, ok := settings[k]; ok {
+			settings[k] = "0"
+		}
 	}
+	return settings
+}
+
+// awake is an interface's settings without those that may still be as hush
+// leaves them.
+func awake(settings sysctl.Device) sysctl.Device {
+	settings = maps.Clone(settings)
+	delete(settings, useTempAddr)
 	return settings
 }
 
@@ -53,10 +74,11 @@ func (m *move) hush(index int) []plan.Op {
 	if _, ok := m.settings[disableIPv6]; !ok {
 		return nil
 	}
-	return []plan.Op{
-		m.batch(setLink(index, attrAddrGen(addrGenNone))),
-		m.set(disableIPv6, index, "0"),
+	ops := m.ops(setLink(index, attrAddrGen(addrGenNone)))
+	if _, ok := m.settings[useTempAddr]; ok {
+		ops = append(ops, m.set(useTempAddr, index, "0"))
 	}
+	return append(ops, m.set(disableIPv6, index, "0"))
 }
 
 // wake gives IPv6 on an interface the state that it had on the other.
@@ -72,6 +94,9 @@ func (m *move) wake(index int) []plan.Op {
 	}
 	if v := m.settings[ipv6MTU]; v != utoa(like.MTU) {
 		ops = append(ops, m.set(ipv6MTU, index, v))
+	}
+	if v, ok := m.settings[useTempAddr]; ok {
+		ops = append(ops, m.set(useTempAddr, index, v))
 	}
 	if m.settings[disableIPv6] == "1" {
 		ops = append(ops, m.set(disableIPv6, index, "1"))

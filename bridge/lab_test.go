@@ -26,6 +26,8 @@ type network struct {
 	name   string
 	script string // makes the host, one shell command a line
 	wants  []bridge.Want
+	// adverts are what routers at the cables' ends tell once the host is made.
+	adverts []nstest.Advert
 	// guests, if any, makes guests and settings on the network when it is up,
 	// which is then stopped again; more sets more each time that it is up. $br
 	// is the first bridge.
@@ -51,6 +53,9 @@ func (n network) shaped(onBridge bool) network {
 	}
 	return n
 }
+
+// onBridge says whether the bridges are dom0's interfaces.
+func (n network) onBridge() bool { return n.wants[0].VIF == "" }
 
 // shapes are both shapes of each network.
 func shapes(networks ...network) (all []network) {
@@ -82,6 +87,10 @@ func (l *lab) build() {
 	l.t.Helper()
 	nstest.Script(l.t, l.script)
 	nstest.Rest(l.t)
+	if len(l.adverts) > 0 {
+		l.advertise(l.adverts...)
+		nstest.Rest(l.t)
+	}
 	if l.guests == "" {
 		return
 	}
@@ -108,6 +117,14 @@ func emptyLab(t *testing.T, n network, live bool) *lab {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return &lab{n, t, live, conn, t.TempDir()}
+}
+
+// advertise has routers at the end of the first cable say so.
+func (l *lab) advertise(adverts ...nstest.Advert) {
+	l.t.Helper()
+	for _, a := range adverts {
+		nstest.Advertise(l.t, "lan0", a)
+	}
 }
 
 func (l *lab) runner() *plan.Runner {

@@ -54,8 +54,10 @@ func (g *gather) Do(undoing bool) error {
 	if err != nil {
 		return err
 	}
-	// The kernel makes its own with the addresses.
-	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool { return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL }) // rtm_protocol
+	// The kernel makes those to the addresses' prefixes with them.
+	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool {
+		return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL && m.Own() == 0 // rtm_protocol
+	})
 	s := g.news(h.State(g.Known.Index))
 	msgs := rtnl.Pack(addStateMsgs(s.On(g.To))...)
 	msgs = append(msgs, takeRoutes(h, s, g.To)...)
@@ -85,7 +87,7 @@ func (g *gather) news(s host.State) host.State {
 		Nexthops: s.Nexthops,
 		Routes:   s.Routes,
 		Addrs4:   s.Addrs4,
-		Addrs6:   rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
+		Addrs6:   rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || isTemporary(m) || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
 		Neighs:   rest(s.Neighs, func(m rtnl.Msg) bool { return known[identity(m)] || !forGood(m) }),
 	}
 }

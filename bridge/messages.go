@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
@@ -91,6 +92,14 @@ func attrMaster(bridge int) *nl.RtAttr { return attrU32(unix.IFLA_MASTER, uint32
 func attrAddrGen(mode uint8) *nl.RtAttr {
 	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
 	spec.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(iflaInet6AddrGen, nl.Uint8Attr(mode))
+	return spec
+}
+
+// attrToken is the interface identifier for addresses of routers' prefixes; all
+// zeros is none. It has a message of its own.
+func attrToken(token netip.Addr) *nl.RtAttr {
+	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	spec.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_TOKEN, token.AsSlice())
 	return spec
 }
 

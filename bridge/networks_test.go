@@ -1,6 +1,11 @@
 package bridge_test
 
-import "xbr-script/bridge"
+import (
+	"time"
+
+	"xbr-script/bridge"
+	"xbr-script/internal/nstest"
+)
 
 // quick spares the hosts the second that the kernel takes to find an IPv6
 // address unique; a host that has been up for a while has it behind it.
@@ -105,6 +110,33 @@ ip neigh add fe80::1 lladdr 02:00:00:00:00:01 dev eth0 router nud stale
 ip neigh add proxy 10.0.0.77 dev eth0
 ip neigh add proxy 2001:db8::77 dev eth0
 ` + careful, wants: []bridge.Want{want(0, "eth0")}}
+
+// announced has all that two routers can tell, and beside it what looks like it
+// but is not: a user's routes by the same routers, a program's that takes
+// advertisements itself, and an address and its route in an announced prefix.
+var announced = network{name: "announced", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + `
+sysctl -qw net/ipv6/conf/eth0/accept_ra_rt_info_max_plen=64
+ip addr add 192.0.2.2/24 brd + dev eth0
+ip addr add 2001:db8:1::2/64 dev eth0
+ip -6 route add default via fe80::7 dev eth0 proto ra metric 100 expires 900
+ip -6 route add default via fe80::1 dev eth0 proto ra table 100
+ip -6 route add default via fe80::1 dev eth0 metric 2000
+ip -6 route add 2001:db8:77::/48 via fe80::1 dev eth0
+` + careful, wants: []bridge.Want{want(0, "eth0")}, adverts: []nstest.Advert{
+	{
+		Router: "fe80::1", Lifetime: 1800 * time.Second, HopLimit: 63, MTU: 1480,
+		Prefixes: []nstest.AdvertPrefix{
+			{Prefix: "2001:db8:1::/64", Valid: 3600 * time.Second, Preferred: 1800 * time.Second},
+			{Prefix: "2001:db8:2::/64", Valid: nstest.Forever, Preferred: nstest.Forever},
+			{Prefix: "2001:db8:3::/64", Valid: 3600 * time.Second, Preferred: 1800 * time.Second, NoAuto: true},
+		},
+		Information: []nstest.AdvertRoute{
+			{Prefix: "2001:db8:8000::/48", Lifetime: 1800 * time.Second, Preference: 1},
+			{Prefix: "2001:db8:9000::/48", Lifetime: nstest.Forever, Preference: 3},
+		},
+	},
+	{Router: "fe80::2", Lifetime: 900 * time.Second, Preference: 3, Reachable: 20 * time.Second, Retransmit: 700 * time.Millisecond},
+}}
 
 // settled has guests, and an admin who has set something of everything on their
 // ports, on dom0's and on the bridge; and then still more. Spanning tree

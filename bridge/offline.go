@@ -1,11 +1,15 @@
 package bridge
 
 import (
+	"slices"
+	"strconv"
+
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
 )
 
 // offline is the move on a kernel that renames only what is down. Going down
@@ -31,7 +35,7 @@ func (m *move) offline() []plan.Step {
 		}
 		steps = append(steps, m.devUp(), m.awaitPort(true), await)
 	}
-	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
+	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	steps = append(steps, m.addState(target, up, nic.Index, m.own), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
@@ -42,11 +46,12 @@ func (m *move) down(vlans []host.State) plan.Step {
 	nic := m.s.nic
 	again := rtnl.Pack(addStateMsgs(m.state)...)
 	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
-	again = append(again, m.reviveMsgs(vlans)...)
 	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(nic.Index)...)
 	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrier(nic)...)
+	undo = append(undo, m.allowTemporary(nic.Index)...)
 	undo = append(undo, m.wireOps(again)...)
+	undo = append(undo, m.reviveOps(vlans)...)
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
 		Do:    append([]plan.Op{m.unchanged(m.state)}, m.ops(setFlags(nic.Index, 0, unix.IFF_UP))...),
@@ -72,7 +77,7 @@ func (m *move) vlans(index int) []host.State {
 	var states []host.State
 	for _, l := range m.h.Above(index) {
 		if l.Kind == "vlan" {
-			states = append(append(states, m.h.State(l.Index)), m.vlans(l.Index)...)
+			states = append(append(states, m.moving(l.Index, m.h.Settings(l.Name))), m.vlans(l.Index)...)
 		}
 	}
 	return states
@@ -80,7 +85,25 @@ func (m *move) vlans(index int) []host.State {
 
 // revive is the step that gives the VLANs back what they lost.
 func (m *move) revive(vlans []host.State) plan.Step {
-	return plan.Step{Title: "give the VLANs of " + m.names[m.s.nic.Index] + " back what they lost", Do: m.wireOps(m.reviveMsgs(vlans))}
+	return plan.Step{Title: "give the VLANs of " + m.names[m.s.nic.Index] + " back what they lost", Do: m.reviveOps(vlans)}
+}
+
+// reviveOps is the operations of revive. A VLAN may not be ready yet: its
+// temporary addresses are left to the next advertisement.
+func (m *move) reviveOps(vlans []host.State) []plan.Op {
+	var off, back []sysctl.Set
+	for _, v := range vlans {
+		value, err := strconv.Atoi(m.h.Settings(m.names[v.Index])[useTempAddr])
+		if err == nil && value > 0 && slices.ContainsFunc(v.Addrs6, makesTemporary) {
+			off = append(off, useTempAddr.Set(v.Index, m.names[v.Index], "0"))
+			back = append(back, useTempAddr.Set(v.Index, m.names[v.Index], strconv.Itoa(value)))
+		}
+	}
+	ops := m.wireOps(m.reviveMsgs(vlans))
+	if len(off) == 0 {
+		return ops
+	}
+	return append(append(write(off), ops...), write(back)...)
 }
 
 func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
@@ -105,16 +128,18 @@ func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
 // switches it on.
 func (m *move) enslaveDown() plan.Step {
 	nic := m.s.nic
-	do := m.noInet6(nic.Index)
+	do := m.leaveInet6()
 	if nic.Inet6 {
 		do = append(do, m.batch(setLink(nic.Index, attrAddrGen(addrGenNone))))
 	}
+	do = append(do, m.noToken(nic, m.settings)...)
 	enslave := append(m.join(setFlags(nic.Index, m.portFlags(), carried, attrMaster(m.bridge))), m.pin()...)
 	do = append(do, m.setMAC(m.portMAC())...)
 	do = append(do, m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
 	undo := append(m.ops(setFlags(nic.Index, 0, unix.IFF_UP)), m.setMAC(nic.MAC)...)
 	undo = append(undo, m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...))
 	undo = append(undo, m.hush(nic.Index)...)
+	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
 	return plan.Step{Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge, Do: do, Undo: undo}
 }
 
@@ -135,7 +160,8 @@ func (m *move) newRoutes(s host.State, to int) plan.Step {
 			undo = append(undo, route.Retarget(s.Index, to).As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
 		}
 	}
-	step := plan.Step{Title: "make the routes on " + m.names[to], Do: m.wireOps(restoreRoutes(m.h, s, to)), Undo: m.ops(undo...)}
+	do := append(m.allowTemporary(to), m.wireOps(restoreRoutes(m.h, s, to))...)
+	step := plan.Step{Title: "make the routes on " + m.names[to], Do: do, Undo: m.ops(undo...)}
 	m.moved(s.Index, to)
 	return step
 }
@@ -172,13 +198,14 @@ func (m *move) offlineBack() []plan.Step {
 		// Undoing, the NIC goes down and up again.
 		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
 	}
-	m.state = relabeled(there, m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	m.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	up := nic.Up()
 	steps = append(steps,
 		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),
 		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
-		m.resize(), m.resettle())
+		m.resize())
+	steps = append(steps, m.resettle()...)
 	if up {
 		on := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)))
 		steps = append(steps, plan.Step{

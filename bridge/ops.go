@@ -31,6 +31,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		gatherKind:    func() plan.Op { return &gather{Conn: c} },
 		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
 		shieldKind:    func() plan.Op { return &shield{} },
+		whenReadyKind: func() plan.Op { return &whenReady{Conn: c} },
 		enterKind:     func() plan.Op { return &enter{Conn: c} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
 		mendKind:      func() plan.Op { return &mend{Conn: c} },

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"net/netip"
 	"path/filepath"
 
 	"xbr-script/internal/host"
@@ -15,6 +16,9 @@ type Record struct {
 	Want   Want
 	NICMAC string // the NIC's own address
 	NICOff bool   `json:",omitempty"` // it was switched off
+	// StandIn is the token that start gave dom0's interface in place of the NIC's
+	// stable addresses; invalid if it gave none.
+	StandIn netip.Addr `json:",omitzero"`
 
 	// What was there before start, as it was; nil for what start created.
 	FoundBridge *host.Link `json:",omitempty"`

@@ -18,7 +18,7 @@ import (
 func routeMsgs(h *host.Host, s host.State, to int, up bool) (do, undo rtnl.Wire) {
 	r := newRewriter(h, s, to, up, false)
 	do = r.move(r.move4)
-	r.from, r.to = r.to, r.from
+	r.from, r.to, r.back = r.to, r.from, true
 	return do, r.move(r.moveBack4)
 }
 
@@ -109,6 +109,7 @@ type rewriter struct {
 	h        *host.Host
 	s        host.State
 	from, to int                     // where the routes are when the messages are sent, and shall be
+	back     bool                    // this is the undoing
 	up       bool                    // the interfaces are up
 	ids      map[uint32]bool         // nexthop objects that are gone, with the routes over them
 	groups   []group                 // those with a route to be moved, in the kernel's order

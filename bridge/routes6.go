@@ -19,6 +19,9 @@ func (r *rewriter) finalAddrs6() {
 		}
 	}
 	for _, a := range r.s.Addrs6 {
+		if r.h.Spent(a) || r.back && isTemporary(a) {
+			continue // the kernel's own may still be there: it must stay that
+		}
 		r.add(final(a.Retarget(r.s.Index, r.to)))
 		p, ok := prefixRoute6(a)
 		switch {
@@ -47,6 +50,9 @@ func (r *rewriter) routes6(gateway bool, each func(rtnl.Msg)) {
 // kernel has made it, and the old one taken off.
 func (r *rewriter) move6(m rtnl.Msg) {
 	switch {
+	case m.Own() != 0:
+		r.ownRoute6(m)
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
 	case hasGateway(m) && m.Fixed()[5] != unix.RTPROT_RA:
 		r.put(m, r.to, unix.RTM_NEWROUTE, replaceFlags)
 	case r.madeByAddress6(m):
@@ -57,9 +63,23 @@ func (r *rewriter) move6(m rtnl.Msg) {
 	}
 }
 
+// ownRoute6 makes a route that the kernel has made of a router advertisement.
+// With an address it makes one to the same prefix that is not, which has to
+// go first.
+func (r *rewriter) ownRoute6(m rtnl.Msg) {
+	if r.madeByAddress6(m) {
+		r.put(m, r.to, unix.RTM_DELROUTE, 0)
+	}
+	r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
+}
+
 // remake6 makes an IPv6 route unless the kernel has made it. Legs elsewhere of
 // one with several are still there.
 func (r *rewriter) remake6(m rtnl.Msg) {
+	if m.Own() != 0 {
+		r.ownRoute6(m)
+		return
+	}
 	flags := uint16(unix.NLM_F_CREATE)
 	if m.Get(unix.RTA_MULTIPATH) != nil {
 		flags = replaceFlags

@@ -22,19 +22,21 @@ import (
 func (b *builder) start(s site, ps *ports) ([]plan.Step, Record) {
 	var p plan.Plan
 	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
-	m := move{builder: b, s: s, ports: ps, state: b.h.State(s.nic.Index), settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
+	m := move{builder: b, s: s, ports: ps, settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
+	m.state = b.moving(s.nic.Index, m.settings)
+	like := m.twin(&rec)
 	live := b.h.LiveRename
 	if s.onBridge() {
 		var step plan.Step
-		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, s.nic, m.settings, ps)
+		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, like, m.settings, ps)
 		m.pair.dev = m.bridge
-		p.Add(step)
+		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	} else {
 		bridge, step := b.bridgeStep(s, ps)
 		p.Add(step)
 		m.bridge = bridge
-		m.pair, step = b.pairStep(s, rec.FoundDom0, m.settings, bridge, ps, live && s.nic.Up())
-		p.Add(step)
+		m.pair, step = b.pairStep(s, rec.FoundDom0, like, m.settings, bridge, ps, live && s.nic.Up())
+		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
 	}
 	p.Add(b.pinVLANs(s.nic))
 	b.ends[m.pair.dev] = end{s.nic.MAC, m.settings[disableIPv6]}
@@ -52,12 +54,12 @@ func (b *builder) start(s site, ps *ports) ([]plan.Step, Record) {
 }
 
 // pairStep is the step that provides dom0's interface and port.
-func (b *builder) pairStep(s site, f *found, settings sysctl.Device, bridge int, ps *ports, up bool) (pair, plan.Step) {
+func (b *builder) pairStep(s site, f *found, like *host.Link, settings sysctl.Device, bridge int, ps *ports, up bool) (pair, plan.Step) {
 	if f == nil {
 		p := pair{dev: b.index(s.VDev), port: b.index(s.VIF)}
-		return p, b.makePair(p, s.Want, s.nic, settings, bridge, ps, up)
+		return p, b.makePair(p, s.Want, like, settings, bridge, ps, up)
 	}
-	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, s.nic, settings, bridge, ps, up)
+	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, like, settings, bridge, ps, up)
 }
 
 // dom0BridgeStep is the step that provides a bridge which is dom0's interface,
@@ -90,7 +92,7 @@ type move struct {
 // live is the move on a kernel that renames interfaces that are up.
 func (m *move) live() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
-	target := relabeled(m.state, m.s.NetDev, m.s.Dom0()).On(dev)
+	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	steps := []plan.Step{m.awaitPort(nic.Up())}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
@@ -191,6 +193,7 @@ func (m *move) strip() plan.Step {
 		rest.Addrs6 = nil
 	}
 	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(rest)...)...)
+	do = append(do, m.noToken(nic, m.settings)...)
 	do = append(do, inet6...)
 	do = append(do, m.batch(setFlags(nic.Index, m.portFlags()|unix.IFF_UP, carried|unix.IFF_UP)))
 	do = append(do, m.setMAC(m.portMAC())...)
@@ -200,6 +203,7 @@ func (m *move) strip() plan.Step {
 	undo := m.setMAC(nic.MAC, m.pin()...)
 	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)))
 	undo = append(undo, m.againInet6()...)
+	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
 	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
 	undo = append(undo, m.arrived(m.state, nic.Up())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}

@@ -111,15 +111,12 @@ var forceMLD = sysctl.Key{Dir: "net/ipv6/conf", Name: "force_mld_version"}
 // keeps none.
 func (m *move) dropInet6() []plan.Op {
 	nic := m.s.nic.Index
-	off := m.noInet6(nic)
+	off := m.leaveInet6()
 	if len(off) == 0 || !m.leavesGroups() {
 		return off
 	}
-	return []plan.Op{&sysctl.Write{Sets: []sysctl.Set{
-		forceMLD.Set(nic, m.names[nic], "1"),
-		disableIPv6.Set(nic, m.names[nic], "1"),
-		forceMLD.Set(nic, m.names[nic], m.settings[forceMLD]),
-	}}}
+	ops := append([]plan.Op{m.set(forceMLD, nic, "1")}, off...)
+	return append(ops, m.set(forceMLD, nic, m.settings[forceMLD]))
 }
 
 // leavesGroups says whether dropInet6 changes the version of MLD.
@@ -147,10 +144,11 @@ func delAddrs(addrs []rtnl.Msg) []rtnl.Msg {
 }
 
 // quiet is the message that adds an IPv6 address which has no effect yet
-// beyond being there: it has no route, and if it has been found unique on the
-// link before, it does not wait a second to be found so again.
+// beyond being there: it has no route, no temporary ones are made for it, and if
+// it has been found unique on the link before, it does not wait a second to be
+// found so again.
 func quiet(m rtnl.Msg) rtnl.Msg {
-	flags := addrFlags(m)
+	flags := addrFlags(m) &^ unix.IFA_F_MANAGETEMPADDR
 	silent := flags | unix.IFA_F_NOPREFIXROUTE
 	if flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
 		silent |= unix.IFA_F_NODAD
@@ -178,10 +176,15 @@ func addrFlags(m rtnl.Msg) uint32 {
 
 // moveRoutes is the step that switches every route and nexthop from one
 // interface to the other, which is up; s is the state as it stands on the first.
-func (b *builder) moveRoutes(s host.State, to int, up bool) plan.Step {
+func (m *move) moveRoutes(s host.State, to int, up bool) plan.Step {
 	from := s.Index
-	title := "switch the routes from " + b.names[from] + " to " + b.names[to]
-	do, undo := routeMsgs(b.h, s, to, up)
-	b.moved(from, to)
-	return plan.Step{Title: title, Do: b.wireOps(do), Undo: b.wireOps(undo)}
+	title := "switch the routes from " + m.names[from] + " to " + m.names[to]
+	do, undo := routeMsgs(m.h, s, to, up)
+	step := plan.Step{
+		Title: title,
+		Do:    append(m.allowTemporary(to), m.wireOps(do)...),
+		Undo:  append(m.allowTemporary(from), m.wireOps(undo)...),
+	}
+	m.moved(from, to)
+	return step
 }

@@ -28,7 +28,8 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 		p.Add(m.offlineBack()...)
 	}
 	b.guests = append(b.guests, m.leaveTree(), b.detach(m.bridge, ps))
-	p.Add(m.removePair(rec), m.removeBridge(rec))
+	p.Add(m.keepOnMaking(m.removePair(rec), rec.FoundDom0)...)
+	p.Add(m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
 		p.Add(m.offAgain())
 	}
@@ -77,11 +78,12 @@ func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 		s:        s,
 		ports:    ps,
 		pair:     pair{dev: s.dev.Index},
-		state:    b.h.State(s.dev.Index),
 		settings: b.h.Settings(s.Dom0()),
 		own:      rec.FoundDom0 == nil,
 		now:      now,
 	}
+	m.state = b.moving(s.dev.Index, m.settings)
+	m.ownToken(rec)
 	m.bridge = now.Master // 0 if someone took the bridge away
 	if s.port != nil {
 		m.pair.port = s.port.Index
@@ -93,7 +95,7 @@ func (m *move) liveBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state // on dom0's interface
 	here := *m
-	here.state = relabeled(there, m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	here.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	give := func() plan.Step { return here.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
 	steps := []plan.Step{
 		m.renameLoaded(there, m.s.VDev, nic.Index),
@@ -101,9 +103,9 @@ func (m *move) liveBack() []plan.Step {
 		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
 		m.resize(),
-		m.resettle(),
-		m.inet6(dev).Reverse("hush IPv6 on " + m.s.VDev),
 	}
+	steps = append(steps, m.resettle()...)
+	steps = append(steps, m.inet6(dev).Reverse("hush IPv6 on "+m.s.VDev))
 	m.state = here.state
 	steps = append(steps, m.shield(), doOf(give()))
 	routes := m.moveRoutes(there, nic.Index, nic.Up())
@@ -152,14 +154,14 @@ func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
 
 // resettle gives the NIC the settings that dom0's interface has now.
 // Switching IPv6 on is left to the step that brings the addresses.
-func (m *move) resettle() plan.Step {
+func (m *move) resettle() []plan.Step {
 	from, to := hushed(m.h.Settings(m.now.Name)), hushed(m.settings)
 	nic := m.now.Index
-	return plan.Step{
+	return m.keepRouters(plan.Step{
 		Title: "give " + m.names[nic] + " the settings that dom0 uses",
 		Do:    m.settingsOf(nic, to, from),
 		Undo:  m.settingsOf(nic, from, to),
-	}
+	}, nil, from[forwarding], to[forwarding])
 }
 
 // removePair deletes dom0's interface and port, or leaves a pair that start

@@ -37,6 +37,7 @@ look() {
 	need modprobe kmod
 	need sysctl procps
 	need ps procps
+	need radvd radvd
 	need systemd-analyze systemd
 	for option; do
 		case $option in

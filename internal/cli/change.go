@@ -95,6 +95,9 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 			return lines, err
 		}
 	}
+	for _, text := range p.Warnings {
+		say(c.stderr, "xbr-script: "+text)
+	}
 	p.Add(w.step())
 	if c.req.Confirm == 0 {
 		return lines, c.runner().Run(ctx, p)

@@ -33,7 +33,7 @@ func (h *Host) ReadAgain(c *rtnl.Conn, moved func(now *Host) map[int]int) (now *
 		}
 		missing = append(missing, d.rest()...)
 	}
-	return now, missing, nil
+	return now, missing, now.markOwn(c)
 }
 
 // WithRoutes is the host with other routes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,8 @@ type asked struct {
 	settings map[string]string        // by the setting's name
 	static   []rtnl.Msg               // entries of the forwarding tables; nil: not asked for yet
 	rules    map[string]bool          // the names in rules for routing; nil: not asked for yet
+	sockets  map[netip.Addr]bool      // local addresses of IPv6 sockets; nil: not asked for yet
+	hidden   bool                     // the kernel does not tell the sockets
 	bridging *Bridging                // nil: not asked for yet
 	err      error                    // the first
 }

@@ -82,7 +82,10 @@ func Look(c *rtnl.Conn) (*Host, error) {
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET)},
 		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6)},
 	})
-	return h, err
+	if err != nil {
+		return nil, err
+	}
+	return h, h.markOwn(c)
 }
 
 // ReadOn is what stands on one interface only: addresses, routes, neighbours
@@ -109,7 +112,10 @@ func ReadOn(c *rtnl.Conn, index int) (*Host, error) {
 		{&h.Neighs, unix.RTM_GETNEIGH, neighs(proxies(unix.AF_INET6))},
 		{&h.Nexthops, unix.RTM_GETNEXTHOP, nexthops},
 	})
-	return h, err
+	if err != nil {
+		return nil, err
+	}
+	return h, h.markOwn(c)
 }
 
 // dump is a request for one kind of objects and where they go.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"net"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -47,8 +48,12 @@ type Link struct {
 	Group     uint32
 	AddrGen   uint8 // how IPv6 makes addresses, IN6_ADDR_GEN_MODE_…
 	Inet6     bool  // IPv6 is on this interface at all
-	PortState uint8 // a bridge port's state
-	OperUp    bool  // the kernel has finished bringing it up: what is sent is not dropped
+	// Token is the interface identifier that IPv6 takes for addresses of
+	// routers' prefixes, unspecified if it makes one itself.
+	Token     netip.Addr
+	Perm      net.HardwareAddr // the address that the device was born with, nil if it is virtual or not told (Linux 5.6)
+	PortState uint8            // a bridge port's state
+	OperUp    bool             // the kernel has finished bringing it up: what is sent is not dropped
 	Bridge    BridgeInfo
 
 	Bus         string `json:",omitempty"` // what the hardware hangs on: "pci", "virtio", "xen-backend"; "" for what is virtual
@@ -71,6 +76,9 @@ func (l *Link) Up() bool { return l.Flags&unix.IFF_UP != 0 }
 // Running says whether it has a carrier and can send.
 func (l *Link) Running() bool { return l.Flags&unix.IFF_LOWER_UP != 0 }
 
+// HasToken says whether a token is set.
+func (l *Link) HasToken() bool { return l.Token.IsValid() && !l.Token.IsUnspecified() }
+
 // parseLink reads an RTM_NEWLINK.
 func parseLink(m rtnl.Msg) *Link {
 	fixed := m.Fixed()
@@ -88,6 +96,8 @@ func parseLink(m rtnl.Msg) *Link {
 			l.Name = rtnl.String(a.Value)
 		case unix.IFLA_ADDRESS:
 			l.MAC = net.HardwareAddr(a.Value)
+		case unix.IFLA_PERM_ADDRESS:
+			l.Perm = net.HardwareAddr(a.Value)
 		case unix.IFLA_OPERSTATE:
 			l.OperUp = len(a.Value) == 1 && a.Value[0] == operUp
 			l.OperUnknown = len(a.Value) == 1 && a.Value[0] == operUnknown
@@ -191,8 +201,11 @@ func (l *Link) parseInet6(b []byte) {
 		}
 		l.Inet6 = true
 		for a := range rtnl.ParseAttrs(family.Value) {
-			if a.Type == iflaInet6AddrGen && len(a.Value) == 1 {
+			switch {
+			case a.Type == iflaInet6AddrGen && len(a.Value) == 1:
 				l.AddrGen = a.Value[0]
+			case a.Type == unix.IFLA_INET6_TOKEN:
+				l.Token, _ = netip.AddrFromSlice(a.Value) // the kernel tells all zeros if there is none
 			}
 		}
 	}

@@ -41,7 +41,7 @@ var tables = []struct {
 	{"rule", "ip -4 rule", nil},
 	{"rule6", "ip -6 rule", nil},
 	{"route", "ip -o -4 -d route show table all", nil},
-	{"route6", "ip -o -6 -d route show table all", sorted},
+	{"route6", "ip -o -6 -d route show table all", routes6},
 	{"neigh", "ip -4 neigh; ip -6 neigh", neighbours},
 	{"proxy", "ip -4 neigh show proxy; ip -6 neigh show proxy", sorted},
 	{"nexthop", "ip -o -d nexthop", nil},
@@ -122,6 +122,9 @@ var (
 	// an interface with a carrier is up as soon as the kernel gets round to
 	// noting it, which can take it a second.
 	notNoted = regexp.MustCompile(`LOWER_UP(.*) state UNKNOWN`)
+	// a lifetime that does not end is one of 136 years where nobody but the
+	// kernel can give it.
+	endless = regexp.MustCompile(`\b429496[0-9]{4}sec`)
 )
 
 // linkSections parts the output of ip addr into two sections an interface.
@@ -137,6 +140,7 @@ func linkSections(ls []string) []Section {
 		}
 		l = noQueue.ReplaceAllString(linkNoise.ReplaceAllString(l, ""), "qdisc none")
 		l = notNoted.ReplaceAllString(l, "LOWER_UP$1 state UP")
+		l = endless.ReplaceAllString(l, "forever")
 		out[at].Lines = append(out[at].Lines, l)
 	}
 	return out

@@ -89,6 +89,8 @@ func (s Step) Empty() bool { return len(s.Do) == 0 && len(s.Undo) == 0 && s.Chec
 // Plan is what one call changes: all of it or nothing.
 type Plan struct {
 	Steps []Step
+	// Warnings are what it cannot keep, to be said before it is carried out.
+	Warnings []string
 }
 
 // Add appends the steps that do something, the final ones behind all others.
@@ -107,6 +109,9 @@ func (p *Plan) Add(steps ...Step) {
 // Commands is the whole plan as a shell script, a comment before each step.
 func (p *Plan) Commands() []string {
 	var lines []string
+	for _, w := range p.Warnings {
+		lines = append(lines, "# "+w)
+	}
 	for _, s := range p.Steps {
 		var cmds []string
 		for _, op := range s.Do {

@@ -244,6 +244,17 @@ func (m Msg) Leased() bool {
 	return len(ci) >= 8 && native.Uint32(ci[4:]) != infinity // ifa_valid
 }
 
+// Preferred is an address that is preferred for so many seconds at most.
+func (m Msg) Preferred(seconds uint32) Msg {
+	ci := m.Get(unix.IFA_CACHEINFO)
+	if len(ci) < 4 || native.Uint32(ci) <= seconds {
+		return m
+	}
+	ci = append([]byte(nil), ci...)
+	native.PutUint32(ci, seconds)
+	return m.With(unix.IFA_CACHEINFO, ci)
+}
+
 // Aged is the message after so much time: with its lifetimes shortened; false
 // if it has expired.
 func (m Msg) Aged(passed time.Duration) (Msg, bool) { return m.aged(uint32(passed / time.Second)) }

@@ -30,8 +30,14 @@ type Conn struct {
 }
 
 // Dial opens a socket in the calling thread's network namespace.
-func Dial() (*Conn, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+func Dial() (*Conn, error) { return dialTo(unix.NETLINK_ROUTE) }
+
+// DialDiag opens a socket by which the kernel tells of sockets (sock_diag(7)):
+// of a Conn, Dump serves there.
+func DialDiag() (*Conn, error) { return dialTo(unix.NETLINK_SOCK_DIAG) }
+
+func dialTo(protocol int) (*Conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("netlink socket: %w", err)
 	}
@@ -80,8 +86,29 @@ func (e *Error) Unwrap() error { return e.Errno }
 // carried out all the same: the kernel works through what it was given. err
 // is a failure of the socket itself, after which it is unknown what was done.
 func (c *Conn) Send(w Wire) (refused []*Error, err error) {
+	for sent := 0; ; sent++ {
+		at, count := w.ownRoute()
+		errs, err := c.send(w[:at], sent)
+		if refused = append(refused, errs...); err != nil || at == len(w) {
+			return refused, err
+		}
+		w, sent = w[at:], sent+count
+		size := int(native.Uint32(w))
+		var errno unix.Errno
+		if err := addOwn(Msg{Type: unix.RTM_NEWROUTE, Body: w[unix.SizeofNlMsghdr:size]}); errors.As(err, &errno) {
+			refused = append(refused, &Error{Errno: errno, Index: sent})
+		} else if err != nil {
+			return refused, err
+		}
+		w = w[align(size):]
+	}
+}
+
+// send is Send for messages that go by netlink; sent is how many went before
+// them.
+func (c *Conn) send(w Wire, sent int) (refused []*Error, err error) {
 	var buf []byte
-	for sent := 0; len(w) > 0; {
+	for len(w) > 0 {
 		n := chunk(w)
 		buf = append(buf[:0], w[:n]...)
 		first := c.seq + 1
@@ -108,7 +135,11 @@ func (c *Conn) address(b []byte) (count int) {
 			return count
 		}
 		last = b
-		b = b[align(int(native.Uint32(b))):]
+		size := int(native.Uint32(b))
+		if m := (Msg{Type: native.Uint16(b[4:]), Body: b[unix.SizeofNlMsghdr:size]}); m.Own() != 0 {
+			m.disown()
+		}
+		b = b[align(size):]
 		c.seq++
 		last[6] |= unix.NLM_F_REQUEST
 		native.PutUint32(last[8:], c.seq) // nlmsg_seq

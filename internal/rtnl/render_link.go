@@ -36,6 +36,10 @@ func (n Names) linkCommand(m Msg) string {
 		l.add("set", "dev", was)
 		name := String(a[unix.IFLA_IFNAME])
 		l.addIf(name != "" && name != was, "name", name)
+		if token := inet6Of(a)[unix.IFLA_INET6_TOKEN]; token != nil {
+			text, _ := ip(token)
+			return newLine("ip", "token", "set", text, "dev", was).String() // a message by itself
+		}
 	}
 	n.addLinkArgs(l, ifi, a)
 	n.addKind(l, info)
@@ -96,10 +100,15 @@ func (n Names) addLinkArgs(l *line, ifi []byte, a attrs) {
 		l.add("master", n.Of(int(master)))
 	}
 	addLinkFlags(l, native.Uint32(ifi[8:]), native.Uint32(ifi[12:]))
-	spec := collect(ParseAttrs(a[unix.IFLA_AF_SPEC]))
-	l.fields(collect(ParseAttrs(spec[unix.AF_INET6])), []field{
+	l.fields(inet6Of(a), []field{
 		{unix.IFLA_INET6_ADDR_GEN_MODE, "addrgenmode", choice("eui64", "none", "stable_secret", "random")},
 	})
+}
+
+// inet6Of is what a link's attributes say of IPv6 on it.
+func inet6Of(a attrs) attrs {
+	spec := collect(ParseAttrs(a[unix.IFLA_AF_SPEC]))
+	return collect(ParseAttrs(spec[unix.AF_INET6]))
 }
 
 // linkFlags are the flags that ip can change. "arp" and "trailers" are said of

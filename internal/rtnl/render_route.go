@@ -10,6 +10,9 @@ import (
 
 // routeCommand renders RTM_NEWROUTE and RTM_DELROUTE of IPv4 and IPv6.
 func (n Names) routeCommand(m Msg) string {
+	if m.Own() != 0 {
+		return n.ownCommand(m)
+	}
 	rtm, a := m.Fixed(), collect(m.Attrs)
 	l := newLine("ip")
 	switch m.Family() {
@@ -36,6 +39,25 @@ func (n Names) routeCommand(m Msg) string {
 	addRouteOptions(l, m, a)
 	n.addLegs(l, a[unix.RTA_MULTIPATH])
 	return l.String()
+}
+
+// ownCommand renders a route that is the kernel's own, which no command can
+// make. One to a router that is only alike would keep the kernel from taking
+// the next advertisement, so what stands in for it until then has the metric
+// behind. A prefix's route is no obstacle.
+func (n Names) ownCommand(m Msg) string {
+	own := m.Own()
+	m = m.Clone()
+	native.PutUint32(m.Body[8:12], U32(m.Body[8:12])&^OwnFlags) // rtm_flags
+	if m.Type == unix.RTM_DELROUTE {
+		m.Body[5] = unix.RTPROT_UNSPEC // see disown
+		return n.routeCommand(m)
+	}
+	what := "is"
+	if own&(OwnDefault|OwnInfo) != 0 {
+		m, what = m.With(unix.RTA_PRIORITY, U32Bytes(m.U32(unix.RTA_PRIORITY)+1)), "has the metric before and is"
+	}
+	return n.routeCommand(m) + "   # stands in until the next router advertisement: the right one " + what + " the kernel's own, which no command can make"
 }
 
 // routeVerb is verb with the one more meaning that flags have for a route: a

@@ -15,6 +15,7 @@ const (
 	// IfaRtPriority is IFA_RT_PRIORITY, the metric of the prefix route that
 	// the kernel makes for an address (linux/if_addr.h).
 	IfaRtPriority = 9
+	ifaProto      = 11 // IFA_PROTO: who made the address
 )
 
 // userHz is the unit of rta_expires: USER_HZ, 100 on every architecture that
@@ -43,6 +44,8 @@ func (m Msg) Settable() Msg {
 // settableAddr takes off when the address was made, and makes up for IPv4's
 // report of one that is deprecated for good: it has the flag, but the lifetimes
 // of any other lasting address. The flag follows from a preferred lifetime of 0.
+// An IPv6 address of a router's prefix is never permanent, and would be if it
+// were given a lifetime without end (inet6_rtm_newaddr).
 func (m Msg) settableAddr() Msg {
 	m = m.Clone()
 	ci := m.Get(unix.IFA_CACHEINFO) // struct ifa_cacheinfo
@@ -51,6 +54,10 @@ func (m Msg) settableAddr() Msg {
 	}
 	if m.deprecatedForGood() && native.Uint32(ci) == infinity {
 		native.PutUint32(ci, 0)
+	}
+	if m.Family() == unix.AF_INET6 && m.U32(unix.IFA_FLAGS)&unix.IFA_F_PERMANENT == 0 {
+		native.PutUint32(ci, min(native.Uint32(ci), infinity-1))
+		native.PutUint32(ci[4:], min(native.Uint32(ci[4:]), infinity-1))
 	}
 	clear(ci[8:])
 	return m
@@ -122,7 +129,7 @@ func (m Msg) settableRoute() Msg {
 	if rtm == nil {
 		return m
 	}
-	clearDynamic(rtm[8:12])
+	native.PutUint32(rtm[8:12], U32(rtm[8:12])&routeFlags)
 	if expires > 0 {
 		m = m.With(rtaExpires, U32Bytes(expires))
 	}
@@ -144,13 +151,16 @@ func (m Msg) settableRoute() Msg {
 // change.
 func (m Msg) isSettableRoute() bool {
 	rtm := m.Fixed()
-	return rtm != nil && U32(rtm[8:12])&^settableFlags == 0 &&
+	return rtm != nil && U32(rtm[8:12])&^routeFlags == 0 &&
 		!m.HasAny(unix.RTA_CACHEINFO, rtaPad, rtaNhID, unix.RTA_MULTIPATH)
 }
 
 // settableFlags are the RTNH_F_… flags a sender may set: the kernel refuses
 // RTNH_F_DEAD and RTNH_F_LINKDOWN and ignores the offload marks.
 const settableFlags = unix.RTNH_F_PERVASIVE | unix.RTNH_F_ONLINK
+
+// routeFlags are the flags that a route keeps.
+const routeFlags = settableFlags | OwnFlags
 
 func clearDynamic(flags []byte) {
 	native.PutUint32(flags, native.Uint32(flags)&settableFlags)
@@ -180,7 +190,7 @@ func (m Msg) Key() string {
 	}
 	switch m.Type {
 	case unix.RTM_NEWADDR:
-		m = m.Without(unix.IFA_CACHEINFO)
+		m = m.Without(unix.IFA_CACHEINFO, ifaProto)
 		clearPassing(m)
 	case unix.RTM_NEWROUTE:
 		if m.Get(rtaExpires) != nil {
