@@ -237,7 +237,7 @@ func (w *world) end() {
 }
 
 var (
-	portNumbers = regexp.MustCompile(` port_id \S+ port_no \S+ designated_port \S+`)
+	portNumbers = regexp.MustCompile(` port_id \S+ port_no \S+( designated_port \S+)?`)
 	learntNow   = regexp.MustCompile(`learnt$`)
 )
 

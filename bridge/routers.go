@@ -39,9 +39,9 @@ func (b *builder) keepRouters(step plan.Step, known map[int]sysctl.Device, value
 		return []plan.Step{step}
 	}
 	return []plan.Step{
-		{Title: "keep routers' routes while IPv6 forwarding changes", Do: write(on), Undo: write(back)},
+		{Title: "keep routers' routes while IPv6 forwarding changes", Do: write(on), Undo: write(back), Final: step.Final},
 		step,
-		{Title: "take router advertisements as before", Do: write(back), Undo: write(on)},
+		{Title: "take router advertisements as before", Do: write(back), Undo: write(on), Final: step.Final},
 	}
 }
 

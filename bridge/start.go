@@ -93,9 +93,10 @@ type move struct {
 func (m *move) live() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
-	steps := []plan.Step{m.awaitPort(nic.Up()), undoOf(m.addState(target, nic.Up(), nic.Index, m.own))}
+	steps := []plan.Step{m.awaitPort(nic.Up())}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
+		undoOf(m.addState(target, nic.Up(), nic.Index, m.own)),
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
 	return append(steps,
@@ -116,7 +117,8 @@ func (m *move) live() []plan.Step {
 // from an interface when a change is taken back is so only when that does not
 // have dom0's name any more: till then others put on it what they mean for dom0,
 // and the kernel drops routes and neighbours of an interface with its last
-// address, or with its MAC address.
+// address, or with its MAC address. But it is so before the other one has its
+// name back, for which it may have to be the spare one: see relabel.
 func undoOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Undo: s.Undo} }
 
 func doOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Do: s.Do} }

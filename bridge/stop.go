@@ -98,8 +98,8 @@ func (m *move) liveBack() []plan.Step {
 	here.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	give := func() plan.Step { return here.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
 	steps := []plan.Step{
-		undoOf(give()),
 		m.renameLoaded(there, m.s.VDev, nic.Index),
+		undoOf(give()),
 		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
 		m.resize(),

@@ -82,8 +82,12 @@ func (l *lab) unplug(start bool, at int, want nstest.State) {
 		}
 		return nil
 	}
+	late := pl.Steps[at].Final // all has been looked at, as if it came after the call
 	err := r.Run(l.t.Context(), pl)
 	var failed *plan.Failed
+	if err == nil && late && len(l.journals()) == 0 {
+		return
+	}
 	if !errors.As(err, &failed) {
 		l.t.Errorf("%s: it ended with %v", title, err)
 		return
