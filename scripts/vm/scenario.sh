@@ -3,9 +3,9 @@
 # scenarios begin with a copy of one machine, so chance has to come from outside.
 set -eEu
 set -o pipefail
-trap 'echo "   FAILED: line $LINENO: $BASH_COMMAND"' ERR
-RANDOM=$2
 exec 3>&1 # where run.sh listens
+trap 'echo "   FAILED: line $LINENO: $BASH_COMMAND" >&3' ERR
+RANDOM=$2
 # shellcheck source=scripts/vm/lib.sh
 . /vm/lib.sh
 if [ -e /vm/guests.sh ]; then

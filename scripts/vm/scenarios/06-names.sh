@@ -4,6 +4,8 @@ give 0 192.168.0.2/24 192.168.0.1/24
 give 3 192.168.3.2/24 192.168.3.1/24
 for names in eth0:enp3s0 eth3:enx525400120003; do
 	ip link set "${names%:*}" down
+	# It may be one that udev has given the card already, for its MAC address.
+	ip link property del dev "${names%:*}" altname "${names#*:}" 2>/dev/null || true
 	ip link set "${names%:*}" name "${names#*:}"
 	ip link set "${names#*:}" up
 done
