@@ -242,13 +242,21 @@ func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) []plan.Op {
 	return []plan.Op{&setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}}
 }
 
-// pinVLANs makes VLANs on the NIC keep the address they have from it.
+// pinVLANs makes VLANs on the NIC keep the address they have from it. When an
+// address is set, be it the same, the kernel forgets the interface's neighbours,
+// permanent ones, too (neigh_changeaddr).
 func (b *builder) pinVLANs(nic *host.Link) plan.Step {
-	var msgs []rtnl.Msg
+	var msgs, neighs []rtnl.Msg
 	for _, l := range b.h.Above(nic.Index) {
 		if l.Kind == "vlan" && sameMAC(l.MAC, nic.MAC) {
-			msgs = append(msgs, setLink(l.Index, attrMAC(nic.MAC)))
+			again := addStateMsgs(host.State{Neighs: b.h.State(l.Index).Neighs})
+			msgs = append(append(msgs, setLink(l.Index, attrMAC(nic.MAC))), again...)
+			neighs = append(neighs, again...)
 		}
 	}
-	return plan.Step{Title: "keep the address of the VLANs on " + nic.Name, Do: b.ops(msgs...)}
+	return plan.Step{
+		Title: "keep the address of the VLANs on " + nic.Name,
+		Do:    b.ops(msgs...),
+		Undo:  b.ops(neighs...),
+	}
 }
