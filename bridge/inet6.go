@@ -75,7 +75,7 @@ func (m *move) hush(index int) []plan.Op {
 		return nil
 	}
 	ops := m.ops(setLink(index, attrAddrGen(addrGenNone)))
-	if _, ok := m.settings[useTempAddr]; ok {
+	if v, ok := m.settings[useTempAddr]; ok && v != "0" {
 		ops = append(ops, m.set(useTempAddr, index, "0"))
 	}
 	return append(ops, m.set(disableIPv6, index, "0"))

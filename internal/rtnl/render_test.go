@@ -352,7 +352,7 @@ func TestQuote(t *testing.T) {
 		"it's":                `'it'\''s'`,
 		"$(id)":               "'$(id)'",
 		"ü":                   "'ü'",
-		"a\nb":                "'a\nb'",
+		"a\nb":                `"$(printf 'a\012b')"`,
 	} {
 		if got := shell.Quote(in); got != want {
 			t.Errorf("shell.Quote(%q) = %s, want %s", in, got, want)
