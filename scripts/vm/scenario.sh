@@ -4,7 +4,8 @@
 set -eEu
 set -o pipefail
 exec 3>&1 # where run.sh listens
-trap 'echo "   FAILED: line $LINENO: $BASH_COMMAND" >&3' ERR
+# A subshell may fail, as one does whose output is looked at.
+trap '[ "$BASHPID" != "$$" ] || echo "   FAILED: line $LINENO: $BASH_COMMAND" >&3' ERR
 RANDOM=$2
 # shellcheck source=scripts/vm/lib.sh
 . /vm/lib.sh
