@@ -71,6 +71,8 @@ type Matrix struct {
 	Same func(what string) bool
 	// Skip, if set, leaves steps out that another test tries.
 	Skip func(s plan.Step) bool
+	// Half has Try leave every other way out, a different half at each step.
+	Half bool
 	// Rebuild, if set, makes what there was before the plan anew, where a case
 	// has spoilt it.
 	Rebuild func(what string)
@@ -89,7 +91,10 @@ func (m *Matrix) Try(what string, makePlan func() *plan.Plan) {
 	n := len(makePlan().Steps)
 	for i := range n {
 		skipped := false
-		for _, f := range all {
+		for k, f := range all {
+			if m.Half && (i+k)%2 == 1 {
+				continue
+			}
 			p := m.again(what, makePlan, n)
 			if skipped = m.Skip != nil && m.Skip(p.Steps[i]); skipped {
 				break
