@@ -56,11 +56,11 @@ var turns = []turn{
 		has: []string{"2001:db8:1:0:216:3eff:fe00:1/64", "2001:db8:9::/64 dev eth0", "2001:db8:8000::/48 via fe80::1", "default via fe80::1 dev eth0",
 			"via fe80::2 dev eth0", "hop_limit 61", "mtu 1470", "base_reachable_time_ms 21000", "retrans_time_ms 600", "pref low"},
 	},
-	{ // lifetimes, preference, what the link is like
+	{ // lifetimes, preference, what the link is like; the digits looked for are there from the first second on
 		says: []nstest.Advert{
-			{Router: "fe80::1", Lifetime: 900 * time.Second, Preference: 1, HopLimit: 62, MTU: 1460, Reachable: 22 * time.Second, Retransmit: 500 * time.Millisecond,
-				Prefixes:    []nstest.AdvertPrefix{{Prefix: "2001:db8:1::/64", Valid: 2 * hour, Preferred: hour}},
-				Information: []nstest.AdvertRoute{{Prefix: "2001:db8:8000::/48", Lifetime: 2 * hour, Preference: 3}}},
+			{Router: "fe80::1", Lifetime: 890 * time.Second, Preference: 1, HopLimit: 62, MTU: 1460, Reachable: 22 * time.Second, Retransmit: 500 * time.Millisecond,
+				Prefixes:    []nstest.AdvertPrefix{{Prefix: "2001:db8:1::/64", Valid: 7190 * time.Second, Preferred: hour}},
+				Information: []nstest.AdvertRoute{{Prefix: "2001:db8:8000::/48", Lifetime: 7190 * time.Second, Preference: 3}}},
 		},
 		has: []string{"valid_lft 71", "preferred_lft 3", "2001:db8:8000::/48 via fe80::1 dev eth0 METRIC expires 71", "expires 8",
 			"hop_limit 62", "mtu 1460", "base_reachable_time_ms 22000", "retrans_time_ms 500", "pref high"},
