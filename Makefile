@@ -42,7 +42,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-hosts test-long race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
+.PHONY: help deps build test test-hosts test-long test-whole race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -61,6 +61,10 @@ test: deps ## run the tests (as root: they make network namespaces)
 
 test-long: deps test-hosts ## run all of them, every fault at every step of every network
 	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./...
+
+# Tables that take hours, of which test-long tries one case in some.
+test-whole: deps ## try every theft and every series of faults (hours)
+	XBR_TEST_WHOLE=1 $(GO) test -count=1 -timeout 12h -run '^(TestSeries|TestTheft|TestRulesStolen)$$' $(TESTFLAGS) ./bridge ./internal/cli
 
 # What namespaces inherit on a router with strict filters, on one with Docker, on
 # a desktop, and where IPv6 is switched off: see internal/nstest. That each

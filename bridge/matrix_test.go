@@ -30,10 +30,7 @@ func TestEveryStepFails(t *testing.T) {
 // TestSeries makes steps of start and stop fail, then steps of taking that back;
 // and steps of taking back what waited to be confirmed, then of doing it again.
 func TestSeries(t *testing.T) {
-	nth := 41
-	if testing.Short() {
-		nth = 3203
-	}
+	nth := faults.OneIn(3203, 41)
 	var shift atomic.Int64
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
 		n := int(shift.Add(1))

@@ -42,12 +42,9 @@ var thefts = []struct{ name, script string }{
 
 // TestTheft has somebody take away each of them before each step of start and
 // stop, and of taking them back: every other time on a kernel with live rename,
-// and else on one without. Shortened, it tries some.
+// and else on one without. It tries some, see faults.OneIn.
 func TestTheft(t *testing.T) {
-	nth := 2
-	if testing.Short() {
-		nth = 402
-	}
+	nth := faults.OneIn(402, 16)
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
 		m.pick = unnumbered
 		m.after = m.undisturbed()

@@ -64,10 +64,7 @@ func TestEveryStepFails(t *testing.T) {
 // TestSeries makes steps of whole calls go wrong, then steps of taking that back,
 // and of taking back what waited to be confirmed, as recover and the timer do.
 func TestSeries(t *testing.T) {
-	nth := 23
-	if testing.Short() {
-		nth = 5003
-	}
+	nth := faults.OneIn(5003, 23)
 	var cases atomic.Int64
 	t.Run("whole", func(t *testing.T) {
 		for i, name := range []string{"xenbr0", "eth0"} { // the latter is dom0's interface

@@ -23,12 +23,9 @@ ip6tables -t raw -S
 
 // TestRulesStolen has somebody flush the rules before each step of a whole start
 // and stop with antispoof, and of taking them back: the network is whole, and
-// where start ends well the rules are in force. Shortened, it tries some.
+// where start ends well the rules are in force. It tries some, see faults.OneIn.
 func TestRulesStolen(t *testing.T) {
-	nth := 1
-	if testing.Short() {
-		nth = 119
-	}
+	nth := faults.OneIn(119, 5)
 	thefts := []struct{ name, script string }{
 		{"all of nftables", "nft flush ruleset"},
 		{"the rules of iptables", "iptables -F; ip6tables -F; iptables -t raw -F; ip6tables -t raw -F"},
