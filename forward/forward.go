@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/vishvananda/netlink"
 
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -20,7 +23,10 @@ import (
 // net/ipv4/conf/all/accept_redirects to the opposite (inet_forward_change).
 const Setting = "net/ipv4/ip_forward"
 
-const redirects = "net/ipv4/conf/all/accept_redirects"
+const (
+	redirects = "net/ipv4/conf/all/accept_redirects"
+	defaults  = "net/ipv4/conf/default/forwarding" // of interfaces that are still to be made
+)
 
 // record is what was before the first start, and what start made of it.
 type record struct {
@@ -61,10 +67,14 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	back, err := undoing(now)
+	if err != nil {
+		return nil, err
+	}
 	return []plan.Step{note, {
 		Title: "set ip_forward to " + want,
 		Do:    []plan.Op{write(want, nil)},
-		Undo:  []plan.Op{write(now.Before, now.Changed)},
+		Undo:  []plan.Op{back},
 	}}, nil
 }
 
@@ -91,10 +101,14 @@ func (f Forward) Stop() (steps []plan.Step, note string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
+	back, err := undoing(now)
+	if err != nil {
+		return nil, "", err
+	}
 	return []plan.Step{{
 		Title: "put ip_forward back to " + rec.Before,
 		Do:    []plan.Op{write(rec.Before, changed)},
-		Undo:  []plan.Op{write(now.Before, now.Changed)},
+		Undo:  []plan.Op{back},
 	}, drop}, "", nil
 }
 
@@ -102,6 +116,24 @@ func (f Forward) Stop() (steps []plan.Step, note string, err error) {
 // changed with it.
 func write(value string, changed []sysctl.Set) plan.Op {
 	return &sysctl.Write{Sets: append([]sysctl.Set{{Name: Setting, Value: value}}, changed...)}
+}
+
+// undoing is the operation that puts back what there is now. By then interfaces
+// may be called otherwise, so theirs go by index. The record, which is for the
+// network as it will be after stop, goes by name.
+func undoing(now *record) (plan.Op, error) {
+	changed := slices.Clone(now.Changed)
+	for i, s := range changed {
+		if s.Name == redirects || s.Name == defaults {
+			continue
+		}
+		link, err := netlink.LinkByName(filepath.Base(filepath.Dir(s.Name)))
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", s.Name, err)
+		}
+		changed[i].Index = link.Attrs().Index
+	}
+	return write(now.Before, changed), nil
 }
 
 // present leaves out what is gone with its interface.

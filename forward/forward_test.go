@@ -1,6 +1,7 @@
 package forward_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -202,6 +203,30 @@ func TestNICGone(t *testing.T) {
 		t.Error(note)
 	}
 	l.want("ip_forward=0 conf/eth0/forwarding=1")
+	l.noRecord()
+}
+
+// TestRenamed takes a start back after the NIC has got another name, and another
+// interface its own, as the moving of a NIC has it.
+func TestRenamed(t *testing.T) {
+	l := newLab(t, `sysctl -qw net/ipv4/conf/eth0/forwarding=1`)
+	steps, err := l.fwd.Start(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fail := errors.New("fail")
+	l.run.Hook = func(step int, after bool) error {
+		if step == len(steps)-1 && after {
+			nstest.Script(t, `ip link set eth0 name peth0
+				ip link set em1.2 name eth0`)
+			return fail
+		}
+		return nil
+	}
+	if err := l.run.Run(t.Context(), &plan.Plan{Steps: steps}); !errors.Is(err, fail) {
+		t.Fatal(err)
+	}
+	l.want("ip_forward=0 conf/peth0/forwarding=1 conf/eth0/forwarding=0")
 	l.noRecord()
 }
 
