@@ -64,7 +64,7 @@ func ReadState(t T) State {
 	for _, c := range tables {
 		script += "echo '" + mark + "'\n" + c.command + "\n"
 	}
-	parts := strings.Split(Run(t, "sh", "-ec", script), mark+"\n")[1:]
+	parts := strings.Split(undisturbed(t, script), mark+"\n")[1:]
 	links := linkSections(lines(parts[0]))
 	s.Sections = append(s.Sections, links...)
 	for i, c := range tables {
@@ -84,6 +84,22 @@ func ReadState(t T) State {
 		"ipv6 forwarding " + read("/proc/sys/net/ipv6/conf/all/forwarding"),
 	}})
 	return s
+}
+
+// readTries bounds how often a state is read again that changed meanwhile.
+const readTries = 50
+
+// undisturbed is the output of a script of ip commands, run again while ip says
+// that what it lists has changed as it was read.
+func undisturbed(t T, script string) (out string) {
+	helper(t)()
+	for range readTries {
+		if out = Run(t, "sh", "-ec", script); !strings.Contains(out, "Dump was interrupted") {
+			return out
+		}
+	}
+	t.Fatal("the host changes whenever it is read:\n", out)
+	return ""
 }
 
 func boottime(t T) time.Duration {
