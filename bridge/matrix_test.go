@@ -30,23 +30,13 @@ func TestEveryStepFails(t *testing.T) {
 // TestSeries makes steps of start and stop fail, then steps of taking that back;
 // and steps of taking back what waited to be confirmed, then of doing it again.
 func TestSeries(t *testing.T) {
-	nth := faults.OneIn(3203, 41)
+	nth := faults.OneIn(3203, 24)
 	var shift atomic.Int64
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
 		n := int(shift.Add(1))
-		m.pick = unnumbered
+		m.pick = nstest.Unnumbered
 		m.Series(verb, plan, nth, n*nth/8)
 		m.SeriesBack(verb, plan, nth, n*nth/8)
-	})
-}
-
-var portNumber = regexp.MustCompile(` (port_id|port_no|designated_port) \S+`)
-
-// unnumbered is a state without the numbers of a bridge's ports: they are in the
-// order in which those became ports, and say nothing where there is no STP.
-func unnumbered(s nstest.State) nstest.State {
-	return s.Filter(func(string) bool { return true }, func(_, line string) string {
-		return portNumber.ReplaceAllString(line, "")
 	})
 }
 

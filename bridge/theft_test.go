@@ -46,7 +46,7 @@ var thefts = []struct{ name, script string }{
 func TestTheft(t *testing.T) {
 	nth := faults.OneIn(402, 16)
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
-		m.pick = unnumbered
+		m.pick = nstest.Unnumbered
 		m.after = m.undisturbed()
 		shift := nth / 2
 		if m.live {
@@ -88,7 +88,7 @@ var (
 // unlearnt is a state without neighbours that come by themselves, and go with
 // whoever flushes them, and without lifetimes: they run on from case to case.
 func unlearnt(s nstest.State) nstest.State {
-	return unnumbered(s).Filter(func(string) bool { return true }, func(name, line string) string {
+	return nstest.Unnumbered(s).Filter(func(string) bool { return true }, func(name, line string) string {
 		if name == "neigh" && learnt.MatchString(line) {
 			return ""
 		}

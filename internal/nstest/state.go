@@ -412,5 +412,15 @@ func (sec Section) flags() []string {
 	return strings.Split(list, ",")
 }
 
+var portNumber = regexp.MustCompile(` (port_id|port_no|designated_port) \S+`)
+
+// Unnumbered picks everything but the numbers of a bridge's ports: they are in
+// the order in which those became ports, and say nothing where there is no STP.
+func Unnumbered(s State) State {
+	return s.Filter(func(string) bool { return true }, func(_, line string) string {
+		return portNumber.ReplaceAllString(line, "")
+	})
+}
+
 // Whole picks everything.
 func Whole(s State) State { return s }
