@@ -81,8 +81,9 @@ test-hosts: deps ## run tests as on machines that are tuned otherwise
 	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 $(TESTFLAGS) ./forward ./internal/reach ./internal/host
 	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 -run '^(TestScript|TestBetween|TestCheck)$$' $(TESTFLAGS) . ./bridge
 
-# Tables of many cases, each of which one goroutine carries out: nothing to race.
-ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd)$$
+# Tables of many cases, each of which one goroutine carries out, and what runs the
+# whole program again and again as other tests do: nothing more to race.
+ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
