@@ -138,7 +138,9 @@ func forwarding() ([]string, error) {
 
 // chains are all chains of nf_tables, as messages.
 func chains() ([][]byte, error) {
-	answers, err := nfRequest(nftables(unix.NFT_MSG_GETCHAIN), unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC).Execute(unix.NETLINK_NETFILTER, 0)
+	answers, err := whole(func() ([][]byte, error) {
+		return nfRequest(nftables(unix.NFT_MSG_GETCHAIN), unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC).Execute(unix.NETLINK_NETFILTER, 0)
+	})
 	switch {
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
 		return nil, nil // a kernel without nfnetlink, or without nf_tables (nfnetlink_rcv_msg)
