@@ -154,7 +154,7 @@ func looksLikeName(word string) bool {
 func (r *argReader) wordHint(word string) string {
 	const touches = "a key touches its value, as in "
 	if key, known := findKey(r.hollow); known && key.check(word) == nil {
-		return touches + key.name + "=" + word
+		return touches + key.name + "=" + plain(word)
 	}
 	example := "netdev=eth0"
 	if looksLikeName(word) {
