@@ -325,3 +325,61 @@ func TestAdvertisedMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// often is what TestAdvertisedOften's router says.
+func often() nstest.Advert {
+	a := nstest.Advert{Lifetime: hour}
+	for i := range 8 {
+		a.Prefixes = append(a.Prefixes, nstest.AdvertPrefix{Prefix: fmt.Sprintf("2001:db8:%d::/64", i), Valid: hour, Preferred: hour})
+	}
+	return a
+}
+
+// TestAdvertisedOften has a router speak all the time, as one does that is asked
+// when a NIC comes up, on a host that checks whether its addresses are unique. An
+// address that the kernel has made of what the router said cannot be used yet;
+// there and back, and when start and stop are taken back at their last steps, dom0
+// has at once all that it had.
+func TestAdvertisedOften(t *testing.T) {
+	n := host6
+	n.script += careful
+	n.adverts = []nstest.Advert{often()}
+	everyWay(t, n, func(l *lab) {
+		defer nstest.AdvertiseOften(l.t, "lan0", often())()
+		for range 3 {
+			for _, start := range []bool{true, false} {
+				l.failAtEnd(start)
+				l.usable()
+				l.mustRun(start)
+				l.usable()
+			}
+		}
+	})
+}
+
+// failAtEnd has the last step fail, so that all is taken back.
+func (l *lab) failAtEnd(start bool) {
+	l.t.Helper()
+	pl := l.plan(start)
+	fault := errors.New("injected")
+	r := l.runner()
+	r.Hook = func(step int, after bool) error {
+		if step == len(pl.Steps)-1 && !after {
+			return fault
+		}
+		return nil
+	}
+	if err := r.Run(l.t.Context(), pl); !errors.Is(err, fault) || len(l.journals()) > 0 {
+		l.t.Fatalf("%s, taken back: %v, journals %q", verb(start), err, l.journals())
+	}
+}
+
+// usable fails if dom0's interface has an address that it may not use, or lacks
+// one.
+func (l *lab) usable() {
+	l.t.Helper()
+	addrs := nstest.Run(l.t, "ip", "-6", "addr", "show", "dev", "eth0", "-tentative")
+	if n := strings.Count(addrs, "216:3eff:fe00:1/64"); n != 1+len(often().Prefixes) {
+		l.t.Fatalf("%d addresses that can be used:\n%s", n, nstest.Run(l.t, "ip", "-6", "addr"))
+	}
+}

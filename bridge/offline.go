@@ -51,6 +51,7 @@ func (m *move) down(vlans []host.State) plan.Step {
 	undo = append(undo, m.carrier(nic)...)
 	undo = append(undo, m.allowTemporary(nic.Index)...)
 	undo = append(undo, m.wireOps(again)...)
+	undo = append(undo, m.arrived(m.state, nic.Up())...)
 	undo = append(undo, m.reviveOps(vlans)...)
 	return plan.Step{
 		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
@@ -100,6 +101,9 @@ func (m *move) reviveOps(vlans []host.State) []plan.Op {
 		}
 	}
 	ops := m.wireOps(m.reviveMsgs(vlans))
+	for _, v := range vlans {
+		ops = append(ops, m.arrived(v, m.h.Index(v.Index).Up())...)
+	}
 	if len(off) == 0 {
 		return ops
 	}

@@ -320,6 +320,11 @@ func (c *carrier) feeds() bool {
 // arrive waits until the kernel accepts packets to IPv6 addresses on the
 // interface that they were added to. It makes their local routes in the
 // background (addrconf_dad_work); until then the old interface must keep them.
+//
+// A router is asked as soon as the first address is there, and answers at once:
+// of a prefix whose address has not been added yet, the kernel makes it, and has
+// it wait until it is found unique (addrconf_prefix_rcv_add_addr). Such an address
+// is made anew.
 type arrive struct {
 	Index int
 	Addrs [][]byte
@@ -339,37 +344,67 @@ func (*arrive) Commands() []string { return nil }
 
 // Do implements plan.Op.
 func (a *arrive) Do(undoing bool) error {
-	req := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
-	req.Body[0], req.Body[4] = unix.AF_INET6, unix.RT_TABLE_LOCAL
-	req = req.With(unix.RTA_OIF, rtnl.U32Bytes(uint32(a.Index)))
 	for start := time.Now(); time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
-		routes, err := a.Conn.DumpOnly(unix.RTM_GETROUTE, req.Body)
-		if undoing && errors.Is(err, unix.ENODEV) {
+		missing, err := a.missing()
+		if err == nil && len(missing) > 0 {
+			err = a.hurry(missing)
+		}
+		switch {
+		case undoing && errors.Is(err, unix.ENODEV):
 			return nil // the interface is gone
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		there := map[string]bool{}
-		for _, m := range routes {
-			if m.Uses(a.Index) && table(m) == unix.RT_TABLE_LOCAL && m.Fixed()[1] == 128 {
-				there[string(m.Get(unix.RTA_DST))] = true
-			}
-		}
-		if a.all(there) {
-			break
+		case len(missing) == 0:
+			return nil
 		}
 	}
 	return nil
 }
 
-func (a *arrive) all(there map[string]bool) bool {
+// missing are the addresses without a local route.
+func (a *arrive) missing() (map[string]bool, error) {
+	req := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
+	req.Body[0], req.Body[4] = unix.AF_INET6, unix.RT_TABLE_LOCAL
+	req = req.With(unix.RTA_OIF, rtnl.U32Bytes(uint32(a.Index)))
+	routes, err := a.Conn.DumpOnly(unix.RTM_GETROUTE, req.Body)
+	if err != nil {
+		return nil, err
+	}
+	missing := map[string]bool{}
 	for _, addr := range a.Addrs {
-		if !there[string(addr)] {
-			return false
+		missing[string(addr)] = true
+	}
+	for _, m := range routes {
+		if m.Uses(a.Index) && table(m) == unix.RT_TABLE_LOCAL && m.Fixed()[1] == 128 {
+			delete(missing, string(m.Get(unix.RTA_DST)))
 		}
 	}
-	return true
+	return missing, nil
+}
+
+// hurry makes those of the addresses anew that the kernel checks, though it was
+// told not to.
+func (a *arrive) hurry(missing map[string]bool) error {
+	req := make([]byte, unix.SizeofIfAddrmsg)
+	req[0] = unix.AF_INET6
+	copy(req[4:], rtnl.U32Bytes(uint32(a.Index)))
+	addrs, err := a.Conn.DumpOnly(unix.RTM_GETADDR, req)
+	if err != nil {
+		return err
+	}
+	var again rtnl.Wire
+	for _, m := range addrs {
+		const checked, told = unix.IFA_F_TENTATIVE, unix.IFA_F_NODAD | unix.IFA_F_DADFAILED
+		if m.Uses(a.Index) && missing[string(localOf(m))] && addrFlags(m)&(checked|told) == checked {
+			anew := m.With(unix.IFA_FLAGS, rtnl.U32Bytes(addrFlags(m)&^checked))
+			again = again.Add(delAddrs([]rtnl.Msg{m})...).Add(quiet(anew))
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	_, err = a.Conn.Send(again) // what is refused has changed, and is looked at again
+	return err
 }
 
 // setMAC gives a NIC its MAC address as a port, or its own again. Not every

@@ -45,21 +45,59 @@ const Forever = 0xffffffff * time.Second
 // would: that interface needs no IPv6 for it.
 func Advertise(t T, dev string, a Advert) {
 	helper(t)()
+	fd, to := advertiser(t, dev)
+	defer func() { _ = unix.Close(fd) }()
+	if err := a.send(fd, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// AdvertiseOften sends it again and again, until the function that it returns is
+// called.
+func AdvertiseOften(t T, dev string, a Advert) (end func()) {
+	helper(t)()
+	fd, to := advertiser(t, dev)
+	stop, ended := make(chan struct{}), make(chan error)
+	go func() {
+		var err error
+		for every := time.Tick(100 * time.Microsecond); err == nil; err = a.send(fd, to) {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			case <-every:
+			}
+		}
+		<-stop
+		ended <- err
+	}()
+	return func() {
+		close(stop)
+		if err := errors.Join(<-ended, unix.Close(fd)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// advertiser is a socket that sends out of an interface of this namespace.
+func advertiser(t T, dev string) (fd int, to *unix.SockaddrLinklayer) {
+	helper(t)()
 	Guard(t)
 	link, err := net.InterfaceByName(dev)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
+	if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = unix.Close(fd) }()
-	to := &unix.SockaddrLinklayer{Ifindex: link.Index, Halen: 6, Protocol: 0xdd86}
-	err = unix.Sendto(fd, a.frame(), 0, to)
-	if err != nil && !errors.Is(err, unix.ENOBUFS) { // that is a cable whose other end is off
-		t.Fatal(err)
+	return fd, &unix.SockaddrLinklayer{Ifindex: link.Index, Halen: 6, Protocol: 0xdd86}
+}
+
+func (a Advert) send(fd int, to *unix.SockaddrLinklayer) error {
+	if err := unix.Sendto(fd, a.frame(), 0, to); !errors.Is(err, unix.ENOBUFS) {
+		return err
 	}
+	return nil // that is a cable whose other end is off
 }
 
 // frame is the Ethernet frame, to all nodes.
