@@ -42,6 +42,13 @@ type Planner struct {
 	Ctx context.Context
 }
 
+func (p *Planner) context() context.Context {
+	if p.Ctx == nil {
+		return context.Background()
+	}
+	return p.Ctx
+}
+
 // Kinds are the operations that this package's plans are made of.
 func Kinds() plan.Kinds {
 	return plan.Kinds{

@@ -25,8 +25,6 @@ type edit struct {
 	Jumps    []jump       `json:",omitempty"`
 	Policies []policyEdit `json:",omitempty"`
 	Shell    []string     `json:",omitempty"` // the commands, as the plan saw it
-
-	ctx context.Context
 }
 
 // chainEdit is a chain of our own and all of its rules, or none.
@@ -68,8 +66,8 @@ func (*edit) Kind() string { return editKind }
 func (e *edit) Commands() []string { return e.Shell }
 
 // Do implements plan.Op.
-func (e *edit) Do(undoing bool) error {
-	p, err := open(within(e.ctx, undoing), e.Program)
+func (e *edit) Do(ctx context.Context, _ bool) error {
+	p, err := open(ctx, e.Program)
 	if err != nil {
 		return err
 	}
@@ -216,7 +214,6 @@ func (e *edit) step(title string, s *state) plan.Step {
 		return plan.Step{}
 	}
 	back := undo.script(s.clone())
-	e.ctx = s.program.ctx
 	e.Shell, undo.Shell = do.commands(e.Program), back.commands(e.Program)
 	return plan.Step{Title: title, Do: []plan.Op{e}, Undo: []plan.Op{undo}}
 }

@@ -141,8 +141,6 @@ const loadKind = "br_netfilter"
 type load struct {
 	Program string
 	Sets    []sysctl.Set // how it was without the module: off
-
-	ctx context.Context
 }
 
 // newLoad is the operation that loads it with that iptables.
@@ -151,7 +149,7 @@ func newLoad(p *program) *load {
 		{Name: ipv4.global, Value: "0"},
 		{Name: ipv6.global, Value: "0"},
 		{Name: moduleSettings + "bridge-nf-call-arptables", Value: "0"},
-	}, p.ctx}
+	}}
 }
 
 // Kind implements plan.Op.
@@ -164,16 +162,16 @@ func (l *load) Commands() []string {
 
 // Do implements plan.Op. The module stays when undoing: without a bridge that
 // asks for it, it does nothing.
-func (l *load) Do(undoing bool) error {
+func (l *load) Do(ctx context.Context, undoing bool) error {
 	if undoing {
-		return errors.Join(l.unprobe(), (&sysctl.Write{Sets: l.Sets}).Do(true))
+		return errors.Join(l.unprobe(ctx), (&sysctl.Write{Sets: l.Sets}).Do(ctx, true))
 	}
 	there, err := moduleThere()
 	if err != nil || there {
 		return err
 	}
-	for _, way := range []func() error{l.byRule, l.modprobe} {
-		if err := way(); err != nil {
+	for _, way := range []func(context.Context) error{l.byRule, l.modprobe} {
+		if err := way(ctx); err != nil {
 			return err
 		}
 		if there, err = moduleThere(); err != nil || there {
@@ -186,7 +184,7 @@ func (l *load) Do(undoing bool) error {
 	if !there {
 		return errors.New("it is loaded and has no settings in this network namespace")
 	}
-	return (&sysctl.Write{Sets: l.Sets}).Do(false)
+	return (&sysctl.Write{Sets: l.Sets}).Do(ctx, false)
 }
 
 // probeChain is a chain that nothing jumps to.
@@ -195,13 +193,13 @@ const probeChain = "XBR_PROBE"
 // byRule lets the kernel load the module itself: it does so for the first rule
 // with a physdev match (physdev_mt_check; before Linux 5.1, as a dependency of
 // xt_physdev).
-func (l *load) byRule() error {
-	p, err := open(within(l.ctx, false), l.Program)
+func (l *load) byRule(ctx context.Context) error {
+	p, err := open(ctx, l.Program)
 	if err != nil {
 		return err
 	}
 	rule := append(strings.Fields(bridged), "-j", "RETURN")
-	return p.word(sys.Guard(within(p.ctx, false), func() error {
+	return p.word(sys.Guard(ctx, func() error {
 		ipt, err := iptables.New(iptables.Timeout(lockWait), iptables.Path(p.path))
 		if err != nil {
 			return err
@@ -214,19 +212,19 @@ func (l *load) byRule() error {
 }
 
 // unprobe removes what byRule may have left when its process died.
-func (l *load) unprobe() error {
-	return (&edit{Program: l.Program, Chains: []chainEdit{{Table: "filter", Name: probeChain, Gone: true}}}).Do(true)
+func (l *load) unprobe(ctx context.Context) error {
+	return (&edit{Program: l.Program, Chains: []chainEdit{{Table: "filter", Name: probeChain, Gone: true}}}).Do(ctx, true)
 }
 
 // modprobe is for a kernel whose xt_physdev has been loaded for long: that asks
 // for the module only once. It is not needed otherwise.
-func (l *load) modprobe() error {
+func (l *load) modprobe(ctx context.Context) error {
 	path, err := sys.Find("modprobe")
 	if errors.Is(err, sys.ErrMissing) {
 		return errors.New("the kernel did not load it with a physdev rule, and there is no modprobe")
 	}
 	if err == nil {
-		_, err = sys.Run(within(l.ctx, false), "", path, module)
+		_, err = sys.Run(ctx, "", path, module)
 	}
 	return err
 }
@@ -254,7 +252,7 @@ func (c *call) Commands() []string {
 }
 
 // Ready implements plan.Prudent: a container may have /sys read-only.
-func (c *call) Ready() error {
+func (c *call) Ready(context.Context) error {
 	if err := unix.Access(sysfs, unix.W_OK); errors.Is(err, unix.EROFS) {
 		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /sys", "cannot show iptables what crosses %s, which is set below %s", c.Bridge, sysfs)
 	}
@@ -262,7 +260,7 @@ func (c *call) Ready() error {
 }
 
 // Do implements plan.Op.
-func (c *call) Do(undoing bool) error {
+func (c *call) Do(_ context.Context, undoing bool) error {
 	if c.Bridge == "" || c.Bridge == ".." || strings.Contains(c.Bridge, "/") {
 		return fmt.Errorf("%q is no bridge", c.Bridge)
 	}

@@ -167,7 +167,7 @@ func TestForeignPrograms(t *testing.T) {
 				if _, loads := op.(*load); loads && !undoing {
 					continue // the module is there
 				}
-				if err := op.Do(undoing); err == nil {
+				if err := op.Do(t.Context(), undoing); err == nil {
 					t.Errorf("%T of %q is carried out", op, name)
 				}
 			}
@@ -175,11 +175,11 @@ func TestForeignPrograms(t *testing.T) {
 	}
 	for _, c := range []call{{Bridge: "../../etc"}, {Bridge: ".."}, {}, {Bridge: "a/b"}} {
 		c.Sets = switched([]*family{ipv4})
-		if err := c.Do(true); err == nil {
+		if err := c.Do(t.Context(), true); err == nil {
 			t.Errorf("a flag of %q is set", c.Bridge)
 		}
 	}
-	if err := (&call{"lo", 0, []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(true); err == nil {
+	if err := (&call{"lo", 0, []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(t.Context(), true); err == nil {
 		t.Error("another file is written")
 	}
 }

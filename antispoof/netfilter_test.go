@@ -81,7 +81,7 @@ func TestDropTable(t *testing.T) {
 	} {
 		nstest.Script(t, c.commands)
 		op := &dropTables{Program: "iptables", Tables: []string{"raw", "filter"}}
-		if err := op.Do(false); err != nil {
+		if err := op.Do(t.Context(), false); err != nil {
 			t.Error(err)
 		}
 		p, err := open(t.Context(), "iptables")

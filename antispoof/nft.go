@@ -20,8 +20,6 @@ const tablesKind = "nft tables"
 type dropTables struct {
 	Program string
 	Tables  []string
-
-	ctx context.Context
 }
 
 // Kind implements plan.Op.
@@ -42,8 +40,8 @@ func (d *dropTables) Commands() []string {
 }
 
 // Do implements plan.Op. A table that somebody else has used meanwhile stays.
-func (d *dropTables) Do(undoing bool) error {
-	p, err := open(within(d.ctx, undoing), d.Program)
+func (d *dropTables) Do(ctx context.Context, _ bool) error {
+	p, err := open(ctx, d.Program)
 	if err != nil || !p.nft {
 		return err
 	}
@@ -92,7 +90,7 @@ func (s *survey) dropTables() []plan.Op {
 	var ops []plan.Op
 	for _, st := range s.states {
 		if tables := s.host.NewTables[st.program.family.program]; len(tables) > 0 {
-			ops = append(ops, &dropTables{st.program.name, tables, st.program.ctx})
+			ops = append(ops, &dropTables{st.program.name, tables})
 		}
 	}
 	return ops

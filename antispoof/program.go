@@ -22,7 +22,7 @@ const lockWait = 5
 
 // program is iptables or ip6tables as it is installed.
 type program struct {
-	ctx     context.Context // when it is done, what runs is ended; nil: never
+	ctx     context.Context // when it is done, what runs is ended
 	name    string          // iptables, ip6tables or, to be exact, iptables-legacy
 	path    string
 	nft     bool // its rules are kept by nf_tables
@@ -52,7 +52,7 @@ func open(ctx context.Context, name string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, err := sys.Run(within(ctx, false), "", path, "--version")
+	said, err := sys.Run(ctx, "", path, "--version")
 	if err != nil {
 		return nil, err
 	}
@@ -65,16 +65,6 @@ func open(ctx context.Context, name string) (*program, error) {
 		p.version[i], _ = strconv.Atoi(found[i+1]) // the pattern matched digits
 	}
 	return p, nil
-}
-
-// within is the context of an operation: who is told to end does not begin
-// with more, but ends undoing what was begun. An operation from a journal has
-// none of its own.
-func within(ctx context.Context, undoing bool) context.Context {
-	if undoing || ctx == nil {
-		return context.Background()
-	}
-	return ctx
 }
 
 // backend names the back end as its programs are named.
@@ -97,7 +87,7 @@ func (p *program) probe() error {
 	if there, err := p.loaded("filter"); err != nil || !there {
 		return err
 	}
-	_, err := sys.Run(within(p.ctx, false), "", p.path, append(p.waiting("--wait"), "-t", "filter", "-S")...)
+	_, err := sys.Run(p.ctx, "", p.path, append(p.waiting("--wait"), "-t", "filter", "-S")...)
 	return p.word(err)
 }
 
@@ -153,7 +143,7 @@ func (p *program) beside(suffix, input string, args ...string) (string, error) {
 	} else if err != nil {
 		return "", err
 	}
-	out, err := sys.Run(within(p.ctx, false), input, path, args...)
+	out, err := sys.Run(p.ctx, input, path, args...)
 	return out, p.word(err)
 }
 

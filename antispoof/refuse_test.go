@@ -109,7 +109,7 @@ func TestLocked(t *testing.T) {
 	if err != nil || u == nil {
 		t.Fatal("no unfinished change is found: ", err)
 	}
-	if err := d.runner.Recover(u); err != nil {
+	if err := d.runner.Recover(t.Context(), u); err != nil {
 		t.Error(err)
 	}
 	d.same("taken back", before)

@@ -68,7 +68,7 @@ func unknown(err error) string {
 // wrong lists what is not as it should be.
 func (s *survey) wrong(b Bridge, rec *record) ([]string, error) {
 	var all []string
-	if now, err := open(s.Ctx, ipv4.program); err != nil && !errors.Is(err, sys.ErrMissing) {
+	if now, err := open(s.context(), ipv4.program); err != nil && !errors.Is(err, sys.ErrMissing) {
 		return nil, err
 	} else if err == nil && now.backend() != rec.Backend {
 		all = append(all, fmt.Sprintf("iptables is now the one of %s, but the rules are in that of %s", now.backend(), rec.Backend))

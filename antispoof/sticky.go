@@ -1,6 +1,7 @@
 package antispoof
 
 import (
+	"context"
 	"errors"
 	"net"
 	"time"
@@ -36,7 +37,7 @@ func (s *sticky) Commands() []string {
 }
 
 // Do implements plan.Op.
-func (s *sticky) Do(undoing bool) error {
+func (s *sticky) Do(_ context.Context, undoing bool) error {
 	mac, err := net.ParseMAC(s.MAC)
 	if err != nil {
 		return err

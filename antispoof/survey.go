@@ -45,7 +45,7 @@ func (p *Planner) survey(records map[string]*record, bridges []Bridge) (*survey,
 	}
 	s := &survey{Planner: p, script: script, records: records, host: host}
 	for _, name := range programs {
-		prog, err := open(p.Ctx, name)
+		prog, err := open(p.context(), name)
 		if err == nil {
 			prog, err = recorded(prog, records)
 		}
@@ -146,7 +146,7 @@ func explain(bridge string, err error) error {
 func (s *survey) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
-	now, err := open(s.Ctx, ipv4.program)
+	now, err := open(s.context(), ipv4.program)
 	if err != nil && !errors.Is(err, sys.ErrMissing) {
 		return err
 	}

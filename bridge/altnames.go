@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,11 +55,11 @@ func (*altNames) Kind() string { return altNamesKind }
 func (a *altNames) Commands() []string { return a.Batch.Commands() }
 
 // Do implements plan.Op.
-func (a *altNames) Do(undoing bool) error {
+func (a *altNames) Do(ctx context.Context, undoing bool) error {
 	batch := a.Batch
 	batch.Conn = a.Conn
 	for range altNamesTries {
-		if err := batch.Do(undoing); err != nil {
+		if err := batch.Do(ctx, undoing); err != nil {
 			return err
 		}
 		l, err := host.ReadLink(a.Conn, a.To)

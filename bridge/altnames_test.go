@@ -34,26 +34,26 @@ func TestAltNames(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := step.Do[0].Do(false); err != nil {
+		if err := step.Do[0].Do(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		moved("dev0")
 	}
 	nstest.Script(t, "ip link property del dev dev0 altname enp3s0\nip link property add dev nic0 altname enp3s0")
-	if err := step.Do[0].Do(false); err != nil {
+	if err := step.Do[0].Do(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	moved("dev0")
-	if err := step.Undo[0].Do(true); err != nil {
+	if err := step.Undo[0].Do(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	moved("nic0")
 	nstest.Script(t, "ip link property del dev nic0 altname uplink\nip link property add dev other0 altname uplink")
-	if err := step.Do[0].Do(false); err == nil {
+	if err := step.Do[0].Do(t.Context(), false); err == nil {
 		t.Error("a name that another has counts as moved")
 	}
 	nstest.Script(t, "ip link del nic0")
-	if err := step.Undo[0].Do(true); err != nil {
+	if err := step.Undo[0].Do(t.Context(), true); err != nil {
 		t.Errorf("undoing on an interface that is gone: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -388,7 +389,7 @@ func (*enter) Kind() string { return enterKind }
 func (e *enter) Commands() []string { return append(e.Join.Commands(), e.Give.Commands()...) }
 
 // Do implements plan.Op.
-func (e *enter) Do(undoing bool) error {
+func (e *enter) Do(ctx context.Context, undoing bool) error {
 	join, give := e.Join, e.Give
 	join.Conn, give.Conn = e.Conn, e.Conn
 	l, err := host.ReadLink(e.Conn, e.Port)
@@ -396,10 +397,10 @@ func (e *enter) Do(undoing bool) error {
 		return nil
 	}
 	if err == nil && l.Master != e.Bridge {
-		err = join.Do(undoing)
+		err = join.Do(ctx, undoing)
 	}
 	if err != nil {
 		return err
 	}
-	return give.Do(undoing)
+	return give.Do(ctx, undoing)
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -235,7 +236,7 @@ func (l *lack) empty() bool {
 }
 
 // make makes what is missing. What comes of it shows the next look.
-func (l *lack) make() {
+func (l *lack) make(ctx context.Context) {
 	var quieten []rtnl.Msg
 	for _, s := range l.sets {
 		quieten = append(quieten, setLink(s.Index, attrAddrGen(addrGenNone)))
@@ -249,22 +250,22 @@ func (l *lack) make() {
 			l.wake = append(l.wake, setLink(index, attrAddrGen(k.AddrGen)))
 		}
 	}
-	l.send(quieten)
-	_ = (&sysctl.Write{Sets: l.sets}).Do(true)
-	l.send(l.links)
+	l.send(ctx, quieten)
+	_ = (&sysctl.Write{Sets: l.sets}).Do(ctx, true)
+	l.send(ctx, l.links)
 	for _, index := range slices.Concat(l.off, l.dim) {
-		l.awaitCarrier(index)
+		l.awaitCarrier(ctx, index)
 	}
-	l.send(l.readdr)
-	l.remakeRoutes()
-	l.send(flagged(l.neighs, unix.RTM_NEWNEIGH, replaceFlags))
-	l.send(l.wake)
-	_ = (&sysctl.Write{Sets: l.sets}).Do(true) // the link's coming up has reset IPv6's MTU
-	l.send(l.pins)
+	l.send(ctx, l.readdr)
+	l.remakeRoutes(ctx)
+	l.send(ctx, flagged(l.neighs, unix.RTM_NEWNEIGH, replaceFlags))
+	l.send(ctx, l.wake)
+	_ = (&sysctl.Write{Sets: l.sets}).Do(ctx, true) // the link's coming up has reset IPv6's MTU
+	l.send(ctx, l.pins)
 }
 
 // awaitCarrier waits for a carrier that was there; a bridge has it from a port.
-func (l *lack) awaitCarrier(index int) {
+func (l *lack) awaitCarrier(ctx context.Context, index int) {
 	k := l.Links[l.find(index)].Link
 	if !k.Running() {
 		return
@@ -272,18 +273,18 @@ func (l *lack) awaitCarrier(index int) {
 	wait := &carrier{Index: index, Conn: l.Conn}
 	for _, p := range l.Links {
 		if p.Link.Master == index && p.Link.Running() {
-			l.awaitCarrier(p.Link.Index)
+			l.awaitCarrier(ctx, p.Link.Index)
 			wait.Port = p.Link.Index
 		}
 	}
 	if k.Kind == "bridge" && wait.Port == 0 {
 		return // a guest's, or nobody's
 	}
-	_ = wait.Do(true) // never fails
+	_ = wait.Do(ctx, true) // never fails
 }
 
 // remakeRoutes makes the routes that are missing, and the nexthops.
-func (l *lack) remakeRoutes() {
+func (l *lack) remakeRoutes(ctx context.Context) {
 	if len(l.routes)+len(l.nexthops)+len(l.addrs) == 0 && len(l.shuffled) == 0 {
 		return
 	}
@@ -309,16 +310,16 @@ func (l *lack) remakeRoutes() {
 			continue
 		}
 		if s := h.State(k.Link.Index); len(s.Addrs4)+len(s.Addrs6)+len(s.Routes)+len(s.Nexthops) > 0 {
-			l.sendWire(mendRoutes(h, s, lost))
+			l.sendWire(ctx, mendRoutes(h, s, lost))
 		}
 	}
 }
 
-func (l *lack) send(msgs []rtnl.Msg) { l.sendWire(rtnl.Pack(msgs...)) }
+func (l *lack) send(ctx context.Context, msgs []rtnl.Msg) { l.sendWire(ctx, rtnl.Pack(msgs...)) }
 
 // sendWire has the kernel carry out what it can.
-func (l *lack) sendWire(w rtnl.Wire) {
+func (l *lack) sendWire(ctx context.Context, w rtnl.Wire) {
 	if len(w) > 0 {
-		_ = (&rtnl.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(true) // the next look shows what came of it
+		_ = (&rtnl.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(ctx, true) // the next look shows what came of it
 	}
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,7 +50,7 @@ func (*gather) Kind() string { return gatherKind }
 func (*gather) Commands() []string { return nil }
 
 // Do implements plan.Op.
-func (g *gather) Do(undoing bool) error {
+func (g *gather) Do(ctx context.Context, undoing bool) error {
 	h, err := host.ReadOn(g.Conn, g.Known.Index)
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (g *gather) Do(undoing bool) error {
 		return nil
 	}
 	b := rtnl.Batch{Wire: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
-	return b.Do(undoing)
+	return b.Do(ctx, undoing)
 }
 
 // news is the part of a state that somebody made lately: not link-local
@@ -143,7 +144,7 @@ func (*unchanged) Kind() string { return unchangedKind }
 func (*unchanged) Commands() []string { return nil }
 
 // Do implements plan.Op.
-func (u *unchanged) Do(undoing bool) error {
+func (u *unchanged) Do(_ context.Context, undoing bool) error {
 	if undoing {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"slices"
@@ -214,7 +215,7 @@ func (m *mend) isMine() func(rtnl.Msg) bool {
 const mendTries = 3
 
 // Do implements plan.Op.
-func (m *mend) Do(bool) error {
+func (m *mend) Do(ctx context.Context, _ bool) error {
 	for try := 0; ; try++ {
 		l, err := m.look(try == 0)
 		if err != nil || l.empty() {
@@ -223,6 +224,6 @@ func (m *mend) Do(bool) error {
 		if try == mendTries {
 			return errors.Join(l.errors()...)
 		}
-		l.make()
+		l.make(ctx)
 	}
 }

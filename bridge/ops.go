@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -135,7 +136,7 @@ func (r *relabel) guard() rtnl.Msg {
 }
 
 // Do implements plan.Op. Labels that are right already are left alone.
-func (r *relabel) Do(undoing bool) error {
+func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	dump, err := r.Conn.Dump(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg))
 	if err != nil {
 		return err
@@ -156,7 +157,7 @@ func (r *relabel) Do(undoing bool) error {
 	}
 	b := r.Addrs
 	b.Wire, b.Conn = rtnl.Pack(r.msgs(addrs, first)...), r.Conn
-	return b.Do(undoing)
+	return b.Do(ctx, undoing)
 }
 
 // addrKey is what makes an IPv4 address one and the same to the kernel.
@@ -188,10 +189,10 @@ func (*remove) Kind() string { return removeKind }
 func (r *remove) Commands() []string { return r.Batch.Commands() }
 
 // Do implements plan.Op.
-func (r *remove) Do(bool) error { return r.Unmake(true) }
+func (r *remove) Do(ctx context.Context, _ bool) error { return r.Unmake(ctx, true) }
 
 // Unmake implements plan.Maker.
-func (r *remove) Unmake(made bool) error {
+func (r *remove) Unmake(ctx context.Context, made bool) error {
 	msgs := r.Batch.Wire.Msgs()
 	if len(msgs) != 1 || msgs[0].Fixed() == nil {
 		return errors.New("it names no interface")
@@ -205,7 +206,7 @@ func (r *remove) Unmake(made bool) error {
 	}
 	b := r.Batch
 	b.Conn = r.Conn
-	return b.Do(true)
+	return b.Do(ctx, true)
 }
 
 // is says whether the interface that has the index is the one.
@@ -244,7 +245,7 @@ func (a *await) Commands() []string {
 }
 
 // Do implements plan.Op.
-func (a *await) Do(undoing bool) error {
+func (a *await) Do(ctx context.Context, undoing bool) error {
 	for start := time.Now(); ; time.Sleep(100 * time.Microsecond) {
 		ready, err := a.ready()
 		if ready || undoing && err != nil {
@@ -252,6 +253,9 @@ func (a *await) Do(undoing bool) error {
 		}
 		if err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if time.Since(start) > awaitLimit {
 			if undoing {
@@ -298,8 +302,8 @@ func (c *carrier) Commands() []string {
 // Do implements plan.Op. It is no error if the carrier does not come: that is
 // looked at when all is done. That the interface is operational is still said
 // of the time before until the kernel has noted that the carrier is gone.
-func (c *carrier) Do(bool) error {
-	for start := time.Now(); time.Since(start) < carrierLimit; time.Sleep(time.Millisecond) {
+func (c *carrier) Do(ctx context.Context, _ bool) error {
+	for start := time.Now(); ctx.Err() == nil && time.Since(start) < carrierLimit; time.Sleep(time.Millisecond) {
 		l, err := host.ReadLink(c.Conn, c.Index)
 		if err != nil || !l.Up() || l.Running() && l.OperUp {
 			break // it is gone, or will have none, or has it
@@ -308,7 +312,7 @@ func (c *carrier) Do(bool) error {
 			break
 		}
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // feeds says whether the port has a carrier that it can give its bridge.
@@ -343,8 +347,8 @@ func (*arrive) Kind() string { return arriveKind }
 func (*arrive) Commands() []string { return nil }
 
 // Do implements plan.Op.
-func (a *arrive) Do(undoing bool) error {
-	for start := time.Now(); time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
+func (a *arrive) Do(ctx context.Context, undoing bool) error {
+	for start := time.Now(); ctx.Err() == nil && time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
 		missing, err := a.missing()
 		if err == nil && len(missing) > 0 {
 			err = a.hurry(missing)
@@ -358,7 +362,7 @@ func (a *arrive) Do(undoing bool) error {
 			return nil
 		}
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // missing are the addresses without a local route.
@@ -431,10 +435,10 @@ func (s *setMAC) Commands() []string {
 }
 
 // Do implements plan.Op.
-func (s *setMAC) Do(undoing bool) error {
+func (s *setMAC) Do(ctx context.Context, undoing bool) error {
 	b := s.Msgs
 	b.Conn = s.Conn
-	err := b.Do(undoing)
+	err := b.Do(ctx, undoing)
 	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EBUSY) {
 		return err
 	}

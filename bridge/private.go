@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"slices"
 	"strconv"
 
@@ -86,10 +87,10 @@ func (*whenReady) Kind() string { return whenReadyKind }
 func (w *whenReady) Commands() []string { return (&sysctl.Write{Sets: []sysctl.Set{w.Set}}).Commands() }
 
 // Do implements plan.Op. An interface that is gone is not ready.
-func (w *whenReady) Do(undoing bool) error {
+func (w *whenReady) Do(ctx context.Context, undoing bool) error {
 	l, err := host.ReadLink(w.Conn, w.Index)
 	if err != nil || !l.Up() || !l.Running() || !l.OperUp {
 		return nil //nolint:nilerr // what follows fails, too, and says why
 	}
-	return (&sysctl.Write{Sets: []sysctl.Set{w.Set}}).Do(undoing)
+	return (&sysctl.Write{Sets: []sysctl.Set{w.Set}}).Do(ctx, undoing)
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"io"
 	"net"
 
@@ -44,7 +45,7 @@ func (*shield) Commands() []string { return nil }
 
 // Do implements plan.Op. It never fails: without the shield a frame may be
 // lost, and that is all.
-func (s *shield) Do(bool) error {
+func (s *shield) Do(context.Context, bool) error {
 	if s.at == nil {
 		return nil // read from a journal: it has gone with the process that wrote that
 	}

@@ -26,7 +26,7 @@ const fresh = 100 * time.Millisecond
 
 // change carries out start or stop.
 func (c *call) change(ctx context.Context) error {
-	if err := c.settle(); err != nil {
+	if err := c.settle(ctx); err != nil {
 		return err
 	}
 	var lines []string
@@ -112,7 +112,7 @@ func (c *call) attempt(ctx context.Context) (lines []string, err error) {
 		return nil, err
 	}
 	if err := t.arm(); err != nil {
-		return nil, c.takeBack(r, err)
+		return nil, c.takeBack(ctx, r, err)
 	}
 	return append(lines, c.waitsText()), nil
 }

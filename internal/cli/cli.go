@@ -194,7 +194,7 @@ func (c *call) run(ctx context.Context) (int, error) {
 	_ = rundir.Sweep(runDir) // what cannot be removed is in nobody's way
 	switch c.req.Command {
 	case config.Recover:
-		return done, c.recover()
+		return done, c.recover(ctx)
 	case config.Confirm:
 		return done, c.confirm()
 	}

@@ -67,10 +67,10 @@ func TestDamagedJournal(t *testing.T) {
 			t.Fatalf("a damaged journal is taken for none:\n%q", bad)
 		default:
 			accepted++
-			if err := r.Recover(u); err != nil {
+			if err := r.Recover(t.Context(), u); err != nil {
 				t.Errorf("%v of\n%q", err, tail(bad))
 				write(t, path, good)
-				_ = r.Recover(must1(r.Unfinished()))
+				_ = r.Recover(t.Context(), must1(r.Unfinished()))
 			}
 			if !w.matrix.Same(fmt.Sprintf("a damaged journal was taken back, which ended in %q", tail(bad))) {
 				t.FailNow()
@@ -79,7 +79,7 @@ func TestDamagedJournal(t *testing.T) {
 		}
 	}
 	write(t, path, good)
-	if err := r.Recover(must1(r.Unfinished())); err != nil {
+	if err := r.Recover(t.Context(), must1(r.Unfinished())); err != nil {
 		t.Error(err)
 	}
 	w.matrix.Same("the whole journal at the end")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -13,7 +14,7 @@ import (
 // settle sees to a change that did not end: one that was cut short, or not
 // confirmed in time, is taken back; one that waits to be confirmed must not be
 // disturbed.
-func (c *call) settle() error {
+func (c *call) settle(ctx context.Context) error {
 	r := c.runner()
 	u, err := r.Unfinished()
 	if err != nil || u == nil {
@@ -23,11 +24,11 @@ func (c *call) settle() error {
 		return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
 			"cannot %s: %q waits to be confirmed, %s left", c.req.Command, u.Command, seconds(left))
 	}
-	return c.undo(r, u)
+	return c.undo(ctx, r, u)
 }
 
 // undo takes an unfinished change back, and says so.
-func (c *call) undo(r *plan.Runner, u *plan.Unfinished) error {
+func (c *call) undo(ctx context.Context, r *plan.Runner, u *plan.Unfinished) error {
 	_, waits := u.Waits()
 	why := "was cut short"
 	switch {
@@ -39,11 +40,11 @@ func (c *call) undo(r *plan.Runner, u *plan.Unfinished) error {
 		why = "was not confirmed in time"
 	}
 	say(c.stderr, fmt.Sprintf("xbr-script: taking back %q (pid %d), which %s", u.Command, u.PID, why))
-	return r.Recover(u)
+	return r.Recover(ctx, u)
 }
 
 // recover is the command of that name.
-func (c *call) recover() error {
+func (c *call) recover(ctx context.Context) error {
 	r := c.runner()
 	u, err := r.Unfinished()
 	if err != nil {
@@ -53,7 +54,7 @@ func (c *call) recover() error {
 		say(c.stdout, "nothing to recover: no change was cut short, none waits to be confirmed")
 		return nil
 	}
-	if err := c.undo(r, u); err != nil {
+	if err := c.undo(ctx, r, u); err != nil {
 		return err
 	}
 	say(c.stdout, fmt.Sprintf("everything is as it was before %q", u.Command))
@@ -85,10 +86,10 @@ func (c *call) confirm() error {
 
 // takeBack undoes a change that is done but for the timer that should watch
 // it.
-func (c *call) takeBack(r *plan.Runner, cause error) error {
+func (c *call) takeBack(ctx context.Context, r *plan.Runner, cause error) error {
 	u, err := r.Unfinished()
 	if err == nil && u != nil {
-		err = r.Recover(u)
+		err = r.Recover(ctx, u)
 	}
 	var left *plan.Failed
 	if errors.As(err, &left) {

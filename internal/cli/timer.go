@@ -173,7 +173,7 @@ func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) i
 	if u == nil || !is(u) {
 		return done
 	}
-	if err := r.Recover(u); err != nil {
+	if err := r.Recover(ctx, u); err != nil {
 		complain(w.stderr, err)
 		w.log(fmt.Sprint(w.stderr))
 		return failed

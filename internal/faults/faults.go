@@ -212,5 +212,5 @@ func (m *Matrix) takeBack(r plan.Runner) error {
 	case u == nil:
 		return errors.New("no unfinished change is found")
 	}
-	return r.Recover(u)
+	return r.Recover(context.Background(), u)
 }

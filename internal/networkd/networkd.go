@@ -54,8 +54,8 @@ func (*Restart) Kind() string { return "networkd restart" }
 func (*Restart) Commands() []string { return []string{"systemctl try-restart " + unit} }
 
 // Ready tells whether systemd can be asked.
-func (*Restart) Ready() error {
-	ctx, cancel := context.WithTimeout(context.Background(), restartLimit)
+func (*Restart) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, restartLimit)
 	defer cancel()
 	conn, err := systemd.Dial(ctx)
 	if err != nil {
@@ -67,20 +67,20 @@ func (*Restart) Ready() error {
 }
 
 // Do restarts it, if it runs and the machine is not being switched off.
-func (r *Restart) Do(bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), restartLimit)
+func (r *Restart) Do(ctx context.Context, _ bool) error {
+	limited, cancel := context.WithTimeout(ctx, restartLimit)
 	defer cancel()
-	conn, err := systemd.Dial(ctx)
+	conn, err := systemd.Dial(limited)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if ok, err := runs(ctx, conn); err != nil || !ok {
+	if ok, err := runs(limited, conn); err != nil || !ok {
 		return err
 	}
 	at := time.Now()
 	done := make(chan string, 1)
-	if _, err := conn.TryRestartUnitContext(ctx, unit, "replace", done); err != nil {
+	if _, err := conn.TryRestartUnitContext(limited, unit, "replace", done); err != nil {
 		return err
 	}
 	select {
@@ -88,14 +88,17 @@ func (r *Restart) Do(bool) error {
 		if result != "done" {
 			return fmt.Errorf("systemd says of its restart: %s", result)
 		}
-	case <-ctx.Done():
+	case <-limited.Done():
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return fmt.Errorf("not restarted after %v", restartLimit)
 	}
 	r.at = at
 	if r.Limit > 0 {
-		_ = await(context.Background(), r.Heirs, at, r.Limit) // nothing could be done about it
+		_ = await(ctx, r.Heirs, at, r.Limit) // nothing could be done about it
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // runs tells whether it is at work and will be.

@@ -131,7 +131,7 @@ func TestAwaitEnds(t *testing.T) {
 // TestNoSystemd asks where there is none: that is found out before the change.
 func TestNoSystemd(t *testing.T) {
 	newStates(t)
-	if err := (&Restart{}).Ready(); err == nil {
+	if err := (&Restart{}).Ready(t.Context()); err == nil {
 		t.Error("there is somebody to ask")
 	}
 }

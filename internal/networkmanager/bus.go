@@ -33,8 +33,8 @@ func dial(ctx context.Context) (*manager, error) {
 }
 
 // ask does something with it, if it runs, within takeLimit.
-func ask(do func(context.Context, *manager) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), takeLimit)
+func ask(ctx context.Context, do func(context.Context, *manager) error) error {
+	ctx, cancel := context.WithTimeout(ctx, takeLimit)
 	defer cancel()
 	m, err := dial(ctx)
 	if err != nil || m == nil {
@@ -44,8 +44,8 @@ func ask(do func(context.Context, *manager) error) error {
 	return do(ctx, m)
 }
 
-func ready() error {
-	err := ask(func(context.Context, *manager) error { return nil })
+func ready(ctx context.Context) error {
+	err := ask(ctx, func(context.Context, *manager) error { return nil })
 	if err != nil {
 		return refusal.Wrap(err, "systemctl stop NetworkManager, if the host can do without",
 			"cannot ask NetworkManager, which has to follow dom0's addresses")

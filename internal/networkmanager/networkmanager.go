@@ -115,11 +115,11 @@ func (r *Release) Commands() []string {
 }
 
 // Ready tells whether it can be asked.
-func (*Release) Ready() error { return ready() }
+func (*Release) Ready(ctx context.Context) error { return ready(ctx) }
 
 // Do carries it out. What it does not know it leaves alone.
-func (r *Release) Do(bool) error {
-	return ask(func(ctx context.Context, m *manager) error {
+func (r *Release) Do(ctx context.Context, _ bool) error {
+	return ask(ctx, func(ctx context.Context, m *manager) error {
 		devices, err := m.devices(ctx)
 		for _, d := range devices[r.Dev] {
 			if err := d.set(ctx, "Managed", false); err != nil {
@@ -149,7 +149,7 @@ func (t *Take) Commands() []string {
 }
 
 // Ready tells whether it can be asked.
-func (*Take) Ready() error { return ready() }
+func (*Take) Ready(ctx context.Context) error { return ready(ctx) }
 
 const (
 	// takeLimit is how long it may take until an interface is configured: the
@@ -169,8 +169,8 @@ const (
 
 // Do carries it out: a profile that the interface is configured by already is
 // not activated again, and none while the machine is being switched off.
-func (t *Take) Do(bool) error {
-	return ask(func(ctx context.Context, m *manager) error {
+func (t *Take) Do(ctx context.Context, _ bool) error {
+	return ask(ctx, func(ctx context.Context, m *manager) error {
 		if stopping(ctx) {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -27,7 +28,7 @@ func (*File) Kind() string { return FileKind }
 func (*File) Commands() []string { return nil }
 
 // Do implements Op. The file changes at once or not at all.
-func (f *File) Do(bool) error {
+func (f *File) Do(context.Context, bool) error {
 	if f.Content == nil {
 		return rundir.Remove(f.Path)
 	}

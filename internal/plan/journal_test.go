@@ -184,7 +184,7 @@ func TestVersion2(t *testing.T) {
 		`"Undo":[{"Kind":"put","Op":{"N":1,"Away":true}},{"Kind":"put","Op":{"N":0,"Away":true}}]},` +
 		`{"Title":"take step 1","Do":null,"Undo":[{"Kind":"put","Op":{"N":10,"Away":true}}]}]}` + "\nxyzdo 0\n"
 	must(0, os.WriteFile(JournalPath(r.Dir), []byte(text), 0o600))
-	if err := r.Recover(unfinished(t, r)); err != nil {
+	if err := r.Recover(t.Context(), unfinished(t, r)); err != nil {
 		t.Error(err)
 	}
 	if want := []string{"undo: remove 1", "undo: remove 0"}; !slices.Equal(w.log, want) {
@@ -348,7 +348,7 @@ func TestJournalNoPlace(t *testing.T) {
 	if _, err := r.Unfinished(); err == nil {
 		t.Error("a directory in the journal's place: no error on reading")
 	}
-	if err := r.Recover(&Unfinished{}); err == nil {
+	if err := r.Recover(t.Context(), &Unfinished{}); err == nil {
 		t.Error("a directory in the journal's place: no error on recovery")
 	}
 	if len(w.log) > 0 {

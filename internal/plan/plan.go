@@ -23,10 +23,12 @@ type Op interface {
 	Kind() string
 	// Do carries the operation out. It must succeed where everything is
 	// already as it wants it, since nobody knows how far an interrupted
-	// process came. undoing says that it belongs to a rollback: what it
+	// process came. It ends with an error soon after ctx is done, however
+	// long it has to wait for something. undoing says that it belongs to a rollback: what it
 	// would change may then be gone, and that counts as done too; and a
-	// failure of one part must not keep it from the others.
-	Do(undoing bool) error
+	// failure of one part must not keep it from the others; nobody is told to
+	// end while undoing.
+	Do(ctx context.Context, undoing bool) error
 	// Commands are the shell commands that do the same, one a line.
 	Commands() []string
 }
@@ -36,7 +38,7 @@ type Prudent interface {
 	Op
 	// Ready is nil, or what is in the way: of the operation itself, not of
 	// what its step's earlier ones make.
-	Ready() error
+	Ready(ctx context.Context) error
 }
 
 // Bulky is an Op of which a part may be very large: that is kept as it is, and
@@ -60,7 +62,7 @@ type Kinds map[string]func() Op
 // was first.
 type Maker interface {
 	Op
-	Unmake(made bool) error
+	Unmake(ctx context.Context, made bool) error
 }
 
 // Step is one change and what takes it back. Undo must restore what was

@@ -105,7 +105,7 @@ func TestFile(t *testing.T) {
 	one, two, empty := "one\n", "two\n", ""
 	for _, content := range []*string{nil, &one, &one, &two, &empty, nil, nil} {
 		for _, undoing := range []bool{false, true} {
-			if err := (&File{path, content}).Do(undoing); err != nil {
+			if err := (&File{path, content}).Do(t.Context(), undoing); err != nil {
 				t.Fatal(err)
 			}
 			if got := text(t, path); !reflect.DeepEqual(got, content) {
@@ -119,19 +119,19 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&File{filepath.Join(dir, "plain", "record"), &one}).Do(false); err == nil {
+	if err := (&File{filepath.Join(dir, "plain", "record"), &one}).Do(t.Context(), false); err == nil {
 		t.Error("a file below a file: no error")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "taken.new"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&File{filepath.Join(dir, "taken"), &one}).Do(false); err == nil {
+	if err := (&File{filepath.Join(dir, "taken"), &one}).Do(t.Context(), false); err == nil {
 		t.Error("a directory in the way: no error")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "full", "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&File{filepath.Join(dir, "full"), nil}).Do(true); err == nil {
+	if err := (&File{filepath.Join(dir, "full"), nil}).Do(t.Context(), true); err == nil {
 		t.Error("a directory that has something in it: no error on removal")
 	}
 }
@@ -166,7 +166,7 @@ func TestRemember(t *testing.T) {
 		if got := text(t, path); !reflect.DeepEqual(got, change[1]) {
 			t.Errorf("before recovery: %v, want %v", got, change[1])
 		}
-		if err := r.Recover(unfinished(t, r)); err != nil {
+		if err := r.Recover(t.Context(), unfinished(t, r)); err != nil {
 			t.Error(err)
 		}
 		if got := text(t, path); !reflect.DeepEqual(got, change[0]) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -42,14 +43,16 @@ type rollback struct {
 
 // takeBack undoes the steps; those before done are known to have been done
 // wholly. If something is left the journal stays, so that Recover can try again.
-func (r *Runner) takeBack(j *journal, steps []Step, done int, failed *Failed) error {
+// It goes through with it even when ctx is done.
+func (r *Runner) takeBack(ctx context.Context, j *journal, steps []Step, done int, failed *Failed) error {
+	ctx = context.WithoutCancel(ctx)
 	if !j.back {
 		j.back = j.mark(markBack, 0) == nil // what has to be confirmed has had its time, too
 	}
 	b := &rollback{r, j, steps, done, time.Now()}
 	left := len(steps)
 	for n := 1; ; n++ {
-		left, failed.Left = b.round(left)
+		left, failed.Left = b.round(ctx, left)
 		if left == 0 || n == rounds || b.late() {
 			break
 		}
@@ -69,9 +72,9 @@ func (b *rollback) late() bool { return time.Since(b.begun) > patience }
 
 // round undoes the first steps, and says before which of them they still have
 // to be undone, with the commands of what failed.
-func (b *rollback) round(steps int) (rest int, left []string) {
+func (b *rollback) round(ctx context.Context, steps int) (rest int, left []string) {
 	for i := steps - 1; i >= 0; i-- {
-		failed := b.undo(i)
+		failed := b.undo(ctx, i)
 		if len(failed) > 0 && rest == 0 {
 			rest = i + 1
 		}
@@ -86,13 +89,13 @@ func (b *rollback) round(steps int) (rest int, left []string) {
 }
 
 // undo takes one step back and returns the commands of what failed.
-func (b *rollback) undo(i int) (left []string) {
+func (b *rollback) undo(ctx context.Context, i int) (left []string) {
 	if err := b.undoHook(i, false); err != nil {
 		return []string{shell.Comment(err.Error())}
 	}
 	for _, op := range b.steps[i].Undo {
 		b.trace(op)
-		if err := b.try(op, i < b.done); err != nil {
+		if err := b.try(ctx, op, i < b.done); err != nil {
 			left = append(left, leftOver(op, err)...)
 		}
 	}
@@ -103,13 +106,13 @@ func (b *rollback) undo(i int) (left []string) {
 }
 
 // try carries an operation out, a few times if it fails.
-func (b *rollback) try(op Op, made bool) (err error) {
+func (b *rollback) try(ctx context.Context, op Op, made bool) (err error) {
 	for n := 1; ; n++ {
 		err = guard(func() error {
 			if m, ok := op.(Maker); ok {
-				return m.Unmake(made)
+				return m.Unmake(ctx, made)
 			}
-			return op.Do(true)
+			return op.Do(ctx, true)
 		})
 		if err == nil || n == tries || b.late() {
 			return err
@@ -147,9 +150,10 @@ func (u *Unfinished) Commands() []string {
 	return back.Commands()
 }
 
-// Recover takes an unfinished change back. The error is nil, or a *Failed
+// Recover takes an unfinished change back, wholly even if ctx is done meanwhile.
+// The error is nil, or a *Failed
 // that says what is left.
-func (r *Runner) Recover(u *Unfinished) error {
+func (r *Runner) Recover(ctx context.Context, u *Unfinished) error {
 	path := JournalPath(r.Dir)
 	f, err := rundir.Open(path, os.O_WRONLY, rundir.MaxJournal)
 	if err != nil {
@@ -160,7 +164,7 @@ func (r *Runner) Recover(u *Unfinished) error {
 		done = u.Begun
 	}
 	failed := &Failed{Step: "take back the unfinished \"" + u.Command + "\"", Cause: errors.New("some of it could not be undone")}
-	_ = r.takeBack(&journal{path, f, u.Back, u.marker}, u.Steps[:u.Left], done, failed) // returns failed itself
+	_ = r.takeBack(ctx, &journal{path, f, u.Back, u.marker}, u.Steps[:u.Left], done, failed) // returns failed itself
 	if len(failed.Left) > 0 {
 		return failed
 	}

@@ -49,7 +49,7 @@ func (a *Advised) Error() string { return a.Text }
 // the Lock held, and after Recover. A change that has to be confirmed is left
 // as if it had not ended, for Accept or Recover. What was done of p is let go.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
-	if err := ready(p); err != nil {
+	if err := ready(ctx, p); err != nil {
 		return err
 	}
 	j, err := r.begin(p)
@@ -59,12 +59,12 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	p.Steps = slices.Clone(p.Steps) // it is p that lets go
 	for i := range p.Steps {
 		if err := r.step(ctx, j, p.Steps[i], i); err != nil {
-			return r.takeBack(j, p.Steps[:i+1], i, &Failed{Step: p.Steps[i].Title, Cause: err})
+			return r.takeBack(ctx, j, p.Steps[:i+1], i, &Failed{Step: p.Steps[i].Title, Cause: err})
 		}
 		p.Steps[i].Do = nil // it may be very large
 	}
 	if err := r.end(j); err != nil {
-		return r.takeBack(j, p.Steps, len(p.Steps), &Failed{Step: "end the journal", Cause: err})
+		return r.takeBack(ctx, j, p.Steps, len(p.Steps), &Failed{Step: "end the journal", Cause: err})
 	}
 	return nil
 }
@@ -85,11 +85,11 @@ func (r *Runner) begin(p *Plan) (*journal, error) {
 
 // ready asks the operations that can tell whether they will be able to do
 // their work, and to undo it.
-func ready(p *Plan) error {
+func ready(ctx context.Context, p *Plan) error {
 	for _, s := range p.Steps {
 		for _, op := range slices.Concat(s.Do, s.Undo) {
 			if c, ok := op.(Prudent); ok {
-				if err := guard(c.Ready); err != nil {
+				if err := guard(func() error { return c.Ready(ctx) }); err != nil {
 					return err
 				}
 			}
@@ -126,7 +126,7 @@ func (r *Runner) step(ctx context.Context, j *journal, s Step, i int) error {
 	}
 	for _, op := range s.Do {
 		r.trace(op)
-		if err := guard(func() error { return op.Do(false) }); err != nil {
+		if err := guard(func() error { return op.Do(ctx, false) }); err != nil {
 			return err
 		}
 	}

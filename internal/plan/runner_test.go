@@ -156,14 +156,14 @@ func TestUndoFails(t *testing.T) {
 		if u.Begun != 3 || u.Left != 2 {
 			t.Errorf("the journal says: begun %d, left %d", u.Begun, u.Left)
 		}
-		f := fails(t, r.Recover(u), `take back the unfinished "start"`, nil)
+		f := fails(t, r.Recover(t.Context(), u), `take back the unfinished "start"`, nil)
 		if want := []string{"remove 11   # stuck"}; !slices.Equal(f.Left, want) {
 			t.Errorf("recovery left %q, want %q", f.Left, want)
 		}
 	}
 	delete(w.stuck, 11)
 	w.log = nil
-	if err := r.Recover(unfinished(t, r)); err != nil {
+	if err := r.Recover(t.Context(), unfinished(t, r)); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"undo: remove 11", "undo: remove 10", "undo: remove 1", "undo: remove 0"}; !slices.Equal(w.log, want) {
@@ -247,7 +247,7 @@ func TestRecover(t *testing.T) {
 			if u := unfinished(t, next); u.Begun != step+1 {
 				t.Errorf("step %d: the journal says that %d steps began", step, u.Begun)
 			}
-			if err := next.Recover(unfinished(t, next)); err != nil {
+			if err := next.Recover(t.Context(), unfinished(t, next)); err != nil {
 				t.Error(err)
 			}
 			asBefore(t, w, next)
@@ -289,7 +289,7 @@ func TestConfirm(t *testing.T) {
 		left []int
 	}{
 		"accepted":   {func(r *Runner, _ *Unfinished) error { return r.Accept() }, []int{0, 1, 10, 11}},
-		"taken back": {func(r *Runner, u *Unfinished) error { return r.Recover(u) }, []int{}},
+		"taken back": {func(r *Runner, u *Unfinished) error { return r.Recover(t.Context(), u) }, []int{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -327,7 +327,7 @@ func TestConfirm(t *testing.T) {
 // wary is an operation that knows that it will fail.
 type wary struct{ put }
 
-func (*wary) Ready() error { return errFake }
+func (*wary) Ready(context.Context) error { return errFake }
 
 func TestReady(t *testing.T) {
 	for name, spoil := range map[string]func(*Step){
@@ -346,5 +346,44 @@ func TestReady(t *testing.T) {
 				t.Errorf("something was done: %q", w.log)
 			}
 		})
+	}
+}
+
+// endless is an operation that waits until it is told to end; undoing, it asks
+// whether it is.
+type endless struct {
+	begun func()
+	told  error
+}
+
+func (*endless) Kind() string       { return "endless" }
+func (*endless) Commands() []string { return nil }
+
+func (e *endless) Do(ctx context.Context, undoing bool) error {
+	if undoing {
+		e.told = ctx.Err()
+		return nil
+	}
+	e.begun()
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// TestHeard ends a call while an operation waits: it hears that, and what was
+// done is taken back by operations that are told nothing of the kind.
+func TestHeard(t *testing.T) {
+	w := newWorld()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("interrupted")
+	back := &endless{told: errFake}
+	var p Plan
+	p.Add(Step{Title: "add 1", Do: []Op{&put{N: 1, w: w}}, Undo: []Op{&put{N: 1, Away: true, w: w}}},
+		Step{Title: "wait", Do: []Op{&endless{begun: func() { cancel(why) }}}, Undo: []Op{back}})
+	_ = fails(t, w.runner(t).Run(ctx, &p), "wait", nil)
+	if back.told != nil {
+		t.Error("the undoing was told: ", back.told)
+	}
+	if len(w.numbers()) > 0 {
+		t.Error("left: ", w.numbers())
 	}
 }

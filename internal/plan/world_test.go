@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -48,7 +49,7 @@ func (p *put) String() string {
 
 func (p *put) Commands() []string { return []string{p.String()} }
 
-func (p *put) Do(undoing bool) error {
+func (p *put) Do(_ context.Context, undoing bool) error {
 	line := p.String()
 	if undoing {
 		line = "undo: " + line
@@ -78,10 +79,10 @@ type pile struct {
 	Sand []byte `json:"-"`
 }
 
-func (*pile) Kind() string       { return "pile" }
-func (*pile) Commands() []string { return nil }
-func (*pile) Do(bool) error      { return nil }
-func (p *pile) Head() any        { return p }
+func (*pile) Kind() string                   { return "pile" }
+func (*pile) Commands() []string             { return nil }
+func (*pile) Do(context.Context, bool) error { return nil }
+func (p *pile) Head() any                    { return p }
 
 func (p *pile) Bulk() iter.Seq[[]byte] {
 	return slices.Values([][]byte{p.Sand[:len(p.Sand)/2], p.Sand[len(p.Sand)/2:]})
@@ -117,8 +118,8 @@ func (w *world) runner(t *testing.T) *Runner {
 // quiet is an operation that fails and has no command to print, as a File.
 type quiet struct{}
 
-func (*quiet) Kind() string       { return "quiet" }
-func (*quiet) Commands() []string { return nil }
-func (*quiet) Do(bool) error      { return errFake }
+func (*quiet) Kind() string                   { return "quiet" }
+func (*quiet) Commands() []string             { return nil }
+func (*quiet) Do(context.Context, bool) error { return errFake }
 
 var errFake = errors.New("fake")

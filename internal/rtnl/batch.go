@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -36,7 +37,7 @@ func (b *Batch) Commands() []string {
 
 // Do sends the messages. What is already as asked counts as done, and so
 // does, when undoing, what has gone with an interface.
-func (b *Batch) Do(undoing bool) error {
+func (b *Batch) Do(_ context.Context, undoing bool) error {
 	wire := aged(b.Wire, boottime.Now()-b.At)
 	refused, err := b.Conn.Send(wire)
 	if err != nil || len(refused) == 0 {

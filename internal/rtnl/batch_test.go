@@ -87,18 +87,18 @@ func TestBatchDo(t *testing.T) {
 	c := dial(t)
 	b := &Batch{Wire: Pack(route(1), route(2)), Names: Names{1: "lo"}, At: boottime.Now(), Conn: c}
 	for range 2 { // what is there already counts as done
-		if err := b.Do(false); err != nil {
+		if err := b.Do(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	away := &Batch{Wire: Pack(route(1).Removal(), route(2).Removal()), Names: b.Names, At: boottime.Now(), Conn: c}
 	for range 2 {
-		if err := away.Do(false); err != nil {
+		if err := away.Do(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.Wire = Pack(set(1, str(unix.IFLA_IFNAME, "lo9")), route(1), toNowhere(), toNowhere())
-	err := b.Do(false)
+	err := b.Do(t.Context(), false)
 	var refused *Refused
 	if !errors.As(err, &refused) || !errors.Is(err, unix.ENODEV) {
 		t.Fatalf("a refused batch: %v", err)
@@ -106,20 +106,20 @@ func TestBatchDo(t *testing.T) {
 	if want := "ip route add 192.0.2.1/32 dev if9999 proto static: "; !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\n") > 0 {
 		t.Errorf("%q does not begin with %q, or says more than the first refusal", err, want)
 	}
-	if err := b.Do(true); err != nil {
+	if err := b.Do(t.Context(), true); err != nil {
 		t.Errorf("undoing what is on an interface that is gone: %v", err)
 	}
 	named := &Batch{Wire: Pack(set(1, str(unix.IFLA_IFNAME, "lo8")), set(1, num(unix.IFLA_MASTER, 1))), Names: Names{1: "lo9"}, At: boottime.Now(), Conn: c}
-	if err := named.Do(true); err == nil || !strings.Contains(err.Error(), "dev lo8 master lo8: ") {
+	if err := named.Do(t.Context(), true); err == nil || !strings.Contains(err.Error(), "dev lo8 master lo8: ") {
 		t.Errorf("a refusal after a rename: %v", err)
 	}
-	if err := (&Batch{Conn: c}).Do(false); err != nil {
+	if err := (&Batch{Conn: c}).Do(t.Context(), false); err != nil {
 		t.Errorf("an empty batch: %v", err)
 	}
 	nstest.Script(t, "ip link add v0 index 77 type veth")
 	entry := Msg{Type: unix.RTM_DELNEIGH, Body: []byte{unix.AF_BRIDGE, 0, 0, 0, 77, 0, 0, 0, unix.NUD_NOARP, 0, unix.NTF_MASTER, 0}}
 	entry = entry.With(unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1})
-	if err := (&Batch{Wire: Pack(entry), Names: b.Names, Conn: c}).Do(true); err != nil {
+	if err := (&Batch{Wire: Pack(entry), Names: b.Names, Conn: c}).Do(t.Context(), true); err != nil {
 		t.Errorf("the forwarding entry of what is no port any more: %v", err)
 	}
 }

@@ -2,6 +2,7 @@
 package sysctl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,7 +66,7 @@ func (f *failed) Unwrap() error { return f.cause }
 
 // Do implements plan.Op. When undoing, a setting that is gone with its
 // interface counts as done.
-func (w *Write) Do(undoing bool) error {
+func (w *Write) Do(_ context.Context, undoing bool) error {
 	var errs []error
 	for _, s := range w.Sets {
 		err := s.write()
@@ -173,7 +174,7 @@ func nameOf(index int) (string, error) {
 // Ready implements plan.Prudent: a container may have /proc/sys read-only.
 // Settings of interfaces that are still to be made are not there yet, so one
 // that always is stands for all.
-func (w *Write) Ready() error {
+func (w *Write) Ready(context.Context) error {
 	const always = root + "net/core/somaxconn"
 	if err := unix.Access(always, unix.W_OK); errors.Is(err, unix.EROFS) {
 		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /proc/sys", "cannot write settings under %snet", root)

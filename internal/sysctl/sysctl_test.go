@@ -104,7 +104,7 @@ func TestDeviceWritable(t *testing.T) {
 	for k, v := range readDevice(t, "eth0") {
 		w.Sets = append(w.Sets, sysctl.Set{Name: k.Of("eth0"), Value: v})
 	}
-	if err := w.Do(false); err != nil {
+	if err := w.Do(t.Context(), false); err != nil {
 		t.Error(err)
 	}
 }
@@ -132,7 +132,7 @@ func TestWrite(t *testing.T) {
 	} {
 		nstest.Script(t, `sysctl -qw `+first+`=0 `+last+`=0`)
 		w := &sysctl.Write{Sets: []sysctl.Set{{Name: first, Value: "1"}, c.middle, {Name: last, Value: "2"}}}
-		err := w.Do(c.undoing)
+		err := w.Do(t.Context(), c.undoing)
 		if (err != nil) != c.fails || err != nil && !strings.HasPrefix(err.Error(), c.middle.Name+"="+c.middle.Value+": ") {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -143,7 +143,7 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%s: the last was set: %t", c.name, got)
 		}
 	}
-	if err := (&sysctl.Write{Sets: []sysctl.Set{{Name: gone, Value: "1"}}}).Do(false); !errors.Is(err, fs.ErrNotExist) {
+	if err := (&sysctl.Write{Sets: []sysctl.Set{{Name: gone, Value: "1"}}}).Do(t.Context(), false); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the cause is hidden: %v", err)
 	}
 	if got := get(t, gone); got != "" {
@@ -163,7 +163,7 @@ func TestWriteByIndex(t *testing.T) {
 	for _, undoing := range []bool{false, true} {
 		nstest.Script(t, `sysctl -qw `+now+`=0 `+other+`=0`)
 		w := &sysctl.Write{Sets: []sysctl.Set{k.Set(10, "eth0", "1")}}
-		if err := w.Do(undoing); err != nil {
+		if err := w.Do(t.Context(), undoing); err != nil {
 			t.Error(err)
 		}
 		if got := get(t, now) + get(t, other); got != "10" {
@@ -182,7 +182,7 @@ func TestWriteByIndex(t *testing.T) {
 		{"its interface is gone, undoing", k.Set(10, "eth0", "1"), true, nil},
 		{"only the setting is not there", sysctl.Key{Dir: k.Dir, Name: "none"}.Set(12, "eth0", "1"), true, fs.ErrNotExist},
 	} {
-		if err := (&sysctl.Write{Sets: []sysctl.Set{c.set}}).Do(c.undoing); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+		if err := (&sysctl.Write{Sets: []sysctl.Set{c.set}}).Do(t.Context(), c.undoing); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", c.what, err, c.want)
 		}
 	}
@@ -256,7 +256,7 @@ func TestStrange(t *testing.T) {
 	nstest.New(t)
 	for _, name := range []string{"kernel/hostname", "net/../kernel/hostname", "../../etc/passwd", "/etc/passwd", "", "net/ipv4/conf/../ip_forward", "net//ipv4/ip_forward"} {
 		for _, undoing := range []bool{false, true} {
-			if err := (&sysctl.Write{Sets: []sysctl.Set{{Name: name, Value: "x"}}}).Do(undoing); err == nil || errors.Is(err, fs.ErrNotExist) {
+			if err := (&sysctl.Write{Sets: []sysctl.Set{{Name: name, Value: "x"}}}).Do(t.Context(), undoing); err == nil || errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%q: %v", name, err)
 			}
 		}

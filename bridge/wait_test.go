@@ -1,0 +1,42 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// TestWaitsHear tells operations to end that wait for what does not come.
+func TestWaitsHear(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, `ip link add br0 type bridge
+ip link set br0 up
+ip link add eth0 type veth peer name lan0
+ip link set eth0 up master br0`) // without a carrier
+	conn, err := rtnl.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	index, err := host.IndexOf("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	for _, op := range []plan.Op{
+		&carrier{Index: index, Conn: conn},
+		&await{Port: index, Conn: conn},
+		&arrive{Index: index, Addrs: [][]byte{make([]byte, 16)}, Conn: conn},
+	} {
+		if err := op.Do(ctx, false); !errors.Is(err, why) {
+			t.Errorf("%s: %v", op.Kind(), err)
+		}
+	}
+}
