@@ -79,6 +79,7 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		}
 	}
 	b := newBuilder(p.Conn, p.Host)
+	b.wants = wants
 	pl := &plan.Plan{}
 	var outcomes []Outcome
 	for _, w := range wants {
@@ -191,7 +192,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	case !s.up && s.hidden(rec):
 		return Outcome{}, s.refuseHidden(p.Host)
 	case !s.up:
-		return p.forget(pl, w)
+		return p.forget(b, pl, w, rec)
 	case rec == nil:
 		rec = &Record{Want: w}
 	}
@@ -236,19 +237,19 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec, kept any) error {
 	return nil
 }
 
-// forget drops the record of a bridge that is not up, if it is one of that NIC.
-func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
+// forget drops the record of a bridge that is not up, if it is one of that NIC,
+// and tells what is up that the call leaves so.
+func (p *Planner) forget(b *builder, pl *plan.Plan, w Want, rec *Record) (Outcome, error) {
 	o := Outcome{Want: w, Text: w.Bridge + " is not up"}
 	records, err := p.Store.All()
-	if others := Others(Standing(p.Host, records), nil); len(others) > 0 {
-		o.Text += "; up is " + strings.Join(others, ", ")
-	}
 	if err != nil {
 		return o, err
 	}
-	rec, err := p.Store.Load(w.Bridge)
-	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
-		return o, err
+	if others := Others(Standing(p.Host, records), b.wants); len(others) > 0 {
+		o.Text += "; up is " + strings.Join(others, ", ")
+	}
+	if rec == nil || rec.Want.NetDev != w.NetDev {
+		return o, nil
 	}
 	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
 	pl.Add(step)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
@@ -59,7 +60,7 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool {
 		return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL && m.Own() == 0 // rtm_protocol
 	})
-	s := g.news(h.State(g.Known.Index))
+	s := g.news(g.relabeled(h.State(g.Known.Index)))
 	msgs := rtnl.Pack(addStateMsgs(s.On(g.To))...)
 	msgs = append(msgs, takeRoutes(h, s, g.To)...)
 	msgs = msgs.Add(delStateMsgs(s)...)
@@ -68,6 +69,30 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 	}
 	b := rtnl.Batch{Wire: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
 	return b.Do(ctx, undoing)
+}
+
+// relabeled is a state with the labels that its IPv4 addresses shall have on the
+// other interface, as far as they are news: those that nobody has chosen are
+// left to the kernel, which takes the name that the interface has then.
+func (g *gather) relabeled(s host.State) host.State {
+	from, to := g.Names.Of(g.Known.Index), g.Names.Of(g.To)
+	s.Addrs4 = slices.Clone(s.Addrs4)
+	for i, m := range s.Addrs4 {
+		mark, ok := markOf(m, from)
+		if !ok {
+			mark, ok = markOf(m, to)
+		}
+		label := to + mark
+		switch {
+		case !ok:
+			continue
+		case mark == "" || madeMark(mark, i) || len(label) > nameMax:
+			s.Addrs4[i] = m.Without(unix.IFA_LABEL)
+		default:
+			s.Addrs4[i] = m.With(unix.IFA_LABEL, nl.ZeroTerminated(label))
+		}
+	}
+	return s
 }
 
 // news is the part of a state that somebody made lately: not link-local

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -141,14 +142,17 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	if err != nil {
 		return err
 	}
+	var there []rtnl.Msg
 	labels := map[string]string{}
 	for _, m := range dump {
 		if m.Family() == unix.AF_INET && m.Uses(r.Index) {
+			there = append(there, m.Settable())
 			labels[addrKey(m)] = rtnl.String(m.Get(unix.IFA_LABEL))
 		}
 	}
 	addrs := r.Addrs.Wire.Msgs()
-	first := len(addrs)
+	late, made := r.late(there, addrs)
+	first := len(addrs) + made
 	for i := len(addrs) - 1; i >= 0; i-- {
 		m := addrs[i]
 		if label, ok := labels[addrKey(m)]; ok && label != rtnl.String(m.Get(unix.IFA_LABEL)) {
@@ -156,9 +160,48 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 		}
 	}
 	b := r.Addrs
-	b.Wire, b.Conn = rtnl.Pack(r.msgs(addrs, first)...), r.Conn
+	b.Wire, b.Conn = rtnl.Pack(r.msgs(append(addrs, late...), first)...), r.Conn
 	return b.Do(ctx, undoing)
 }
+
+// late are, of the addresses that are there, those that came after the plan was
+// made, as they should be: where the kernel has made a label it is left to it
+// again. made is the first of those, or len(late).
+func (r *relabel) late(there, known []rtnl.Msg) (late []rtnl.Msg, made int) {
+	keys := map[string]bool{}
+	for _, m := range known {
+		keys[addrKey(m)] = true
+	}
+	made = -1
+	for i, m := range there {
+		if keys[addrKey(m)] {
+			continue
+		}
+		m = m.As(unix.RTM_NEWADDR, addFlags)
+		if mark, ok := markOf(m, r.Addrs.Names.Of(r.Index)); ok && i > 0 && madeMark(mark, i) {
+			m = m.Without(unix.IFA_LABEL)
+			if made < 0 {
+				made = len(late)
+			}
+		}
+		late = append(late, m)
+	}
+	if made < 0 {
+		made = len(late)
+	}
+	return late, made
+}
+
+// markOf is what follows an interface's name in an address's label: nothing, or
+// something with a colon.
+func markOf(m rtnl.Msg, name string) (mark string, ok bool) {
+	mark, ok = strings.CutPrefix(rtnl.String(m.Get(unix.IFA_LABEL)), name)
+	return mark, ok && (mark == "" || mark[0] == ':')
+}
+
+// madeMark says whether that is the mark which the kernel gives an address that
+// has none, with so many before it, when its interface is renamed.
+func madeMark(mark string, before int) bool { return mark == fmt.Sprint(":", before+1) }
 
 // addrKey is what makes an IPv4 address one and the same to the kernel.
 func addrKey(m rtnl.Msg) string {

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -61,11 +60,10 @@ func relabeled(s host.State, from, to string) host.State {
 // labelOn is the label of an address when its interface is called to instead
 // of from: as a rule it begins with that name.
 func labelOn(to string, m rtnl.Msg, from string) string {
-	label := rtnl.String(m.Get(unix.IFA_LABEL))
-	if rest, ok := strings.CutPrefix(label, from); ok && (rest == "" || rest[0] == ':') {
-		return to + rest
+	if mark, ok := markOf(m, from); ok {
+		return to + mark
 	}
-	return label
+	return rtnl.String(m.Get(unix.IFA_LABEL))
 }
 
 // arrived is the operation that waits for the state's IPv6 addresses.
