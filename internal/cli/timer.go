@@ -115,6 +115,7 @@ func runTimer(pid string) int {
 		return failed // the call is gone before it began
 	}
 	if _, err := sock.Read(make([]byte, 1)); err != nil {
+		_ = sock.Close() // if the call is still there it shall not wait for an answer
 		return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.PID == parent })
 	}
 	u, err := w.runner().Unfinished()
@@ -152,34 +153,54 @@ func wait(ctx context.Context, until time.Duration) {
 	}
 }
 
-// takeBack undoes the change if it is still the one.
+// timerPauses are how long the timer waits before it tries again what failed:
+// there may be nobody who can reach the host and do so.
+var timerPauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second}
+
+// takeBack undoes the change if it is still the one, and tries again if that
+// fails.
 func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) int {
+	for _, pause := range append([]time.Duration{0}, timerPauses...) {
+		select {
+		case <-ctx.Done(): // at once, and for the last time
+		case <-time.After(pause):
+		}
+		var said strings.Builder
+		w.stderr = &said
+		err := w.tryBack(ctx, is)
+		if err == nil {
+			return done
+		}
+		complain(w.stderr, err)
+		w.log(said.String())
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return failed
+}
+
+// tryBack is one try.
+func (w *waiter) tryBack(ctx context.Context, is func(*plan.Unfinished) bool) error {
 	var lock *plan.Lock
 	for lock == nil {
 		var err error
 		lock, err = w.lock(context.WithoutCancel(ctx), lockWait)
 		if err != nil && !errors.As(err, new(*plan.Busy)) {
-			w.log(err.Error())
-			return failed
+			return err
 		}
 	}
 	defer func() { _ = lock.Release() }()
 	r := w.runner()
 	u, err := r.Unfinished()
-	if err != nil {
-		w.log(err.Error())
-		return failed
-	}
-	if u == nil || !is(u) {
-		return done
+	if err != nil || u == nil || !is(u) {
+		return err
 	}
 	if err := r.Recover(ctx, u); err != nil {
-		complain(w.stderr, err)
-		w.log(fmt.Sprint(w.stderr))
-		return failed
+		return err
 	}
 	w.log(fmt.Sprintf("%q was not confirmed: everything is as it was before", u.Command))
-	return done
+	return nil
 }
 
 // log tells the system's log: there may be no terminal any more.
