@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -117,14 +118,14 @@ func (b *builder) rename(index int, to string) plan.Step {
 // Its undoing puts right what the kernel does to the labels of IPv4 addresses;
 // spare is an interface that can hold them meanwhile.
 func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
-	if b.names[s.Index] == to || firstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
+	if b.names[s.Index] == to || routes.FirstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
 		return b.rename(s.Index, to)
 	}
-	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
+	back := b.batch(rtnl.AllAs(s.Addrs4, unix.RTM_NEWADDR, rtnl.Add)...)
 	back.Names = b.names.In(back.Wire, spare)
 	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
-		order = b.wireOps(keepOrder(b.h, s))
+		order = b.wireOps(routes.KeepOrder(b.h, s))
 	}
 	step := b.rename(s.Index, to)
 	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})
@@ -263,19 +264,3 @@ func (b *builder) settingsOf(index int, want, have sysctl.Device) []plan.Op {
 }
 
 func bySetting(a, b sysctl.Set) int { return strings.Compare(a.Name, b.Name) }
-
-// flagged gives messages a type and flags.
-func flagged(msgs []rtnl.Msg, typ, flags uint16) []rtnl.Msg {
-	out := make([]rtnl.Msg, len(msgs))
-	for i, m := range msgs {
-		out[i] = m.As(typ, flags)
-	}
-	return out
-}
-
-// reversed is the messages in the other order: what was made last goes first.
-func reversed(msgs []rtnl.Msg) []rtnl.Msg {
-	out := slices.Clone(msgs)
-	slices.Reverse(out)
-	return out
-}

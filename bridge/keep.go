@@ -240,7 +240,7 @@ func (r *keeper) fdb(l *host.Link) (w rtnl.Wire) {
 		}
 		mac := m.Get(unix.NDA_LLADDR)
 		if !slices.ContainsFunc(own, func(b []byte) bool { return bytes.Equal(b, mac) }) {
-			w = w.Add(m.Settable().Without(unix.NDA_MASTER).As(unix.RTM_NEWNEIGH, replaceFlags))
+			w = w.Add(m.Settable().Without(unix.NDA_MASTER).As(unix.RTM_NEWNEIGH, rtnl.Replace))
 		}
 	}
 	return w

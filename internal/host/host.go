@@ -155,7 +155,7 @@ func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) 
 // the kernel reports with them.
 func settable(routes []rtnl.Msg) {
 	for i, m := range routes {
-		if m.Type == unix.RTM_NEWROUTE && m.Get(rtaNhID) == nil {
+		if m.Type == unix.RTM_NEWROUTE && m.Get(rtnl.RtaNhID) == nil {
 			routes[i] = m.Settable()
 		}
 	}

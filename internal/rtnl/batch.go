@@ -185,7 +185,7 @@ func (m Msg) dependent() bool {
 // overNexthop says whether a message is a route over a nexthop object, or a
 // group of some.
 func (m Msg) overNexthop() bool {
-	return m.isRoute() && m.Get(rtaNhID) != nil || m.Type == unix.RTM_NEWNEXTHOP && m.Get(unix.NHA_GROUP) != nil
+	return m.isRoute() && m.Get(RtaNhID) != nil || m.Type == unix.RTM_NEWNEXTHOP && m.Get(unix.NHA_GROUP) != nil
 }
 
 func (m Msg) isRoute() bool { return m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE }

@@ -34,7 +34,7 @@ func (n Names) routeCommand(m Msg) string {
 			l.add("from", src)
 		}
 	}
-	l.fields(a, []field{{rtaNhID, "nhid", dec(4)}})
+	l.fields(a, []field{{RtaNhID, "nhid", dec(4)}})
 	n.addHop(l, a, routeHop, int(U32(a[unix.RTA_OIF])), rtm[8])
 	addRouteOptions(l, m, a)
 	n.addLegs(l, a[unix.RTA_MULTIPATH])
@@ -101,7 +101,7 @@ func addRouteType(l *line, m Msg, a attrs) {
 
 // aims says whether a route says where to.
 func aims(a attrs) bool {
-	for _, t := range []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, rtaNhID} {
+	for _, t := range []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, RtaNhID} {
 		if a[t] != nil {
 			return true
 		}
@@ -171,7 +171,7 @@ func addRouteScope(l *line, m Msg, a attrs) {
 	if m.Family() != unix.AF_INET {
 		return
 	}
-	hop := a[unix.RTA_GATEWAY] != nil || a[unix.RTA_VIA] != nil || a[unix.RTA_MULTIPATH] != nil || a[rtaNhID] != nil
+	hop := a[unix.RTA_GATEWAY] != nil || a[unix.RTA_VIA] != nil || a[unix.RTA_MULTIPATH] != nil || a[RtaNhID] != nil
 	usual := uint8(unix.RT_SCOPE_UNIVERSE)
 	switch rtm[7] {
 	case unix.RTN_LOCAL:

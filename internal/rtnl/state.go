@@ -10,7 +10,10 @@ import (
 const (
 	rtaExpires = 23 // RTA_EXPIRES, linux/rtnetlink.h: seconds
 	rtaPad     = 24 // RTA_PAD
-	rtaNhID    = 30 // RTA_NH_ID
+
+	// RtaNhID is RTA_NH_ID, the nexthop object that a route leads over
+	// (linux/rtnetlink.h).
+	RtaNhID = 30
 
 	// IfaRtPriority is IFA_RT_PRIORITY, the metric of the prefix route that
 	// the kernel makes for an address (linux/if_addr.h).
@@ -133,7 +136,7 @@ func (m Msg) settableRoute() Msg {
 	if expires > 0 {
 		m = m.With(rtaExpires, U32Bytes(expires))
 	}
-	if m.Get(rtaNhID) != nil {
+	if m.Get(RtaNhID) != nil {
 		m = m.Without(unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_ENCAP_TYPE, unix.RTA_ENCAP)
 		rtm = m.Fixed()
 		clear(rtm[8:12]) // "onlink" and "blackhole" are the nexthop's as well
@@ -152,7 +155,7 @@ func (m Msg) settableRoute() Msg {
 func (m Msg) isSettableRoute() bool {
 	rtm := m.Fixed()
 	return rtm != nil && U32(rtm[8:12])&^routeFlags == 0 &&
-		!m.HasAny(unix.RTA_CACHEINFO, rtaPad, rtaNhID, unix.RTA_MULTIPATH)
+		!m.HasAny(unix.RTA_CACHEINFO, rtaPad, RtaNhID, unix.RTA_MULTIPATH)
 }
 
 // settableFlags are the RTNH_F_… flags a sender may set: the kernel refuses
