@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
@@ -37,7 +38,7 @@ type Planner struct {
 	// on (nf_call_iptables and the like): nobody has chosen them.
 	Switched func(bridge string) ([]string, error)
 	// names are what the indexes are called where Rules is.
-	names rtnl.Names
+	names ipcmd.Names
 }
 
 // Index is, for Rules, the index of what is called so at that point of the plan;

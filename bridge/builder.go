@@ -10,6 +10,8 @@ import (
 
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
@@ -19,9 +21,9 @@ import (
 // at the point that the plan has reached: names and routes change on the way.
 type builder struct {
 	conn  *rtnl.Conn
-	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
-	names rtnl.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
-	next  int        // an interface index that is free
+	h     *host.Host  // with routes, nexthops and addresses as they are at this point, after catchUp
+	names ipcmd.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
+	next  int         // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
@@ -75,12 +77,12 @@ func (b *builder) call(index int, name string) {
 }
 
 // batch is an operation from messages.
-func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
+func (b *builder) batch(msgs ...rtnl.Msg) *netop.Batch {
 	return b.wire(rtnl.Pack(msgs...))
 }
 
-func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
-	return &rtnl.Batch{Wire: w, Names: b.names.In(w), At: b.h.At, Conn: b.conn}
+func (b *builder) wire(w rtnl.Wire) *netop.Batch {
+	return &netop.Batch{Wire: w, Names: b.names.In(w), At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.

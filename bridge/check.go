@@ -12,6 +12,7 @@ import (
 
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
 )
 
@@ -203,7 +204,7 @@ func usable(was, now []rtnl.Msg) []rtnl.Msg {
 
 // missing renders what there was and is not there now, after interfaces have
 // become others. What expires may have done so.
-func missing(was, have []rtnl.Msg, moved map[int]int, names rtnl.Names) []string {
+func missing(was, have []rtnl.Msg, moved map[int]int, names ipcmd.Names) []string {
 	there := map[string]bool{}
 	for _, m := range have {
 		there[m.Key()] = true

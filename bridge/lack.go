@@ -10,6 +10,7 @@ import (
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
@@ -321,6 +322,6 @@ func (l *lack) send(ctx context.Context, msgs []rtnl.Msg) { l.sendWire(ctx, rtnl
 // sendWire has the kernel carry out what it can.
 func (l *lack) sendWire(ctx context.Context, w rtnl.Wire) {
 	if len(w) > 0 {
-		_ = (&rtnl.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(ctx, true) // the next look shows what came of it
+		_ = (&netop.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(ctx, true) // the next look shows what came of it
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
@@ -32,7 +34,7 @@ type gather struct {
 	// Down says that one of the interfaces is switched off, or will be: then
 	// nothing but IPv4 addresses can be moved.
 	Down  bool
-	Names rtnl.Names
+	Names ipcmd.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -66,7 +68,7 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	b := rtnl.Batch{Wire: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
+	b := netop.Batch{Wire: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
 	return b.Do(ctx, undoing)
 }
 
@@ -115,7 +117,7 @@ var ErrChanged = errors.New("it has been changed meanwhile")
 // know.
 type unchanged struct {
 	Index int
-	Names rtnl.Names
+	Names ipcmd.Names
 	Known map[string]bool `json:"-"` // the keys of what was there; nobody but the planner carries it out
 	Conn  *rtnl.Conn      `json:"-"`
 }

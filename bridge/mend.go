@@ -11,6 +11,7 @@ import (
 
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
@@ -26,7 +27,7 @@ import (
 // again, whoever took it away.
 type mend struct {
 	Links []asItWas
-	Names rtnl.Names
+	Names ipcmd.Names
 	At    time.Duration // boottime.Now when was was read
 	// was is the host before the plan, or of it what is on the links, if it was
 	// read from a journal.

@@ -13,6 +13,8 @@ import (
 	"xbr-script/bridge/divert"
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
@@ -22,7 +24,7 @@ import (
 // Kinds are the operations that this package's plans are made of.
 func Kinds(c *rtnl.Conn) plan.Kinds {
 	return plan.Kinds{
-		rtnl.Kind:     func() plan.Op { return &rtnl.Batch{Conn: c} },
+		netop.Kind:    func() plan.Op { return &netop.Batch{Conn: c} },
 		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
 		plan.FileKind: func() plan.Op { return &plan.File{} },
 		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
@@ -58,7 +60,7 @@ const (
 // back. Meanwhile another interface holds it: with the last holder of an
 // address go the routes that have it as their source.
 type relabel struct {
-	Addrs rtnl.Batch // RTM_NEWADDR, in the kernel's order, with the right labels
+	Addrs netop.Batch // RTM_NEWADDR, in the kernel's order, with the right labels
 	Index int
 	Spare int
 	Conn  *rtnl.Conn `json:"-"`
@@ -108,10 +110,10 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 // that it was made with. An admin may have changed all three: then what was made
 // is known by what it is made of.
 type remove struct {
-	Batch rtnl.Batch // RTM_DELLINK
-	Name  string     // it is made with
-	Later string     `json:",omitempty"` // it is given later
-	What  string     // its kind
+	Batch netop.Batch // RTM_DELLINK
+	Name  string      // it is made with
+	Later string      `json:",omitempty"` // it is given later
+	What  string      // its kind
 	MAC   net.HardwareAddr
 	Peer  int        `json:",omitempty"` // index of the other end of a pair
 	Conn  *rtnl.Conn `json:"-"`
@@ -162,7 +164,7 @@ func (r *remove) is(l *host.Link, made bool) bool {
 // kernel works in the background; what is sent then is lost.
 type await struct {
 	Port  int // the port in the bridge
-	Names rtnl.Names
+	Names ipcmd.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -217,7 +219,7 @@ func (a *await) ready() (bool, error) {
 type carrier struct {
 	Index int
 	Port  int // of a bridge, where its carrier comes from; 0 for a NIC
-	Names rtnl.Names
+	Names ipcmd.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -351,7 +353,7 @@ func (a *arrive) hurry(missing map[string]bool) error {
 // a port the NIC may as well keep its own: what matters is the entry that
 // sends frames to that address to dom0's port, and the messages set it too.
 type setMAC struct {
-	Msgs  rtnl.Batch // the change of address, then what must follow at once
+	Msgs  netop.Batch // the change of address, then what must follow at once
 	Index int
 	MAC   net.HardwareAddr
 	Conn  *rtnl.Conn `json:"-"`

@@ -8,6 +8,7 @@ import (
 	"xbr-script/bridge/divert"
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
@@ -132,7 +133,7 @@ func (m *move) awaitPort(up bool) plan.Step {
 	}
 	return plan.Step{
 		Title: "wait for " + m.s.VIF + " to forward",
-		Do:    []plan.Op{&await{Port: m.pair.port, Names: rtnl.Names{m.pair.port: m.s.VIF}, Conn: m.conn}},
+		Do:    []plan.Op{&await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}},
 	}
 }
 

@@ -2,14 +2,6 @@ package rtnl
 
 import "golang.org/x/sys/unix"
 
-// Flags of requests, by what they do in the kernel's tables and what ip(8) calls
-// that.
-const (
-	Add     = unix.NLM_F_CREATE | unix.NLM_F_EXCL
-	Replace = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
-	Append  = unix.NLM_F_CREATE | unix.NLM_F_APPEND
-)
-
 // AddrFlags are the flags IFA_F_… of an address.
 func (m Msg) AddrFlags() uint32 {
 	if b := m.Get(unix.IFA_FLAGS); b != nil {
@@ -45,3 +37,5 @@ func (m Msg) Table() uint32 {
 func (m Msg) HasGateway() bool {
 	return m.HasAny(unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH)
 }
+
+func (m Msg) isRoute() bool { return m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE }
