@@ -40,7 +40,7 @@ func TestStableAsKernel(t *testing.T) {
 	n := 0
 	for _, m := range h.State(h.Name("eth0").Index).Addrs6 {
 		addr, _ := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
-		if makesTemporary(m) {
+		if m.MakesTemporary() {
 			n++
 			if !k.makes(addr) {
 				t.Errorf("%s is not one that the kernel makes", addr)

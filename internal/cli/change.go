@@ -13,7 +13,7 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/host"
-	"xbr-script/internal/rtnl"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/shell"
 )
 
@@ -54,7 +54,7 @@ func (c *call) change(ctx context.Context) error {
 // busy, which the kernel also says of an index that is taken by the other end of
 // a pair (register_netdevice), and with one that is gone, such as a guest's port.
 func (c *call) changedMeanwhile(err error) bool {
-	var refused *rtnl.Refused
+	var refused *netop.Refused
 	switch {
 	case errors.Is(err, bridge.ErrChanged):
 		return true
