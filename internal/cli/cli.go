@@ -22,8 +22,6 @@ import (
 	"xbr-script/forward"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
-	"xbr-script/internal/networkd"
-	"xbr-script/internal/networkmanager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
@@ -211,7 +209,7 @@ func (c *call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error
 
 func (c *call) runner() *plan.Runner {
 	r := &plan.Runner{
-		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds(), networkd.Kinds(), networkmanager.Kinds()), Command: c.words, Confirm: c.req.Confirm, Hook: c.hook,
+		Dir: runDir, Kinds: kinds(c.conn), Command: c.words, Confirm: c.req.Confirm, Hook: c.hook,
 	}
 	if c.req.Verbose {
 		r.Trace = func(line string) { say(c.stderr, "+ "+line) }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/plan"
 )
 
 // Batch is a list of messages that are sent together, in order: one operation
@@ -25,6 +26,12 @@ type Batch struct {
 
 // Kind names a Batch in a journal.
 const Kind = "netlink"
+
+// Kinds are the operations of this package, with the connection that carries
+// their messages.
+func Kinds(c *Conn) plan.Kinds {
+	return plan.Kinds{Kind: func() plan.Op { return &Batch{Conn: c} }}
+}
 
 // Kind implements plan.Op.
 func (*Batch) Kind() string { return Kind }

@@ -1,0 +1,17 @@
+package cli
+
+import (
+	"xbr-script/antispoof"
+	"xbr-script/bridge"
+	"xbr-script/internal/networkd"
+	"xbr-script/internal/networkmanager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// kinds are all operations that a journal can have, each from the package that
+// owns it.
+func kinds(c *rtnl.Conn) plan.Kinds {
+	return plan.Merge(rtnl.Kinds(c), sysctl.Kinds(), bridge.Kinds(c), antispoof.Kinds(), networkd.Kinds(), networkmanager.Kinds())
+}
