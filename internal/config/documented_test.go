@@ -111,8 +111,8 @@ func (l listing) part(t *testing.T, text string) string {
 	return part
 }
 
-// TestExampleLines has the program read each line of the example, also those
-// that are commented out: "#" without a blank behind it.
+// TestExampleLines has the program read each line of the example, including
+// those that are commented out: "#" without a blank after it.
 func TestExampleLines(t *testing.T) {
 	lines := regexp.MustCompile(`(?m)^#?[a-z].*$`).FindAllString(file("scripts/xbr-script.conf.example")(t), -1)
 	if len(lines) < 5 {
@@ -120,13 +120,11 @@ func TestExampleLines(t *testing.T) {
 	}
 	for _, line := range lines {
 		line = strings.TrimPrefix(line, "#")
-		bridge := !strings.Contains(line, "bridge=") && !strings.Contains(line, "netdev=")
-		read := func(string) ([]byte, error) {
-			if bridge { // a line about the host alone names no bridge
-				return []byte("bridge=xenbr0\n" + line), nil
-			}
-			return []byte(line), nil
+		text := line
+		if !strings.Contains(line, "bridge=") && !strings.Contains(line, "netdev=") {
+			text = "bridge=xenbr0\n" + line // it is about the whole host
 		}
+		read := func(string) ([]byte, error) { return []byte(text), nil }
 		if _, err := config.Parse([]string{"start"}, config.Source{DefaultFile: "example", ReadFile: read}); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
