@@ -25,8 +25,8 @@ type listing struct{ from, to, item string }
 // document is a text that users go by. Where there is no listing of a kind, it
 // does not have to name those.
 type document struct {
-	name                               string
-	text                               func(t *testing.T) string
+	name                              string
+	text                              func(t *testing.T) string
 	keys, commands, options, statuses listing
 }
 
@@ -135,7 +135,7 @@ func TestExampleLines(t *testing.T) {
 func file(name string) func(t *testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
-		data, err := os.ReadFile(filepath.Join("../..", name))
+		data, err := os.ReadFile(filepath.Join("..", "..", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func exitStatuses(t *testing.T) []string {
 	t.Helper()
 	var statuses []string
 	groups := 0
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
