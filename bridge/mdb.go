@@ -30,7 +30,6 @@ func (r *keeper) mdb(index int) (w rtnl.Wire) {
 		return nil
 	}
 	for _, m := range r.MDB {
-		m = m.As(unix.RTM_NEWMDB, 0) // it comes as RTM_GETMDB
 		if f := m.Fixed(); f == nil || int(rtnl.U32(f[4:8])) != r.br.Index {
 			continue
 		}

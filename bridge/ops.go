@@ -18,15 +18,11 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
-	"xbr-script/internal/sysctl"
 )
 
-// Kinds are the operations that this package's plans are made of.
+// Kinds are the operations of this package.
 func Kinds(c *rtnl.Conn) plan.Kinds {
 	return plan.Kinds{
-		netop.Kind:    func() plan.Op { return &netop.Batch{Conn: c} },
-		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
-		plan.FileKind: func() plan.Op { return &plan.File{} },
 		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
 		removeKind:    func() plan.Op { return &remove{Conn: c} },
 		macKind:       func() plan.Op { return &setMAC{Conn: c} },

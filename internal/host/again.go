@@ -39,6 +39,7 @@ func (h *Host) ReadAgain(c *rtnl.Conn, moved func(now *Host) map[int]int) (now *
 
 // WithRoutes is the host with other routes.
 func (h *Host) WithRoutes(routes []rtnl.Msg) *Host {
+	h.answers() // shared from here on
 	other := *h
 	other.Routes, other.states = routes, nil
 	return &other

@@ -3,7 +3,8 @@
 // It holds the kernel's own messages for what is moved (addresses, routes,
 // neighbours, nexthops) and parsed structs for what decisions need (links).
 // Nothing in it changes after Read, so planning is a pure function of it. What
-// few plans ask for is read when it is asked for (asked.go).
+// few plans ask for is read when it is asked for (asked.go). A snapshot can be
+// kept in a file and planned from later, on whatever host (file.go).
 package host
 
 import (
@@ -35,8 +36,9 @@ type Host struct {
 
 	// states is what State found.
 	states map[int]State
-	// asked is what else was asked for; shared with copies.
-	asked *asked
+	// Asked is what else was asked for; shared with copies. Of a host without it
+	// nothing more is known.
+	Asked *Asked
 }
 
 // Read takes the snapshot.
@@ -55,7 +57,7 @@ func links(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{LiveRename: live, asked: newAsked(c)}
+	h := &Host{LiveRename: live, Asked: &Asked{from: kernel{c}}}
 	err = h.readLinks(c)
 	return h, err
 }
@@ -291,6 +293,7 @@ func atLeast(release string, major, minor int) bool {
 
 // Moved is the host after everything on one interface has moved to another.
 func (h *Host) Moved(from, to int) *Host {
+	h.answers() // shared from here on
 	moved := *h
 	moved.states = nil
 	for _, list := range []*[]rtnl.Msg{&moved.Addrs, &moved.Routes, &moved.Neighs, &moved.Nexthops} {

@@ -13,6 +13,7 @@ import (
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
 
@@ -28,6 +29,12 @@ type Batch struct {
 
 // Kind names a Batch in a journal.
 const Kind = "netlink"
+
+// Kinds are the operations of this package, with the connection that carries
+// their messages.
+func Kinds(c *rtnl.Conn) plan.Kinds {
+	return plan.Kinds{Kind: func() plan.Op { return &Batch{Conn: c} }}
+}
 
 // Kind implements plan.Op.
 func (*Batch) Kind() string { return Kind }

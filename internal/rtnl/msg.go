@@ -116,6 +116,21 @@ func nextAttr(b []byte) (a Attr, rest []byte, ok bool) {
 	return Attr{native.Uint16(b[2:]) & nestMask, b[unix.SizeofRtAttr:n]}, b[min(align(n), len(b)):], true
 }
 
+// Whole says whether a message has its fixed struct, and then attributes to its
+// end.
+func (m Msg) Whole() bool { return m.Fixed() != nil && WholeAttrs(m.rest()) }
+
+// WholeAttrs says whether b is attributes to its end.
+func WholeAttrs(b []byte) bool {
+	for len(b) > 0 {
+		var ok bool
+		if _, b, ok = nextAttr(b); !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // Get is the value of the first attribute of that type, nil if there is none.
 func (m Msg) Get(typ uint16) []byte { return FindAttr(m.rest(), typ) }
 

@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func TestTriesAgain(t *testing.T) {
 		{"the same is done again and again", "true other%d", "true other%d", true, 2},
 	} {
 		attempts := 0
-		r := doCall(t.Context(), t, "start netdev=eth0 check=no", func(call *call) {
+		r := doCall(t.Context(), t, "start netdev=eth0 check=no", func(call *Call) {
 			call.hook = func(step int, after bool) error {
 				if step == 0 && !after {
 					attempts++
@@ -42,8 +42,8 @@ func TestTriesAgain(t *testing.T) {
 				return fmt.Errorf("name %d is taken: %w", attempts, unix.EEXIST)
 			}
 		})
-		if r.status != failed || attempts != c.attempts {
-			t.Errorf("%s: exit status %d after %d attempts, want %d: %s", c.name, r.status, attempts, c.attempts, r.stderr)
+		if r.err == nil || attempts != c.attempts {
+			t.Errorf("%s: ended after %d attempts, want %d: %s", c.name, attempts, c.attempts, r.stderr)
 		}
 		for i := range attempts {
 			nstest.Script(t, fmt.Sprintf(c.mended, i+1))

@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"strings"
@@ -94,8 +94,8 @@ func (w *whole) steal(bridge string, list []faults.Theft, nth int, args ...strin
 	}
 	w.matrix.Done = func(what string) bool {
 		if !stopping {
-			if r := doCall(w.Context(), w.T, "status", nil); r.status != done {
-				w.Errorf("%s: started, and status says %d:\n%s", what, r.status, r.stdout)
+			if r := doCall(w.Context(), w.T, "status", nil); r.ok() != nil {
+				w.Errorf("%s: started, and status says %v", what, r.ok())
 			}
 			w.again("stop")
 			nstest.Script(w, hostRules)

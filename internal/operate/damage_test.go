@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"bytes"
@@ -118,12 +118,7 @@ func TestDamagedRecords(t *testing.T) {
 		good := read(t, path)
 		bad := damage(random, good)
 		write(t, path, bad)
-		c := w.newCall("stop")
-		err := c.look()
-		var p *plan.Plan
-		if err == nil {
-			p, _, err = c.plan()
-		}
+		_, p, _, err := w.newCall("stop").lookAndPlan(t.Context())
 		if err == nil && !bytes.Equal(bad, good) {
 			accepted++
 			if got := p.Commands(); !slices.Equal(got, want) {

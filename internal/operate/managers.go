@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"slices"
@@ -14,14 +14,14 @@ import (
 
 // follow puts the steps by which those who configure cards follow dom0's
 // addresses around a plan that moves them.
-func (c *call) follow(p *plan.Plan) error {
+func (v *view) follow(p *plan.Plan) error {
 	if len(p.Steps) == 0 {
 		return nil
 	}
 	if is, err := host.OfMachine(); err != nil || !is {
 		return err
 	}
-	first, last, err := c.followNetworkd()
+	first, last, err := v.followNetworkd()
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (c *call) follow(p *plan.Plan) error {
 		return err
 	}
 	if runs {
-		f, l, err := c.followNetworkManager()
+		f, l, err := v.followNetworkManager()
 		if err != nil {
 			return err
 		}
@@ -41,13 +41,13 @@ func (c *call) follow(p *plan.Plan) error {
 }
 
 // followNetworkd gives the steps for the cards that systemd-networkd configures.
-func (c *call) followNetworkd() (first, last []plan.Step, err error) {
-	heirs, err := c.heirs()
+func (v *view) followNetworkd() (first, last []plan.Step, err error) {
+	heirs, err := v.heirs()
 	if err != nil || len(heirs) == 0 {
 		return nil, nil, err
 	}
-	limit := c.patience()
-	if c.req.NoCheck {
+	limit := v.patience()
+	if v.Request.NoCheck {
 		limit = 0
 	}
 	f, l := networkd.Follow(heirs, limit)
@@ -56,9 +56,9 @@ func (c *call) followNetworkd() (first, last []plan.Step, err error) {
 
 // heirs are the interfaces that will have what systemd-networkd configures on
 // others.
-func (c *call) heirs() ([]networkd.Heir, error) {
+func (v *view) heirs() ([]networkd.Heir, error) {
 	var heirs []networkd.Heir
-	for _, w := range c.moving() {
+	for _, w := range v.moving() {
 		if w.dev == nil {
 			continue
 		}
@@ -73,9 +73,9 @@ func (c *call) heirs() ([]networkd.Heir, error) {
 		if !h.Was.Configures() {
 			continue
 		}
-		if c.req.Command == config.Start {
+		if v.Request.Command == config.Start {
 			for _, name := range []string{w.PDev, w.VIF, w.Bridge} {
-				if name != "" && name != h.Dev && c.host.Name(name) == nil {
+				if name != "" && name != h.Dev && v.host.Name(name) == nil {
 					h.Others = append(h.Others, name)
 				}
 			}
@@ -87,12 +87,12 @@ func (c *call) heirs() ([]networkd.Heir, error) {
 
 // followNetworkManager gives the steps for the cards that NetworkManager
 // configures, and for those that it might.
-func (c *call) followNetworkManager() (first, last []plan.Step, err error) {
-	for _, w := range c.moving() {
+func (v *view) followNetworkManager() (first, last []plan.Step, err error) {
+	for _, w := range v.moving() {
 		if w.dev == nil || w.nic == nil {
 			continue
 		}
-		if err := c.refuseNetworkManager(w); err != nil {
+		if err := v.refuseNetworkManager(w); err != nil {
 			return nil, nil, err
 		}
 		profile, err := networkmanager.Profile(w.dev.Index)
@@ -116,8 +116,8 @@ func (c *call) followNetworkManager() (first, last []plan.Step, err error) {
 
 // refuseNetworkManager refuses what it could not follow: the profile of a card
 // does not fit a bridge, nor that of a bridge a card.
-func (c *call) refuseNetworkManager(w moving) error {
-	links := []*host.Link{c.host.Name(w.Bridge)}
+func (v *view) refuseNetworkManager(w moving) error {
+	links := []*host.Link{v.host.Name(w.Bridge)}
 	if w.then == w.Bridge {
 		links = append(links, w.dev)
 	}
@@ -131,7 +131,7 @@ func (c *call) refuseNetworkManager(w moving) error {
 		}
 		if profile != "" {
 			return refusal.New("nmcli device set "+shell.Quote(l.Name)+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
-				"cannot %s %s: NetworkManager configures %s, and cannot go on with it", c.req.Command, w.Bridge, l.Name)
+				"cannot %s %s: NetworkManager configures %s, and cannot go on with it", v.Request.Command, w.Bridge, l.Name)
 		}
 	}
 	return nil

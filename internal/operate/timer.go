@@ -1,10 +1,10 @@
-package cli
+package operate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/syslog"
 	"os"
@@ -19,6 +19,7 @@ import (
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/config"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
 )
@@ -30,8 +31,9 @@ import (
 // that it stands, the call that the change is done, the timer that it has seen
 // the journal. If instead the socket ends, the call has died or given up.
 
-// timerWord is the argument by which the program is called as a timer.
-const timerWord = "--timer"
+// TimerWord is the argument by which the program is called as a timer, before
+// that of Timer.
+const TimerWord = "--timer"
 
 // timerPatience is how long the call waits for the timer's word.
 const timerPatience = 10 * time.Second
@@ -57,7 +59,7 @@ func spawnTimer() (*timer, error) {
 	defer func() { _ = theirs.Close() }()
 	t := &timer{ours}
 	cmd := exec.Command("/proc/self/exe") // this very program, even if its file is gone
-	cmd.Args = []string{"xbr-script", timerWord, strconv.Itoa(os.Getpid())}
+	cmd.Args = []string{"xbr-script", TimerWord, strconv.Itoa(os.Getpid())}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
@@ -93,8 +95,9 @@ func (t *timer) arm() error {
 // is something to be taken back, and ends.
 func (t *timer) leave() { _ = t.sock.Close() }
 
-// runTimer is the timer itself. pid is that of the call.
-func runTimer(pid string) int {
+// Timer is the timer itself. pid is that of the call. An error has been logged,
+// or the call sees to it.
+func Timer(pid string) error {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGTSTP)
 	// Who ends the timer ends the wait: nobody would put things back later.
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
@@ -102,24 +105,23 @@ func runTimer(pid string) int {
 	sock := os.NewFile(3, "call")
 	parent, err := strconv.Atoi(pid)
 	if err != nil || sock == nil {
-		return badUsage
+		return &refusal.Error{Msg: "cannot be a timer: nobody has started it as one", Usage: true}
 	}
 	conn, err := rtnl.Dial()
 	if err != nil {
-		return failed
+		return err
 	}
 	defer func() { _ = conn.Close() }()
-	w := &waiter{newCall(&config.Request{Command: config.Recover}, []string{timerWord, pid}, io.Discard, &strings.Builder{})}
-	w.conn = conn
+	w := &waiter{Call{Request: &config.Request{Command: config.Recover}, Args: []string{TimerWord, pid}, Note: func(string) {}, conn: conn}}
 	if _, err := sock.Write([]byte{0}); err != nil {
-		return failed // the call is gone before it began
+		return err // the call is gone before it began
 	}
 	if _, err := sock.Read(make([]byte, 1)); err != nil {
 		return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.PID == parent })
 	}
 	u, err := w.runner().Unfinished()
 	if err != nil || u == nil || u.Until == 0 {
-		return failed // the call hears that the socket ends, and takes it back
+		return cmp.Or(err, errNoChange) // the call hears that the socket ends, and takes it back
 	}
 	until := u.Until
 	_, _ = sock.Write([]byte{0}) // if the call is gone its change has still to be confirmed
@@ -128,8 +130,11 @@ func runTimer(pid string) int {
 	return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.Until == until })
 }
 
+// errNoChange is what a timer ends with that has nothing to wait for.
+var errNoChange = errors.New("no change waits to be confirmed")
+
 // waiter is the timer at work.
-type waiter struct{ *call }
+type waiter struct{ Call }
 
 // timerTick is how often the timer looks whether it is still needed.
 const timerTick = 200 * time.Millisecond
@@ -152,38 +157,37 @@ func wait(ctx context.Context, until time.Duration) {
 	}
 }
 
-// takeBack undoes the change if it is still the one.
-func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) int {
+// takeBack undoes the change if it is still the one, and logs how that went.
+func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) error {
 	var lock *plan.Lock
 	for lock == nil {
 		var err error
 		lock, err = w.lock(context.WithoutCancel(ctx), lockWait)
 		if err != nil && !errors.As(err, new(*plan.Busy)) {
-			w.log(err.Error())
-			return failed
+			log(err.Error())
+			return err
 		}
 	}
 	defer func() { _ = lock.Release() }()
 	r := w.runner()
 	u, err := r.Unfinished()
 	if err != nil {
-		w.log(err.Error())
-		return failed
+		log(err.Error())
+		return err
 	}
 	if u == nil || !is(u) {
-		return done
+		return nil
 	}
 	if err := r.Recover(ctx, u); err != nil {
-		complain(w.stderr, err)
-		w.log(fmt.Sprint(w.stderr))
-		return failed
+		log(refusal.Text(err))
+		return err
 	}
-	w.log(fmt.Sprintf("%q was not confirmed: everything is as it was before", u.Command))
-	return done
+	log(fmt.Sprintf("%q was not confirmed: everything is as it was before", u.Command))
+	return nil
 }
 
 // log tells the system's log: there may be no terminal any more.
-func (w *waiter) log(text string) {
+func log(text string) {
 	l, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_WARNING, "xbr-script")
 	if err != nil {
 		return // a system without one

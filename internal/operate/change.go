@@ -1,11 +1,10 @@
-package cli
+package operate
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +13,7 @@ import (
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/host"
 	"xbr-script/internal/netop"
-	"xbr-script/internal/shell"
+	"xbr-script/internal/plan"
 )
 
 // tries bounds how often a call begins anew because somebody else changed the
@@ -25,35 +24,28 @@ const tries = 5
 const fresh = 100 * time.Millisecond
 
 // change carries out start or stop.
-func (c *call) change(ctx context.Context) error {
+func (c *Call) change(ctx context.Context) (done *Result, err error) {
 	if err := c.settle(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	var lines []string
-	var err error
 	for try, before := 0, ""; try < tries; try++ {
-		if lines, err = c.attempt(ctx); !c.changedMeanwhile(err) || err.Error() == before {
+		var v *view
+		if v, done, err = c.attempt(ctx); err == nil || !v.changedMeanwhile(err) || err.Error() == before {
 			break // or somebody does the same again and again
 		}
 		before = err.Error()
 	}
-	if err != nil {
-		return err
-	}
-	for _, l := range lines {
-		say(c.stdout, l)
-	}
-	return nil
+	return done, err
 }
 
 // changedMeanwhile says whether the error comes of what somebody else has done
-// since the plan was made, so that a new plan will not meet it again. Of names
+// since the host was read, so that a new plan will not meet it again. Of names
 // and indexes of new interfaces the plan knew that they were free. Any other name
 // may be taken in a way that it did not see, and would be again: then there is a
 // difference only if the interfaces are others now. So it is with one that is
 // busy, which the kernel also says of an index that is taken by the other end of
 // a pair (register_netdevice), and with one that is gone, such as a guest's port.
-func (c *call) changedMeanwhile(err error) bool {
+func (v *view) changedMeanwhile(err error) bool {
 	var refused *netop.Refused
 	switch {
 	case errors.Is(err, bridge.ErrChanged):
@@ -62,9 +54,11 @@ func (c *call) changedMeanwhile(err error) bool {
 		return false
 	case errors.As(err, &refused) && refused.Taken:
 		return true
+	case v == nil:
+		return false // it was not read
 	}
-	now, lookErr := host.Look(c.conn)
-	return lookErr == nil && !slices.Equal(allNames(c.host), allNames(now))
+	now, lookErr := host.Look(v.conn)
+	return lookErr == nil && !slices.Equal(allNames(v.host), allNames(now))
 }
 
 // allNames are the indexes of all interfaces with all their names.
@@ -76,58 +70,60 @@ func allNames(h *host.Host) []string {
 	return all
 }
 
-// attempt is one try at start or stop.
-func (c *call) attempt(ctx context.Context) (lines []string, err error) {
-	p, lines, err := c.lookAndPlan()
+// attempt is one try at start or stop. It also gives what its plan was made for.
+func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
+	v, p, done, err := c.lookAndPlan(ctx)
 	if err != nil || len(p.Steps) == 0 {
-		return lines, err
+		return v, done, err
 	}
 	if err := c.warnOfNetRoot(); err != nil {
-		return nil, err
+		return v, nil, err
 	}
 	asked := boottime.Now()
-	w, err := c.watch(ctx)
+	w, err := v.watch(ctx)
 	if err != nil {
-		return nil, err
+		return v, nil, err
 	}
-	if !c.req.NoCheck && boottime.Now()-asked > fresh {
-		if p, lines, err = c.lookAndPlan(); err != nil || len(p.Steps) == 0 {
-			return lines, err
+	if !c.Request.NoCheck && boottime.Now()-asked > fresh {
+		if v, p, done, err = c.lookAndPlan(ctx); err != nil || len(p.Steps) == 0 {
+			return v, done, err
 		}
 	}
 	for _, text := range p.Warnings {
-		say(c.stderr, "xbr-script: "+text)
+		c.Note(text)
 	}
 	p.Add(w.step())
-	if c.req.Confirm == 0 {
-		return lines, c.runner().Run(ctx, p)
+	if c.Request.Confirm == 0 {
+		return v, done, c.runner().Run(ctx, p)
 	}
+	done.Notes = append(done.Notes, c.waitsText())
+	return v, done, c.runWatched(ctx, p)
+}
+
+// lookAndPlan makes the plan for the host as it is now.
+func (c *Call) lookAndPlan(ctx context.Context) (*view, *plan.Plan, *Result, error) {
+	v, err := c.look(ctx)
+	if err != nil {
+		return v, nil, nil, err
+	}
+	p, done, err := v.plan()
+	return v, p, done, err
+}
+
+// runWatched carries out a change that has to be confirmed, with a timer that
+// watches it.
+func (c *Call) runWatched(ctx context.Context, p *plan.Plan) error {
 	t, err := startTimer()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer t.leave()
 	r := c.runner()
 	if err := r.Run(ctx, p); err != nil {
-		return nil, err
-	}
-	if err := t.arm(); err != nil {
-		return nil, c.takeBack(ctx, r, err)
-	}
-	return append(lines, c.waitsText()), nil
-}
-
-// dryRun prints the plan as a script.
-func (c *call) dryRun() error {
-	commands, nothing, err := c.commands()
-	if err != nil {
 		return err
 	}
-	if len(commands) == 0 {
-		say(c.stdout, shell.Comment("nothing to do: "+strings.Join(nothing, "; ")))
-	}
-	for _, line := range commands {
-		say(c.stdout, line)
+	if err := t.arm(); err != nil {
+		return c.takeBack(ctx, r, err)
 	}
 	return nil
 }

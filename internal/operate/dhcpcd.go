@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"errors"
@@ -18,17 +18,17 @@ import (
 // refuseDhcpcd refuses to move the addresses of an interface that dhcpcd looks
 // after. It takes a card's renaming for its departure, and ended when it began
 // with the new interface of that name (9.4.1).
-func (c *call) refuseDhcpcd() error {
+func (v *view) refuseDhcpcd() error {
 	if is, err := host.OfMachine(); err != nil || !is {
 		return err
 	}
-	for _, w := range c.moving() {
+	for _, w := range v.moving() {
 		if w.dev == nil {
 			continue
 		}
 		from, to := " "+shell.Quote(w.dev.Name), " "+shell.Quote(w.then)
 		runs, err := dhcpcdRuns(w.dev.Name)
-		if err == nil && !runs && c.leased(w.dev) {
+		if err == nil && !runs && v.leased(w.dev) {
 			from, to = "", "" // one for all interfaces
 			runs, err = dhcpcdRuns("")
 		}
@@ -39,8 +39,8 @@ func (c *call) refuseDhcpcd() error {
 			continue
 		}
 		return refusal.New(`have "persistent" in /etc/dhcpcd.conf, so that the address stays, then give:`+
-			"\n  dhcpcd -x"+from+"; "+c.quoted+"; dhcpcd"+to,
-			"cannot %s %s: dhcpcd looks after %s, and would let its lease run out", c.req.Command, w.Bridge, w.dev.Name)
+			"\n  dhcpcd -x"+from+"; "+v.quoted()+"; dhcpcd"+to,
+			"cannot %s %s: dhcpcd looks after %s, and would let its lease run out", v.Request.Command, w.Bridge, w.dev.Name)
 	}
 	return nil
 }
@@ -82,6 +82,6 @@ func contentOf(name string) (string, error) {
 }
 
 // leased tells whether the interface has an IPv4 address for a time.
-func (c *call) leased(l *host.Link) bool {
-	return slices.ContainsFunc(c.host.State(l.Index).Addrs4, rtnl.Msg.Leased)
+func (v *view) leased(l *host.Link) bool {
+	return slices.ContainsFunc(v.host.State(l.Index).Addrs4, rtnl.Msg.Leased)
 }

@@ -1,8 +1,8 @@
-package cli
+package operate
 
 import (
-	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -10,8 +10,10 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/config"
 	"xbr-script/internal/nstest"
+	"xbr-script/internal/refusal"
 )
 
 func TestMain(m *testing.M) {
@@ -44,37 +46,55 @@ func newHost(t *testing.T, script string) {
 	nstest.Rest(t)
 }
 
-// result is what a call came to.
-type result struct {
-	status         int
-	stdout, stderr string
+// outcome is what a call came to.
+type outcome struct {
+	*Result
+	err    error
+	stderr string // what the user was told meanwhile, and of the error
+}
+
+// ok is nil if the call succeeded, and a status is one of bridges that are as
+// asked.
+func (o outcome) ok() error {
+	if o.err != nil || o.Report == nil {
+		return o.err
+	}
+	if o.Report.Unfinished != "" {
+		return fmt.Errorf("%q did not end", o.Report.Unfinished)
+	}
+	for _, b := range o.Report.Bridges {
+		if b.State != bridge.Up {
+			return fmt.Errorf("%s is %s: %q", b.Bridge, b.State, append(b.Differences, b.AntiSpoof.Wrong...))
+		}
+	}
+	return nil
 }
 
 // doCall is one call of the program, in this process; prepare may change it
 // before it runs.
-func doCall(ctx context.Context, t *testing.T, line string, prepare func(*call)) result {
+func doCall(ctx context.Context, t *testing.T, line string, prepare func(*Call)) outcome {
 	t.Helper()
 	args := strings.Fields(line)
 	req, err := config.Parse(args, config.Source{ReadFile: func(string) ([]byte, error) { return nil, fs.ErrNotExist }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stdout, stderr bytes.Buffer
-	c := newCall(req, args, &stdout, &stderr)
+	var stderr strings.Builder
+	c := &Call{Request: req, Args: args, Note: func(text string) { stderr.WriteString("xbr-script: " + text + "\n") }}
 	if prepare != nil {
 		prepare(c)
 	}
-	status, err := c.run(ctx)
+	r, err := c.Run(ctx)
 	if err != nil {
-		status = complain(&stderr, err)
+		stderr.WriteString(refusal.Text(err))
 	}
-	return result{status, stdout.String(), stderr.String()}
+	return outcome{r, err, stderr.String()}
 }
 
 // must is a call that has to succeed.
 func must(t *testing.T, line string) {
 	t.Helper()
-	if r := doCall(t.Context(), t, line, nil); r.status != done {
-		t.Fatalf("%s: exit status %d, %s", line, r.status, r.stderr)
+	if r := doCall(t.Context(), t, line, nil); r.ok() != nil {
+		t.Fatalf("%s: %v, %s", line, r.ok(), r.stderr)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"context"
@@ -28,7 +28,7 @@ const (
 // watch is what could be reached before a change: it must be possible after
 // it, too.
 type watch struct {
-	c     *call
+	*view
 	wait  time.Duration
 	links []watched
 }
@@ -46,20 +46,20 @@ type watched struct {
 }
 
 // patience is how long a change may take until it has its effect.
-func (c *call) patience() time.Duration {
-	if c.req.Wait != nil {
-		return *c.req.Wait
+func (v *view) patience() time.Duration {
+	if v.Request.Wait != nil {
+		return *v.Request.Wait
 	}
 	return defaultWait
 }
 
 // watch asks around before the change.
-func (c *call) watch(ctx context.Context) (*watch, error) {
-	w := &watch{c: c, wait: c.patience()}
-	if c.req.NoCheck {
+func (v *view) watch(ctx context.Context) (*watch, error) {
+	w := &watch{view: v, wait: v.patience()}
+	if v.Request.NoCheck {
 		return w, nil
 	}
-	near := c.near()
+	near := v.near()
 	if err := ask(ctx, near); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (c *call) watch(ctx context.Context) (*watch, error) {
 			far = append(far, watched{name: l.name, ping: true, nic: l.nic, hosts: echoes(l.hosts)})
 		}
 	}
-	if a := c.req.Check; a.IsValid() {
+	if a := v.Request.Check; a.IsValid() {
 		far = append(far, watched{name: "check=" + a.String(), hosts: []reach.Host{{Addr: a}}})
 	}
 	if err := ask(ctx, far); err != nil {
@@ -85,7 +85,7 @@ func (c *call) watch(ctx context.Context) (*watch, error) {
 		if len(l.hosts) > 0 {
 			w.links = append(w.links, l)
 		} else if l.nic == 0 {
-			say(c.stderr, fmt.Sprintf("xbr-script: %s does not answer now, so it will not be missed", l.name))
+			v.Note(l.name + " does not answer now, so it will not be missed")
 		}
 	}
 	return w, nil
@@ -110,15 +110,15 @@ func ask(ctx context.Context, links []watched) error {
 }
 
 // near are the hosts on the links of the wanted bridges' NICs.
-func (c *call) near() []watched {
+func (v *view) near() []watched {
 	var all []watched
-	for _, want := range c.wants {
-		dev, nic := want.Interfaces(c.host)
+	for _, want := range v.wants {
+		dev, nic := want.Interfaces(v.host)
 		if dev == nil || !dev.Running() {
 			continue
 		}
-		if peers := reach.Peers(c.host, dev); len(peers) > 0 {
-			all = append(all, watched{name: dev.Name, then: c.then(want), nic: nic.Index, hosts: peers})
+		if peers := reach.Peers(v.host, dev); len(peers) > 0 {
+			all = append(all, watched{name: dev.Name, then: v.then(want), nic: nic.Index, hosts: peers})
 		}
 	}
 	return all
@@ -187,7 +187,7 @@ func (w *watch) check(ctx context.Context) error {
 func (w *watch) unreachable(missing []watched, down []int) error {
 	var texts []string
 	hint := "with check=no nobody is asked"
-	if !w.c.host.LiveRename {
+	if !w.host.LiveRename {
 		// The link has been down: a switch may listen for other switches first.
 		hint = "this kernel has to switch the card off for a moment; where the switch uses spanning tree, try wait=60"
 	}
@@ -202,7 +202,7 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 		said[l.nic] = true
 		texts = append(texts, l.text(slices.Contains(down, l.nic)))
 	}
-	return &plan.Advised{Text: fmt.Sprintf("%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait)), Hint: hint}
+	return refusal.New(hint, "%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait))
 }
 
 // text says what is missing.
@@ -223,12 +223,4 @@ func (l watched) text(noLink bool) string {
 		verb = "answered a ping"
 	}
 	return fmt.Sprintf("of the hosts on %s that %s before (%s) none does", l.name, verb, who)
-}
-
-// lookAndPlan makes the plan for the host as it is now.
-func (c *call) lookAndPlan() (*plan.Plan, []string, error) {
-	if err := c.look(); err != nil {
-		return nil, nil, err
-	}
-	return c.plan()
 }

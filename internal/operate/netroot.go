@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // warnOfNetRoot says that the disks are on the network, which may pause, and
 // loads the whole program into memory: a page that had to be read from there
 // while the NIC is off would never come.
-func (c *call) warnOfNetRoot() error {
+func (c *Call) warnOfNetRoot() error {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return fmt.Errorf("cannot see whether the disks are on the network: %w", err)
@@ -21,7 +21,7 @@ func (c *call) warnOfNetRoot() error {
 	if err != nil || text == "" {
 		return err
 	}
-	say(c.stderr, "xbr-script: "+text+": programs that read from it may pause while the network card moves")
+	c.Note(text + ": programs that read from it may pause while the network card moves")
 	_ = unix.Mlockall(unix.MCL_CURRENT) // without it things are as they are for everybody
 	return nil
 }

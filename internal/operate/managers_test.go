@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"fmt"
@@ -35,16 +35,17 @@ func TestHeirs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := newCall(req, nil, nil, nil)
+		c := &Call{Request: req}
 		if c.conn, err = rtnl.Dial(); err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = c.conn.Close() }()
-		if err := c.look(); err != nil {
+		v, err := c.look(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
 		var texts []string
-		heirs, err := c.heirs()
+		heirs, err := v.heirs()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
-package cli
+package operate
 
 import (
-	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -114,13 +113,13 @@ func (w *whole) planOf(args ...string) *plan.Plan {
 }
 
 // newCall is what the program makes of a command line.
-func (w *whole) newCall(args ...string) *call {
+func (w *whole) newCall(args ...string) *Call {
 	w.Helper()
-	req, err := config.Parse(args, config.Source{ReadFile: readFile, DefaultFile: defaultFile})
+	req, err := config.Parse(args, config.Source{})
 	if err != nil {
 		w.Fatal(err)
 	}
-	c := newCall(req, args, io.Discard, io.Discard)
+	c := &Call{Request: req, Args: args, Note: func(string) {}}
 	if c.conn, err = rtnl.Dial(); err != nil {
 		w.Fatal(err)
 	}
@@ -129,18 +128,16 @@ func (w *whole) newCall(args ...string) *call {
 }
 
 // call is newCall that has looked and planned.
-func (w *whole) call(args ...string) *call {
+func (w *whole) call(args ...string) *Call {
 	w.Helper()
 	c := w.newCall(args...)
-	err := c.look()
+	v, p, _, err := c.lookAndPlan(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
-	if w.plan, _, err = c.plan(); err != nil {
-		w.Fatal(err)
-	}
-	p := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
-	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: p.Start, config.Stop: p.Stop}[c.req.Command](c.wants)
+	w.plan = p
+	planner := &bridge.Planner{Conn: c.conn, Host: v.host, Store: store}
+	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: planner.Start, config.Stop: planner.Stop}[c.Request.Command](v.wants)
 	if err != nil {
 		w.Fatal(err)
 	}

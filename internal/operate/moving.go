@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"xbr-script/bridge"
@@ -14,21 +14,21 @@ type moving struct {
 }
 
 // moving are those that are not as they shall be already.
-func (c *call) moving() []moving {
+func (v *view) moving() []moving {
 	var all []moving
-	for _, w := range c.wants {
-		if (c.host.Name(w.PDev) != nil) == (c.req.Command == config.Start) {
+	for _, w := range v.wants {
+		if (v.host.Name(w.PDev) != nil) == (v.Request.Command == config.Start) {
 			continue
 		}
-		dev, nic := w.Interfaces(c.host)
-		all = append(all, moving{w, dev, nic, c.then(w)})
+		dev, nic := w.Interfaces(v.host)
+		all = append(all, moving{w, dev, nic, v.then(w)})
 	}
 	return all
 }
 
 // then is what dom0's interface is called after this call.
-func (c *call) then(w bridge.Want) string {
-	if c.req.Command == config.Start {
+func (v *view) then(w bridge.Want) string {
+	if v.Request.Command == config.Start {
 		return w.Dom0()
 	}
 	return w.NetDev

@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"xbr-script/internal/refusal"
@@ -9,8 +9,8 @@ import (
 // brought up by allow-hotplug: its unit is bound to the device of that name
 // (BindsTo=sys-subsystem-net-devices-eth0.device). systemd ends it a moment after
 // the renaming, and it takes addresses and routes off whatever has the name then.
-func (c *call) refuseHotplug() error {
-	for _, w := range c.moving() {
+func (v *view) refuseHotplug() error {
+	for _, w := range v.moving() {
 		unit := "ifup@" + w.NetDev + ".service"
 		up, err := systemd.Up(unit)
 		if err != nil {

@@ -1,4 +1,4 @@
-package cli
+package operate
 
 import (
 	"context"
@@ -85,7 +85,7 @@ func (d *deaths) die(line string, step int, after bool) (total int) {
 			panic(p) // nil, too: it should have died
 		}
 	}()
-	doCall(context.Background(), d.T, line, func(c *call) {
+	doCall(context.Background(), d.T, line, func(c *Call) {
 		c.hook = func(i int, a bool) error {
 			if i != step || a != after {
 				return nil
@@ -104,8 +104,8 @@ func (d *deaths) die(line string, step int, after bool) (total int) {
 // next makes the next call.
 func (d *deaths) next(title, command string) {
 	before := doCall(context.Background(), d.T, "status --json", nil)
-	if before.status != notAsked || !strings.Contains(before.stdout, `"unfinished": "xbr-script st`) {
-		d.Errorf("%s: status says %d, %s", title, before.status, before.stdout)
+	if before.err != nil || !strings.HasPrefix(before.Report.Unfinished, "xbr-script st") {
+		d.Errorf("%s: status says %+v, %v", title, before.Report, before.err)
 	}
 	line := command
 	if command == "start" || command == "stop" {
@@ -113,12 +113,12 @@ func (d *deaths) next(title, command string) {
 	}
 	r := doCall(context.Background(), d.T, line, nil)
 	if command == "status" {
-		if r.status != notAsked || !strings.HasPrefix(r.stdout, "unfinished  xbr-script st") {
-			d.Errorf("%s: status: exit status %d, %q", title, r.status, r.stdout)
+		if r.err != nil || !strings.HasPrefix(r.Report.Unfinished, "xbr-script st") {
+			d.Errorf("%s: status says %+v, %v", title, r.Report, r.err)
 		}
 		r = doCall(context.Background(), d.T, "recover", nil)
 	}
-	if r.status != done || !strings.HasPrefix(r.stderr, `xbr-script: taking back "xbr-script st`) {
-		d.Errorf("%s: %s: exit status %d, %q", title, command, r.status, r.stderr)
+	if r.err != nil || !strings.HasPrefix(r.stderr, `xbr-script: taking back "xbr-script st`) {
+		d.Errorf("%s: %s: %v, %q", title, command, r.err, r.stderr)
 	}
 }
