@@ -211,7 +211,7 @@ func (s *survey) first() error {
 			}
 		}
 	}
-	note, err := plan.Keep(s.hostPath(), s.host)
+	note, err := hostForms.Keep(s.hostPath(), s.host)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (s *survey) on(b Bridge) error {
 	if err != nil {
 		return err
 	}
-	note, err := plan.Keep(s.path(b.Name), rec)
+	note, err := recordForms.Keep(s.path(b.Name), rec)
 	s.plan.Add(step, note)
 	return err
 }
@@ -271,7 +271,7 @@ func (s *survey) off(b Bridge) error {
 		s.plan.Add(unguard(state.program, b).step("no longer guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
 	}
 	delete(s.records, b.Name)
-	note, err := plan.Keep(s.path(b.Name), nil)
+	note, err := recordForms.Keep(s.path(b.Name), nil)
 	s.plan.Add(note)
 	return err
 }
@@ -299,7 +299,7 @@ func (s *survey) end() error {
 		return nil
 	}
 	s.plan.Add(plan.Step{Title: "remove the tables that were not there before", Do: s.dropTables()})
-	note, err := plan.Keep(s.hostPath(), nil)
+	note, err := hostForms.Keep(s.hostPath(), nil)
 	s.plan.Add(note)
 	return err
 }

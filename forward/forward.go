@@ -28,12 +28,13 @@ const (
 	defaults  = "net/ipv4/conf/default/forwarding" // of interfaces that are still to be made
 )
 
-// record is what was before the first start, and what start made of it.
+// record is what was before the first start, and what start made of it. How it
+// lies on disk is said in form.go.
 type record struct {
 	Before, Set string
 	// Changed are the settings that the kernel changes with the switch and
 	// that were not as it would have them.
-	Changed []sysctl.Set `json:",omitempty"`
+	Changed []sysctl.Set
 }
 
 // Forward plans for one host; Dir keeps the record.
@@ -63,7 +64,7 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 		before = *rec // what was before the first start
 	}
 	before.Set = want
-	note, err := plan.Keep(f.path(), &before)
+	note, err := forms.Keep(f.path(), &before)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func (f Forward) Stop() (steps []plan.Step, note string, err error) {
 	if err != nil || rec == nil {
 		return nil, "", err
 	}
-	drop, err := plan.Keep(f.path(), nil)
+	drop, err := forms.Keep(f.path(), nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -182,10 +183,4 @@ func read() (*record, error) {
 	return now, nil
 }
 
-func (f Forward) load() (*record, error) {
-	rec := &record{}
-	if found, err := plan.Load(f.path(), rec); err != nil || !found {
-		return nil, err
-	}
-	return rec, nil
-}
+func (f Forward) load() (*record, error) { return forms.Load(f.path()) }
