@@ -14,6 +14,7 @@ import (
 
 	"xbr-script/bridge"
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -129,7 +130,7 @@ func (l *lab) advertise(adverts ...nstest.Advert) {
 }
 
 func (l *lab) runner() *plan.Runner {
-	r := &plan.Runner{Dir: l.dir, Kinds: plan.Merge(rtnl.Kinds(l.conn), sysctl.Kinds(), bridge.Kinds(l.conn)), Command: l.name}
+	r := &plan.Runner{Dir: l.dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), bridge.Kinds(l.conn)), Command: l.name}
 	if *trace {
 		r.Trace = func(line string) { l.t.Log("+ " + line) }
 	}
