@@ -1,11 +1,8 @@
 package antispoof
 
 import (
-	"path/filepath"
 	"strings"
 
-	"xbr-script/internal/plan"
-	"xbr-script/internal/rundir"
 	"xbr-script/internal/sysctl"
 )
 
@@ -25,17 +22,15 @@ type hostRecord struct {
 
 const recordPrefix = "antispoof."
 
-func (p *Planner) path(bridge string) string {
-	return filepath.Join(p.Dir, recordPrefix+bridge+".json")
-}
+func recordName(bridge string) string { return recordPrefix + bridge + ".json" }
 
-// hostPath cannot be a bridge's: that has a name between the dots.
-func (p *Planner) hostPath() string { return filepath.Join(p.Dir, "antispoof.json") }
+// hostName cannot be a bridge's: that has a name between the dots.
+const hostName = "antispoof.json"
 
 // load reads a bridge's record; nil if it is not under guard.
 func (p *Planner) load(bridge string) (*record, error) {
 	rec := &record{}
-	if found, err := plan.Load(p.path(bridge), rec); err != nil || !found {
+	if found, err := p.Records.Load(recordName(bridge), rec); err != nil || !found {
 		return nil, err
 	}
 	return rec, nil
@@ -58,7 +53,7 @@ func (p *Planner) Switched(bridge string) (flags []string, err error) {
 
 // all reads every record.
 func (p *Planner) all() (map[string]*record, error) {
-	files, err := rundir.List(p.Dir, recordPrefix, ".json")
+	files, err := p.Records.List(recordPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +69,7 @@ func (p *Planner) all() (map[string]*record, error) {
 
 func (p *Planner) loadHost() (*hostRecord, error) {
 	rec := &hostRecord{}
-	if found, err := plan.Load(p.hostPath(), rec); err != nil || !found {
+	if found, err := p.Records.Load(hostName, rec); err != nil || !found {
 		return nil, err
 	}
 	return rec, nil

@@ -224,10 +224,10 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 // is none.
 func (p *Planner) remember(pl *plan.Plan, w Want, rec, kept any) error {
 	for _, r := range []struct {
-		path string
+		name string
 		v    any
-	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), kept}} {
-		step, err := plan.Keep(r.path, r.v)
+	}{{recordName(w.Bridge), rec}, {guestsName(w.Bridge), kept}} {
+		step, err := p.Store.records().Keep(r.name, r.v)
 		if err != nil {
 			return err
 		}
@@ -250,7 +250,7 @@ func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
 	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
 		return o, err
 	}
-	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
+	step, err := p.Store.records().Keep(recordName(w.Bridge), nil)
 	pl.Add(step)
 	return o, err
 }

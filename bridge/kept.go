@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
@@ -87,8 +86,9 @@ func (k *kept) names() (list []string) {
 
 // kept reads what stop has kept of a bridge, nothing if it has not.
 func (s Store) kept(bridge string) (k kept, err error) {
-	path := s.guestPath(bridge)
-	_, err = plan.LoadElse(path, &k, func(err error) error {
+	name := guestsName(bridge)
+	_, err = s.records().LoadElse(name, &k, func(err error) error {
+		path := s.records().Path(name)
 		return refusal.Wrap(err, "without it the ports that it names stay out of the bridge, and what was set on them is lost: rm "+path,
 			"cannot read %s, what stop has kept for start", path)
 	})

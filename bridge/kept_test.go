@@ -67,7 +67,7 @@ func TestKeptForm(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "guests.br.json"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Store{dir}).kept("br"); err == nil {
+	if _, err := (Store{Dir: dir}).kept("br"); err == nil {
 		t.Error("a file of no form is read")
 	}
 }

@@ -2,11 +2,9 @@ package bridge
 
 import (
 	"net/netip"
-	"path/filepath"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rundir"
 )
 
 // Record is what start leaves behind for stop and status. Without it both
@@ -25,18 +23,21 @@ type Record struct {
 	FoundDom0   *found     `json:",omitempty"`
 }
 
-// Store keeps records and detached guests' ports below a directory.
-type Store struct{ Dir string }
+// Store is records and what stop keeps of guests' ports.
+type Store plan.Records
 
-func (s Store) path(bridge string) string { return filepath.Join(s.Dir, "bridge."+bridge+".json") }
-func (s Store) guestPath(bridge string) string {
-	return filepath.Join(s.Dir, "guests."+bridge+".json")
-}
+func (s Store) records() plan.Records { return plan.Records(s) }
+
+// recordPrefix begins the names of records of bridges.
+const recordPrefix = "bridge."
+
+func recordName(bridge string) string { return recordPrefix + bridge + ".json" }
+func guestsName(bridge string) string { return "guests." + bridge + ".json" }
 
 // Load reads a bridge's record; nil if there is none.
 func (s Store) Load(bridge string) (*Record, error) {
 	rec := &Record{}
-	if found, err := plan.Load(s.path(bridge), rec); err != nil || !found {
+	if found, err := s.records().Load(recordName(bridge), rec); err != nil || !found {
 		return nil, err
 	}
 	return rec, nil
@@ -44,14 +45,14 @@ func (s Store) Load(bridge string) (*Record, error) {
 
 // All reads every record, by the bridges' names.
 func (s Store) All() ([]*Record, error) {
-	names, err := rundir.List(s.Dir, "bridge.", ".json")
+	names, err := s.records().List(recordPrefix)
 	if err != nil {
 		return nil, err
 	}
 	var all []*Record
 	for _, name := range names {
 		rec := &Record{}
-		if _, err := plan.Load(filepath.Join(s.Dir, name), rec); err != nil {
+		if _, err := s.records().Load(name, rec); err != nil {
 			return nil, err
 		}
 		all = append(all, rec)

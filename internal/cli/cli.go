@@ -114,7 +114,7 @@ func run(args []string, version string, stdout, stderr io.Writer) int {
 func newCall(req *config.Request, args []string, stdout, stderr io.Writer) *call {
 	return &call{
 		req: req, words: "xbr-script " + strings.Join(args, " "), quoted: shell.Join("xbr-script", args...), stdout: stdout, stderr: stderr,
-		store: bridge.Store{Dir: runDir}, antispoof: &antispoof.Planner{Dir: runDir}, forward: forward.Forward{Dir: runDir},
+		antispoof: &antispoof.Planner{Records: plan.Records{Dir: runDir}},
 	}
 }
 
@@ -229,7 +229,13 @@ func (c *call) look() error {
 	if err != nil {
 		return fmt.Errorf("cannot read the network: %w", err)
 	}
+	records, err := plan.ReadRecords(runDir)
+	if err != nil {
+		return err
+	}
 	c.host, c.wants = h, nil
+	c.store, c.forward.Records = bridge.Store(records), records
+	c.antispoof = &antispoof.Planner{Records: records, Host: h, Scripts: c.antispoof.Scripts, Ctx: c.antispoof.Ctx}
 	if len(h.Routes) > manyRoutes {
 		debug.SetGCPercent(50) // a little more work for a third less memory
 	}

@@ -42,7 +42,7 @@ func (c *call) planStart(planner *bridge.Planner) (*plan.Plan, []string, error) 
 		return nil, nil, err
 	}
 	if c.req.IPForward != nil {
-		steps, err := c.forward.Start(*c.req.IPForward)
+		steps, err := c.forward.Start(c.host, *c.req.IPForward)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -61,9 +61,10 @@ func (c *call) rulesStep(planner *bridge.Planner) plan.Step {
 	if len(bridges) == 0 {
 		return plan.Step{}
 	}
-	return plan.Step{Title: "find the rules as planned", Check: func(context.Context) error {
+	return plan.Step{Title: "find the rules as planned", Check: func(ctx context.Context) error {
+		now := &antispoof.Planner{Records: plan.Records{Dir: runDir}, Scripts: c.antispoof.Scripts, Ctx: ctx}
 		for _, b := range bridges {
-			st, err := c.antispoof.Status(b)
+			st, err := now.Status(b)
 			if err != nil {
 				return err
 			}
@@ -91,7 +92,7 @@ func (c *call) planStop(planner *bridge.Planner) (*plan.Plan, []string, error) {
 	if err != nil || !last {
 		return p, lines, err
 	}
-	steps, note, err := c.forward.Stop()
+	steps, note, err := c.forward.Stop(c.host)
 	p.Add(steps...)
 	if note != "" {
 		lines = append(lines, note)

@@ -16,7 +16,6 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/sysctl"
 )
 
 // width is what a line of status must fit.
@@ -72,11 +71,10 @@ type entry struct {
 
 // report prints how the wanted bridges stand.
 func (c *call) report() (int, error) {
-	forwarding, err := sysctl.Get(forward.Setting)
-	if err != nil {
+	r := report{Bridges: []entry{}, IPForward: c.host.Setting(forward.Setting)}
+	if err := c.host.Err(); err != nil {
 		return failed, err
 	}
-	r := report{Bridges: []entry{}, IPForward: forwarding}
 	planner := &bridge.Planner{Conn: c.conn, Host: c.host, Store: c.store}
 	exit := done
 	guarded := c.guarded(planner)

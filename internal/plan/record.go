@@ -9,7 +9,6 @@ import (
 	"io/fs"
 
 	"xbr-script/internal/refusal"
-	"xbr-script/internal/rundir"
 )
 
 // recordVersion is of what is around every record; what is in it, the record's
@@ -23,17 +22,18 @@ type envelope struct {
 	Record  json.RawMessage `json:"record"`
 }
 
-// Load reads a record that a step of Keep wrote into v; found is false if
-// there is none.
-func Load(path string, v any) (found bool, err error) {
-	return LoadElse(path, v, func(err error) error {
+// Load reads the record of that name, which a step of Keep wrote, into v; found
+// is false if there is none.
+func (r Records) Load(name string, v any) (found bool, err error) {
+	return r.LoadElse(name, v, func(err error) error {
+		path := r.Path(name)
 		return refusal.Wrap(err, "stop can do without it, as far as what is there tells: rm "+path, "cannot read the record %s", path)
 	})
 }
 
 // LoadElse is Load with another error for a record that cannot be read.
-func LoadElse(path string, v any, explain func(error) error) (found bool, err error) {
-	data, err := rundir.Read(path, rundir.MaxRecord)
+func (r Records) LoadElse(name string, v any, explain func(error) error) (found bool, err error) {
+	data, err := r.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -98,9 +98,10 @@ func seal(v any) (string, error) {
 	return string(data) + "\n", err
 }
 
-// Keep is the step that makes v the record at path, or with nil removes it. It
-// is empty where that is so already.
-func Keep(path string, v any) (Step, error) {
+// Keep is the step that makes v the record of that name, or with nil removes it.
+// It is empty where that is so already.
+func (r Records) Keep(name string, v any) (Step, error) {
+	path := r.Path(name)
 	var from, to *string
 	if v != nil {
 		text, err := seal(v)
@@ -109,7 +110,7 @@ func Keep(path string, v any) (Step, error) {
 		}
 		to = &text
 	}
-	switch data, err := rundir.Read(path, rundir.MaxRecord); {
+	switch data, err := r.read(name); {
 	case err == nil:
 		text := string(data)
 		from = &text
