@@ -87,7 +87,7 @@ type Source struct {
 
 // Parse reads the arguments (without the program's name) and the file that
 // they name, or else the default file where they hold no key. Its errors are
-// of type *UsageError.
+// of type *refusal.Error.
 func Parse(args []string, src Source) (*Request, error) {
 	args = split(args)
 	if req := answerAlone(args); req != nil {

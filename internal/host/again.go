@@ -75,7 +75,7 @@ func (d *differ) begin() { d.next, d.passed, d.others = 0, nil, nil }
 
 // see takes the next route.
 func (d *differ) see(m rtnl.Msg) {
-	if !m.HasAny(rtaNhID) {
+	if !m.HasAny(rtnl.RtaNhID) {
 		m = m.Settable()
 	}
 	for i := d.next; i < min(d.next+ahead, len(d.was)); i++ {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
 )
 
@@ -167,7 +168,7 @@ func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) 
 // the kernel reports with them.
 func settable(routes []rtnl.Msg) {
 	for i, m := range routes {
-		if m.Type == unix.RTM_NEWROUTE && m.Get(rtaNhID) == nil {
+		if m.Type == unix.RTM_NEWROUTE && m.Get(rtnl.RtaNhID) == nil {
 			routes[i] = m.Settable()
 		}
 	}
@@ -271,8 +272,8 @@ func (h *Host) Above(index int) []*Link {
 }
 
 // Names is what the indexes are called.
-func (h *Host) Names() rtnl.Names {
-	names := rtnl.Names{}
+func (h *Host) Names() ipcmd.Names {
+	names := ipcmd.Names{}
 	for _, l := range h.Links {
 		names[l.Index] = l.Name
 	}

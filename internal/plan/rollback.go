@@ -46,6 +46,7 @@ type rollback struct {
 // It goes through with it even when ctx is done.
 func (r *Runner) takeBack(ctx context.Context, j *journal, steps []Step, done int, failed *Failed) error {
 	ctx = context.WithoutCancel(ctx)
+	failed.Journal = j.path
 	if !j.back {
 		j.back = j.mark(markBack, 0) == nil // what has to be confirmed has had its time, too
 	}

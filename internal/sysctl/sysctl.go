@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
@@ -35,6 +36,9 @@ type Set struct {
 
 // Write is an operation that gives settings their values, in order.
 type Write struct{ Sets []Set }
+
+// Kinds are the operations of this package.
+func Kinds() plan.Kinds { return plan.Kinds{Kind: func() plan.Op { return &Write{} }} }
 
 // Kind implements plan.Op.
 func (*Write) Kind() string { return Kind }
