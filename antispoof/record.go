@@ -1,10 +1,8 @@
 package antispoof
 
 import (
-	"path/filepath"
 	"strings"
 
-	"xbr-script/internal/rundir"
 	"xbr-script/internal/sysctl"
 )
 
@@ -25,15 +23,15 @@ type hostRecord struct {
 
 const recordPrefix = "antispoof."
 
-func (p *Planner) path(bridge string) string {
-	return filepath.Join(p.Dir, recordPrefix+bridge+".json")
-}
+func recordName(bridge string) string { return recordPrefix + bridge + ".json" }
 
-// hostPath cannot be a bridge's: that has a name between the dots.
-func (p *Planner) hostPath() string { return filepath.Join(p.Dir, "antispoof.json") }
+// hostName cannot be a bridge's: that has a name between the dots.
+const hostName = "antispoof.json"
 
 // load reads a bridge's record; nil if it is not under guard.
-func (p *Planner) load(bridge string) (*record, error) { return recordForms.Load(p.path(bridge)) }
+func (p *Planner) load(bridge string) (*record, error) {
+	return recordForms.Load(p.Records, recordName(bridge))
+}
 
 // Switched are the flags of a bridge (nf_call_iptables and the like) that its
 // rules need and that were off before.
@@ -52,7 +50,7 @@ func (p *Planner) Switched(bridge string) (flags []string, err error) {
 
 // all reads every record.
 func (p *Planner) all() (map[string]*record, error) {
-	files, err := rundir.List(p.Dir, recordPrefix, ".json")
+	files, err := p.Records.List(recordPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -66,4 +64,4 @@ func (p *Planner) all() (map[string]*record, error) {
 	return recs, nil
 }
 
-func (p *Planner) loadHost() (*hostRecord, error) { return hostForms.Load(p.hostPath()) }
+func (p *Planner) loadHost() (*hostRecord, error) { return hostForms.Load(p.Records, hostName) }

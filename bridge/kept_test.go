@@ -22,8 +22,8 @@ func TestKeptRefused(t *testing.T) {
 		`[1, 2]`:                                       "error: json: cannot unmarshal number into Go value of type string",
 		``:                                             "error: unexpected end of JSON input",
 	} {
-		s := Store{t.TempDir()}
-		if err := os.WriteFile(s.guestPath("br"), []byte(in), 0o600); err != nil {
+		s := Store{Dir: t.TempDir()}
+		if err := os.WriteFile(s.records().Path(guestsName("br")), []byte(in), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		k, err := s.kept("br")

@@ -2,11 +2,9 @@ package bridge
 
 import (
 	"net/netip"
-	"path/filepath"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rundir"
 )
 
 // Record is what start leaves behind for stop and status. Without it both
@@ -25,26 +23,31 @@ type Record struct {
 	FoundDom0   *found
 }
 
-// Store keeps records and detached guests' ports below a directory.
-type Store struct{ Dir string }
+// Store is records and what stop keeps of guests' ports.
+type Store plan.Records
 
-func (s Store) path(bridge string) string { return filepath.Join(s.Dir, "bridge."+bridge+".json") }
-func (s Store) guestPath(bridge string) string {
-	return filepath.Join(s.Dir, "guests."+bridge+".json")
-}
+func (s Store) records() plan.Records { return plan.Records(s) }
+
+// recordPrefix begins the names of records of bridges.
+const recordPrefix = "bridge."
+
+func recordName(bridge string) string { return recordPrefix + bridge + ".json" }
+func guestsName(bridge string) string { return "guests." + bridge + ".json" }
 
 // Load reads a bridge's record; nil if there is none.
-func (s Store) Load(bridge string) (*Record, error) { return recordForms.Load(s.path(bridge)) }
+func (s Store) Load(bridge string) (*Record, error) {
+	return recordForms.Load(s.records(), recordName(bridge))
+}
 
 // All reads every record, by the bridges' names.
 func (s Store) All() ([]*Record, error) {
-	names, err := rundir.List(s.Dir, "bridge.", ".json")
+	names, err := s.records().List(recordPrefix)
 	if err != nil {
 		return nil, err
 	}
 	var all []*Record
 	for _, name := range names {
-		rec, err := recordForms.Load(filepath.Join(s.Dir, name))
+		rec, err := recordForms.Load(s.records(), name)
 		if err != nil {
 			return nil, err
 		}
@@ -57,12 +60,12 @@ func (s Store) All() ([]*Record, error) {
 
 // keep is the step that makes rec a bridge's record; nil is none.
 func (s Store) keep(bridge string, rec *Record) (plan.Step, error) {
-	return recordForms.Keep(s.path(bridge), rec)
+	return recordForms.Keep(s.records(), recordName(bridge), rec)
 }
 
 // kept reads what stop has kept of a bridge, nothing if it has not.
 func (s Store) kept(bridge string) (kept, error) {
-	k, err := keptForms.Load(s.guestPath(bridge))
+	k, err := keptForms.Load(s.records(), guestsName(bridge))
 	if err != nil || k == nil {
 		return kept{}, err
 	}
@@ -72,5 +75,5 @@ func (s Store) kept(bridge string) (kept, error) {
 // keepGuests is the step that makes k what stop has kept of a bridge; nil is
 // nothing.
 func (s Store) keepGuests(bridge string, k *kept) (plan.Step, error) {
-	return keptForms.Keep(s.guestPath(bridge), k)
+	return keptForms.Keep(s.records(), guestsName(bridge), k)
 }

@@ -26,7 +26,7 @@ func Records[T any](t *testing.T, name string, form plan.Form[T], want *T, forme
 	complete(t, form.Write(want))
 	dir := t.TempDir()
 	path := filepath.Join(dir, "record.json")
-	step, err := form.Keep(path, want)
+	step, err := form.Keep(plan.Records{Dir: dir}, "record.json", want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +55,7 @@ func reads[T any](t *testing.T, name string, form plan.Form[T], path string, wan
 	if len(form.Read) != form.Version {
 		t.Errorf("%d forms are read, and the last is %d", len(form.Read), form.Version)
 	}
+	records := plan.Records{Dir: filepath.Dir(path)}
 	for _, version := range slices.Sorted(maps.Keys(form.Read)) {
 		data, err := os.ReadFile(filepath.Join(golden, file(name, version)))
 		if err != nil {
@@ -62,14 +63,14 @@ func reads[T any](t *testing.T, name string, form plan.Form[T], path string, wan
 			continue
 		}
 		write(t, path, data)
-		is, expected := must(form.Load(path))(t), want
+		is, expected := must(form.Load(records, filepath.Base(path)))(t), want
 		if f, ok := former[version]; ok {
 			expected = f
 		}
 		if !reflect.DeepEqual(is, expected) {
 			t.Errorf("%s is read as\n%s\nwhich is not\n%s", file(name, version), text(is), text(expected))
 		}
-		if step, err := form.Keep(path, expected); err != nil || !step.Empty() {
+		if step, err := form.Keep(records, filepath.Base(path), expected); err != nil || !step.Empty() {
 			t.Errorf("%s is as it should be, and would be written: %v", file(name, version), err)
 		}
 	}
@@ -116,7 +117,7 @@ func (r *refusing[T]) refused() error {
 		r.Fatal(err)
 	}
 	write(r.T, r.path, fmt.Appendf(nil, `{"version":1,"sum":"%s","record":%s}`, sum(data), data))
-	_, err = r.form.Load(r.path)
+	_, err = r.form.Load(plan.Records{Dir: filepath.Dir(r.path)}, filepath.Base(r.path))
 	return err
 }
 

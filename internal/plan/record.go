@@ -9,7 +9,6 @@ import (
 	"io/fs"
 
 	"xbr-script/internal/refusal"
-	"xbr-script/internal/rundir"
 )
 
 // sealVersion is of what is around every record. What is in it has a form of
@@ -63,9 +62,9 @@ func (n *newer) Error() string { return n.text }
 // useNewer is the first part of the hint then.
 const useNewer = "a newer xbr-script has written it, use that one"
 
-// Load reads the record at path; nil if there is none.
-func (f Form[T]) Load(path string) (*T, error) {
-	data, err := rundir.Read(path, rundir.MaxRecord)
+// Load reads the record of that name; nil if there is none.
+func (f Form[T]) Load(r Records, name string) (*T, error) {
+	data, err := r.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -80,7 +79,7 @@ func (f Form[T]) Load(path string) (*T, error) {
 		})
 	}
 	if err != nil {
-		return nil, f.explain(path, err)
+		return nil, f.explain(r.Path(name), err)
 	}
 	return v, nil
 }
@@ -162,11 +161,12 @@ func sumOf(data []byte) (string, error) {
 	return sumText(crc32.Checksum(b.Bytes(), castagnoli)), nil
 }
 
-// Keep is the step that makes v the record at path, or with nil removes it,
+// Keep is the step that makes v the record of that name, or with nil removes it,
 // whatever its form. It is empty where that is so already, be it in a former
 // form: an upgrade is no reason to write.
-func (f Form[T]) Keep(path string, v *T) (Step, error) {
-	data, err := rundir.Read(path, rundir.MaxRecord)
+func (f Form[T]) Keep(r Records, name string, v *T) (Step, error) {
+	path := r.Path(name)
+	data, err := r.read(name)
 	none := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err != nil && !none:

@@ -66,9 +66,10 @@ func TestRecord(t *testing.T) {
 		`null`:                                                                 {"it is cut short", mine},
 		``:                                                                     {"unexpected end of JSON input", mine},
 	} {
-		path := t.TempDir() + "/note.json"
+		r := Records{Dir: t.TempDir()}
+		path := r.Path("note.json")
 		must(0, os.WriteFile(path, []byte(in), 0o600))
-		n, err := notes.Load(path)
+		n, err := notes.Load(r, "note.json")
 		var refused *refusal.Error
 		switch {
 		case c.hint == "":
@@ -84,13 +85,15 @@ func TestRecord(t *testing.T) {
 
 // TestKeep writes a record and removes it, and does neither where that is so.
 func TestKeep(t *testing.T) {
-	path := t.TempDir() + "/note.json"
-	if n, err := notes.Load(path); n != nil || err != nil {
+	r := Records{Dir: t.TempDir()}
+	const name = "note.json"
+	path := r.Path(name)
+	if n, err := notes.Load(r, name); n != nil || err != nil {
 		t.Errorf("no record is read as %v, %v", n, err)
 	}
 	do := func(n *note, title string) {
 		t.Helper()
-		step := must(notes.Keep(path, n))
+		step := must(notes.Keep(r, name, n))
 		if step.Title != title || step.Empty() != (title == "") {
 			t.Errorf("the step is %q", step.Title)
 		}
@@ -102,7 +105,7 @@ func TestKeep(t *testing.T) {
 	do(&note{"a b"}, "write "+path)
 	do(&note{"a b"}, "")
 	do(&note{"c"}, "write "+path)
-	if n := must(notes.Load(path)); n.text != "c" {
+	if n := must(notes.Load(r, name)); n.text != "c" {
 		t.Errorf("read as %v", n)
 	}
 	do(nil, "remove "+path)
