@@ -13,7 +13,6 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/sysctl"
 )
 
 // Report is the answer of status.
@@ -68,12 +67,11 @@ func (c *Call) status(ctx context.Context) (*Result, error) {
 
 // report tells how the wanted bridges stand.
 func (v *view) report() (*Report, error) {
-	forwarding, err := sysctl.Get(forward.Setting)
-	if err != nil {
+	r := &Report{Bridges: []Entry{}, IPForward: v.host.Setting(forward.Setting)}
+	if err := v.host.Err(); err != nil {
 		return nil, err
 	}
-	r := &Report{Bridges: []Entry{}, IPForward: forwarding}
-	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: store}
+	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: v.store}
 	guarded := v.guarded(planner)
 	for i, w := range v.wants {
 		st, err := planner.Status(w)

@@ -12,6 +12,7 @@ import (
 	"xbr-script/forward"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
@@ -19,14 +20,12 @@ import (
 // manyRoutes is from where on they decide how much memory is taken.
 const manyRoutes = 20000
 
-// store is where the records of bridges are.
-var store = bridge.Store{Dir: runDir}
-
 // view is what a call has found: the host as it is now, and which bridges are
 // meant on it.
 type view struct {
 	*Call
 	host      *host.Host
+	store     bridge.Store
 	antispoof *antispoof.Planner
 	forward   forward.Forward
 	wants     []bridge.Want
@@ -46,14 +45,21 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if len(h.Routes) > manyRoutes {
 		debug.SetGCPercent(50) // a little more work for a third less memory
 	}
-	v := &view{Call: c, host: h, antispoof: &antispoof.Planner{Dir: runDir, Ctx: ctx}, forward: forward.Forward{Dir: runDir}}
+	records, err := plan.ReadRecords(runDir)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{
+		Call: c, host: h, store: bridge.Store(records),
+		antispoof: &antispoof.Planner{Records: records, Host: h, Ctx: ctx}, forward: forward.Forward{Records: records},
+	}
 	err = v.resolve()
 	return v, err
 }
 
 // resolve settles the names.
 func (v *view) resolve() error {
-	records, err := store.All()
+	records, err := v.store.All()
 	if err != nil {
 		return err
 	}
