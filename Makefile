@@ -64,7 +64,7 @@ test-long: deps test-hosts ## run all of them, every fault at every step of ever
 
 # Tables that take hours, of which test-long tries one case in some.
 test-whole: deps ## try every theft and every series of faults (hours)
-	XBR_TEST_WHOLE=1 $(GO) test -count=1 -timeout 12h -run '^(TestSeries|TestTheft|TestRulesStolen)$$' $(TESTFLAGS) ./bridge ./internal/cli
+	XBR_TEST_WHOLE=1 $(GO) test -count=1 -timeout 12h -run '^(TestSeries|TestTheft|TestRulesStolen)$$' $(TESTFLAGS) ./bridge ./internal/operate
 
 # What namespaces inherit on a router with strict filters, on one with Docker, on
 # a desktop, and where IPv6 is switched off: see internal/nstest. That each
@@ -105,7 +105,7 @@ demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
 
 # Debian's packages for it are kept in .cache/vm/SUITE, which may be removed.
-vm-test: build ## run scenarios under QEMU, on SUITE's kernel with emulated cards
+vm-test: build ## run scenarios under QEMU, on SUITE's kernel with emulated NICs
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh $(SCENARIOS)
 

@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/faults"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/sysctl"
 )
 
 func TestStartStop(t *testing.T) {
@@ -92,7 +93,7 @@ func TestPlanning(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		nstest.New(t)
 		nstest.IPTables(t, backend)
-		d := &dom0{T: t, backend: backend, planner: &Planner{Dir: runDir, Scripts: "/run/scripts"}}
+		d := &dom0{T: t, backend: backend, planner: &Planner{Records: plan.Records{Dir: runDir}, Scripts: "/run/scripts"}}
 		a := d.bridge(0)
 		before := d.saved()
 		if steps, _, err := d.planner.Start([]Bridge{yes(a)}); err != nil || len(steps) == 0 {
@@ -153,7 +154,7 @@ func TestJournal(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				back := Kinds()[op.Kind()]()
+				back := plan.Merge(sysctl.Kinds(), Kinds())[op.Kind()]()
 				if err := json.Unmarshal(data, back); err != nil || !reflect.DeepEqual(op, back) {
 					t.Errorf("%s: %v\n%+v\n%+v", s.Title, err, op, back)
 				}

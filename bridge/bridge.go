@@ -7,8 +7,9 @@
 //
 // A site is the place of one bridge on the host: which of its parts stand.
 // start.go and stop.go give the order of the steps, builder.go and state.go
-// the steps, routes*.go what keeps routes in place while they move, repair.go
-// what is not as it should be on a network that is up.
+// the steps, repair.go what is not as it should be on a network that is up.
+// Package routes has the messages that move routes, package divert what bridges
+// the moment in which the NIC becomes a port.
 package bridge
 
 import (
@@ -19,6 +20,7 @@ import (
 	"strings"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
@@ -36,7 +38,7 @@ type Planner struct {
 	// on (nf_call_iptables and the like): nobody has chosen them.
 	Switched func(bridge string) ([]string, error)
 	// names are what the indexes are called where Rules is.
-	names rtnl.Names
+	names ipcmd.Names
 }
 
 // Index is, for Rules, the index of what is called so at that point of the plan;
@@ -148,7 +150,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	ports, stay := s.incoming(p.Host, kept)
 	steps, rec := b.start(s, ports)
 	pl.Add(steps...)
-	if err := p.remember(pl, w, rec, nil); err != nil {
+	if err := p.remember(pl, w, &rec, nil); err != nil {
 		return Outcome{}, err
 	}
 	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has ", w.Bridge, w.NetDev, w.PDev)
@@ -176,7 +178,7 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	var addrs []netip.Prefix
 	st := p.Host.State(dev.Index)
 	for _, m := range append(st.Addrs4, st.Addrs6...) {
-		if a, ok := netip.AddrFromSlice(localOf(m)); ok {
+		if a, ok := netip.AddrFromSlice(m.Local()); ok {
 			addrs = append(addrs, netip.PrefixFrom(a, int(m.Body[1]))) // ifa_prefixlen
 		}
 	}
@@ -209,9 +211,9 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	b.sites = append(b.sites, s)
 	pl.Add(b.stop(s, rec, ports)...)
 	kept, lost := ports.toKeep()
-	var keep any
-	if !kept.none() {
-		keep = kept
+	keep := &kept
+	if kept.none() {
+		keep = nil
 	}
 	if err := p.remember(pl, w, nil, keep); err != nil {
 		return Outcome{}, err
@@ -223,18 +225,14 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 
 // remember keeps a bridge's record, and what stop leaves for the next start; nil
 // is none.
-func (p *Planner) remember(pl *plan.Plan, w Want, rec, kept any) error {
-	for _, r := range []struct {
-		path string
-		v    any
-	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), kept}} {
-		step, err := plan.Keep(r.path, r.v)
-		if err != nil {
-			return err
-		}
-		pl.Add(step)
+func (p *Planner) remember(pl *plan.Plan, w Want, rec *Record, kept *kept) error {
+	step, err := p.Store.keep(w.Bridge, rec)
+	if err != nil {
+		return err
 	}
-	return nil
+	guests, err := p.Store.keepGuests(w.Bridge, kept)
+	pl.Add(step, guests)
+	return err
 }
 
 // forget drops the record of a bridge that is not up, if it is one of that NIC,
@@ -251,7 +249,7 @@ func (p *Planner) forget(b *builder, pl *plan.Plan, w Want, rec *Record) (Outcom
 	if rec == nil || rec.Want.NetDev != w.NetDev {
 		return o, nil
 	}
-	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
+	step, err := p.Store.keep(w.Bridge, nil)
 	pl.Add(step)
 	return o, err
 }

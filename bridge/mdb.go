@@ -19,8 +19,7 @@ const (
 	mdbSource        = 4
 	mdbRtProt        = 5
 
-	sizeofMdbEntry = 28
-	modeExclude    = 0 // MCAST_EXCLUDE
+	modeExclude = 0 // MCAST_EXCLUDE
 )
 
 // mdb are the messages that make the entries of the multicast database that
@@ -31,14 +30,13 @@ func (r *keeper) mdb(index int) (w rtnl.Wire) {
 		return nil
 	}
 	for _, m := range r.MDB {
-		m = m.As(unix.RTM_NEWMDB, 0) // it comes as RTM_GETMDB
 		if f := m.Fixed(); f == nil || int(rtnl.U32(f[4:8])) != r.br.Index {
 			continue
 		}
 		for entry := range rtnl.ParseAttrs(m.Get(mdbaMdb)) {
 			for info := range rtnl.ParseAttrs(entry.Value) {
-				if entry.Type == mdbaMdbEntry && info.Type == mdbaMdbEntryInfo && len(info.Value) >= sizeofMdbEntry {
-					w = w.Add(r.mdbEntry(index, info.Value[:sizeofMdbEntry], info.Value[sizeofMdbEntry:])...)
+				if entry.Type == mdbaMdbEntry && info.Type == mdbaMdbEntryInfo && len(info.Value) >= rtnl.SizeofMdbEntry {
+					w = w.Add(r.mdbEntry(index, info.Value[:rtnl.SizeofMdbEntry], info.Value[rtnl.SizeofMdbEntry:])...)
 				}
 			}
 		}
@@ -70,18 +68,18 @@ func mdbAttrs(attrs []byte, own bool) (nest []byte) {
 	add := func(typ uint16, value []byte) {
 		nest = append(nest, attr(rtnl.Attr{Type: typ, Value: value}).Serialize()...)
 	}
-	source, sources := attrOf(attrs, mdbSource), settableSources(attrOf(attrs, mdbSrcList))
+	source, sources := rtnl.FindAttr(attrs, mdbSource), settableSources(rtnl.FindAttr(attrs, mdbSrcList))
 	if source != nil {
 		add(rtnl.MdbeSource, source)
 	}
-	mode := attrOf(attrs, mdbGroupMode)
+	mode := rtnl.FindAttr(attrs, mdbGroupMode)
 	if source == nil && len(mode) == 1 && (mode[0] != modeExclude || sources != nil) {
 		add(rtnl.MdbeGroupMode, mode)
 	}
 	if source == nil && sources != nil {
 		add(unix.NLA_F_NESTED|rtnl.MdbeSrcList, sources)
 	}
-	if proto := attrOf(attrs, mdbRtProt); len(proto) == 1 && proto[0] != unix.RTPROT_STATIC && !own {
+	if proto := rtnl.FindAttr(attrs, mdbRtProt); len(proto) == 1 && proto[0] != unix.RTPROT_STATIC && !own {
 		add(rtnl.MdbeRtProt, proto)
 	}
 	return nest

@@ -57,6 +57,8 @@ type Request struct {
 	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
+	Host                                 string // --host=: the file that stands for the host; "": it is the real one
+	SaveHost                             string // --save-host=: the file that is to stand for the host; "": none
 
 	Empty []EmptyKey // keys that were given without a value
 	Notes []string   // what else the user should know of how the words were taken
@@ -87,7 +89,7 @@ type Source struct {
 
 // Parse reads the arguments (without the program's name) and the file that
 // they name, or else the default file where they hold no key. Its errors are
-// of type *UsageError.
+// of type *refusal.Error.
 func Parse(args []string, src Source) (*Request, error) {
 	args = split(args)
 	if req := answerAlone(args); req != nil {

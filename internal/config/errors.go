@@ -5,16 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"xbr-script/internal/refusal"
 )
-
-// UsageError is bad input.
-type UsageError struct {
-	Msg  string // the sentence after "xbr-script: "
-	Hint string // the sentence after "hint: ", "" if there is none
-}
-
-// Error is the message without the hint.
-func (e *UsageError) Error() string { return e.Msg }
 
 // misread is the error for input that cannot be understood: where it stands,
 // what is wrong with it, what would be right.
@@ -23,7 +16,7 @@ func misread(where, reason, hint string) error {
 }
 
 // refused is the error for input that is understood and makes no sense.
-func refused(msg, hint string) error { return &UsageError{Msg: msg, Hint: hint} }
+func refused(msg, hint string) error { return &refusal.Error{Msg: msg, Hint: hint, Usage: true} }
 
 // maxQuoted bounds how much of a user's word a message repeats.
 const maxQuoted = 60

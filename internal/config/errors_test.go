@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+	"xbr-script/internal/refusal"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -26,6 +27,13 @@ var errorCases = []struct {
 	{args: words("netdev=eth0")},
 	{args: words("start stop")},
 	{args: words("stop --next status")},
+	{args: words("start --host=f")},
+	{args: words("recover -n --host=f")},
+	{args: words("start --host --dry-run")},
+	{args: words("start -n --host=")},
+	{args: words("start -n --host=f --save-host=g")},
+	{args: words("start --save-host=f")},
+	{args: words("status --save-host=f")},
 	{args: words("sart")},
 	{args: words("restart netdev=eth0")},
 	{args: words("reload")},
@@ -239,7 +247,7 @@ func TestUnreadableDefaultFile(t *testing.T) {
 }
 
 // writeCase adds a call and its answer to the golden text.
-func writeCase(b *strings.Builder, args []string, f files, err *UsageError) {
+func writeCase(b *strings.Builder, args []string, f files, err *refusal.Error) {
 	line := "$ xbr-script"
 	for _, a := range args {
 		line += " " + shellWord(a)
@@ -288,11 +296,14 @@ func compareLines(t *testing.T, got, want string) {
 }
 
 // checkError checks what holds for every error of Parse.
-func checkError(t *testing.T, err error) *UsageError {
+func checkError(t *testing.T, err error) *refusal.Error {
 	t.Helper()
-	usage, ok := errors.AsType[*UsageError](err)
+	usage, ok := errors.AsType[*refusal.Error](err)
 	if !ok {
 		t.Fatalf("an error of type %T: %v", err, err)
+	}
+	if usage.ExitStatus() != refusal.BadUsage {
+		t.Errorf("exit status %d", usage.ExitStatus())
 	}
 	if !strings.HasPrefix(usage.Msg, "cannot ") {
 		t.Errorf("does not begin with cannot: %s", usage.Msg)
@@ -311,7 +322,7 @@ func checkError(t *testing.T, err error) *UsageError {
 // TestNamesOfKeysInHints: a key that joins the table is named by the hints.
 func TestNamesOfKeysInHints(t *testing.T) {
 	_, err := Parse([]string{"start", "nosuchkey=1"}, files{}.source())
-	usage, ok := errors.AsType[*UsageError](err)
+	usage, ok := errors.AsType[*refusal.Error](err)
 	if !ok {
 		t.Fatalf("got %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"xbr-script/internal/refusal"
 )
 
 // TestWordsOfWrappers are ways in which wrappers, xend and boot scripts call
@@ -103,7 +104,7 @@ func TestWordsOfWrappers(t *testing.T) {
 
 // errorText is an error with its hint.
 func errorText(err error) string {
-	usage, ok := errors.AsType[*UsageError](err)
+	usage, ok := errors.AsType[*refusal.Error](err)
 	if !ok {
 		return ""
 	}

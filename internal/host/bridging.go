@@ -5,7 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/rtnl"
@@ -19,19 +22,8 @@ type Bridging struct {
 	MDB         []rtnl.Msg // multicast databases, one message or more a bridge
 }
 
-// Bridging are the tables of the host's bridges.
-func (h *Host) Bridging() *Bridging {
-	if h.asked == nil {
-		return &Bridging{}
-	}
-	if h.asked.bridging == nil {
-		h.asked.bridging = &Bridging{}
-		h.asked.readBridging(h.asked.bridging)
-	}
-	return h.asked.bridging
-}
-
-func (a *asked) readBridging(b *Bridging) {
+func (k kernel) bridging() (*Bridging, error) {
+	b := &Bridging{}
 	const vlansCompressed = 1 << 2 // RTEXT_FILTER_BRVLAN_COMPRESSED: as ranges
 	links := make([]byte, unix.SizeofIfInfomsg)
 	links[0] = unix.AF_BRIDGE
@@ -44,12 +36,16 @@ func (a *asked) readBridging(b *Bridging) {
 		{&b.FDB, unix.RTM_GETNEIGH, family(unix.AF_BRIDGE)},
 		{&b.MDB, unix.RTM_GETMDB, ports},
 	} {
-		msgs, err := a.conn.Dump(d.typ, d.body)
-		if !refusedWith(err, unix.EOPNOTSUPP) { // a kernel without that table
-			a.note("what bridges have", err)
+		msgs, err := k.conn.Dump(d.typ, d.body)
+		if err != nil && !refusedWith(err, unix.EOPNOTSUPP) { // a kernel without that table
+			return nil, err
 		}
 		*d.into = msgs
 	}
+	for i, m := range b.MDB {
+		b.MDB[i] = m.As(unix.RTM_NEWMDB, 0) // it comes as RTM_GETMDB
+	}
+	return b, nil
 }
 
 // busOf is the bus of the hardware behind an interface, "" if there is none,
@@ -63,4 +59,25 @@ func busOf(name string) (string, error) {
 		return "", err
 	}
 	return filepath.Base(target), nil
+}
+
+// tellNetfilter adds to a bridge's settings whether it shows its packets to
+// iptables, on kernels that do not tell it with the link (before 4.4).
+func (l *Link) tellNetfilter() error {
+	for name, typ := range map[string]int{"nf_call_iptables": unix.IFLA_BR_NF_CALL_IPTABLES, "nf_call_ip6tables": unix.IFLA_BR_NF_CALL_IP6TABLES} {
+		if l.bridgeAttr(uint16(typ)) != nil {
+			continue
+		}
+		data, err := os.ReadFile("/sys/class/net/" + l.Name + "/bridge/" + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without it, or the bridge is gone
+		}
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(string(data), "1") {
+			l.BridgeAttrs = append(slices.Clip(l.BridgeAttrs), nl.NewRtAttr(typ, []byte{1}).Serialize()...)
+		}
+	}
+	return nil
 }

@@ -252,7 +252,7 @@ func TestState(t *testing.T) {
 		if m.Family() == unix.AF_INET {
 			direct4 = append(direct4, net.IP(m.Get(unix.RTA_DST)).String())
 		}
-		needs := m.Get(unix.RTA_GATEWAY) != nil || m.Get(unix.RTA_MULTIPATH) != nil || m.Get(rtaNhID) != nil
+		needs := m.Get(unix.RTA_GATEWAY) != nil || m.Get(unix.RTA_MULTIPATH) != nil || m.Get(rtnl.RtaNhID) != nil
 		if gateway && !needs {
 			t.Error("a route without a gateway comes after one that has one")
 		}
@@ -320,6 +320,22 @@ func TestByAddress(t *testing.T) {
 	} {
 		if got := ByAddress(c.m); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+}
+
+// TestTellNetfilter has a kernel keep to itself what a bridge shows to iptables.
+func TestTellNetfilter(t *testing.T) {
+	c := dial(t, `ip link add br0 type bridge
+ip link set br0 type bridge nf_call_ip6tables 1`)
+	l := readHost(t, c).Name("br0")
+	old := &Link{Name: "br0"}
+	if err := old.tellNetfilter(); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []uint16{unix.IFLA_BR_NF_CALL_IPTABLES, unix.IFLA_BR_NF_CALL_IP6TABLES} {
+		if want, got := l.BridgeSetting(typ), old.BridgeSetting(typ); got != want || want != 0 != (typ == unix.IFLA_BR_NF_CALL_IP6TABLES) {
+			t.Errorf("attribute %d: %d, by sysfs %d", typ, want, got)
 		}
 	}
 }

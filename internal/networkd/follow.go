@@ -3,12 +3,12 @@ package networkd
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
 
@@ -86,10 +86,8 @@ func taken(heirs []Heir, restarted time.Time) error {
 			return err
 		}
 		if !l.Configures() {
-			return &plan.Advised{
-				Text: fmt.Sprintf("%s does not fit %s", h.Was.File, h.Dev),
-				Hint: fmt.Sprintf("let its [Match] go by name: Name=%s, and no Driver=, Path= or PermanentMACAddress=", h.Dev),
-			}
+			return refusal.New("let its [Match] go by name: Name="+h.Dev+", and no Driver=, Path= or PermanentMACAddress=",
+				"%s does not fit %s", h.Was.File, h.Dev)
 		}
 		for _, name := range h.Others {
 			l, _, err := since(name, restarted)
@@ -97,12 +95,10 @@ func taken(heirs []Heir, restarted time.Time) error {
 				return err
 			}
 			if l.Configures() {
-				return &plan.Advised{
-					Text: fmt.Sprintf("%s fits %s, too", l.File, name),
-					Hint: "a file before that keeps it from bridges and their ports:\n  printf '%s\\n' " +
-						shell.Quote("[Match]") + " " + shell.Quote("Name="+strings.Join(h.Others, " ")+" vif*") + " " + shell.Quote("[Link]") +
-						" Unmanaged=yes >/etc/systemd/network/05-xen.network",
-				}
+				return refusal.New("a file before that keeps it from bridges and their ports:\n  printf '%s\\n' "+
+					shell.Quote("[Match]")+" "+shell.Quote("Name="+strings.Join(h.Others, " ")+" vif*")+" "+shell.Quote("[Link]")+
+					" Unmanaged=yes >/etc/systemd/network/05-xen.network",
+					"%s fits %s, too", l.File, name)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"xbr-script/internal/nstest"
-	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 )
 
 // states is systemd-networkd's folder, which the test writes: its /run is its own.
@@ -101,7 +101,7 @@ func TestAwait(t *testing.T) {
 			}
 			heirs := []Heir{{Was: Link{State: "configured", File: file}, Dev: "eth0", Others: []string{"peth0", "vif0.0", "xenbr0"}}}
 			err := await(t.Context(), heirs, restarted, 3*pause)
-			var advice *plan.Advised
+			var advice *refusal.Error
 			switch {
 			case c.fails == "" && err != nil:
 				t.Error(err)

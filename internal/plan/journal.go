@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/rundir"
 )
 
@@ -231,6 +232,14 @@ func (b *BadJournal) Error() string {
 
 // Unwrap gives the cause.
 func (b *BadJournal) Unwrap() error { return b.Cause }
+
+// Advice implements refusal.Explained.
+func (b *BadJournal) Advice() string {
+	return "look at the network with ip and brctl, put right what is not, then: rm " + b.Path
+}
+
+// ExitStatus implements refusal.Explained.
+func (*BadJournal) ExitStatus() int { return refusal.Failed }
 
 // bootIDPath is where the kernel tells its name for this boot.
 var bootIDPath = "/proc/sys/kernel/random/boot_id"

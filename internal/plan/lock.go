@@ -37,6 +37,12 @@ func (b *Busy) Error() string {
 	return fmt.Sprintf("cannot get the lock: %s has had it for %s", b.Holder, b.Waited)
 }
 
+// Advice implements refusal.Explained.
+func (*Busy) Advice() string { return "nothing was changed; try again when it has ended" }
+
+// ExitStatus implements refusal.Explained.
+func (*Busy) ExitStatus() int { return refusal.Failed }
+
 // Acquire takes the lock in dir, which it makes if need be, and leaves who in
 // the file for others to read. While another process has it, waiting is
 // called once with its name; after limit it gives up with a *Busy.

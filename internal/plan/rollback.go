@@ -46,6 +46,7 @@ type rollback struct {
 // It goes through with it even when ctx is done.
 func (r *Runner) takeBack(ctx context.Context, j *journal, steps []Step, done int, failed *Failed) error {
 	ctx = context.WithoutCancel(ctx)
+	failed.Journal = j.path
 	_ = j.markBack() // it is written with the next mark
 	b := &rollback{r, j, steps, done, time.Now()}
 	left := len(steps)

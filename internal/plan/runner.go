@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"xbr-script/internal/boottime"
@@ -32,6 +33,8 @@ type Failed struct {
 	Step  string   // the title of the step that failed
 	Cause error    // why
 	Left  []string // commands that would undo what could not be undone; empty: all is as before
+	// Journal is the file that stays where something is left.
+	Journal string
 }
 
 func (f *Failed) Error() string { return fmt.Sprintf("cannot %s: %v", f.Step, f.Cause) }
@@ -39,10 +42,21 @@ func (f *Failed) Error() string { return fmt.Sprintf("cannot %s: %v", f.Step, f.
 // Unwrap gives the cause.
 func (f *Failed) Unwrap() error { return f.Cause }
 
-// Advised is the cause of a failure that comes with something to do about it.
-type Advised struct{ Text, Hint string }
+// Advice implements refusal.Explained: how things are now, and what the cause
+// advises.
+func (f *Failed) Advice() string {
+	text, more := "everything was put back as it was", "; "
+	if len(f.Left) > 0 {
+		text, more = "this is left to be done by hand:\n  "+strings.Join(f.Left, "\n  ")+"\n  rm "+f.Journal+"   # when all is done", "\nhint: "
+	}
+	if advice := refusal.Advice(f.Cause); advice != "" {
+		text += more + advice
+	}
+	return text
+}
 
-func (a *Advised) Error() string { return a.Text }
+// ExitStatus implements refusal.Explained.
+func (*Failed) ExitStatus() int { return refusal.Failed }
 
 // Run carries out the plan, or leaves everything as it was and returns a
 // *Failed, or a *refusal.Error if nothing was begun. It must be called with

@@ -1,0 +1,235 @@
+package routes
+
+import (
+	"bytes"
+	"iter"
+	"maps"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// span is the routes of a Group.
+type span struct {
+	begin, end int32 // in the host's routes
+	gateway    bool  // one to be moved needs a gateway
+}
+
+func (r *rewriter) routes(g span) []rtnl.Msg { return r.h.Routes[g.begin:g.end:g.end] }
+
+// findGroups finds the groups that have a route to be moved or made anew. One
+// that comes and goes with an address does so by itself, unless it has a place
+// among several.
+func (r *rewriter) findGroups() {
+	r.groups = make([]span, 0, len(r.s.Routes))
+	for begin, end := range Groups(r.h.Routes) {
+		if r.h.Routes[begin].Family() != unix.AF_INET {
+			continue
+		}
+		g := span{begin: int32(begin), end: int32(end)} // no host has more
+		moves := false
+		for _, m := range r.routes(g) {
+			if !r.isOurs(m) {
+				continue
+			}
+			moves = moves || g.end-g.begin > 1 || !host.ByAddress(m)
+			g.gateway = g.gateway || m.HasGateway() || m.HasAny(rtnl.RtaNhID)
+		}
+		if moves {
+			r.groups = append(r.groups, g)
+		}
+	}
+}
+
+// Group is what IPv4 routes have in common that are alternatives of each other,
+// of which the first is in use. In the kernel's list they stand together
+// (fib_insert_alias).
+type Group struct {
+	table, metric uint32
+	dst           [4]byte
+	bits, tos     byte
+}
+
+// GroupOf is the group that a route of IPv4 is one of.
+func GroupOf(m rtnl.Msg) Group {
+	f := m.Fixed()
+	k := Group{table: uint32(f[4]), bits: f[1], tos: f[3]} // rtm_table, rtm_dst_len, rtm_tos
+	for a := range m.Attrs {
+		switch a.Type {
+		case unix.RTA_TABLE:
+			k.table = rtnl.U32(a.Value)
+		case unix.RTA_PRIORITY:
+			k.metric = rtnl.U32(a.Value)
+		case unix.RTA_DST:
+			copy(k.dst[:], a.Value)
+		}
+	}
+	return k
+}
+
+// Groups yields where each Group begins and ends in a host's routes, of which
+// there may be very many. A route of IPv6 has its place to itself.
+func Groups(all []rtnl.Msg) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		var key, next Group // of the group at begin, and of the route at end
+		for begin, end := 0, 0; begin < len(all); begin, key = end, next {
+			single := all[begin].Family() != unix.AF_INET
+			if begin == 0 && !single {
+				key = GroupOf(all[0])
+			}
+			for end = begin + 1; end < len(all) && all[end].Family() == unix.AF_INET; end++ {
+				if next = GroupOf(all[end]); single || next != key {
+					break
+				}
+			}
+			if !yield(begin, end) {
+				return
+			}
+		}
+	}
+}
+
+// findTwins finds the routes that the kernel made on the new interface for its
+// addresses. Behind the ones to be moved they have no effect, but they keep
+// those from being put in their place.
+func (r *rewriter) findTwins() {
+	for _, a := range r.s.Addrs4 {
+		for _, m := range prefixRoutes4(a) {
+			r.twins[GroupOf(m)] = append(r.twins[GroupOf(m)], m)
+		}
+	}
+	for _, g := range r.groups {
+		for _, m := range r.routes(g) {
+			if host.ByAddress(m) && r.isOurs(m) {
+				r.twins[GroupOf(m)] = append(r.twins[GroupOf(m)], m)
+			}
+		}
+	}
+}
+
+func (r *rewriter) removeTwins(twins []rtnl.Msg) {
+	for _, m := range twins {
+		r.put(m, r.to, unix.RTM_DELROUTE, 0)
+	}
+}
+
+// routes4 deals with the groups that need no gateway, in the manner given,
+// and removes twins of routes that someone had removed.
+func (r *rewriter) routes4(each func([]rtnl.Msg)) {
+	alone := maps.Clone(r.twins)
+	for _, g := range r.groups {
+		delete(alone, GroupOf(r.h.Routes[g.begin]))
+	}
+	r.each4(false, each)
+	for _, a := range r.s.Addrs4 {
+		for _, m := range prefixRoutes4(a) {
+			key := GroupOf(m)
+			r.removeTwins(alone[key])
+			delete(alone, key)
+		}
+	}
+}
+
+// gateways4 deals with the groups that need a gateway: the kernel accepts one
+// only where it can be reached.
+func (r *rewriter) gateways4(each func([]rtnl.Msg)) { r.each4(true, each) }
+
+func (r *rewriter) each4(gateway bool, each func([]rtnl.Msg)) {
+	for _, g := range r.groups {
+		if g.gateway == gateway {
+			routes := r.routes(g)
+			r.removeTwins(r.twins[GroupOf(routes[0])])
+			each(routes)
+		}
+	}
+}
+
+// move4 replaces the first route of a group, if it is ours, in place:
+// NLM_F_REPLACE acts on the first. From the first further one of ours on, the
+// rest is taken off and put on again in order.
+func (r *rewriter) move4(group []rtnl.Msg) {
+	reorder := false
+	for i, m := range group {
+		ours := r.isOurs(m)
+		switch {
+		case ours && i == 0:
+			r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Replace)
+		case ours || reorder:
+			reorder = true
+			r.put(m, r.from, unix.RTM_DELROUTE, 0)
+			r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Append)
+		}
+	}
+}
+
+// moveBack4 does as move4, however far that came: beside another interface's
+// route a replace could hit that one, and may have done so if the NIC went away
+// with its own.
+func (r *rewriter) moveBack4(group []rtnl.Msg) {
+	if len(group) == 1 {
+		r.move4(group)
+		return
+	}
+	r.remake4(group)
+	for _, m := range group {
+		if !r.isOurs(m) {
+			r.put(m, r.from, unix.RTM_NEWROUTE, rtnl.Append) // refused if it is there
+		}
+	}
+}
+
+// remake4 makes the routes of a group that are gone. The first of the group
+// goes to the front again, one behind others is put in its place by putting
+// those behind it on anew. All are taken off before the first is put on: a
+// message that names no metrics takes off the first that is alike but for
+// those.
+func (r *rewriter) remake4(group []rtnl.Msg) {
+	begin := len(group) // of those that are put on anew, ours or not
+	for i := len(group) - 1; i > 0; i-- {
+		if r.isOurs(group[i]) {
+			begin = i
+		}
+	}
+	again := func(f func(int, rtnl.Msg)) {
+		for i, m := range group {
+			if i >= begin || i == 0 && r.isOurs(m) {
+				f(i, m)
+			}
+		}
+	}
+	again(func(_ int, m rtnl.Msg) {
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
+		r.put(m, r.to, unix.RTM_DELROUTE, 0)
+	})
+	again(func(i int, m rtnl.Msg) {
+		if i == 0 {
+			r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
+		} else {
+			r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Append)
+		}
+	})
+}
+
+// prefixRoutes4 are the routes that the kernel makes for an IPv4 address, as
+// fib_add_ifaddr() does: one to its prefix, one to a peer of its own.
+func prefixRoutes4(a rtnl.Msg) []rtnl.Msg {
+	if a.AddrFlags()&(unix.IFA_F_SECONDARY|unix.IFA_F_NOPREFIXROUTE) != 0 {
+		return nil
+	}
+	peer, ok := netip.AddrFromSlice(a.Get(unix.IFA_ADDRESS))
+	if !ok {
+		return nil
+	}
+	prefix, err := peer.Prefix(int(a.Body[1]))
+	if err != nil || prefix.Addr().IsUnspecified() {
+		return nil
+	}
+	local := a.Get(unix.IFA_LOCAL)
+	if prefix.Bits() == 32 && bytes.Equal(local, a.Get(unix.IFA_ADDRESS)) {
+		return nil
+	}
+	return []rtnl.Msg{prefixRoute(a, prefix, unix.RT_SCOPE_LINK).With(unix.RTA_PREFSRC, local)}
+}

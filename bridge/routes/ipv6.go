@@ -1,0 +1,141 @@
+package routes
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// finalAddrs6 gives the IPv6 addresses their own flags, upon which the kernel
+// makes their prefix routes, and takes away those that someone had removed.
+func (r *rewriter) finalAddrs6() {
+	have := map[string]bool{}
+	for _, m := range r.s.Routes {
+		if isPrefixRoute6(m) {
+			have[prefixKey6(m)] = true
+		}
+	}
+	for _, a := range r.s.Addrs6 {
+		if r.h.Spent(a) || r.back && a.IsTemporary() {
+			continue // the kernel's own may still be there: it must stay that
+		}
+		r.add(Final(a.Retarget(r.s.Index, r.to)))
+		p, ok := prefixRoute6(a)
+		switch {
+		case ok && have[prefixKey6(p)]:
+			r.made[prefixKey6(p)] = true
+		case ok && r.up:
+			r.put(p, r.to, unix.RTM_DELROUTE, 0)
+		}
+	}
+}
+
+// routes6 deals with the IPv6 routes that have, or have not, a gateway, in the
+// manner given. Those over a nexthop object move with it.
+func (r *rewriter) routes6(gateway bool, each func(rtnl.Msg)) {
+	for _, m := range r.s.Routes {
+		if m.Family() == unix.AF_INET6 && !m.HasAny(rtnl.RtaNhID) && m.HasGateway() == gateway {
+			each(m)
+		}
+	}
+}
+
+// move6 moves an IPv6 route. One with gateways is alone in its place (others
+// with its metric are legs of it) and is replaced whole. For the rest, and for
+// what a router announced, the kernel's replace may hit another interface's
+// route; there order has no meaning, so the new one is added, unless the
+// kernel has made it, and the old one taken off.
+func (r *rewriter) move6(m rtnl.Msg) {
+	switch {
+	case m.Own() != 0:
+		r.ownRoute6(m)
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
+	case m.HasGateway() && m.Fixed()[5] != unix.RTPROT_RA:
+		r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Replace)
+	case r.madeByAddress6(m):
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
+	default:
+		r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
+		r.put(m, r.from, unix.RTM_DELROUTE, 0)
+	}
+}
+
+// ownRoute6 makes a route that the kernel has made of a router advertisement.
+// With an address it makes one to the same prefix that is not, which has to
+// go first.
+func (r *rewriter) ownRoute6(m rtnl.Msg) {
+	if r.madeByAddress6(m) {
+		r.put(m, r.to, unix.RTM_DELROUTE, 0)
+	}
+	r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
+}
+
+// remake6 makes an IPv6 route unless the kernel has made it. Legs elsewhere of
+// one with several are still there.
+func (r *rewriter) remake6(m rtnl.Msg) {
+	if m.Own() != 0 {
+		r.ownRoute6(m)
+		return
+	}
+	flags := uint16(unix.NLM_F_CREATE)
+	if m.Get(unix.RTA_MULTIPATH) != nil {
+		flags = rtnl.Replace
+	}
+	if !r.madeByAddress6(m) {
+		r.put(m, r.to, unix.RTM_NEWROUTE, flags)
+	}
+}
+
+func (r *rewriter) madeByAddress6(m rtnl.Msg) bool {
+	return isPrefixRoute6(m) && r.made[prefixKey6(m)]
+}
+
+// sources6 gives routes over other interfaces their source address back.
+func (r *rewriter) sources6() {
+	addrs := map[string]bool{}
+	for _, a := range r.s.Addrs6 {
+		addrs[string(a.Get(unix.IFA_ADDRESS))] = true
+	}
+	for _, m := range r.h.Routes {
+		src := m.Get(unix.RTA_PREFSRC)
+		if m.Family() != unix.AF_INET6 || src == nil || !addrs[string(src)] || m.Uses(r.s.Index) || host.ByAddress(m) {
+			continue
+		}
+		m = m.Settable()
+		bare := m.Without(unix.RTA_PREFSRC)
+		// The last is refused, as there is such a route, unless the one before
+		// it was because the address could not be brought back.
+		r.add(bare.As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), bare.As(unix.RTM_NEWROUTE, rtnl.Add))
+	}
+}
+
+// prefixRoute6 is the route that the kernel makes for an IPv6 address.
+func prefixRoute6(a rtnl.Msg) (rtnl.Msg, bool) {
+	if a.AddrFlags()&unix.IFA_F_NOPREFIXROUTE != 0 {
+		return rtnl.Msg{}, false
+	}
+	peer, ok := netip.AddrFromSlice(a.Get(unix.IFA_ADDRESS))
+	if !ok {
+		return rtnl.Msg{}, false
+	}
+	prefix, err := peer.Prefix(int(a.Body[1]))
+	return prefixRoute(a, prefix, unix.RT_SCOPE_UNIVERSE), err == nil
+}
+
+// isPrefixRoute6 says whether a route is like those that the kernel makes for
+// IPv6 addresses.
+func isPrefixRoute6(m rtnl.Msg) bool {
+	return m.Family() == unix.AF_INET6 && m.Fixed()[5] == unix.RTPROT_KERNEL && m.Table() == unix.RT_TABLE_MAIN && !m.HasGateway()
+}
+
+// prefixKey6 compares prefix routes: by destination and metric.
+func prefixKey6(m rtnl.Msg) string {
+	metric := m.U32(unix.RTA_PRIORITY)
+	if metric == 0 {
+		metric = 256 // IP6_RT_PRIO_ADDRCONF
+	}
+	return string(m.Fixed()[1:2]) + string(m.Get(unix.RTA_DST)) + string(rtnl.U32Bytes(metric))
+}

@@ -1,0 +1,221 @@
+// Package netop has the operation that sends rtnetlink messages.
+package netop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/boottime"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// Batch is a list of messages that are sent together, in order: one operation
+// of a plan. It can be kept, so that another process can carry it out.
+type Batch struct {
+	Wire  rtnl.Wire
+	Names ipcmd.Names   // what the interface indexes of the messages are called at that point, for Commands
+	At    time.Duration // boottime.Now when the lifetimes in Wire were read
+
+	Conn *rtnl.Conn `json:"-"` // carries the messages
+}
+
+// Kind names a Batch in a journal.
+const Kind = "netlink"
+
+// Kinds are the operations of this package, with the connection that carries
+// their messages.
+func Kinds(c *rtnl.Conn) plan.Kinds {
+	return plan.Kinds{Kind: func() plan.Op { return &Batch{Conn: c} }}
+}
+
+// Kind implements plan.Op.
+func (*Batch) Kind() string { return Kind }
+
+// Commands are the ip(8) and bridge(8) command lines that do the same. Each
+// calls interfaces as they are called when its turn comes.
+func (b *Batch) Commands() []string {
+	return b.Names.Commands(b.Wire.Msgs())
+}
+
+// Do sends the messages. What is already as asked counts as done, and so
+// does, when undoing, what has gone with an interface.
+func (b *Batch) Do(_ context.Context, undoing bool) error {
+	wire := b.Wire.Aged(boottime.Now() - b.At)
+	refused, err := b.Conn.Send(wire)
+	if err != nil || len(refused) == 0 {
+		return err
+	}
+	var errs []error
+	var lines []string // rendered when the first is needed
+	msgs := wire.Msgs()
+	l := losses{msgs: msgs, conn: b.Conn}
+	for _, e := range refused {
+		m := msgs[e.Index]
+		if already(m.Type, e.Errno) || undoing && l.undone(m, e.Errno) {
+			continue
+		}
+		if lines == nil {
+			lines = b.Names.Commands(msgs)
+		}
+		errs = append(errs, &Refused{
+			Command: lines[e.Index], Cause: e,
+			Taken: m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_EXCL != 0 && e.Errno == unix.EEXIST,
+		})
+		if !undoing {
+			break // the rest may only have failed because of this one
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Refused says which message the kernel did not accept.
+type Refused struct {
+	Command string // as an admin would type it
+	Cause   *rtnl.Error
+	// Taken says that it was to create an interface, and that its name or its
+	// index is somebody else's.
+	Taken bool
+}
+
+// FailedCommand is the command that would have done it.
+func (r *Refused) FailedCommand() string { return r.Command }
+
+func (r *Refused) Error() string { return fmt.Sprintf("%s: %s", r.Command, r.Cause) }
+
+// Unwrap gives the kernel's error.
+func (r *Refused) Unwrap() error { return r.Cause }
+
+// already says whether the refusal means that the object is there, or gone,
+// as the message wanted it.
+func already(typ uint16, e unix.Errno) bool {
+	switch typ {
+	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, rtnl.NewLinkProp:
+		return e == unix.EEXIST
+	case unix.RTM_DELNEIGH:
+		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that
+	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
+		return gone(e)
+	case rtnl.DelLinkProp:
+		return e == unix.EINVAL || gone(e) // EINVAL: another interface has the name
+	}
+	return false
+}
+
+// losses tells what of a batch cannot be because interfaces are gone: pulled
+// out, or deleted by somebody.
+type losses struct {
+	msgs []rtnl.Msg
+	conn *rtnl.Conn
+	gone map[int]bool // by index; nil until it is asked for
+	// dark are those that have no carrier: the kernel flushed their nexthops
+	// when they lost it, and takes none (nh_netdev_event, nh_create_ipv4).
+	dark    map[int]bool
+	flushed bool // a nexthop is lost so
+}
+
+// undone says whether the refusal of a message means that there is nothing to
+// undo: what it is about is gone with its interface, or what would be created
+// again was never deleted. Nothing else counts as gone: an error says what
+// could not be done, and seldom why.
+func (l *losses) undone(m rtnl.Msg, e unix.Errno) bool {
+	if m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 {
+		if l.gone == nil {
+			l.look()
+		}
+		return e == unix.EEXIST && !l.lost(m)
+	}
+	return l.lost(m)
+}
+
+// lost says whether a message stands on an interface that is gone, or needs
+// something that does and so may be gone, too.
+func (l *losses) lost(m rtnl.Msg) bool {
+	if l.gone == nil {
+		l.look()
+	}
+	for index := range l.gone {
+		if m.Uses(index) || master(m) == index {
+			return true
+		}
+	}
+	for index := range l.dark {
+		if m.Type == unix.RTM_NEWNEXTHOP && m.Uses(index) {
+			l.flushed = true
+			return true
+		}
+	}
+	return len(l.gone) > 0 && dependent(m) || l.flushed && overNexthop(m)
+}
+
+// look finds out which interfaces of the batch are gone.
+func (l *losses) look() {
+	l.gone, l.dark = map[int]bool{}, map[int]bool{}
+	seen := map[int]bool{}
+	see := func(index int) {
+		if index == 0 || seen[index] {
+			return
+		}
+		seen[index] = true
+		link, err := l.conn.Link(index)
+		switch {
+		case errors.Is(err, unix.ENODEV):
+			l.gone[index] = true
+		case err == nil && rtnl.U32(link.Fixed()[8:12])&unix.IFF_LOWER_UP == 0: // ifi_flags
+			l.dark[index] = true
+		}
+	}
+	for _, m := range l.msgs {
+		for index := range m.Indexes {
+			see(index)
+		}
+		see(master(m))
+	}
+}
+
+// master is the interface of which a message makes another a port, 0 if none.
+func master(m rtnl.Msg) int {
+	if m.Type != unix.RTM_NEWLINK {
+		return 0
+	}
+	return int(m.U32(unix.IFLA_MASTER))
+}
+
+// dependent says whether a message needs an object besides its interface: a
+// nexthop, or an address as the source.
+func dependent(m rtnl.Msg) bool {
+	return overNexthop(m) || isRoute(m) && m.Get(unix.RTA_PREFSRC) != nil
+}
+
+// overNexthop says whether a message is a route over a nexthop object, or a
+// group of some.
+func overNexthop(m rtnl.Msg) bool {
+	return isRoute(m) && m.Get(rtnl.RtaNhID) != nil || m.Type == unix.RTM_NEWNEXTHOP && m.Get(unix.NHA_GROUP) != nil
+}
+
+func isRoute(m rtnl.Msg) bool { return m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE }
+
+// gone says whether the refusal means that what the message is about does not
+// exist.
+func gone(e unix.Errno) bool {
+	return e == unix.ENODEV || e == unix.ENOENT || e == unix.ESRCH || e == unix.EADDRNOTAVAIL
+}
+
+// Head implements plan.Bulky.
+func (b *Batch) Head() any { return &Batch{Names: b.Names, At: b.At} }
+
+// Bulk implements plan.Bulky.
+func (b *Batch) Bulk() iter.Seq[[]byte] { return slices.Values([][]byte{b.Wire}) }
+
+// SetBulk implements plan.Bulky.
+func (b *Batch) SetBulk(bulk []byte) error {
+	b.Wire = bulk
+	return b.Wire.Check()
+}

@@ -1,0 +1,129 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/bridge"
+	"xbr-script/internal/boottime"
+	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
+	"xbr-script/internal/plan"
+)
+
+// tries bounds how often a call begins anew because somebody else changed the
+// host before it could.
+const tries = 5
+
+// fresh is how long a plan may lie before it is carried out.
+const fresh = 100 * time.Millisecond
+
+// change carries out start or stop.
+func (c *Call) change(ctx context.Context) (done *Result, err error) {
+	if err := c.settle(ctx); err != nil {
+		return nil, err
+	}
+	for try, before := 0, ""; try < tries; try++ {
+		var v *view
+		if v, done, err = c.attempt(ctx); err == nil || !v.changedMeanwhile(err) || err.Error() == before {
+			break // or somebody does the same again and again
+		}
+		before = err.Error()
+	}
+	return done, err
+}
+
+// changedMeanwhile says whether the error comes of what somebody else has done
+// since the host was read, so that a new plan will not meet it again. Of names
+// and indexes of new interfaces the plan knew that they were free. Any other name
+// may be taken in a way that it did not see, and would be again: then there is a
+// difference only if the interfaces are others now. So it is with one that is
+// busy, which the kernel also says of an index that is taken by the other end of
+// a pair (register_netdevice), and with one that is gone, such as a guest's port.
+func (v *view) changedMeanwhile(err error) bool {
+	var refused *netop.Refused
+	switch {
+	case errors.Is(err, bridge.ErrChanged):
+		return true
+	case !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENODEV):
+		return false
+	case errors.As(err, &refused) && refused.Taken:
+		return true
+	case v == nil:
+		return false // it was not read
+	}
+	now, lookErr := host.Look(v.conn)
+	return lookErr == nil && !slices.Equal(allNames(v.host), allNames(now))
+}
+
+// allNames are the indexes of all interfaces with all their names.
+func allNames(h *host.Host) []string {
+	var all []string
+	for _, l := range h.Links {
+		all = append(all, fmt.Sprint(l.Index, l.Name, slices.Sorted(slices.Values(l.AltNames))))
+	}
+	return all
+}
+
+// attempt is one try at start or stop. It also gives what its plan was made for.
+func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
+	v, p, done, err := c.lookAndPlan(ctx)
+	if err != nil || len(p.Steps) == 0 {
+		return v, done, err
+	}
+	if err := c.warnOfNetRoot(); err != nil {
+		return v, nil, err
+	}
+	asked := boottime.Now()
+	w, err := v.watch(ctx)
+	if err != nil {
+		return v, nil, err
+	}
+	if !c.Request.NoCheck && boottime.Now()-asked > fresh {
+		if v, p, done, err = c.lookAndPlan(ctx); err != nil || len(p.Steps) == 0 {
+			return v, done, err
+		}
+	}
+	for _, text := range p.Warnings {
+		c.Note(text)
+	}
+	p.Add(w.step())
+	if c.Request.Confirm == 0 {
+		return v, done, c.runner().Run(ctx, p)
+	}
+	done.Notes = append(done.Notes, c.waitsText())
+	return v, done, c.runWatched(ctx, p)
+}
+
+// lookAndPlan makes the plan for the host as it is now.
+func (c *Call) lookAndPlan(ctx context.Context) (*view, *plan.Plan, *Result, error) {
+	v, err := c.look(ctx)
+	if err != nil {
+		return v, nil, nil, err
+	}
+	p, done, err := v.plan()
+	return v, p, done, err
+}
+
+// runWatched carries out a change that has to be confirmed, with a timer that
+// watches it.
+func (c *Call) runWatched(ctx context.Context, p *plan.Plan) error {
+	t, err := startTimer()
+	if err != nil {
+		return err
+	}
+	defer t.leave()
+	r := c.runner()
+	if err := r.Run(ctx, p); err != nil {
+		return err
+	}
+	if err := t.arm(); err != nil {
+		return c.takeBack(ctx, r, err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package operate
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/rtnl"
+)
+
+// TestHeirs asks which interfaces systemd-networkd has to follow to, at start
+// and at stop: to none of a card that is none of its business.
+func TestHeirs(t *testing.T) {
+	newHost(t, lan)
+	const dir = "/run/systemd/netif/links"
+	nstest.Script(t, "mkdir -p "+dir)
+	// configures says that it has a file for the interface, and for no other.
+	configures := func(name string) {
+		nstest.Script(t, "rm -f "+dir+"/*")
+		if name == "" {
+			return
+		}
+		index := strings.TrimSpace(nstest.Run(t, "cat", "/sys/class/net/"+name+"/ifindex"))
+		text := "ADMIN_STATE=configured\nNETWORK_FILE=/etc/systemd/network/eth0.network\n"
+		if err := os.WriteFile(filepath.Join(dir, index), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	heirs := func(words string) string {
+		req, err := config.Parse(strings.Fields(words), config.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Call{Request: req}
+		if c.conn, err = rtnl.Dial(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.conn.Close() }()
+		v, err := c.look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts []string
+		heirs, err := v.heirs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range heirs {
+			texts = append(texts, fmt.Sprint(h.Dev, h.Others))
+		}
+		return strings.Join(texts, " ")
+	}
+	expect := func(words, want string) {
+		t.Helper()
+		if got := heirs(words); got != want {
+			t.Errorf("%s: %q, want %q", words, got, want)
+		}
+	}
+	both := "start netdev=eth0 --next netdev=eth1 vifnum=1"
+	expect(both, "")
+	configures("eth1")
+	expect("start netdev=eth0", "")
+	expect(both, "eth1[peth1 vif0.1 xenbr1]")
+	configures("eth0")
+	expect(both, "eth0[peth0 vif0.0 xenbr0]")
+	expect("start netdev=eth0 dom0=bridge bridge=xenbr0", "xenbr0[peth0]")
+	expect("start netdev=eth0 bridge=eth0", "eth0[peth0]")
+	expect("stop netdev=eth0", "")
+
+	configures("") // there is no systemd to be asked here
+	must(t, both)
+	configures("peth0")
+	expect(both, "")
+	configures("eth0")
+	expect("stop", "eth0[]")
+	configures("peth0") // it was not told
+	expect("stop", "eth0[]")
+	configures("")
+	expect("stop", "")
+	must(t, "stop")
+}

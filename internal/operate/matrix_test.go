@@ -1,0 +1,195 @@
+package operate
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"xbr-script/bridge"
+	"xbr-script/internal/config"
+	"xbr-script/internal/faults"
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
+)
+
+// matrixHost has a LAN that a container and a firewall are on, too.
+const matrixHost = `
+sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
+ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
+ip link set lan0 addrgenmode none up
+ip link set eth0 up
+ip addr add 192.168.0.2/24 dev eth0
+ip addr add 2001:db8::2/64 dev eth0
+ip route add default via 192.168.0.1
+sysctl -qw net.ipv4.conf.lan0.forwarding=1
+for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done
+mkdir -p /run/xbr-script /etc/xen && mount -t tmpfs tmpfs /etc/xen
+iptables -N DOCKER
+iptables -A FORWARD -o docker0 -j DOCKER
+iptables -A FORWARD -j REJECT
+ip6tables -P FORWARD DROP
+`
+
+// TestEveryStepFails makes each step of a whole start and stop with antispoof
+// and ip_forward go wrong in each way: network, rules and forwarding are as if
+// nothing had been tried. The steps of bridge have a matrix of their own; here
+// they are tried without -short.
+func TestEveryStepFails(t *testing.T) {
+	for i := range 4 {
+		backend, name := nstest.IPTablesBackends[i/2], []string{"xenbr0", "eth0"}[i%2] // the latter is dom0's interface
+		t.Run(backend+" "+name, func(t *testing.T) {
+			t.Parallel()
+			nstest.New(t)
+			nstest.IPTables(t, backend)
+			nstest.Script(t, matrixHost)
+			if backend == "legacy" { // its tables stay once they were used
+				nstest.Script(t, "iptables -t raw -S\nip6tables -t raw -S")
+			}
+			nstest.Rest(t)
+			w := &whole{T: t}
+			start := []string{"start", "bridge=" + name, "netdev=eth0", "antispoof=yes", "ip_forward=1"}
+			w.everyStep(start...)
+			if err := w.call(start...).runner().Run(t.Context(), w.plan); err != nil {
+				t.Fatal(err)
+			}
+			w.everyStep("start", "antispoof=no", "ip_forward=0")
+			w.everyStep("stop")
+			t.Log(&w.matrix)
+		})
+	}
+}
+
+// TestSeries makes steps of whole calls go wrong, then steps of taking that back,
+// and of taking back what waited to be confirmed, as recover and the timer do.
+func TestSeries(t *testing.T) {
+	nth := faults.OneIn(5003, 71)
+	var cases atomic.Int64
+	t.Run("whole", func(t *testing.T) {
+		for i, name := range []string{"xenbr0", "eth0"} { // the latter is dom0's interface
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				nstest.New(t)
+				nstest.IPTables(t, nstest.IPTablesBackends[i%len(nstest.IPTablesBackends)])
+				nstest.Script(t, matrixHost+"iptables -t raw -S\nip6tables -t raw -S")
+				nstest.Rest(t)
+				w := &whole{T: t}
+				start := []string{"start", "bridge=" + name, "netdev=eth0", "antispoof=yes", "ip_forward=1"}
+				w.series(nth, start...)
+				if err := w.call(start...).runner().Run(t.Context(), w.plan); err != nil {
+					t.Fatal(err)
+				}
+				w.series(nth, "stop")
+				cases.Add(int64(w.matrix.Cases))
+			})
+		}
+	})
+	t.Logf("%d series", cases.Load())
+}
+
+func (w *whole) series(nth int, args ...string) {
+	w.Helper()
+	w.renumber = true
+	w.prepare(args...)
+	makePlan := func() *plan.Plan { return w.planOf(args...) }
+	w.matrix.Series(strings.Join(args, " "), makePlan, nth, 0)
+	w.matrix.SeriesBack(strings.Join(args, " "), makePlan, nth, nth/2)
+}
+
+// whole is a host on which whole calls are tried.
+type whole struct {
+	*testing.T
+	matrix   faults.Matrix
+	plan     *plan.Plan      // that the last call made
+	titles   map[string]bool // of the steps that are bridge's
+	renumber bool            // ports may have joined the bridge again, in another order
+}
+
+// planOf is the plan that the program makes of a command line.
+func (w *whole) planOf(args ...string) *plan.Plan {
+	w.Helper()
+	w.call(args...)
+	return w.plan
+}
+
+// newCall is what the program makes of a command line.
+func (w *whole) newCall(args ...string) *Call {
+	w.Helper()
+	req, err := config.Parse(args, config.Source{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	c := &Call{Request: req, Args: args, Note: func(string) {}}
+	if c.conn, err = rtnl.Dial(); err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = c.conn.Close() })
+	return c
+}
+
+// call is newCall that has looked and planned.
+func (w *whole) call(args ...string) *Call {
+	w.Helper()
+	c := w.newCall(args...)
+	v, p, _, err := c.lookAndPlan(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.plan = p
+	planner := &bridge.Planner{Conn: c.conn, Host: v.host, Store: bridge.Store{Dir: runDir}}
+	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: planner.Start, config.Stop: planner.Stop}[c.Request.Command](v.wants)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.titles = map[string]bool{}
+	for _, s := range alone.Steps {
+		w.titles[s.Title] = true
+	}
+	return c
+}
+
+// prepare has the matrix look for what there is before such a call.
+func (w *whole) prepare(args ...string) {
+	w.Helper()
+	nstest.Rest(w)
+	state, rules := nstest.ReadState(w), w.rules()
+	w.matrix.T = w
+	w.matrix.Runner = *w.call(args...).runner()
+	w.matrix.Skip = func(s plan.Step) bool { return testing.Short() && w.titles[s.Title] }
+	w.matrix.Same = func(what string) bool {
+		w.Helper()
+		now := w.rules()
+		if now != rules {
+			w.Errorf("%s: the rules and files are\n%swere\n%s", what, now, rules)
+		}
+		pick := nstest.Whole
+		if w.renumber {
+			pick = nstest.Unnumbered
+		}
+		d := nstest.Settled(w, state, pick)
+		if d != "" {
+			w.Errorf("%s: the network is not as before:\n%s", what, d)
+		}
+		// The kernel tells lifetimes in whole seconds.
+		state = nstest.ReadState(w)
+		return now == rules && d == ""
+	}
+}
+
+func (w *whole) everyStep(args ...string) {
+	w.Helper()
+	w.prepare(args...)
+	steps := w.matrix.Steps
+	w.matrix.Try(strings.Join(args, " "), func() *plan.Plan { return w.planOf(args...) })
+	if w.matrix.Steps-steps < 2 {
+		w.Errorf("%q has %d steps that are not bridge's", args, w.matrix.Steps-steps)
+	}
+}
+
+// rules are those of iptables, the flags that show it packets, the forwarding
+// table and the files that calls leave.
+func (w *whole) rules() string {
+	w.Helper()
+	return nstest.Rules(w) + nstest.Run(w, "sh", "-c",
+		"grep . /proc/sys/net/bridge/bridge-nf-call-* /sys/class/net/*/bridge/nf_call_*; bridge fdb show | grep static; grep -r . "+runDir+" | sort; true")
+}

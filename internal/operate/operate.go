@@ -1,0 +1,100 @@
+// Package operate does what a call asks for: it keeps other calls away, takes
+// back what an earlier one left, reads the host, makes the plan, carries it out
+// and finds out whether the network is still there. What it says it hands to
+// its caller: package cli prints it.
+package operate
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
+)
+
+// runDir is where the program keeps things. It must not survive a reboot: what
+// it describes does not either.
+const runDir = "/run/xbr-script"
+
+// lockWait is how long a call waits for another to end.
+const lockWait = 60 * time.Second
+
+// Call is one run of the program.
+type Call struct {
+	Request *config.Request
+	Args    []string             // the command line without the program's name
+	Note    func(text string)    // gets at once what the user should know meanwhile
+	Trace   func(command string) // if set, gets each command before it is carried out
+
+	conn *rtnl.Conn
+	told bool                             // what is taken in place of empty values
+	hook func(step int, after bool) error // plan.Runner's, for tests
+}
+
+// Result is what a call without an error came to.
+type Result struct {
+	Lines  []string // what was done; of a dry run the script
+	Notes  []string // what the user should know of it
+	Report *Report  // the answer of the command status
+}
+
+// Run carries out the command. An error tells by refusal.Text what the user
+// can do.
+func (c *Call) Run(ctx context.Context) (*Result, error) {
+	if c.Request.Host == "" {
+		conn, err := rtnl.Dial()
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = conn.Close() }()
+		c.conn = conn
+	}
+	if c.Request.Command == config.Status {
+		return c.status(ctx)
+	}
+	if c.Request.DryRun {
+		return c.dryRun(ctx)
+	}
+	if os.Geteuid() != 0 {
+		return nil, refusal.New("run it with sudo, or see what it would do with --dry-run", "cannot change the network: that needs root")
+	}
+	lock, err := c.lock(ctx, lockWait)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = lock.Release() }()
+	_ = rundir.Sweep(runDir) // what cannot be removed is in nobody's way
+	switch c.Request.Command {
+	case config.Recover:
+		return c.recover(ctx)
+	case config.Confirm:
+		return c.confirm()
+	}
+	return c.change(ctx)
+}
+
+// words are the command line.
+func (c *Call) words() string { return "xbr-script " + strings.Join(c.Args, " ") }
+
+// quoted is the command line for a shell.
+func (c *Call) quoted() string { return shell.Join("xbr-script", c.Args...) }
+
+// lock keeps other calls away.
+func (c *Call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error) {
+	who := fmt.Sprintf("%q (pid %d)", c.words(), os.Getpid())
+	return plan.Acquire(ctx, runDir, who, limit, func(holder string) { c.Note("waiting for " + holder) })
+}
+
+func (c *Call) runner() *plan.Runner {
+	return &plan.Runner{
+		Dir: runDir, Kinds: kinds(c.conn),
+		Command: c.words(), Confirm: c.Request.Confirm, Trace: c.Trace, Hook: c.hook,
+	}
+}

@@ -1,0 +1,226 @@
+package operate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/reach"
+	"xbr-script/internal/refusal"
+)
+
+const (
+	// defaultWait is how long Xen's network-bridge waited for a link.
+	defaultWait = 10 * time.Second
+	// askLimit is how long hosts are asked before the change: who is slower
+	// than that is not missed after it.
+	askLimit = 500 * time.Millisecond
+	// askMost is the part of it in which all should have answered; after
+	// that, one of each link is enough.
+	askMost = 100 * time.Millisecond
+)
+
+// watch is what could be reached before a change: it must be possible after
+// it, too.
+type watch struct {
+	*view
+	wait  time.Duration
+	links []watched
+}
+
+// watched is the hosts that stand for one way into the network, of which one
+// must answer: those on one link, or the one that check= names. The hosts on a
+// link stand for two: a firewall that sees bridged packets stops an echo, but
+// not ARP.
+type watched struct {
+	name  string // for messages
+	then  string // what the interface is called after the change
+	ping  bool   // asked by echo though they are on the link
+	nic   int    // the index of the NIC whose link must be up first; 0 if that is not known
+	hosts []reach.Host
+}
+
+// patience is how long a change may take until it has its effect.
+func (v *view) patience() time.Duration {
+	if v.Request.Wait != nil {
+		return *v.Request.Wait
+	}
+	return defaultWait
+}
+
+// watch asks around before the change.
+func (v *view) watch(ctx context.Context) (*watch, error) {
+	w := &watch{view: v, wait: v.patience()}
+	if v.Request.NoCheck {
+		return w, nil
+	}
+	near := v.near()
+	if err := ask(ctx, near); err != nil {
+		return nil, err
+	}
+	for _, l := range near {
+		for i := range l.hosts {
+			l.hosts[i].Link = l.then
+		}
+	}
+	var far []watched
+	for _, l := range near {
+		if len(l.hosts) > 0 {
+			// Only who is there: the kernel would look for the others.
+			far = append(far, watched{name: l.name, ping: true, nic: l.nic, hosts: echoes(l.hosts)})
+		}
+	}
+	if a := v.Request.Check; a.IsValid() {
+		far = append(far, watched{name: "check=" + a.String(), hosts: []reach.Host{{Addr: a}}})
+	}
+	if err := ask(ctx, far); err != nil {
+		return nil, err
+	}
+	for _, l := range append(near, far...) {
+		if len(l.hosts) > 0 {
+			w.links = append(w.links, l)
+		} else if l.nic == 0 {
+			v.Note(l.name + " does not answer now, so it will not be missed")
+		}
+	}
+	return w, nil
+}
+
+// ask leaves of the hosts those that answer.
+func ask(ctx context.Context, links []watched) error {
+	var hosts []reach.Host
+	for _, l := range links {
+		hosts = append(hosts, l.hosts...)
+	}
+	answers, err := reach.Ask(ctx, hosts, askLimit, func(a reach.Answers, passed time.Duration) bool {
+		return passed > askMost && len(unreached(links, a)) == 0
+	})
+	if err != nil {
+		return refusal.Wrap(err, "nothing was changed; with check=no nobody is asked", "cannot find out who answers")
+	}
+	for i := range links {
+		links[i].hosts = slices.DeleteFunc(links[i].hosts, func(h reach.Host) bool { return !answers[h] })
+	}
+	return nil
+}
+
+// near are the hosts on the links of the wanted bridges' NICs.
+func (v *view) near() []watched {
+	var all []watched
+	for _, want := range v.wants {
+		dev, nic := want.Interfaces(v.host)
+		if dev == nil || !dev.Running() {
+			continue
+		}
+		if peers := reach.Peers(v.host, dev); len(peers) > 0 {
+			all = append(all, watched{name: dev.Name, then: v.then(want), nic: nic.Index, hosts: peers})
+		}
+	}
+	return all
+}
+
+// echoes are the hosts as asked by an echo, which has no way to say on which
+// link it means a link-local address.
+func echoes(peers []reach.Host) []reach.Host {
+	var hosts []reach.Host
+	for _, p := range peers {
+		if !p.Addr.IsLinkLocalUnicast() {
+			hosts = append(hosts, reach.Host{Addr: p.Addr})
+		}
+	}
+	return hosts
+}
+
+// unreached are those of which no host has answered.
+func unreached(links []watched, a reach.Answers) []watched {
+	return slices.DeleteFunc(slices.Clone(links), func(l watched) bool {
+		return slices.ContainsFunc(l.hosts, func(h reach.Host) bool { return a[h] })
+	})
+}
+
+// step is the look after the change; it is empty if nobody is missed.
+func (w *watch) step() plan.Step {
+	if len(w.links) == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{Title: "reach the network any more", Check: w.check}
+}
+
+// check waits for the links and asks again.
+func (w *watch) check(ctx context.Context) error {
+	begin := time.Now()
+	var nics []int
+	var hosts []reach.Host
+	for _, l := range w.links {
+		if l.nic != 0 {
+			nics = append(nics, l.nic)
+		}
+		hosts = append(hosts, l.hosts...)
+	}
+	down, err := host.AwaitCarrier(ctx, nics, w.wait)
+	if err != nil {
+		return err
+	}
+	answers, err := reach.Ask(ctx, hosts, max(w.wait-time.Since(begin), askLimit), func(a reach.Answers, _ time.Duration) bool {
+		return len(unreached(w.links, a)) == 0
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	missing := unreached(w.links, answers)
+	if len(missing) == 0 {
+		return nil
+	}
+	return w.unreachable(missing, down)
+}
+
+// unreachable is the error for those that are missing; down are the NICs
+// without a link.
+func (w *watch) unreachable(missing []watched, down []int) error {
+	var texts []string
+	hint := "with check=no nobody is asked"
+	if !w.host.LiveRename {
+		// The link has been down: a switch may listen for other switches first.
+		hint = "this kernel has to switch the card off for a moment; where the switch uses spanning tree, try wait=60"
+	}
+	said := map[int]bool{}
+	for _, l := range missing {
+		if l.ping && said[l.nic] {
+			continue // no answer to ARP: it goes without saying
+		}
+		if l.ping {
+			hint = "a firewall that sees bridged packets may be in the way: let it accept what is forwarded, or sysctl -w net.bridge.bridge-nf-call-iptables=0"
+		}
+		said[l.nic] = true
+		texts = append(texts, l.text(slices.Contains(down, l.nic)))
+	}
+	return refusal.New(hint, "%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait))
+}
+
+// text says what is missing.
+func (l watched) text(noLink bool) string {
+	names := map[string]bool{}
+	for _, h := range l.hosts {
+		names[h.String()] = true
+	}
+	who := strings.Join(slices.Sorted(maps.Keys(names)), ", ")
+	switch {
+	case l.nic == 0:
+		return who + " answered before and does not"
+	case noLink:
+		return l.name + " has no link"
+	}
+	verb := "answered"
+	if l.ping {
+		verb = "answered a ping"
+	}
+	return fmt.Sprintf("of the hosts on %s that %s before (%s) none does", l.name, verb, who)
+}

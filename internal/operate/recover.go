@@ -1,0 +1,138 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
+)
+
+// settle sees to a change that did not end: one that was cut short, or not
+// confirmed in time, is taken back; one that waits to be confirmed must not be
+// disturbed.
+func (c *Call) settle(ctx context.Context) error {
+	r := c.runner()
+	u, err := r.Unfinished()
+	if err != nil || u == nil {
+		return err
+	}
+	if left, waits := u.Waits(); waits {
+		return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
+			"cannot %s: %q waits to be confirmed, %s left", c.Request.Command, u.Command, seconds(left))
+	}
+	return c.undo(ctx, r, u)
+}
+
+// undo takes an unfinished change back, and says so.
+func (c *Call) undo(ctx context.Context, r *plan.Runner, u *plan.Unfinished) error {
+	_, waits := u.Waits()
+	why := "was cut short"
+	switch {
+	case waits:
+		why = "waited to be confirmed"
+	case u.Back:
+		why = "was taken back in part"
+	case u.Until != 0:
+		why = "was not confirmed in time"
+	}
+	c.Note(fmt.Sprintf("taking back %q (pid %d), which %s", u.Command, u.PID, why))
+	return r.Recover(ctx, u)
+}
+
+// recover is the command of that name.
+func (c *Call) recover(ctx context.Context) (*Result, error) {
+	r := c.runner()
+	u, err := r.Unfinished()
+	if err != nil {
+		return nil, err
+	}
+	if u == nil {
+		return &Result{Lines: []string{"nothing to recover: no change was cut short, none waits to be confirmed"}}, nil
+	}
+	if err := c.undo(ctx, r, u); err != nil {
+		return nil, err
+	}
+	return &Result{Lines: []string{fmt.Sprintf("everything is as it was before %q", u.Command)}}, nil
+}
+
+// confirm is the command of that name. Whoever gives it is there and has what
+// he wants: it may come late, too, as long as nothing was taken back.
+func (c *Call) confirm() (*Result, error) {
+	r := c.runner()
+	u, err := r.Unfinished()
+	switch {
+	case err != nil:
+		return nil, err
+	case u == nil:
+		return nil, refusal.New("a change that was not confirmed in time has been put back; xbr-script status shows what is up",
+			"cannot confirm: no change waits for it")
+	case u.Back:
+		return nil, refusal.New("xbr-script recover puts the rest back", "cannot confirm %q: some of it was taken back already", u.Command)
+	case u.Until == 0:
+		return nil, refusal.New("xbr-script recover puts everything back", "cannot confirm %q: it was cut short", u.Command)
+	}
+	if err := r.Accept(); err != nil {
+		return nil, fmt.Errorf("cannot confirm %q: %w", u.Command, err)
+	}
+	return &Result{Lines: []string{fmt.Sprintf("confirmed: %q stays", u.Command)}}, nil
+}
+
+// takeBack undoes a change that is done but for the timer that should watch
+// it.
+func (c *Call) takeBack(ctx context.Context, r *plan.Runner, cause error) error {
+	u, err := r.Unfinished()
+	if err == nil && u != nil {
+		err = r.Recover(ctx, u)
+	}
+	var left *plan.Failed
+	if errors.As(err, &left) {
+		left.Step, left.Cause = "arm the timer", cause
+		return left
+	}
+	if err != nil {
+		return err
+	}
+	return &plan.Failed{Step: "arm the timer", Cause: cause}
+}
+
+// waitsText tells that the change has to be confirmed.
+func (c *Call) waitsText() string {
+	return fmt.Sprintf("this stays if within %s you give: xbr-script confirm", seconds(c.Request.Confirm))
+}
+
+// seconds is a time for people, rounded up: what is left is never 0 s.
+func seconds(d time.Duration) string {
+	return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second)
+}
+
+// dryRun is the plan as a script.
+func (c *Call) dryRun(ctx context.Context) (*Result, error) {
+	commands, nothing, err := c.commands(ctx)
+	if err == nil && len(commands) == 0 {
+		commands = []string{shell.Comment("nothing to do: " + strings.Join(nothing, "; "))}
+	}
+	return &Result{Lines: commands}, err
+}
+
+// commands are those of the plan; nothing says what comes instead if there are
+// none.
+func (c *Call) commands(ctx context.Context) (commands, nothing []string, err error) {
+	if c.Request.Command == config.Recover {
+		u, err := c.runner().Unfinished()
+		if err != nil || u == nil {
+			return nil, []string{"no change was cut short, none waits to be confirmed"}, err
+		}
+		return u.Commands(), []string{"all was taken back"}, nil
+	}
+	_, p, done, err := c.lookAndPlan(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.Commands(), append(done.Lines, done.Notes...), nil
+}

@@ -1,0 +1,113 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/antispoof"
+	"xbr-script/bridge"
+	"xbr-script/forward"
+	"xbr-script/internal/plan"
+)
+
+// Report is the answer of status.
+type Report struct {
+	Bridges   []Entry `json:"bridges"`
+	IPForward string  `json:"ip_forward"`
+	// Others are up where something that was asked for is not.
+	Others []string `json:"others,omitempty"`
+	// Unfinished is the command line of a call that died in a change, or
+	// whose change was not confirmed in time and not put back.
+	Unfinished string `json:"unfinished,omitempty"`
+	// Waiting is the change that waits to be confirmed.
+	Waiting *Waiting `json:"waiting,omitempty"`
+}
+
+// Entry is one bridge's part of the answer.
+type Entry struct {
+	bridge.Status
+	AntiSpoof antispoof.Status `json:"antispoof"`
+}
+
+// Waiting is a change that waits to be confirmed.
+type Waiting struct {
+	Command     string `json:"command"`
+	SecondsLeft int    `json:"seconds_left"`
+}
+
+// statusWait is how long status waits for a call that changes things; then it
+// tells how they stand meanwhile.
+const statusWait = 20 * time.Second
+
+// status waits for changes to end, and tells how the wanted bridges stand.
+func (c *Call) status(ctx context.Context) (*Result, error) {
+	if os.Geteuid() == 0 && c.Request.Host == "" { // nobody else may touch the lock
+		lock, err := c.lock(ctx, statusWait)
+		if err == nil {
+			defer func() { _ = lock.Release() }()
+		}
+		if busy := (*plan.Busy)(nil); errors.As(err, &busy) {
+			c.Note(busy.Holder + " is still at work: this is how things stand meanwhile")
+		} else if err != nil && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.ENOSPC) { // nobody can be at work there
+			return nil, err
+		}
+	}
+	v, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := v.report()
+	return &Result{Report: r}, err
+}
+
+// report tells how the wanted bridges stand.
+func (v *view) report() (*Report, error) {
+	r := &Report{Bridges: []Entry{}, IPForward: v.host.Setting(forward.Setting)}
+	if err := v.host.Err(); err != nil {
+		return nil, err
+	}
+	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: v.store}
+	guarded := v.guarded(planner)
+	for i, w := range v.wants {
+		st, err := planner.Status(w)
+		if err != nil {
+			return nil, err
+		}
+		rules, err := v.antispoof.Status(guarded[i])
+		if err != nil {
+			return nil, err
+		}
+		if st.State == bridge.Up && rules.On && !rules.InForce {
+			st.State = bridge.Differ
+		}
+		r.Bridges = append(r.Bridges, Entry{st, rules})
+	}
+	if slices.ContainsFunc(r.Bridges, func(e Entry) bool { return e.State == bridge.Down }) {
+		r.Others = bridge.Others(v.up, v.wants)
+	}
+	if v.Request.Host != "" {
+		return r, nil
+	}
+	u, err := v.runner().Unfinished()
+	if err != nil {
+		return nil, err
+	}
+	if u != nil {
+		r.tell(u)
+	}
+	return r, nil
+}
+
+// tell adds a change that has not ended.
+func (r *Report) tell(u *plan.Unfinished) {
+	if left, waits := u.Waits(); waits {
+		r.Waiting = &Waiting{u.Command, int((left + time.Second - 1) / time.Second)}
+	} else {
+		r.Unfinished = u.Command
+	}
+}

@@ -1,0 +1,99 @@
+package operate
+
+import (
+	"context"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"xbr-script/antispoof"
+	"xbr-script/bridge"
+	"xbr-script/forward"
+	"xbr-script/internal/config"
+	"xbr-script/internal/host"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
+)
+
+// manyRoutes is from where on they decide how much memory is taken.
+const manyRoutes = 20000
+
+// view is what a call has found: the host as it is now, and which bridges are
+// meant on it.
+type view struct {
+	*Call
+	host      *host.Host
+	store     bridge.Store
+	antispoof *antispoof.Planner
+	forward   forward.Forward
+	wants     []bridge.Want
+	up        []bridge.Want // every network that is up
+}
+
+// look reads the host and settles which bridges are meant.
+func (c *Call) look(ctx context.Context) (*view, error) {
+	read := host.Read
+	if c.Request.Command == config.Status {
+		read = host.Look
+	}
+	s, err := c.see(ctx, func() (*host.Host, error) { return read(c.conn) })
+	if err != nil {
+		return nil, err
+	}
+	if len(s.host.Routes) > manyRoutes {
+		debug.SetGCPercent(50) // a little more work for a third less memory
+	}
+	v := &view{
+		Call: c, host: s.host, store: bridge.Store(s.records),
+		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
+		forward:   forward.Forward{Records: s.records},
+	}
+	err = v.resolve()
+	return v, err
+}
+
+// resolve settles the names.
+func (v *view) resolve() error {
+	records, err := v.store.All()
+	if err != nil {
+		return err
+	}
+	v.up = bridge.Standing(v.host, records)
+	if v.wants, err = v.started(records); err != nil {
+		return err
+	}
+	if v.wants != nil {
+		v.tellEmpty(func(string, int) string { return "every bridge that was started" })
+		return nil
+	}
+	asked := slices.DeleteFunc(slices.Clone(v.Request.Bridges), config.Bridge.Null)
+	v.wants, err = bridge.Resolve(v.Request.Command, asked, v.host, records)
+	if err == nil {
+		v.tellEmpty(v.instead)
+	}
+	return err
+}
+
+// started is what a stop or status that names nothing is about: every bridge
+// that was started. Of those whose records are lost, or which somebody else's
+// script made, it can be told that they are up, but not which of them to stop.
+func (v *view) started(records []*bridge.Record) ([]bridge.Want, error) {
+	if v.Request.Given || v.Request.Command == config.Start {
+		return nil, nil
+	}
+	var wants []bridge.Want
+	for _, r := range records {
+		wants = append(wants, r.Want)
+	}
+	switch names := bridge.Others(v.up, wants); {
+	case v.Request.Command == config.Status:
+		recorded := func(w bridge.Want) bool { return slices.ContainsFunc(wants, w.Same) }
+		return append(wants, slices.DeleteFunc(slices.Clone(v.up), recorded)...), nil
+	case wants == nil && len(names) > 1:
+		return nil, refusal.New("name each: xbr-script stop bridge="+shell.Quote(v.up[0].Bridge)+" netdev="+shell.Quote(v.up[0].NetDev),
+			"cannot tell which bridge to stop: there is no record of any, and up are %s", strings.Join(names, ", "))
+	case wants == nil && len(names) == 1:
+		return v.up, nil
+	}
+	return wants, nil
+}
