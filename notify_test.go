@@ -338,15 +338,21 @@ func (w *watched) own(n notif) bool {
 	if exe, err := os.Readlink(proc + "/exe"); err != nil || exe != mine {
 		return false
 	}
+	of := n.args[0]
 	switch n.nr {
 	case unix.SYS_CLONE:
 		return n.args[0]&unix.CLONE_THREAD == 0
+	case unix.SYS_EPOLL_CTL:
+		of = n.args[2]
 	case unix.SYS_READ, unix.SYS_WRITE:
+		if of <= 2 {
+			return false
+		}
 	default:
 		return true
 	}
-	file, err := os.Readlink(proc + "/fd/" + strconv.Itoa(int(n.args[0])))
-	return err == nil && !strings.Contains(file, "[eventfd]") && n.args[0] > 2
+	file, err := os.Readlink(proc + "/fd/" + strconv.Itoa(int(of)))
+	return err == nil && !strings.Contains(file, "[eventfd]")
 }
 
 // describe tells what a call is about, as far as that can be read.

@@ -16,7 +16,7 @@ import (
 // call to which nothing happens ends with everything as it was before; a timer
 // that lives needs none. The same for confirm, and for a call that leaves a timer.
 func TestFailingTakeBack(t *testing.T) {
-	recovers, timers, others := 60, 40, 20 // of start and of stop on each host
+	recovers, timers, others := 50, 30, 12 // of start and of stop on each host
 	if testing.Short() {
 		recovers, timers, others = 2, 1, 1
 	}
