@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
@@ -134,7 +135,7 @@ func (h *Host) MarshalJSON() ([]byte, error) {
 }
 
 // write makes the text of the messages.
-func (l list) write(names rtnl.Names) error {
+func (l list) write(names ipcmd.Names) error {
 	if *l.msgs == nil {
 		return nil
 	}

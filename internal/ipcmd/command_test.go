@@ -370,7 +370,7 @@ func TestCommandsFollow(t *testing.T) {
 	msgs := []rtnl.Msg{
 		set(10, num(unix.IFLA_MTU, 1400)),
 		set(10, str(unix.IFLA_IFNAME, "uplink")),
-		rtnl.Msg{Type: unix.RTM_NEWLINK, Flags: create, Body: link(30, 0, 0, str(unix.IFLA_IFNAME, "x0"), veth)},
+		{Type: unix.RTM_NEWLINK, Flags: create, Body: link(30, 0, 0, str(unix.IFLA_IFNAME, "x0"), veth)},
 		set(30, num(unix.IFLA_MASTER, 10)),
 		set(31, str(unix.IFLA_IFNAME, "eth0")),
 		set(31, num(unix.IFLA_MASTER, 10)),
