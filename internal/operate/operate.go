@@ -11,11 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"xbr-script/antispoof"
-	"xbr-script/bridge"
 	"xbr-script/internal/config"
-	"xbr-script/internal/networkd"
-	"xbr-script/internal/networkmanager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
@@ -96,7 +92,7 @@ func (c *Call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error
 
 func (c *Call) runner() *plan.Runner {
 	return &plan.Runner{
-		Dir: runDir, Kinds: plan.Merge(bridge.Kinds(c.conn), antispoof.Kinds(), networkd.Kinds(), networkmanager.Kinds()),
+		Dir: runDir, Kinds: c.kinds(),
 		Command: c.words(), Confirm: c.Request.Confirm, Trace: c.Trace, Hook: c.hook,
 	}
 }

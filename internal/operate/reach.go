@@ -46,11 +46,20 @@ type watched struct {
 }
 
 // patience is how long a change may take until it has its effect.
-func (v *view) patience() time.Duration {
-	if v.Request.Wait != nil {
-		return *v.Request.Wait
+func (c *Call) patience() time.Duration {
+	if c.Request.Wait != nil {
+		return *c.Request.Wait
 	}
 	return defaultWait
+}
+
+// checkLimit is how long others may take with what they have to do; 0 if nobody
+// looks.
+func (c *Call) checkLimit() time.Duration {
+	if c.Request.NoCheck {
+		return 0
+	}
+	return c.patience()
 }
 
 // watch asks around before the change.

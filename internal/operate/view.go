@@ -19,18 +19,18 @@ import (
 // manyRoutes is from where on they decide how much memory is taken.
 const manyRoutes = 20000
 
-// store is where the records of bridges are.
-var store = bridge.Store{Dir: runDir}
-
 // view is what a call has found: the host as it is now, and which bridges are
 // meant on it.
 type view struct {
 	*Call
-	host      *host.Host
+	host  *host.Host
+	store bridge.Store
+	wants []bridge.Want
+	up    []bridge.Want // every network that is up
+
+	network   *bridge.Planner
 	antispoof *antispoof.Planner
 	forward   forward.Forward
-	wants     []bridge.Want
-	up        []bridge.Want // every network that is up
 }
 
 // look reads the host and settles which bridges are meant.
@@ -46,14 +46,18 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if len(h.Routes) > manyRoutes {
 		debug.SetGCPercent(50) // a little more work for a third less memory
 	}
-	v := &view{Call: c, host: h, antispoof: &antispoof.Planner{Dir: runDir, Ctx: ctx}, forward: forward.Forward{Dir: runDir}}
+	store := bridge.Store{Dir: runDir}
+	v := &view{
+		Call: c, host: h, store: store, network: &bridge.Planner{Conn: c.conn, Host: h, Store: store},
+		antispoof: &antispoof.Planner{Dir: runDir, Ctx: ctx}, forward: forward.Forward{Dir: runDir},
+	}
 	err = v.resolve()
 	return v, err
 }
 
 // resolve settles the names.
 func (v *view) resolve() error {
-	records, err := store.All()
+	records, err := v.store.All()
 	if err != nil {
 		return err
 	}

@@ -42,8 +42,8 @@ type Restart struct {
 	at    time.Time // when it was done; zero if it was not
 }
 
-// Kinds are the operations of this package.
-func Kinds() plan.Kinds {
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{(&Restart{}).Kind(): func() plan.Op { return &Restart{} }}
 }
 
