@@ -105,7 +105,7 @@ demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
 
 # Debian's packages for it are kept in .cache/vm/SUITE, which may be removed.
-vm-test: build ## run scenarios under QEMU, on SUITE's kernel with emulated cards
+vm-test: build ## run scenarios under QEMU, on SUITE's kernel with emulated NICs
 	@scripts/deps.sh --vm
 	scripts/vm/run.sh $(SCENARIOS)
 

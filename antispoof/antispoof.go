@@ -9,7 +9,6 @@ import (
 
 	"xbr-script/internal/plan"
 	sys "xbr-script/internal/program"
-	"xbr-script/internal/sysctl"
 )
 
 // Bridge is what the rules of one bridge need.
@@ -49,16 +48,14 @@ func (p *Planner) context() context.Context {
 	return p.Ctx
 }
 
-// Kinds are the operations that this package's plans are made of.
+// Kinds are the operations of this package.
 func Kinds() plan.Kinds {
 	return plan.Kinds{
-		editKind:      func() plan.Op { return &edit{} },
-		loadKind:      func() plan.Op { return &load{} },
-		callKind:      func() plan.Op { return &call{} },
-		stickyKind:    func() plan.Op { return &sticky{} },
-		tablesKind:    func() plan.Op { return &dropTables{} },
-		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
-		plan.FileKind: func() plan.Op { return &plan.File{} },
+		editKind:   func() plan.Op { return &edit{} },
+		loadKind:   func() plan.Op { return &load{} },
+		callKind:   func() plan.Op { return &call{} },
+		stickyKind: func() plan.Op { return &sticky{} },
+		tablesKind: func() plan.Op { return &dropTables{} },
 	}
 }
 

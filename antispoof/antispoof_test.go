@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/faults"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/sysctl"
 )
 
 func TestStartStop(t *testing.T) {
@@ -153,7 +154,7 @@ func TestJournal(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				back := Kinds()[op.Kind()]()
+				back := plan.Merge(sysctl.Kinds(), Kinds())[op.Kind()]()
 				if err := json.Unmarshal(data, back); err != nil || !reflect.DeepEqual(op, back) {
 					t.Errorf("%s: %v\n%+v\n%+v", s.Title, err, op, back)
 				}

@@ -12,6 +12,7 @@ import (
 
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/sysctl"
 )
 
 const runDir = "/run/xbr-script"
@@ -39,7 +40,7 @@ func newDom0(t *testing.T, backend string) *dom0 {
 	return &dom0{
 		T: t, backend: backend,
 		planner: &Planner{Dir: runDir, Scripts: "/run/scripts"},
-		runner:  &plan.Runner{Dir: runDir, Kinds: Kinds(), Command: "test"},
+		runner:  &plan.Runner{Dir: runDir, Kinds: plan.Merge(sysctl.Kinds(), Kinds()), Command: "test"},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -172,7 +173,7 @@ func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Dev
 	if up {
 		flags |= unix.IFF_UP
 	}
-	do := append(b.ops(delAddrs(f.Addrs6)...), b.settingsOf(br.Index, hushed(settings), f.DevSettings)...)
+	do := append(b.ops(routes.DelAddrs(f.Addrs6)...), b.settingsOf(br.Index, hushed(settings), f.DevSettings)...)
 	first := []*nl.RtAttr{attrInfo(untree(br.Bridge, like.Bridge))} // see turn
 	if br.MTU == like.MTU {
 		first = append(first, attrU32(unix.IFLA_MTU, like.MTU^1)) // see makeBridge
@@ -188,7 +189,7 @@ func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Dev
 	undo = append(undo, b.settingsOf(br.Index, f.DevSettings, awake(settings))...)
 	var back []rtnl.Msg
 	for _, m := range f.Addrs6 {
-		back = append(back, quiet(m), final(m))
+		back = append(back, routes.Quiet(m), routes.Final(m))
 	}
 	undo = append(undo, b.ops(back...)...)
 	return plan.Step{Title: "use the bridge " + name + " for dom0", Do: do, Undo: undo}

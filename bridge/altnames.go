@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
@@ -38,7 +39,7 @@ func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
 // altNames moves alternative names to an interface. udev gives a card its own
 // back when it sees it renamed, if nobody has them at that moment.
 type altNames struct {
-	Batch rtnl.Batch
+	Batch netop.Batch
 	To    int              // the interface's index
 	Names []rawjson.String // which it has then
 	Conn  *rtnl.Conn       `json:"-"`

@@ -7,8 +7,9 @@
 //
 // A site is the place of one bridge on the host: which of its parts stand.
 // start.go and stop.go give the order of the steps, builder.go and state.go
-// the steps, routes*.go what keeps routes in place while they move, repair.go
-// what is not as it should be on a network that is up.
+// the steps, repair.go what is not as it should be on a network that is up.
+// Package routes has the messages that move routes, package divert what bridges
+// the moment in which the NIC becomes a port.
 package bridge
 
 import (
@@ -19,6 +20,7 @@ import (
 	"strings"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
@@ -33,7 +35,7 @@ type Planner struct {
 	// (nf_call_iptables and the like): nobody has chosen them.
 	Switched map[string][]string
 	// names are what the indexes are called while the networks of the plan are up.
-	names rtnl.Names
+	names ipcmd.Names
 }
 
 // Index is, after Start or Stop, the index of what is called so while the
@@ -150,7 +152,7 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	var addrs []netip.Prefix
 	st := p.Host.State(dev.Index)
 	for _, m := range append(st.Addrs4, st.Addrs6...) {
-		if a, ok := netip.AddrFromSlice(localOf(m)); ok {
+		if a, ok := netip.AddrFromSlice(m.Local()); ok {
 			addrs = append(addrs, netip.PrefixFrom(a, int(m.Body[1]))) // ifa_prefixlen
 		}
 	}

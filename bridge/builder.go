@@ -8,7 +8,10 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
@@ -18,9 +21,9 @@ import (
 // at the point that the plan has reached: names and routes change on the way.
 type builder struct {
 	conn  *rtnl.Conn
-	h     *host.Host // with routes, nexthops and addresses as they are at this point, after catchUp
-	names rtnl.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
-	next  int        // an interface index that is free
+	h     *host.Host  // with routes, nexthops and addresses as they are at this point, after catchUp
+	names ipcmd.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
+	next  int         // an interface index that is free
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
@@ -74,12 +77,12 @@ func (b *builder) call(index int, name string) {
 }
 
 // batch is an operation from messages.
-func (b *builder) batch(msgs ...rtnl.Msg) *rtnl.Batch {
+func (b *builder) batch(msgs ...rtnl.Msg) *netop.Batch {
 	return b.wire(rtnl.Pack(msgs...))
 }
 
-func (b *builder) wire(w rtnl.Wire) *rtnl.Batch {
-	return &rtnl.Batch{Wire: w, Names: b.names.In(w), At: b.h.At, Conn: b.conn}
+func (b *builder) wire(w rtnl.Wire) *netop.Batch {
+	return &netop.Batch{Wire: w, Names: b.names.In(w), At: b.h.At, Conn: b.conn}
 }
 
 // ops is the operation from messages, none if there are none.
@@ -117,14 +120,14 @@ func (b *builder) rename(index int, to string) plan.Step {
 // Its undoing puts right what the kernel does to the labels of IPv4 addresses;
 // spare is an interface that can hold them meanwhile.
 func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
-	if b.names[s.Index] == to || firstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
+	if b.names[s.Index] == to || routes.FirstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
 		return b.rename(s.Index, to)
 	}
-	back := b.batch(flagged(s.Addrs4, unix.RTM_NEWADDR, addFlags)...)
+	back := b.batch(rtnl.AllAs(s.Addrs4, unix.RTM_NEWADDR, rtnl.Add)...)
 	back.Names = b.names.In(back.Wire, spare)
 	var order []plan.Op
 	if b.h.LiveRename { // else the interface is down and has no routes
-		order = b.wireOps(keepOrder(b.h, s))
+		order = b.wireOps(routes.KeepOrder(b.h, s))
 	}
 	step := b.rename(s.Index, to)
 	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})
@@ -263,19 +266,3 @@ func (b *builder) settingsOf(index int, want, have sysctl.Device) []plan.Op {
 }
 
 func bySetting(a, b sysctl.Set) int { return strings.Compare(a.Name, b.Name) }
-
-// flagged gives messages a type and flags.
-func flagged(msgs []rtnl.Msg, typ, flags uint16) []rtnl.Msg {
-	out := make([]rtnl.Msg, len(msgs))
-	for i, m := range msgs {
-		out[i] = m.As(typ, flags)
-	}
-	return out
-}
-
-// reversed is the messages in the other order: what was made last goes first.
-func reversed(msgs []rtnl.Msg) []rtnl.Msg {
-	out := slices.Clone(msgs)
-	slices.Reverse(out)
-	return out
-}

@@ -10,7 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
 )
 
@@ -130,7 +132,7 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 	if had.Up() && !dev.Up() && (up || !w.onBridge() || !bare(before.State(had.Index))) {
 		return fmt.Errorf("%s is switched off", dev.Name)
 	}
-	was, have := relabeled(unspent(before, before.State(had.Index)), from, to), relabeled(h.State(dev.Index), dev.Name, dev.Name)
+	was, have := routes.Relabeled(routes.Unspent(before, before.State(had.Index)), from, to), routes.Relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	if !dev.Up() {
 		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
 		if w.onBridge() {
@@ -143,7 +145,7 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
-		{rest(was.Neighs, passing), have.Neighs}, {touched(p.Host, before.Routes, had.Index), h.Routes},
+		{rtnl.Rest(was.Neighs, passing), have.Neighs}, {touched(p.Host, before.Routes, had.Index), h.Routes},
 	} {
 		lost = append(lost, missing(list[0], list[1], moved, names)...)
 	}
@@ -159,27 +161,27 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 	return nil
 }
 
-// touched are those of the routes that are over other interfaces, but have an
+// touched are those of the lost routes that are over other interfaces, but have an
 // address of this one as their source or a place among routes over it: a move
 // takes them off and puts them on again, and who takes the address takes them.
-func touched(h *host.Host, routes []rtnl.Msg, index int) []rtnl.Msg {
-	others := rest(routes, func(m rtnl.Msg) bool { return m.Uses(index) || host.ByAddress(m) })
+func touched(h *host.Host, lost []rtnl.Msg, index int) []rtnl.Msg {
+	others := rtnl.Rest(lost, func(m rtnl.Msg) bool { return m.Uses(index) || host.ByAddress(m) })
 	if len(others) == 0 {
 		return nil // as a rule
 	}
-	sources, groups := map[string]bool{}, map[groupKey]bool{}
+	sources, groups := map[string]bool{}, map[routes.Group]bool{}
 	s := h.State(index)
 	for _, a := range slices.Concat(s.Addrs4, s.Addrs6) {
-		sources[string(localOf(a))] = true
+		sources[string(a.Local())] = true
 	}
 	for _, m := range s.Routes {
 		if m.Family() == unix.AF_INET {
-			groups[groupKeyOf(m)] = true
+			groups[routes.GroupOf(m)] = true
 		}
 	}
-	return rest(others, func(m rtnl.Msg) bool {
+	return rtnl.Rest(others, func(m rtnl.Msg) bool {
 		src := m.Get(unix.RTA_PREFSRC)
-		return (src == nil || !sources[string(src)]) && (m.Family() != unix.AF_INET || !groups[groupKeyOf(m)])
+		return (src == nil || !sources[string(src)]) && (m.Family() != unix.AF_INET || !groups[routes.GroupOf(m)])
 	})
 }
 
@@ -188,21 +190,21 @@ func touched(h *host.Host, routes []rtnl.Msg, index int) []rtnl.Msg {
 // away comes back so if only its flags were to be set.
 func usable(was, now []rtnl.Msg) []rtnl.Msg {
 	tentative := func(m rtnl.Msg) bool {
-		return addrFlags(m)&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
+		return m.AddrFlags()&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
 	}
 	if !slices.ContainsFunc(now, tentative) {
 		return now
 	}
 	could := map[string]bool{}
 	for _, m := range was {
-		could[string(localOf(m))] = !tentative(m)
+		could[string(m.Local())] = !tentative(m)
 	}
-	return rest(now, func(m rtnl.Msg) bool { return tentative(m) && could[string(localOf(m))] })
+	return rtnl.Rest(now, func(m rtnl.Msg) bool { return tentative(m) && could[string(m.Local())] })
 }
 
 // missing renders what there was and is not there now, after interfaces have
 // become others. What expires may have done so.
-func missing(was, have []rtnl.Msg, moved map[int]int, names rtnl.Names) []string {
+func missing(was, have []rtnl.Msg, moved map[int]int, names ipcmd.Names) []string {
 	there := map[string]bool{}
 	for _, m := range have {
 		there[m.Key()] = true

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
@@ -366,7 +367,7 @@ func operState(index int, state uint8) rtnl.Msg {
 // is a port already, as when a stop is undone, is not disabled for that.
 type enter struct {
 	Port, Bridge int
-	Join, Give   rtnl.Batch
+	Join, Give   netop.Batch
 	Conn         *rtnl.Conn `json:"-"`
 }
 

@@ -88,7 +88,7 @@ func (g keptPort) stays(h *host.Host, l *host.Link) string {
 		return "it has an address"
 	}
 	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
-	if len(rest(s.Routes, byKernel)) > 0 {
+	if len(rtnl.Rest(s.Routes, byKernel)) > 0 {
 		return "it has a route"
 	}
 	return ""

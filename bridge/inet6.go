@@ -147,3 +147,40 @@ func (m *move) hushNIC() plan.Step {
 		Undo:  m.wake(nic.Index),
 	}
 }
+
+// forceMLD is the version of MLD that an interface speaks; 0 is 2 unless
+// another host speaks 1.
+var forceMLD = sysctl.Key{Dir: "net/ipv6/conf", Name: "force_mld_version"}
+
+// dropInet6 switches IPv6 off on the NIC, with which its addresses go. One by one
+// each would have the kernel go through all routes (rt6_remove_prefsrc).
+//
+// With an address goes its solicited-node group. MLD version 2 keeps a list of
+// the groups left, to report them for a few seconds (mld_add_delrec), and each
+// address that comes back meanwhile costs as much as there are groups times
+// groups left (ipv6_find_idev calls ipv6_mc_up): 4,000 take minutes. Version 1
+// keeps none.
+func (m *move) dropInet6() []plan.Op {
+	nic := m.s.nic.Index
+	off := m.leaveInet6()
+	if len(off) == 0 || !m.leavesGroups() {
+		return off
+	}
+	ops := append([]plan.Op{m.set(forceMLD, nic, "1")}, off...)
+	return append(ops, m.set(forceMLD, nic, m.settings[forceMLD]))
+}
+
+// leavesGroups says whether dropInet6 changes the version of MLD.
+func (m *move) leavesGroups() bool {
+	version, known := m.settings[forceMLD]
+	return known && version != "1" && len(m.state.Addrs6) > 0
+}
+
+// againInet6 has IPv6 on the NIC again, as dropInet6 found it.
+func (m *move) againInet6() []plan.Op {
+	ops := m.hush(m.s.nic.Index)
+	if m.leavesGroups() {
+		ops = append(ops, m.set(forceMLD, m.s.nic.Index, m.settings[forceMLD]))
+	}
+	return ops
+}

@@ -240,7 +240,7 @@ func (r *keeper) fdb(l *host.Link) (w rtnl.Wire) {
 		}
 		mac := m.Get(unix.NDA_LLADDR)
 		if !slices.ContainsFunc(own, func(b []byte) bool { return bytes.Equal(b, mac) }) {
-			w = w.Add(m.Settable().Without(unix.NDA_MASTER).As(unix.RTM_NEWNEIGH, replaceFlags))
+			w = w.Add(m.Settable().Without(unix.NDA_MASTER).As(unix.RTM_NEWNEIGH, rtnl.Replace))
 		}
 	}
 	return w
@@ -251,15 +251,8 @@ func (r *keeper) fdb(l *host.Link) (w rtnl.Wire) {
 func made(m rtnl.Msg) bool {
 	const locked = 1 << 1 // NTF_EXT_LOCKED: the kernel's own, see "mab" in bridge(8)
 	f := m.Fixed()        // struct ndmsg
-	if f == nil || m.U32(ndaFlagsExt)&locked != 0 {
+	if f == nil || m.U32(rtnl.NdaFlagsExt)&locked != 0 {
 		return false
 	}
-	return f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) != 0 || f[10]&(unix.NTF_EXT_LEARNED|ntfSticky) != 0
+	return f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) != 0 || f[10]&(unix.NTF_EXT_LEARNED|rtnl.NtfSticky) != 0
 }
-
-// Flags and attributes that golang.org/x/sys/unix does not name
-// (linux/neighbour.h).
-const (
-	ntfSticky   = 1 << 6
-	ndaFlagsExt = 15
-)

@@ -14,9 +14,11 @@ import (
 
 	"xbr-script/bridge"
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
 )
 
 var trace = flag.Bool("trace", false, "log the commands that the plans carry out")
@@ -128,7 +130,7 @@ func (l *lab) advertise(adverts ...nstest.Advert) {
 }
 
 func (l *lab) runner() *plan.Runner {
-	r := &plan.Runner{Dir: l.dir, Kinds: bridge.Kinds(l.conn), Command: l.name}
+	r := &plan.Runner{Dir: l.dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), bridge.Kinds(l.conn)), Command: l.name}
 	if *trace {
 		r.Trace = func(line string) { l.t.Log("+ " + line) }
 	}

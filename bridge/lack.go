@@ -7,8 +7,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
@@ -33,7 +35,7 @@ type lack struct {
 	nexthops []rtnl.Msg
 	routes   []rtnl.Msg
 	pins     []rtnl.Msg
-	shuffled map[groupKey]bool // IPv4 destinations whose routes are missing, or not in their order
+	shuffled map[routes.Group]bool // IPv4 destinations whose routes are missing, or not in their order
 }
 
 // look compares. Who is patient does not yet make do without a carrier.
@@ -42,7 +44,7 @@ func (m *mend) look(patient bool) (*lack, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lack{mend: m, now: now, gone: map[int]bool{}, dark: map[int]bool{}, shuffled: map[groupKey]bool{}}
+	l := &lack{mend: m, now: now, gone: map[int]bool{}, dark: map[int]bool{}, shuffled: map[routes.Group]bool{}}
 	for _, k := range m.Links {
 		switch link := now.Index(k.Link.Index); {
 		case link == nil:
@@ -95,7 +97,7 @@ func (l *lack) lookLink(k asItWas, now *host.Link) {
 	}
 	for _, mac := range k.Pins {
 		if !l.now.Pinned(index, mac) {
-			l.pins = append(l.pins, fdb(unix.RTM_NEWNEIGH, replaceFlags, index, mac))
+			l.pins = append(l.pins, fdb(unix.RTM_NEWNEIGH, rtnl.Replace, index, mac))
 		}
 	}
 }
@@ -114,7 +116,7 @@ func (l *lack) lookState(was, now host.State) {
 
 // alive are the addresses that have not expired since.
 func (l *lack) alive(addrs []rtnl.Msg) []rtnl.Msg {
-	return rest(addrs, func(m rtnl.Msg) bool {
+	return rtnl.Rest(addrs, func(m rtnl.Msg) bool {
 		_, alive := m.Aged(boottime.Now() - l.At)
 		return !alive
 	})
@@ -127,7 +129,7 @@ func (l *lack) readdress(was, now []rtnl.Msg) {
 	for _, m := range was {
 		known[m.Key()] = true
 	}
-	now = rest(now, func(m rtnl.Msg) bool { return !known[m.Key()] })
+	now = rtnl.Rest(now, func(m rtnl.Msg) bool { return !known[m.Key()] })
 	first := 0
 	for first < min(len(was), len(now)) && was[first].Key() == now[first].Key() {
 		first++
@@ -138,12 +140,12 @@ func (l *lack) readdress(was, now []rtnl.Msg) {
 	l.addrs = append(l.addrs, was[first:]...)
 	if was[0].Family() == unix.AF_INET {
 		index := int(rtnl.U32(was[0].Fixed()[4:8])) // ifa_index
-		l.readdr = append(l.readdr, (&relabel{Index: index}).msgs(flagged(was, unix.RTM_NEWADDR, addFlags), first)...)
+		l.readdr = append(l.readdr, routes.Relabel(index, 0, rtnl.AllAs(was, unix.RTM_NEWADDR, rtnl.Add), first)...)
 		return
 	}
-	l.readdr = append(l.readdr, delAddrs(was[first:])...)
+	l.readdr = append(l.readdr, routes.DelAddrs(was[first:])...)
 	for _, m := range was[first:] {
-		l.readdr = append(l.readdr, quiet(m), final(m))
+		l.readdr = append(l.readdr, routes.Quiet(m), routes.Final(m))
 	}
 }
 
@@ -153,7 +155,7 @@ func absent(was, now []rtnl.Msg, key func(rtnl.Msg) string) []rtnl.Msg {
 	for _, m := range now {
 		there[key(m)] = true
 	}
-	return rest(was, func(m rtnl.Msg) bool { return there[key(m)] })
+	return rtnl.Rest(was, func(m rtnl.Msg) bool { return there[key(m)] })
 }
 
 // neighKey takes the neighbours that are learnt for one and the same whatever
@@ -183,7 +185,7 @@ func (l *lack) lookRoutes(missing []rtnl.Msg) {
 			continue
 		}
 		if m.Family() == unix.AF_INET {
-			l.shuffled[groupKeyOf(m)] = true
+			l.shuffled[routes.GroupOf(m)] = true
 		}
 		if !there[m.Key()] {
 			l.routes = append(l.routes, m)
@@ -202,7 +204,7 @@ func (l *lack) excused(m rtnl.Msg) bool {
 			return true
 		}
 	}
-	return m.UsesAny(l.gone) || len(l.gone) > 0 && m.HasAny(unix.RTA_PREFSRC) || len(l.gone)+len(l.dark) > 0 && m.HasAny(rtaNhID)
+	return m.UsesAny(l.gone) || len(l.gone) > 0 && m.HasAny(unix.RTA_PREFSRC) || len(l.gone)+len(l.dark) > 0 && m.HasAny(rtnl.RtaNhID)
 }
 
 // missed is an object that could not be made again.
@@ -219,7 +221,7 @@ func (*missed) Unwrap() error { return errors.New("it is missing") }
 // errors name everything that is missing, and that does not come by itself.
 func (l *lack) errors() (errs []error) {
 	passing := func(m rtnl.Msg) bool { return !forGood(m) }
-	for _, list := range [][]rtnl.Msg{l.links, l.addrs, rest(l.neighs, passing), l.nexthops, l.routes, l.wake, l.pins} {
+	for _, list := range [][]rtnl.Msg{l.links, l.addrs, rtnl.Rest(l.neighs, passing), l.nexthops, l.routes, l.wake, l.pins} {
 		for _, m := range list {
 			errs = append(errs, &missed{l.Names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL))})
 		}
@@ -258,7 +260,7 @@ func (l *lack) make(ctx context.Context) {
 	}
 	l.send(ctx, l.readdr)
 	l.remakeRoutes(ctx)
-	l.send(ctx, flagged(l.neighs, unix.RTM_NEWNEIGH, replaceFlags))
+	l.send(ctx, rtnl.AllAs(l.neighs, unix.RTM_NEWNEIGH, rtnl.Replace))
 	l.send(ctx, l.wake)
 	_ = (&sysctl.Write{Sets: l.sets}).Do(ctx, true) // the link's coming up has reset IPv6's MTU
 	l.send(ctx, l.pins)
@@ -292,25 +294,25 @@ func (l *lack) remakeRoutes(ctx context.Context) {
 	for _, m := range l.routes {
 		lost[m.Key()] = true
 	}
-	routes := slices.Collect(func(yield func(rtnl.Msg) bool) {
+	again := slices.Collect(func(yield func(rtnl.Msg) bool) {
 		for m := range l.mine() {
 			if m.Type != unix.RTM_NEWROUTE {
 				continue
 			}
 			// The kernel's own: what is not in the list would be taken for removed.
-			again := m.Fixed()[5] == unix.RTPROT_KERNEL || m.Family() == unix.AF_INET && l.shuffled[groupKeyOf(m)] || lost[m.Key()]
-			if again && !yield(m) {
+			affected := m.Fixed()[5] == unix.RTPROT_KERNEL || m.Family() == unix.AF_INET && l.shuffled[routes.GroupOf(m)] || lost[m.Key()]
+			if affected && !yield(m) {
 				return
 			}
 		}
 	})
-	h := l.was.WithRoutes(routes)
+	h := l.was.WithRoutes(again)
 	for _, k := range l.Links {
 		if l.gone[k.Link.Index] || !k.Link.Up() {
 			continue
 		}
 		if s := h.State(k.Link.Index); len(s.Addrs4)+len(s.Addrs6)+len(s.Routes)+len(s.Nexthops) > 0 {
-			l.sendWire(ctx, mendRoutes(h, s, lost))
+			l.sendWire(ctx, routes.Mend(h, s, lost))
 		}
 	}
 }
@@ -320,6 +322,6 @@ func (l *lack) send(ctx context.Context, msgs []rtnl.Msg) { l.sendWire(ctx, rtnl
 // sendWire has the kernel carry out what it can.
 func (l *lack) sendWire(ctx context.Context, w rtnl.Wire) {
 	if len(w) > 0 {
-		_ = (&rtnl.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(ctx, true) // the next look shows what came of it
+		_ = (&netop.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(ctx, true) // the next look shows what came of it
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
@@ -32,7 +34,7 @@ type gather struct {
 	// Down says that one of the interfaces is switched off, or will be: then
 	// nothing but IPv4 addresses can be moved.
 	Down  bool
-	Names rtnl.Names
+	Names ipcmd.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -56,17 +58,17 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 		return err
 	}
 	// The kernel makes those to the addresses' prefixes with them.
-	h.Routes = rest(h.Routes, func(m rtnl.Msg) bool {
+	h.Routes = rtnl.Rest(h.Routes, func(m rtnl.Msg) bool {
 		return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL && m.Own() == 0 // rtm_protocol
 	})
 	s := g.news(h.State(g.Known.Index))
-	msgs := rtnl.Pack(addStateMsgs(s.On(g.To))...)
-	msgs = append(msgs, takeRoutes(h, s, g.To)...)
-	msgs = msgs.Add(delStateMsgs(s)...)
+	msgs := rtnl.Pack(routes.AddState(s.On(g.To))...)
+	msgs = append(msgs, routes.Take(h, s, g.To)...)
+	msgs = msgs.Add(routes.DelState(s)...)
 	if len(msgs) == 0 {
 		return nil
 	}
-	b := rtnl.Batch{Wire: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
+	b := netop.Batch{Wire: msgs, Names: g.Names, At: h.At, Conn: g.Conn}
 	return b.Do(ctx, undoing)
 }
 
@@ -79,7 +81,7 @@ func (g *gather) news(s host.State) host.State {
 			known[identity(m)] = true
 		}
 	}
-	s.Addrs4 = rest(s.Addrs4, func(m rtnl.Msg) bool { return known[identity(m)] })
+	s.Addrs4 = rtnl.Rest(s.Addrs4, func(m rtnl.Msg) bool { return known[identity(m)] })
 	if g.Down {
 		return host.State{Index: s.Index, Addrs4: s.Addrs4}
 	}
@@ -88,21 +90,16 @@ func (g *gather) news(s host.State) host.State {
 		Nexthops: s.Nexthops,
 		Routes:   s.Routes,
 		Addrs4:   s.Addrs4,
-		Addrs6:   rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || isTemporary(m) || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
-		Neighs:   rest(s.Neighs, func(m rtnl.Msg) bool { return known[identity(m)] || !forGood(m) }),
+		Addrs6:   rtnl.Rest(s.Addrs6, func(m rtnl.Msg) bool { return known[identity(m)] || m.IsTemporary() || m.Body[3] == unix.RT_SCOPE_LINK }), // ifa_scope
+		Neighs:   rtnl.Rest(s.Neighs, func(m rtnl.Msg) bool { return known[identity(m)] || !forGood(m) }),
 	}
-}
-
-// rest is what is left without some.
-func rest(msgs []rtnl.Msg, without func(rtnl.Msg) bool) []rtnl.Msg {
-	return slices.DeleteFunc(slices.Clone(msgs), without)
 }
 
 // identity is what makes an address or a neighbour one and the same to the
 // kernel, whatever its flags are.
 func identity(m rtnl.Msg) string {
 	if m.Type == unix.RTM_NEWADDR {
-		return addrKey(m)
+		return routes.AddrKey(m)
 	}
 	return string(m.Get(unix.NDA_DST))
 }
@@ -120,7 +117,7 @@ var ErrChanged = errors.New("it has been changed meanwhile")
 // know.
 type unchanged struct {
 	Index int
-	Names rtnl.Names
+	Names ipcmd.Names
 	Known map[string]bool `json:"-"` // the keys of what was there; nobody but the planner carries it out
 	Conn  *rtnl.Conn      `json:"-"`
 }
@@ -156,7 +153,7 @@ func (u *unchanged) Do(_ context.Context, undoing bool) error {
 	for _, list := range [][]rtnl.Msg{s.Addrs4, s.Addrs6, s.Nexthops, s.Routes} {
 		for _, m := range list {
 			if !u.Known[m.Key()] {
-				return fmt.Errorf("%w: %s", ErrChanged, u.Names.Command(m.As(m.Type, addFlags)))
+				return fmt.Errorf("%w: %s", ErrChanged, u.Names.Command(m.As(m.Type, rtnl.Add)))
 			}
 		}
 	}

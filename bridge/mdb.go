@@ -19,8 +19,7 @@ const (
 	mdbSource        = 4
 	mdbRtProt        = 5
 
-	sizeofMdbEntry = 28
-	modeExclude    = 0 // MCAST_EXCLUDE
+	modeExclude = 0 // MCAST_EXCLUDE
 )
 
 // mdb are the messages that make the entries of the multicast database that
@@ -31,14 +30,13 @@ func (r *keeper) mdb(index int) (w rtnl.Wire) {
 		return nil
 	}
 	for _, m := range r.MDB {
-		m = m.As(unix.RTM_NEWMDB, 0) // it comes as RTM_GETMDB
 		if f := m.Fixed(); f == nil || int(rtnl.U32(f[4:8])) != r.br.Index {
 			continue
 		}
 		for entry := range rtnl.ParseAttrs(m.Get(mdbaMdb)) {
 			for info := range rtnl.ParseAttrs(entry.Value) {
-				if entry.Type == mdbaMdbEntry && info.Type == mdbaMdbEntryInfo && len(info.Value) >= sizeofMdbEntry {
-					w = w.Add(r.mdbEntry(index, info.Value[:sizeofMdbEntry], info.Value[sizeofMdbEntry:])...)
+				if entry.Type == mdbaMdbEntry && info.Type == mdbaMdbEntryInfo && len(info.Value) >= rtnl.SizeofMdbEntry {
+					w = w.Add(r.mdbEntry(index, info.Value[:rtnl.SizeofMdbEntry], info.Value[rtnl.SizeofMdbEntry:])...)
 				}
 			}
 		}

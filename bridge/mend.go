@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
@@ -25,7 +27,7 @@ import (
 // again, whoever took it away.
 type mend struct {
 	Links []asItWas
-	Names rtnl.Names
+	Names ipcmd.Names
 	At    time.Duration // boottime.Now when was was read
 	// was is the host before the plan, or of it what is on the links, if it was
 	// read from a journal.
@@ -157,17 +159,7 @@ func (m *mend) mine() iter.Seq[rtnl.Msg] {
 // mineRoutes is mine for routes. There may be very many.
 func (m *mend) mineRoutes(is func(rtnl.Msg) bool, yield func(rtnl.Msg) bool) {
 	all := m.was.Routes
-	var key, next groupKey // of the group at begin, and of the route at end
-	for begin, end := 0, 0; begin < len(all); begin, key = end, next {
-		single := all[begin].Family() != unix.AF_INET // one of IPv6 has its place to itself
-		if begin == 0 && !single {
-			key = groupKeyOf(all[0])
-		}
-		for end = begin + 1; end < len(all) && all[end].Family() == unix.AF_INET; end++ {
-			if next = groupKeyOf(all[end]); single || next != key {
-				break
-			}
-		}
+	for begin, end := range routes.Groups(all) {
 		if end-begin == 1 && host.ByAddress(all[begin]) || !slices.ContainsFunc(all[begin:end], is) {
 			continue // one that comes and goes with an address does so by itself
 		}
@@ -187,7 +179,7 @@ func (m *mend) isMine() func(rtnl.Msg) bool {
 		on[k.Link.Index] = true
 		s := m.was.State(k.Link.Index)
 		for _, a := range slices.Concat(s.Addrs4, s.Addrs6) {
-			sources[string(localOf(a))] = true
+			sources[string(a.Local())] = true
 		}
 		for _, n := range s.Nexthops {
 			ids[n.U32(unix.NHA_ID)] = true
@@ -200,7 +192,7 @@ func (m *mend) isMine() func(rtnl.Msg) bool {
 		case unix.RTM_NEWROUTE:
 			for a := range msg.Attrs {
 				if a.Type == unix.RTA_OIF && on[int(rtnl.U32(a.Value))] ||
-					a.Type == rtaNhID && ids[rtnl.U32(a.Value)] || a.Type == unix.RTA_PREFSRC && sources[string(a.Value)] {
+					a.Type == rtnl.RtaNhID && ids[rtnl.U32(a.Value)] || a.Type == unix.RTA_PREFSRC && sources[string(a.Value)] {
 					return true
 				}
 			}

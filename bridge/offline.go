@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -35,7 +36,7 @@ func (m *move) offline() []plan.Step {
 		}
 		steps = append(steps, m.devUp(), m.awaitPort(true), await)
 	}
-	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
+	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	steps = append(steps, m.addState(target, up, nic.Index, m.own), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
@@ -44,8 +45,8 @@ func (m *move) offline() []plan.Step {
 // kernel forgets with that, on it and on the VLANs that go down with it.
 func (m *move) down(vlans []host.State) plan.Step {
 	nic := m.s.nic
-	again := rtnl.Pack(addStateMsgs(m.state)...)
-	again = append(again, restoreRoutes(m.h, m.state, nic.Index)...)
+	again := rtnl.Pack(routes.AddState(m.state)...)
+	again = append(again, routes.Restore(m.h, m.state, nic.Index)...)
 	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(nic.Index)...)
 	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrier(nic)...)
@@ -95,7 +96,7 @@ func (m *move) reviveOps(vlans []host.State) []plan.Op {
 	var off, back []sysctl.Set
 	for _, v := range vlans {
 		value, err := strconv.Atoi(m.h.Settings(m.names[v.Index])[useTempAddr])
-		if err == nil && value > 0 && slices.ContainsFunc(v.Addrs6, makesTemporary) {
+		if err == nil && value > 0 && slices.ContainsFunc(v.Addrs6, rtnl.Msg.MakesTemporary) {
 			off = append(off, useTempAddr.Set(v.Index, m.names[v.Index], "0"))
 			back = append(back, useTempAddr.Set(v.Index, m.names[v.Index], strconv.Itoa(value)))
 		}
@@ -118,12 +119,12 @@ func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
 			// The kernel has switched it on with the interface (vlan_device_event).
 			msgs = msgs.Add(setFlags(v.Index, 0, unix.IFF_UP))
 			for _, a := range v.Addrs6 {
-				msgs = msgs.Add(final(a))
+				msgs = msgs.Add(routes.Final(a))
 			}
 			continue
 		}
-		msgs = msgs.Add(addStateMsgs(v)...)
-		msgs = append(msgs, restoreRoutes(m.h, v, v.Index)...)
+		msgs = msgs.Add(routes.AddState(v)...)
+		msgs = append(msgs, routes.Restore(m.h, v, v.Index)...)
 	}
 	return msgs
 }
@@ -164,7 +165,7 @@ func (m *move) newRoutes(s host.State, to int) plan.Step {
 			undo = append(undo, route.Retarget(s.Index, to).As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
 		}
 	}
-	do := append(m.allowTemporary(to), m.wireOps(restoreRoutes(m.h, s, to))...)
+	do := append(m.allowTemporary(to), m.wireOps(routes.Restore(m.h, s, to))...)
 	step := plan.Step{Title: "make the routes on " + m.names[to], Do: do, Undo: m.ops(undo...)}
 	m.moved(s.Index, to)
 	return step
@@ -182,8 +183,8 @@ func (m *move) dropAddrs() plan.Step {
 	}
 	return plan.Step{
 		Title: "take the addresses off " + m.names[m.s.nic.Index],
-		Do:    append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(kept)...)...),
-		Undo:  m.ops(addStateMsgs(kept)...),
+		Do:    append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(routes.DelState(kept)...)...),
+		Undo:  m.ops(routes.AddState(kept)...),
 	}
 }
 
@@ -202,7 +203,7 @@ func (m *move) offlineBack() []plan.Step {
 		// Undoing, the NIC goes down and up again.
 		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
 	}
-	m.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	m.state = routes.Relabeled(routes.Unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	up := nic.Up()
 	steps = append(steps,
 		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),

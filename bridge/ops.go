@@ -10,19 +10,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/divert"
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
-	"xbr-script/internal/sysctl"
 )
 
-// Kinds are the operations that this package's plans are made of.
+// Kinds are the operations of this package.
 func Kinds(c *rtnl.Conn) plan.Kinds {
 	return plan.Kinds{
-		rtnl.Kind:     func() plan.Op { return &rtnl.Batch{Conn: c} },
-		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
-		plan.FileKind: func() plan.Op { return &plan.File{} },
 		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
 		removeKind:    func() plan.Op { return &remove{Conn: c} },
 		macKind:       func() plan.Op { return &setMAC{Conn: c} },
@@ -31,7 +31,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		carrierKind:   func() plan.Op { return &carrier{Conn: c} },
 		gatherKind:    func() plan.Op { return &gather{Conn: c} },
 		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
-		shieldKind:    func() plan.Op { return &shield{} },
+		divert.Kind:   func() plan.Op { return &divert.Op{} },
 		whenReadyKind: func() plan.Op { return &whenReady{Conn: c} },
 		enterKind:     func() plan.Op { return &enter{Conn: c} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
@@ -56,7 +56,7 @@ const (
 // back. Meanwhile another interface holds it: with the last holder of an
 // address go the routes that have it as their source.
 type relabel struct {
-	Addrs rtnl.Batch // RTM_NEWADDR, in the kernel's order, with the right labels
+	Addrs netop.Batch // RTM_NEWADDR, in the kernel's order, with the right labels
 	Index int
 	Spare int
 	Conn  *rtnl.Conn `json:"-"`
@@ -69,70 +69,8 @@ func (*relabel) Kind() string { return relabelKind }
 func (r *relabel) Commands() []string {
 	addrs := r.Addrs.Wire.Msgs()
 	b := r.Addrs
-	b.Wire = rtnl.Pack(r.msgs(addrs, firstLost(r.Addrs.Names.Of(r.Index), addrs))...)
+	b.Wire = rtnl.Pack(routes.Relabel(r.Index, r.Spare, addrs, routes.FirstLost(r.Addrs.Names.Of(r.Index), addrs))...)
 	return b.Commands()
-}
-
-// firstLost is the first address whose label a renaming to name changes,
-// or len(addrs).
-func firstLost(name string, addrs []rtnl.Msg) int {
-	for i, m := range addrs {
-		label := rtnl.String(m.Get(unix.IFA_LABEL))
-		if i == 0 && label != name || i > 0 && !hasColon(label) {
-			return i
-		}
-	}
-	return len(addrs)
-}
-
-func hasColon(label string) bool {
-	for _, c := range label {
-		if c == ':' {
-			return true
-		}
-	}
-	return false
-}
-
-// msgs takes the addresses from number first on away and brings them back.
-func (r *relabel) msgs(addrs []rtnl.Msg, first int) []rtnl.Msg {
-	wrong := addrs[first:]
-	if len(wrong) == 0 {
-		return nil
-	}
-	var spare []rtnl.Msg
-	for _, m := range wrong {
-		guard := m.Retarget(r.Index, r.Spare).Without(unix.IFA_LABEL)
-		spare = append(spare, guard.With(unix.IFA_FLAGS, rtnl.U32Bytes(addrFlags(m)|unix.IFA_F_NOPREFIXROUTE)))
-	}
-	var msgs []rtnl.Msg
-	if r.Spare != 0 {
-		msgs = append(msgs, spare...)
-	}
-	if first == 0 {
-		msgs = append(msgs, r.guard().As(unix.RTM_NEWADDR, addFlags))
-	}
-	msgs = append(msgs, delAddrs(wrong)...)
-	msgs = append(msgs, wrong...)
-	if first == 0 {
-		msgs = append(msgs, r.guard().As(unix.RTM_DELADDR, 0))
-	}
-	if r.Spare != 0 {
-		msgs = append(msgs, delAddrs(spare)...)
-	}
-	return msgs
-}
-
-// guard is an address that nobody uses: an interface that loses its last IPv4
-// address loses its routes with it (fib_disable_ip).
-func (r *relabel) guard() rtnl.Msg {
-	ifa := make([]byte, unix.SizeofIfAddrmsg)
-	ifa[0], ifa[1], ifa[3] = unix.AF_INET, 32, unix.RT_SCOPE_HOST
-	copy(ifa[4:8], rtnl.U32Bytes(uint32(r.Index)))
-	unused := []byte{127, 255, 255, 254}
-	m := rtnl.Msg{Type: unix.RTM_NEWADDR, Body: ifa}
-	return m.With(unix.IFA_LOCAL, unused).With(unix.IFA_ADDRESS, unused).
-		With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_NOPREFIXROUTE))
 }
 
 // Do implements plan.Op. Labels that are right already are left alone.
@@ -144,25 +82,20 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	labels := map[string]string{}
 	for _, m := range dump {
 		if m.Family() == unix.AF_INET && m.Uses(r.Index) {
-			labels[addrKey(m)] = rtnl.String(m.Get(unix.IFA_LABEL))
+			labels[routes.AddrKey(m)] = rtnl.String(m.Get(unix.IFA_LABEL))
 		}
 	}
 	addrs := r.Addrs.Wire.Msgs()
 	first := len(addrs)
 	for i := len(addrs) - 1; i >= 0; i-- {
 		m := addrs[i]
-		if label, ok := labels[addrKey(m)]; ok && label != rtnl.String(m.Get(unix.IFA_LABEL)) {
+		if label, ok := labels[routes.AddrKey(m)]; ok && label != rtnl.String(m.Get(unix.IFA_LABEL)) {
 			first = i
 		}
 	}
 	b := r.Addrs
-	b.Wire, b.Conn = rtnl.Pack(r.msgs(addrs, first)...), r.Conn
+	b.Wire, b.Conn = rtnl.Pack(routes.Relabel(r.Index, r.Spare, addrs, first)...), r.Conn
 	return b.Do(ctx, undoing)
-}
-
-// addrKey is what makes an IPv4 address one and the same to the kernel.
-func addrKey(m rtnl.Msg) string {
-	return string(m.Body[1:2]) + string(m.Get(unix.IFA_LOCAL)) + string(m.Get(unix.IFA_ADDRESS))
 }
 
 // remove deletes an interface that was created. Its index is its own for as long
@@ -173,10 +106,10 @@ func addrKey(m rtnl.Msg) string {
 // that it was made with. An admin may have changed all three: then what was made
 // is known by what it is made of.
 type remove struct {
-	Batch rtnl.Batch // RTM_DELLINK
-	Name  string     // it is made with
-	Later string     `json:",omitempty"` // it is given later
-	What  string     // its kind
+	Batch netop.Batch // RTM_DELLINK
+	Name  string      // it is made with
+	Later string      `json:",omitempty"` // it is given later
+	What  string      // its kind
 	MAC   net.HardwareAddr
 	Peer  int        `json:",omitempty"` // index of the other end of a pair
 	Conn  *rtnl.Conn `json:"-"`
@@ -227,7 +160,7 @@ func (r *remove) is(l *host.Link, made bool) bool {
 // kernel works in the background; what is sent then is lost.
 type await struct {
 	Port  int // the port in the bridge
-	Names rtnl.Names
+	Names ipcmd.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -282,7 +215,7 @@ func (a *await) ready() (bool, error) {
 type carrier struct {
 	Index int
 	Port  int // of a bridge, where its carrier comes from; 0 for a NIC
-	Names rtnl.Names
+	Names ipcmd.Names
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -379,7 +312,7 @@ func (a *arrive) missing() (map[string]bool, error) {
 		missing[string(addr)] = true
 	}
 	for _, m := range routes {
-		if m.Uses(a.Index) && table(m) == unix.RT_TABLE_LOCAL && m.Fixed()[1] == 128 {
+		if m.Uses(a.Index) && m.Table() == unix.RT_TABLE_LOCAL && m.Fixed()[1] == 128 {
 			delete(missing, string(m.Get(unix.RTA_DST)))
 		}
 	}
@@ -399,9 +332,9 @@ func (a *arrive) hurry(missing map[string]bool) error {
 	var again rtnl.Wire
 	for _, m := range addrs {
 		const checked, told = unix.IFA_F_TENTATIVE, unix.IFA_F_NODAD | unix.IFA_F_DADFAILED
-		if m.Uses(a.Index) && missing[string(localOf(m))] && addrFlags(m)&(checked|told) == checked {
-			anew := m.With(unix.IFA_FLAGS, rtnl.U32Bytes(addrFlags(m)&^checked))
-			again = again.Add(delAddrs([]rtnl.Msg{m})...).Add(quiet(anew))
+		if m.Uses(a.Index) && missing[string(m.Local())] && m.AddrFlags()&(checked|told) == checked {
+			anew := m.With(unix.IFA_FLAGS, rtnl.U32Bytes(m.AddrFlags()&^checked))
+			again = again.Add(routes.DelAddrs([]rtnl.Msg{m})...).Add(routes.Quiet(anew))
 		}
 	}
 	if len(again) == 0 {
@@ -416,7 +349,7 @@ func (a *arrive) hurry(missing map[string]bool) error {
 // a port the NIC may as well keep its own: what matters is the entry that
 // sends frames to that address to dom0's port, and the messages set it too.
 type setMAC struct {
-	Msgs  rtnl.Batch // the change of address, then what must follow at once
+	Msgs  netop.Batch // the change of address, then what must follow at once
 	Index int
 	MAC   net.HardwareAddr
 	Conn  *rtnl.Conn `json:"-"`

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -41,22 +39,10 @@ func (b *builder) moving(index int, settings sysctl.Device) host.State {
 	}
 	s.Addrs6 = slices.Clone(s.Addrs6)
 	for i, m := range s.Addrs6 {
-		if isTemporary(m) {
+		if m.IsTemporary() {
 			s.Addrs6[i] = host.AsTemporary(m.Preferred(preferred))
 		}
 	}
-	return s
-}
-
-// isTemporary says whether the kernel made an IPv6 address as a temporary one.
-func isTemporary(m rtnl.Msg) bool { return addrFlags(m)&unix.IFA_F_TEMPORARY != 0 }
-
-// makesTemporary says whether the kernel makes temporary addresses for one.
-func makesTemporary(m rtnl.Msg) bool { return addrFlags(m)&unix.IFA_F_MANAGETEMPADDR != 0 }
-
-// unspent is what of a state arrives where it moves to.
-func unspent(h *host.Host, s host.State) host.State {
-	s.Addrs6 = rest(s.Addrs6, h.Spent)
 	return s
 }
 
@@ -65,7 +51,7 @@ func unspent(h *host.Host, s host.State) host.State {
 // If it is not, the kernel makes one when an advertisement comes.
 func (m *move) allowTemporary(index int) []plan.Op {
 	v, err := strconv.Atoi(m.settings[useTempAddr])
-	if err != nil || v <= 0 || !slices.ContainsFunc(m.state.Addrs6, makesTemporary) {
+	if err != nil || v <= 0 || !slices.ContainsFunc(m.state.Addrs6, rtnl.Msg.MakesTemporary) {
 		return nil
 	}
 	return []plan.Op{&whenReady{Index: index, Set: useTempAddr.Set(index, m.names[index], strconv.Itoa(v)), Conn: m.conn}}

@@ -1,77 +1,10 @@
 package bridge
 
 import (
-	"context"
-	"io"
-	"net"
-
-	"xbr-script/internal/host"
+	"xbr-script/bridge/divert"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
-
-// When the NIC becomes a port, or as a port gets dom0's MAC address, the kernel
-// makes that address local to the bridge (br_fdb_add_local, replacing whatever
-// entry there is), and frames to dom0 end there until the next message points
-// the entry to dom0's port; and while it ceases to be one, it is a port that is
-// disabled (del_nbp). That is a few microseconds each, in which a busy host
-// loses a frame. The shield takes those frames before the bridge sees them, and
-// sends them out of dom0's port, so that dom0's interface receives them.
-
-// shield is the operation that puts it up, or takes it away. A kernel that has
-// no such thing does without; and it ends with the process, so that there is
-// nothing to be recovered.
-type shield struct {
-	On    bool
-	Index int // of the NIC
-	To    target
-	MAC   net.HardwareAddr
-	Conn  *rtnl.Conn `json:"-"`
-
-	at *shieldAt // where the operations of one plan find each other
-}
-
-// shieldAt is a shield that is up, or none.
-type shieldAt struct{ io.Closer }
-
-const shieldKind = "shield"
-
-// Kind implements plan.Op.
-func (*shield) Kind() string { return shieldKind }
-
-// Commands implements plan.Op: no program does that.
-func (*shield) Commands() []string { return nil }
-
-// Do implements plan.Op. It never fails: without the shield a frame may be
-// lost, and that is all.
-func (s *shield) Do(context.Context, bool) error {
-	if s.at == nil {
-		return nil // read from a journal: it has gone with the process that wrote that
-	}
-	if s.at.Closer != nil {
-		_ = s.at.Close() // fails only if it is gone, with the NIC
-		s.at.Closer = nil
-	}
-	if s.On {
-		s.at.Closer = s.raise()
-	}
-	return nil
-}
-
-// raise takes the first of two ways that the kernel has; nil if it has none.
-// Nftables can only send out of an interface.
-func (s *shield) raise() io.Closer {
-	if l, err := host.ReadLink(s.Conn, s.Index); err == nil && !s.To.Into {
-		if f, err := newNftFwd(l.Name, s.MAC, s.To.Index); err == nil {
-			return f
-		}
-	}
-	if r, err := newRedirect(s.Index, s.MAC, s.To); err == nil {
-		return r
-	}
-	return nil
-}
 
 var rpFilter = sysctl.Key{Dir: "net/ipv4/conf", Name: "rp_filter"}
 
@@ -122,23 +55,15 @@ func (m *move) canShield() bool {
 	return m.bridge != 0 && len(m.s.nic.MAC) == 6
 }
 
+// shieldOp is the operation that puts the shield up, or takes it away. Dom0's
+// frames have to go out of the port, whose other end is dom0's interface, or into
+// the bridge, if that is dom0's.
 func (m *move) shieldOp(on bool) plan.Op {
-	nic := m.s.nic.Index
-	return &shield{On: on, Index: nic, To: m.target(), MAC: m.s.nic.MAC, Conn: m.conn, at: &m.shieldAt}
-}
-
-// target is where dom0's frames have to go: out of the interface, whose other
-// end is dom0's, or as if they had come in there.
-type target struct {
-	Index int
-	Into  bool
-}
-
-func (m *move) target() target {
+	to := divert.Target{Index: m.pair.port}
 	if m.s.onBridge() {
-		return target{m.bridge, true}
+		to = divert.Target{Index: m.bridge, Into: true}
 	}
-	return target{m.pair.port, false}
+	return &divert.Op{On: on, Index: m.s.nic.Index, To: to, MAC: m.s.nic.MAC, At: &m.diverted, Conn: m.conn}
 }
 
 // sources sets how dom0's interface looks at the source of packets, if it

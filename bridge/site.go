@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/guest"
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
@@ -175,7 +176,7 @@ func (s *site) checkFree(h *host.Host) error {
 	}
 	st := h.State(s.br.Index)
 	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
-	if !bare(st) || len(rest(st.Routes, byKernel)) > 0 {
+	if !bare(st) || len(rtnl.Rest(st.Routes, byKernel)) > 0 {
 		return refuse("give another bridge=, or take them off: ip addr flush dev "+shell.Quote(s.Bridge),
 			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
 	}
@@ -213,7 +214,7 @@ func (s *site) checkByName(h *host.Host) error {
 			"cannot give the addresses of %s to %s: there is an ip rule for %s by its name", s.NetDev, s.Bridge, s.NetDev)
 	}
 	for _, m := range h.State(s.nic.Index).Addrs4 {
-		if label := labelOn(s.Bridge, m, s.NetDev); len(label) > nameMax {
+		if label := routes.LabelOn(s.Bridge, m, s.NetDev); len(label) > nameMax {
 			return refuse("give bridge="+s.NetDev+", and dom0's interface keeps its name",
 				"cannot give the addresses of %s to %s: the label %s has more than %d bytes", s.NetDev, s.Bridge, label, nameMax)
 		}

@@ -112,7 +112,7 @@ func (k maker) stable(prefix [8]byte, try byte) (id [8]byte) {
 func orphans(addrs []rtnl.Msg, from, to maker) (lost []netip.Addr, kept bool) {
 	for _, m := range addrs {
 		addr, ok := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
-		if !ok || !makesTemporary(m) || m.Body[1] != 64 || !from.makes(addr) { // ifa_prefixlen
+		if !ok || !m.MakesTemporary() || m.Body[1] != 64 || !from.makes(addr) { // ifa_prefixlen
 			continue
 		}
 		if to.makes(addr) {

@@ -11,9 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
 )
 
 const stableHost = `sysctl -qw net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
@@ -40,7 +42,7 @@ func TestStableAsKernel(t *testing.T) {
 	n := 0
 	for _, m := range h.State(h.Name("eth0").Index).Addrs6 {
 		addr, _ := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
-		if makesTemporary(m) {
+		if m.MakesTemporary() {
 			n++
 			if !k.makes(addr) {
 				t.Errorf("%s is not one that the kernel makes", addr)
@@ -161,7 +163,7 @@ func (l *stableLab) run(start bool) *plan.Plan {
 	part, err := do([]Want{l.want})
 	pl := join(part)
 	if err == nil {
-		r := &plan.Runner{Dir: l.store.Dir, Kinds: Kinds(l.conn), Command: "test"}
+		r := &plan.Runner{Dir: l.store.Dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), Kinds(l.conn)), Command: "test"}
 		err = r.Run(context.Background(), &plan.Plan{Steps: pl.Steps})
 	}
 	if err != nil {

@@ -5,7 +5,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/divert"
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
@@ -86,13 +89,13 @@ type move struct {
 	settings sysctl.Device // what the NIC's settings are outside the bridge
 	own      bool          // dom0's interface comes and goes with the network
 	now      *host.Link    // on the way back: the NIC as it is in the bridge
-	shieldAt shieldAt      // while the plan is carried out
+	diverted divert.Place  // while the plan is carried out
 }
 
 // live is the move on a kernel that renames interfaces that are up.
 func (m *move) live() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
-	target := relabeled(unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
+	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
 	steps := []plan.Step{m.awaitPort(nic.Up())}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
@@ -130,7 +133,7 @@ func (m *move) awaitPort(up bool) plan.Step {
 	}
 	return plan.Step{
 		Title: "wait for " + m.s.VIF + " to forward",
-		Do:    []plan.Op{&await{Port: m.pair.port, Names: rtnl.Names{m.pair.port: m.s.VIF}, Conn: m.conn}},
+		Do:    []plan.Op{&await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}},
 	}
 }
 
@@ -173,7 +176,7 @@ func (m *move) pin() []rtnl.Msg {
 	if m.bridge == 0 || m.pair.port == 0 {
 		return nil
 	}
-	return []rtnl.Msg{fdb(unix.RTM_NEWNEIGH, replaceFlags, m.pair.port, m.s.nic.MAC)}
+	return []rtnl.Msg{fdb(unix.RTM_NEWNEIGH, rtnl.Replace, m.pair.port, m.s.nic.MAC)}
 }
 
 func (m *move) unpin() []rtnl.Msg {
@@ -192,7 +195,7 @@ func (m *move) strip() plan.Step {
 	if len(inet6) > 0 {
 		rest.Addrs6 = nil
 	}
-	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(delStateMsgs(rest)...)...)
+	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(routes.DelState(rest)...)...)
 	do = append(do, m.noToken(nic, m.settings)...)
 	do = append(do, inet6...)
 	do = append(do, m.batch(setFlags(nic.Index, m.portFlags()|unix.IFF_UP, carried|unix.IFF_UP)))
@@ -204,7 +207,7 @@ func (m *move) strip() plan.Step {
 	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, carried|unix.IFF_UP)))
 	undo = append(undo, m.againInet6()...)
 	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
-	undo = append(undo, m.ops(addStateMsgs(m.state)...)...)
+	undo = append(undo, m.ops(routes.AddState(m.state)...)...)
 	undo = append(undo, m.arrived(m.state, nic.Up())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
 }
@@ -249,7 +252,7 @@ func (b *builder) pinVLANs(nic *host.Link) plan.Step {
 	var msgs, neighs []rtnl.Msg
 	for _, l := range b.h.Above(nic.Index) {
 		if l.Kind == "vlan" && sameMAC(l.MAC, nic.MAC) {
-			again := addStateMsgs(host.State{Neighs: b.h.State(l.Index).Neighs})
+			again := routes.AddState(host.State{Neighs: b.h.State(l.Index).Neighs})
 			msgs = append(append(msgs, setLink(l.Index, attrMAC(nic.MAC))), again...)
 			neighs = append(neighs, again...)
 		}

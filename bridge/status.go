@@ -116,8 +116,8 @@ func (p *Planner) reach(l *host.Link) (addrs, defaults []string) {
 	}
 	names := p.Host.Names()
 	for _, m := range st.Routes {
-		if m.Fixed()[1] == 0 && table(m) == unix.RT_TABLE_MAIN {
-			command := names.Command(m.As(unix.RTM_NEWROUTE, addFlags))
+		if m.Fixed()[1] == 0 && m.Table() == unix.RT_TABLE_MAIN {
+			command := names.Command(m.As(unix.RTM_NEWROUTE, rtnl.Add))
 			_, route, _ := strings.Cut(command, "route add ")
 			defaults = append(defaults, route)
 		}
@@ -126,7 +126,7 @@ func (p *Planner) reach(l *host.Link) (addrs, defaults []string) {
 }
 
 func addressText(m rtnl.Msg) string {
-	addr, ok := netip.AddrFromSlice(localOf(m))
+	addr, ok := netip.AddrFromSlice(m.Local())
 	if !ok {
 		return "?"
 	}

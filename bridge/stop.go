@@ -6,6 +6,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -95,7 +96,7 @@ func (m *move) liveBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state // on dom0's interface
 	here := *m
-	here.state = relabeled(unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	here.state = routes.Relabeled(routes.Unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
 	give := func() plan.Step { return here.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
 	steps := []plan.Step{
 		m.renameLoaded(there, m.s.VDev, nic.Index),
@@ -108,8 +109,7 @@ func (m *move) liveBack() []plan.Step {
 	steps = append(steps, m.inet6(dev).Reverse("hush IPv6 on "+m.s.VDev))
 	m.state = here.state
 	steps = append(steps, m.shield(), doOf(give()))
-	routes := m.moveRoutes(there, nic.Index, nic.Up())
-	steps = append(steps, routes,
+	steps = append(steps, m.moveRoutes(there, nic.Index, nic.Up()),
 		m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
 		m.awaitBridge(m.now).Reverse("leave "+m.s.Bridge+" without a carrier"),
 		m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge),

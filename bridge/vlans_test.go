@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
 )
 
@@ -52,7 +53,7 @@ func TestVLANs(t *testing.T) {
 	} {
 		r := keeper{Bridging: &host.Bridging{VLANs: c.msgs}, br: &host.Link{Index: 4}, pvid: c.pvid}
 		p := ports{pvid: c.pvid}
-		names := rtnl.Names{4: "xenbr0", 7: "vif1.0"}
+		names := ipcmd.Names{4: "xenbr0", 7: "vif1.0"}
 		var lines []string
 		for _, m := range p.vlanMsgs(7, settings{VLANs: r.vlans(7)}, 0) {
 			lines = append(lines, names.Command(m))
@@ -81,7 +82,7 @@ func TestVLANOptions(t *testing.T) {
 	}}, br: &host.Link{Index: 4}}
 	var lines []string
 	for m := range r.vlanOptions(7).All() {
-		lines = append(lines, rtnl.Names{7: "vif1.0"}.Command(m))
+		lines = append(lines, ipcmd.Names{7: "vif1.0"}.Command(m))
 	}
 	if want := []string{"bridge vlan set dev vif1.0 vid 10-20 state 4"}; !slices.Equal(lines, want) {
 		t.Errorf("%q", lines)

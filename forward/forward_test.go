@@ -30,10 +30,7 @@ func newLab(t *testing.T, script string) *lab {
 		ip link add em1.2 type veth peer name lan1
 		`+script)
 	dir := t.TempDir()
-	return &lab{t, forward.Forward{Dir: dir}, &plan.Runner{Dir: dir, Kinds: plan.Kinds{
-		sysctl.Kind:   func() plan.Op { return &sysctl.Write{} },
-		plan.FileKind: func() plan.Op { return &plan.File{} },
-	}}}
+	return &lab{t, forward.Forward{Dir: dir}, &plan.Runner{Dir: dir, Kinds: plan.Merge(sysctl.Kinds())}}
 }
 
 func (l *lab) start(on bool) {

@@ -3,50 +3,56 @@ package cli
 const help = `Usage: xbr-script start|stop|status [key=value ...] [--next key=value ...]
        xbr-script recover|confirm
 
-Puts a network card into a bridge for Xen's guests while dom0 keeps its
-network, and takes it out again. It takes the place of Xen's network-bridge.
+Puts a host's NIC into a bridge for Xen's guests while dom0 keeps its network,
+and takes it out again. It takes the place of Xen's network-bridge.
 
 Commands, anywhere among the arguments:
-  start    make ethN a port (pethN) of the bridge; dom0 keeps ethN by a port
+  start    make ethN a port (pethN) of the bridge; dom0 keeps ethN with a port
            of its own (vif0.N), with every address, route and setting; or
            the bridge becomes ethN (dom0=bridge)
   stop     the reverse; without keys: every bridge that was started
-  status   show each bridge and what is wrong; exit status 0 as asked,
-           3 not up, 4 up but not as asked
+  status   show each bridge and what is wrong with it
   recover  take back a change that was cut short, or waits to be confirmed
   confirm  keep a change that waits to be confirmed
 
 Keys of one bridge (--next begins another one):
-  vifnum=N         number in vif0.N, vethN, xenbrN; by default the digits
-                   that end the card's name, or the next that is free
+  vifnum=N         the number in vif0.N, vethN, xenbrN; by default the digits
+                   at the end of the NIC's name, or the next free number
   bridge=NAME      the bridge, by default xenbrN; null: do nothing
-  netdev=NAME      the card, by any name; by default the default route's
-                   device, or with vifnum=N ethN
+  netdev=NAME      the NIC, by any of its names; by default the default
+                   route's device, or with vifnum=N ethN
   dom0=veth|bridge dom0 has a port of its own, or the bridge itself has dom0's
-                   addresses, as with Xen 3.2 and later; that also if bridge=
-                   equals netdev=, and it is then bridge='s default
+                   addresses, as with Xen 3.2 and later. The default is bridge
+                   if bridge= equals netdev=. With dom0=bridge the bridge is
+                   called like the NIC by default
   antispoof=yes|no guests may send only with their own addresses, not dom0's
   guests=rules|allow
                    with antispoof=yes: cut off guests for which Xen makes no
                    rules, or let them send as anybody but dom0
 
 Keys of the host:
-  ip_forward=0|1   IPv4 forwarding; put back by the last stop
+  ip_forward=0|1   IPv4 forwarding; the last stop puts the old value back
   config=FILE      read the bridges from FILE, one a line; by default
-                   /etc/xen/xbr-script.conf where no key is given
+                   /etc/xen/xbr-script.conf if no key is given
 
 Keys of the call:
   wait=N           seconds to wait after a change for the link and for hosts
-                   that answered before it (10); without any, put all back
-  check=ADDRESS|no a host that must stay within reach; or ask nobody
+                   that answered before it (10); if none does, put all back
+  check=ADDRESS|no a host that must still answer pings; or ask nobody
   confirm=N        put all back after N seconds, unless confirmed by then
 
 Options:
   -n, --dry-run    print what would be done as a shell script, do nothing
-  -v, --verbose    print each command as it is done
-      --json       status for programs
+  -v, --verbose    print each command as it is carried out
+      --json       print status for programs
       --version    print the version
   -h, --help       print this
 
-Exit status: 0 done or nothing to do, 1 failed and everything put back,
-2 bad usage. See xbr-script(8).`
+Exit status:
+  0  done, or nothing to do; status: up as asked
+  1  refused or failed, and everything is as it was
+  2  the command line or the file was not understood
+  3  status: not up
+  4  status: up, but not as asked
+
+See xbr-script(8).`

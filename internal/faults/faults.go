@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
@@ -163,9 +164,9 @@ func (m *Matrix) inflict(f fault, p *plan.Plan, i int) error {
 // spoil puts a message that the kernel refuses into the middle of the step's
 // longest batch; it does carry out those behind it. False: the step has none.
 func spoil(s *plan.Step) bool {
-	var longest *rtnl.Batch
+	var longest *netop.Batch
 	for _, op := range s.Do {
-		if b, ok := op.(*rtnl.Batch); ok && (longest == nil || len(b.Wire.Msgs()) > len(longest.Wire.Msgs())) {
+		if b, ok := op.(*netop.Batch); ok && (longest == nil || len(b.Wire.Msgs()) > len(longest.Wire.Msgs())) {
 			longest = b
 		}
 	}

@@ -39,6 +39,7 @@ func (h *Host) ReadAgain(c *rtnl.Conn, moved func(now *Host) map[int]int) (now *
 
 // WithRoutes is the host with other routes.
 func (h *Host) WithRoutes(routes []rtnl.Msg) *Host {
+	h.answers() // shared from here on
 	other := *h
 	other.Routes, other.states = routes, nil
 	return &other
@@ -74,7 +75,7 @@ func (d *differ) begin() { d.next, d.passed, d.others = 0, nil, nil }
 
 // see takes the next route.
 func (d *differ) see(m rtnl.Msg) {
-	if !m.HasAny(rtaNhID) {
+	if !m.HasAny(rtnl.RtaNhID) {
 		m = m.Settable()
 	}
 	for i := d.next; i < min(d.next+ahead, len(d.was)); i++ {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -13,28 +14,72 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// asked is what planning may ask besides of what a snapshot always has. Each
-// answer is read when it is first asked for, since most calls ask for nothing,
-// and kept. What cannot be read is an error of the whole snapshot (Host.Err):
-// it is not the same as that there is nothing. A host without one has none of it.
-type asked struct {
-	conn     *rtnl.Conn
-	devices  map[string]sysctl.Device // by the interface's name
-	settings map[string]string        // by the setting's name
-	static   []rtnl.Msg               // entries of the forwarding tables; nil: not asked for yet
-	rules    map[string]bool          // the names in rules for routing; nil: not asked for yet
-	sockets  map[netip.Addr]bool      // local addresses of IPv6 sockets; nil: not asked for yet
-	hidden   bool                     // the kernel does not tell the sockets
-	bridging *Bridging                // nil: not asked for yet
-	err      error                    // the first
+// Asked is what planning may ask besides of what a snapshot always has. A map
+// without the key, a list or a pointer that is nil is not known yet. Then it is
+// read where it can be, since most calls ask for nothing, and kept; what cannot be
+// read, or known, is an error of the whole snapshot (Host.Err): it is not the
+// same as that there is nothing.
+type Asked struct {
+	Devices  map[string]sysctl.Device // by the interface's name, and "default"
+	Settings map[string]string        // by the setting's name; "" for one that does not exist
+	Static   []rtnl.Msg               // static entries of the forwarding tables
+	Rules    []string                 // the names in rules for routing (ip rule)
+	Sockets  *Sockets
+	Bridging *Bridging
+
+	from source // nil: nothing more can be known
+	err  error  // the first
 }
 
-func newAsked(c *rtnl.Conn) *asked {
-	return &asked{conn: c, devices: map[string]sysctl.Device{}, settings: map[string]string{}}
+// source reads what is not known yet.
+type source interface {
+	device(name string) (sysctl.Device, error)
+	setting(name string) (string, error)
+	static() ([]rtnl.Msg, error)
+	rules() ([]string, error)
+	sockets() (*Sockets, error)
+	bridging() (*Bridging, error)
+}
+
+// kernel is the source of a live host.
+type kernel struct{ conn *rtnl.Conn }
+
+func (kernel) device(name string) (sysctl.Device, error) { return sysctl.ReadDevice(name) }
+func (kernel) setting(name string) (string, error)       { return sysctl.Get(name) }
+
+// nobody is the source of a snapshot that is data only.
+type nobody struct{}
+
+// errUnknown is a question to which such a snapshot has no answer.
+var errUnknown = errors.New("this snapshot of a host does not tell")
+
+func (nobody) device(string) (sysctl.Device, error) { return nil, errUnknown }
+func (nobody) setting(string) (string, error)       { return "", errUnknown }
+func (nobody) static() ([]rtnl.Msg, error)          { return nil, errUnknown }
+func (nobody) rules() ([]string, error)             { return nil, errUnknown }
+func (nobody) sockets() (*Sockets, error)           { return nil, errUnknown }
+func (nobody) bridging() (*Bridging, error)         { return nil, errUnknown }
+
+// answers is what is known, and where more is to be had.
+func (h *Host) answers() *Asked {
+	if h.Asked == nil {
+		h.Asked = &Asked{}
+	}
+	a := h.Asked
+	if a.from == nil {
+		a.from = nobody{}
+	}
+	if a.Devices == nil {
+		a.Devices = map[string]sysctl.Device{}
+	}
+	if a.Settings == nil {
+		a.Settings = map[string]string{}
+	}
+	return a
 }
 
 // note keeps the first error.
-func (a *asked) note(what string, err error) {
+func (a *Asked) note(what string, err error) {
 	if err != nil && a.err == nil {
 		a.err = fmt.Errorf("cannot read %s: %w", what, err)
 	}
@@ -42,111 +87,183 @@ func (a *asked) note(what string, err error) {
 
 // Err is what of this snapshot could not be read when it was asked for. A plan
 // that was made from it must not be carried out then.
-func (h *Host) Err() error {
-	if h.asked == nil {
-		return nil
-	}
-	return h.asked.err
-}
+func (h *Host) Err() error { return h.answers().err }
 
 // errGone is an interface that was there when the snapshot was taken.
 var errGone = errors.New("it has gone, or has another name by now")
 
 // Settings are those of the interface of that name; none if it is not there.
 func (h *Host) Settings(name string) sysctl.Device {
-	a := h.asked
-	if a == nil {
-		return nil
-	}
-	d, known := a.devices[name]
+	a := h.answers()
+	d, known := a.Devices[name]
 	if !known {
+		l := h.Name(name)
+		if _, none := a.from.(nobody); none && l == nil && name != newDevice {
+			return sysctl.Device{}
+		}
 		var err error
-		d, err = sysctl.ReadDevice(name)
-		if l := h.Name(name); err == nil && len(d) == 0 && l != nil && l.Name == name {
+		d, err = a.from.device(name)
+		if err == nil && len(d) == 0 && l != nil && l.Name == name {
 			err = errGone // every Ethernet interface has some
 		}
 		a.note("the settings of "+name, err)
-		a.devices[name] = d
+		a.Devices[name] = d
 	}
 	return d
 }
 
-// NewDevice is what the settings of a new interface begin with.
-func (h *Host) NewDevice() sysctl.Device { return h.Settings("default") }
+// newDevice is in place of an interface's name where the settings of new ones are.
+const newDevice = "default"
 
-// Setting is one setting of the host; "" if it does not exist.
+// NewDevice is what the settings of a new interface begin with.
+func (h *Host) NewDevice() sysctl.Device { return h.Settings(newDevice) }
+
+// Setting is one setting of the host, or of an interface; "" if it does not exist.
 func (h *Host) Setting(name string) string {
-	a := h.asked
-	if a == nil {
-		return ""
+	a := h.answers()
+	v, known := a.Settings[name]
+	if known {
+		return v
 	}
-	v, known := a.settings[name]
-	if !known {
-		var err error
-		v, err = sysctl.Get(name)
-		a.note("a setting", err)
-		a.settings[name] = v
+	if d, key := sysctl.OfDevice(name); a.Devices[d] != nil && key.Carried() {
+		return a.Devices[d][key]
 	}
+	v, err := a.from.setting(name)
+	a.note("the setting "+name, err)
+	a.Settings[name] = v
 	return v
 }
 
 // Pinned says whether frames to a MAC address are sent to that bridge port by
 // a static entry of the forwarding table.
 func (h *Host) Pinned(port int, mac net.HardwareAddr) bool {
-	a := h.asked
-	if a == nil {
-		return false
-	}
-	if a.static == nil {
-		a.readStatic()
-	}
-	for _, m := range a.static {
-		if m.Uses(port) && bytes.Equal(m.Get(unix.NDA_LLADDR), mac) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.static(), func(m rtnl.Msg) bool { return isEntry(m, port, mac) })
 }
 
-func (a *asked) readStatic() {
-	a.static = []rtnl.Msg{}
-	entries, err := a.conn.Dump(unix.RTM_GETNEIGH, family(unix.AF_BRIDGE))
-	if !refusedWith(err, unix.EOPNOTSUPP) { // a kernel without bridges
+// Sticky says whether that entry is one which does not move to another port,
+// whoever sends with that address (NTF_STICKY, Linux 4.20).
+func (h *Host) Sticky(port int, mac net.HardwareAddr) bool {
+	const ntfSticky = 0x40 // linux/neighbour.h
+	return slices.ContainsFunc(h.static(), func(m rtnl.Msg) bool {
+		return isEntry(m, port, mac) && m.Fixed()[10]&ntfSticky != 0 // ndm_flags
+	})
+}
+
+func isEntry(m rtnl.Msg, port int, mac net.HardwareAddr) bool {
+	return m.Uses(port) && bytes.Equal(m.Get(unix.NDA_LLADDR), mac)
+}
+
+// static are the static entries of the forwarding tables.
+func (h *Host) static() []rtnl.Msg {
+	a := h.answers()
+	if a.Static == nil {
+		entries, err := a.from.static()
 		a.note("the forwarding tables", err)
+		a.Static = append([]rtnl.Msg{}, entries...)
+	}
+	return a.Static
+}
+
+func (k kernel) static() (static []rtnl.Msg, err error) {
+	entries, err := k.conn.Dump(unix.RTM_GETNEIGH, family(unix.AF_BRIDGE))
+	if refusedWith(err, unix.EOPNOTSUPP) {
+		return nil, nil // a kernel without bridges
 	}
 	for _, m := range entries {
 		f := m.Fixed()
 		if len(f) == unix.SizeofNdMsg && f[8]&(unix.NUD_NOARP|unix.NUD_PERMANENT) == unix.NUD_NOARP { // ndm_state
-			a.static = append(a.static, m)
+			static = append(static, m)
 		}
 	}
+	return static, err
 }
 
 // HasRule says whether a rule for routing (ip rule) names an interface.
 func (h *Host) HasRule(name string) bool {
-	if h.asked == nil {
-		return false
+	a := h.answers()
+	if a.Rules == nil {
+		names, err := a.from.rules()
+		a.note("the rules for routing", err)
+		a.Rules = append([]string{}, names...)
 	}
-	if h.asked.rules == nil {
-		h.asked.readRules()
-	}
-	return h.asked.rules[name]
+	return slices.Contains(a.Rules, name)
 }
 
-func (a *asked) readRules() {
+func (k kernel) rules() (names []string, err error) {
 	const iifName, oifName = 3, 17 // FRA_IIFNAME, FRA_OIFNAME of linux/fib_rules.h
-	a.rules = map[string]bool{}
 	for _, af := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		rules, err := a.conn.Dump(unix.RTM_GETRULE, family(af))
+		rules, err := k.conn.Dump(unix.RTM_GETRULE, family(af))
 		if refusedWith(err, unix.EOPNOTSUPP, unix.EAFNOSUPPORT) {
 			continue // a kernel without them (fib_nl_dumprule), or without the family
 		}
-		a.note("the rules for routing", err)
+		if err != nil {
+			return nil, err
+		}
 		for _, m := range rules {
-			a.rules[rtnl.String(m.Get(iifName))] = true
-			a.rules[rtnl.String(m.Get(oifName))] = true
+			for _, attr := range []uint16{iifName, oifName} {
+				if name := rtnl.String(m.Get(attr)); name != "" {
+					names = append(names, name)
+				}
+			}
 		}
 	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Spent says whether an address was temporary before it was moved, and no
+// socket uses it any more. Where the kernel cannot tell, one may.
+func (h *Host) Spent(m rtnl.Msg) bool {
+	if !WasTemporary(m) {
+		return false
+	}
+	a := h.answers()
+	if a.Sockets == nil {
+		s, err := a.from.sockets()
+		a.note("the sockets", err)
+		if err != nil {
+			s = &Sockets{Hidden: true}
+		}
+		a.Sockets = s
+	}
+	addr, ok := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
+	return ok && !a.Sockets.Hidden && !slices.Contains(a.Sockets.Local, addr)
+}
+
+// Bridging are the tables of the host's bridges.
+func (h *Host) Bridging() *Bridging {
+	a := h.answers()
+	if a.Bridging == nil {
+		b, err := a.from.bridging()
+		a.note("what bridges have", err)
+		if b == nil {
+			b = &Bridging{}
+		}
+		a.Bridging = b
+	}
+	return a.Bridging
+}
+
+// Ask asks everything that planning may, and for those settings of the host: then
+// nothing of this snapshot is unknown.
+func (h *Host) Ask(settings ...string) error {
+	h.NewDevice()
+	for _, l := range h.Links {
+		h.Settings(l.Name)
+	}
+	for _, name := range settings {
+		h.Setting(name)
+	}
+	h.HasRule("")
+	h.static()
+	h.Bridging()
+	a := h.answers()
+	if a.Sockets == nil {
+		var err error
+		a.Sockets, err = a.from.sockets()
+		a.note("the sockets", err)
+	}
+	return h.Err()
 }
 
 // refusedWith says whether the kernel has answered with one of these errors. One

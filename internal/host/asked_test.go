@@ -4,17 +4,26 @@ import (
 	"net"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/internal/rtnl"
 )
 
 // TestErr has each question that cannot be asked be an error of the snapshot,
 // and none of those that can.
 func TestErr(t *testing.T) {
+	spent := AsTemporary(rtnl.Msg{Type: unix.RTM_NEWADDR, Body: make([]byte, unix.SizeofIfAddrmsg)}).
+		With(unix.IFA_ADDRESS, make([]byte, 16))
 	questions := map[string]func(*Host){
 		"settings": func(h *Host) { h.Settings("lo") },
 		"setting":  func(h *Host) { h.Setting("net/ipv4/ip_forward") },
 		"pinned":   func(h *Host) { h.Pinned(1, net.HardwareAddr{2, 0, 0, 0, 0, 1}) },
 		"rule":     func(h *Host) { h.HasRule("eth0") },
+		"sticky":   func(h *Host) { h.Sticky(1, net.HardwareAddr{2, 0, 0, 0, 0, 1}) },
+		"bridging": func(h *Host) { h.Bridging() },
+		"sockets":  func(h *Host) { h.Spent(spent) },
+		"new":      func(h *Host) { h.NewDevice() },
+		"all":      func(h *Host) { _ = h.Ask("net/ipv4/ip_forward") },
 	}
 	c := dial(t, "")
 	for name, ask := range questions {
@@ -24,7 +33,7 @@ func TestErr(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"pinned", "rule"} {
+	for _, name := range []string{"pinned", "rule", "sticky", "bridging", "all"} {
 		other, err := rtnl.Dial()
 		if err != nil {
 			t.Fatal(err)
@@ -45,11 +54,16 @@ func TestErr(t *testing.T) {
 	if h.Err() == nil {
 		t.Error("an interface that has gone meanwhile: no error")
 	}
-	h = &Host{}
-	for _, ask := range questions {
-		ask(h)
+	for name, ask := range questions {
+		h := &Host{Links: []*Link{{Index: 1, Name: "lo"}}}
+		copied := h.Moved(1, 2)
+		ask(copied)
+		if h.Err() == nil || copied.Err() == nil {
+			t.Errorf("%s: no error of a host that is data, and does not tell", name)
+		}
 	}
-	if h.Err() != nil {
-		t.Error("a host that nothing is read of: ", h.Err())
+	h = &Host{}
+	if h.Settings("eth0"); h.Err() != nil {
+		t.Error("an interface that is not there: ", h.Err())
 	}
 }

@@ -19,19 +19,8 @@ type Bridging struct {
 	MDB         []rtnl.Msg // multicast databases, one message or more a bridge
 }
 
-// Bridging are the tables of the host's bridges.
-func (h *Host) Bridging() *Bridging {
-	if h.asked == nil {
-		return &Bridging{}
-	}
-	if h.asked.bridging == nil {
-		h.asked.bridging = &Bridging{}
-		h.asked.readBridging(h.asked.bridging)
-	}
-	return h.asked.bridging
-}
-
-func (a *asked) readBridging(b *Bridging) {
+func (k kernel) bridging() (*Bridging, error) {
+	b := &Bridging{}
 	const vlansCompressed = 1 << 2 // RTEXT_FILTER_BRVLAN_COMPRESSED: as ranges
 	links := make([]byte, unix.SizeofIfInfomsg)
 	links[0] = unix.AF_BRIDGE
@@ -44,12 +33,16 @@ func (a *asked) readBridging(b *Bridging) {
 		{&b.FDB, unix.RTM_GETNEIGH, family(unix.AF_BRIDGE)},
 		{&b.MDB, unix.RTM_GETMDB, ports},
 	} {
-		msgs, err := a.conn.Dump(d.typ, d.body)
-		if !refusedWith(err, unix.EOPNOTSUPP) { // a kernel without that table
-			a.note("what bridges have", err)
+		msgs, err := k.conn.Dump(d.typ, d.body)
+		if err != nil && !refusedWith(err, unix.EOPNOTSUPP) { // a kernel without that table
+			return nil, err
 		}
 		*d.into = msgs
 	}
+	for i, m := range b.MDB {
+		b.MDB[i] = m.As(unix.RTM_NEWMDB, 0) // it comes as RTM_GETMDB
+	}
+	return b, nil
 }
 
 // busOf is the bus of the hardware behind an interface, "" if there is none,

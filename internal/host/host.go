@@ -3,7 +3,8 @@
 // It holds the kernel's own messages for what is moved (addresses, routes,
 // neighbours, nexthops) and parsed structs for what decisions need (links).
 // Nothing in it changes after Read, so planning is a pure function of it. What
-// few plans ask for is read when it is asked for (asked.go).
+// few plans ask for is read when it is asked for (asked.go). A snapshot can be
+// kept in a file and planned from later, on whatever host (file.go).
 package host
 
 import (
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
 )
 
@@ -34,8 +36,9 @@ type Host struct {
 
 	// states is what State found.
 	states map[int]State
-	// asked is what else was asked for; shared with copies.
-	asked *asked
+	// Asked is what else was asked for; shared with copies. Of a host without it
+	// nothing more is known.
+	Asked *Asked
 }
 
 // Read takes the snapshot.
@@ -54,7 +57,7 @@ func links(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{LiveRename: live, asked: newAsked(c)}
+	h := &Host{LiveRename: live, Asked: &Asked{from: kernel{c}}}
 	err = h.readLinks(c)
 	return h, err
 }
@@ -155,7 +158,7 @@ func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) 
 // the kernel reports with them.
 func settable(routes []rtnl.Msg) {
 	for i, m := range routes {
-		if m.Type == unix.RTM_NEWROUTE && m.Get(rtaNhID) == nil {
+		if m.Type == unix.RTM_NEWROUTE && m.Get(rtnl.RtaNhID) == nil {
 			routes[i] = m.Settable()
 		}
 	}
@@ -254,8 +257,8 @@ func (h *Host) Above(index int) []*Link {
 }
 
 // Names is what the indexes are called.
-func (h *Host) Names() rtnl.Names {
-	names := rtnl.Names{}
+func (h *Host) Names() ipcmd.Names {
+	names := ipcmd.Names{}
 	for _, l := range h.Links {
 		names[l.Index] = l.Name
 	}
@@ -290,6 +293,7 @@ func atLeast(release string, major, minor int) bool {
 
 // Moved is the host after everything on one interface has moved to another.
 func (h *Host) Moved(from, to int) *Host {
+	h.answers() // shared from here on
 	moved := *h
 	moved.states = nil
 	for _, list := range []*[]rtnl.Msg{&moved.Addrs, &moved.Routes, &moved.Neighs, &moved.Nexthops} {

@@ -252,7 +252,7 @@ func TestState(t *testing.T) {
 		if m.Family() == unix.AF_INET {
 			direct4 = append(direct4, net.IP(m.Get(unix.RTA_DST)).String())
 		}
-		needs := m.Get(unix.RTA_GATEWAY) != nil || m.Get(unix.RTA_MULTIPATH) != nil || m.Get(rtaNhID) != nil
+		needs := m.Get(unix.RTA_GATEWAY) != nil || m.Get(unix.RTA_MULTIPATH) != nil || m.Get(rtnl.RtaNhID) != nil
 		if gateway && !needs {
 			t.Error("a route without a gateway comes after one that has one")
 		}

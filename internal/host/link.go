@@ -177,9 +177,9 @@ func parseBridge(b []byte) (info BridgeInfo) {
 		case iflaBrStpState:
 			info.STP = rtnl.U32(a.Value) != 0
 		case iflaBrVlanFiltering:
-			info.VLANFiltering = a.Value[0] != 0
+			info.VLANFiltering = len(a.Value) == 1 && a.Value[0] != 0
 		case iflaBrMcastSnooping:
-			info.Snooping = a.Value[0] != 0
+			info.Snooping = len(a.Value) == 1 && a.Value[0] != 0
 		}
 	}
 	return info

@@ -40,7 +40,7 @@ func (h *Host) perhapsOwn() (prefixes, routers []int) {
 	for i, m := range h.Routes {
 		f := m.Fixed()
 		if m.Family() != unix.AF_INET6 || f[4] != unix.RT_TABLE_MAIN || f[7] != unix.RTN_UNICAST ||
-			m.HasAny(rtaNhID, unix.RTA_MULTIPATH) {
+			m.HasAny(rtnl.RtaNhID, unix.RTA_MULTIPATH) {
 			continue
 		}
 		gateway, ok := netip.AddrFromSlice(m.Get(unix.RTA_GATEWAY))

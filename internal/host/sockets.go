@@ -3,7 +3,9 @@ package host
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -29,29 +31,26 @@ func WasTemporary(m rtnl.Msg) bool {
 // when it has been moved.
 func AsTemporary(m rtnl.Msg) rtnl.Msg { return m.With(ifaProto, []byte{TemporaryProto}) }
 
-// Spent says whether an address was temporary before it was moved, and no
-// socket uses it any more. Where the kernel cannot tell, one may.
-func (h *Host) Spent(m rtnl.Msg) bool {
-	if h.asked == nil || !WasTemporary(m) {
-		return false
-	}
-	if h.asked.sockets == nil {
-		h.asked.readSockets()
-	}
-	addr, ok := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
-	return ok && !h.asked.hidden && !h.asked.sockets[addr]
+// Sockets are the IPv6 sockets of a host.
+type Sockets struct {
+	Hidden bool         // the kernel does not tell
+	Local  []netip.Addr // their addresses on this host, each once
 }
 
-func (a *asked) readSockets() {
-	a.sockets = map[netip.Addr]bool{}
+func (kernel) sockets() (*Sockets, error) {
+	s, local := &Sockets{}, map[netip.Addr]bool{}
 	for _, protocol := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
-		err := eachSocket(protocol, func(local netip.Addr) { a.sockets[local] = true })
+		err := eachSocket(protocol, func(addr netip.Addr) { local[addr] = true })
 		if refusedWith(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) {
-			a.hidden = true // a kernel without inet_diag, or its modules
+			s.Hidden = true // a kernel without inet_diag, or its modules
 			continue
 		}
-		a.note("the sockets", err)
+		if err != nil {
+			return nil, err
+		}
 	}
+	s.Local = slices.SortedFunc(maps.Keys(local), netip.Addr.Compare)
+	return s, nil
 }
 
 // eachSocket calls f with the local address of every IPv6 socket

@@ -101,11 +101,11 @@ func (h *Host) routes(index int, nexthops []rtnl.Msg) []rtnl.Msg {
 	kind := make([]byte, len(h.Routes))
 	n := 0
 	for i, m := range h.Routes {
-		if !m.Uses(index) && (len(ids) == 0 || !ids[m.U32(rtaNhID)]) || ByAddress(m) {
+		if !m.Uses(index) && (len(ids) == 0 || !ids[m.U32(rtnl.RtaNhID)]) || ByAddress(m) {
 			continue
 		}
 		kind[i] = direct
-		if m.HasAny(rtaNhID, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH) {
+		if m.HasAny(rtnl.RtaNhID, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH) {
 			kind[i] = rest
 		}
 		n++
@@ -120,8 +120,6 @@ func (h *Host) routes(index int, nexthops []rtnl.Msg) []rtnl.Msg {
 	}
 	return routes
 }
-
-const rtaNhID = 30 // RTA_NH_ID
 
 // ByAddress says whether the kernel makes the route together with an address
 // or with the interface: the local, broadcast, anycast and multicast entries

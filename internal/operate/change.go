@@ -12,8 +12,8 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rtnl"
 )
 
 // tries bounds how often a call begins anew because somebody else changed the
@@ -46,7 +46,7 @@ func (c *Call) change(ctx context.Context) (done *Result, err error) {
 // busy, which the kernel also says of an index that is taken by the other end of
 // a pair (register_netdevice), and with one that is gone, such as a guest's port.
 func (v *view) changedMeanwhile(err error) bool {
-	var refused *rtnl.Refused
+	var refused *netop.Refused
 	switch {
 	case errors.Is(err, bridge.ErrChanged):
 		return true

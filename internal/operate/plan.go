@@ -37,15 +37,3 @@ func (v *view) plan() (*plan.Plan, *Result, error) {
 	p.Steps = slices.Concat(before, p.Steps, after)
 	return p, done, nil
 }
-
-// kinds are the operations that a journal may tell of.
-func (c *Call) kinds() plan.Kinds {
-	var all []plan.Kinds
-	for _, f := range (&view{Call: c}).features() {
-		all = append(all, f.Kinds())
-	}
-	for _, m := range c.managers() {
-		all = append(all, m.Kinds())
-	}
-	return plan.Merge(all...)
-}

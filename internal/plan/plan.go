@@ -11,6 +11,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -126,12 +127,20 @@ func (p *Plan) Commands() []string {
 	return lines
 }
 
-// Merge joins kinds of several packages.
+// Merge joins the kinds of several packages, and File. Each comes from the
+// package that owns the operation, and from no other: it panics where two have
+// one of the same name, as a journal could not tell them apart.
 func Merge(kinds ...Kinds) Kinds {
-	all := Kinds{}
+	all := Kinds{FileKind: func() Op { return &File{} }}
 	for _, k := range kinds {
-		for name, f := range k {
-			all[name] = f
+		for name, empty := range k {
+			if all[name] != nil {
+				panic(fmt.Sprintf("two packages have a kind of operation %q", name))
+			}
+			if is := empty().Kind(); is != name {
+				panic(fmt.Sprintf("the kind %q makes operations of the kind %q", name, is))
+			}
+			all[name] = empty
 		}
 	}
 	return all

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -51,14 +52,32 @@ func TestReverse(t *testing.T) {
 	asBefore(t, w, r)
 }
 
+// TestMerge joins kinds of several packages: none can stand for another.
 func TestMerge(t *testing.T) {
-	op := func() Op { return &put{} }
-	all := Merge(Kinds{"a": op, "b": op}, nil, Kinds{"c": op, "a": func() Op { return &quiet{} }})
-	if len(all) != 3 {
-		t.Errorf("kinds: %v", all)
+	ours := newWorld().kinds()
+	quiets := Kinds{"quiet": func() Op { return &quiet{} }}
+	all := Merge(ours, nil, quiets)
+	if names := slices.Sorted(maps.Keys(all)); !slices.Equal(names, []string{"file", "pile", "put", "quiet"}) {
+		t.Errorf("kinds: %q", names)
 	}
-	if _, ok := all["a"]().(*quiet); !ok {
-		t.Error("the last of two of a name counts")
+	for name, empty := range all {
+		if is := empty().Kind(); is != name {
+			t.Errorf("the kind %q is %q", name, is)
+		}
+	}
+	for want, kinds := range map[string][]Kinds{
+		`two packages have a kind of operation "put"`:            {ours, quiets, {"put": ours["put"]}},
+		`two packages have a kind of operation "file"`:           {{FileKind: func() Op { return &File{} }}},
+		`the kind "silent" makes operations of the kind "quiet"`: {{"silent": quiets["quiet"]}},
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != want {
+					t.Errorf("merged; panic %v, want %q", got, want)
+				}
+			}()
+			Merge(kinds...)
+		}()
 	}
 }
 

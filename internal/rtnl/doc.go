@@ -6,7 +6,6 @@
 // silently what next year's kernel adds. So state is moved as the kernel gave
 // it: dump, change the interface index, send back.
 //
-// Msg is one message, Conn the socket, Batch a list of messages that is sent
-// in one system call and can be kept in a journal. Names renders a message as
-// the ip(8) or bridge(8) command that does the same.
+// Msg is one message, Wire a list of them, Conn the socket. Package ipcmd prints
+// a message as a command, and package netop has the operation that sends some.
 package rtnl

@@ -10,13 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Message types that golang.org/x/sys/unix does not name
-// (linux/rtnetlink.h).
-const (
-	NewLinkProp = 108
-	DelLinkProp = 109
-)
-
 // nestMask takes the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER off an
 // attribute's type.
 const nestMask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
@@ -110,6 +103,21 @@ func nextAttr(b []byte) (a Attr, rest []byte, ok bool) {
 		return Attr{}, nil, false
 	}
 	return Attr{native.Uint16(b[2:]) & nestMask, b[unix.SizeofRtAttr:n]}, b[min(align(n), len(b)):], true
+}
+
+// Whole says whether a message has its fixed struct, and then attributes to its
+// end.
+func (m Msg) Whole() bool { return m.Fixed() != nil && WholeAttrs(m.rest()) }
+
+// WholeAttrs says whether b is attributes to its end.
+func WholeAttrs(b []byte) bool {
+	for len(b) > 0 {
+		var ok bool
+		if _, b, ok = nextAttr(b); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // Get is the value of the first attribute of that type, nil if there is none.
@@ -256,6 +264,12 @@ func (m Msg) retarget(from, to int) {
 	})
 }
 
+// Indexes yields every interface index in the message.
+func (m Msg) Indexes(yield func(int) bool) {
+	more := true
+	m.eachIndex(func(b []byte) { more = more && yield(int(native.Uint32(b))) })
+}
+
 // eachIndex hands every place of four bytes that holds an interface index
 // to f.
 func (m Msg) eachIndex(f func([]byte)) {
@@ -266,7 +280,7 @@ func (m Msg) eachIndex(f func([]byte)) {
 		if len(m.Body) >= 8 {
 			f(m.Body[4:8]) // ifa_index, ndm_ifindex, ifi_index and the others' ifindex all stand there
 		}
-		if e := m.Get(MdbaSetEntry); (m.Type == unix.RTM_NEWMDB || m.Type == unix.RTM_DELMDB) && len(e) == sizeofMdbEntry {
+		if e := m.Get(MdbaSetEntry); (m.Type == unix.RTM_NEWMDB || m.Type == unix.RTM_DELMDB) && len(e) == SizeofMdbEntry {
 			f(e[:4])
 		}
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:

@@ -1,16 +1,12 @@
 package rtnl
 
 import (
-	"encoding/json"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"xbr-script/internal/shell"
 )
 
 // leg is a struct rtnexthop with attributes.
@@ -84,23 +80,10 @@ func TestWith(t *testing.T) {
 	}
 }
 
-// TestKey checks that a message as it is sent has the key of the one that was
-// read, for everything the kernel gave in TestRoundTrip, and that objects that
-// differ have different keys.
+// TestKey checks that what changes by itself with time does not change the key of
+// an object, and that other things do. See TestKey of package ipcmd for all that
+// a kernel tells.
 func TestKey(t *testing.T) {
-	commands, msgs := recorded(t)
-	keys := map[string][]string{}
-	for i, made := range msgs {
-		for _, m := range made {
-			if s := m.Settable(); m.Key() != s.Key() || !reflect.DeepEqual(s, s.Settable()) {
-				t.Errorf("%s: Settable of Settable differs", commands[i])
-			}
-			keys[m.Key()] = append(keys[m.Key()], commands[i])
-		}
-	}
-	if len(keys) < 150 {
-		t.Errorf("only %d keys", len(keys))
-	}
 	reachable := Msg{Type: unix.RTM_NEWNEIGH, Body: []byte{2, 0, 0, 0, 1, 0, 0, 0, unix.NUD_REACHABLE, 0, 0, 0}}
 	stale := Msg{Type: unix.RTM_NEWNEIGH, Body: []byte{2, 0, 0, 0, 1, 0, 0, 0, unix.NUD_STALE, 0, 0, 0}}
 	if reachable.Key() != stale.Key() {
@@ -117,85 +100,6 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// FuzzMsg feeds arbitrary bytes to all that reads a message.
-func FuzzMsg(f *testing.F) {
-	_, msgs := recorded(f)
-	for _, made := range msgs {
-		for _, m := range made {
-			f.Add(m.Type, uint16(create), m.Body)
-		}
-	}
-	for _, m := range slices.Concat(linkMessages(), portMessages(), vlanMessages(), oddMessages(), []Msg{toNowhere(), multipath(leg(5)), lives(5, 6)}) {
-		f.Add(m.Type, m.Flags, m.Body)
-		f.Add(m.Type+1, m.Flags, m.Body)
-	}
-	f.Add(uint16(unix.RTM_NEWROUTE), uint16(0x600), []byte("000000000000")) // flags that Settable has to take off
-	f.Fuzz(func(t *testing.T, typ, flags uint16, body []byte) {
-		m := Msg{typ, flags, body}
-		before := m.Clone()
-		n := fixtureNames()
-		runShell(t, n.Command(m))
-		n.follow(m)
-		runShell(t, n.Command(m.Removal()))
-		s := m.Settable()
-		runShell(t, n.Command(s))
-		if s.Key() != m.Key() {
-			t.Errorf("the key of Settable differs")
-		}
-		if !reflect.DeepEqual(s, s.Settable()) {
-			t.Errorf("Settable of Settable differs")
-		}
-		if r := m.Retarget(10, 1<<30); r.Uses(10) || (m.Uses(10) || m.Uses(1<<30)) != r.Uses(1<<30) {
-			t.Errorf("Retarget left something behind")
-		}
-		if w := m.With(200, []byte{1}).Without(200); m.Fixed() != nil && w.Get(200) != nil {
-			t.Errorf("Without left something behind")
-		}
-		aged(Pack(m), 1e12)
-		wire := m.append(nil, 1, 0)
-		read := 0
-		for h, b := range split(wire) {
-			read++
-			if got := (Msg{h.Type, h.Flags, b}); got.Type != typ || got.Flags != flags || string(got.Body) != string(body) {
-				t.Errorf("%x came back as %x", m, got)
-			}
-		}
-		if read != 1 {
-			t.Errorf("one message came back as %d", read)
-		}
-		if !reflect.DeepEqual(m, before) {
-			t.Errorf("the message itself was changed")
-		}
-	})
-}
-
-// printed is a word of which a byte must not reach a terminal: see shell.Quote.
-var printed = regexp.MustCompile(`"\$\(printf '([a-zA-Z0-9_@+=:,./-]|\\[0-3][0-7][0-7])*'\)"`)
-
-// standsIn is what is said behind the command for a route of the kernel's own.
-var standsIn = regexp.MustCompile(`   # stands in until the next router advertisement: [a-z ',]+$`)
-
-// runShell checks that nothing in a command means anything to a shell but quotes
-// and blanks, and words that printf makes.
-func runShell(t *testing.T, command string) {
-	t.Helper()
-	if strings.HasPrefix(command, "# ") && !strings.Contains(command, "\n") {
-		return
-	}
-	quoted := false
-	rest := strings.ReplaceAll(printed.ReplaceAllString(standsIn.ReplaceAllString(command, ""), ""), `'\''`, "")
-	for _, r := range rest {
-		if r == '\'' {
-			quoted = !quoted
-		} else if !quoted && r != ' ' && shell.Quote(string(r)) != string(r) {
-			t.Fatalf("%q has %q outside quotes", command, r)
-		}
-	}
-	if quoted || !strings.HasPrefix(command, "ip ") && !strings.HasPrefix(command, "bridge ") {
-		t.Fatalf("not a command: %q", command)
-	}
-}
-
 // TestSameRoute compares routes with ones that differ in one thing.
 func TestSameRoute(t *testing.T) {
 	a := route(1).With(unix.RTA_GATEWAY, []byte{192, 0, 2, 9})
@@ -205,7 +109,7 @@ func TestSameRoute(t *testing.T) {
 		want bool
 	}{
 		"moved":            {moved, true},
-		"expiring":         {moved.With(rtaExpires, U32Bytes(5)), false}, // one attribute more
+		"expiring":         {moved.With(RtaExpires, U32Bytes(5)), false}, // one attribute more
 		"not moved":        {a, false},
 		"elsewhere":        {a.Retarget(1, 8), false},
 		"another gateway":  {a.Retarget(1, 7).With(unix.RTA_GATEWAY, []byte{192, 0, 2, 8}), false},
@@ -219,7 +123,7 @@ func TestSameRoute(t *testing.T) {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
-	soon, later := a.With(rtaExpires, U32Bytes(5)), moved.With(rtaExpires, U32Bytes(4))
+	soon, later := a.With(RtaExpires, U32Bytes(5)), moved.With(RtaExpires, U32Bytes(4))
 	if !SameRoute(soon, later, map[int]int{1: 7}) {
 		t.Error("that time has passed makes another route of it")
 	}
@@ -234,17 +138,4 @@ func table(m Msg, n byte) Msg {
 	m = m.Clone()
 	m.Body[4] = n
 	return m
-}
-
-// TestNamesJSON keeps names as a journal does.
-func TestNamesJSON(t *testing.T) {
-	n := Names{1: "lo", 2: "\xff", 3: "é", 4: "\x1b[31m", 5: ""}
-	data, err := json.Marshal(n)
-	var back Names
-	if err == nil {
-		err = json.Unmarshal(data, &back)
-	}
-	if err != nil || !reflect.DeepEqual(back, n) {
-		t.Errorf("%v\nas %s\ncame back as %v (%v)", n, data, back, err)
-	}
 }

@@ -90,8 +90,8 @@ func (m Msg) ioctl() *in6Rtmsg {
 			r.ifindex = int32(U32(a.Value))
 		case unix.RTA_PREF:
 			r.flags |= uint32(a.Value[0]) << prefShift
-		case rtaExpires:
-			r.info = uintptr(U32(a.Value)) * userHz
+		case RtaExpires:
+			r.info = uintptr(U32(a.Value)) * UserHz
 			r.flags |= rtfExpires
 		}
 	}

@@ -6,22 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attributes that golang.org/x/sys/unix does not name.
-const (
-	rtaExpires = 23 // RTA_EXPIRES, linux/rtnetlink.h: seconds
-	rtaPad     = 24 // RTA_PAD
-	rtaNhID    = 30 // RTA_NH_ID
-
-	// IfaRtPriority is IFA_RT_PRIORITY, the metric of the prefix route that
-	// the kernel makes for an address (linux/if_addr.h).
-	IfaRtPriority = 9
-	ifaProto      = 11 // IFA_PROTO: who made the address
-)
-
-// userHz is the unit of rta_expires: USER_HZ, 100 on every architecture that
-// Xen runs on.
-const userHz = 100
-
 // Settable turns an address, route, neighbour or nexthop as a dump gave it
 // into the message that makes the same again: RTM_NEW… with what the kernel
 // only reports taken off. Type and body are changed, flags are 0. What needs no
@@ -52,12 +36,12 @@ func (m Msg) settableAddr() Msg {
 	if len(ci) < 8 {
 		return m
 	}
-	if m.deprecatedForGood() && native.Uint32(ci) == infinity {
+	if m.deprecatedForGood() && native.Uint32(ci) == Infinity {
 		native.PutUint32(ci, 0)
 	}
 	if m.Family() == unix.AF_INET6 && m.U32(unix.IFA_FLAGS)&unix.IFA_F_PERMANENT == 0 {
-		native.PutUint32(ci, min(native.Uint32(ci), infinity-1))
-		native.PutUint32(ci[4:], min(native.Uint32(ci[4:]), infinity-1))
+		native.PutUint32(ci, min(native.Uint32(ci), Infinity-1))
+		native.PutUint32(ci[4:], min(native.Uint32(ci[4:]), Infinity-1))
 	}
 	clear(ci[8:])
 	return m
@@ -105,8 +89,8 @@ func (m Msg) settableNexthop() Msg {
 	if encap := m.Get(unix.NHA_ENCAP); encap != nil {
 		m = m.With(unix.NLA_F_NESTED|unix.NHA_ENCAP, encap) // required, but not reported
 	}
-	if group := m.Get(nhaResGroup); group != nil {
-		m = m.With(unix.NLA_F_NESTED|nhaResGroup, appendWithout(nil, group, []uint16{nhaResGroupUnbalancedTime, nhaResGroupPad}))
+	if group := m.Get(NhaResGroup); group != nil {
+		m = m.With(unix.NLA_F_NESTED|NhaResGroup, appendWithout(nil, group, []uint16{nhaResGroupUnbalancedTime, nhaResGroupPad}))
 	}
 	return m
 }
@@ -121,7 +105,7 @@ func (m Msg) settableRoute() Msg {
 	expires := uint32(0)
 	if ci := m.Get(unix.RTA_CACHEINFO); len(ci) >= 12 {
 		if ticks := int32(native.Uint32(ci[8:])); ticks > 0 { // rta_expires
-			expires = (uint32(ticks) + userHz/2) / userHz
+			expires = (uint32(ticks) + UserHz/2) / UserHz
 		}
 	}
 	m = m.Without(unix.RTA_CACHEINFO, rtaPad)
@@ -131,9 +115,9 @@ func (m Msg) settableRoute() Msg {
 	}
 	native.PutUint32(rtm[8:12], U32(rtm[8:12])&routeFlags)
 	if expires > 0 {
-		m = m.With(rtaExpires, U32Bytes(expires))
+		m = m.With(RtaExpires, U32Bytes(expires))
 	}
-	if m.Get(rtaNhID) != nil {
+	if m.Get(RtaNhID) != nil {
 		m = m.Without(unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_ENCAP_TYPE, unix.RTA_ENCAP)
 		rtm = m.Fixed()
 		clear(rtm[8:12]) // "onlink" and "blackhole" are the nexthop's as well
@@ -152,7 +136,7 @@ func (m Msg) settableRoute() Msg {
 func (m Msg) isSettableRoute() bool {
 	rtm := m.Fixed()
 	return rtm != nil && U32(rtm[8:12])&^routeFlags == 0 &&
-		!m.HasAny(unix.RTA_CACHEINFO, rtaPad, rtaNhID, unix.RTA_MULTIPATH)
+		!m.HasAny(unix.RTA_CACHEINFO, rtaPad, RtaNhID, unix.RTA_MULTIPATH)
 }
 
 // settableFlags are the RTNH_F_… flags a sender may set: the kernel refuses
@@ -164,19 +148,6 @@ const routeFlags = settableFlags | OwnFlags
 
 func clearDynamic(flags []byte) {
 	native.PutUint32(flags, native.Uint32(flags)&settableFlags)
-}
-
-// Removal is the message that removes what a Settable message makes. Names of
-// everything about it keep it from hitting another object; only a nexthop may
-// be named by nothing but its id.
-func (m Msg) Removal() Msg {
-	id := m.Get(unix.NHA_ID)
-	m = m.As(m.Type+1, 0) // RTM_DEL… follows RTM_NEW… everywhere
-	if m.Type != unix.RTM_DELNEXTHOP || m.Fixed() == nil {
-		return m.Clone()
-	}
-	m.Body = make([]byte, fixedLen(m.Type))
-	return m.With(unix.NHA_ID, id)
 }
 
 // Key identifies the object that the message describes by everything that
@@ -193,8 +164,8 @@ func (m Msg) Key() string {
 		m = m.Without(unix.IFA_CACHEINFO, ifaProto)
 		clearPassing(m)
 	case unix.RTM_NEWROUTE:
-		if m.Get(rtaExpires) != nil {
-			m = m.Without(rtaExpires)
+		if m.Get(RtaExpires) != nil {
+			m = m.Without(RtaExpires)
 		}
 	case unix.RTM_NEWNEIGH:
 		if state := native.Uint16(fixed[8:]); state&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 {
@@ -216,7 +187,7 @@ func SameRoute(a, b Msg, moved map[int]int) bool {
 		switch {
 		case x.Type != y.Type || x.Type == unix.RTA_MULTIPATH:
 			return false
-		case x.Type == rtaExpires:
+		case x.Type == RtaExpires:
 		case x.Type == unix.RTA_OIF:
 			to, ok := moved[int(U32(x.Value))]
 			if !ok {

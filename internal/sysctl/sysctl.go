@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/ifname"
+	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
@@ -36,6 +37,9 @@ type Set struct {
 
 // Write is an operation that gives settings their values, in order.
 type Write struct{ Sets []Set }
+
+// Kinds are the operations of this package.
+func Kinds() plan.Kinds { return plan.Kinds{Kind: func() plan.Op { return &Write{} }} }
 
 // Kind implements plan.Op.
 func (*Write) Kind() string { return Kind }
@@ -219,6 +223,19 @@ type Key struct{ Dir, Name string }
 // Of is the setting's name for that interface.
 func (k Key) Of(device string) string { return k.Dir + "/" + device + "/" + k.Name }
 
+// OfDevice takes a setting's name apart into that of its interface and the rest;
+// device is "" for one that is no interface's.
+func OfDevice(name string) (device string, k Key) {
+	for _, dir := range dirs {
+		if rest, ok := strings.CutPrefix(name, dir+"/"); ok {
+			if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+				return rest[:i], Key{dir, rest[i+1:]}
+			}
+		}
+	}
+	return "", Key{}
+}
+
 // Set is the setting with a value, for the interface with that index, which is
 // called device.
 func (k Key) Set(index int, device, value string) Set {
@@ -244,6 +261,9 @@ var notState = map[string]bool{
 	"unres_qlen":          true, // the same value as …_bytes, in other units
 }
 
+// Carried says whether the setting is one that ReadDevice reads.
+func (k Key) Carried() bool { return !notState[k.Name] }
+
 // ReadDevice reads an interface's settings ("default" for what a new
 // interface begins with). One that is not there has none.
 func ReadDevice(device string) (Device, error) {
@@ -258,7 +278,7 @@ func ReadDevice(device string) (Device, error) {
 		}
 		for _, e := range entries {
 			k := Key{dir, e.Name()}
-			if notState[e.Name()] {
+			if !k.Carried() {
 				continue
 			}
 			v, err := read(k.Of(device))

@@ -277,7 +277,7 @@ unpack_hypervisor() {
 }
 
 # make_guest TMP: what guests boot, the same kernel and busybox with the module
-# for their network cards. It lies in dom0's /guest.
+# for their NICs. It lies in dom0's /guest.
 make_guest() {
 	local guest=$1/guest to=$1/root/guest program
 	mkdir -p "$guest"/{bin,dev,proc,sys,tmp} "$to"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The first process of the virtual machine: makes it a host with network cards
-# and a LAN, runs the scenario that run.sh names, and switches the machine
-# off. It talks to run.sh over the second serial port.
+# The first process of the virtual machine: makes it a host with NICs and a
+# LAN, runs the scenario that run.sh names, and switches the machine off. It
+# talks to run.sh over the second serial port.
 set -eEu
 set -o pipefail
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

@@ -95,14 +95,14 @@ answers() {
 	return 1
 }
 
-# is_port CARD BRIDGE
+# is_port NIC BRIDGE
 is_port() { [ "$(basename "$(readlink "/sys/class/net/$1/master")")" = "$2" ]; }
 
 # silent ADDRESS [COMMAND...]: nobody answers there.
 silent() { ! "${@:2}" ping -n -q -c 2 -W 1 "$1" >/dev/null 2>&1; }
 
 # unplug N, plug N: pulls the cable of ethN out, and puts it back in. They wait
-# until the card has seen it.
+# until the NIC has seen it.
 unplug() { cable "$1" off 0; }
 plug() { cable "$1" on 1; }
 
@@ -123,7 +123,7 @@ monitor() {
 	done
 }
 
-# carrier N STATE: the card that was called ethN at first has (1) a link, or not (0).
+# carrier N STATE: the NIC that was called ethN at first has (1) a link, or not (0).
 carrier() {
 	local name
 	for name in "eth$1" "peth$1"; do
@@ -138,7 +138,7 @@ carrier() {
 # state prints all that the host's network has, but for what counts or learns
 # by itself.
 state() {
-	# The kernel gives a card its queue when it first goes up, and keeps it.
+	# The kernel gives a NIC its queue when it first goes up, and keeps it.
 	{ ip -d link && ip addr; } | altnames_sorted | sed '/state DOWN/s/ qdisc [a-z_]* / qdisc any /
 		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g'
 	ip rule
@@ -156,7 +156,7 @@ state() {
 	rules ip6tables
 }
 
-# altnames_sorted: alternative names have no order, and udev gives a card its own
+# altnames_sorted: alternative names have no order, and udev gives a NIC its own
 # back whenever it finds one missing.
 altnames_sorted() {
 	awk '
@@ -189,7 +189,7 @@ state_save() {
 state_same() {
 	local begin=$EPOCHREALTIME
 	settle
-	# A link that comes up needs seconds on real cards, and IPv6 after it: what
+	# A link that comes up needs seconds on real NICs, and IPv6 after it: what
 	# these bring by themselves is waited for. What is lost does not come.
 	wait_for 25 looks_like "$1" || {
 		{ diff -U0 "/tmp/state.$1" /tmp/state.now || true; } | sed 1,2d | show
@@ -295,11 +295,11 @@ dhcp_server() {
 	lan "$1" busybox udhcpd -f -S "/tmp/udhcpd.$1.conf" >"/tmp/udhcpd.$1.log" 2>&1 &
 }
 
-# lease CARD: for how many more seconds its address is valid; nothing if there
+# lease NIC: for how many more seconds its address is valid; nothing if there
 # is none.
 lease() { ip -4 -o addr show "$1" 2>/dev/null | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
 
-# renews CARD: asserts that its lease is extended, which the client does by
+# renews NIC: asserts that its lease is extended, which the client does by
 # itself when half of it has passed.
 renews() {
 	lease_before=$(lease "$1")
@@ -309,7 +309,7 @@ renews() {
 	return 1
 }
 
-# extended CARD: the lease is longer than when it was last looked at.
+# extended NIC: the lease is longer than when it was last looked at.
 extended() {
 	local last=$lease_before
 	lease_before=$(lease "$1")
@@ -319,7 +319,7 @@ extended() {
 # boot UNIT...: runs systemd, as process 1 of a namespace of its own, with these
 # units and the boot unit enabled, until it has started all that was asked. Of
 # what it brings itself only the journal, D-Bus and udev run, the latter for the
-# cards alone: emulated, all of it takes minutes.
+# NICs alone: emulated, all of it takes minutes.
 boot() {
 	local units=/etc/systemd/system unit
 	cp /vm/xbr-script.service "$units"

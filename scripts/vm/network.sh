@@ -1,17 +1,17 @@
 # shellcheck shell=bash
 # The network of the virtual machine, as a real host has it before anything
-# was set up: each card is down, has no address, and a cable to a LAN of its
+# was set up: each NIC is down, has no address, and a cable to a LAN of its
 # own.
 #
-#   eth0 eth1 eth2    e1000 (Intel's PCI cards), going to lan0 lan1 lan2
+#   eth0 eth1 eth2    e1000 (Intel's PCI NICs), going to lan0 lan1 lan2
 #   eth3              virtio-net, going to lan3
 #
-# The far ends are cards of the same machine, each called "wire", in network
+# The far ends are NICs of the same machine, each called "wire", in network
 # namespaces called lan0 to lan3.
 
-cards=4
+nics=4
 
-# lay_out gives the cards their names by the MAC addresses that run.sh chose.
+# lay_out gives the NICs their names by the MAC addresses that run.sh chose.
 lay_out() {
 	modprobe -a e1000 virtio_pci virtio_net
 	local n name
@@ -19,7 +19,7 @@ lay_out() {
 	for name in $(names_by_mac 52:54:00:); do
 		ip link set "$name" name "new-$name"
 	done
-	for ((n = 0; n < cards; n++)); do
+	for ((n = 0; n < nics; n++)); do
 		ip link set "$(names_by_mac "52:54:00:12:00:0$n")" name "eth$n"
 		ip netns add "lan$n"
 		ip link set "$(names_by_mac "52:54:00:12:01:0$n")" name wire netns "lan$n"
@@ -33,5 +33,5 @@ lay_out() {
 	udevadm settle
 }
 
-# names_by_mac START: the cards whose MAC address starts so.
+# names_by_mac START: the NICs whose MAC address starts so.
 names_by_mac() { ip -br link | awk -v start="$1" 'index($3, start) == 1 { print $1 }'; }

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Runs scenarios with the binary, each in a virtual machine of its own that
-# has Debian's kernel and emulated network cards. No KVM is needed, and no
-# traffic leaves the machine: QEMU joins its cards in pairs and to nothing
-# else.
+# has Debian's kernel and emulated NICs. No KVM is needed, and no traffic
+# leaves the machine: QEMU joins its NICs in pairs and to nothing else.
 #
 #   scripts/vm/run.sh [SCENARIO...]          all in scripts/vm/scenarios by
 #                                            default, or those whose names begin so
@@ -22,7 +21,7 @@ cd "$(dirname "$0")/../.."
 # A machine that says nothing for so many seconds hangs, and is ended.
 limit=300
 
-cards=4 # as in network.sh
+nics=4 # as in network.sh
 
 # shellcheck source=scripts/vm/suite.sh
 . scripts/vm/suite.sh
@@ -229,7 +228,7 @@ machine() {
 		-initrd "$image/vmlinux console=hvc0 $linux,$tmp/initramfs"
 	) ;;
 	esac
-	for ((n = 0; n < cards; n++)); do
+	for ((n = 0; n < nics; n++)); do
 		model=e1000
 		[ "$n" -lt 3 ] || model=virtio-net-pci
 		arguments+=(

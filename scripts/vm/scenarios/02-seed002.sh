@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Three cards and three bridges in one call; a cable that is pulled out
+# Three NICs and three bridges in one call; a cable that is pulled out
 for n in 0 1 2; do
 	give "$n" "10.1.$n.230/24" "10.1.$n.254/24"
 done

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# VLANs on the card keep working, and keep what they have
+# VLANs on the NIC keep working, and keep what they have
 give 0 192.168.0.2/24 192.168.0.1/24
 ip link add link eth0 name eth0.10 type vlan id 10
 ip link set eth0.10 up
@@ -35,7 +35,7 @@ reached() {
 	expect "the VLAN on the VLAN reaches the host" answers 192.168.15.2 lan 0
 }
 
-# What is to be seen of the VLANs, but for the name of the card below.
+# What is to be seen of the VLANs, but for the name of the NIC below.
 vlans() {
 	ip addr show type vlan | sed 's/@p\?eth0/@eth0/; s/ qdisc noop / qdisc noqueue /'
 	ip -4 route show table all | grep 'eth0\.'

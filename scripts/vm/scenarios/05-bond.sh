@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A bond of two cards (active-backup) as netdev
+# A bond of two NICs (active-backup) as netdev
 modprobe bonding max_bonds=0
 ip link add bond0 type bond mode active-backup miimon 100
 ip link set eth1 master bond0

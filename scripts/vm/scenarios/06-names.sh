@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Cards with names of today, long ones and alternative ones
+# NICs with names of today, long ones and alternative ones
 give 0 192.168.0.2/24 192.168.0.1/24
 give 3 192.168.3.2/24 192.168.3.1/24
 for names in eth0:enp3s0 eth3:enx525400120003; do
 	ip link set "${names%:*}" down
-	# It may be one that udev has given the card already, for its MAC address.
+	# It may be one that udev has given the NIC already, for its MAC address.
 	ip link property del dev "${names%:*}" altname "${names#*:}" 2>/dev/null || true
 	ip link set "${names%:*}" name "${names#*:}"
 	ip link set "${names#*:}" up
@@ -17,7 +17,7 @@ state_save before
 
 xbr start
 expect "status says: up as asked" xbr-script status
-expect "the default is the default route's card: penp3s0 is a port of xenbr0" is_port penp3s0 xenbr0
+expect "the default is the default route's NIC: penp3s0 is a port of xenbr0" is_port penp3s0 xenbr0
 expect "dom0's enp3s0 has its alternative name" \
 	grep -q '^[0-9]*: enp3s0@' <(ip link show lan-of-the-house)
 expect "the LAN reaches the host" answers 192.168.0.2 lan 0

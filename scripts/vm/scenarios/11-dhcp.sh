@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# DHCP by ifupdown and isc-dhcp-client, on a card and on a bond, and by udhcpc: the lease is renewed after start and after stop
+# DHCP by ifupdown and isc-dhcp-client, on a NIC and on a bond, and by udhcpc: the lease is renewed after start and after stop
 needs "isc-dhcp-client" command -v dhclient
 dhcp_server 0
 mkdir -p /run/network /var/lib/dhcp
@@ -19,7 +19,7 @@ expect "the routes are those from before" diff /tmp/routes <(ip -4 route show ta
 expect "the lease is renewed" renews eth0
 expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 
-# The client's own end, on the card in the bridge.
+# The client's own end, on the NIC in the bridge.
 xbr start
 expect "ifdown gives the lease back" ifdown eth0
 expect "and takes the address off" [ -z "$(ip -4 addr show eth0)" ]
@@ -53,7 +53,7 @@ bound | renew) ip addr replace "$ip/$mask" dev "$interface" ;;
 esac
 SCRIPT
 chmod 755 /tmp/udhcpc.script
-# renewed_again CARD: asserts that the lease is renewed once more.
+# renewed_again NIC: asserts that the lease is renewed once more.
 renewed_again() {
 	: >/tmp/udhcpc.events
 	wait_for 200 grep -qx "renew $1" /tmp/udhcpc.events

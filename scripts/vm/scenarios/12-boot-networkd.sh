@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The boot unit, with DHCP by systemd-networkd: it follows, and the lease is renewed after start and stop, or all is put back
-# systemd 257 gives the card up, and takes the address off it, while it is moved.
-needs "bookworm, for xbr-script does not hold a newer systemd-networkd still while the card moves" suite bookworm
+# systemd 257 gives the NIC up, and takes the address off it, while it is moved.
+needs "bookworm, for xbr-script does not hold a newer systemd-networkd still while the NIC moves" suite bookworm
 dhcp_server 0
 printf '%s\n' '[Match]' 'Name=eth0' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
 mkdir -p /etc/xen
@@ -40,7 +40,7 @@ put_back() {
 	expect "the lease is renewed" renews eth0
 }
 printf '%s\n' '[Match]' 'PermanentMACAddress=52:54:00:12:00:00' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
-say "a .network file that fits the card alone"
+say "a .network file that fits the NIC alone"
 put_back Name=eth0
 printf '%s\n' '[Match]' 'Type=ether' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
 say "a .network file that fits the bridge, too"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# NetworkManager lets the card go and takes dom0's eth0, and after stop the card again: the lease is renewed
+# NetworkManager lets the NIC go and takes dom0's eth0, and after stop the NIC again: the lease is renewed
 # eth0: DHCP; eth1: a static address, the profile bound by MAC address; eth2:
 # left alone by NetworkManager, which reads /etc/network/interfaces.
 dhcp_server 0
@@ -7,7 +7,7 @@ ip -n lan1 addr add 192.168.1.1/24 dev wire
 ip -n lan2 addr add 192.168.2.1/24 dev wire
 printf '%s\n' 'iface eth2 inet static' 'address 192.168.2.2/24' 'iface eth3 inet manual' >/etc/network/interfaces
 
-# profile NAME LINE...: of a card.
+# profile NAME LINE...: of a NIC.
 profile() {
 	local file=/etc/NetworkManager/system-connections/$1.nmconnection
 	printf '%s\n' '[connection]' "id=$1" type=ethernet "${@:2}" '[ipv6]' method=link-local >"$file"
@@ -21,7 +21,7 @@ profile static '[ethernet]' "mac-address=$(cat /sys/class/net/eth1/address)" \
 nmcli() { inside nmcli "$@"; }
 xbr-script() { inside xbr-script "$@"; }
 
-# bare CARD: it has no IPv4 address.
+# bare NIC: it has no IPv4 address.
 bare() { [ -z "$(ip -4 addr show "$1")" ]; }
 has_address() { ! bare "$1"; }
 
@@ -48,8 +48,8 @@ for n in 0 1; do
 done
 expect "NetworkManager restarts" systemctl restart NetworkManager
 expect "the lease is renewed" renews eth0
-for card in peth0 peth1; do
-	expect "$card has no address" bare "$card"
+for nic in peth0 peth1; do
+	expect "$nic has no address" bare "$nic"
 done
 expect "the unit stops" systemctl stop xbr-script
 refute "nothing is up" xbr-script status
@@ -60,8 +60,8 @@ reachable
 xbr start
 reachable
 expect "the lease is renewed" renews eth0
-for card in peth0 peth1 peth2; do
-	expect "$card has no address" bare "$card"
+for nic in peth0 peth1 peth2; do
+	expect "$nic has no address" bare "$nic"
 done
 xbr stop
 reachable
@@ -78,7 +78,7 @@ ip link set eth0 down
 ip link set eth0 name peth0
 ip addr flush dev peth0
 ip link set peth0 up
-expect "NetworkManager gives the card its address back, whatever its name" wait_for 100 has_address peth0
+expect "NetworkManager gives the NIC its address back, whatever its name" wait_for 100 has_address peth0
 ip link set peth0 down
 ip link set peth0 name eth0
 ip link set eth0 up

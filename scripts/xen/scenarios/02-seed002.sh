@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Three cards and three bridges, by a wrapper, by one line, by the file: nobody hears a frame of another bridge
+# Three NICs and three bridges, by a wrapper, by one line, by the file: nobody hears a frame of another bridge
 give 0 10.1.1.2/24 10.1.1.254/24
 ip route add default via 10.1.1.254
-# The other cards are guests' alone.
+# The other NICs are guests' alone.
 ip -n lan1 addr add 10.1.2.254/24 dev wire
 ip -n lan2 addr add 10.1.3.254/24 dev wire
 expect "the LAN reaches the host" answers 10.1.1.2 lan 0
@@ -50,7 +50,7 @@ reached() {
 	done
 }
 
-bridges "each guest beside its card"
+bridges "each guest beside its NIC"
 reached 0 1 2
 expect "domN reaches dom0" reaches domN 10.1.1.2
 

@@ -10,7 +10,7 @@ expect "a guest whose vif line names no bridge is on xenbr0" is_port "vif$(xl do
 expect "web has its address" in_guest web "ip addr add 192.168.0.11/24 dev eth0 && ip link set eth0 up"
 expect "web reaches the LAN" reaches web 192.168.0.1
 expect "web reaches dom0" reaches web 192.168.0.2
-expect "xl network-attach gives it another card" xl network-attach web bridge=xenbr0
+expect "xl network-attach gives it another NIC" xl network-attach web bridge=xenbr0
 expect "on xenbr0" is_port "vif$(xl domid web).1" xenbr0
 
 stop=$(counted stop)

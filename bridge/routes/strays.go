@@ -1,4 +1,4 @@
-package bridge
+package routes
 
 import (
 	"net/netip"
@@ -19,16 +19,16 @@ func (r *rewriter) withStrays(add func()) {
 	for _, gw := range strays(r.s) {
 		ways = append(ways, wayTo(gw, r.to))
 	}
-	r.add(flagged(ways, unix.RTM_NEWROUTE, addFlags)...)
+	r.add(rtnl.AllAs(ways, unix.RTM_NEWROUTE, rtnl.Add)...)
 	add()
-	r.add(flagged(ways, unix.RTM_DELROUTE, 0)...)
+	r.add(rtnl.AllAs(ways, unix.RTM_DELROUTE, 0)...)
 }
 
 // strays are the gateways in s that s has no route to.
 func strays(s host.State) []netip.Addr {
 	var near []netip.Prefix
 	for _, m := range s.Routes {
-		if t := table(m); hasGateway(m) || t != unix.RT_TABLE_MAIN && t != unix.RT_TABLE_LOCAL && t != unix.RT_TABLE_DEFAULT {
+		if t := m.Table(); m.HasGateway() || t != unix.RT_TABLE_MAIN && t != unix.RT_TABLE_LOCAL && t != unix.RT_TABLE_DEFAULT {
 			continue
 		}
 		if p, ok := destination(m); ok {

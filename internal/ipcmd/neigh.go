@@ -1,8 +1,9 @@
-package rtnl
+package ipcmd
 
 import (
 	"encoding/binary"
 	"strconv"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,14 +13,12 @@ import (
 const (
 	ndaProtocol   = 12 // NDA_PROTOCOL
 	ndaNhID       = 13 // NDA_NH_ID
-	ndaFlagsExt   = 15 // NDA_FLAGS_EXT
-	ntfSticky     = 1 << 6
 	ntfExtManaged = 1 << 0
 )
 
 // neighCommand renders RTM_NEWNEIGH and RTM_DELNEIGH: neighbours, proxies and
 // entries of a bridge's forwarding table.
-func (n Names) neighCommand(m Msg) string {
+func (n Names) neighCommand(m rtnl.Msg) string {
 	ndm, a := m.Fixed(), collect(m.Attrs)
 	if ndm[0] == unix.AF_BRIDGE {
 		return n.fdbCommand(m, a)
@@ -28,7 +27,7 @@ func (n Names) neighCommand(m Msg) string {
 	if !ok {
 		return noCommand(m)
 	}
-	dev := n.Of(int(native.Uint32(ndm[4:])))
+	dev := n.Of(int(binary.NativeEndian.Uint32(ndm[4:])))
 	proxy := ndm[10]&unix.NTF_PROXY != 0
 	l := newLine("ip", "neigh", verb(m))
 	l.addIf(proxy, "proxy")
@@ -40,8 +39,8 @@ func (n Names) neighCommand(m Msg) string {
 	l.fields(a, []field{{unix.NDA_LLADDR, "lladdr", mac}})
 	l.add("dev", dev)
 	// "managed" sets the state to none, so the state follows.
-	l.addIf(U32(a[ndaFlagsExt])&ntfExtManaged != 0, "managed")
-	l.addIf(!proxy, "nud", neighState(native.Uint16(ndm[8:])))
+	l.addIf(rtnl.U32(a[rtnl.NdaFlagsExt])&ntfExtManaged != 0, "managed")
+	l.addIf(!proxy, "nud", neighState(binary.NativeEndian.Uint16(ndm[8:])))
 	l.addIf(ndm[10]&unix.NTF_ROUTER != 0, "router")
 	l.addIf(ndm[10]&unix.NTF_EXT_LEARNED != 0, "extern_learn")
 	l.addIf(ndm[10]&unix.NTF_USE != 0, "use")
@@ -83,22 +82,22 @@ func neighState(state uint16) string {
 }
 
 // fdbCommand renders an entry of a forwarding table as bridge(8) does.
-func (n Names) fdbCommand(m Msg, a attrs) string {
+func (n Names) fdbCommand(m rtnl.Msg, a attrs) string {
 	ndm := m.Fixed()
 	addr, ok := mac(a[unix.NDA_LLADDR])
 	if !ok {
 		return noCommand(m)
 	}
-	l := newLine("bridge", "fdb", verb(m), addr, "dev", n.Of(int(native.Uint32(ndm[4:]))))
+	l := newLine("bridge", "fdb", verb(m), addr, "dev", n.Of(int(binary.NativeEndian.Uint32(ndm[4:]))))
 	l.fields(a, n.fdbFields())
 	// Without a flag the kernel asks the master, but bridge(8) the device.
 	l.addIf(ndm[10]&unix.NTF_SELF != 0, "self")
 	l.addIf(ndm[10]&unix.NTF_MASTER != 0 || ndm[10]&unix.NTF_SELF == 0, "master")
 	if m.Type == unix.RTM_NEWNEIGH {
-		l.add(fdbState(native.Uint16(ndm[8:])))
+		l.add(fdbState(binary.NativeEndian.Uint16(ndm[8:])))
 		l.addIf(ndm[10]&unix.NTF_ROUTER != 0, "router")
 		l.addIf(ndm[10]&unix.NTF_EXT_LEARNED != 0, "extern_learn")
-		l.addIf(ndm[10]&ntfSticky != 0, "sticky")
+		l.addIf(ndm[10]&rtnl.NtfSticky != 0, "sticky")
 		l.addIf(ndm[10]&unix.NTF_USE != 0, "use")
 	}
 	return l.String()

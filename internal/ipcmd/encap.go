@@ -1,17 +1,18 @@
-package rtnl
+package ipcmd
 
 import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
 )
 
 // encapWords are the words for a lightweight tunnel, none for those unknown.
 func encapWords(typ uint64, b []byte) []string {
-	a := collect(ParseAttrs(b))
+	a := collect(rtnl.ParseAttrs(b))
 	l := newLine("encap")
 	switch typ {
 	case unix.LWTUNNEL_ENCAP_MPLS:
@@ -103,7 +104,7 @@ func addSegments(l *line, b []byte) {
 	if len(b) < modeLen+srhLen {
 		return
 	}
-	mode, srh := native.Uint32(b), b[modeLen:]
+	mode, srh := binary.NativeEndian.Uint32(b), b[modeLen:]
 	count := int(srh[4]) + 1 // first_segment
 	if int(mode) >= len(segModes) || len(srh) < srhLen+16*count {
 		return

@@ -1,8 +1,9 @@
-package rtnl
+package ipcmd
 
 import (
 	"maps"
 	"strconv"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +22,7 @@ func (n Names) Of(index int) string {
 
 // In is the names that the commands for messages need, and those of more
 // interfaces.
-func (n Names) In(w Wire, more ...int) Names {
+func (n Names) In(w rtnl.Wire, more ...int) Names {
 	few := Names{}
 	note := func(index int) {
 		if _, noted := few[index]; noted {
@@ -32,7 +33,9 @@ func (n Names) In(w Wire, more ...int) Names {
 		}
 	}
 	for m := range w.All() {
-		m.eachIndex(func(b []byte) { note(int(native.Uint32(b))) })
+		for index := range m.Indexes {
+			note(index)
+		}
 		switch m.Type { // what else Command calls by its name
 		case unix.RTM_NEWLINK:
 			note(int(m.U32(unix.IFLA_MASTER)))
@@ -47,9 +50,9 @@ func (n Names) In(w Wire, more ...int) Names {
 	return few
 }
 
-// commands renders messages that are carried out one after the other: what
+// Commands are Command for messages that are carried out one after the other: what
 // one renames or creates, the next calls by its new name.
-func (n Names) commands(msgs []Msg) []string {
+func (n Names) Commands(msgs []rtnl.Msg) []string {
 	n = maps.Clone(n)
 	if n == nil {
 		n = Names{}
@@ -64,13 +67,13 @@ func (n Names) commands(msgs []Msg) []string {
 
 // follow takes over the names that the message gives: to the interface it
 // changes or creates, and to the other end of a veth pair.
-func (n Names) follow(m Msg) {
+func (n Names) follow(m rtnl.Msg) {
 	if m.Type != unix.RTM_NEWLINK || m.Fixed() == nil {
 		return
 	}
 	a := collect(m.Attrs)
 	n.learn(m.Fixed(), a)
-	info := collect(ParseAttrs(a[unix.IFLA_LINKINFO]))
+	info := collect(rtnl.ParseAttrs(a[unix.IFLA_LINKINFO]))
 	if peer, ok := vethPeer(info); ok {
 		n.learn(peer.Fixed(), collect(peer.Attrs))
 	}
@@ -80,7 +83,7 @@ func (n Names) follow(m Msg) {
 // is known.
 func (n Names) learn(ifi []byte, a attrs) {
 	index := linkIndex(ifi)
-	if name := String(a[unix.IFLA_IFNAME]); index > 0 && name != "" {
+	if name := rtnl.String(a[unix.IFLA_IFNAME]); index > 0 && name != "" {
 		n[index] = name
 	}
 }

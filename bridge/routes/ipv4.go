@@ -1,7 +1,8 @@
-package bridge
+package routes
 
 import (
 	"bytes"
+	"iter"
 	"maps"
 	"net/netip"
 
@@ -11,38 +12,31 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// A group is the IPv4 routes that are alternatives of each other, of which the
-// first is in use. In the kernel's list they stand together (fib_insert_alias).
-type group struct {
+// span is the routes of a Group.
+type span struct {
 	begin, end int32 // in the host's routes
 	gateway    bool  // one to be moved needs a gateway
 }
 
-func (r *rewriter) routes(g group) []rtnl.Msg { return r.h.Routes[g.begin:g.end:g.end] }
+func (r *rewriter) routes(g span) []rtnl.Msg { return r.h.Routes[g.begin:g.end:g.end] }
 
 // findGroups finds the groups that have a route to be moved or made anew. One
 // that comes and goes with an address does so by itself, unless it has a place
 // among several.
 func (r *rewriter) findGroups() {
-	r.groups = make([]group, 0, len(r.s.Routes))
-	all := r.h.Routes
-	for i := 0; i < len(all); {
-		if all[i].Family() != unix.AF_INET {
-			i++
+	r.groups = make([]span, 0, len(r.s.Routes))
+	for begin, end := range Groups(r.h.Routes) {
+		if r.h.Routes[begin].Family() != unix.AF_INET {
 			continue
 		}
-		g, key := group{begin: int32(i)}, groupKeyOf(all[i]) //nolint:gosec // no host has that many
-		for i++; i < len(all) && all[i].Family() == unix.AF_INET && groupKeyOf(all[i]) == key; {
-			i++
-		}
-		g.end = int32(i) //nolint:gosec // as above
+		g := span{begin: int32(begin), end: int32(end)} // no host has more
 		moves := false
 		for _, m := range r.routes(g) {
 			if !r.isOurs(m) {
 				continue
 			}
 			moves = moves || g.end-g.begin > 1 || !host.ByAddress(m)
-			g.gateway = g.gateway || hasGateway(m) || m.HasAny(rtaNhID)
+			g.gateway = g.gateway || m.HasGateway() || m.HasAny(rtnl.RtaNhID)
 		}
 		if moves {
 			r.groups = append(r.groups, g)
@@ -50,16 +44,19 @@ func (r *rewriter) findGroups() {
 	}
 }
 
-// groupKey is what the routes of a group have in common.
-type groupKey struct {
+// Group is what IPv4 routes have in common that are alternatives of each other,
+// of which the first is in use. In the kernel's list they stand together
+// (fib_insert_alias).
+type Group struct {
 	table, metric uint32
 	dst           [4]byte
 	bits, tos     byte
 }
 
-func groupKeyOf(m rtnl.Msg) groupKey {
+// GroupOf is the group that a route of IPv4 is one of.
+func GroupOf(m rtnl.Msg) Group {
 	f := m.Fixed()
-	k := groupKey{table: uint32(f[4]), bits: f[1], tos: f[3]} // rtm_table, rtm_dst_len, rtm_tos
+	k := Group{table: uint32(f[4]), bits: f[1], tos: f[3]} // rtm_table, rtm_dst_len, rtm_tos
 	for a := range m.Attrs {
 		switch a.Type {
 		case unix.RTA_TABLE:
@@ -73,19 +70,41 @@ func groupKeyOf(m rtnl.Msg) groupKey {
 	return k
 }
 
+// Groups yields where each Group begins and ends in a host's routes, of which
+// there may be very many. A route of IPv6 has its place to itself.
+func Groups(all []rtnl.Msg) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		var key, next Group // of the group at begin, and of the route at end
+		for begin, end := 0, 0; begin < len(all); begin, key = end, next {
+			single := all[begin].Family() != unix.AF_INET
+			if begin == 0 && !single {
+				key = GroupOf(all[0])
+			}
+			for end = begin + 1; end < len(all) && all[end].Family() == unix.AF_INET; end++ {
+				if next = GroupOf(all[end]); single || next != key {
+					break
+				}
+			}
+			if !yield(begin, end) {
+				return
+			}
+		}
+	}
+}
+
 // findTwins finds the routes that the kernel made on the new interface for its
 // addresses. Behind the ones to be moved they have no effect, but they keep
 // those from being put in their place.
 func (r *rewriter) findTwins() {
 	for _, a := range r.s.Addrs4 {
 		for _, m := range prefixRoutes4(a) {
-			r.twins[groupKeyOf(m)] = append(r.twins[groupKeyOf(m)], m)
+			r.twins[GroupOf(m)] = append(r.twins[GroupOf(m)], m)
 		}
 	}
 	for _, g := range r.groups {
 		for _, m := range r.routes(g) {
 			if host.ByAddress(m) && r.isOurs(m) {
-				r.twins[groupKeyOf(m)] = append(r.twins[groupKeyOf(m)], m)
+				r.twins[GroupOf(m)] = append(r.twins[GroupOf(m)], m)
 			}
 		}
 	}
@@ -102,12 +121,12 @@ func (r *rewriter) removeTwins(twins []rtnl.Msg) {
 func (r *rewriter) routes4(each func([]rtnl.Msg)) {
 	alone := maps.Clone(r.twins)
 	for _, g := range r.groups {
-		delete(alone, groupKeyOf(r.h.Routes[g.begin]))
+		delete(alone, GroupOf(r.h.Routes[g.begin]))
 	}
 	r.each4(false, each)
 	for _, a := range r.s.Addrs4 {
 		for _, m := range prefixRoutes4(a) {
-			key := groupKeyOf(m)
+			key := GroupOf(m)
 			r.removeTwins(alone[key])
 			delete(alone, key)
 		}
@@ -122,7 +141,7 @@ func (r *rewriter) each4(gateway bool, each func([]rtnl.Msg)) {
 	for _, g := range r.groups {
 		if g.gateway == gateway {
 			routes := r.routes(g)
-			r.removeTwins(r.twins[groupKeyOf(routes[0])])
+			r.removeTwins(r.twins[GroupOf(routes[0])])
 			each(routes)
 		}
 	}
@@ -137,11 +156,11 @@ func (r *rewriter) move4(group []rtnl.Msg) {
 		ours := r.isOurs(m)
 		switch {
 		case ours && i == 0:
-			r.put(m, r.to, unix.RTM_NEWROUTE, replaceFlags)
+			r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Replace)
 		case ours || reorder:
 			reorder = true
 			r.put(m, r.from, unix.RTM_DELROUTE, 0)
-			r.put(m, r.to, unix.RTM_NEWROUTE, appendFlags)
+			r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Append)
 		}
 	}
 }
@@ -157,7 +176,7 @@ func (r *rewriter) moveBack4(group []rtnl.Msg) {
 	r.remake4(group)
 	for _, m := range group {
 		if !r.isOurs(m) {
-			r.put(m, r.from, unix.RTM_NEWROUTE, appendFlags) // refused if it is there
+			r.put(m, r.from, unix.RTM_NEWROUTE, rtnl.Append) // refused if it is there
 		}
 	}
 }
@@ -189,7 +208,7 @@ func (r *rewriter) remake4(group []rtnl.Msg) {
 		if i == 0 {
 			r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
 		} else {
-			r.put(m, r.to, unix.RTM_NEWROUTE, appendFlags)
+			r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Append)
 		}
 	})
 }
@@ -197,7 +216,7 @@ func (r *rewriter) remake4(group []rtnl.Msg) {
 // prefixRoutes4 are the routes that the kernel makes for an IPv4 address, as
 // fib_add_ifaddr() does: one to its prefix, one to a peer of its own.
 func prefixRoutes4(a rtnl.Msg) []rtnl.Msg {
-	if addrFlags(a)&(unix.IFA_F_SECONDARY|unix.IFA_F_NOPREFIXROUTE) != 0 {
+	if a.AddrFlags()&(unix.IFA_F_SECONDARY|unix.IFA_F_NOPREFIXROUTE) != 0 {
 		return nil
 	}
 	peer, ok := netip.AddrFromSlice(a.Get(unix.IFA_ADDRESS))

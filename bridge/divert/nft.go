@@ -1,4 +1,4 @@
-package bridge
+package divert
 
 import (
 	"encoding/binary"
@@ -49,7 +49,7 @@ func newNftFwd(from string, mac net.HardwareAddr, to int) (*nftFwd, error) {
 				nftLoad(etherLen, 2), nftCompare(unix.NFT_CMP_NEQ, nl.BEUint16Attr(unix.ETH_P_8021Q)),
 				nftCompare(unix.NFT_CMP_NEQ, nl.BEUint16Attr(unix.ETH_P_8021AD)),
 				nftExpr("immediate", nftU32(unix.NFTA_IMMEDIATE_DREG, nftReg),
-					nftNest(unix.NFTA_IMMEDIATE_DATA, attrU32(unix.NFTA_DATA_VALUE, uint32(to)))),
+					nftNest(unix.NFTA_IMMEDIATE_DATA, nl.NewRtAttr(unix.NFTA_DATA_VALUE, nl.Uint32Attr(uint32(to))))),
 				nftExpr("fwd", nftU32(unix.NFTA_FWD_SREG_DEV, nftReg)))))
 	if err != nil {
 		_ = f.sock.Close()

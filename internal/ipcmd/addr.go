@@ -1,15 +1,17 @@
-package rtnl
+package ipcmd
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"strconv"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
 )
 
 // addrCommand renders RTM_NEWADDR and RTM_DELADDR.
-func (n Names) addrCommand(m Msg) string {
+func (n Names) addrCommand(m rtnl.Msg) string {
 	ifa, a := m.Fixed(), collect(m.Attrs)
 	family, bits := ifa[0], ifa[1]
 	local, far := a[unix.IFA_LOCAL], a[unix.IFA_ADDRESS]
@@ -38,14 +40,14 @@ func (n Names) addrCommand(m Msg) string {
 
 // addrOptions adds what follows the address. A removal names only what the
 // kernel tells addresses apart by.
-func (n Names) addrOptions(l *line, m Msg, a attrs) {
+func (n Names) addrOptions(l *line, m rtnl.Msg, a attrs) {
 	ifa := m.Fixed()
 	flags := uint32(ifa[2])
 	if f, ok := number(a[unix.IFA_FLAGS], 4); ok {
 		flags = uint32(f)
 	}
-	dev := n.Of(int(native.Uint32(ifa[4:])))
-	label := String(a[unix.IFA_LABEL])
+	dev := n.Of(int(binary.NativeEndian.Uint32(ifa[4:])))
+	label := rtnl.String(a[unix.IFA_LABEL])
 	if m.Type == unix.RTM_DELADDR {
 		l.add("dev", dev)
 		l.addIf(label != "" && label != dev, "label", label)
@@ -64,7 +66,7 @@ func (n Names) addrOptions(l *line, m Msg, a attrs) {
 }
 
 var addrFields = []field{
-	{IfaRtPriority, "metric", dec(4)},
+	{rtnl.IfaRtPriority, "metric", dec(4)},
 }
 
 // usualScope is the scope that iproute2 gives an IPv4 address by itself. IPv6
@@ -82,14 +84,14 @@ func addLifetimes(l *line, ci []byte) {
 	if len(ci) < 8 {
 		return
 	}
-	preferred, valid := native.Uint32(ci), native.Uint32(ci[4:])
-	if preferred != infinity || valid != infinity {
+	preferred, valid := binary.NativeEndian.Uint32(ci), binary.NativeEndian.Uint32(ci[4:])
+	if preferred != rtnl.Infinity || valid != rtnl.Infinity {
 		l.add("valid_lft", lifetime(valid), "preferred_lft", lifetime(preferred))
 	}
 }
 
 func lifetime(seconds uint32) string {
-	if seconds == infinity {
+	if seconds == rtnl.Infinity {
 		return "forever"
 	}
 	return strconv.FormatUint(uint64(seconds), 10)

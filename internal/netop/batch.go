@@ -1,4 +1,5 @@
-package rtnl
+// Package netop has the operation that sends rtnetlink messages.
+package netop
 
 import (
 	"context"
@@ -11,20 +12,29 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/boottime"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 )
 
 // Batch is a list of messages that are sent together, in order: one operation
 // of a plan. It can be kept, so that another process can carry it out.
 type Batch struct {
-	Wire  Wire
-	Names Names         // what the interface indexes of the messages are called at that point, for Commands
-	At    time.Duration // boottime.Now when the lifetimes in Msgs were read
+	Wire  rtnl.Wire
+	Names ipcmd.Names   // what the interface indexes of the messages are called at that point, for Commands
+	At    time.Duration // boottime.Now when the lifetimes in Wire were read
 
-	Conn *Conn `json:"-"` // carries the messages
+	Conn *rtnl.Conn `json:"-"` // carries the messages
 }
 
 // Kind names a Batch in a journal.
 const Kind = "netlink"
+
+// Kinds are the operations of this package, with the connection that carries
+// their messages.
+func Kinds(c *rtnl.Conn) plan.Kinds {
+	return plan.Kinds{Kind: func() plan.Op { return &Batch{Conn: c} }}
+}
 
 // Kind implements plan.Op.
 func (*Batch) Kind() string { return Kind }
@@ -32,13 +42,13 @@ func (*Batch) Kind() string { return Kind }
 // Commands are the ip(8) and bridge(8) command lines that do the same. Each
 // calls interfaces as they are called when its turn comes.
 func (b *Batch) Commands() []string {
-	return b.Names.commands(b.Wire.Msgs())
+	return b.Names.Commands(b.Wire.Msgs())
 }
 
 // Do sends the messages. What is already as asked counts as done, and so
 // does, when undoing, what has gone with an interface.
 func (b *Batch) Do(_ context.Context, undoing bool) error {
-	wire := aged(b.Wire, boottime.Now()-b.At)
+	wire := b.Wire.Aged(boottime.Now() - b.At)
 	refused, err := b.Conn.Send(wire)
 	if err != nil || len(refused) == 0 {
 		return err
@@ -53,7 +63,7 @@ func (b *Batch) Do(_ context.Context, undoing bool) error {
 			continue
 		}
 		if lines == nil {
-			lines = b.Names.commands(msgs)
+			lines = b.Names.Commands(msgs)
 		}
 		errs = append(errs, &Refused{
 			Command: lines[e.Index], Cause: e,
@@ -69,7 +79,7 @@ func (b *Batch) Do(_ context.Context, undoing bool) error {
 // Refused says which message the kernel did not accept.
 type Refused struct {
 	Command string // as an admin would type it
-	Cause   *Error
+	Cause   *rtnl.Error
 	// Taken says that it was to create an interface, and that its name or its
 	// index is somebody else's.
 	Taken bool
@@ -87,13 +97,13 @@ func (r *Refused) Unwrap() error { return r.Cause }
 // as the message wanted it.
 func already(typ uint16, e unix.Errno) bool {
 	switch typ {
-	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, NewLinkProp:
+	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, rtnl.NewLinkProp:
 		return e == unix.EEXIST
 	case unix.RTM_DELNEIGH:
 		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that
 	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
 		return gone(e)
-	case DelLinkProp:
+	case rtnl.DelLinkProp:
 		return e == unix.EINVAL || gone(e) // EINVAL: another interface has the name
 	}
 	return false
@@ -102,8 +112,8 @@ func already(typ uint16, e unix.Errno) bool {
 // losses tells what of a batch cannot be because interfaces are gone: pulled
 // out, or deleted by somebody.
 type losses struct {
-	msgs []Msg
-	conn *Conn
+	msgs []rtnl.Msg
+	conn *rtnl.Conn
 	gone map[int]bool // by index; nil until it is asked for
 	// dark are those that have no carrier: the kernel flushed their nexthops
 	// when they lost it, and takes none (nh_netdev_event, nh_create_ipv4).
@@ -115,7 +125,7 @@ type losses struct {
 // undo: what it is about is gone with its interface, or what would be created
 // again was never deleted. Nothing else counts as gone: an error says what
 // could not be done, and seldom why.
-func (l *losses) undone(m Msg, e unix.Errno) bool {
+func (l *losses) undone(m rtnl.Msg, e unix.Errno) bool {
 	if m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 {
 		if l.gone == nil {
 			l.look()
@@ -127,12 +137,12 @@ func (l *losses) undone(m Msg, e unix.Errno) bool {
 
 // lost says whether a message stands on an interface that is gone, or needs
 // something that does and so may be gone, too.
-func (l *losses) lost(m Msg) bool {
+func (l *losses) lost(m rtnl.Msg) bool {
 	if l.gone == nil {
 		l.look()
 	}
 	for index := range l.gone {
-		if m.Uses(index) || int(m.master()) == index {
+		if m.Uses(index) || master(m) == index {
 			return true
 		}
 	}
@@ -142,7 +152,7 @@ func (l *losses) lost(m Msg) bool {
 			return true
 		}
 	}
-	return len(l.gone) > 0 && m.dependent() || l.flushed && m.overNexthop()
+	return len(l.gone) > 0 && dependent(m) || l.flushed && overNexthop(m)
 }
 
 // look finds out which interfaces of the batch are gone.
@@ -158,37 +168,39 @@ func (l *losses) look() {
 		switch {
 		case errors.Is(err, unix.ENODEV):
 			l.gone[index] = true
-		case err == nil && U32(link.Fixed()[8:12])&unix.IFF_LOWER_UP == 0: // ifi_flags
+		case err == nil && rtnl.U32(link.Fixed()[8:12])&unix.IFF_LOWER_UP == 0: // ifi_flags
 			l.dark[index] = true
 		}
 	}
 	for _, m := range l.msgs {
-		m.eachIndex(func(b []byte) { see(int(native.Uint32(b))) })
-		see(int(m.master()))
+		for index := range m.Indexes {
+			see(index)
+		}
+		see(master(m))
 	}
 }
 
 // master is the interface of which a message makes another a port, 0 if none.
-func (m Msg) master() uint32 {
+func master(m rtnl.Msg) int {
 	if m.Type != unix.RTM_NEWLINK {
 		return 0
 	}
-	return m.U32(unix.IFLA_MASTER)
+	return int(m.U32(unix.IFLA_MASTER))
 }
 
 // dependent says whether a message needs an object besides its interface: a
 // nexthop, or an address as the source.
-func (m Msg) dependent() bool {
-	return m.overNexthop() || m.isRoute() && m.Get(unix.RTA_PREFSRC) != nil
+func dependent(m rtnl.Msg) bool {
+	return overNexthop(m) || isRoute(m) && m.Get(unix.RTA_PREFSRC) != nil
 }
 
 // overNexthop says whether a message is a route over a nexthop object, or a
 // group of some.
-func (m Msg) overNexthop() bool {
-	return m.isRoute() && m.Get(rtaNhID) != nil || m.Type == unix.RTM_NEWNEXTHOP && m.Get(unix.NHA_GROUP) != nil
+func overNexthop(m rtnl.Msg) bool {
+	return isRoute(m) && m.Get(rtnl.RtaNhID) != nil || m.Type == unix.RTM_NEWNEXTHOP && m.Get(unix.NHA_GROUP) != nil
 }
 
-func (m Msg) isRoute() bool { return m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE }
+func isRoute(m rtnl.Msg) bool { return m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE }
 
 // gone says whether the refusal means that what the message is about does not
 // exist.
@@ -206,86 +218,4 @@ func (b *Batch) Bulk() iter.Seq[[]byte] { return slices.Values([][]byte{b.Wire})
 func (b *Batch) SetBulk(bulk []byte) error {
 	b.Wire = bulk
 	return b.Wire.Check()
-}
-
-// infinity is the lifetime that never ends (linux/if_addr.h).
-const infinity = ^uint32(0)
-
-// aged takes the time that has passed since they were read off the messages'
-// lifetimes, and leaves out what has expired in the meantime.
-func aged(w Wire, passed time.Duration) Wire {
-	seconds := uint32(passed / time.Second)
-	if seconds == 0 || !w.expires() {
-		return w
-	}
-	var out Wire
-	for m := range w.All() {
-		if m, alive := m.aged(seconds); alive {
-			out = out.Add(m)
-		}
-	}
-	return out
-}
-
-// expires says whether something has a lifetime: as a rule nothing, of very
-// many, has.
-func (w Wire) expires() bool {
-	for m := range w.All() {
-		switch {
-		case m.Type == unix.RTM_NEWADDR && m.HasAny(unix.IFA_CACHEINFO), m.Type == unix.RTM_NEWROUTE && m.HasAny(rtaExpires):
-			return true
-		}
-	}
-	return false
-}
-
-// Leased tells whether an address is valid for a time only.
-func (m Msg) Leased() bool {
-	ci := m.Get(unix.IFA_CACHEINFO)
-	return len(ci) >= 8 && native.Uint32(ci[4:]) != infinity // ifa_valid
-}
-
-// Preferred is an address that is preferred for so many seconds at most.
-func (m Msg) Preferred(seconds uint32) Msg {
-	ci := m.Get(unix.IFA_CACHEINFO)
-	if len(ci) < 4 || native.Uint32(ci) <= seconds {
-		return m
-	}
-	ci = append([]byte(nil), ci...)
-	native.PutUint32(ci, seconds)
-	return m.With(unix.IFA_CACHEINFO, ci)
-}
-
-// Aged is the message after so much time: with its lifetimes shortened; false
-// if it has expired.
-func (m Msg) Aged(passed time.Duration) (Msg, bool) { return m.aged(uint32(passed / time.Second)) }
-
-// aged is Aged by whole seconds.
-func (m Msg) aged(seconds uint32) (Msg, bool) {
-	switch m.Type {
-	case unix.RTM_NEWADDR:
-		ci := m.Get(unix.IFA_CACHEINFO)
-		if len(ci) < 8 || native.Uint32(ci) == infinity && native.Uint32(ci[4:]) == infinity {
-			return m, true
-		}
-		ci = append([]byte(nil), ci...)
-		native.PutUint32(ci, shorten(native.Uint32(ci), seconds))
-		native.PutUint32(ci[4:], shorten(native.Uint32(ci[4:]), seconds))
-		return m.With(unix.IFA_CACHEINFO, ci), native.Uint32(ci[4:]) > 0
-	case unix.RTM_NEWROUTE:
-		b := m.Get(rtaExpires)
-		if len(b) != 4 {
-			return m, true
-		}
-		left := shorten(U32(b), seconds)
-		return m.With(rtaExpires, U32Bytes(left)), left > 0
-	}
-	return m, true
-}
-
-func shorten(lifetime, seconds uint32) uint32 {
-	if lifetime == infinity {
-		return lifetime
-	}
-	return lifetime - min(lifetime, seconds)
 }

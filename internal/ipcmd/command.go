@@ -1,6 +1,9 @@
-package rtnl
+// Package ipcmd prints rtnetlink messages as the ip(8) or bridge(8) commands that
+// do the same.
+package ipcmd
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"iter"
@@ -10,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
 )
 
@@ -41,14 +45,14 @@ import (
 
 // Command is the message as the ip(8) or bridge(8) command that does the same,
 // fit for a shell. A message that no command can stand for becomes a comment.
-func (n Names) Command(m Msg) string {
+func (n Names) Command(m rtnl.Msg) string {
 	if m.Fixed() == nil {
 		return noCommand(m)
 	}
 	switch m.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		return n.linkCommand(m)
-	case NewLinkProp, DelLinkProp:
+	case rtnl.NewLinkProp, rtnl.DelLinkProp:
 		return n.propCommand(m)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return n.addrCommand(m)
@@ -68,16 +72,16 @@ func (n Names) Command(m Msg) string {
 	return noCommand(m)
 }
 
-func noCommand(m Msg) string {
+func noCommand(m rtnl.Msg) string {
 	return fmt.Sprintf("# no command for a netlink message of type %d, family %d, %d bytes",
 		m.Type, m.Family(), len(m.Body))
 }
 
 // verb is iproute2's word for the message's flags. Without NLM_F_CREATE and
 // NLM_F_REPLACE there is none; "add" is what is meant.
-func verb(m Msg) string {
+func verb(m rtnl.Msg) string {
 	switch m.Type {
-	case unix.RTM_DELLINK, DelLinkProp, unix.RTM_DELADDR, unix.RTM_DELROUTE,
+	case unix.RTM_DELLINK, rtnl.DelLinkProp, unix.RTM_DELADDR, unix.RTM_DELROUTE,
 		unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP, unix.RTM_DELMDB:
 		return "del"
 	}
@@ -133,7 +137,7 @@ func (l *line) String() string {
 // attrs are the attributes of a message or nest by their types.
 type attrs map[uint16][]byte
 
-func collect(seq iter.Seq[Attr]) attrs {
+func collect(seq iter.Seq[rtnl.Attr]) attrs {
 	a := attrs{}
 	for at := range seq {
 		a[at.Type] = at.Value
@@ -158,11 +162,11 @@ func number(b []byte, size int) (uint64, bool) {
 	case 1:
 		return uint64(b[0]), true
 	case 2:
-		return uint64(native.Uint16(b)), true
+		return uint64(binary.NativeEndian.Uint16(b)), true
 	case 4:
-		return uint64(native.Uint32(b)), true
+		return uint64(binary.NativeEndian.Uint32(b)), true
 	case 8:
-		return native.Uint64(b), true
+		return binary.NativeEndian.Uint64(b), true
 	}
 	return 0, false
 }
@@ -176,7 +180,7 @@ func dec(size int) func([]byte) (string, bool) {
 }
 
 // text formats a string.
-func text(b []byte) (string, bool) { return String(b), true }
+func text(b []byte) (string, bool) { return rtnl.String(b), true }
 
 // choice formats a byte that counts through words.
 func choice(words ...string) func([]byte) (string, bool) {

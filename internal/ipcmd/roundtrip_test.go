@@ -1,4 +1,4 @@
-package rtnl
+package ipcmd
 
 import (
 	"flag"
@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/nstest"
+	"xbr-script/internal/rtnl"
 )
 
 var update = flag.Bool("update", false, "write the files in testdata anew")
@@ -33,11 +34,11 @@ var kinds = []struct {
 }
 
 // state is what the kernel has, by kind and Key.
-type state map[string]Msg
+type state map[string]rtnl.Msg
 
-func dial(t *testing.T) *Conn {
+func dial(t *testing.T) *rtnl.Conn {
 	t.Helper()
-	c, err := Dial()
+	c, err := rtnl.Dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func dial(t *testing.T) *Conn {
 	return c
 }
 
-func dump(t *testing.T, c *Conn) state {
+func dump(t *testing.T, c *rtnl.Conn) state {
 	t.Helper()
 	s := state{}
 	for _, k := range kinds {
@@ -64,14 +65,14 @@ func dump(t *testing.T, c *Conn) state {
 
 // fleeting says whether the kernel makes and drops the entry by itself: the
 // neighbours to which it sent multicast.
-func fleeting(m Msg) bool {
+func fleeting(m rtnl.Msg) bool {
 	dst, _ := netip.AddrFromSlice(m.Get(unix.NDA_DST))
 	return m.Type == unix.RTM_NEWNEIGH && dst.IsMulticast()
 }
 
 // settled dumps until nothing changes: some of what goes with an IPv6 address
 // comes a moment later.
-func settled(t *testing.T, c *Conn) state {
+func settled(t *testing.T, c *rtnl.Conn) state {
 	t.Helper()
 	for s, tries := dump(t, c), 0; ; tries++ {
 		time.Sleep(5 * time.Millisecond)
@@ -112,12 +113,12 @@ func complete(s state) bool {
 // minus is what a has and b does not.
 func minus(a, b state) state {
 	out := maps.Clone(a)
-	maps.DeleteFunc(out, func(key string, _ Msg) bool { _, ok := b[key]; return ok })
+	maps.DeleteFunc(out, func(key string, _ rtnl.Msg) bool { _, ok := b[key]; return ok })
 	return out
 }
 
 // mustEqual waits until the kernel has exactly this.
-func mustEqual(t *testing.T, c *Conn, n Names, want state) {
+func mustEqual(t *testing.T, c *rtnl.Conn, n Names, want state) {
 	t.Helper()
 	var missing, extra state
 	for range 2000 {
@@ -142,13 +143,13 @@ func describe(n Names, s state) string {
 }
 
 // added is the message that makes what a dump showed.
-func added(m Msg) Msg {
+func added(m rtnl.Msg) rtnl.Msg {
 	m = m.Settable()
 	return m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 }
 
 // names reads what the interfaces are called.
-func names(t *testing.T, c *Conn) Names {
+func names(t *testing.T, c *rtnl.Conn) Names {
 	t.Helper()
 	links, err := c.Dump(unix.RTM_GETLINK, make([]byte, unix.SizeofIfInfomsg))
 	if err != nil {
@@ -156,7 +157,7 @@ func names(t *testing.T, c *Conn) Names {
 	}
 	n := Names{}
 	for _, m := range links {
-		n[linkIndex(m.Fixed())] = String(m.Get(unix.IFLA_IFNAME))
+		n[linkIndex(m.Fixed())] = rtnl.String(m.Get(unix.IFLA_IFNAME))
 	}
 	return n
 }
@@ -219,16 +220,16 @@ func TestRoundTrip(t *testing.T) {
 
 // trip is the round trip of what the command has made. It runs in the goroutine
 // of the test, which t.Run would leave.
-func trip(t *testing.T, c *Conn, n Names, base state, command string, record *strings.Builder) {
+func trip(t *testing.T, c *rtnl.Conn, n Names, base state, command string, record *strings.Builder) {
 	t.Helper()
 	with := settled(t, c)
-	var made []Msg
+	var made []rtnl.Msg
 	for key, m := range minus(with, base) {
 		if strings.HasPrefix(key, kindOf(command)+" ") {
 			made = append(made, m)
 		}
 	}
-	slices.SortFunc(made, func(a, b Msg) int { return strings.Compare(a.Key(), b.Key()) })
+	slices.SortFunc(made, func(a, b rtnl.Msg) int { return strings.Compare(a.Key(), b.Key()) })
 	if len(made) != strings.Count(command, ";")+1 {
 		t.Fatalf("%s\nmade %d objects: %s", command, len(made), describe(n, minus(with, base)))
 	}
@@ -241,7 +242,7 @@ func trip(t *testing.T, c *Conn, n Names, base state, command string, record *st
 	byMessages(t, c, n, made, base, with)
 }
 
-func byCommands(t *testing.T, c *Conn, n Names, made []Msg, without, with state) {
+func byCommands(t *testing.T, c *rtnl.Conn, n Names, made []rtnl.Msg, without, with state) {
 	t.Helper()
 	for _, m := range removals(made) {
 		nstest.Script(t, log(t, n.Command(m)))
@@ -253,13 +254,13 @@ func byCommands(t *testing.T, c *Conn, n Names, made []Msg, without, with state)
 	mustEqual(t, c, n, with)
 }
 
-func byMessages(t *testing.T, c *Conn, n Names, made []Msg, without, with state) {
+func byMessages(t *testing.T, c *rtnl.Conn, n Names, made []rtnl.Msg, without, with state) {
 	t.Helper()
 	for _, step := range []struct {
-		msgs []Msg
+		msgs []rtnl.Msg
 		want state
 	}{{removals(made), without}, {additions(made), with}, {removals(made), without}} {
-		refused, err := c.Send(Pack(step.msgs...))
+		refused, err := c.Send(rtnl.Pack(step.msgs...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,18 +273,31 @@ func byMessages(t *testing.T, c *Conn, n Names, made []Msg, without, with state)
 
 // removals are the messages that remove the objects, the last one first: with the
 // primary address of a subnet its secondaries would go.
-func removals(made []Msg) []Msg {
-	var msgs []Msg
+func removals(made []rtnl.Msg) []rtnl.Msg {
+	var msgs []rtnl.Msg
 	for _, m := range slices.Backward(made) {
-		msgs = append(msgs, m.Settable().Removal())
+		msgs = append(msgs, removal(m.Settable()))
 	}
 	return msgs
 }
 
+// removal is the message that removes what a Settable message makes. Names of
+// everything about it keep it from hitting another object; only a nexthop may be
+// named by nothing but its id.
+func removal(m rtnl.Msg) rtnl.Msg {
+	id := m.Get(unix.NHA_ID)
+	m = m.As(m.Type+1, 0).Clone() // RTM_DEL… follows RTM_NEW… everywhere
+	if m.Type != unix.RTM_DELNEXTHOP || m.Fixed() == nil {
+		return m
+	}
+	m.Body = make([]byte, len(m.Fixed()))
+	return m.With(unix.NHA_ID, id)
+}
+
 // additions are the messages that make the objects: a second route to the same
 // place is appended.
-func additions(made []Msg) []Msg {
-	var msgs []Msg
+func additions(made []rtnl.Msg) []rtnl.Msg {
+	var msgs []rtnl.Msg
 	for i, m := range made {
 		m = added(m)
 		if i > 0 && m.Type == unix.RTM_NEWROUTE {
@@ -307,17 +321,17 @@ func TestRoundTripRaw(t *testing.T) {
 	c := dial(t)
 	base := settled(t, c)
 	const ifaProto = 11
-	for _, m := range []Msg{
-		{unix.RTM_NEWADDR, create, slices.Concat([]byte{unix.AF_INET, 24, 0, 0, 1, 0, 0, 0},
+	for _, m := range []rtnl.Msg{
+		{Type: unix.RTM_NEWADDR, Flags: create, Body: slices.Concat([]byte{unix.AF_INET, 24, 0, 0, 1, 0, 0, 0},
 			attr(unix.IFA_LOCAL, []byte{10, 0, 0, 1}), attr(unix.IFA_ADDRESS, []byte{10, 0, 0, 1}), attr(ifaProto, []byte{77}))},
-		{unix.RTM_NEWADDR, create, slices.Concat([]byte{unix.AF_INET6, 64, unix.IFA_F_NODAD, 0, 1, 0, 0, 0},
+		{Type: unix.RTM_NEWADDR, Flags: create, Body: slices.Concat([]byte{unix.AF_INET6, 64, unix.IFA_F_NODAD, 0, 1, 0, 0, 0},
 			attr(unix.IFA_ADDRESS, append([]byte{0xfd}, make([]byte, 15)...)), attr(ifaProto, []byte{78}))},
 	} {
-		if refused, err := c.Send(Pack(m)); err != nil || len(refused) > 0 {
+		if refused, err := c.Send(rtnl.Pack(m)); err != nil || len(refused) > 0 {
 			t.Fatal(err, refused)
 		}
 		with := settled(t, c)
-		var made []Msg
+		var made []rtnl.Msg
 		for key, got := range minus(with, base) {
 			if strings.HasPrefix(key, "addr ") {
 				made = append(made, got)

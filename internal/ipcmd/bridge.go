@@ -1,51 +1,13 @@
-package rtnl
+package ipcmd
 
 import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
 	"strings"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
-)
-
-// Attributes and flags that golang.org/x/sys/unix does not name
-// (linux/if_bridge.h).
-const (
-	// IflaBridgeFlags, IflaBridgeVLANInfo and IflaBridgeVLANTunnel stand in the
-	// IFLA_AF_SPEC of a link of the family AF_BRIDGE.
-	IflaBridgeFlags      = 0
-	IflaBridgeVLANInfo   = 2 // struct bridge_vlan_info: flags, then the VLAN's number
-	IflaBridgeVLANTunnel = 3 // a nest of the three that follow
-	TunnelID             = 1
-	TunnelVID            = 2
-	TunnelFlags          = 3
-
-	// BridgeFlagsSelf says that the bridge itself is meant, not the master of
-	// a port (BRIDGE_FLAGS_SELF).
-	BridgeFlagsSelf = 2
-
-	// Flags of struct bridge_vlan_info.
-	VLANPVID       = 1 << 1
-	VLANUntagged   = 1 << 2
-	VLANRangeBegin = 1 << 3
-	VLANRangeEnd   = 1 << 4
-
-	// MdbaSetEntry and MdbaSetEntryAttrs are the attributes of a request to
-	// add an entry to a multicast database: a struct br_mdb_entry, and a nest
-	// of the four that follow.
-	MdbaSetEntry      = 1
-	MdbaSetEntryAttrs = 2
-	MdbeSource        = 1
-	MdbeSrcList       = 2
-	MdbeGroupMode     = 3
-	MdbeRtProt        = 4
-
-	// MdbPermanent is the state of an entry that somebody made
-	// (MDB_PERMANENT).
-	MdbPermanent = 1
-
-	sizeofMdbEntry = 28
 )
 
 // onOffField is a field of a byte that switches something.
@@ -83,7 +45,7 @@ func (n Names) portFields() []field {
 
 // portCommand renders the settings of a bridge port. One of them has a word
 // in bridge(8) only, and one has none.
-func (n Names) portCommand(m Msg, data attrs) string {
+func (n Names) portCommand(m rtnl.Msg, data attrs) string {
 	dev := n.Of(linkIndex(m.Fixed()))
 	l := newLine("ip", "link", "set", "dev", dev, "type", "bridge_slave")
 	words := len(l.words)
@@ -99,8 +61,8 @@ func (n Names) portCommand(m Msg, data attrs) string {
 
 // vlanCommand renders the VLANs that a port, or the bridge itself, gets or
 // loses (RTM_DELLINK): one, a range, or one with its tunnel.
-func (n Names) vlanCommand(m Msg) string {
-	spec := collect(ParseAttrs(collect(m.Attrs)[unix.IFLA_AF_SPEC]))
+func (n Names) vlanCommand(m rtnl.Msg) string {
+	spec := collect(rtnl.ParseAttrs(collect(m.Attrs)[unix.IFLA_AF_SPEC]))
 	l := newLine("bridge", "vlan", verb(m), "dev", n.Of(linkIndex(m.Fixed())))
 	infos := vlanInfos(m)
 	if len(infos) == 0 {
@@ -111,10 +73,10 @@ func (n Names) vlanCommand(m Msg) string {
 	if first.tunnel != 0 {
 		l.add("tunnel_info", "id", span(first.tunnel, last.tunnel))
 	} else {
-		l.addIf(first.flags&VLANPVID != 0, "pvid")
-		l.addIf(first.flags&VLANUntagged != 0, "untagged")
+		l.addIf(first.flags&rtnl.VLANPVID != 0, "pvid")
+		l.addIf(first.flags&rtnl.VLANUntagged != 0, "untagged")
 	}
-	if flags, ok := number(spec[IflaBridgeFlags], 2); ok && flags&BridgeFlagsSelf != 0 {
+	if flags, ok := number(spec[rtnl.IflaBridgeFlags], 2); ok && flags&rtnl.BridgeFlagsSelf != 0 {
 		l.add("self")
 	}
 	return l.String()
@@ -127,15 +89,15 @@ type vlanInfo struct {
 }
 
 // vlanInfos reads the VLANs in a message.
-func vlanInfos(m Msg) (infos []vlanInfo) {
-	for a := range ParseAttrs(collect(m.Attrs)[unix.IFLA_AF_SPEC]) {
+func vlanInfos(m rtnl.Msg) (infos []vlanInfo) {
+	for a := range rtnl.ParseAttrs(collect(m.Attrs)[unix.IFLA_AF_SPEC]) {
 		switch {
-		case a.Type == IflaBridgeVLANInfo && len(a.Value) == 4:
-			infos = append(infos, vlanInfo{flags: native.Uint16(a.Value), vid: native.Uint16(a.Value[2:])})
-		case a.Type == IflaBridgeVLANTunnel:
-			t := collect(ParseAttrs(a.Value))
-			vid, ok := number(t[TunnelVID], 2)
-			if id, known := number(t[TunnelID], 4); ok && known {
+		case a.Type == rtnl.IflaBridgeVLANInfo && len(a.Value) == 4:
+			infos = append(infos, vlanInfo{flags: binary.NativeEndian.Uint16(a.Value), vid: binary.NativeEndian.Uint16(a.Value[2:])})
+		case a.Type == rtnl.IflaBridgeVLANTunnel:
+			t := collect(rtnl.ParseAttrs(a.Value))
+			vid, ok := number(t[rtnl.TunnelVID], 2)
+			if id, known := number(t[rtnl.TunnelID], 4); ok && known {
 				infos = append(infos, vlanInfo{vid: uint16(vid), tunnel: uint32(id)})
 			}
 		}
@@ -154,30 +116,30 @@ func span(first, last uint32) string {
 
 // mdbCommand renders RTM_NEWMDB and RTM_DELMDB, the entries of a bridge's
 // multicast database.
-func (n Names) mdbCommand(m Msg) string {
+func (n Names) mdbCommand(m rtnl.Msg) string {
 	a := collect(m.Attrs)
-	e := a[MdbaSetEntry]
-	if len(e) != sizeofMdbEntry {
+	e := a[rtnl.MdbaSetEntry]
+	if len(e) != rtnl.SizeofMdbEntry {
 		return noCommand(m)
 	}
-	more := collect(ParseAttrs(a[MdbaSetEntryAttrs]))
-	l := newLine("bridge", "mdb", mdbVerb(m), "dev", n.Of(int(native.Uint32(m.Fixed()[4:]))),
-		"port", n.Of(int(native.Uint32(e))), "grp", mdbGroup(e))
-	l.fields(more, []field{{MdbeSource, "src", ip}})
-	l.addIf(e[4] == MdbPermanent, "permanent")
-	if vid := native.Uint16(e[6:]); vid != 0 {
+	more := collect(rtnl.ParseAttrs(a[rtnl.MdbaSetEntryAttrs]))
+	l := newLine("bridge", "mdb", mdbVerb(m), "dev", n.Of(int(binary.NativeEndian.Uint32(m.Fixed()[4:]))),
+		"port", n.Of(int(binary.NativeEndian.Uint32(e))), "grp", mdbGroup(e))
+	l.fields(more, []field{{rtnl.MdbeSource, "src", ip}})
+	l.addIf(e[4] == rtnl.MdbPermanent, "permanent")
+	if vid := binary.NativeEndian.Uint16(e[6:]); vid != 0 {
 		l.add("vid", strconv.Itoa(int(vid)))
 	}
 	l.fields(more, []field{
-		{MdbeGroupMode, "filter_mode", choice("exclude", "include")},
-		{MdbeSrcList, "source_list", sourceList},
-		{MdbeRtProt, "proto", protocolByte},
+		{rtnl.MdbeGroupMode, "filter_mode", choice("exclude", "include")},
+		{rtnl.MdbeSrcList, "source_list", sourceList},
+		{rtnl.MdbeRtProt, "proto", protocolByte},
 	})
 	return l.String()
 }
 
 // mdbVerb is add where others say append, too.
-func mdbVerb(m Msg) string {
+func mdbVerb(m rtnl.Msg) string {
 	if m.Type == unix.RTM_DELMDB {
 		return "del"
 	}
@@ -199,43 +161,32 @@ func mdbGroup(e []byte) string {
 // sourceList formats a nest of entries with an address each.
 func sourceList(b []byte) (string, bool) {
 	var list []string
-	for entry := range ParseAttrs(b) {
-		if s, ok := ip(collect(ParseAttrs(entry.Value))[1]); ok { // MDBE_SRCATTR_ADDRESS
+	for entry := range rtnl.ParseAttrs(b) {
+		if s, ok := ip(collect(rtnl.ParseAttrs(entry.Value))[1]); ok { // MDBE_SRCATTR_ADDRESS
 			list = append(list, s)
 		}
 	}
 	return strings.Join(list, ","), len(list) > 0
 }
 
-// Attributes of an entry in RTM_NEWVLAN (linux/if_bridge.h).
-const (
-	VLANDBEntry        = 1 // BRIDGE_VLANDB_ENTRY, a nest of the others
-	VLANEntryInfo      = 1 // struct bridge_vlan_info
-	VLANEntryRange     = 2 // the last of a range
-	VLANEntryState     = 3
-	VLANEntryRouter    = 6 // BRIDGE_VLANDB_ENTRY_MCAST_ROUTER
-	VLANEntryMaxGroups = 8
-	VLANEntrySuppress  = 9
-)
-
 // vlanOptionsCommand renders RTM_NEWVLAN, what is set of one VLAN on one port.
-func (n Names) vlanOptionsCommand(m Msg) string {
-	e := collect(ParseAttrs(collect(m.Attrs)[VLANDBEntry]))
-	info := e[VLANEntryInfo]
+func (n Names) vlanOptionsCommand(m rtnl.Msg) string {
+	e := collect(rtnl.ParseAttrs(collect(m.Attrs)[rtnl.VLANDBEntry]))
+	info := e[rtnl.VLANEntryInfo]
 	if len(info) != 4 {
 		return noCommand(m)
 	}
-	vid := uint32(native.Uint16(info[2:]))
+	vid := uint32(binary.NativeEndian.Uint16(info[2:]))
 	last := vid
-	if r, ok := number(e[VLANEntryRange], 2); ok {
+	if r, ok := number(e[rtnl.VLANEntryRange], 2); ok {
 		last = uint32(r)
 	}
 	l := newLine("bridge", "vlan", "set", "dev", n.Of(linkIndex(m.Fixed())), "vid", span(vid, last))
 	l.fields(e, []field{
-		{VLANEntryState, "state", dec(1)},
-		{VLANEntryRouter, "mcast_router", dec(1)},
-		{VLANEntryMaxGroups, "mcast_max_groups", dec(4)},
-		onOffField(VLANEntrySuppress, "neigh_suppress"),
+		{rtnl.VLANEntryState, "state", dec(1)},
+		{rtnl.VLANEntryRouter, "mcast_router", dec(1)},
+		{rtnl.VLANEntryMaxGroups, "mcast_max_groups", dec(4)},
+		onOffField(rtnl.VLANEntrySuppress, "neigh_suppress"),
 	})
 	return l.String()
 }

@@ -1,4 +1,4 @@
-package bridge
+package divert
 
 import (
 	"encoding/binary"
@@ -45,7 +45,7 @@ const (
 // program sends untagged IPv4, IPv6 and ARP frames to that address to the
 // target. Frames of a VLAN stay: its interface is on the
 // NIC.
-func program(mac net.HardwareAddr, to target) []insn {
+func program(mac net.HardwareAddr, to Target) []insn {
 	flags := int32(0) // its egress
 	if to.Into {
 		flags = ingress
@@ -74,7 +74,7 @@ func program(mac net.HardwareAddr, to target) []insn {
 }
 
 // newRedirect attaches the program to the interface with the index from.
-func newRedirect(from int, mac net.HardwareAddr, to target) (*redirect, error) {
+func newRedirect(from int, mac net.HardwareAddr, to Target) (*redirect, error) {
 	insns, license := program(mac, to), []byte("GPL\x00")
 	var pin runtime.Pinner
 	defer pin.Unpin()

@@ -1,4 +1,4 @@
-package bridge
+package divert
 
 import (
 	"encoding/binary"
@@ -12,7 +12,7 @@ import (
 	"xbr-script/internal/nstest"
 )
 
-// TestWaysToDivert has frames come in on a card. Those that are for dom0's
+// TestWaysToDivert has frames come in on a NIC. Those that are for dom0's
 // address and of no VLAN go to another interface, in each way that a kernel may
 // have, and only as long as they are diverted.
 func TestWaysToDivert(t *testing.T) {
@@ -22,20 +22,20 @@ func TestWaysToDivert(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		into   string // where what is diverted arrives
-		divert func(card, port, into int) (io.Closer, error)
+		divert func(nic, port, into int) (io.Closer, error)
 	}{
-		"nftables": {"dev0", func(_, port, _ int) (io.Closer, error) { return newNftFwd("card", mac, port) }},
-		"BPF":      {"dev0", func(card, port, _ int) (io.Closer, error) { return newRedirect(card, mac, target{Index: port}) }},
-		"BPF into": {"br0", func(card, _, into int) (io.Closer, error) { return newRedirect(card, mac, target{into, true}) }},
+		"nftables": {"dev0", func(_, port, _ int) (io.Closer, error) { return newNftFwd("nic", mac, port) }},
+		"BPF":      {"dev0", func(nic, port, _ int) (io.Closer, error) { return newRedirect(nic, mac, Target{Index: port}) }},
+		"BPF into": {"br0", func(nic, _, into int) (io.Closer, error) { return newRedirect(nic, mac, Target{into, true}) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nstest.New(t)
 			nstest.Script(t, `
 sysctl -qw net/ipv6/conf/default/disable_ipv6=1
-ip link add card address 00:16:3e:00:00:01 type veth peer name lan
+ip link add nic address 00:16:3e:00:00:01 type veth peer name lan
 ip link add dev0 address 00:16:3e:00:00:01 type veth peer name port0
 ip link add br0 address 00:16:3e:00:00:01 type bridge
-for i in card lan dev0 port0 br0; do ip link set $i up; done
+for i in nic lan dev0 port0 br0; do ip link set $i up; done
 ip addr add 10.0.0.1/24 dev lan
 ip neigh add 10.0.0.2 lladdr 00:16:3e:00:00:01 dev lan
 ip neigh add 10.0.0.3 lladdr 00:16:3e:00:00:03 dev lan
@@ -49,7 +49,7 @@ ip neigh add 10.0.0.3 lladdr 00:16:3e:00:00:03 dev lan
 			if got := send("10.0.0.2", 5); got != 0 {
 				t.Fatalf("%d of 5 packets were diverted before", got)
 			}
-			d, err := c.divert(index(t, "card"), index(t, "port0"), index(t, c.into))
+			d, err := c.divert(index(t, "nic"), index(t, "port0"), index(t, c.into))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,16 +1,17 @@
-package rtnl
+package ipcmd
 
 import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
 )
 
 // linkCommand renders RTM_NEWLINK, which creates a link or changes one, and
 // RTM_DELLINK.
-func (n Names) linkCommand(m Msg) string {
+func (n Names) linkCommand(m rtnl.Msg) string {
 	ifi, a := m.Fixed(), collect(m.Attrs)
 	switch {
 	case ifi[0] == unix.AF_BRIDGE && m.Type == unix.RTM_DELLINK:
@@ -18,9 +19,9 @@ func (n Names) linkCommand(m Msg) string {
 	case ifi[0] != unix.AF_UNSPEC:
 		return noCommand(m) // a bridge's view of a port, an IPv6 configuration
 	}
-	info := collect(ParseAttrs(a[unix.IFLA_LINKINFO]))
+	info := collect(rtnl.ParseAttrs(a[unix.IFLA_LINKINFO]))
 	if data, ok := info[unix.IFLA_INFO_SLAVE_DATA]; ok {
-		return n.portCommand(m, collect(ParseAttrs(data)))
+		return n.portCommand(m, collect(rtnl.ParseAttrs(data)))
 	}
 	l := newLine("ip", "link")
 	switch {
@@ -34,7 +35,7 @@ func (n Names) linkCommand(m Msg) string {
 	default:
 		was := n.linkName(ifi, a)
 		l.add("set", "dev", was)
-		name := String(a[unix.IFLA_IFNAME])
+		name := rtnl.String(a[unix.IFLA_IFNAME])
 		l.addIf(name != "" && name != was, "name", name)
 		if token := inet6Of(a)[unix.IFLA_INET6_TOKEN]; token != nil {
 			text, _ := ip(token)
@@ -48,17 +49,17 @@ func (n Names) linkCommand(m Msg) string {
 
 // linkIndex is a link's index, 0 where the message leaves it to its name or to
 // the kernel.
-func linkIndex(ifi []byte) int { return int(int32(native.Uint32(ifi[4:]))) }
+func linkIndex(ifi []byte) int { return int(int32(binary.NativeEndian.Uint32(ifi[4:]))) }
 
 // linkName is what the link of the message is called before it.
 func (n Names) linkName(ifi []byte, a attrs) string {
 	if index := linkIndex(ifi); index > 0 {
 		return n.Of(index)
 	}
-	if name := String(a[unix.IFLA_IFNAME]); name != "" {
+	if name := rtnl.String(a[unix.IFLA_IFNAME]); name != "" {
 		return name
 	}
-	return String(a[unix.IFLA_ALT_IFNAME])
+	return rtnl.String(a[unix.IFLA_ALT_IFNAME])
 }
 
 // addNewName adds the name and index of a link that is to be made.
@@ -99,7 +100,7 @@ func (n Names) addLinkArgs(l *line, ifi []byte, a attrs) {
 	} else if ok {
 		l.add("master", n.Of(int(master)))
 	}
-	addLinkFlags(l, native.Uint32(ifi[8:]), native.Uint32(ifi[12:]))
+	addLinkFlags(l, binary.NativeEndian.Uint32(ifi[8:]), binary.NativeEndian.Uint32(ifi[12:]))
 	l.fields(inet6Of(a), []field{
 		{unix.IFLA_INET6_ADDR_GEN_MODE, "addrgenmode", choice("eui64", "none", "stable_secret", "random")},
 	})
@@ -107,8 +108,8 @@ func (n Names) addLinkArgs(l *line, ifi []byte, a attrs) {
 
 // inet6Of is what a link's attributes say of IPv6 on it.
 func inet6Of(a attrs) attrs {
-	spec := collect(ParseAttrs(a[unix.IFLA_AF_SPEC]))
-	return collect(ParseAttrs(spec[unix.AF_INET6]))
+	spec := collect(rtnl.ParseAttrs(a[unix.IFLA_AF_SPEC]))
+	return collect(rtnl.ParseAttrs(spec[unix.AF_INET6]))
 }
 
 // linkFlags are the flags that ip can change. "arp" and "trailers" are said of
@@ -150,14 +151,14 @@ func onOffWord(on bool) string {
 // addKind adds the kind of link and what only links of that kind have. It
 // comes last, as iproute2 hands all further words to the kind.
 func (n Names) addKind(l *line, info attrs) {
-	kind := String(info[unix.IFLA_INFO_KIND])
+	kind := rtnl.String(info[unix.IFLA_INFO_KIND])
 	if kind == "" {
 		return
 	}
 	l.add("type", kind)
 	switch kind {
 	case "bridge":
-		data := collect(ParseAttrs(info[unix.IFLA_INFO_DATA]))
+		data := collect(rtnl.ParseAttrs(info[unix.IFLA_INFO_DATA]))
 		l.fields(data, bridgeFields)
 		_, flush := data[unix.IFLA_BR_FDB_FLUSH]
 		l.addIf(flush, "fdb_flush")
@@ -174,12 +175,12 @@ func (n Names) addKind(l *line, info attrs) {
 
 // vethPeer is the other end of a new veth pair: VETH_INFO_PEER holds a whole
 // link message.
-func vethPeer(info attrs) (Msg, bool) {
-	if String(info[unix.IFLA_INFO_KIND]) != "veth" {
-		return Msg{}, false
+func vethPeer(info attrs) (rtnl.Msg, bool) {
+	if rtnl.String(info[unix.IFLA_INFO_KIND]) != "veth" {
+		return rtnl.Msg{}, false
 	}
 	const vethInfoPeer = 1
-	peer := Msg{Type: unix.RTM_NEWLINK, Body: collect(ParseAttrs(info[unix.IFLA_INFO_DATA]))[vethInfoPeer]}
+	peer := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: collect(rtnl.ParseAttrs(info[unix.IFLA_INFO_DATA]))[vethInfoPeer]}
 	return peer, peer.Fixed() != nil
 }
 
@@ -242,7 +243,7 @@ func addBoolopts(l *line, b []byte) {
 	if len(b) != 8 {
 		return
 	}
-	values, mask := native.Uint32(b), native.Uint32(b[4:])
+	values, mask := binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[4:])
 	for i, word := range boolopts {
 		l.addIf(mask&(1<<i) != 0, word, fmt.Sprint(values>>i&1))
 	}
@@ -250,11 +251,11 @@ func addBoolopts(l *line, b []byte) {
 
 // propCommand renders RTM_NEWLINKPROP and RTM_DELLINKPROP, the alternative
 // names of a link.
-func (n Names) propCommand(m Msg) string {
+func (n Names) propCommand(m rtnl.Msg) string {
 	ifi, a := m.Fixed(), collect(m.Attrs)
 	l := newLine("ip", "link", "property", verb(m), "dev", n.linkName(ifi, a))
-	for p := range ParseAttrs(a[unix.IFLA_PROP_LIST]) {
-		l.addIf(p.Type == unix.IFLA_ALT_IFNAME, "altname", String(p.Value))
+	for p := range rtnl.ParseAttrs(a[unix.IFLA_PROP_LIST]) {
+		l.addIf(p.Type == unix.IFLA_ALT_IFNAME, "altname", rtnl.String(p.Value))
 	}
 	return l.String()
 }

@@ -1,30 +1,31 @@
-package rtnl
+package ipcmd
 
 import (
 	"regexp"
 	"testing"
 
 	"xbr-script/internal/nstest"
+	"xbr-script/internal/rtnl"
 )
 
 // TestLinks carries out linkMessages, and portMessages, in one namespace as they
 // are and in another by their rendered commands: the interfaces must be the same
 // after each.
 func TestLinks(t *testing.T) {
-	for name, msgs := range map[string][]Msg{"links": linkMessages(), "ports": portMessages()} {
+	for name, msgs := range map[string][]rtnl.Msg{"links": linkMessages(), "ports": portMessages()} {
 		t.Run(name, func(t *testing.T) { sentAndTyped(t, msgs) })
 	}
 }
 
-func sentAndTyped(t *testing.T, msgs []Msg) {
+func sentAndTyped(t *testing.T, msgs []rtnl.Msg) {
 	t.Helper()
-	lines := (&Batch{Wire: Pack(msgs...)}).Commands()
+	lines := Names(nil).Commands(msgs)
 	var sent, typed []string
 	t.Run("sent", func(t *testing.T) {
 		nstest.New(t)
 		c := dial(t)
 		for i, m := range msgs {
-			if refused, err := c.Send(Pack(m)); err != nil || len(refused) > 0 {
+			if refused, err := c.Send(rtnl.Pack(m)); err != nil || len(refused) > 0 {
 				t.Fatal(lines[i], err, refused)
 			}
 			sent = append(sent, links(t))

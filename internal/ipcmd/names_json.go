@@ -1,4 +1,4 @@
-package rtnl
+package ipcmd
 
 import (
 	"encoding/json"

@@ -1,30 +1,25 @@
-package rtnl
+package ipcmd
 
 import (
+	"encoding/binary"
 	"strconv"
 	"strings"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
 )
 
 // Attributes that golang.org/x/sys/unix does not name (linux/nexthop.h).
 const (
-	nhaFDB      = 11 // NHA_FDB
-	nhaResGroup = 12 // NHA_RES_GROUP
+	nhaFDB = 11 // NHA_FDB
 
-	nhaOpFlags     = 14 // NHA_OP_FLAGS: how to read the answer
-	nhaGroupStats  = 15 // NHA_GROUP_STATS
-	nhaHWStatsUsed = 17 // NHA_HW_STATS_USED
-
-	nhaResGroupPad             = 0
 	nhaResGroupBuckets         = 1
 	nhaResGroupIdleTimer       = 2
 	nhaResGroupUnbalancedTimer = 3
-	nhaResGroupUnbalancedTime  = 4 // reported only
 )
 
 // nexthopCommand renders RTM_NEWNEXTHOP and RTM_DELNEXTHOP.
-func (n Names) nexthopCommand(m Msg) string {
+func (n Names) nexthopCommand(m rtnl.Msg) string {
 	nhm, a := m.Fixed(), collect(m.Attrs) // struct nhmsg
 	l := newLine("ip")
 	l.addIf(m.Type == unix.RTM_NEWNEXTHOP && nhm[0] == unix.AF_INET6, "-6")
@@ -35,7 +30,7 @@ func (n Names) nexthopCommand(m Msg) string {
 	}
 	l.addIf(a[unix.NHA_BLACKHOLE] != nil, "blackhole")
 	l.fields(a, []field{{unix.NHA_GROUP, "group", group}})
-	n.addHop(l, a, nexthopHop, int(U32(a[unix.NHA_OIF])), nhm[4])
+	n.addHop(l, a, nexthopHop, int(rtnl.U32(a[unix.NHA_OIF])), nhm[4])
 	l.addIf(a[nhaFDB] != nil, "fdb")
 	addGroupType(l, a)
 	l.addIf(nhm[2] != 0, "protocol", protocol(nhm[2]))
@@ -47,7 +42,7 @@ func (n Names) nexthopCommand(m Msg) string {
 func group(b []byte) (string, bool) {
 	var members []string
 	for ; len(b) >= 8; b = b[8:] {
-		s := strconv.FormatUint(uint64(native.Uint32(b)), 10)
+		s := strconv.FormatUint(uint64(binary.NativeEndian.Uint32(b)), 10)
 		if b[4] > 0 {
 			s += "," + strconv.Itoa(int(b[4])+1)
 		}
@@ -62,7 +57,7 @@ func addGroupType(l *line, a attrs) {
 		return
 	}
 	l.add("type", "resilient")
-	l.fields(collect(ParseAttrs(a[nhaResGroup])), []field{
+	l.fields(collect(rtnl.ParseAttrs(a[rtnl.NhaResGroup])), []field{
 		{nhaResGroupBuckets, "buckets", dec(2)},
 		{nhaResGroupIdleTimer, "idle_timer", seconds},
 		{nhaResGroupUnbalancedTimer, "unbalanced_timer", seconds},
@@ -72,5 +67,5 @@ func addGroupType(l *line, a attrs) {
 // seconds formats a time that the kernel counts in USER_HZ.
 func seconds(b []byte) (string, bool) {
 	v, ok := number(b, 4)
-	return strconv.FormatUint(v/userHz, 10), ok
+	return strconv.FormatUint(v/rtnl.UserHz, 10), ok
 }

@@ -1,4 +1,4 @@
-package bridge
+package routes
 
 import (
 	"net/netip"
@@ -19,10 +19,10 @@ func (r *rewriter) finalAddrs6() {
 		}
 	}
 	for _, a := range r.s.Addrs6 {
-		if r.h.Spent(a) || r.back && isTemporary(a) {
+		if r.h.Spent(a) || r.back && a.IsTemporary() {
 			continue // the kernel's own may still be there: it must stay that
 		}
-		r.add(final(a.Retarget(r.s.Index, r.to)))
+		r.add(Final(a.Retarget(r.s.Index, r.to)))
 		p, ok := prefixRoute6(a)
 		switch {
 		case ok && have[prefixKey6(p)]:
@@ -37,7 +37,7 @@ func (r *rewriter) finalAddrs6() {
 // manner given. Those over a nexthop object move with it.
 func (r *rewriter) routes6(gateway bool, each func(rtnl.Msg)) {
 	for _, m := range r.s.Routes {
-		if m.Family() == unix.AF_INET6 && !m.HasAny(rtaNhID) && hasGateway(m) == gateway {
+		if m.Family() == unix.AF_INET6 && !m.HasAny(rtnl.RtaNhID) && m.HasGateway() == gateway {
 			each(m)
 		}
 	}
@@ -53,8 +53,8 @@ func (r *rewriter) move6(m rtnl.Msg) {
 	case m.Own() != 0:
 		r.ownRoute6(m)
 		r.put(m, r.from, unix.RTM_DELROUTE, 0)
-	case hasGateway(m) && m.Fixed()[5] != unix.RTPROT_RA:
-		r.put(m, r.to, unix.RTM_NEWROUTE, replaceFlags)
+	case m.HasGateway() && m.Fixed()[5] != unix.RTPROT_RA:
+		r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Replace)
 	case r.madeByAddress6(m):
 		r.put(m, r.from, unix.RTM_DELROUTE, 0)
 	default:
@@ -82,7 +82,7 @@ func (r *rewriter) remake6(m rtnl.Msg) {
 	}
 	flags := uint16(unix.NLM_F_CREATE)
 	if m.Get(unix.RTA_MULTIPATH) != nil {
-		flags = replaceFlags
+		flags = rtnl.Replace
 	}
 	if !r.madeByAddress6(m) {
 		r.put(m, r.to, unix.RTM_NEWROUTE, flags)
@@ -108,13 +108,13 @@ func (r *rewriter) sources6() {
 		bare := m.Without(unix.RTA_PREFSRC)
 		// The last is refused, as there is such a route, unless the one before
 		// it was because the address could not be brought back.
-		r.add(bare.As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), bare.As(unix.RTM_NEWROUTE, addFlags))
+		r.add(bare.As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), bare.As(unix.RTM_NEWROUTE, rtnl.Add))
 	}
 }
 
 // prefixRoute6 is the route that the kernel makes for an IPv6 address.
 func prefixRoute6(a rtnl.Msg) (rtnl.Msg, bool) {
-	if addrFlags(a)&unix.IFA_F_NOPREFIXROUTE != 0 {
+	if a.AddrFlags()&unix.IFA_F_NOPREFIXROUTE != 0 {
 		return rtnl.Msg{}, false
 	}
 	peer, ok := netip.AddrFromSlice(a.Get(unix.IFA_ADDRESS))
@@ -128,7 +128,7 @@ func prefixRoute6(a rtnl.Msg) (rtnl.Msg, bool) {
 // isPrefixRoute6 says whether a route is like those that the kernel makes for
 // IPv6 addresses.
 func isPrefixRoute6(m rtnl.Msg) bool {
-	return m.Family() == unix.AF_INET6 && m.Fixed()[5] == unix.RTPROT_KERNEL && table(m) == unix.RT_TABLE_MAIN && !hasGateway(m)
+	return m.Family() == unix.AF_INET6 && m.Fixed()[5] == unix.RTPROT_KERNEL && m.Table() == unix.RT_TABLE_MAIN && !m.HasGateway()
 }
 
 // prefixKey6 compares prefix routes: by destination and metric.

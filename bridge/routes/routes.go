@@ -1,4 +1,10 @@
-package bridge
+// Package routes has the messages that carry what is on one interface to another:
+// addresses, neighbours, routes and nexthop objects.
+//
+// Each function is a pure one from a host.State, and the host around it, to
+// messages. What stands where at which moment of a move is the business of
+// package bridge, which puts them into steps.
+package routes
 
 import (
 	"net/netip"
@@ -9,14 +15,14 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// routeMsgs switches the routes and nexthops of s to another interface that
-// has the addresses of s already (see quiet), and takes that back. Each route
-// is replaced where it stands, so that there is no moment without it and no
+// Switch are the messages that switch the routes and nexthops of s to another
+// interface that has the addresses of s already (see Quiet), and those that take
+// that back. Each route is replaced where it stands, so that there is no moment without it and no
 // other route of the same destination takes its place. up says whether the
 // interfaces are: on one that is off the kernel makes no routes for addresses.
 // When undoing it is not known what was moved.
-func routeMsgs(h *host.Host, s host.State, to int, up bool) (do, undo rtnl.Wire) {
-	r := newRewriter(h, s, to, up, false)
+func Switch(h *host.Host, s host.State, to int, up bool) (do, undo rtnl.Wire) {
+	r := (&rewriter{h: h, s: s, from: s.Index, to: to, up: up}).find()
 	do = r.move(r.move4)
 	r.from, r.to, r.back = r.to, r.from, true
 	return do, r.move(r.moveBack4)
@@ -30,7 +36,7 @@ func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
 	r.withStrays(func() {
 		for _, m := range r.s.Nexthops {
 			if m.Uses(r.s.Index) { // a group keeps its members
-				r.put(m, r.to, unix.RTM_NEWNEXTHOP, replaceFlags)
+				r.put(m, r.to, unix.RTM_NEWNEXTHOP, rtnl.Replace)
 			}
 		}
 		r.gateways4(each4)
@@ -39,26 +45,26 @@ func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
 	return r.msgs
 }
 
-// restoreRoutes makes routes and nexthops of s anew, on the same or another
-// interface, after s's own was switched off: the kernel then removes them, but
+// Restore are the messages that make routes and nexthops of s anew, on the same
+// or another interface, after s's own was switched off: the kernel then removes them, but
 // keeps a route of which a leg leaves by another interface, and takes IPv6
 // addresses that went out of the routes that have them as their source.
-func restoreRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
-	return newRewriter(h, s, to, true, true).restore()
+func Restore(h *host.Host, s host.State, to int) rtnl.Wire {
+	return (&rewriter{h: h, s: s, from: s.Index, to: to, up: true, gone: true}).find().restore()
 }
 
-// mendRoutes is restoreRoutes where they stood, and of others' routes those that
-// are lost.
-func mendRoutes(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
-	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, lost: lost}).find(true).restore()
+// Mend is Restore where they stood, and of others' routes those that are lost,
+// by their Key.
+func Mend(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
+	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, gone: true, lost: lost}).find().restore()
 }
 
 func (r *rewriter) restore() rtnl.Wire { return r.again(r.remake6) }
 
-// takeRoutes moves the routes of s, which are still there, to an interface that
-// has routes of its own: those that the kernel makes for addresses stay.
-func takeRoutes(h *host.Host, s host.State, to int) rtnl.Wire {
-	r := newRewriter(h, s, to, false, true)
+// Take are the messages that move the routes of s, which are still there, to an
+// interface that has routes of its own: those that the kernel makes for addresses stay.
+func Take(h *host.Host, s host.State, to int) rtnl.Wire {
+	r := (&rewriter{h: h, s: s, from: s.Index, to: to, gone: true}).find()
 	return r.again(r.move6)
 }
 
@@ -70,10 +76,10 @@ func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	r.routes6(false, each6)
 	r.withStrays(func() {
 		for _, m := range r.s.Nexthops { // groups that had only members here are gone too
-			r.put(m, r.to, unix.RTM_NEWNEXTHOP, replaceFlags)
+			r.put(m, r.to, unix.RTM_NEWNEXTHOP, rtnl.Replace)
 		}
 		for _, m := range r.s.Routes {
-			if m.Family() == unix.AF_INET6 && m.HasAny(rtaNhID) {
+			if m.Family() == unix.AF_INET6 && m.HasAny(rtnl.RtaNhID) {
 				r.add(m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
 			}
 		}
@@ -84,10 +90,10 @@ func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	return r.msgs
 }
 
-// keepOrder puts the IPv4 routes of s that share their destination with others
-// in their order again, after addresses were taken off and put back.
-func keepOrder(h *host.Host, s host.State) rtnl.Wire {
-	r := newRewriter(h, s, s.Index, false, false)
+// KeepOrder are the messages that put the IPv4 routes of s that share their
+// destination with others in their order again, after addresses were taken off and put back.
+func KeepOrder(h *host.Host, s host.State) rtnl.Wire {
+	r := (&rewriter{h: h, s: s, from: s.Index, to: s.Index}).find()
 	for _, g := range r.groups {
 		if g.end-g.begin > 1 {
 			r.remake4(r.routes(g))
@@ -96,40 +102,27 @@ func keepOrder(h *host.Host, s host.State) rtnl.Wire {
 	return r.msgs
 }
 
-func hasGateway(m rtnl.Msg) bool {
-	return m.HasAny(unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH)
-}
-
-// Attributes that golang.org/x/sys/unix does not name (linux/rtnetlink.h).
-const rtaNhID = 30
-
 // rewriter collects the messages that turn the host h, where the routes of s
 // stand, into one where they do so on another interface.
 type rewriter struct {
 	h        *host.Host
 	s        host.State
-	from, to int                     // where the routes are when the messages are sent, and shall be
-	back     bool                    // this is the undoing
-	up       bool                    // the interfaces are up
-	ids      map[uint32]bool         // nexthop objects that are gone, with the routes over them
-	groups   []group                 // those with a route to be moved, in the kernel's order
-	twins    map[groupKey][]rtnl.Msg // routes that the kernel has made on the new interface
-	made     map[string]bool         // IPv6 prefix routes that the kernel makes, by prefixKey6
-	lost     map[string]bool         // others' IPv4 routes that are to be made anew, too, by Key
+	from, to int                  // where the routes are when the messages are sent, and shall be
+	back     bool                 // this is the undoing
+	up       bool                 // the interfaces are up
+	gone     bool                 // nexthop objects are gone, and the routes over them; else those are left alone
+	ids      map[uint32]bool      // nexthop objects that are gone, with the routes over them
+	groups   []span               // those with a route to be moved, in the kernel's order
+	twins    map[Group][]rtnl.Msg // routes that the kernel has made on the new interface
+	made     map[string]bool      // IPv6 prefix routes that the kernel makes, by prefixKey6
+	lost     map[string]bool      // others' IPv4 routes that are to be made anew, too, by Key
 	msgs     rtnl.Wire
 }
 
-// newRewriter begins to move the routes of s to an interface. gone says that
-// nexthop objects are gone and the routes over them, too: a live move leaves
-// those routes alone.
-func newRewriter(h *host.Host, s host.State, to int, up, gone bool) *rewriter {
-	return (&rewriter{h: h, s: s, from: s.Index, to: to, up: up}).find(gone)
-}
-
 // find finds what there is to be moved.
-func (r *rewriter) find(gone bool) *rewriter {
-	r.ids, r.twins = map[uint32]bool{}, map[groupKey][]rtnl.Msg{}
-	if gone {
+func (r *rewriter) find() *rewriter {
+	r.ids, r.twins = map[uint32]bool{}, map[Group][]rtnl.Msg{}
+	if r.gone {
 		for _, m := range r.s.Nexthops {
 			r.ids[m.U32(unix.NHA_ID)] = true
 		}
@@ -153,7 +146,7 @@ func (r *rewriter) begin() {
 
 // isOurs says whether a route has to be moved or made anew.
 func (r *rewriter) isOurs(m rtnl.Msg) bool {
-	if id := m.Get(rtaNhID); id != nil {
+	if id := m.Get(rtnl.RtaNhID); id != nil {
 		return r.ids[rtnl.U32(id)]
 	}
 	return m.Uses(r.s.Index) || len(r.lost) > 0 && r.lost[m.Key()]
@@ -164,18 +157,10 @@ func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = r.msgs.Add(msgs...) }
 // put adds the message about something of s as it is, or shall be, on the
 // interface with that index.
 func (r *rewriter) put(m rtnl.Msg, index int, typ, flags uint16) {
-	if m.Type == unix.RTM_NEWROUTE && m.HasAny(rtaNhID) {
+	if m.Type == unix.RTM_NEWROUTE && m.HasAny(rtnl.RtaNhID) {
 		m = m.Settable() // in h it has more: see host.Read
 	}
 	r.msgs = r.msgs.AddOn(m.As(typ, flags), r.s.Index, index)
-}
-
-// table is the number of a route's table.
-func table(m rtnl.Msg) uint32 {
-	if t := m.Get(unix.RTA_TABLE); t != nil {
-		return rtnl.U32(t)
-	}
-	return uint32(m.Fixed()[4])
 }
 
 // prefixRoute is a route to prefix over the address's interface with the

@@ -1,15 +1,17 @@
-package rtnl
+package ipcmd
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
+	"xbr-script/internal/rtnl"
 
 	"golang.org/x/sys/unix"
 )
 
 // routeCommand renders RTM_NEWROUTE and RTM_DELROUTE of IPv4 and IPv6.
-func (n Names) routeCommand(m Msg) string {
+func (n Names) routeCommand(m rtnl.Msg) string {
 	if m.Own() != 0 {
 		return n.ownCommand(m)
 	}
@@ -34,8 +36,8 @@ func (n Names) routeCommand(m Msg) string {
 			l.add("from", src)
 		}
 	}
-	l.fields(a, []field{{rtaNhID, "nhid", dec(4)}})
-	n.addHop(l, a, routeHop, int(U32(a[unix.RTA_OIF])), rtm[8])
+	l.fields(a, []field{{rtnl.RtaNhID, "nhid", dec(4)}})
+	n.addHop(l, a, routeHop, int(rtnl.U32(a[unix.RTA_OIF])), rtm[8])
 	addRouteOptions(l, m, a)
 	n.addLegs(l, a[unix.RTA_MULTIPATH])
 	return l.String()
@@ -45,24 +47,24 @@ func (n Names) routeCommand(m Msg) string {
 // make. One to a router that is only alike would keep the kernel from taking
 // the next advertisement, so what stands in for it until then has the metric
 // behind. A prefix's route is no obstacle.
-func (n Names) ownCommand(m Msg) string {
+func (n Names) ownCommand(m rtnl.Msg) string {
 	own := m.Own()
 	m = m.Clone()
-	native.PutUint32(m.Body[8:12], U32(m.Body[8:12])&^OwnFlags) // rtm_flags
+	binary.NativeEndian.PutUint32(m.Body[8:12], rtnl.U32(m.Body[8:12])&^rtnl.OwnFlags) // rtm_flags
 	if m.Type == unix.RTM_DELROUTE {
 		m.Body[5] = unix.RTPROT_UNSPEC // see disown
 		return n.routeCommand(m)
 	}
 	what := "is"
-	if own&(OwnDefault|OwnInfo) != 0 {
-		m, what = m.With(unix.RTA_PRIORITY, U32Bytes(m.U32(unix.RTA_PRIORITY)+1)), "has the metric before and is"
+	if own&(rtnl.OwnDefault|rtnl.OwnInfo) != 0 {
+		m, what = m.With(unix.RTA_PRIORITY, rtnl.U32Bytes(m.U32(unix.RTA_PRIORITY)+1)), "has the metric before and is"
 	}
 	return n.routeCommand(m) + "   # stands in until the next router advertisement: the right one " + what + " the kernel's own, which no command can make"
 }
 
 // routeVerb is verb with the one more meaning that flags have for a route: a
 // route that is neither exclusive nor appended goes before others like it.
-func routeVerb(m Msg) string {
+func routeVerb(m rtnl.Msg) string {
 	const how = unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_REPLACE | unix.NLM_F_APPEND
 	if m.Type == unix.RTM_NEWROUTE && m.Flags&how == unix.NLM_F_CREATE {
 		return "prepend"
@@ -88,7 +90,7 @@ var routeTypes = []string{
 
 // addRouteType leaves out "unicast", which a route is unless said otherwise.
 // A removal that names nothing else would take a route of any type.
-func addRouteType(l *line, m Msg, a attrs) {
+func addRouteType(l *line, m rtnl.Msg, a attrs) {
 	typ := m.Fixed()[7]
 	if int(typ) >= len(routeTypes) || typ == unix.RTN_UNSPEC {
 		return
@@ -101,7 +103,7 @@ func addRouteType(l *line, m Msg, a attrs) {
 
 // aims says whether a route says where to.
 func aims(a attrs) bool {
-	for _, t := range []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, rtaNhID} {
+	for _, t := range []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, rtnl.RtaNhID} {
 		if a[t] != nil {
 			return true
 		}
@@ -110,7 +112,7 @@ func aims(a attrs) bool {
 }
 
 // addRouteOptions adds what stands between a route's first hop and its legs.
-func addRouteOptions(l *line, m Msg, a attrs) {
+func addRouteOptions(l *line, m rtnl.Msg, a attrs) {
 	rtm := m.Fixed()
 	addTable(l, rtm, a)
 	l.addIf(rtm[5] != defaultProtocol(m.Type), "proto", protocol(rtm[5]))
@@ -122,7 +124,7 @@ func addRouteOptions(l *line, m Msg, a attrs) {
 		l.fields(a, []field{{unix.RTA_PREF, "pref", preference}})
 	}
 	l.fields(a, []field{
-		{rtaExpires, "expires", dec(4)},
+		{rtnl.RtaExpires, "expires", dec(4)},
 		{unix.RTA_TTL_PROPAGATE, "ttl-propagate", choice("disabled", "enabled")},
 	})
 }
@@ -166,12 +168,12 @@ func defaultProtocol(typ uint16) uint8 {
 
 // addRouteScope adds an IPv4 route's scope where iproute2 would send another
 // one. It means nothing to IPv6.
-func addRouteScope(l *line, m Msg, a attrs) {
+func addRouteScope(l *line, m rtnl.Msg, a attrs) {
 	rtm := m.Fixed()
 	if m.Family() != unix.AF_INET {
 		return
 	}
-	hop := a[unix.RTA_GATEWAY] != nil || a[unix.RTA_VIA] != nil || a[unix.RTA_MULTIPATH] != nil || a[rtaNhID] != nil
+	hop := a[unix.RTA_GATEWAY] != nil || a[unix.RTA_VIA] != nil || a[unix.RTA_MULTIPATH] != nil || a[rtnl.RtaNhID] != nil
 	usual := uint8(unix.RT_SCOPE_UNIVERSE)
 	switch rtm[7] {
 	case unix.RTN_LOCAL:
@@ -240,7 +242,7 @@ func (n Names) addHop(l *line, a attrs, t hopAttrs, oif int, flags byte) {
 }
 
 func viaFamily(via []byte) string {
-	if native.Uint16(via) == unix.AF_INET6 {
+	if binary.NativeEndian.Uint16(via) == unix.AF_INET6 {
 		return "inet6"
 	}
 	return "inet"
@@ -249,10 +251,10 @@ func viaFamily(via []byte) string {
 // addLegs adds each hop of a multipath route. They come last: iproute2 reads
 // nothing else after the first "nexthop".
 func (n Names) addLegs(l *line, b []byte) {
-	for leg := range Legs(b) { // struct rtnexthop
-		a := collect(ParseAttrs(leg[unix.SizeofRtNexthop:]))
+	for leg := range rtnl.Legs(b) { // struct rtnexthop
+		a := collect(rtnl.ParseAttrs(leg[unix.SizeofRtNexthop:]))
 		l.add("nexthop")
-		n.addHop(l, a, routeHop, int(int32(native.Uint32(leg[4:]))), leg[2])
+		n.addHop(l, a, routeHop, int(int32(binary.NativeEndian.Uint32(leg[4:]))), leg[2])
 		l.add("weight", strconv.Itoa(int(leg[3])+1))
 		l.fields(a, []field{{unix.RTA_FLOW, "realms", realms}})
 	}
@@ -286,8 +288,8 @@ var unlockable = []uint16{
 }
 
 func addMetrics(l *line, b []byte) {
-	a := collect(ParseAttrs(b))
-	locked := U32(a[unix.RTAX_LOCK])
+	a := collect(rtnl.ParseAttrs(b))
+	locked := rtnl.U32(a[unix.RTAX_LOCK])
 	for _, f := range metrics {
 		value, ok := f.format(a[f.typ])
 		if a[f.typ] == nil || !ok {

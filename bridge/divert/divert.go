@@ -1,0 +1,81 @@
+// Package divert has frames for dom0 take another way in the moment in which its
+// NIC becomes a port of the bridge, or ceases to be one.
+package divert
+
+import (
+	"context"
+	"io"
+	"net"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// When the NIC becomes a port, or as a port gets dom0's MAC address, the kernel
+// makes that address local to the bridge (br_fdb_add_local, replacing whatever
+// entry there is), and frames to dom0 end there until the next message points
+// the entry to dom0's port; and while it ceases to be one, it is a port that is
+// disabled (del_nbp). That is a few microseconds each, in which a busy host
+// loses a frame. The shield takes those frames before the bridge sees them, and
+// sends them out of dom0's port, so that dom0's interface receives them.
+
+// Op is the operation that puts it up, or takes it away. A kernel that has no
+// such thing does without; and it ends with the process, so that there is
+// nothing to be recovered.
+type Op struct {
+	On    bool
+	Index int // of the NIC
+	To    Target
+	MAC   net.HardwareAddr
+	At    *Place     `json:"-"` // shared by the operations of one plan; nil if read from a journal
+	Conn  *rtnl.Conn `json:"-"`
+}
+
+// Place is where the shield is that is up, or none.
+type Place struct{ up io.Closer }
+
+// Kind names an Op in a journal.
+const Kind = "shield"
+
+// Kind implements plan.Op.
+func (*Op) Kind() string { return Kind }
+
+// Commands implements plan.Op: no program does that.
+func (*Op) Commands() []string { return nil }
+
+// Do implements plan.Op. It never fails: without the shield a frame may be
+// lost, and that is all.
+func (s *Op) Do(context.Context, bool) error {
+	if s.At == nil {
+		return nil // it has gone with the process that wrote the journal
+	}
+	if s.At.up != nil {
+		_ = s.At.up.Close() // fails only if it is gone, with the NIC
+		s.At.up = nil
+	}
+	if s.On {
+		s.At.up = s.raise()
+	}
+	return nil
+}
+
+// raise takes the first of two ways that the kernel has; nil if it has none.
+// Nftables can only send out of an interface.
+func (s *Op) raise() io.Closer {
+	if l, err := host.ReadLink(s.Conn, s.Index); err == nil && !s.To.Into {
+		if f, err := newNftFwd(l.Name, s.MAC, s.To.Index); err == nil {
+			return f
+		}
+	}
+	if r, err := newRedirect(s.Index, s.MAC, s.To); err == nil {
+		return r
+	}
+	return nil
+}
+
+// Target is where the frames have to go: out of an interface, or as if they had
+// come in there.
+type Target struct {
+	Index int
+	Into  bool
+}

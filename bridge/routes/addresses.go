@@ -1,0 +1,57 @@
+package routes
+
+import (
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// AddState are the messages that put the addresses and neighbours of a state on
+// its interface. Those of IPv6 have no effect yet but for being there: see
+// Quiet.
+func AddState(s host.State) []rtnl.Msg {
+	msgs := rtnl.AllAs(s.Addrs4, unix.RTM_NEWADDR, rtnl.Add)
+	for _, m := range s.Addrs6 {
+		msgs = append(msgs, Quiet(m))
+	}
+	return append(msgs, rtnl.AllAs(s.Neighs, unix.RTM_NEWNEIGH, rtnl.Replace)...)
+}
+
+// DelState are the messages that take addresses and neighbours off again, secondary addresses
+// before their primaries.
+func DelState(s host.State) []rtnl.Msg {
+	msgs := rtnl.AllAs(rtnl.Reversed(s.Neighs), unix.RTM_DELNEIGH, 0)
+	return append(append(msgs, DelAddrs(s.Addrs6)...), DelAddrs(s.Addrs4)...)
+}
+
+// DelAddrs are the messages that take addresses off, last first, whatever their labels have become.
+func DelAddrs(addrs []rtnl.Msg) []rtnl.Msg {
+	msgs := make([]rtnl.Msg, 0, len(addrs))
+	for _, m := range rtnl.Reversed(addrs) {
+		msgs = append(msgs, m.Without(unix.IFA_LABEL).As(unix.RTM_DELADDR, 0))
+	}
+	return msgs
+}
+
+// Quiet is the message that adds an IPv6 address which has no effect yet
+// beyond being there: it has no route, no temporary ones are made for it, and if
+// it has been found unique on the link before, it does not wait a second to be
+// found so again.
+func Quiet(m rtnl.Msg) rtnl.Msg {
+	flags := m.AddrFlags() &^ unix.IFA_F_MANAGETEMPADDR
+	silent := flags | unix.IFA_F_NOPREFIXROUTE
+	if flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
+		silent |= unix.IFA_F_NODAD
+	}
+	return m.With(unix.IFA_FLAGS, rtnl.U32Bytes(silent)).As(unix.RTM_NEWADDR, rtnl.Add)
+}
+
+// Final is the message that gives an address added by Quiet its own flags.
+func Final(m rtnl.Msg) rtnl.Msg { return m.As(unix.RTM_NEWADDR, rtnl.Replace) }
+
+// Unspent is what of a state arrives where it moves to.
+func Unspent(h *host.Host, s host.State) host.State {
+	s.Addrs6 = rtnl.Rest(s.Addrs6, h.Spent)
+	return s
+}

@@ -1,0 +1,89 @@
+package rtnl
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Infinity is the lifetime of an address that never ends (linux/if_addr.h).
+const Infinity = ^uint32(0)
+
+// Aged is the messages after so much time: with their lifetimes shortened, and
+// without what has expired in the meantime.
+func (w Wire) Aged(passed time.Duration) Wire {
+	seconds := uint32(passed / time.Second)
+	if seconds == 0 || !w.expires() {
+		return w
+	}
+	var out Wire
+	for m := range w.All() {
+		if m, alive := m.aged(seconds); alive {
+			out = out.Add(m)
+		}
+	}
+	return out
+}
+
+// expires says whether something has a lifetime: as a rule nothing, of very
+// many, has.
+func (w Wire) expires() bool {
+	for m := range w.All() {
+		switch {
+		case m.Type == unix.RTM_NEWADDR && m.HasAny(unix.IFA_CACHEINFO), m.Type == unix.RTM_NEWROUTE && m.HasAny(RtaExpires):
+			return true
+		}
+	}
+	return false
+}
+
+// Leased tells whether an address is valid for a time only.
+func (m Msg) Leased() bool {
+	ci := m.Get(unix.IFA_CACHEINFO)
+	return len(ci) >= 8 && native.Uint32(ci[4:]) != Infinity // ifa_valid
+}
+
+// Preferred is an address that is preferred for so many seconds at most.
+func (m Msg) Preferred(seconds uint32) Msg {
+	ci := m.Get(unix.IFA_CACHEINFO)
+	if len(ci) < 4 || native.Uint32(ci) <= seconds {
+		return m
+	}
+	ci = append([]byte(nil), ci...)
+	native.PutUint32(ci, seconds)
+	return m.With(unix.IFA_CACHEINFO, ci)
+}
+
+// Aged is the message after so much time: with its lifetimes shortened; false
+// if it has expired.
+func (m Msg) Aged(passed time.Duration) (Msg, bool) { return m.aged(uint32(passed / time.Second)) }
+
+// aged is Aged by whole seconds.
+func (m Msg) aged(seconds uint32) (Msg, bool) {
+	switch m.Type {
+	case unix.RTM_NEWADDR:
+		ci := m.Get(unix.IFA_CACHEINFO)
+		if len(ci) < 8 || native.Uint32(ci) == Infinity && native.Uint32(ci[4:]) == Infinity {
+			return m, true
+		}
+		ci = append([]byte(nil), ci...)
+		native.PutUint32(ci, shorten(native.Uint32(ci), seconds))
+		native.PutUint32(ci[4:], shorten(native.Uint32(ci[4:]), seconds))
+		return m.With(unix.IFA_CACHEINFO, ci), native.Uint32(ci[4:]) > 0
+	case unix.RTM_NEWROUTE:
+		b := m.Get(RtaExpires)
+		if len(b) != 4 {
+			return m, true
+		}
+		left := shorten(U32(b), seconds)
+		return m.With(RtaExpires, U32Bytes(left)), left > 0
+	}
+	return m, true
+}
+
+func shorten(lifetime, seconds uint32) uint32 {
+	if lifetime == Infinity {
+		return lifetime
+	}
+	return lifetime - min(lifetime, seconds)
+}
