@@ -198,7 +198,7 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 	hint := "with check=no nobody is asked"
 	if !w.host.LiveRename {
 		// The link has been down: a switch may listen for other switches first.
-		hint = "this kernel has to switch the card off for a moment; where the switch uses spanning tree, try wait=60"
+		hint = "this kernel has to switch the NIC off for a moment; where the switch uses spanning tree, try wait=60"
 	}
 	said := map[int]bool{}
 	for _, l := range missing {

@@ -34,5 +34,5 @@ func refuse(netdev string) error {
 		return err
 	}
 	return refusal.New(`in /etc/network/interfaces write "auto `+netdev+`" in place of "allow-hotplug `+netdev+`", and boot anew`,
-		"cannot rename %s: systemd would run ifdown %s then, as the unit %s ends with the card's name", netdev, netdev, unit)
+		"cannot rename %s: systemd would run ifdown %s then, as the unit %s ends with the NIC's name", netdev, netdev, unit)
 }

@@ -1,6 +1,6 @@
 // Package networkd has systemd-networkd follow dom0's addresses to another
-// interface. It knows an interface by its index, which stays with the card.
-// Left alone, it would let a lease run out, and put addresses on the card once
+// interface. It knows an interface by its index, which stays with the NIC.
+// Left alone, it would let a lease run out, and put addresses on the NIC once
 // more when its cable is pulled and put back. Restarted, it begins with the
 // interfaces as they are; a leased address is gone for a moment then.
 package networkd

@@ -90,8 +90,8 @@ func TestAwait(t *testing.T) {
 		"not taken":     {nil, append(alone, word{"eth0", "unmanaged", ""}), file + " does not fit eth0", "Name=eth0"},
 		"not decided":   {nil, append(alone, word{"eth0", "pending", ""}), file + " does not fit eth0", "Name=eth0"},
 		"an old word":   {append(alone, word{"eth0", "configured", file}), nil, file + " does not fit eth0", "Name=eth0"},
-		"the card, too": {nil, append(alone[1:], word{"eth0", "configured", file}, word{"peth0", "configuring", file}), file + " fits peth0, too", "Unmanaged=yes"},
-		"the card alone": {
+		"the NIC, too": {nil, append(alone[1:], word{"eth0", "configured", file}, word{"peth0", "configuring", file}), file + " fits peth0, too", "Unmanaged=yes"},
+		"the NIC alone": {
 			nil, append(alone[1:], word{"eth0", "unmanaged", ""}, word{"peth0", "configuring", file}), file + " does not fit eth0", "Name=eth0",
 		},
 		"the bridge, too": {nil, append(alone[:2:2], word{"eth0", "configured", file}, word{"xenbr0", "configuring", file}), file + " fits xenbr0, too", "Unmanaged=yes"},

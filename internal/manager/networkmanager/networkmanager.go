@@ -1,9 +1,9 @@
 // Package networkmanager has NetworkManager follow dom0's addresses to another
-// interface. It looks after interfaces by their index: to a card that is called
+// interface. It looks after interfaces by their index: to a NIC that is called
 // peth0 now and is a port it would give its addresses back, and let the lease of
-// dom0's eth0 run out (seen with 1.42). So it lets the card go before the change,
+// dom0's eth0 run out (seen with 1.42). So it lets the NIC go before the change,
 // which keeps addresses and routes, and takes the other interface after it, by
-// the profile that the card had.
+// the profile that the NIC had.
 package networkmanager
 
 import (
