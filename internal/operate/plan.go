@@ -26,7 +26,8 @@ func (v *view) plan() (*plan.Plan, *Result, error) {
 		parts, refused = append(parts, part), errors.Join(refused, err)
 	}
 	before, after, err := v.around()
-	if refused = errors.Join(refused, err); refused != nil {
+	refused = errors.Join(refused, err)
+	if refused != nil {
 		return nil, nil, refused
 	}
 	done := &Result{}

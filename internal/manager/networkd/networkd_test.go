@@ -85,11 +85,11 @@ func TestAwait(t *testing.T) {
 		fails    string // what the error begins with
 		hint     string
 	}{
-		"taken":         {nil, append(alone, word{"eth0", "configured", file}), "", ""},
-		"still at it":   {nil, append(alone, word{"eth0", "configuring", file}), "", ""},
-		"not taken":     {nil, append(alone, word{"eth0", "unmanaged", ""}), file + " does not fit eth0", "Name=eth0"},
-		"not decided":   {nil, append(alone, word{"eth0", "pending", ""}), file + " does not fit eth0", "Name=eth0"},
-		"an old word":   {append(alone, word{"eth0", "configured", file}), nil, file + " does not fit eth0", "Name=eth0"},
+		"taken":        {nil, append(alone, word{"eth0", "configured", file}), "", ""},
+		"still at it":  {nil, append(alone, word{"eth0", "configuring", file}), "", ""},
+		"not taken":    {nil, append(alone, word{"eth0", "unmanaged", ""}), file + " does not fit eth0", "Name=eth0"},
+		"not decided":  {nil, append(alone, word{"eth0", "pending", ""}), file + " does not fit eth0", "Name=eth0"},
+		"an old word":  {append(alone, word{"eth0", "configured", file}), nil, file + " does not fit eth0", "Name=eth0"},
 		"the NIC, too": {nil, append(alone[1:], word{"eth0", "configured", file}, word{"peth0", "configuring", file}), file + " fits peth0, too", "Unmanaged=yes"},
 		"the NIC alone": {
 			nil, append(alone[1:], word{"eth0", "unmanaged", ""}, word{"peth0", "configuring", file}), file + " does not fit eth0", "Name=eth0",
