@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/nfnetlink"
 	"xbr-script/internal/plan"
 )
 
@@ -58,7 +59,7 @@ func (d *dropTables) Do(ctx context.Context, _ bool) error {
 func dropUnused(p *program, table string) error {
 	begin := time.Now()
 	for rounds := 0; again(rounds, begin); rounds++ {
-		gen, err := generation()
+		gen, err := nfnetlink.Generation()
 		if err != nil {
 			return err
 		}
@@ -89,7 +90,7 @@ func (s *state) unused(table string) bool {
 func (s *survey) dropTables() []plan.Op {
 	var ops []plan.Op
 	for _, st := range s.states {
-		if tables := s.host.NewTables[st.program.family.program]; len(tables) > 0 {
+		if tables := s.made.NewTables[st.program.family.program]; len(tables) > 0 {
 			ops = append(ops, &dropTables{st.program.name, tables})
 		}
 	}

@@ -9,7 +9,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
 )
 
@@ -49,19 +51,21 @@ func (s *sticky) Do(_ context.Context, undoing bool) error {
 	if undoing && link.Attrs().MasterIndex == 0 {
 		return nil // the entry went with its port
 	}
-	entry := &netlink.Neigh{
-		LinkIndex: link.Attrs().Index, Family: unix.AF_BRIDGE,
-		State: netlink.NUD_NOARP, Flags: netlink.NTF_MASTER, HardwareAddr: mac,
+	c, err := rtnl.Dial()
+	if err != nil {
+		return err
 	}
+	defer func() { _ = c.Close() }()
+	entry := rtnl.FDB(unix.RTM_NEWNEIGH, rtnl.Replace, link.Attrs().Index, mac)
 	if s.On {
-		entry.Flags |= ntfSticky
+		entry = entry.Sticky()
 	}
-	return netlink.NeighSet(entry)
+	refused, err := c.Send(rtnl.Pack(entry))
+	if err == nil && len(refused) > 0 {
+		err = refused[0]
+	}
+	return err
 }
-
-// ntfSticky is NTF_STICKY of linux/neighbour.h (Linux 4.20), which the
-// library does not name. An older kernel passes over it.
-const ntfSticky = 0x40
 
 func gone(err error, undoing bool) error {
 	var missing netlink.LinkNotFoundError
@@ -86,37 +90,25 @@ func whole[T any](ask func() ([]T, error)) (list []T, err error) {
 	return list, err
 }
 
-// isSticky says whether the entry is there and sticky.
-func isSticky(port, mac string) (bool, error) {
-	link, err := netlink.LinkByName(port)
-	if err != nil {
-		return false, gone(err, true)
-	}
-	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, unix.AF_BRIDGE) })
-	if err != nil {
-		return false, err
-	}
-	for _, e := range entries {
-		if e.HardwareAddr.String() == mac && e.Flags&ntfSticky != 0 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // pinned says whether frames for dom0 have an entry that can be claimed. That of
 // the bridge's own MAC address cannot.
 func (b Bridge) pinned() bool { return len(b.MAC) > 0 && b.Port != "" }
 
+// isSticky says whether the entry is there and sticky.
+func (b Bridge) isSticky(h *host.Host) bool {
+	l := h.Name(b.Port)
+	return l != nil && h.Sticky(l.Index, b.MAC)
+}
+
 // stickyStep switches it to on.
-func stickyStep(b Bridge, on bool) (plan.Step, error) {
+func stickyStep(h *host.Host, b Bridge, on bool) plan.Step {
 	if !b.pinned() {
-		return plan.Step{}, nil
+		return plan.Step{}
 	}
 	mac := b.MAC.String()
-	is, err := isSticky(b.Port, mac)
-	if err != nil || is == on {
-		return plan.Step{}, err
+	is := b.isSticky(h)
+	if is == on {
+		return plan.Step{}
 	}
 	title := "let frames for dom0 (" + mac + ") go to " + b.Port + " whoever claims that address"
 	if !on {
@@ -126,5 +118,5 @@ func stickyStep(b Bridge, on bool) (plan.Step, error) {
 		Title: title,
 		Do:    []plan.Op{&sticky{b.Port, mac, on, b.PortIndex}},
 		Undo:  []plan.Op{&sticky{b.Port, mac, is, b.PortIndex}},
-	}, nil
+	}
 }

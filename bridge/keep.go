@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
-	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
 )
 
@@ -29,11 +28,11 @@ func (s *site) keep(h *host.Host, switched []string) kept {
 		return kept{}
 	}
 	r := keeper{Bridging: h.Bridging(), br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}, switched: switched}
-	k := kept{Version: keptVersion, Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
+	k := kept{Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
 	if s.port != nil {
 		k.Dom0 = r.keepPort(s.port)
-		k.Dom0.Settings.Group, k.Dom0.Settings.Alias = s.port.Group, rawjson.String(s.port.Alias)
-		k.Bridge.Group, k.Bridge.Alias = s.br.Group, rawjson.String(s.br.Alias)
+		k.Dom0.Settings.Group, k.Dom0.Settings.Alias = s.port.Group, s.port.Alias
+		k.Bridge.Group, k.Bridge.Alias = s.br.Group, s.br.Alias
 	}
 	for _, l := range s.others(h) {
 		k.Guests = append(k.Guests, r.keepPort(l))
@@ -44,20 +43,10 @@ func (s *site) keep(h *host.Host, switched []string) kept {
 // defaultPVID is the VLAN that a port of a bridge with those settings begins
 // with, 0 if none; otherwise if they do not tell.
 func defaultPVID(attrs []byte, otherwise uint16) uint16 {
-	if b := attrOf(attrs, unix.IFLA_BR_VLAN_DEFAULT_PVID); b != nil {
+	if b := rtnl.FindAttr(attrs, unix.IFLA_BR_VLAN_DEFAULT_PVID); b != nil {
 		return uint16(numberIn(b))
 	}
 	return otherwise
-}
-
-// attrOf is the value of one of some attributes, nil if it is missing.
-func attrOf(attrs []byte, typ uint16) []byte {
-	for a := range rtnl.ParseAttrs(attrs) {
-		if a.Type == typ {
-			return a.Value
-		}
-	}
-	return nil
 }
 
 // bridge is what is set on the bridge itself.
@@ -81,7 +70,7 @@ func (r *keeper) plainBridge(a rtnl.Attr) bool {
 	case unix.IFLA_BR_NF_CALL_IP6TABLES:
 		return slices.Contains(r.switched, "nf_call_ip6tables")
 	case unix.IFLA_BR_AGEING_TIME:
-		return numberIn(attrOf(r.br.BridgeAttrs, unix.IFLA_BR_TOPOLOGY_CHANGE)) == 1
+		return numberIn(rtnl.FindAttr(r.br.BridgeAttrs, unix.IFLA_BR_TOPOLOGY_CHANGE)) == 1
 	case unix.IFLA_BR_GROUP_ADDR:
 		return bytes.Equal(a.Value, groupAddress)
 	case unix.IFLA_BR_MULTI_BOOLOPT: // struct br_boolopt_multi: values, then which there are
@@ -92,7 +81,7 @@ func (r *keeper) plainBridge(a rtnl.Attr) bool {
 
 // keepPort is a port with what is set on it.
 func (r *keeper) keepPort(l *host.Link) keptPort {
-	k := keptPort{Index: l.Index, Name: rawjson.String(l.Name), Kind: l.Kind}
+	k := keptPort{Index: l.Index, Name: l.Name, Kind: l.Kind}
 	if l.Master != r.br.Index {
 		return k // somebody has taken it out
 	}
@@ -105,7 +94,7 @@ func (r *keeper) keepPort(l *host.Link) keptPort {
 		FDB:         r.fdb(l),
 		MDB:         r.mdb(l.Index),
 	}
-	if b := attrOf(l.PortAttrs, unix.IFLA_BRPORT_BACKUP_PORT); b != nil {
+	if b := rtnl.FindAttr(l.PortAttrs, unix.IFLA_BRPORT_BACKUP_PORT); b != nil {
 		k.Settings.Backup = int(numberIn(b))
 	}
 	k.Settings.Attrs = append(k.Settings.Attrs, r.shut(l)...)
@@ -132,7 +121,7 @@ func (r *keeper) vlans(index int) *[]vlan {
 	for _, m := range r.VLANs {
 		spec := m.Get(unix.IFLA_AF_SPEC)
 		// A NIC with a switch of its own tells of that, too (BRIDGE_FLAGS_SELF).
-		if m.Type == unix.RTM_NEWLINK && m.Uses(index) && attrOf(spec, rtnl.IflaBridgeFlags) == nil {
+		if m.Type == unix.RTM_NEWLINK && m.Uses(index) && rtnl.FindAttr(spec, rtnl.IflaBridgeFlags) == nil {
 			known = true
 			list = append(list, vlansIn(spec)...)
 		}

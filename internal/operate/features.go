@@ -10,7 +10,6 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/sysctl"
 )
 
 // A feature is something that start makes and stop takes away.
@@ -87,9 +86,10 @@ func (r rules) look() []plan.Step {
 	if len(bridges) == 0 {
 		return nil
 	}
-	return []plan.Step{{Title: "find the rules as planned", Check: func(context.Context) error {
+	return []plan.Step{{Title: "find the rules as planned", Check: func(ctx context.Context) error {
+		now := &antispoof.Planner{Records: plan.Records{Dir: runDir}, Ctx: ctx}
 		for _, b := range bridges {
-			st, err := r.antispoof.Status(b)
+			st, err := now.Status(b)
 			if err != nil {
 				return err
 			}
@@ -136,7 +136,7 @@ func (forwarding) Kinds() plan.Kinds { return nil } // its operations are settin
 
 func (f forwarding) Start() (part plan.Part, err error) {
 	if on := f.Request.IPForward; on != nil {
-		part.Host, err = f.forward.Start(*on)
+		part.Host, err = f.forward.Start(f.host, *on)
 	}
 	return part, err
 }
@@ -151,7 +151,7 @@ func (f forwarding) Stop() (plan.Part, error) {
 	if err != nil || len(bridge.Others(left, f.wants)) > 0 {
 		return plan.Part{}, err
 	}
-	steps, note, err := f.forward.Stop()
+	steps, note, err := f.forward.Stop(f.host)
 	part := plan.Part{Host: steps}
 	if note != "" {
 		part.Notes = []string{note}
@@ -159,7 +159,7 @@ func (f forwarding) Stop() (plan.Part, error) {
 	return part, err
 }
 
-func (f forwarding) Status(r *Report) (err error) {
-	r.IPForward, err = sysctl.Get(forward.Setting)
-	return err
+func (f forwarding) Status(r *Report) error {
+	r.IPForward = f.host.Setting(forward.Setting)
+	return f.host.Err()
 }

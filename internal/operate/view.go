@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -39,17 +38,18 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if c.Request.Command == config.Status {
 		read = host.Look
 	}
-	h, err := read(c.conn)
+	s, err := c.see(ctx, func() (*host.Host, error) { return read(c.conn) })
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the network: %w", err)
+		return nil, err
 	}
-	if len(h.Routes) > manyRoutes {
+	if len(s.host.Routes) > manyRoutes {
 		debug.SetGCPercent(50) // a little more work for a third less memory
 	}
-	store := bridge.Store{Dir: runDir}
+	store := bridge.Store(s.records)
 	v := &view{
-		Call: c, host: h, store: store, network: &bridge.Planner{Conn: c.conn, Host: h, Store: store},
-		antispoof: &antispoof.Planner{Dir: runDir, Ctx: ctx}, forward: forward.Forward{Dir: runDir},
+		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
+		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
+		forward:   forward.Forward{Records: s.records},
 	}
 	err = v.resolve()
 	return v, err
