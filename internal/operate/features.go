@@ -79,7 +79,7 @@ func (r rules) Stop() (plan.Part, error) {
 func (r rules) look() []plan.Step {
 	var bridges []antispoof.Bridge
 	for _, b := range r.guarded() {
-		if b.Want != nil && *b.Want {
+		if b.Want.On() {
 			bridges = append(bridges, b)
 		}
 	}

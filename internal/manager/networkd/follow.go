@@ -15,12 +15,14 @@ import (
 
 // Heir is an interface that systemd-networkd shall configure as it did another.
 type Heir struct {
-	Was   Link   // what it did with the other
-	From  string // the name of the other
-	Dev   string // the name of the heir
-	Index int    `json:",omitempty"` // of the heir; 0 in a journal of an earlier version
-	// Others are new interfaces that it shall leave alone.
-	Others []manager.Interface
+	Was   Link   `json:"Was"`             // what it did with the other
+	From  string `json:"From"`            // the name of the other
+	Dev   string `json:"Dev"`             // the name of the heir
+	Index int    `json:"Index,omitempty"` // of the heir; 0 in a journal of an earlier version
+	// Others is of the form of earlier versions, and always empty in a journal: when
+	// a change is undone there are no new interfaces to be left alone.
+	Others []string `json:"Others"`
+	others []manager.Interface // new ones, to be left alone
 }
 
 // Manager is systemd-networkd.
@@ -61,8 +63,8 @@ func inherit(moves []manager.Move) (heirs, back []Heir, err error) {
 			return nil, nil, err
 		}
 		if was.Configures() {
-			heirs = append(heirs, Heir{was, m.From.Name, m.To.Name, m.To.Index, m.New})
-			back = append(back, Heir{was, m.To.Name, m.From.Name, m.From.Index, nil})
+			heirs = append(heirs, Heir{Was: was, From: m.From.Name, Dev: m.To.Name, Index: m.To.Index, others: m.New})
+			back = append(back, Heir{Was: was, From: m.To.Name, Dev: m.From.Name, Index: m.From.Index})
 		}
 	}
 	return heirs, back, nil
@@ -101,7 +103,7 @@ func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Du
 // whether it is done with that.
 func progress(h Heir, restarted time.Time) (decided, settled bool, err error) {
 	l, decided, err := since(h.itself(), restarted)
-	for _, o := range h.Others {
+	for _, o := range h.others {
 		_, known, otherErr := since(o, restarted)
 		decided, err = decided && known, cmp.Or(err, otherErr)
 	}
@@ -120,10 +122,10 @@ func taken(heirs []Heir, restarted time.Time) error {
 				"%s does not fit %s", h.Was.File, h.Dev)
 		}
 		var names []string
-		for _, o := range h.Others {
+		for _, o := range h.others {
 			names = append(names, o.Name)
 		}
-		for _, o := range h.Others {
+		for _, o := range h.others {
 			l, _, err := since(o, restarted)
 			if err != nil {
 				return err

@@ -108,12 +108,12 @@ func TestAwait(t *testing.T) {
 				}
 				heir := Heir{Was: Link{State: "configured", File: file}, Dev: "eth0"}
 				for _, other := range []string{"peth0", "vif0.0", "xenbr0"} {
-					heir.Others = append(heir.Others, manager.Interface{Name: other})
+					heir.others = append(heir.others, manager.Interface{Name: other})
 				}
 				if renamed { // by somebody else: the indexes tell who is meant
 					heir.Index = s.index("eth0")
-					for i, o := range heir.Others {
-						heir.Others[i].Index = s.index(o.Name)
+					for i, o := range heir.others {
+						heir.others[i].Index = s.index(o.Name)
 					}
 					nstest.Script(t, "for i in eth0 peth0 vif0.0 xenbr0; do ip link set $i name x$i; done")
 				}

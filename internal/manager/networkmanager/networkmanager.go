@@ -170,8 +170,8 @@ func (Manager) Kinds() plan.Kinds {
 // Release has it let an interface go, and leave it alone whatever it is called
 // later, also when it is restarted, until the next boot.
 type Release struct {
-	Dev   string
-	Index int `json:",omitempty"` // 0 in a journal of an earlier version
+	Dev   string `json:"Dev"`
+	Index int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
 }
 
 // Kind is its name in the journal.
@@ -200,10 +200,10 @@ func (r *Release) Do(ctx context.Context, _ bool) error {
 
 // Take has it configure an interface by a profile.
 type Take struct {
-	Dev     string
-	Index   int    `json:",omitempty"` // 0 in a journal of an earlier version
-	NIC     string // the NIC's name as a port, to know that it has seen the renaming
-	Profile string // its UUID
+	Dev     string `json:"Dev"`
+	Index   int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
+	NIC     string `json:"NIC"`             // the NIC's name as a port, to know that it has seen the renaming
+	Profile string `json:"Profile"`         // its UUID
 }
 
 // Kind is its name in the journal.
