@@ -21,7 +21,7 @@ type Heir struct {
 	Index int    `json:"Index,omitempty"` // of the heir; 0 in a journal of an earlier version
 	// Others is of the form of earlier versions, and always empty in a journal: when
 	// a change is undone there are no new interfaces to be left alone.
-	Others []string `json:"Others"`
+	Others []string            `json:"Others"`
 	others []manager.Interface // new ones, to be left alone
 }
 
