@@ -98,9 +98,9 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	}
 	part.First = []plan.Step{b.keep(p.Host, b.sites)}
 	part.Network, part.Guests, part.Warnings = pl.Steps, b.guests, b.warnings
-	part.Look = []plan.Step{{Title: "find the network as planned", Check: p.check(wants, up, b)}}
+	part.Verify = []plan.Step{{Title: "find the network as planned", Check: p.check(wants, up, b)}}
 	if len(b.removed) > 0 {
-		part.Look = append(part.Look, plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
+		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
 	}
 	return part, p.Host.Err()
 }

@@ -66,7 +66,7 @@ func (rules) Kinds() plan.Kinds { return antispoof.Kinds() }
 
 func (r rules) Start() (plan.Part, error) {
 	steps, notes, err := r.antispoof.Start(r.guarded())
-	return plan.Part{Rules: steps, Last: r.look(), Notes: notes}, err
+	return plan.Part{Rules: steps, Last: r.verify(), Notes: notes}, err
 }
 
 func (r rules) Stop() (plan.Part, error) {
@@ -74,9 +74,9 @@ func (r rules) Stop() (plan.Part, error) {
 	return plan.Part{Rules: steps, Notes: notes}, err
 }
 
-// look is the look at the rules that were asked for: somebody may have flushed
-// them since they were made.
-func (r rules) look() []plan.Step {
+// verify finds the rules that were asked for: somebody may have flushed them since
+// they were made.
+func (r rules) verify() []plan.Step {
 	var bridges []antispoof.Bridge
 	for _, b := range r.guarded() {
 		if b.Want.On() {

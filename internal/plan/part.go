@@ -1,37 +1,37 @@
 package plan
 
-// Part is what one package adds to the plan of a call. Its steps have places
-// among those of the others.
+// Part is what one package adds to the plan of a call. Its steps are in places,
+// each of which Up and Down put among those of the other packages.
 type Part struct {
 	First   []Step // before all others
 	Network []Step // interfaces, and what they have
 	Rules   []Step // what packets may pass
 	Guests  []Step // guests' ports: no guest sends a frame past rules that are not there
-	Look    []Step // finds out whether the network is as planned
+	Verify  []Step // finds out whether the network is as planned
 	Host    []Step // what is the whole host's
-	Last    []Step // looks at the rest
+	Last    []Step // finds out the same of the rest
 
 	Warnings []string // see Plan
 	Lines    []string // tell the user what becomes of each bridge when it is done
 	Notes    []string // what else he should know then
 }
 
-// Up is the plan of a start: what is made of it.
+// Up is the plan of a start: guests' ports come when there are rules for them.
 func Up(parts ...Part) *Plan {
 	return join(parts, func(p Part) [][]Step {
-		return [][]Step{p.First, p.Network, p.Rules, p.Guests, p.Look, p.Host, p.Last}
+		return [][]Step{p.First, p.Network, p.Rules, p.Guests, p.Verify, p.Host, p.Last}
 	})
 }
 
-// Down is the plan of a stop.
+// Down is the plan of a stop: guests' ports go first.
 func Down(parts ...Part) *Plan {
 	return join(parts, func(p Part) [][]Step {
-		return [][]Step{p.First, p.Guests, p.Rules, p.Network, p.Look, p.Host, p.Last}
+		return [][]Step{p.First, p.Guests, p.Rules, p.Network, p.Verify, p.Host, p.Last}
 	})
 }
 
-// join puts the steps of one place after those of the place before. A step that
-// only looks is left out where nothing before it changes anything.
+// join puts the steps of one place after those of the place before. One that only
+// finds something out is left out where nothing before it changes anything.
 func join(parts []Part, places func(Part) [][]Step) *Plan {
 	all := &Plan{}
 	for place := range places(Part{}) {

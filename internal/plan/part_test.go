@@ -7,21 +7,21 @@ import (
 )
 
 // TestParts joins what three packages add to a plan: each step has its place, on
-// the way up and on the way down, and nothing is only looked at.
+// the way up and on the way down, and nothing is found out where nothing is changed.
 func TestParts(t *testing.T) {
 	step := func(title string) Step { return Step{Title: title, Do: []Op{&File{Path: title}}} }
-	look := func(title string) Step {
+	verify := func(title string) Step {
 		return Step{Title: title, Check: func(context.Context) error { return nil }}
 	}
 	end := step("delete")
 	end.Final = true
 	network := Part{
 		First: []Step{{}, step("keep")}, Network: []Step{step("bridge"), end}, Guests: []Step{step("guests")},
-		Look: []Step{look("network"), {Title: "left over", Check: look("").Check, Final: true}}, Warnings: []string{"slow"},
+		Verify: []Step{verify("network"), {Title: "left over", Check: verify("").Check, Final: true}}, Warnings: []string{"slow"},
 	}
-	rules := Part{Rules: []Step{step("rules")}, Last: []Step{look("in force")}}
+	rules := Part{Rules: []Step{step("rules")}, Last: []Step{verify("in force")}}
 	forwarding := Part{Host: []Step{step("forwarding")}, Warnings: []string{"twice"}}
-	idle := Part{Look: network.Look, Last: rules.Last}
+	idle := Part{Verify: network.Verify, Last: rules.Last}
 	for name, c := range map[string]struct {
 		plan *Plan
 		want []string
