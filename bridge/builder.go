@@ -24,6 +24,7 @@ type builder struct {
 	h     *host.Host  // with routes, nexthops and addresses as they are at this point, after catchUp
 	names ipcmd.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
 	next  int         // an interface index that is free
+	wants []Want      // all that the call is about
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
@@ -117,16 +118,17 @@ func (b *builder) rename(index int, to string) plan.Step {
 }
 
 // renameLoaded is the step that renames the interface which has that state.
-// Its undoing puts right what the kernel does to the labels of IPv4 addresses;
-// spare is an interface that can hold them meanwhile.
+// Its undoing puts right what the kernel does to the labels of IPv4 addresses,
+// and of those that come meanwhile; spare is an interface that can hold them.
 func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
-	if b.names[s.Index] == to || routes.FirstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
-		return b.rename(s.Index, to)
+	name := b.names[s.Index]
+	if name == to {
+		return plan.Step{}
 	}
 	back := b.batch(rtnl.AllAs(s.Addrs4, unix.RTM_NEWADDR, rtnl.Add)...)
-	back.Names = b.names.In(back.Wire, spare)
+	back.Names = b.names.In(back.Wire, spare, s.Index)
 	var order []plan.Op
-	if b.h.LiveRename { // else the interface is down and has no routes
+	if b.h.LiveRename && routes.FirstLost(name, s.Addrs4) < len(s.Addrs4) { // else it is down and has no routes, or none is lost
 		order = b.wireOps(routes.KeepOrder(b.h, s))
 	}
 	step := b.rename(s.Index, to)
