@@ -147,13 +147,13 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 	do = append(do, b.batch(append(msgs,
 		// Apart: in one message the kernel switches it on first, and IPv6
 		// makes it an address.
-		setLink(dev.Index, b.shape(like, addrGenNone)...),
+		setLink(dev.Index, b.attrsLike(like, addrGenNone)...),
 		setFlags(dev.Index, flags, carried|unix.IFF_UP),
 	)...))
 	do = append(do, b.turnToken(dev.Index, dev, like, settings)...)
 	undo := b.turnToken(dev.Index, like, dev, settings)
 	undo = append(undo, b.batch(
-		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, b.shape(dev, dev.AddrGen)...),
+		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, b.attrsLike(dev, dev.AddrGen)...),
 		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
 			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),
 	))
@@ -180,12 +180,12 @@ func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Dev
 	}
 	do = append(do, b.batch(
 		setLink(br.Index, first...),
-		setLink(br.Index, append(b.shape(like, addrGenNone), attrInfo(like.Bridge))...),
+		setLink(br.Index, append(b.attrsLike(like, addrGenNone), attrInfo(like.Bridge))...),
 		setFlags(br.Index, flags, carried|unix.IFF_UP),
 	))
 	do = append(do, b.turnToken(br.Index, br, like, settings)...)
 	undo := append(b.turnToken(br.Index, like, br, settings), b.batch(setFlags(br.Index, br.Flags, carried|unix.IFF_UP,
-		append(b.shape(br, br.AddrGen), attrInfo(br.Bridge))...)))
+		append(b.attrsLike(br, br.AddrGen), attrInfo(br.Bridge))...)))
 	undo = append(undo, b.settingsOf(br.Index, f.DevSettings, awake(settings))...)
 	var back []rtnl.Msg
 	for _, m := range f.Addrs6 {
@@ -205,8 +205,8 @@ func (m *move) leaveDom0Bridge(f *found, now *host.Link, up bool) plan.Step {
 	return m.adoptDom0Bridge(&to, now, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
 }
 
-// shape is all attributes of a link that adopting one changes.
-func (b *builder) shape(l *host.Link, addrGen uint8) []*nl.RtAttr {
+// attrsLike are all attributes of a link that adopting one changes.
+func (b *builder) attrsLike(l *host.Link, addrGen uint8) []*nl.RtAttr {
 	return []*nl.RtAttr{
 		attrMAC(l.MAC), attrU32(unix.IFLA_MTU, l.MTU), attrU32(unix.IFLA_TXQLEN, l.TxQLen),
 		attrU32(unix.IFLA_GROUP, l.Group), attrAlias(l.Alias), attrAddrGen(addrGen),

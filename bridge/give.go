@@ -45,7 +45,7 @@ func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
 	back, set, stay := k.comeBack(h, s.br)
 	p := &ports{kept: k, others: back, now: map[int]int{}}
 	p.Guests = set
-	if k.Dom0Is != s.dom0Is() || k.NIC.Index != s.nic.Index {
+	if k.Shape != s.Shape || k.NIC.Index != s.nic.Index {
 		p.NIC, p.Dom0 = keptPort{}, keptPort{}
 		p.Bridge.VLANs, p.Bridge.VLANOptions, p.Bridge.FDB, p.Bridge.MDB = nil, nil, nil, nil
 	}
