@@ -257,13 +257,15 @@ func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 // spanningTree is the step that switches STP on again, and sets its delay, when
 // all ports forward: those that join a bridge that has it do not for a while.
 func (b *builder) spanningTree(bridge int, p *ports) plan.Step {
+	return plan.Step{Title: "give " + b.names[bridge] + " its spanning tree's settings back", Do: b.treeOps(bridge, p)}
+}
+
+// treeOps is the operation of spanningTree, if it has one.
+func (b *builder) treeOps(bridge int, p *ports) []plan.Op {
 	if len(p.tree) == 0 || bridge == 0 {
-		return plan.Step{}
+		return nil
 	}
-	return plan.Step{
-		Title: "give " + b.names[bridge] + " its spanning tree's settings back",
-		Do:    b.ops(setLink(bridge, attrSettings(attrsIn(p.tree)...))),
-	}
+	return b.ops(setLink(bridge, attrSettings(attrsIn(p.tree)...)))
 }
 
 // calm takes the spanning tree off a bridge before ports join it again, when a

@@ -131,23 +131,27 @@ func (m *move) awaitPort(up bool) plan.Step {
 	if !up || m.s.onBridge() {
 		return plan.Step{}
 	}
-	return plan.Step{
-		Title: "wait for " + m.s.VIF + " to forward",
-		Do:    []plan.Op{&await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}},
-	}
+	return plan.Step{Title: "wait for " + m.s.VIF + " to forward", Do: []plan.Op{m.forwards()}}
+}
+
+// forwards is the operation that waits until dom0's port does.
+func (m *move) forwards() plan.Op {
+	return &await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}
 }
 
 // awaitBridge waits until a bridge that is dom0's interface has the carrier of
 // the NIC, now a port: before that, what dom0 sends by it is lost, and the
 // kernel takes off neighbours when it notes that there is none.
 func (m *move) awaitBridge(nic *host.Link) plan.Step {
+	return plan.Step{Title: "wait for " + m.s.Bridge + " to have a carrier", Do: m.bridgeCarrier(nic)}
+}
+
+// bridgeCarrier is the operation of awaitBridge, if it has one.
+func (m *move) bridgeCarrier(nic *host.Link) []plan.Op {
 	if !m.s.onBridge() || m.bridge == 0 || !nic.Running() {
-		return plan.Step{}
+		return nil
 	}
-	return plan.Step{
-		Title: "wait for " + m.s.Bridge + " to have a carrier",
-		Do:    []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}},
-	}
+	return []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}}
 }
 
 // enslave makes the NIC a port. Frames to its own address would now go up to

@@ -41,26 +41,22 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 // spanning tree's settings back when its ports forward: dom0's may have lost
 // their carrier meanwhile.
 func (m *move) leaveTree() plan.Step {
-	step := m.spanningTree(m.bridge, m.ports).Reverse("leave the spanning tree of " + m.s.Bridge)
-	if step.Empty() {
-		return step
+	tree := m.treeOps(m.bridge, m.ports)
+	if len(tree) == 0 {
+		return plan.Step{}
 	}
 	undo := m.carrier(m.now)
 	if p := m.s.port; p != nil && p.PortState == host.Forwarding {
-		undo = append(undo, m.awaitPort(true).Do...)
+		undo = append(undo, m.forwards())
 	}
-	step.Undo = append(undo, step.Undo...)
-	return step
+	return plan.Step{Title: "leave the spanning tree of " + m.s.Bridge, Undo: append(undo, tree...)}
 }
 
 // offAgain is the step that switches the NIC off as it was found: for a bridge
 // that is dom0's interface start had to leave that on.
 func (m *move) offAgain() plan.Step {
 	m.catchUp()
-	step := m.down(nil)
-	step.Title = "switch " + m.s.NetDev + " off, as it was found"
-	step.Do = step.Do[len(step.Do)-1:] // but for unchanged: what is there goes
-	return step
+	return m.off("switch "+m.s.NetDev+" off, as it was found", m.s.nic, nil)
 }
 
 // backMove describes the move as start would make it from the host that stop
