@@ -33,7 +33,7 @@ func (m *move) offline() []plan.Step {
 		steps = append(steps, m.devUp(), m.awaitPort(true), m.awaitBoth(nic))
 	}
 	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
-	steps = append(steps, m.addState(target, up, nic.Index, m.own), m.addNeighs(target), m.newRoutes(m.state, dev))
+	steps = append(steps, m.addState(target, up), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
 
@@ -230,8 +230,8 @@ func (m *move) offlineBack() []plan.Step {
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state, up, dev, false), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
+	steps = append(steps, m.addState(m.state, up), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
 		m.revive(vlans), m.inet6(nic.Index))
 	return append(steps, m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
-		m.addState(there, nic.Up(), nic.Index, m.own).Reverse("take the addresses off "+m.s.VDev))
+		m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }
