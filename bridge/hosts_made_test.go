@@ -36,6 +36,12 @@ ip6tables -P FORWARD DROP
 sysctl -qw net/ipv4/conf/lan0/forwarding=1
 `
 
+// oldXen has a vif-common.sh of Xen 3.0's, as far as is looked at.
+const oldXen = `
+mkdir -p /etc/xen && mount -t tmpfs tmpfs /etc/xen && mkdir /etc/xen/scripts
+printf '%s\n' 'frob_iptable()' '{' 'c="-A"' '}' 'handle_iptable()' '{' 'true' '}' >/etc/xen/scripts/vif-common.sh
+`
+
 // routes are a thousand routes.
 var routes = "for i in 0 1 2 3; do for j in $(seq 0 249); do echo route add 10.$i.$j.0/24 via 192.168.0.$((j % 5 + 1)); done; done | ip -batch -\n"
 
@@ -95,6 +101,21 @@ sysctl -qw net/ipv4/conf/all/rp_filter=1 net/ipv4/conf/eth0/rp_filter=1`, call: 
 		{name: "firewalled-up", network: of(firewalled), up: start + " antispoof=yes ip_forward=1", call: stop},
 		{name: "firewalled-flushed", network: of(firewalled), up: start + " antispoof=yes ip_forward=1", then: "iptables -F FORWARD\nip6tables -t raw -F\nsysctl -qw net/ipv4/ip_forward=0\nbridge fdb replace 00:16:3e:00:00:01 dev vif0.0 master static", call: start + " antispoof=yes"},
 		{name: "old-scripts", network: of(firewalled), call: start + " antispoof=yes", edit: rules(`"path": ""`, `"path": "/etc/xen/scripts/vif-bridge"`, `"appends": false`, `"appends": true`)},
+		{name: "old-xen-up", network: of(oldXen + plain), up: start + " antispoof=yes\nsh iptables -A FORWARD -m physdev --physdev-in vif7.0 -s 192.168.0.7 -j ACCEPT", call: stop},
+		{name: "old-xen-dropped", network: of(oldXen + plain + "iptables -P FORWARD DROP\n"), up: start + " antispoof=yes", then: "iptables -A FORWARD -s 192.0.2.7 -j DROP", call: stop},
+		{name: "legacy", network: of(firewalled), backend: "legacy", call: start + " antispoof=yes"},
+		{name: "legacy-up", network: of(firewalled), backend: "legacy", up: start + " antispoof=yes", call: stop},
+		{name: "switched", network: of(plain), up: start + " antispoof=yes", call: stop, edit: seen("backend", "legacy")},
+		{name: "no-netfilter", network: of(plain), call: start + " antispoof=yes", edit: noNetfilter},
+		{name: "nftables", network: of(plain), call: start + " antispoof=yes", edit: seen("ground", map[string]any{"nftables_forwarding": []string{"inet firewalld"}, "other_back_end": []string{"iptables-legacy", ""}})},
+		{name: "guarded-routed", network: of(plain), up: start + " antispoof=yes\nsh ip addr add 10.9.0.1/24 dev xenbr0\n" + inXenbr0(guests), call: start + " antispoof=yes"},
+		{name: "guarded-behind", network: of(plain), up: start + " antispoof=yes\n" + inXenbr0(guests), then: `iptables -I FORWARD -i xenbr0 -m physdev --physdev-is-bridged -j ACCEPT
+iptables -A FORWARD -m physdev --physdev-is-bridged --physdev-in vif2.0 -j ACCEPT
+iptables -I XBR-xenbr0 -j ACCEPT
+iptables -t raw -A XBR-xenbr0 -s 192.0.2.1 -j DROP
+ip6tables -I INPUT -j ACCEPT
+ip6tables -t raw -A PREROUTING -i xenbr0 -j XBR-xenbr0`, call: start + " antispoof=yes"},
+		{name: "left-over", network: of(plain), up: start + " antispoof=yes", then: "rm /run/xbr-script/antispoof*", call: stop},
 		{name: "debian-scripts", network: of(plain), call: start + " antispoof=yes", edit: rules(`"path": ""`, `"path": "/etc/xen/scripts/vif-common.sh"`, `"disabled": false`, `"disabled": true`)},
 		{name: "no-iptables", network: of(plain), call: start + " antispoof=yes", edit: func(f *hostFile) { f.AntiSpoof = json.RawMessage(`{"missing": "ip6tables"}`) }},
 		{name: "no-modules", network: of(plain), call: start + " antispoof=yes", edit: rules(`"ground": {`, `"ground": { "kernel_lacks": "this kernel (6.1.0) has no xt_physdev",`, `"ground":{`, `"ground":{"kernel_lacks": "this kernel (6.1.0) has no xt_physdev",`)},

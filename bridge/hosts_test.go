@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"io/fs"
@@ -33,6 +34,8 @@ type hostInFile struct {
 	up   string // calls of the program that bring networks up, one a line
 	then string // what is done to the host after that, one shell command a line
 	call string // with which it is written
+	// backend is of iptables: legacy, or "" for nft.
+	backend string
 	// edit, if set, changes what was written: for what this kernel has not.
 	edit func(f *hostFile)
 }
@@ -62,7 +65,7 @@ func TestMakeHosts(t *testing.T) {
 
 func (h hostInFile) make(t *testing.T) {
 	nstest.New(t)
-	nstest.IPTables(t, nstest.IPTablesBackends[0])
+	nstest.IPTables(t, cmp.Or(h.backend, "nft"))
 	nstest.Script(t, h.script)
 	nstest.Rest(t)
 	for _, a := range h.adverts {
@@ -188,6 +191,26 @@ func neighbour4(index int, a, b, c, d byte) rtnl.Msg {
 	copy(fixed[4:], rtnl.U32Bytes(uint32(index)))
 	return rtnl.Msg{Type: unix.RTM_NEWNEIGH, Body: fixed}.
 		With(unix.NDA_DST, []byte{a, b, c, d}).With(unix.NDA_LLADDR, []byte{2, 0, 0, b, c, d})
+}
+
+// seen changes a part of what was seen of rules.
+func seen(part string, value any) func(f *hostFile) {
+	return func(f *hostFile) {
+		all := map[string]any{}
+		must(0, json.Unmarshal(f.AntiSpoof, &all))
+		all[part] = value
+		f.AntiSpoof = must(json.Marshal(all))
+	}
+}
+
+// noNetfilter has iptables not see what crosses bridges, as br_netfilter is not
+// loaded.
+func noNetfilter(f *hostFile) {
+	for name := range f.Host.Asked.Settings {
+		if strings.HasPrefix(name, "net/bridge/") {
+			f.Host.Asked.Settings[name] = ""
+		}
+	}
 }
 
 // rules replaces texts in what was seen of rules.
