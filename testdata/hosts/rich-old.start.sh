@@ -126,9 +126,9 @@ ip addr replace 2001:db8::4/64 dev eth0 valid_lft 2000 preferred_lft 0
 ip addr replace 2001:db8:1::2/64 dev eth0 noprefixroute
 ip addr replace 2001:db8:2::2/64 dev eth0 metric 300
 ip -6 route prepend 2001:db8:12::/48 dev eth0 metric 5
-ip route add 10.50.0.1/32 dev eth0 proto static
-ip route add 10.50.0.2/32 dev eth0 proto static
-ip -6 route add 2001:db8:50::1/128 dev eth0 proto static
+ip route append 10.50.0.1/32 dev eth0 proto static
+ip route append 10.50.0.2/32 dev eth0 proto static
+ip -6 route append 2001:db8:50::1/128 dev eth0 proto static
 ip nexthop replace id 5 via 10.0.0.5 dev eth0
 ip -6 nexthop replace id 8 via fe80::5 dev eth0
 ip nexthop replace id 7 group 5,2/6

@@ -107,9 +107,9 @@ ip -6 route del 2001:db8:2::/64 dev peth0 proto kernel metric 300
 ip -6 route prepend 2001:db8:12::/48 dev eth0 metric 5
 ip -6 route del 2001:db8:12::/48 dev peth0 proto boot metric 5
 ip -6 route del fe80::/64 dev peth0 proto kernel metric 256
-ip route add 10.50.0.1/32 dev eth0 proto static
-ip route add 10.50.0.2/32 dev eth0 proto static
-ip -6 route add 2001:db8:50::1/128 dev eth0 proto static
+ip route append 10.50.0.1/32 dev eth0 proto static
+ip route append 10.50.0.2/32 dev eth0 proto static
+ip -6 route append 2001:db8:50::1/128 dev eth0 proto static
 ip nexthop replace id 5 via 10.0.0.5 dev eth0
 ip -6 nexthop replace id 8 via fe80::5 dev eth0
 ip route replace default via 10.0.0.6 dev eth0 table 100
