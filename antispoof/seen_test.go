@@ -104,11 +104,13 @@ func TestReadNot(t *testing.T) {
 		change func(a *asAnybody)
 		says   string
 	}{
-		"no rules":         {func(a *asAnybody) { a.program("iptables", "v1.8.9 (nf_tables)", "what?\n") }, `iptables-save: it says "what?", which is no rule`},
-		"cut short":        {func(a *asAnybody) { a.program("ip6tables", "v1.8.9 (nf_tables)", "*raw\n") }, "ip6tables-save: it ends amid the table raw"},
-		"another program":  {func(a *asAnybody) { a.program("iptables", "hello", "") }, `/iptables --version says "iptables hello\n"`},
-		"a damaged record": {func(a *asAnybody) { a.planner.Records.Files["antispoof.xenbr0.json"] = plan.RecordFile{Data: []byte("{")} }, "cannot read the record"},
-		"no scripts":       {func(a *asAnybody) { a.planner.Scripts = filepath.Join(a.bin, "iptables") }, "not a directory"},
+		"no rules":        {func(a *asAnybody) { a.program("iptables", "v1.8.9 (nf_tables)", "what?\n") }, `iptables-save: it says "what?", which is no rule`},
+		"cut short":       {func(a *asAnybody) { a.program("ip6tables", "v1.8.9 (nf_tables)", "*raw\n") }, "ip6tables-save: it ends amid the table raw"},
+		"another program": {func(a *asAnybody) { a.program("iptables", "hello", "") }, `/iptables --version says "iptables hello\n"`},
+		"a damaged record": {func(a *asAnybody) {
+			a.planner.Records.Files["antispoof.xenbr0.json"] = plan.RecordFile{Data: []byte("{")}
+		}, "cannot read the record"},
+		"no scripts": {func(a *asAnybody) { a.planner.Scripts = filepath.Join(a.bin, "iptables") }, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAnybody(t)

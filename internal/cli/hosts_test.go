@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/nstest"
 	"xbr-script/internal/operate"
 	"xbr-script/internal/refusal"
 )
@@ -43,6 +44,25 @@ func TestHosts(t *testing.T) {
 				planFor(t, host, call)
 			})
 		}
+	}
+}
+
+// TestHostsBlind does so where nothing of the machine can be read, neither
+// settings nor interfaces nor programs: plans are made from the file alone.
+func TestHostsBlind(t *testing.T) {
+	dir, err := filepath.Abs(hostsDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nstest.New(t)
+	nstest.Script(t, "for d in /usr/sbin /sys /proc/sys; do mount -t tmpfs none $d; done")
+	calls, err := filepath.Glob(dir + "/*.sh")
+	if err != nil || len(calls) == 0 {
+		t.Fatal(len(calls), err)
+	}
+	for _, call := range calls {
+		host, _, _ := strings.Cut(filepath.Base(call), ".")
+		planFor(t, filepath.Join(dir, host+".json"), call)
 	}
 }
 
@@ -119,6 +139,8 @@ func difference(want, got string) string {
 		at++
 	}
 	const some = 5
-	part := func(lines []string) string { return strings.Join(lines[min(at, len(lines)):min(at+some, len(lines))], "\n") }
+	part := func(lines []string) string {
+		return strings.Join(lines[min(at, len(lines)):min(at+some, len(lines))], "\n")
+	}
 	return fmt.Sprintf("from line %d on it is\n%s\nand was\n%s", at+1, part(g), part(w))
 }
