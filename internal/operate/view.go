@@ -25,12 +25,14 @@ const (
 // meant on it.
 type view struct {
 	*Call
-	host      *host.Host
-	store     bridge.Store
+	host  *host.Host
+	store bridge.Store
+	wants []bridge.Want
+	up    []bridge.Want // every network that is up
+
+	network   *bridge.Planner
 	antispoof *antispoof.Planner
 	forward   forward.Forward
-	wants     []bridge.Want
-	up        []bridge.Want // every network that is up
 }
 
 // look reads the host and settles which bridges are meant.
@@ -49,8 +51,9 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	case len(s.host.Routes) > manyRoutes:
 		debug.SetGCPercent(50)
 	}
+	store := bridge.Store(s.records)
 	v := &view{
-		Call: c, host: s.host, store: bridge.Store(s.records),
+		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
 		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
 		forward:   forward.Forward{Records: s.records},
 	}
