@@ -14,10 +14,10 @@ import (
 
 // Heir is an interface that systemd-networkd shall configure as it did another.
 type Heir struct {
-	Was    Link     // what it did with the other
-	From   string   // the name of the other
-	Dev    string   // the name of the heir
-	Others []string // the names of new interfaces that it shall leave alone
+	Was    Link     `json:"Was"`    // what it did with the other
+	From   string   `json:"From"`   // the name of the other
+	Dev    string   `json:"Dev"`    // the name of the heir
+	Others []string `json:"Others"` // the names of new interfaces that it shall leave alone
 }
 
 // Follow gives the steps around a change after which the heirs have the

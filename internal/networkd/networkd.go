@@ -37,9 +37,9 @@ const (
 type Restart struct {
 	// Heirs are waited for, but no longer than Limit (nanoseconds), if that is not
 	// 0: until then the host may have no address.
-	Heirs []Heir
-	Limit time.Duration
-	at    time.Time // when it was done; zero if it was not
+	Heirs []Heir        `json:"Heirs"`
+	Limit time.Duration `json:"Limit"`
+	at    time.Time     // when it was done; zero if it was not
 }
 
 // Kinds are the operations of this package.
@@ -111,8 +111,8 @@ func runs(ctx context.Context, conn systemd.Conn) (bool, error) {
 
 // Link is what systemd-networkd does with an interface.
 type Link struct {
-	State string // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
-	File  string // NETWORK_FILE: what it is configured by; empty: by none
+	State string `json:"State"` // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
+	File  string `json:"File"`  // NETWORK_FILE: what it is configured by; empty: by none
 	when  time.Time
 }
 

@@ -104,7 +104,9 @@ func Kinds() plan.Kinds {
 
 // Release has it let an interface go, and leave it alone whatever it is called
 // later, also when it is restarted, until the next boot.
-type Release struct{ Dev string }
+type Release struct {
+	Dev string `json:"Dev"`
+}
 
 // Kind is its name in the journal.
 func (*Release) Kind() string { return "networkmanager release" }
@@ -132,9 +134,9 @@ func (r *Release) Do(ctx context.Context, _ bool) error {
 
 // Take has it configure an interface by a profile.
 type Take struct {
-	Dev     string
-	NIC     string // the NIC's name as a port, to know that it has seen the renaming
-	Profile string // its UUID
+	Dev     string `json:"Dev"`
+	NIC     string `json:"NIC"`     // the NIC's name as a port, to know that it has seen the renaming
+	Profile string `json:"Profile"` // its UUID
 }
 
 // Kind is its name in the journal.
