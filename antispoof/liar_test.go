@@ -114,7 +114,6 @@ func TestHangs(t *testing.T) {
 			a := d.bridge(0)
 			before := d.saved()
 			ctx, cancel := context.WithCancelCause(t.Context())
-			d.planner.Ctx = ctx
 			steps, _, err := d.planner.Start([]Bridge{yes(a)})
 			if err != nil {
 				t.Fatal(err)
@@ -123,7 +122,7 @@ func TestHangs(t *testing.T) {
 			fake(t, map[string]string{"ip6tables-restore": `mkdir /run/hung 2>/dev/null && sleep 1000; exec $real "$@"`})
 			time.AfterFunc(2*time.Second, func() { cancel(errors.New("a signal")) })
 			begin := time.Now()
-			if err := d.do(steps); err == nil || !strings.Contains(err.Error(), "a signal") {
+			if err := d.runner.Run(ctx, &plan.Plan{Steps: steps}); err == nil || !strings.Contains(err.Error(), "a signal") {
 				t.Errorf("start: %v", err)
 			}
 			if passed := time.Since(begin); passed > 20*time.Second {

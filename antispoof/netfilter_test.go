@@ -1,31 +1,30 @@
 package antispoof
 
 import (
-	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/nfnetlink"
 	"xbr-script/internal/nstest"
 )
 
 // nftTable makes a table with a chain at the forward hook, as firewalld does.
 func nftTable(t *testing.T, family uint8, table string) {
 	t.Helper()
-	text := func(typ int, s string) *nl.RtAttr { return nl.NewRtAttr(typ, nl.ZeroTerminated(s)) }
-	number := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
-	hook := nl.NewRtAttr(unix.NFTA_CHAIN_HOOK|unix.NLA_F_NESTED, nil)
-	hook.AddRtAttr(unix.NFTA_HOOK_HOOKNUM, number(unix.NF_INET_FORWARD))
-	hook.AddRtAttr(unix.NFTA_HOOK_PRIORITY, number(10))
-	err := batch(
-		nfRequest(unix.NFNL_MSG_BATCH_BEGIN, 0, 0),
-		nfRequest(nftables(unix.NFT_MSG_NEWTABLE), unix.NLM_F_CREATE, family, text(unix.NFTA_TABLE_NAME, table)),
-		nfRequest(nftables(unix.NFT_MSG_NEWCHAIN), unix.NLM_F_CREATE|unix.NLM_F_ACK, family,
-			text(unix.NFTA_CHAIN_TABLE, table), text(unix.NFTA_CHAIN_NAME, "filter_FORWARD"), hook, text(unix.NFTA_CHAIN_TYPE, "filter")),
-		nfRequest(unix.NFNL_MSG_BATCH_END, 0, 0))
+	c, err := nfnetlink.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	err = c.Commit(
+		nfnetlink.Request(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE, family, nfnetlink.Text(unix.NFTA_TABLE_NAME, table)),
+		nfnetlink.Request(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, family,
+			nfnetlink.Text(unix.NFTA_CHAIN_TABLE, table), nfnetlink.Text(unix.NFTA_CHAIN_NAME, "filter_FORWARD"),
+			nfnetlink.Nest(unix.NFTA_CHAIN_HOOK, nfnetlink.U32(unix.NFTA_HOOK_HOOKNUM, unix.NF_INET_FORWARD), nfnetlink.U32(unix.NFTA_HOOK_PRIORITY, 10)),
+			nfnetlink.Text(unix.NFTA_CHAIN_TYPE, "filter")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +63,7 @@ func TestDropTable(t *testing.T) {
 	t.Parallel()
 	d := newDom0(t, "nft")
 	nstest.Script(t, "iptables -t raw -N SOME\niptables -t raw -X SOME")
-	gen, err := generation()
+	gen, err := nfnetlink.Generation()
 	if err != nil {
 		t.Fatal(err)
 	}

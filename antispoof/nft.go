@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/nfnetlink"
 	"xbr-script/internal/plan"
 )
 
@@ -58,7 +59,7 @@ func (d *dropTables) Do(ctx context.Context, _ bool) error {
 func dropUnused(p *program, table string) error {
 	begin := time.Now()
 	for rounds := 0; again(rounds, begin); rounds++ {
-		gen, err := generation()
+		gen, err := nfnetlink.Generation()
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
 )
 
@@ -51,19 +52,21 @@ func (s *sticky) Do(_ context.Context, undoing bool) error {
 	if undoing && link.Attrs().MasterIndex == 0 {
 		return nil // the entry went with its port
 	}
-	entry := &netlink.Neigh{
-		LinkIndex: link.Attrs().Index, Family: unix.AF_BRIDGE,
-		State: netlink.NUD_NOARP, Flags: netlink.NTF_MASTER, HardwareAddr: mac,
+	c, err := rtnl.Dial()
+	if err != nil {
+		return err
 	}
+	defer func() { _ = c.Close() }()
+	entry := rtnl.FDB(unix.RTM_NEWNEIGH, rtnl.Replace, link.Attrs().Index, mac)
 	if s.On {
-		entry.Flags |= ntfSticky
+		entry = entry.Sticky()
 	}
-	return netlink.NeighSet(entry)
+	refused, err := c.Send(rtnl.Pack(entry))
+	if err == nil && len(refused) > 0 {
+		err = refused[0]
+	}
+	return err
 }
-
-// ntfSticky is NTF_STICKY of linux/neighbour.h (Linux 4.20), which the
-// library does not name. An older kernel passes over it.
-const ntfSticky = 0x40
 
 func gone(err error, undoing bool) error {
 	var missing netlink.LinkNotFoundError

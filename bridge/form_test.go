@@ -80,7 +80,7 @@ func fullKept() kept {
 	vlans := []vlan{{VID: 10, Last: 20, Flags: rtnl.VLANPVID | rtnl.VLANUntagged, Tunnel: 77}, {VID: 200}}
 	set := settings{
 		Attrs: attr(rtnl.Attr{Type: unix.IFLA_BRPORT_ISOLATED, Value: []byte{1}}).Serialize(), Backup: 5, VLANs: &vlans,
-		VLANOptions: rtnl.Pack(bridgeMsg(unix.RTM_NEWVLAN, 0, 8)), FDB: rtnl.Pack(fdb(unix.RTM_NEWNEIGH, rtnl.Replace, 8, portMAC)),
+		VLANOptions: rtnl.Pack(bridgeMsg(unix.RTM_NEWVLAN, 0, 8)), FDB: rtnl.Pack(rtnl.FDB(unix.RTM_NEWNEIGH, rtnl.Replace, 8, portMAC)),
 		MDB: rtnl.Pack(bridgeMsg(unix.RTM_NEWMDB, 0, 4)), Group: 3, Alias: "it's",
 	}
 	port := keptPort{Index: 8, Name: "vif\xff", Kind: "veth", Settings: set}

@@ -217,7 +217,7 @@ func (p *ports) entries(wires ...rtnl.Wire) (msgs []rtnl.Msg) {
 func (p *ports) newBridge() *nl.RtAttr {
 	late := []uint16{unix.IFLA_BR_MULTI_BOOLOPT, unix.IFLA_BR_VLAN_FILTERING, unix.IFLA_BR_FORWARD_DELAY, unix.IFLA_BR_STP_STATE}
 	attrs := attrsIn(p.Bridge.Attrs, late...)
-	if b := attrOf(p.Bridge.Attrs, unix.IFLA_BR_MULTI_BOOLOPT); b != nil {
+	if b := rtnl.FindAttr(p.Bridge.Attrs, unix.IFLA_BR_MULTI_BOOLOPT); b != nil {
 		if o := options(b, ^uint32(vlanSnooping)); o != nil {
 			attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_MULTI_BOOLOPT, o))
 		}
@@ -227,7 +227,7 @@ func (p *ports) newBridge() *nl.RtAttr {
 
 // filtering says whether somebody has made the bridge filter VLANs.
 func (p *ports) filtering() bool {
-	v := attrOf(p.Bridge.Attrs, unix.IFLA_BR_VLAN_FILTERING)
+	v := rtnl.FindAttr(p.Bridge.Attrs, unix.IFLA_BR_VLAN_FILTERING)
 	return v != nil && numberIn(v) != 0
 }
 
@@ -236,10 +236,10 @@ func (p *ports) filtering() bool {
 // they go with the ports, or with the bridge.
 func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 	var attrs []*nl.RtAttr
-	if v := attrOf(p.Bridge.Attrs, unix.IFLA_BR_VLAN_FILTERING); v != nil {
+	if v := rtnl.FindAttr(p.Bridge.Attrs, unix.IFLA_BR_VLAN_FILTERING); v != nil {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_VLAN_FILTERING, v))
 	}
-	if v := attrOf(p.Bridge.Attrs, unix.IFLA_BR_MULTI_BOOLOPT); v != nil {
+	if v := rtnl.FindAttr(p.Bridge.Attrs, unix.IFLA_BR_MULTI_BOOLOPT); v != nil {
 		if o := options(v, vlanSnooping); o != nil {
 			attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_MULTI_BOOLOPT, o))
 		}
@@ -322,7 +322,7 @@ func (p *ports) entered(index int, s settings) []rtnl.Msg {
 
 // shut keeps a port from forwarding that was kept from it.
 func shut(index int, s settings) []rtnl.Msg {
-	if b := attrOf(s.Attrs, unix.IFLA_BRPORT_STATE); b != nil {
+	if b := rtnl.FindAttr(s.Attrs, unix.IFLA_BRPORT_STATE); b != nil {
 		return []rtnl.Msg{setPort(index, nl.NewRtAttr(unix.IFLA_BRPORT_STATE, b))}
 	}
 	return nil

@@ -27,7 +27,7 @@ func (s *site) others(h *host.Host) []*host.Link {
 // portNumber is the number that a port has in its bridge: of several with the
 // same priority, spanning tree takes the lowest.
 func portNumber(l *host.Link) uint64 {
-	return numberIn(attrOf(l.PortAttrs, unix.IFLA_BRPORT_NO))
+	return numberIn(rtnl.FindAttr(l.PortAttrs, unix.IFLA_BRPORT_NO))
 }
 
 // noGuest says what an interface is instead of a guest's port, "" if it may be

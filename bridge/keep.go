@@ -43,20 +43,10 @@ func (s *site) keep(h *host.Host, switched []string) kept {
 // defaultPVID is the VLAN that a port of a bridge with those settings begins
 // with, 0 if none; otherwise if they do not tell.
 func defaultPVID(attrs []byte, otherwise uint16) uint16 {
-	if b := attrOf(attrs, unix.IFLA_BR_VLAN_DEFAULT_PVID); b != nil {
+	if b := rtnl.FindAttr(attrs, unix.IFLA_BR_VLAN_DEFAULT_PVID); b != nil {
 		return uint16(numberIn(b))
 	}
 	return otherwise
-}
-
-// attrOf is the value of one of some attributes, nil if it is missing.
-func attrOf(attrs []byte, typ uint16) []byte {
-	for a := range rtnl.ParseAttrs(attrs) {
-		if a.Type == typ {
-			return a.Value
-		}
-	}
-	return nil
 }
 
 // bridge is what is set on the bridge itself.
@@ -80,7 +70,7 @@ func (r *keeper) plainBridge(a rtnl.Attr) bool {
 	case unix.IFLA_BR_NF_CALL_IP6TABLES:
 		return slices.Contains(r.switched, "nf_call_ip6tables")
 	case unix.IFLA_BR_AGEING_TIME:
-		return numberIn(attrOf(r.br.BridgeAttrs, unix.IFLA_BR_TOPOLOGY_CHANGE)) == 1
+		return numberIn(rtnl.FindAttr(r.br.BridgeAttrs, unix.IFLA_BR_TOPOLOGY_CHANGE)) == 1
 	case unix.IFLA_BR_GROUP_ADDR:
 		return bytes.Equal(a.Value, groupAddress)
 	case unix.IFLA_BR_MULTI_BOOLOPT: // struct br_boolopt_multi: values, then which there are
@@ -104,7 +94,7 @@ func (r *keeper) keepPort(l *host.Link) keptPort {
 		FDB:         r.fdb(l),
 		MDB:         r.mdb(l.Index),
 	}
-	if b := attrOf(l.PortAttrs, unix.IFLA_BRPORT_BACKUP_PORT); b != nil {
+	if b := rtnl.FindAttr(l.PortAttrs, unix.IFLA_BRPORT_BACKUP_PORT); b != nil {
 		k.Settings.Backup = int(numberIn(b))
 	}
 	k.Settings.Attrs = append(k.Settings.Attrs, r.shut(l)...)
@@ -131,7 +121,7 @@ func (r *keeper) vlans(index int) *[]vlan {
 	for _, m := range r.VLANs {
 		spec := m.Get(unix.IFLA_AF_SPEC)
 		// A NIC with a switch of its own tells of that, too (BRIDGE_FLAGS_SELF).
-		if m.Type == unix.RTM_NEWLINK && m.Uses(index) && attrOf(spec, rtnl.IflaBridgeFlags) == nil {
+		if m.Type == unix.RTM_NEWLINK && m.Uses(index) && rtnl.FindAttr(spec, rtnl.IflaBridgeFlags) == nil {
 			known = true
 			list = append(list, vlansIn(spec)...)
 		}

@@ -97,7 +97,7 @@ func (l *lack) lookLink(k asItWas, now *host.Link) {
 	}
 	for _, mac := range k.Pins {
 		if !l.now.Pinned(index, mac) {
-			l.pins = append(l.pins, fdb(unix.RTM_NEWNEIGH, rtnl.Replace, index, mac))
+			l.pins = append(l.pins, rtnl.FDB(unix.RTM_NEWNEIGH, rtnl.Replace, index, mac))
 		}
 	}
 }

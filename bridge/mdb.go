@@ -68,18 +68,18 @@ func mdbAttrs(attrs []byte, own bool) (nest []byte) {
 	add := func(typ uint16, value []byte) {
 		nest = append(nest, attr(rtnl.Attr{Type: typ, Value: value}).Serialize()...)
 	}
-	source, sources := attrOf(attrs, mdbSource), settableSources(attrOf(attrs, mdbSrcList))
+	source, sources := rtnl.FindAttr(attrs, mdbSource), settableSources(rtnl.FindAttr(attrs, mdbSrcList))
 	if source != nil {
 		add(rtnl.MdbeSource, source)
 	}
-	mode := attrOf(attrs, mdbGroupMode)
+	mode := rtnl.FindAttr(attrs, mdbGroupMode)
 	if source == nil && len(mode) == 1 && (mode[0] != modeExclude || sources != nil) {
 		add(rtnl.MdbeGroupMode, mode)
 	}
 	if source == nil && sources != nil {
 		add(unix.NLA_F_NESTED|rtnl.MdbeSrcList, sources)
 	}
-	if proto := attrOf(attrs, mdbRtProt); len(proto) == 1 && proto[0] != unix.RTPROT_STATIC && !own {
+	if proto := rtnl.FindAttr(attrs, mdbRtProt); len(proto) == 1 && proto[0] != unix.RTPROT_STATIC && !own {
 		add(rtnl.MdbeRtProt, proto)
 	}
 	return nest

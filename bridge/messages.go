@@ -145,15 +145,3 @@ func b2u(b bool) uint32 {
 	}
 	return 0
 }
-
-// fdb is a static entry of the bridge's forwarding table: frames to mac leave
-// by that port. It may replace the local entry that a port's own address has.
-func fdb(typ, flags uint16, port int, mac net.HardwareAddr) rtnl.Msg {
-	nd := make([]byte, unix.SizeofNdMsg)
-	nd[0] = unix.AF_BRIDGE
-	copy(nd[4:8], rtnl.U32Bytes(uint32(port)))
-	nd[8] = unix.NUD_NOARP // static, not aged, not local
-	nd[10] = unix.NTF_MASTER
-	m := rtnl.Msg{Type: typ, Flags: flags, Body: nd}
-	return m.With(unix.NDA_LLADDR, mac)
-}

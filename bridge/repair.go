@@ -78,7 +78,7 @@ func (s *site) pinDifference(h *host.Host) []difference {
 	if h.Pinned(s.port.Index, s.nic.MAC) {
 		return nil
 	}
-	pin := func(typ uint16) []rtnl.Msg { return []rtnl.Msg{fdb(typ, rtnl.Replace, s.port.Index, s.nic.MAC)} }
+	pin := func(typ uint16) []rtnl.Msg { return []rtnl.Msg{rtnl.FDB(typ, rtnl.Replace, s.port.Index, s.nic.MAC)} }
 	return []difference{{fmt.Sprintf("frames to %s are not sent to %s", s.nic.MAC, s.port.Name),
 		pin(unix.RTM_NEWNEIGH), pin(unix.RTM_DELNEIGH)}}
 }

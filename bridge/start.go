@@ -176,14 +176,14 @@ func (m *move) pin() []rtnl.Msg {
 	if m.bridge == 0 || m.pair.port == 0 {
 		return nil
 	}
-	return []rtnl.Msg{fdb(unix.RTM_NEWNEIGH, rtnl.Replace, m.pair.port, m.s.nic.MAC)}
+	return []rtnl.Msg{rtnl.FDB(unix.RTM_NEWNEIGH, rtnl.Replace, m.pair.port, m.s.nic.MAC)}
 }
 
 func (m *move) unpin() []rtnl.Msg {
 	if m.bridge == 0 || m.pair.port == 0 {
 		return nil
 	}
-	return []rtnl.Msg{fdb(unix.RTM_DELNEIGH, 0, m.pair.port, m.s.nic.MAC)}
+	return []rtnl.Msg{rtnl.FDB(unix.RTM_DELNEIGH, 0, m.pair.port, m.s.nic.MAC)}
 }
 
 // strip takes off the NIC what a port must not have: addresses, IPv6, its MAC

@@ -8,8 +8,7 @@ import (
 )
 
 // AddState are the messages that put the addresses and neighbours of a state on
-// its interface. Those of IPv6 have no effect yet but for being there: see
-// Quiet.
+// its interface. IPv6 addresses are there then, but have no effect yet: see Quiet.
 func AddState(s host.State) []rtnl.Msg {
 	msgs := rtnl.AllAs(s.Addrs4, unix.RTM_NEWADDR, rtnl.Add)
 	for _, m := range s.Addrs6 {
@@ -18,14 +17,15 @@ func AddState(s host.State) []rtnl.Msg {
 	return append(msgs, rtnl.AllAs(s.Neighs, unix.RTM_NEWNEIGH, rtnl.Replace)...)
 }
 
-// DelState are the messages that take addresses and neighbours off again, secondary addresses
-// before their primaries.
+// DelState are the messages that remove addresses and neighbours again, secondary
+// addresses before their primary ones.
 func DelState(s host.State) []rtnl.Msg {
 	msgs := rtnl.AllAs(rtnl.Reversed(s.Neighs), unix.RTM_DELNEIGH, 0)
 	return append(append(msgs, DelAddrs(s.Addrs6)...), DelAddrs(s.Addrs4)...)
 }
 
-// DelAddrs are the messages that take addresses off, last first, whatever their labels have become.
+// DelAddrs are the messages that remove addresses, the last one first, whatever
+// their labels are by now.
 func DelAddrs(addrs []rtnl.Msg) []rtnl.Msg {
 	msgs := make([]rtnl.Msg, 0, len(addrs))
 	for _, m := range rtnl.Reversed(addrs) {
@@ -34,10 +34,10 @@ func DelAddrs(addrs []rtnl.Msg) []rtnl.Msg {
 	return msgs
 }
 
-// Quiet is the message that adds an IPv6 address which has no effect yet
-// beyond being there: it has no route, no temporary ones are made for it, and if
-// it has been found unique on the link before, it does not wait a second to be
-// found so again.
+// Quiet is the message that adds an IPv6 address which is there but has no effect
+// yet: it gets no route, no temporary addresses are made for it, and if it has
+// been found unique on the link before, it does not wait a second to be found
+// unique again.
 func Quiet(m rtnl.Msg) rtnl.Msg {
 	flags := m.AddrFlags() &^ unix.IFA_F_MANAGETEMPADDR
 	silent := flags | unix.IFA_F_NOPREFIXROUTE
@@ -47,7 +47,7 @@ func Quiet(m rtnl.Msg) rtnl.Msg {
 	return m.With(unix.IFA_FLAGS, rtnl.U32Bytes(silent)).As(unix.RTM_NEWADDR, rtnl.Add)
 }
 
-// Final is the message that gives an address added by Quiet its own flags.
+// Final is the message that gives an address that Quiet added its own flags.
 func Final(m rtnl.Msg) rtnl.Msg { return m.As(unix.RTM_NEWADDR, rtnl.Replace) }
 
 // Unspent is what of a state arrives where it moves to.

@@ -15,21 +15,21 @@ import (
 // span is the routes of a Group.
 type span struct {
 	begin, end int32 // in the host's routes
-	gateway    bool  // one to be moved needs a gateway
+	gateway    bool  // one of those to be moved needs a gateway
 }
 
 func (r *rewriter) routes(g span) []rtnl.Msg { return r.h.Routes[g.begin:g.end:g.end] }
 
-// findGroups finds the groups that have a route to be moved or made anew. One
-// that comes and goes with an address does so by itself, unless it has a place
-// among several.
+// findGroups finds the groups that have a route to be moved or made anew. A route
+// that comes and goes with an address does so by itself, unless its place among
+// several has to be kept.
 func (r *rewriter) findGroups() {
 	r.groups = make([]span, 0, len(r.s.Routes))
 	for begin, end := range Groups(r.h.Routes) {
 		if r.h.Routes[begin].Family() != unix.AF_INET {
 			continue
 		}
-		g := span{begin: int32(begin), end: int32(end)} // no host has more
+		g := span{begin: int32(begin), end: int32(end)} // no host has more routes
 		moves := false
 		for _, m := range r.routes(g) {
 			if !r.isOurs(m) {
@@ -44,8 +44,8 @@ func (r *rewriter) findGroups() {
 	}
 }
 
-// Group is what IPv4 routes have in common that are alternatives of each other,
-// of which the first is in use. In the kernel's list they stand together
+// Group is what IPv4 routes have in common that are alternatives of each other.
+// The first of them is in use. They are neighbours in the kernel's list
 // (fib_insert_alias).
 type Group struct {
 	table, metric uint32
@@ -53,7 +53,7 @@ type Group struct {
 	bits, tos     byte
 }
 
-// GroupOf is the group that a route of IPv4 is one of.
+// GroupOf is the group that an IPv4 route belongs to.
 func GroupOf(m rtnl.Msg) Group {
 	f := m.Fixed()
 	k := Group{table: uint32(f[4]), bits: f[1], tos: f[3]} // rtm_table, rtm_dst_len, rtm_tos
@@ -70,8 +70,8 @@ func GroupOf(m rtnl.Msg) Group {
 	return k
 }
 
-// Groups yields where each Group begins and ends in a host's routes, of which
-// there may be very many. A route of IPv6 has its place to itself.
+// Groups yields where each Group begins and ends in a host's routes, which may be
+// very many. An IPv6 route is a group of its own.
 func Groups(all []rtnl.Msg) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		var key, next Group // of the group at begin, and of the route at end
@@ -93,8 +93,8 @@ func Groups(all []rtnl.Msg) iter.Seq2[int, int] {
 }
 
 // findTwins finds the routes that the kernel made on the new interface for its
-// addresses. Behind the ones to be moved they have no effect, but they keep
-// those from being put in their place.
+// addresses. They come after the ones to be moved and have no effect, but they
+// would keep those from getting into their place.
 func (r *rewriter) findTwins() {
 	for _, a := range r.s.Addrs4 {
 		for _, m := range prefixRoutes4(a) {
@@ -116,8 +116,8 @@ func (r *rewriter) removeTwins(twins []rtnl.Msg) {
 	}
 }
 
-// routes4 deals with the groups that need no gateway, in the manner given,
-// and removes twins of routes that someone had removed.
+// routes4 deals with the groups that need no gateway, in the given manner, and
+// removes the twins of routes that somebody had removed.
 func (r *rewriter) routes4(each func([]rtnl.Msg)) {
 	alone := maps.Clone(r.twins)
 	for _, g := range r.groups {
@@ -133,8 +133,8 @@ func (r *rewriter) routes4(each func([]rtnl.Msg)) {
 	}
 }
 
-// gateways4 deals with the groups that need a gateway: the kernel accepts one
-// only where it can be reached.
+// gateways4 deals with the groups that need a gateway: the kernel accepts a
+// gateway only if it can be reached.
 func (r *rewriter) gateways4(each func([]rtnl.Msg)) { r.each4(true, each) }
 
 func (r *rewriter) each4(gateway bool, each func([]rtnl.Msg)) {
@@ -147,9 +147,9 @@ func (r *rewriter) each4(gateway bool, each func([]rtnl.Msg)) {
 	}
 }
 
-// move4 replaces the first route of a group, if it is ours, in place:
-// NLM_F_REPLACE acts on the first. From the first further one of ours on, the
-// rest is taken off and put on again in order.
+// move4 replaces the first route of a group in place, if it is ours: NLM_F_REPLACE
+// acts on the first. From our next route on, the rest of the group is removed and
+// added again in order.
 func (r *rewriter) move4(group []rtnl.Msg) {
 	reorder := false
 	for i, m := range group {
@@ -165,9 +165,9 @@ func (r *rewriter) move4(group []rtnl.Msg) {
 	}
 }
 
-// moveBack4 does as move4, however far that came: beside another interface's
-// route a replace could hit that one, and may have done so if the NIC went away
-// with its own.
+// moveBack4 undoes move4, however far that came. If another interface has a route
+// in the group, a replace could hit that one, and may have done so if the NIC has
+// gone with its own route.
 func (r *rewriter) moveBack4(group []rtnl.Msg) {
 	if len(group) == 1 {
 		r.move4(group)
@@ -181,13 +181,12 @@ func (r *rewriter) moveBack4(group []rtnl.Msg) {
 	}
 }
 
-// remake4 makes the routes of a group that are gone. The first of the group
-// goes to the front again, one behind others is put in its place by putting
-// those behind it on anew. All are taken off before the first is put on: a
-// message that names no metrics takes off the first that is alike but for
-// those.
+// remake4 makes the routes of a group that are gone. The first of the group goes
+// to the front again; one after others gets its place by adding those after it
+// anew. All are removed before the first one is added: a message without metrics
+// removes the first route that differs only in its metrics.
 func (r *rewriter) remake4(group []rtnl.Msg) {
-	begin := len(group) // of those that are put on anew, ours or not
+	begin := len(group) // of those that are added anew, ours or not
 	for i := len(group) - 1; i > 0; i-- {
 		if r.isOurs(group[i]) {
 			begin = i

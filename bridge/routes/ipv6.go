@@ -9,8 +9,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// finalAddrs6 gives the IPv6 addresses their own flags, upon which the kernel
-// makes their prefix routes, and takes away those that someone had removed.
+// finalAddrs6 gives the IPv6 addresses their own flags, whereupon the kernel makes
+// their prefix routes, and removes those that somebody had removed before.
 func (r *rewriter) finalAddrs6() {
 	have := map[string]bool{}
 	for _, m := range r.s.Routes {
@@ -20,7 +20,7 @@ func (r *rewriter) finalAddrs6() {
 	}
 	for _, a := range r.s.Addrs6 {
 		if r.h.Spent(a) || r.back && a.IsTemporary() {
-			continue // the kernel's own may still be there: it must stay that
+			continue // the kernel's own may still be there, and must stay the kernel's own
 		}
 		r.add(Final(a.Retarget(r.s.Index, r.to)))
 		p, ok := prefixRoute6(a)
@@ -33,8 +33,8 @@ func (r *rewriter) finalAddrs6() {
 	}
 }
 
-// routes6 deals with the IPv6 routes that have, or have not, a gateway, in the
-// manner given. Those over a nexthop object move with it.
+// routes6 deals with the IPv6 routes with or without a gateway, in the given
+// manner. Routes over a nexthop object move with it.
 func (r *rewriter) routes6(gateway bool, each func(rtnl.Msg)) {
 	for _, m := range r.s.Routes {
 		if m.Family() == unix.AF_INET6 && !m.HasAny(rtnl.RtaNhID) && m.HasGateway() == gateway {
@@ -43,11 +43,11 @@ func (r *rewriter) routes6(gateway bool, each func(rtnl.Msg)) {
 	}
 }
 
-// move6 moves an IPv6 route. One with gateways is alone in its place (others
-// with its metric are legs of it) and is replaced whole. For the rest, and for
+// move6 moves an IPv6 route. One with gateways is alone in its place (others with
+// its metric are legs of it) and is replaced as a whole. For all others, and for
 // what a router announced, the kernel's replace may hit another interface's
-// route; there order has no meaning, so the new one is added, unless the
-// kernel has made it, and the old one taken off.
+// route. Their order has no meaning, so the new one is added, unless the kernel
+// has made it, and the old one is removed.
 func (r *rewriter) move6(m rtnl.Msg) {
 	switch {
 	case m.Own() != 0:
@@ -63,9 +63,9 @@ func (r *rewriter) move6(m rtnl.Msg) {
 	}
 }
 
-// ownRoute6 makes a route that the kernel has made of a router advertisement.
-// With an address it makes one to the same prefix that is not, which has to
-// go first.
+// ownRoute6 makes a route that the kernel had made from a router advertisement.
+// With an address the kernel makes an ordinary one to the same prefix, which has
+// to go first.
 func (r *rewriter) ownRoute6(m rtnl.Msg) {
 	if r.madeByAddress6(m) {
 		r.put(m, r.to, unix.RTM_DELROUTE, 0)
@@ -73,8 +73,8 @@ func (r *rewriter) ownRoute6(m rtnl.Msg) {
 	r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
 }
 
-// remake6 makes an IPv6 route unless the kernel has made it. Legs elsewhere of
-// one with several are still there.
+// remake6 makes an IPv6 route unless the kernel has made it. If the route has
+// several legs, those over other interfaces are still there.
 func (r *rewriter) remake6(m rtnl.Msg) {
 	if m.Own() != 0 {
 		r.ownRoute6(m)
@@ -106,8 +106,8 @@ func (r *rewriter) sources6() {
 		}
 		m = m.Settable()
 		bare := m.Without(unix.RTA_PREFSRC)
-		// The last is refused, as there is such a route, unless the one before
-		// it was because the address could not be brought back.
+		// The last message is refused, because there is such a route, unless the one
+		// before was refused because the address could not be restored.
 		r.add(bare.As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), bare.As(unix.RTM_NEWROUTE, rtnl.Add))
 	}
 }
@@ -125,13 +125,13 @@ func prefixRoute6(a rtnl.Msg) (rtnl.Msg, bool) {
 	return prefixRoute(a, prefix, unix.RT_SCOPE_UNIVERSE), err == nil
 }
 
-// isPrefixRoute6 says whether a route is like those that the kernel makes for
+// isPrefixRoute6 says whether a route looks like those that the kernel makes for
 // IPv6 addresses.
 func isPrefixRoute6(m rtnl.Msg) bool {
 	return m.Family() == unix.AF_INET6 && m.Fixed()[5] == unix.RTPROT_KERNEL && m.Table() == unix.RT_TABLE_MAIN && !m.HasGateway()
 }
 
-// prefixKey6 compares prefix routes: by destination and metric.
+// prefixKey6 identifies a prefix route, by destination and metric.
 func prefixKey6(m rtnl.Msg) string {
 	metric := m.U32(unix.RTA_PRIORITY)
 	if metric == 0 {

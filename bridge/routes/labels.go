@@ -11,8 +11,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// Relabeled is a state whose IPv4 addresses have the labels that they shall
-// have on an interface of another name, in one form.
+// Relabeled is a state whose IPv4 addresses have the labels that they are to have
+// on an interface of another name, in one form.
 func Relabeled(s host.State, from, to string) host.State {
 	s.Addrs4 = slices.Clone(s.Addrs4)
 	for i, m := range s.Addrs4 {
@@ -21,8 +21,8 @@ func Relabeled(s host.State, from, to string) host.State {
 	return s
 }
 
-// LabelOn is the label of an address when its interface is called to instead
-// of from: as a rule it begins with that name.
+// LabelOn is the label of an address when the name of its interface is to instead
+// of from: labels usually begin with that name.
 func LabelOn(to string, m rtnl.Msg, from string) string {
 	label := rtnl.String(m.Get(unix.IFA_LABEL))
 	if rest, ok := strings.CutPrefix(label, from); ok && (rest == "" || rest[0] == ':') {
@@ -31,8 +31,8 @@ func LabelOn(to string, m rtnl.Msg, from string) string {
 	return label
 }
 
-// FirstLost is the first address whose label a renaming to name changes,
-// or len(addrs).
+// FirstLost is the first address whose label changes when the interface gets that
+// name, or len(addrs).
 func FirstLost(name string, addrs []rtnl.Msg) int {
 	for i, m := range addrs {
 		label := rtnl.String(m.Get(unix.IFA_LABEL))
@@ -43,11 +43,11 @@ func FirstLost(name string, addrs []rtnl.Msg) int {
 	return len(addrs)
 }
 
-// Relabel are the messages that take the IPv4 addresses of an interface, from
-// number first on, off and bring them back with the labels that they have in the
-// list: no message can change a label. Meanwhile another interface has them,
-// spare, if that is not 0: with the last holder of an address go the routes that
-// have it as their source.
+// Relabel are the messages that remove the IPv4 addresses of an interface, from
+// number first on, and add them again with the labels that they have in the list:
+// no message can change a label. Meanwhile the interface spare has them, if that
+// is not 0, because routes with an address as their source go when no interface
+// has the address any more.
 func Relabel(index, spare int, addrs []rtnl.Msg, first int) []rtnl.Msg {
 	wrong := addrs[first:]
 	if len(wrong) == 0 {
@@ -88,7 +88,7 @@ func guard(index int) rtnl.Msg {
 		With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_NOPREFIXROUTE))
 }
 
-// AddrKey is what makes an IPv4 address one and the same to the kernel.
+// AddrKey is what identifies an IPv4 address for the kernel.
 func AddrKey(m rtnl.Msg) string {
 	return string(m.Body[1:2]) + string(m.Get(unix.IFA_LOCAL)) + string(m.Get(unix.IFA_ADDRESS))
 }

@@ -1,9 +1,9 @@
-// Package routes has the messages that carry what is on one interface to another:
-// addresses, neighbours, routes and nexthop objects.
+// Package routes makes the messages that carry what is on one interface to
+// another: addresses, neighbours, routes and nexthop objects.
 //
 // Each function is a pure one from a host.State, and the host around it, to
-// messages. What stands where at which moment of a move is the business of
-// package bridge, which puts them into steps.
+// messages. Package bridge puts the messages into steps, and knows what is where
+// at which moment of a move.
 package routes
 
 import (
@@ -16,11 +16,11 @@ import (
 )
 
 // Switch are the messages that switch the routes and nexthops of s to another
-// interface that has the addresses of s already (see Quiet), and those that take
-// that back. Each route is replaced where it stands, so that there is no moment without it and no
-// other route of the same destination takes its place. up says whether the
-// interfaces are: on one that is off the kernel makes no routes for addresses.
-// When undoing it is not known what was moved.
+// interface that has the addresses of s already (see Quiet), and those that undo
+// this. Each route is replaced in its place, so that there is no moment without
+// it and no other route to the same destination takes its place. up says whether
+// the interfaces are up: on one that is off the kernel makes no routes for
+// addresses. When undoing, nobody knows what was moved.
 func Switch(h *host.Host, s host.State, to int, up bool) (do, undo rtnl.Wire) {
 	r := (&rewriter{h: h, s: s, from: s.Index, to: to, up: up}).find()
 	do = r.move(r.move4)
@@ -45,16 +45,16 @@ func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
 	return r.msgs
 }
 
-// Restore are the messages that make routes and nexthops of s anew, on the same
-// or another interface, after s's own was switched off: the kernel then removes them, but
-// keeps a route of which a leg leaves by another interface, and takes IPv6
-// addresses that went out of the routes that have them as their source.
+// Restore are the messages that make routes and nexthops of s anew, on the same or
+// another interface, after the interface of s was switched off. The kernel then
+// removes them, but keeps a route that has a leg over another interface, and takes
+// IPv6 addresses that went out of the routes that have them as their source.
 func Restore(h *host.Host, s host.State, to int) rtnl.Wire {
 	return (&rewriter{h: h, s: s, from: s.Index, to: to, up: true, gone: true}).find().restore()
 }
 
-// Mend is Restore where they stood, and of others' routes those that are lost,
-// by their Key.
+// Mend is Restore on the same interface. It also restores the routes of others
+// that are lost, given by their Key.
 func Mend(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
 	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, gone: true, lost: lost}).find().restore()
 }
@@ -62,13 +62,14 @@ func Mend(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
 func (r *rewriter) restore() rtnl.Wire { return r.again(r.remake6) }
 
 // Take are the messages that move the routes of s, which are still there, to an
-// interface that has routes of its own: those that the kernel makes for addresses stay.
+// interface that has routes of its own. Routes that the kernel makes for addresses
+// stay.
 func Take(h *host.Host, s host.State, to int) rtnl.Wire {
 	r := (&rewriter{h: h, s: s, from: s.Index, to: to, gone: true}).find()
 	return r.again(r.move6)
 }
 
-// again makes routes and nexthops anew, those of IPv6 in the manner given.
+// again makes routes and nexthops anew, those of IPv6 in the given manner.
 func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	r.begin()
 	r.routes4(r.remake4)
@@ -90,8 +91,9 @@ func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	return r.msgs
 }
 
-// KeepOrder are the messages that put the IPv4 routes of s that share their
-// destination with others in their order again, after addresses were taken off and put back.
+// KeepOrder are the messages that restore the order of the IPv4 routes of s that
+// share their destination with others, after addresses were removed and added
+// again.
 func KeepOrder(h *host.Host, s host.State) rtnl.Wire {
 	r := (&rewriter{h: h, s: s, from: s.Index, to: s.Index}).find()
 	for _, g := range r.groups {
@@ -102,12 +104,12 @@ func KeepOrder(h *host.Host, s host.State) rtnl.Wire {
 	return r.msgs
 }
 
-// rewriter collects the messages that turn the host h, where the routes of s
-// stand, into one where they do so on another interface.
+// rewriter collects the messages that turn the host h, which has the routes of s,
+// into one that has them on another interface.
 type rewriter struct {
 	h        *host.Host
 	s        host.State
-	from, to int                  // where the routes are when the messages are sent, and shall be
+	from, to int                  // where the routes are when the messages are sent, and where they are to be
 	back     bool                 // this is the undoing
 	up       bool                 // the interfaces are up
 	gone     bool                 // nexthop objects are gone, and the routes over them; else those are left alone
@@ -154,7 +156,7 @@ func (r *rewriter) isOurs(m rtnl.Msg) bool {
 
 func (r *rewriter) add(msgs ...rtnl.Msg) { r.msgs = r.msgs.Add(msgs...) }
 
-// put adds the message about something of s as it is, or shall be, on the
+// put adds the message about something of s as it is, or is to be, on the
 // interface with that index.
 func (r *rewriter) put(m rtnl.Msg, index int, typ, flags uint16) {
 	if m.Type == unix.RTM_NEWROUTE && m.HasAny(rtnl.RtaNhID) {

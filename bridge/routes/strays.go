@@ -9,11 +9,11 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// A stray is a gateway that no route of its interface leads to: the route that
-// did was removed after the one by the gateway was made. The kernel keeps such
-// a route, but does not accept it anew (fib_check_nh, ip6_route_check_nh).
+// A stray is a gateway that no route of its interface leads to: that route was
+// removed after the one by the gateway had been made. The kernel keeps a route by
+// such a gateway, but does not accept it anew (fib_check_nh, ip6_route_check_nh).
 
-// withStrays has the strays within reach while add adds what needs them.
+// withStrays makes the strays reachable while add adds what needs them.
 func (r *rewriter) withStrays(add func()) {
 	var ways []rtnl.Msg
 	for _, gw := range strays(r.s) {

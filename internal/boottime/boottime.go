@@ -1,5 +1,5 @@
-// Package boottime is the clock that everything kept across processes is told
-// by: lifetimes, deadlines.
+// Package boottime is the clock for all times that are kept across processes:
+// lifetimes, deadlines.
 package boottime
 
 import (

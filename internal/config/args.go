@@ -15,22 +15,31 @@ var commands = []Command{Start, Stop, Status, Recover, Confirm}
 // option is a word that is not a key and not a command.
 type option struct {
 	name  string
-	alone bool // answered at once, whatever else the line holds
+	alone bool // answered at once, whatever else is on the line
 	set   func(*Request)
+	file  func(*Request) *string // if set, where the name of the file goes that follows a "="
 }
 
 // options is every option, in the order in which messages list them.
 var options = []option{
-	{"-n", false, func(r *Request) { r.DryRun = true }},
-	{"--dry-run", false, func(r *Request) { r.DryRun = true }},
-	{"-v", false, func(r *Request) { r.Verbose = true }},
-	{"--verbose", false, func(r *Request) { r.Verbose = true }},
-	{"--json", false, func(r *Request) { r.JSON = true }},
-	{"--version", true, func(r *Request) { r.Version = true }},
-	{"-h", true, func(r *Request) { r.Help = true }},
-	{"--help", true, func(r *Request) { r.Help = true }},
-	{nextOption, false, nil}, // readArgs sees to it
+	{"-n", false, func(r *Request) { r.DryRun = true }, nil},
+	{"--dry-run", false, func(r *Request) { r.DryRun = true }, nil},
+	{"-v", false, func(r *Request) { r.Verbose = true }, nil},
+	{"--verbose", false, func(r *Request) { r.Verbose = true }, nil},
+	{"--json", false, func(r *Request) { r.JSON = true }, nil},
+	{"--version", true, func(r *Request) { r.Version = true }, nil},
+	{"-h", true, func(r *Request) { r.Help = true }, nil},
+	{"--help", true, func(r *Request) { r.Help = true }, nil},
+	{nextOption, false, nil, nil}, // readArgs handles it
+	{name: hostOption, file: func(r *Request) *string { return &r.Host }},
+	{name: saveOption, file: func(r *Request) *string { return &r.SaveHost }},
 }
+
+// Options with a value.
+const (
+	hostOption = "--host"
+	saveOption = "--save-host"
+)
 
 const usage = "usage: xbr-script start|stop|status [key=value ...] [--next key=value ...], or recover|confirm"
 
@@ -44,8 +53,8 @@ func findOption(name string) *option {
 	return nil
 }
 
-// answerAlone is the request for the help or the version, if there is one. At
-// the beginning a word may stand for the option.
+// answerAlone is the request for the help or the version, if there is one. As
+// the first word, "help" and "version" stand for the options.
 func answerAlone(args []string) *Request {
 	for i, word := range args {
 		if i == 0 && (word == "help" || word == "version") {
@@ -60,13 +69,13 @@ func answerAlone(args []string) *Request {
 	return nil
 }
 
-// isSpace says whether a character separates words: those of a shell, by which
-// the original has its words read (eval).
+// isSpace says whether a character separates words. They are those of a shell,
+// because the original has a shell read its words (eval).
 func isSpace(r rune) bool { return strings.ContainsRune(" \t\n\v\f\r", r) }
 
-// split takes arguments apart that have white space in them. A line that is
-// wrapped within the quotes of xend-config.sxp comes in such ones, as xend
-// splits it at single blanks.
+// split takes arguments apart that contain white space. Such arguments come
+// from a line that is wrapped within the quotes of xend-config.sxp: xend splits
+// it at single blanks only.
 func split(args []string) []string {
 	var words []string
 	for _, a := range args {
@@ -80,7 +89,7 @@ type argReader struct {
 	req      *Request
 	original bool // as Xen's network-bridge reads them
 	groups   []*group
-	hollow   string // the key of the word before, if that was one without a value
+	hollow   string // the key of the previous word, if that had no value
 }
 
 // readArgs stores the command and the options in the request and sorts the
@@ -107,19 +116,23 @@ func readArgs(req *Request, args []string, original bool) ([]*group, error) {
 	return r.groups, checkParts(r.groups)
 }
 
-// read reads one word. The command may stand anywhere: wrappers hand their own
-// on before the keys, people write it where they like.
+// read reads one word. The command may stand anywhere: wrappers pass theirs on
+// before the keys, people write it where they like.
 func (r *argReader) read(word string) error {
-	if o := findOption(word); o != nil {
+	if o := findOption(word); o != nil && o.set != nil {
 		o.set(r.req)
 		return nil
 	}
 	if slices.Contains(commands, Command(word)) {
 		return r.command(Command(word))
 	}
-	name, _, isKey := strings.Cut(word, "=")
+	name, value, isKey := strings.Cut(word, "=")
 	_, known := findKey(name)
-	switch {
+	switch o := findOption(name); {
+	case o != nil && o.file != nil && value != "":
+		*o.file(r.req) = value
+	case o != nil && o.file != nil:
+		return misread(quote(word), "the name of a file is missing", "as in "+name+"=host.json")
 	case strings.HasPrefix(word, "-"):
 		return misread(quote(word), "there is no such option",
 			didYouMean(word, vocabulary(), "options are "+list(optionNames())))
@@ -135,22 +148,22 @@ func (r *argReader) read(word string) error {
 	return nil
 }
 
-// passesOver says whether a word that says nothing to us is passed over. The
-// original does that with all but the first one, and there may be wrappers
-// that count on it. A word that looks like one of ours was meant, and to pass it
-// over would take another NIC, or leave guests free to forge addresses.
+// passesOver says whether a word that means nothing to us is passed over. The
+// original passes over all of them except the first word, and wrappers may count
+// on that. But a word that looks like one of ours was meant: passing it over
+// would take another NIC, or leave guests free to forge addresses.
 func (r *argReader) passesOver(name string) bool {
 	return r.original && r.req.Command != "" && r.hollow == "" && name != "" && !looksLikeName(name) &&
 		nearest(name, vocabulary()) == ""
 }
 
 // looksLikeName says whether a word without a key may be the name of an
-// interface: letters, and a digit somewhere behind them.
+// interface: letters, and a digit somewhere after them.
 func looksLikeName(word string) bool {
 	return len(word) <= maxName && word[0] > '9' && strings.ContainsAny(word, "0123456789") && checkName(word) == nil
 }
 
-// wordHint is what would be right in place of a word that is no key.
+// wordHint is what would be right instead of a word that is not a key.
 func (r *argReader) wordHint(word string) string {
 	const touches = "a key touches its value, as in "
 	if key, known := findKey(r.hollow); known && key.check(word) == nil {
@@ -163,8 +176,8 @@ func (r *argReader) wordHint(word string) string {
 	return didYouMean(word, vocabulary(), "commands are "+list(commandNames())+"; "+touches+example)
 }
 
-// command allows the same command twice: xend puts "start" in front of a line
-// that may hold its own. The original takes the first of different ones.
+// command allows the same command twice: xend puts "start" before a line that
+// may have it too. Of different commands the original takes the first one.
 func (r *argReader) command(c Command) error {
 	switch before := r.req.Command; {
 	case before == "":
@@ -178,7 +191,7 @@ func (r *argReader) command(c Command) error {
 	return nil
 }
 
-// nameParts tells the parts of the line between --next apart.
+// nameParts numbers the parts of the line that --next separates.
 func nameParts(groups []*group) {
 	if len(groups) == 1 {
 		return
@@ -188,8 +201,9 @@ func nameParts(groups []*group) {
 	}
 }
 
-// checkParts refuses a part that names no bridge beside others, and bridges
-// beside a file: nobody could tell which line a word was to override.
+// checkParts refuses a part that names no bridge if there are others, and
+// bridges together with a file: nobody could tell which line of the file a word
+// is to override.
 func checkParts(groups []*group) error {
 	named := 0
 	for _, g := range groups {
@@ -209,7 +223,7 @@ func checkParts(groups []*group) error {
 		nextOption+" begins another part; each needs one of "+list(keyNames(perBridge)))
 }
 
-// checkOptions refuses an option that says nothing for the command.
+// checkOptions refuses an option that has no meaning for the command.
 func checkOptions(req *Request) error {
 	status := req.Command == Status
 	if req.JSON && !status {
@@ -218,6 +232,21 @@ func checkOptions(req *Request) error {
 	if req.DryRun && (status || req.Command == Confirm) {
 		return refused(fmt.Sprintf("cannot use --dry-run with %s", req.Command),
 			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.Command))
+	}
+	return checkHostOptions(req)
+}
+
+// checkHostOptions refuses a file that stands for the host where it is the real
+// one that counts.
+func checkHostOptions(req *Request) error {
+	plans := req.DryRun && req.Command.takesKeys()
+	switch {
+	case req.Host != "" && req.SaveHost != "":
+		return refused("cannot use both "+hostOption+" and "+saveOption, saveOption+" writes what is there, and "+hostOption+" reads what was written so")
+	case req.Host != "" && !plans && req.Command != Status:
+		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.Command), hostOption+" goes with status, and with start and stop if they have --dry-run")
+	case req.SaveHost != "" && !plans:
+		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.Command), saveOption+" goes with start and stop if they have --dry-run")
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ const (
 	Stop   Command = "stop"
 	Status Command = "status"
 	// Recover takes back a change that was cut short, or that waits to be
-	// confirmed, and Confirm has the latter stay.
+	// confirmed. Confirm lets the latter stay.
 	Recover Command = "recover"
 	Confirm Command = "confirm"
 )
@@ -40,14 +40,14 @@ type Bridge struct {
 // nullBridge is the value of bridge= that asks for nothing.
 const nullBridge = "null"
 
-// Null tells whether the bridge is one to leave out: bridge=null.
+// Null says whether the bridge is to be left out: bridge=null.
 func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 
 // Request is a whole command line with its file read.
 type Request struct {
 	Command   Command
 	Bridges   []Bridge // at least one, unless Help, Version, Recover or Confirm
-	Given     bool     // false: no key and no file said anything of bridges or the host; Bridges is then a single zero Bridge
+	Given     bool     // false: no key and no file said anything about bridges or the host; Bridges is then a single zero Bridge
 	File      string   // the file that the bridges were read from, "" if none
 	IPForward *bool    // ip_forward=, host-wide; nil: leave alone
 
@@ -57,14 +57,16 @@ type Request struct {
 	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
+	Host                                 string // --host=: the file that stands for the host; "": it is the real one
+	SaveHost                             string // --save-host=: the file that is to stand for the host; "": none
 
 	Empty []EmptyKey // keys that were given without a value
-	Notes []string   // what else the user should know of how the words were taken
+	Notes []string   // what else the user should know about how the words were taken
 }
 
 // EmptyKey is a key without a value, which counts as not given.
 type EmptyKey struct {
-	Bridge int // the index of the bridge in Request.Bridges, -1 if a file tells of those
+	Bridge int // the index of the bridge in Request.Bridges, -1 if these come from a file
 	Key    string
 }
 
@@ -73,20 +75,20 @@ func (r *Request) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// Original is the name of Xen's script. Called by it, the program takes words
-// and variables of the environment as that does.
+// Original is the name of Xen's script. Called by that name, the program takes
+// words and variables of the environment as the script does.
 const Original = "network-bridge"
 
 // Source is where Parse finds what is not on the command line.
 type Source struct {
-	Name        string                            // the program's, without folders
+	Name        string                            // the program's name, without folders
 	Getenv      func(key string) string           // like os.Getenv; nil for an empty environment
 	ReadFile    func(name string) ([]byte, error) // like os.ReadFile
-	DefaultFile string                            // read where no key is given; "" for none
+	DefaultFile string                            // read if no key is given; "" for none
 }
 
 // Parse reads the arguments (without the program's name) and the file that
-// they name, or else the default file where they hold no key. Its errors are
+// they name, or the default file if they have no key. Its errors are
 // of type *refusal.Error.
 func Parse(args []string, src Source) (*Request, error) {
 	args = split(args)

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// variables are the keys that the original takes from the environment, too: it
-// sets none of them before it reads its words.
+// variables are the keys that the original also takes from the environment: it
+// does not set them before it reads its words.
 var variables = []string{"vifnum", "bridge", "netdev", "antispoof"}
 
-// env is the value of a variable, "" if it counts for nothing.
+// env is the value of a variable, "" if it does not count.
 func (s Source) env(name string) string {
 	if s.Getenv == nil {
 		return ""
@@ -17,9 +17,9 @@ func (s Source) env(name string) string {
 	return s.Getenv(name)
 }
 
-// addEnvironment has variables stand in for keys that were not given, if the
-// program is called as the original is. That knows neither parts nor files. A
-// key that was given without a value has unset the variable.
+// addEnvironment takes variables for keys that were not given, if the program is
+// called by the original's name. The original knows neither parts nor files. A
+// key that was given without a value unsets the variable.
 func addEnvironment(req *Request, groups []*group, src Source) error {
 	if src.Name != Original {
 		return nil
@@ -41,9 +41,9 @@ func addEnvironment(req *Request, groups []*group, src Source) error {
 	return nil
 }
 
-// ignoreEnvironment tells of variables that only the original would take.
-// Whoever set one may mean another NIC than the default, so where it would
-// decide, a change is refused.
+// ignoreEnvironment reports variables that only the original would take.
+// Whoever set one may mean another NIC than the default, so a change is refused
+// if the variable would decide something.
 func ignoreEnvironment(req *Request, groups []*group, src Source) error {
 	if src.Name == Original {
 		return nil

@@ -9,20 +9,20 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// misread is the error for input that cannot be understood: where it stands,
-// what is wrong with it, what would be right.
+// misread is the error for input that cannot be understood: where it is, what is
+// wrong with it, and what would be right.
 func misread(where, reason, hint string) error {
 	return refused("cannot understand "+where+": "+reason, hint)
 }
 
-// refused is the error for input that is understood and makes no sense.
+// refused is the error for input that is understood but makes no sense.
 func refused(msg, hint string) error { return &refusal.Error{Msg: msg, Hint: hint, Usage: true} }
 
 // maxQuoted bounds how much of a user's word a message repeats.
 const maxQuoted = 60
 
-// quote makes a user's word safe for a terminal: no control characters, and
-// not a screen of it.
+// quote makes a user's word safe for a terminal: no control characters, and not
+// too long.
 func quote(s string) string {
 	if len(s) <= maxQuoted {
 		return strconv.Quote(s)
@@ -34,8 +34,8 @@ func quote(s string) string {
 	return strconv.Quote(s[:cut]) + "..."
 }
 
-// plain is text that is mostly harmless (a file's name, the system's words
-// for an error) and is quoted only if it is not.
+// plain is text that is nearly always harmless (a file's name, the system's text
+// of an error), quoted only if it is not.
 func plain(s string) string {
 	if q := strconv.Quote(s); q != `"`+s+`"` {
 		return q
@@ -46,8 +46,8 @@ func plain(s string) string {
 // list joins words for a sentence.
 func list(words []string) string { return strings.Join(words, ", ") }
 
-// didYouMean is a hint that names the nearest of the right words, if one is
-// near, and then all of them.
+// didYouMean is a hint that names the nearest right word, if one is near, and
+// then all of them.
 func didYouMean(word string, right []string, all string) string {
 	if near := nearest(word, right); near != "" {
 		return fmt.Sprintf("did you mean %q? %s", near, all)

@@ -17,12 +17,12 @@ const MaxFileSize = 1 << 20
 const fileGrammar = "a file has one bridge a line, such as: bridge=xenbr0 netdev=eth0"
 
 // addFile adds the groups of the file that the command line names, or of the
-// default file where the command line says nothing, and notes its name.
+// default file if the command line says nothing, and notes its name.
 func addFile(req *Request, groups []*group, src Source) ([]*group, error) {
 	name := fileNamed(groups)
 	named := name != ""
 	if !named {
-		// Only a lone part can be empty: checkParts refuses others.
+		// Only a single part can be empty: checkParts refuses others.
 		if src.DefaultFile == "" || !groups[0].empty() {
 			return groups, nil
 		}
@@ -43,14 +43,14 @@ func addFile(req *Request, groups []*group, src Source) ([]*group, error) {
 		if named {
 			return nil, refused("cannot use "+plain(name)+": it names no bridge", fileGrammar)
 		}
-		return groups, nil // all of it commented out: as good as none
+		return groups, nil // everything is commented out: as if there were none
 	}
 	req.File = name
 	return append(groups, overridden(groups, lines)...), nil
 }
 
-// overridden takes from the lines of a file what the command line says of how
-// to go about it: a file says what is usual.
+// overridden removes from the lines of a file the keys of how to go about it that
+// the command line has too: the file says what is usual.
 func overridden(args, lines []*group) []*group {
 	for _, name := range keyNames(manner) {
 		if slices.ContainsFunc(args, func(g *group) bool { return g.values[name] != "" }) {
@@ -72,7 +72,7 @@ func fileNamed(groups []*group) string {
 	return ""
 }
 
-// unreadable says why a file could not be read, without the name that the
+// unreadable says why a file could not be read, without the name, which the
 // system repeats.
 func unreadable(name string, err error) error {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
@@ -131,7 +131,7 @@ func (g *group) addLine(line string) *fault {
 }
 
 // lineWords splits a line at white space and drops the comment. There is no
-// quoting: no right value has a blank in it.
+// quoting, because no valid value has a blank in it.
 func lineWords(line string) []string {
 	words := strings.FieldsFunc(line, isSpace)
 	for i, word := range words {

@@ -18,8 +18,8 @@ func newGroup(where string) *group {
 	return &group{where: where, values: map[string]string{}, hollow: map[string]bool{}}
 }
 
-// add reads a key=value word. Its key should be of one of the scopes. An empty
-// value is what a wrapper's netdev=$x makes of an unset x: as if the key had
+// add reads a key=value word. Its key should have one of the scopes. An empty
+// value is what a wrapper's netdev=$x becomes if x is unset: as if the key had
 // not been given, here or before.
 func (g *group) add(word string, scopes ...scope) *fault {
 	name, value, _ := strings.Cut(word, "=")
@@ -42,8 +42,8 @@ func (g *group) add(word string, scopes ...scope) *fault {
 	return nil
 }
 
-// noteHollow tells of the keys without a value: of those of a bridge is said
-// later what is taken instead.
+// noteHollow reports the keys without a value. For those of a bridge the program
+// says later what it takes instead.
 func (g *group) noteHollow(req *Request, bridge int) {
 	for _, k := range keys {
 		switch {
@@ -56,20 +56,20 @@ func (g *group) noteHollow(req *Request, bridge int) {
 	}
 }
 
-// empty tells whether the group says nothing of the network.
+// empty says whether the group has nothing about the network.
 func (g *group) empty() bool {
 	return !slices.ContainsFunc(keyNames(perBridge, hostWide), func(name string) bool { return g.values[name] != "" })
 }
 
-// namesBridge tells whether anything is said of a bridge.
+// namesBridge says whether the group has anything about a bridge.
 func (g *group) namesBridge() bool {
 	return slices.ContainsFunc(keyNames(perBridge), func(name string) bool { return g.values[name] != "" })
 }
 
-// null tells whether the group is to be left out, and so disturbs no other.
+// null says whether the group is to be left out; then it is in nobody's way.
 func (g *group) null() bool { return g.values["bridge"] == nullBridge }
 
-// store puts the group's values of one scope where they belong.
+// store puts the values of one scope where they belong.
 func (g *group) store(s setting, of scope) {
 	for _, k := range keys {
 		if value := g.values[k.name]; value != "" && k.scope == of {
@@ -110,7 +110,7 @@ func combine(req *Request, groups []*group) error {
 	return nil
 }
 
-// agree refuses two groups that want different things of the one host.
+// agree refuses two groups that ask for different things of the one host.
 func agree(groups []*group) error {
 	for _, name := range keyNames(hostWide, manner, argsOnly) {
 		var first *group
@@ -132,7 +132,7 @@ func agree(groups []*group) error {
 	return nil
 }
 
-// checkBridges refuses bridges that cannot stand beside each other.
+// checkBridges refuses bridges that cannot exist side by side.
 func checkBridges(bridges []*group) error {
 	bridges = slices.DeleteFunc(slices.Clone(bridges), (*group).null)
 	for _, k := range keys {
@@ -179,7 +179,7 @@ func sharing(groups []*group, name string) (a, b *group) {
 	return nil, nil
 }
 
-// places says for the end of a sentence where the two groups stand.
+// places says, for the end of a sentence, where the two groups are.
 func places(a, b *group) string {
 	switch {
 	case a != b:
@@ -190,7 +190,7 @@ func places(a, b *group) string {
 	return ""
 }
 
-// place is where the group stands.
+// place is where the group is.
 func (g *group) place() string {
 	if g.where == "" {
 		return "the command line"

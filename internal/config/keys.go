@@ -11,10 +11,10 @@ import (
 type scope int
 
 const (
-	perBridge scope = iota // said of one bridge
-	hostWide               // said of the whole host; in a file, on a line of its own
-	manner                 // how to go about it; host-wide, but says nothing of the network itself
-	argsOnly               // as manner, and not in a file
+	perBridge scope = iota // about one bridge
+	hostWide               // about the whole host; in a file, on a line of its own
+	manner                 // how to go about it; host-wide, but says nothing about the network itself
+	argsOnly               // like manner, but not in a file
 )
 
 // setting is what a key's value goes into.
@@ -29,7 +29,7 @@ type key struct {
 	scope scope
 	// unique: no two bridges of a request may have the same value.
 	unique bool
-	// right says in a hint what a right value is.
+	// right says, in a hint, what a valid value is.
 	right string
 	// set stores a value that is not empty, or says what is wrong with it.
 	set func(s setting, value string) *fault
@@ -70,7 +70,7 @@ func keyNames(scopes ...scope) []string {
 	return names
 }
 
-// check tells what is wrong with a value. An empty one means "not given".
+// check says what is wrong with a value. An empty one means "not given".
 func (k key) check(value string) *fault {
 	if value == "" {
 		return nil
@@ -107,7 +107,7 @@ func setDom0(s setting, value string) *fault {
 	return err
 }
 
-// dom0Veth is the value of dom0= that gives dom0 an interface beside the bridge.
+// dom0Veth is the value of dom0= that gives dom0 an interface of its own.
 const dom0Veth = "veth"
 
 func setAntiSpoof(s setting, value string) *fault {
@@ -128,7 +128,7 @@ func setIPForward(s setting, value string) *fault {
 	return err
 }
 
-// Bounds of times.
+// The highest values, in seconds.
 const (
 	maxWait    = 600
 	maxConfirm = 24 * 60 * 60
@@ -163,18 +163,18 @@ func setCheck(s setting, value string) *fault {
 	return nil
 }
 
-// setFile takes any name: the system says best what is wrong with it.
+// setFile takes any name: the system knows best what is wrong with it.
 func setFile(s setting, value string) *fault {
 	s.req.File = value
 	return nil
 }
 
 // maxVifNum bounds vifnum= so that every name made from it (vif0.4095,
-// xenbr4095) is a valid one.
+// xenbr4095) is valid.
 const maxVifNum = 4095
 
-// number reads a decimal number without sign. Leading zeros are refused, for
-// the number becomes part of names: xenbr01 is not xenbr1.
+// number reads a decimal number without a sign. Leading zeros are refused,
+// because the number becomes part of names: xenbr01 is not xenbr1.
 func number(value string, highest int) (int, *fault) {
 	for _, c := range []byte(value) {
 		if c < '0' || c > '9' {
@@ -202,8 +202,8 @@ func either(value, no, yes string) (bool, *fault) {
 }
 
 // fault is what is wrong with a word, as the end of a message: reason is a
-// sentence, hint what would be right. The hint about a value is the beginning
-// of one, or empty; its key's follows.
+// sentence, hint what would be right. The hint about a value is only the
+// beginning of one, or empty; the key's hint follows it.
 type fault struct{ reason, hint string }
 
 // wrong is the fault of a value.

@@ -9,16 +9,16 @@ import (
 )
 
 // The longest names of an interface in bytes: its own, and an alternative one
-// (IFNAMSIZ and ALTIFNAMSIZ of linux/if.h, less the NUL). Only the host tells
-// which one a name is.
+// (IFNAMSIZ and ALTIFNAMSIZ of linux/if.h, less the NUL). Only the host knows
+// which of them a name is.
 const (
 	maxName    = 15
 	maxAltName = 127
 )
 
-// nameRules is what is wrong with a name, the plainest reason first. The
+// nameRules is what can be wrong with a name, the plainest reason first. The
 // kernel's own rules are in dev_valid_name; the others refuse names that the
-// kernel would take and somebody else would misread.
+// kernel would accept but somebody else would misread.
 var nameRules = []func(name string) *fault{
 	forShell,
 	notPrintable,
@@ -27,7 +27,7 @@ var nameRules = []func(name string) *fault{
 	forOthers,
 }
 
-// CheckName is what is wrong with the name of an interface that somebody else
+// CheckName says what is wrong with the name of an interface that somebody else
 // has chosen; "" if nothing is.
 func CheckName(name string) string {
 	if name == "" {
@@ -39,7 +39,7 @@ func CheckName(name string) string {
 	return ""
 }
 
-// checkName tells what is wrong with the name of an interface.
+// checkName says what is wrong with the name of an interface.
 func checkName(name string) *fault {
 	for _, rule := range nameRules {
 		if f := rule(name); f != nil {
@@ -64,8 +64,8 @@ func notPrintable(name string) *fault {
 	return nil
 }
 
-// forShell refuses what a shell would act on. Nothing here does, but whoever
-// writes netdev='x;reboot' or netdev='$dev' meant something else.
+// forShell refuses what a shell would act on. Nothing here would, but whoever
+// writes netdev='x;reboot' or netdev='$dev' means something else.
 func forShell(name string) *fault {
 	if i := strings.IndexAny(name, ";&|<>()$`\\\"'*?[]{}~#!"); i >= 0 {
 		return &fault{
@@ -90,11 +90,11 @@ func notForKernel(name string) *fault {
 	case "all", "default": // directories of net.ipv4.conf beside the interfaces' own
 		return wrong(name, "stands for other interfaces in sysctl")
 	}
-	// A name with % is a template to the kernel: it would make br0 of br%d.
+	// To the kernel a name with % is a template: it would turn br%d into br0.
 	if i := strings.IndexAny(name, "/:%"); i >= 0 {
 		return wrongWith(name, name[i:i+1])
 	}
-	// The kernel goes by bytes, and to it this one is a blank in Latin-1.
+	// The kernel looks at bytes, and takes this one for a blank in Latin-1.
 	if strings.IndexByte(name, 0xa0) >= 0 {
 		return wrong(name, "has a byte in it (0xa0) that the kernel takes for a blank")
 	}
@@ -109,7 +109,7 @@ func forOthers(name string) *fault {
 		return wrong(name, "ends in +, and iptables would take it for many names")
 	}
 	// Neither can stand in the vif line of a guest, and each is easily two
-	// keys run together.
+	// keys that ran together.
 	if i := strings.IndexAny(name, ",="); i >= 0 {
 		return wrongWith(name, name[i:i+1])
 	}

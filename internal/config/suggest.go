@@ -2,8 +2,7 @@ package config
 
 import "strings"
 
-// nearest is the one of the right words that was most probably meant, or ""
-// if none is near.
+// nearest is the right word that was most probably meant, or "" if none is near.
 func nearest(word string, right []string) string {
 	word = bare(word)
 	if r := alias(word, right); r != "" {
@@ -33,11 +32,11 @@ var otherNames = map[string]string{
 	"conf": "config", "file": "config", "timeout": "wait",
 }
 
-// enough is how many letters say which word is meant.
+// enough is how many letters are enough to tell which word is meant.
 const enough = 4
 
-// alias is the one of the right words that has another name, or that the word
-// begins or goes on: antispoofing, bridgename, netd.
+// alias is the right word that this word is another name of, or that it is the
+// beginning or a continuation of: antispoofing, bridgename, netd.
 func alias(word string, right []string) string {
 	other, known := otherNames[word]
 	for _, r := range right {
@@ -53,8 +52,8 @@ func begins(word, part string) bool {
 	return len(part) >= enough && len(word) < 2*len(part) && strings.HasPrefix(word, part)
 }
 
-// maxDistance is how many slips of the keyboard are looked through. In a short
-// word fewer: "on" is not a mistyped "no".
+// maxDistance is how many slips of the keyboard are forgiven: fewer in a short
+// word, because "on" is not a mistyped "no".
 const maxDistance = 2
 
 // bare is what people remember of a word: no dashes in front, no value, any
@@ -64,8 +63,8 @@ func bare(word string) string {
 	return strings.ToLower(strings.TrimLeft(word, "-"))
 }
 
-// distance counts the letters to add, drop, change or swap with their
-// neighbour to make b of a. It gives up early on words of unlike length.
+// distance counts the letters to add, drop, change or swap with their neighbour
+// to turn a into b. It gives up early if the lengths are too different.
 func distance(a, b string) int {
 	if diff := len(a) - len(b); diff > maxDistance || -diff > maxDistance {
 		return maxDistance + 1

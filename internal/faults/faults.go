@@ -1,6 +1,6 @@
-// Package faults makes the steps of a plan go wrong, for tests: each step in
-// each way, whatever steps there are; a fault in the taking back of a fault; and
-// somebody who takes things away in the middle.
+// Package faults makes the steps of a plan go wrong, for tests: each step in each
+// way, whatever steps there are; a second fault while the first one is taken back;
+// and somebody who takes things away in the middle.
 package faults
 
 import (
@@ -16,7 +16,7 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// errInjected is the failure that is made.
+// errInjected is the error of an injected fault.
 var errInjected = errors.New("injected")
 
 // fault is a way for one step to go wrong.
@@ -35,7 +35,7 @@ var all = []fault{
 	{name: "message refused", spoil: true},
 }
 
-// hook makes step i go wrong so.
+// hook makes step i go wrong in this way.
 func (f fault) hook(i int) func(int, bool) error {
 	return func(step int, after bool) error {
 		switch {
@@ -48,7 +48,7 @@ func (f fault) hook(i int) func(int, bool) error {
 	}
 }
 
-// cause is what a call that ended by it names.
+// cause is what a call names that failed because of it.
 func (f fault) cause() error {
 	if f.spoil {
 		return unix.ENODEV
@@ -122,7 +122,7 @@ func (m *Matrix) again(what string, makePlan func() *plan.Plan, n int) *plan.Pla
 	return p
 }
 
-// end looks at what a case has left; err is what it did not do as it has to.
+// end checks what a case has left; err is what it did wrong.
 func (m *Matrix) end(title string, err error) {
 	m.T.Helper()
 	m.Cases++
@@ -139,8 +139,8 @@ func (m *Matrix) String() string {
 	return fmt.Sprintf("%d cases: %d steps × %d faults", m.Cases, m.Steps, len(all))
 }
 
-// inflict runs the plan with the fault at step i, and another runner after one
-// that died. The error is what it did not do as it has to.
+// inflict runs the plan with the fault at step i, and another runner after one that
+// died. The error is what went wrong in any other way.
 func (m *Matrix) inflict(f fault, p *plan.Plan, i int) error {
 	r := m.Runner
 	r.Hook = f.hook(i)
@@ -162,7 +162,7 @@ func (m *Matrix) inflict(f fault, p *plan.Plan, i int) error {
 }
 
 // spoil puts a message that the kernel refuses into the middle of the step's
-// longest batch; it does carry out those behind it. False: the step has none.
+// longest batch; the messages after it are carried out. False: the step has none.
 func spoil(s *plan.Step) bool {
 	var longest *netop.Batch
 	for _, op := range s.Do {

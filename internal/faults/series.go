@@ -9,10 +9,10 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// Series makes a step of a plan go wrong, then a step of the taking back of
-// that, and then has a process take back what is left to which nothing happens:
-// all is as before. Until it is, nobody may say so. Of all the series only each
-// nth is tried, other ones with another shift.
+// Series makes a step of a plan go wrong, then a step of taking that back, and then
+// lets an undisturbed process take back what is left: then everything is as
+// before. Until it is, nobody may say so. Only every nth series is tried; another
+// shift selects other ones.
 func (m *Matrix) Series(what string, makePlan func() *plan.Plan, nth, shift int) {
 	m.T.Helper()
 	m.pairs(what, makePlan, nth, shift, func(p *plan.Plan, f fault, i int) (again bool, err error) {
@@ -22,8 +22,8 @@ func (m *Matrix) Series(what string, makePlan func() *plan.Plan, nth, shift int)
 	})
 }
 
-// SeriesBack is Series for a change that is done and waits to be confirmed, and
-// is taken back instead, by recover or by the timer: the first fault is in that.
+// SeriesBack is Series for a change that is done and waits to be confirmed, but is
+// taken back by recover or by the timer: the first fault happens in that.
 func (m *Matrix) SeriesBack(what string, makePlan func() *plan.Plan, nth, shift int) {
 	m.T.Helper()
 	m.pairs(what+", taken back", makePlan, nth, shift, func(p *plan.Plan, f fault, i int) (again bool, err error) {

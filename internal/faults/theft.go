@@ -13,10 +13,10 @@ type Theft struct {
 	Take func() (taken bool) // false: it is not there
 }
 
-// Steal has somebody take things away, before each step of a plan while it is
-// carried out; and while it is taken back after an error at its end. It ends
-// carried out or taken back, wholly, and nothing is left to be done by hand. Of
-// the cases only each nth is tried, other ones with another shift.
+// Steal takes things away, as somebody else might, before each step of a plan: while
+// it is carried out, and while it is taken back after an error at its end. It must
+// end carried out or taken back, wholly, and nothing may be left to be done by
+// hand. Only every nth case is tried; another shift selects other ones.
 func (m *Matrix) Steal(what string, makePlan func() *plan.Plan, thefts []Theft, nth, shift int) {
 	m.T.Helper()
 	n := len(makePlan().Steps)

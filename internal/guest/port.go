@@ -1,5 +1,5 @@
-// Package guest knows what Xen calls the ports of its guests, and what NICs are
-// called.
+// Package guest knows the names of guests' ports under Xen, and the names of
+// NICs.
 package guest
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Patterns that few calls need.
+// Patterns that only few calls need.
 var (
 	port = pattern(`^(vif[1-9][0-9]*\.[0-9]+(-emu?)?|tap[0-9]+\.[0-9]+)$`)
 	nic  = pattern(`^p?(eth[0-9]+|en[oOpPsSxX][0-9a-fA-F].*|em[0-9]+|p[0-9]+p[0-9]+|wlan[0-9]+|wwan[0-9]+|usb[0-9]+|wl[ops][0-9].*)$`)
@@ -17,12 +17,12 @@ func pattern(text string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
-// IsPort says whether that is how Xen names a guest's port, with the domain's
-// and the device's number, unless the admin names it (vifname=): domain 0 is
-// dom0, a tap or "-emu" (libxl; "-em" where it is cut off) a fully virtual
-// guest's.
+// IsPort says whether Xen would give this name to a guest's port, made of the
+// domain's and the device's number, unless the admin names it (vifname=). Domain 0
+// is dom0; a tap, or a name in "-emu" (libxl; "-em" where it is cut off), belongs
+// to a fully virtualised guest.
 func IsPort(name string) bool { return port().MatchString(name) }
 
-// IsNIC says whether that is how the kernel, udev or biosdevname call a NIC, or
-// start one that is a port.
+// IsNIC says whether the kernel, udev or biosdevname would give this name to a
+// NIC, or start to a NIC that is a port.
 func IsNIC(name string) bool { return nic().MatchString(name) }

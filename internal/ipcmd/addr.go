@@ -26,7 +26,7 @@ func (n Names) addrCommand(m rtnl.Msg) string {
 	if far == nil || bytes.Equal(far, local) {
 		l.add(own)
 	} else {
-		// The length of the prefix is the other end's.
+		// The prefix length belongs to the other end.
 		own, _ = ip(local)
 		peer, ok := prefix(family, far, bits)
 		if !ok {
@@ -38,8 +38,8 @@ func (n Names) addrCommand(m rtnl.Msg) string {
 	return l.String()
 }
 
-// addrOptions adds what follows the address. A removal names only what the
-// kernel tells addresses apart by.
+// addrOptions adds what follows the address. A removal names only what makes the
+// difference between addresses for the kernel.
 func (n Names) addrOptions(l *line, m rtnl.Msg, a attrs) {
 	ifa := m.Fixed()
 	flags := uint32(ifa[2])
@@ -69,8 +69,8 @@ var addrFields = []field{
 	{rtnl.IfaRtPriority, "metric", dec(4)},
 }
 
-// usualScope is the scope that iproute2 gives an IPv4 address by itself. IPv6
-// addresses have the one that follows from their bits.
+// usualScope is the scope that iproute2 gives an IPv4 address by itself. The scope
+// of IPv6 addresses follows from their bits.
 func usualScope(local []byte) uint8 {
 	if len(local) == 4 && local[0] == 127 {
 		return unix.RT_SCOPE_HOST
@@ -97,8 +97,8 @@ func lifetime(seconds uint32) string {
 	return strconv.FormatUint(uint64(seconds), 10)
 }
 
-// addrFlags are the flags of an address that a sender may set; all others the
-// kernel keeps by itself.
+// addrFlags are the flags of an address that a sender may set; the kernel keeps
+// all others by itself.
 var addrFlags = []struct {
 	bit    uint32
 	word   string

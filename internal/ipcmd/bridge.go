@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onOffField is a field of a byte that switches something.
+// onOffField is a field with a byte that switches something on or off.
 func onOffField(typ uint16, word string) field { return field{typ, word, onOff} }
 
-// portFields are a bridge port's settings as ip(8) calls them.
+// portFields are a bridge port's settings by the names that ip(8) has for them.
 func (n Names) portFields() []field {
 	return []field{
 		{unix.IFLA_BRPORT_STATE, "state", dec(1)},
@@ -43,8 +43,8 @@ func (n Names) portFields() []field {
 	}
 }
 
-// portCommand renders the settings of a bridge port. One of them has a word
-// in bridge(8) only, and one has none.
+// portCommand renders the settings of a bridge port. For one of them only
+// bridge(8) has a word, and for one nothing has.
 func (n Names) portCommand(m rtnl.Msg, data attrs) string {
 	dev := n.Of(linkIndex(m.Fixed()))
 	l := newLine("ip", "link", "set", "dev", dev, "type", "bridge_slave")
@@ -59,8 +59,8 @@ func (n Names) portCommand(m rtnl.Msg, data attrs) string {
 	return noCommand(m)
 }
 
-// vlanCommand renders the VLANs that a port, or the bridge itself, gets or
-// loses (RTM_DELLINK): one, a range, or one with its tunnel.
+// vlanCommand renders the VLANs that a port, or the bridge itself, gets or loses
+// (RTM_DELLINK): a single one, a range, or one with its tunnel.
 func (n Names) vlanCommand(m rtnl.Msg) string {
 	spec := collect(rtnl.ParseAttrs(collect(m.Attrs)[unix.IFLA_AF_SPEC]))
 	l := newLine("bridge", "vlan", verb(m), "dev", n.Of(linkIndex(m.Fixed())))
@@ -138,7 +138,7 @@ func (n Names) mdbCommand(m rtnl.Msg) string {
 	return l.String()
 }
 
-// mdbVerb is add where others say append, too.
+// mdbVerb is "add" also where other commands have "append".
 func mdbVerb(m rtnl.Msg) string {
 	if m.Type == unix.RTM_DELMDB {
 		return "del"
@@ -158,7 +158,7 @@ func mdbGroup(e []byte) string {
 	return group
 }
 
-// sourceList formats a nest of entries with an address each.
+// sourceList formats a nest of entries, each with an address.
 func sourceList(b []byte) (string, bool) {
 	var list []string
 	for entry := range rtnl.ParseAttrs(b) {
@@ -169,7 +169,7 @@ func sourceList(b []byte) (string, bool) {
 	return strings.Join(list, ","), len(list) > 0
 }
 
-// vlanOptionsCommand renders RTM_NEWVLAN, what is set of one VLAN on one port.
+// vlanOptionsCommand renders RTM_NEWVLAN, the settings of one VLAN on one port.
 func (n Names) vlanOptionsCommand(m rtnl.Msg) string {
 	e := collect(rtnl.ParseAttrs(collect(m.Attrs)[rtnl.VLANDBEntry]))
 	info := e[rtnl.VLANEntryInfo]

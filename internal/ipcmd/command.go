@@ -22,29 +22,29 @@ import (
 //   - the protocol of an address (IFA_PROTO; iproute2 6.3 can),
 //   - the flags home, nodad, optimistic and mngtmpaddr of an IPv4 address, and
 //     autojoin of one that is not multicast (neither has a meaning there),
-//   - a route's input interface, the lock of a metric that has no value or of
-//     one for which iproute2 has no "lock", rto_min without its lock, features
-//     other than ecn, "pervasive" hops, and encapsulations other than mpls, ip,
-//     ip6 and seg6 (of those that it could, this package leaves out the options
-//     of ip and ip6, seg6local, rpl, ioam6, xfrm, ila and bpf),
+//   - a route's input interface, the lock of a metric that has no value or for
+//     which iproute2 has no "lock", rto_min without its lock, features other than
+//     ecn, "pervasive" hops, and encapsulations other than mpls, ip, ip6 and seg6
+//     (iproute2 could express more of them, but this package leaves out the
+//     options of ip and ip6, seg6local, rpl, ioam6, xfrm, ila and bpf),
 //   - weights above 256 and fractions of a second in the timers of a resilient
 //     nexthop group,
 //   - a new neighbour that must not override what is known (NLM_F_CREATE alone),
 //   - how many hosts a bridge port may have that track groups explicitly.
 //
-// Of links, this package knows the settings that any has, those of bridge and
-// veth, and those of a bridge's port.
+// Of links, this package knows the settings that all of them have, those of the
+// kinds bridge and veth, and those of a bridge's port.
 //
 // A few settings of newer kernels need a newer iproute2: mab, neigh_vlan_suppress,
 // mcast_max_groups, backup_nhid, filter_mode and source_list.
 //
-// What cannot be expressed is left out of the command. Other omissions are
-// default values, so that the command stays one that a person would type.
-// Older versions of ip, and busybox, moreover want a label to begin with the
-// name of the interface.
+// What cannot be expressed is left out of the command. Default values are left
+// out, too, so that the command stays one that a person would type. Older
+// versions of ip, and busybox, also want a label to begin with the name of the
+// interface.
 
 // Command is the message as the ip(8) or bridge(8) command that does the same,
-// fit for a shell. A message that no command can stand for becomes a comment.
+// fit for a shell. A message for which there is no command becomes a comment.
 func (n Names) Command(m rtnl.Msg) string {
 	if m.Fixed() == nil {
 		return noCommand(m)
@@ -153,7 +153,7 @@ type field struct {
 	format func([]byte) (string, bool)
 }
 
-// number reads an unsigned number in host order that must have so many bytes.
+// number reads an unsigned number in host order that must have this many bytes.
 func number(b []byte, size int) (uint64, bool) {
 	if len(b) != size {
 		return 0, false
@@ -171,7 +171,7 @@ func number(b []byte, size int) (uint64, bool) {
 	return 0, false
 }
 
-// dec formats a number of so many bytes.
+// dec formats a number of this many bytes.
 func dec(size int) func([]byte) (string, bool) {
 	return func(b []byte) (string, bool) {
 		v, ok := number(b, size)
@@ -182,7 +182,7 @@ func dec(size int) func([]byte) (string, bool) {
 // text formats a string.
 func text(b []byte) (string, bool) { return rtnl.String(b), true }
 
-// choice formats a byte that counts through words.
+// choice formats a byte that is the index of a word.
 func choice(words ...string) func([]byte) (string, bool) {
 	return func(b []byte) (string, bool) {
 		if len(b) != 1 || int(b[0]) >= len(words) {
@@ -210,7 +210,7 @@ func ip(b []byte) (string, bool) {
 	return addr.String(), ok
 }
 
-// prefix formats a network; b is nil where it begins with zeros only.
+// prefix formats a network; b is nil if its address is all zeros.
 func prefix(family uint8, b []byte, bits uint8) (string, bool) {
 	if len(b) == 0 {
 		switch family {
@@ -227,8 +227,8 @@ func prefix(family uint8, b []byte, bits uint8) (string, bool) {
 	return fmt.Sprintf("%s/%d", addr, bits), true
 }
 
-// protocol is iproute2's name for a routing protocol. Its other names come
-// from a file that may lack them.
+// protocol is iproute2's name for a routing protocol. Its other names come from a
+// file in which they may be missing.
 func protocol(p uint8) string {
 	if int(p) < len(protocols) && protocols[p] != "" {
 		return protocols[p]

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// encapWords are the words for a lightweight tunnel, none for those unknown.
+// encapWords are the words for a lightweight tunnel; none if it is unknown.
 func encapWords(typ uint64, b []byte) []string {
 	a := collect(rtnl.ParseAttrs(b))
 	l := newLine("encap")
@@ -97,8 +97,8 @@ func labels(b []byte) (string, bool) {
 var segModes = []string{"inline", "encap", "l2encap", "encap.red", "l2encap.red"}
 
 // addSegments reads struct seg6_iptunnel_encap: the mode and a segment routing
-// header, whose segments stand last first. Inline mode has a free place for
-// the packet's own destination among them.
+// header, in which the last segment comes first. Inline mode has a free place
+// for the packet's own destination among them.
 func addSegments(l *line, b []byte) {
 	const modeLen, srhLen = 4, 8
 	if len(b) < modeLen+srhLen {

@@ -39,7 +39,7 @@ func (n Names) linkCommand(m rtnl.Msg) string {
 		l.addIf(name != "" && name != was, "name", name)
 		if token := inet6Of(a)[unix.IFLA_INET6_TOKEN]; token != nil {
 			text, _ := ip(token)
-			return newLine("ip", "token", "set", text, "dev", was).String() // a message by itself
+			return newLine("ip", "token", "set", text, "dev", was).String() // always a message of its own
 		}
 	}
 	n.addLinkArgs(l, ifi, a)
@@ -47,11 +47,11 @@ func (n Names) linkCommand(m rtnl.Msg) string {
 	return l.String()
 }
 
-// linkIndex is a link's index, 0 where the message leaves it to its name or to
-// the kernel.
+// linkIndex is a link's index, 0 if the message has only its name, or leaves the
+// index to the kernel.
 func linkIndex(ifi []byte) int { return int(int32(binary.NativeEndian.Uint32(ifi[4:]))) }
 
-// linkName is what the link of the message is called before it.
+// linkName is the name of the message's link before the message is carried out.
 func (n Names) linkName(ifi []byte, a attrs) string {
 	if index := linkIndex(ifi); index > 0 {
 		return n.Of(index)
@@ -62,7 +62,7 @@ func (n Names) linkName(ifi []byte, a attrs) string {
 	return rtnl.String(a[unix.IFLA_ALT_IFNAME])
 }
 
-// addNewName adds the name and index of a link that is to be made.
+// addNewName adds the name and index of a link that is to be created.
 func addNewName(l *line, ifi []byte, a attrs) {
 	l.fields(a, []field{{unix.IFLA_IFNAME, "name", text}})
 	if index := linkIndex(ifi); index > 0 {
@@ -91,8 +91,8 @@ var linkFields = []field{
 
 func onOff(b []byte) (string, bool) { return choice("off", "on")(b) }
 
-// addLinkArgs adds what may be said of a link that is made, changed, or made
-// as another one's peer.
+// addLinkArgs adds the arguments for a link that is created, changed, or created
+// as the peer of another one.
 func (n Names) addLinkArgs(l *line, ifi []byte, a attrs) {
 	l.fields(a, linkFields)
 	if master, ok := number(a[unix.IFLA_MASTER], 4); ok && master == 0 {
@@ -106,14 +106,14 @@ func (n Names) addLinkArgs(l *line, ifi []byte, a attrs) {
 	})
 }
 
-// inet6Of is what a link's attributes say of IPv6 on it.
+// inet6Of is what a link's attributes say about IPv6.
 func inet6Of(a attrs) attrs {
 	spec := collect(rtnl.ParseAttrs(a[unix.IFLA_AF_SPEC]))
 	return collect(rtnl.ParseAttrs(spec[unix.AF_INET6]))
 }
 
-// linkFlags are the flags that ip can change. "arp" and "trailers" are said of
-// the flag's absence.
+// linkFlags are the flags that ip can change. "arp" and "trailers" mean that the
+// flag is not set.
 var linkFlags = []struct {
 	bit     uint32
 	word    string
@@ -129,7 +129,7 @@ var linkFlags = []struct {
 
 func addLinkFlags(l *line, flags, change uint32) {
 	if change == 0 && flags != 0 {
-		change = ^uint32(0) // so says the kernel
+		change = ^uint32(0) // the kernel reads 0 so
 	}
 	for _, f := range linkFlags {
 		if change&f.bit != 0 {
@@ -148,8 +148,8 @@ func onOffWord(on bool) string {
 	return "off"
 }
 
-// addKind adds the kind of link and what only links of that kind have. It
-// comes last, as iproute2 hands all further words to the kind.
+// addKind adds the kind of link and what only links of that kind have. It comes
+// last, because iproute2 passes all further words to the kind.
 func (n Names) addKind(l *line, info attrs) {
 	kind := rtnl.String(info[unix.IFLA_INFO_KIND])
 	if kind == "" {

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names is what interface indexes are called.
+// Names has the name of each interface index.
 type Names map[int]string
 
-// Of is the name of an interface, or "if7" where it has none, which ip(8)
+// Of is the name of an interface, or "if7" if there is none, which ip(8)
 // understands as well.
 func (n Names) Of(index int) string {
 	if name, ok := n[index]; ok {
@@ -20,8 +20,8 @@ func (n Names) Of(index int) string {
 	return "if" + strconv.Itoa(index)
 }
 
-// In is the names that the commands for messages need, and those of more
-// interfaces.
+// In has only the names that the commands for messages need, and those of the
+// other given interfaces.
 func (n Names) In(w rtnl.Wire, more ...int) Names {
 	few := Names{}
 	note := func(index int) {
@@ -36,7 +36,7 @@ func (n Names) In(w rtnl.Wire, more ...int) Names {
 		for index := range m.Indexes {
 			note(index)
 		}
-		switch m.Type { // what else Command calls by its name
+		switch m.Type { // other interfaces that Command names
 		case unix.RTM_NEWLINK:
 			note(int(m.U32(unix.IFLA_MASTER)))
 			note(int(m.U32(unix.IFLA_LINK)))
@@ -50,8 +50,8 @@ func (n Names) In(w rtnl.Wire, more ...int) Names {
 	return few
 }
 
-// Commands are Command for messages that are carried out one after the other: what
-// one renames or creates, the next calls by its new name.
+// Commands are the commands for messages that are carried out one after another:
+// if one renames or creates an interface, the next uses the new name.
 func (n Names) Commands(msgs []rtnl.Msg) []string {
 	n = maps.Clone(n)
 	if n == nil {
@@ -65,8 +65,8 @@ func (n Names) Commands(msgs []rtnl.Msg) []string {
 	return lines
 }
 
-// follow takes over the names that the message gives: to the interface it
-// changes or creates, and to the other end of a veth pair.
+// follow notes the names that the message gives to the interface that it changes
+// or creates, and to the other end of a veth pair.
 func (n Names) follow(m rtnl.Msg) {
 	if m.Type != unix.RTM_NEWLINK || m.Fixed() == nil {
 		return

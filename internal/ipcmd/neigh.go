@@ -55,8 +55,8 @@ func protocolByte(b []byte) (string, bool) {
 	return protocol(b[0]), true
 }
 
-// neighState is iproute2's name for a state, or the number where it is several
-// at a time.
+// neighState is iproute2's name for a state, or the number if it is several at a
+// time.
 func neighState(state uint16) string {
 	switch state {
 	case unix.NUD_NONE:
@@ -90,7 +90,7 @@ func (n Names) fdbCommand(m rtnl.Msg, a attrs) string {
 	}
 	l := newLine("bridge", "fdb", verb(m), addr, "dev", n.Of(int(binary.NativeEndian.Uint32(ndm[4:]))))
 	l.fields(a, n.fdbFields())
-	// Without a flag the kernel asks the master, but bridge(8) the device.
+	// Without a flag the kernel addresses the master, but bridge(8) the device.
 	l.addIf(ndm[10]&unix.NTF_SELF != 0, "self")
 	l.addIf(ndm[10]&unix.NTF_MASTER != 0 || ndm[10]&unix.NTF_SELF == 0, "master")
 	if m.Type == unix.RTM_NEWNEIGH {

@@ -43,10 +43,10 @@ func (n Names) routeCommand(m rtnl.Msg) string {
 	return l.String()
 }
 
-// ownCommand renders a route that is the kernel's own, which no command can
-// make. One to a router that is only alike would keep the kernel from taking
-// the next advertisement, so what stands in for it until then has the metric
-// behind. A prefix's route is no obstacle.
+// ownCommand renders a route that is the kernel's own, which no command can make.
+// A similar one to a router would keep the kernel from accepting the next
+// advertisement, so the route that stands in until then has the next higher
+// metric. A similar route to a prefix is no obstacle.
 func (n Names) ownCommand(m rtnl.Msg) string {
 	own := m.Own()
 	m = m.Clone()
@@ -62,8 +62,8 @@ func (n Names) ownCommand(m rtnl.Msg) string {
 	return n.routeCommand(m) + "   # stands in until the next router advertisement: the right one " + what + " the kernel's own, which no command can make"
 }
 
-// routeVerb is verb with the one more meaning that flags have for a route: a
-// route that is neither exclusive nor appended goes before others like it.
+// routeVerb is verb with one more meaning that the flags have for a route: a route
+// that is neither exclusive nor appended goes before similar ones.
 func routeVerb(m rtnl.Msg) string {
 	const how = unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_REPLACE | unix.NLM_F_APPEND
 	if m.Type == unix.RTM_NEWROUTE && m.Flags&how == unix.NLM_F_CREATE {
@@ -88,8 +88,8 @@ var routeTypes = []string{
 	unix.RTN_THROW: "throw",
 }
 
-// addRouteType leaves out "unicast", which a route is unless said otherwise.
-// A removal that names nothing else would take a route of any type.
+// addRouteType leaves out "unicast", the default. A removal that names no type
+// would take a route of any type.
 func addRouteType(l *line, m rtnl.Msg, a attrs) {
 	typ := m.Fixed()[7]
 	if int(typ) >= len(routeTypes) || typ == unix.RTN_UNSPEC {
@@ -101,7 +101,7 @@ func addRouteType(l *line, m rtnl.Msg, a attrs) {
 	l.add(routeTypes[typ])
 }
 
-// aims says whether a route says where to.
+// aims says whether a route has a way to its destination.
 func aims(a attrs) bool {
 	for _, t := range []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, rtnl.RtaNhID} {
 		if a[t] != nil {
@@ -111,7 +111,7 @@ func aims(a attrs) bool {
 	return false
 }
 
-// addRouteOptions adds what stands between a route's first hop and its legs.
+// addRouteOptions adds what comes between a route's first hop and its legs.
 func addRouteOptions(l *line, m rtnl.Msg, a attrs) {
 	rtm := m.Fixed()
 	addTable(l, rtm, a)
@@ -135,8 +135,8 @@ var routeFields = []field{
 	{unix.RTA_FLOW, "realms", realms},
 }
 
-// addTable names the table unless iproute2 would take it anyway: local for
-// the routes that belong there, else main.
+// addTable names the table unless iproute2 would use it anyway: local for routes
+// that belong there, else main.
 func addTable(l *line, rtm []byte, a attrs) {
 	table := uint64(rtm[4])
 	if t, ok := number(a[unix.RTA_TABLE], 4); ok {
@@ -149,7 +149,7 @@ func addTable(l *line, rtm []byte, a attrs) {
 	}
 	switch table {
 	case unix.RT_TABLE_LOCAL:
-		l.add("table", "local") // said even where usual: a reader does not know
+		l.add("table", "local") // even if it is the default, which a reader may not know
 	case usual:
 	case unix.RT_TABLE_MAIN, unix.RT_TABLE_UNSPEC:
 		l.addIf(usual != unix.RT_TABLE_MAIN, "table", "main")
@@ -158,7 +158,7 @@ func addTable(l *line, rtm []byte, a attrs) {
 	}
 }
 
-// defaultProtocol is the protocol that iproute2 sends unasked.
+// defaultProtocol is the protocol that iproute2 sends by default.
 func defaultProtocol(typ uint16) uint8 {
 	if typ == unix.RTM_DELROUTE {
 		return unix.RTPROT_UNSPEC
@@ -166,8 +166,8 @@ func defaultProtocol(typ uint16) uint8 {
 	return unix.RTPROT_BOOT
 }
 
-// addRouteScope adds an IPv4 route's scope where iproute2 would send another
-// one. It means nothing to IPv6.
+// addRouteScope adds an IPv4 route's scope if iproute2 would send another one by
+// default. For IPv6 it has no meaning.
 func addRouteScope(l *line, m rtnl.Msg, a attrs) {
 	rtm := m.Fixed()
 	if m.Family() != unix.AF_INET {
@@ -200,8 +200,8 @@ func preference(b []byte) (string, bool) {
 	return strconv.Itoa(int(b[0])), true
 }
 
-// realms formats "from/to", or the plain number where one of them is too
-// large for iproute2 to take it apart.
+// realms formats "from/to", or the plain number if one of them is too large for
+// iproute2 to take it apart.
 func realms(b []byte) (string, bool) {
 	v, ok := number(b, 4)
 	from, to := v>>16, v&0xffff
@@ -224,8 +224,8 @@ var (
 )
 
 // addHop adds where a route, a leg or a nexthop leads. The encapsulation comes
-// first: "via" or "dev" must end it, for some of its words mean something else
-// when a route has them.
+// first: "via" or "dev" must end it, because some of its words mean something
+// else in a route.
 func (n Names) addHop(l *line, a attrs, t hopAttrs, oif int, flags byte) {
 	if typ, ok := number(a[t.encapType], 2); ok {
 		l.add(encapWords(typ, a[t.encap])...)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Read gives the values of all groups; of a key that stands there twice, the
-// last. A file that is not there has none.
+// Read returns the values of all groups, the last one if a key is there twice. A
+// file that does not exist has none.
 func Read(name string) (map[string]string, error) {
 	values := map[string]string{}
 	text, err := os.ReadFile(name)

@@ -17,11 +17,11 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// Batch is a list of messages that are sent together, in order: one operation
-// of a plan. It can be kept, so that another process can carry it out.
+// Batch is a list of messages that are sent together, in order: one operation of
+// a plan. It can be kept in a journal, so that another process can carry it out.
 type Batch struct {
 	Wire  rtnl.Wire     `json:"Wire"`
-	Names ipcmd.Names   `json:"Names"` // what the interface indexes of the messages are called at that point, for Commands
+	Names ipcmd.Names   `json:"Names"` // the names of the messages' interface indexes at that point of the plan, for Commands
 	At    time.Duration `json:"At"`    // boottime.Now when the lifetimes in Wire were read
 
 	Conn *rtnl.Conn `json:"-"` // carries the messages
@@ -39,14 +39,14 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 // Kind implements plan.Op.
 func (*Batch) Kind() string { return Kind }
 
-// Commands are the ip(8) and bridge(8) command lines that do the same. Each
-// calls interfaces as they are called when its turn comes.
+// Commands are the ip(8) and bridge(8) command lines that do the same. Each uses
+// the names that interfaces have when its turn comes.
 func (b *Batch) Commands() []string {
 	return b.Names.Commands(b.Wire.Msgs())
 }
 
-// Do sends the messages. What is already as asked counts as done, and so
-// does, when undoing, what has gone with an interface.
+// Do sends the messages. What is already as asked for counts as done, and when
+// undoing so does what has gone with an interface.
 func (b *Batch) Do(_ context.Context, undoing bool) error {
 	wire := b.Wire.Aged(boottime.Now() - b.At)
 	refused, err := b.Conn.Send(wire)
@@ -80,8 +80,8 @@ func (b *Batch) Do(_ context.Context, undoing bool) error {
 type Refused struct {
 	Command string // as an admin would type it
 	Cause   *rtnl.Error
-	// Taken says that it was to create an interface, and that its name or its
-	// index is somebody else's.
+	// Taken says that the message was to create an interface, and that another one
+	// has its name or its index.
 	Taken bool
 }
 
@@ -93,14 +93,14 @@ func (r *Refused) Error() string { return fmt.Sprintf("%s: %s", r.Command, r.Cau
 // Unwrap gives the kernel's error.
 func (r *Refused) Unwrap() error { return r.Cause }
 
-// already says whether the refusal means that the object is there, or gone,
-// as the message wanted it.
+// already says whether the refusal means that the object is already there, or
+// gone, as the message was to make it.
 func already(typ uint16, e unix.Errno) bool {
 	switch typ {
 	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, rtnl.NewLinkProp:
 		return e == unix.EEXIST
 	case unix.RTM_DELNEIGH:
-		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no port any more, and its entries went with that
+		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no longer a port, and so has no entries
 	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
 		return gone(e)
 	case rtnl.DelLinkProp:
@@ -109,22 +109,22 @@ func already(typ uint16, e unix.Errno) bool {
 	return false
 }
 
-// losses tells what of a batch cannot be because interfaces are gone: pulled
+// losses knows what of a batch is impossible because interfaces are gone: pulled
 // out, or deleted by somebody.
 type losses struct {
 	msgs []rtnl.Msg
 	conn *rtnl.Conn
-	gone map[int]bool // by index; nil until it is asked for
-	// dark are those that have no carrier: the kernel flushed their nexthops
-	// when they lost it, and takes none (nh_netdev_event, nh_create_ipv4).
+	gone map[int]bool // by index; nil until it is needed
+	// dark are those without a carrier: the kernel flushed their nexthops when they
+	// lost it, and accepts none (nh_netdev_event, nh_create_ipv4).
 	dark    map[int]bool
-	flushed bool // a nexthop is lost so
+	flushed bool // a nexthop is lost in that way
 }
 
 // undone says whether the refusal of a message means that there is nothing to
-// undo: what it is about is gone with its interface, or what would be created
-// again was never deleted. Nothing else counts as gone: an error says what
-// could not be done, and seldom why.
+// undo: its object is gone with an interface, or the object that it would create
+// again was never deleted. Nothing else counts as gone, because an error says
+// what could not be done, but seldom why.
 func (l *losses) undone(m rtnl.Msg, e unix.Errno) bool {
 	if m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 {
 		if l.gone == nil {
@@ -135,8 +135,8 @@ func (l *losses) undone(m rtnl.Msg, e unix.Errno) bool {
 	return l.lost(m)
 }
 
-// lost says whether a message stands on an interface that is gone, or needs
-// something that does and so may be gone, too.
+// lost says whether a message is about an interface that is gone, or needs
+// something on such an interface, which may be gone, too.
 func (l *losses) lost(m rtnl.Msg) bool {
 	if l.gone == nil {
 		l.look()
@@ -180,7 +180,7 @@ func (l *losses) look() {
 	}
 }
 
-// master is the interface of which a message makes another a port, 0 if none.
+// master is the interface that gets a new port by a message, 0 if none does.
 func master(m rtnl.Msg) int {
 	if m.Type != unix.RTM_NEWLINK {
 		return 0
@@ -202,8 +202,7 @@ func overNexthop(m rtnl.Msg) bool {
 
 func isRoute(m rtnl.Msg) bool { return m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE }
 
-// gone says whether the refusal means that what the message is about does not
-// exist.
+// gone says whether the refusal means that the message's object does not exist.
 func gone(e unix.Errno) bool {
 	return e == unix.ENODEV || e == unix.ENOENT || e == unix.ESRCH || e == unix.EADDRNOTAVAIL
 }

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A new namespace begins with what the machine was tuned to: it inherits all of
-// net/ipv4/conf, ip_forward with it (devinet_init_net), and with
-// net.core.devconf_inherit_init_net=1 that of IPv6, too; ipv6.disable_ipv6=1 on
-// the kernel's command line holds for all of them, and so does that bridges are
-// filtered once br_netfilter is loaded. Hence each one is brought to what an
-// untuned kernel begins with (ipv4_devconf, ipv6_devconf), and to bridges that
-// no firewall sees.
+// A new namespace begins with the settings of the machine: it inherits all of
+// net/ipv4/conf including ip_forward (devinet_init_net), and with
+// net.core.devconf_inherit_init_net=1 those of IPv6, too. ipv6.disable_ipv6=1 on the
+// kernel's command line holds for all namespaces, and so does the filtering of
+// bridges once br_netfilter is loaded. Hence each namespace is given the settings
+// of an untuned kernel (ipv4_devconf, ipv6_devconf), and bridges that no firewall
+// sees.
 const (
 	knownIPv4 = `forwarding=0
 		accept_local=0 accept_redirects=1 arp_accept=0 arp_announce=0 arp_evict_nocarrier=1 arp_filter=0 arp_ignore=0
@@ -38,9 +38,8 @@ const (
 		suppress_frag_ndisc=1 temp_prefered_lft=86400 temp_valid_lft=604800 use_oif_addrs_only=0 use_optimistic=0` //nolint:misspell // the kernel spells it so
 )
 
-// known are the settings, in an order in which none changes an earlier one:
-// what holds for all interfaces before what a new one has, and before what lo
-// has by now.
+// known are the settings, in an order in which none changes an earlier one: those
+// for all interfaces before those of new ones, and before those of lo.
 var known = []struct{ dir, values string }{
 	{"net/ipv4/conf/all", knownIPv4 + " accept_source_route=0"},
 	{"net/ipv4/conf/default", knownIPv4 + " accept_source_route=1"},
@@ -52,11 +51,11 @@ var known = []struct{ dir, values string }{
 }
 
 // hostVariable is an environment variable with settings ("net/ipv4/ip_forward=1
-// …") that each namespace takes for those it has inherited: so this machine
-// stands for others, which `make test-hosts` does.
+// …") that each namespace has instead of those that it has inherited: so `make
+// test-hosts` lets this machine stand for others.
 const hostVariable = "XBR_TEST_HOST"
 
-// settle brings the calling thread's namespace to known settings.
+// settle gives the calling thread's namespace known settings.
 func settle() error {
 	for _, s := range strings.Fields(os.Getenv(hostVariable)) {
 		if err := set(s); err != nil {
@@ -73,8 +72,8 @@ func settle() error {
 	return nil
 }
 
-// set makes a setting, name=value, where it is another; older kernels have
-// fewer of them.
+// set writes a setting, name=value, if it differs; older kernels have fewer
+// settings.
 func set(setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
 	path := "/proc/sys/" + name

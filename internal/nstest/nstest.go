@@ -39,10 +39,9 @@ func helper(t T) func() {
 
 // New moves the calling goroutine into a new network and mount namespace, with
 // settings that are the same on every machine. They vanish with the goroutine:
-// its thread stays locked, and so ends with it. Where that cannot be had
-// (without root, in most containers, without IPv6) the test is skipped, but
-// fails where the environment has CI=true: a run that tested nothing must not
-// pass there.
+// its thread stays locked, and so ends with it. Where this is impossible (without
+// root, in most containers, without IPv6) the test is skipped, but fails if the
+// environment has CI=true: there a run that tested nothing must not pass.
 func New(t T) {
 	helper(t)()
 	if os.Geteuid() != 0 {
@@ -95,9 +94,8 @@ func prepare() error {
 	return settle()
 }
 
-// mounts gives the namespace its own /sys, where /sys/class/net would show
-// the host's interfaces otherwise, and an empty /run, where locks and journals
-// lie.
+// mounts gives the namespace its own /sys, where /sys/class/net would otherwise show
+// the host's interfaces, and an empty /run, where locks and journals are.
 func mounts() error {
 	for _, m := range []struct {
 		source, target, fstype string
@@ -117,10 +115,9 @@ func mounts() error {
 // made holds the namespaces that New has made, by their names.
 var made sync.Map
 
-// Guard fails the test if it does not stand in a network namespace that New
-// has made: in the machine's own nothing may be changed. That one is not
-// simply compared with /proc/1/ns/net, which in some containers even root may
-// not read.
+// Guard fails the test if it is not in a network namespace that New has made:
+// nothing may be changed in the machine's own. Comparing with /proc/1/ns/net would
+// not do, because in some containers even root may not read that.
 func Guard(t T) {
 	helper(t)()
 	here, err := current()
@@ -146,7 +143,7 @@ func Run(t T, name string, args ...string) string {
 	return out
 }
 
-// Try is Run for a command that may fail. The error has its words.
+// Try is Run for a command that may fail. The error contains its output.
 func Try(t T, name string, args ...string) (string, error) {
 	helper(t)()
 	Guard(t)

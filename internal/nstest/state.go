@@ -28,8 +28,8 @@ type Section struct {
 	Lines []string
 }
 
-// lifetimeTolerance is by how many seconds the end of a lifetime may move. The
-// kernel tells whole seconds, so each move of an address costs up to one.
+// lifetimeTolerance is by how many seconds the end of a lifetime may shift. The
+// kernel reports whole seconds, so each move of an address costs up to one.
 const lifetimeTolerance = 3
 
 // tables are the commands that show what does not belong to one interface,
@@ -89,8 +89,8 @@ func ReadState(t T) State {
 // readTries bounds how often a state is read again that changed meanwhile.
 const readTries = 50
 
-// undisturbed is the output of a script of ip commands, run again while ip says
-// that what it lists has changed as it was read.
+// undisturbed is the output of a script of ip commands, run again as long as ip
+// says that what it lists changed while it was read.
 func undisturbed(t T, script string) (out string) {
 	helper(t)()
 	for range readTries {
@@ -198,8 +198,8 @@ func read(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// Filter is a copy of the sections that keep says yes to, each line as edit
-// makes it, if that is not nil; lines that it empties are dropped.
+// Filter is a copy of the sections for which keep says yes, with each line changed
+// by edit, if that is not nil; lines that edit empties are dropped.
 func (s State) Filter(keep func(name string) bool, edit func(name, line string) string) State {
 	out := State{at: s.at}
 	for _, sec := range s.Sections {
@@ -220,7 +220,7 @@ func (s State) Filter(keep func(name string) bool, edit func(name, line string) 
 	return out
 }
 
-// Later is what a host has that was made in the same way so much later: its
+// Later is the state of a host that was made in the same way that much later: its
 // lifetimes end later.
 func (s State) Later(by time.Duration) State { return State{s.Sections, s.at + by} }
 
@@ -242,8 +242,8 @@ func (s State) String() string {
 	return b.String()
 }
 
-// Diff tells what is in s and not in other ("-"), and the reverse ("+"), by
-// section; "" if they are the same.
+// Diff lists what is in s and not in other ("-"), and the reverse ("+"), by section;
+// "" if they are the same.
 func (s State) Diff(other State) string {
 	var b strings.Builder
 	var names []string
@@ -320,14 +320,14 @@ func number(sec string) float64 {
 	return float64(n)
 }
 
-// settleLimit is for what the kernel does in the background after a change: it
-// notes the state of links once a second at most (linkwatch), and later on a
-// machine that is busy.
+// settleLimit allows for what the kernel does in the background after a change: it
+// notices the state of links at most once a second (linkwatch), and later on a
+// busy machine.
 const settleLimit = 5 * time.Second
 
 // Settled reads the state until it is as wanted, by Diff of what pick makes of
-// both, and returns the difference that remains. An IPv6 address that the
-// kernel checks anew is a difference at once, though it would pass.
+// both, and returns the remaining difference. An IPv6 address that the kernel
+// checks again counts as a difference at once, though that would pass.
 func Settled(t T, want State, pick func(State) State) string {
 	helper(t)()
 	want = pick(want)
@@ -340,8 +340,8 @@ func Settled(t T, want State, pick func(State) State) string {
 	}
 }
 
-// checksMore says whether an address is tentative that is not so in the other
-// state.
+// checksMore says whether an address is tentative that is not tentative in the
+// other state.
 func (s State) checksMore(than State) bool {
 	for _, sec := range s.Sections {
 		known := tentative(than.Section(sec.Name))
@@ -365,12 +365,12 @@ func tentative(ls []string) (addrs []string) {
 	return addrs
 }
 
-// restLimit is well above what duplicate address detection takes, on a machine
-// that is busy too.
+// restLimit is well above what duplicate address detection takes, even on a busy
+// machine.
 const restLimit = time.Minute
 
-// Rest waits until the kernel has found out all that it finds out by itself
-// about new interfaces and addresses.
+// Rest waits until the kernel has found out everything about new interfaces and
+// addresses that it finds out by itself.
 func Rest(t T) {
 	helper(t)()
 	last := ReadState(t)
@@ -385,8 +385,8 @@ func Rest(t T) {
 	t.Fatal("the host does not come to rest:\n", last)
 }
 
-// busy says whether the kernel has yet to note that an interface has got or
-// lost its carrier, or to find an address unique that is on one with a carrier.
+// busy says whether the kernel has yet to notice that an interface has got or lost
+// its carrier, or to find an address unique that is on one with a carrier.
 func (s State) busy() bool {
 	for _, sec := range s.Sections {
 		name, ok := strings.CutPrefix(sec.Name, "link ")

@@ -16,15 +16,17 @@ import (
 // plan makes the whole plan, and what tells of it when it is done.
 func (v *view) plan() (*plan.Plan, *Result, error) {
 	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: v.store, Switched: v.antispoof.Switched}
-	if err := cmp.Or(v.refuseHotplug(), v.refuseDhcpcd()); err != nil {
-		return nil, nil, err
+	if v.Request.Host == "" { // who configures NICs is not in a file
+		if err := cmp.Or(v.refuseHotplug(), v.refuseDhcpcd()); err != nil {
+			return nil, nil, err
+		}
 	}
 	planned := v.planStop
 	if v.Request.Command == config.Start {
 		planned = v.planStart
 	}
 	p, done, err := planned(planner)
-	if err == nil {
+	if err == nil && v.Request.Host == "" {
 		err = v.follow(p)
 	}
 	return p, done, err

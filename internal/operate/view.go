@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"xbr-script/forward"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
-	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
@@ -38,20 +36,17 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if c.Request.Command == config.Status {
 		read = host.Look
 	}
-	h, err := read(c.conn)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the network: %w", err)
-	}
-	if len(h.Routes) > manyRoutes {
-		debug.SetGCPercent(50) // a little more work for a third less memory
-	}
-	records, err := plan.ReadRecords(runDir)
+	s, err := c.see(ctx, func() (*host.Host, error) { return read(c.conn) })
 	if err != nil {
 		return nil, err
 	}
+	if len(s.host.Routes) > manyRoutes {
+		debug.SetGCPercent(50) // a little more work for a third less memory
+	}
 	v := &view{
-		Call: c, host: h, store: bridge.Store(records),
-		antispoof: &antispoof.Planner{Records: records, Host: h, Ctx: ctx}, forward: forward.Forward{Records: records},
+		Call: c, host: s.host, store: bridge.Store(s.records),
+		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
+		forward:   forward.Forward{Records: s.records},
 	}
 	err = v.resolve()
 	return v, err

@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guardTick is how often Guard looks.
+// guardTick is how often Guard checks.
 const guardTick = 20 * time.Millisecond
 
-// Guard calls f, which runs programs by a library that knows no limits. When
-// ctx is done, after Limit, or when what they say fills the memory, they are
-// killed with all that they have started, and whatever f says is an error.
+// Guard calls f, which runs programs through a library without limits. When ctx
+// is done, after Limit, or when their output fills the memory, they are killed
+// together with everything that they have started, and the result is an error,
+// whatever f returns.
 func Guard(ctx context.Context, f func() error) error {
 	runtime.LockOSThread() // the programs are this thread's children
 	defer runtime.UnlockOSThread()
@@ -38,7 +39,8 @@ func Guard(ctx context.Context, f func() error) error {
 	return err
 }
 
-// watch kills the children of a thread when they have to end, until done.
+// watch kills the children of a thread when they have to end; it returns when
+// done is closed.
 func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
 	begin := heap()
 	for {
@@ -59,7 +61,8 @@ func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
 	}
 }
 
-// killChildren kills those that such a file lists (proc(5)), their own first.
+// killChildren kills the processes that such a file lists (proc(5)), but their
+// own children first.
 func killChildren(file string) {
 	pids, _ := os.ReadFile(file)
 	for _, pid := range strings.Fields(string(pids)) {

@@ -1,6 +1,6 @@
-// Package program runs other programs without being at their mercy: each has a
-// limit of time and of what it may say, hears that this program is to end, and
-// ends with all that it has started.
+// Package program runs other programs without being at their mercy: each has
+// limited time and output, is told when this program is to end, and ends together
+// with everything that it has started.
 package program
 
 import (
@@ -23,30 +23,30 @@ import (
 // need on a slow machine.
 const Limit = 30 * time.Second
 
-// What a program may say: the rules of a host may be many.
+// How much a program may print: a host may have many rules.
 const (
 	maxOutput = 64 << 20 // bytes
 	maxErrors = 64 << 10
 )
 
-// ErrMissing is a program that is not installed.
+// ErrMissing says that a program is not installed.
 var ErrMissing = errors.New("is not installed")
 
-// ErrStuck is one that had to be ended: there is no use in trying again.
+// ErrStuck says that a program had to be ended: trying again is no use.
 var ErrStuck = fmt.Errorf("has not ended after %s", Limit)
 
-// errTooMuch is one that does not stop talking.
+// errTooMuch says that a program does not stop printing.
 var errTooMuch = errors.New("says more than it ever should")
 
-// sbin is where programs for root are if PATH, as of a cron job, does not say.
+// sbin is where root's programs are if PATH does not say, as in a cron job.
 var sbin = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
 
-// Find looks for a program in PATH and then where it is as a rule. A place that
-// cannot be looked at is an error: the program may be there.
+// Find looks for a program in PATH and then where it usually is. A folder that
+// cannot be searched is an error: the program may be there.
 func Find(name string) (string, error) {
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), sbin...) {
 		if !filepath.IsAbs(dir) {
-			continue // never from wherever the caller happens to stand
+			continue // never from whatever folder the caller is in
 		}
 		path := filepath.Join(dir, name)
 		switch there, err := executable(path); {
@@ -71,7 +71,7 @@ func executable(path string) (bool, error) {
 	return info.Mode().IsRegular() && info.Mode()&0o111 != 0, nil
 }
 
-// Failed is a program that ended with another status than 0.
+// Failed is a program whose exit status was not 0.
 type Failed struct {
 	Name   string
 	Status string // such as "exit status 1"
@@ -85,11 +85,12 @@ func (f *Failed) Error() string {
 	return f.Name + ": " + f.Status + ": " + f.Said
 }
 
-// Run runs a program, by its path, with that as its input, and returns what it
-// said on standard output. When ctx is done, or after Limit, it is killed with
-// all that it has started; so it is should this program be killed.
+// Run runs a program, given by its path, with that input, and returns its
+// standard output. When ctx is done, or after Limit, the program is killed
+// together with everything that it has started, and also if this program is
+// killed.
 func Run(ctx context.Context, input, path string, args ...string) (string, error) {
-	// The kernel kills it with the thread that started it (PR_SET_PDEATHSIG).
+	// The kernel kills it when the thread that started it ends (PR_SET_PDEATHSIG).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	limited, cancel := context.WithTimeout(ctx, Limit)
@@ -99,7 +100,7 @@ func Run(ctx context.Context, input, path string, args ...string) (string, error
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), out, errs
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	cmd.Cancel = func() error { return killGroup(cmd) }
-	cmd.WaitDelay = time.Second // for who has left the group and still holds a pipe
+	cmd.WaitDelay = time.Second // for a process that has left the group and still holds a pipe
 	err := cmd.Run()
 	if cmd.Process != nil {
 		_ = killGroup(cmd) // what it has left behind
@@ -134,7 +135,7 @@ func firstLines(text string) string {
 }
 
 // bounded keeps the beginning of what is written to it. full, if set, is called
-// when it takes no more.
+// when it cannot take more.
 type bounded struct {
 	text bytes.Buffer
 	max  int

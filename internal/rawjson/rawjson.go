@@ -1,6 +1,5 @@
-// Package rawjson carries strings through JSON that need not be UTF-8, as names
-// of interfaces and what admins write beside them: encoding/json would make
-// others of them.
+// Package rawjson carries strings through JSON that need not be UTF-8, such as
+// names of interfaces and comments of admins: encoding/json would change them.
 package rawjson
 
 import (
@@ -9,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// String is a string of any bytes: in JSON it is one if it is UTF-8, else an
+// String is a string of any bytes. In JSON it is a string if it is UTF-8, else an
 // array of its bytes.
 type String string
 
@@ -18,7 +17,7 @@ func (s String) MarshalJSON() ([]byte, error) {
 	if utf8.ValidString(string(s)) {
 		return json.Marshal(string(s))
 	}
-	bytes := make([]uint16, len(s)) // of uint8 JSON would make base64
+	bytes := make([]uint16, len(s)) // JSON would turn uint8 into base64
 	for i := range bytes {
 		bytes[i] = uint16(s[i])
 	}
@@ -45,7 +44,7 @@ func (s *String) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Strings makes such strings of others.
+// Strings converts strings to this type.
 func Strings(list []string) []String {
 	var out []String
 	for _, s := range list {

@@ -12,7 +12,7 @@ import (
 	"xbr-script/internal/host"
 )
 
-// arp asks for IPv4 addresses by ARP, past the kernel's own table.
+// arp asks for IPv4 addresses by ARP, without using the kernel's own table.
 type arp struct {
 	sock int
 	link *net.Interface
@@ -36,7 +36,7 @@ func dialARP(link string) (socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0) // no protocol: deaf until bound
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0) // no protocol: it receives nothing until it is bound
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,8 @@ func (s *arp) ask(target netip.Addr) error {
 	return unix.Sendto(s.sock, p, 0, s.to(broadcast))
 }
 
-// own is the address to ask with: one of the target's network, for some hosts
-// answer no other. 0.0.0.0 is that of a host without any (RFC 5227).
+// own is the address to ask with: one in the target's network, because some hosts
+// answer no other. 0.0.0.0 is for a host that has none (RFC 5227).
 func (s *arp) own(target netip.Addr) netip.Addr {
 	own := netip.IPv4Unspecified()
 	addrs, err := s.link.Addrs()

@@ -44,7 +44,7 @@ func dialND(name string) (socket, error) {
 	return &nd{fd, l}, nil
 }
 
-// raw6 is a socket that gets ICMPv6 messages of that type.
+// raw6 is a socket that receives ICMPv6 messages of that type.
 func raw6(typ int) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMPV6)
 	if err != nil {
@@ -72,14 +72,13 @@ func (s *nd) ask(target netip.Addr) error {
 	p := make([]byte, 8, 32)
 	p[0] = solicitation // the kernel fills the checksum in
 	p = append(p, to[:]...)
-	p = append(append(p, 1, 1), s.link.HardwareAddr...)   // who asks: who does not know it does not answer otherwise
+	p = append(append(p, 1, 1), s.link.HardwareAddr...)   // who asks: a host that does not know it would not answer
 	group := netip.MustParseAddr("ff02::1:ff00:0").As16() // its solicited-node group
 	copy(group[13:], to[13:])
 	return unix.Sendto(s.sock, p, 0, &unix.SockaddrInet6{Addr: group, ZoneId: uint32(s.link.Index)})
 }
 
-// answer reads a neighbour advertisement. The kernel has looked at its
-// checksum.
+// answer reads a neighbour advertisement. The kernel has checked its checksum.
 func (s *nd) answer(p []byte, _ unix.Sockaddr) (netip.Addr, bool) {
 	if len(p) < 24 || p[0] != advert {
 		return netip.Addr{}, false
@@ -110,7 +109,7 @@ func dialEcho(ipv6 bool) (socket, error) {
 
 func (s *echo) fd() int { return s.sock }
 
-// id tells this process's echoes from others'.
+// id tells this process's echoes from those of others.
 func id() uint16 { return uint16(os.Getpid()) } //nolint:gosec // the low bits do
 
 func (s *echo) ask(target netip.Addr) error {
@@ -137,7 +136,7 @@ func checksum(p []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// answer reads an echo reply. Of IPv4 the kernel hands over the IP header, too.
+// answer reads an echo reply. With IPv4 the kernel hands over the IP header, too.
 func (s *echo) answer(p []byte, from unix.Sockaddr) (netip.Addr, bool) {
 	var addr netip.Addr
 	typ := byte(echoReply6)

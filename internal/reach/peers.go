@@ -12,7 +12,7 @@ import (
 // maxPeers bounds how many hosts of one link are asked.
 const maxPeers = 16
 
-// Peers are hosts that dom0 has on an interface's link: the gateways of its
+// Peers are hosts on an interface's link that dom0 knows: the gateways of its
 // routes, then neighbours that it has talked to.
 func Peers(h *host.Host, l *host.Link) []Host {
 	var peers []Host

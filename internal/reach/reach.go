@@ -1,7 +1,7 @@
 // Package reach finds out which hosts answer: those on an interface's link by
 // ARP (RFC 826) and neighbour discovery (RFC 4861), others by an ICMP echo.
-// Both ask below any firewall's notice as far as can be: a host that answers
-// nothing else has to answer these to be on the network at all.
+// As far as possible both ask below any firewall: a host that answers nothing
+// else has to answer these to be on the network at all.
 package reach
 
 import (
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is one to be asked.
+// Host is a host to be asked.
 type Host struct {
 	Addr netip.Addr // without a zone
 	Link string     // the interface on whose link it is; "" for one that is asked by echo, wherever the routes lead
@@ -25,15 +25,16 @@ func (h Host) String() string { return h.Addr.String() }
 // Answers are the hosts that have answered.
 type Answers map[Host]bool
 
-// pauses are between one round of questions and the next; the last goes on.
+// pauses are the times between the rounds of questions; the last one repeats.
 var pauses = []time.Duration{
 	20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond,
 }
 
-// Ask asks the hosts that have not answered yet, again and again, until all
-// have, enough says so, the limit is over or ctx is done. It tells enough how
-// long it has been asking. What cannot be asked (IPv6 where there is none, an
-// interface that is gone) does not answer; that nobody can be asked is an error.
+// Ask asks the hosts that have not answered yet, again and again, until all have
+// answered, enough says that it is enough, the limit is over or ctx is done. It
+// tells enough how long it has been asking. A host that cannot be asked (IPv6
+// where there is none, an interface that is gone) counts as not answering. If
+// nobody at all can be asked, that is an error.
 func Ask(ctx context.Context, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) (Answers, error) {
 	a := asker{answers: Answers{}, open: map[question]socket{}}
 	defer a.close()
@@ -56,7 +57,7 @@ func Ask(ctx context.Context, hosts []Host, limit time.Duration, enough func(Ans
 	return a.answers, nil
 }
 
-// tick is how often Ask looks whether it shall end.
+// tick is how often Ask checks whether it is to end.
 const tick = 20 * time.Millisecond
 
 // question is one way to ask on one interface.
@@ -68,8 +69,8 @@ type question struct {
 // socket asks in one of the ways.
 type socket interface {
 	ask(netip.Addr) error
-	// answer is the host that a packet received on the socket is the answer
-	// of; not ok if it is none.
+	// answer is the host whose answer a received packet is; not ok if the packet
+	// is no answer.
 	answer(packet []byte, from unix.Sockaddr) (addr netip.Addr, ok bool)
 	fd() int
 }
@@ -87,7 +88,7 @@ func (a *asker) close() {
 }
 
 // ask is one round. An interface may come and go meanwhile, so a socket that
-// cannot send is opened anew in the next.
+// cannot send is opened again in the next round.
 func (a *asker) ask(hosts []Host) error {
 	for _, h := range hosts {
 		if a.answers[h] {
@@ -115,7 +116,7 @@ func (a *asker) ask(hosts []Host) error {
 }
 
 // cannotAnswer says whether a failure to open a socket means that nobody can be
-// reached by it: there is no IPv6, or the interface has gone or is off.
+// reached through it: there is no IPv6, or the interface is gone or off.
 func cannotAnswer(err error) bool {
 	for _, e := range []error{unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.ENODEV, unix.ENXIO, unix.ENETDOWN, unix.EADDRNOTAVAIL} {
 		if errors.Is(err, e) {
@@ -144,7 +145,7 @@ func (a *asker) listen(hosts []Host, wait time.Duration) {
 		asked = append(asked, q)
 	}
 	if wait > 0 {
-		_, _ = unix.Poll(fds, int(wait/time.Millisecond)+1) // an interrupted call is a short one
+		_, _ = unix.Poll(fds, int(wait/time.Millisecond)+1) // an interrupted call is only a shorter one
 	} else {
 		_, _ = unix.Poll(fds, 0)
 	}
@@ -155,7 +156,7 @@ func (a *asker) listen(hosts []Host, wait time.Duration) {
 	}
 }
 
-// read takes what one socket has.
+// read takes what has arrived on one socket.
 func (a *asker) read(q question, hosts []Host) {
 	s := a.open[q]
 	b := make([]byte, 2048)

@@ -36,6 +36,9 @@ func Dial() (*Conn, error) { return dialTo(unix.NETLINK_ROUTE) }
 // of a Conn, Dump serves there.
 func DialDiag() (*Conn, error) { return dialTo(unix.NETLINK_SOCK_DIAG) }
 
+// DialNetfilter opens a socket to netfilter: of a Conn, Dump and Get serve there.
+func DialNetfilter() (*Conn, error) { return dialTo(unix.NETLINK_NETFILTER) }
+
 func dialTo(protocol int) (*Conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {

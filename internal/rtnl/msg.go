@@ -93,6 +93,17 @@ func ParseAttrs(b []byte) iter.Seq[Attr] {
 	}
 }
 
+// FindAttr is the value of the first of some attributes of that type, nil if it is
+// missing.
+func FindAttr(attrs []byte, typ uint16) []byte {
+	for a, b, ok := nextAttr(attrs); ok; a, b, ok = nextAttr(b) {
+		if a.Type == typ {
+			return a.Value
+		}
+	}
+	return nil
+}
+
 // nextAttr is the first attribute in b and what follows it.
 func nextAttr(b []byte) (a Attr, rest []byte, ok bool) {
 	if len(b) < unix.SizeofRtAttr {
@@ -121,14 +132,7 @@ func WholeAttrs(b []byte) bool {
 }
 
 // Get is the value of the first attribute of that type, nil if there is none.
-func (m Msg) Get(typ uint16) []byte {
-	for a, b, ok := nextAttr(m.rest()); ok; a, b, ok = nextAttr(b) {
-		if a.Type == typ {
-			return a.Value
-		}
-	}
-	return nil
-}
+func (m Msg) Get(typ uint16) []byte { return FindAttr(m.rest(), typ) }
 
 // HasAny says whether there is an attribute of one of these types.
 func (m Msg) HasAny(types ...uint16) bool {

@@ -1,6 +1,6 @@
-// Package rundir is how the program's own directory, /run/xbr-script, is used:
-// what lies there decides what is changed on the host, so it is taken only
-// from a directory and from files that nobody else can have made.
+// Package rundir reads and writes files in the program's own directory,
+// /run/xbr-script. They decide what is changed on the host, so only a directory
+// and files that nobody else can have made are accepted.
 package rundir
 
 import (
@@ -21,14 +21,13 @@ import (
 // fresh is what a file's next content is called until it is whole.
 const fresh = ".new"
 
-// Sizes in bytes that no file of ours comes near.
+// Sizes in bytes that no file of ours comes close to.
 const (
 	MaxRecord  = 16 << 20
 	MaxJournal = 1 << 30
 )
 
-// Make makes the directory if it is not there, and refuses one that is not
-// ours.
+// Make makes the directory if it is missing, and refuses one that is not ours.
 func Make(dir string) error {
 	err := os.Mkdir(dir, 0o755)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,7 +43,7 @@ func Make(dir string) error {
 	return d.Close()
 }
 
-// open opens the directory itself, not what a link leads to.
+// open opens the directory itself, not the target of a symbolic link.
 func open(dir string) (*os.File, error) {
 	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
@@ -59,7 +58,8 @@ func open(dir string) (*os.File, error) {
 	return d, nil
 }
 
-// owned refuses what others may write. Who is not root may have one of his own.
+// owned refuses what others may write. A user who is not root may have a
+// directory of his own.
 func owned(f *os.File) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
@@ -74,14 +74,14 @@ func owned(f *os.File) error {
 	return nil
 }
 
-// strange is the refusal of what is not as this program leaves it.
+// strange is the refusal of a file that is not as this program leaves it.
 func strange(path, why string) error {
 	return refusal.New("look who has made it, and what the network is like; then remove it: rm -r "+path,
 		"cannot trust %s: %s", path, why)
 }
 
-// Open opens a file of ours, for reading if flags does not say otherwise: a
-// regular one, not by a link, of no more than that size. It is an
+// Open opens a file of ours, for reading unless flags says otherwise. It must be
+// a regular file, not a link, and not larger than that size. The error is
 // fs.ErrNotExist if there is none.
 func Open(path string, flags int, size int64) (*os.File, error) {
 	d, err := open(filepath.Dir(path))
@@ -89,7 +89,7 @@ func Open(path string, flags int, size int64) (*os.File, error) {
 		return nil, err
 	}
 	defer func() { _ = d.Close() }()
-	// O_NONBLOCK: a FIFO must not hold it up.
+	// O_NONBLOCK: a FIFO must not block this.
 	fd, err := openat(d, filepath.Base(path), flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	if errors.Is(err, unix.ELOOP) {
 		return nil, strange(path, "it is a link")
@@ -112,7 +112,7 @@ func openat(d *os.File, name string, flags int, mode uint32) (fd int, err error)
 	}
 }
 
-// regular refuses what is no file of ours.
+// regular refuses what is not a file of ours.
 func regular(f *os.File, size int64) error {
 	info, err := f.Stat()
 	switch {
@@ -126,7 +126,8 @@ func regular(f *os.File, size int64) error {
 	return owned(f)
 }
 
-// Read is the content of a file of ours; an fs.ErrNotExist if there is none.
+// Read returns the content of a file of ours; the error is fs.ErrNotExist if there
+// is none.
 func Read(path string, size int64) ([]byte, error) {
 	f, err := Open(path, os.O_RDONLY, size)
 	if err != nil {
@@ -144,8 +145,8 @@ func Read(path string, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// Create makes the file that shall become path, in place of one that a process
-// has left that died. Replace gives it that name.
+// Create makes the file that is to become path, and replaces one that was left by
+// a process that died. Replace gives it that name.
 func Create(path string) (*os.File, error) {
 	d, err := open(filepath.Dir(path))
 	if err != nil {
@@ -158,13 +159,13 @@ func Create(path string) (*os.File, error) {
 	return os.OpenFile(path+fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o644)
 }
 
-// Replace has what Create made take its place.
+// Replace puts the file that Create made in its place.
 func Replace(path string) error { return os.Rename(path+fresh, path) }
 
-// Discard removes what Create made.
+// Discard removes the file that Create made.
 func Discard(path string) error { return Remove(path + fresh) }
 
-// Write gives a file a content, at once or not at all.
+// Write gives a file its content, wholly or not at all.
 func Write(path string, content []byte) error {
 	if err := Make(filepath.Dir(path)); err != nil {
 		return err
@@ -183,7 +184,7 @@ func Write(path string, content []byte) error {
 	return nil
 }
 
-// Remove removes a file, if there is one, and no directory.
+// Remove removes a file if it exists, but never a directory.
 func Remove(path string) error {
 	if err := unix.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &fs.PathError{Op: "unlink", Path: path, Err: err}
@@ -191,8 +192,8 @@ func Remove(path string) error {
 	return nil
 }
 
-// Sweep removes what processes have left that died while they wrote. Nobody
-// else may be at work.
+// Sweep removes the files of processes that died while they were writing. No
+// other call may be at work.
 func Sweep(dir string) error {
 	names, err := List(dir, "", fresh)
 	for _, name := range names {
@@ -201,7 +202,7 @@ func Sweep(dir string) error {
 	return err
 }
 
-// List are the names of the files that begin and end so, in order.
+// List returns the names of the files with this prefix and suffix, sorted.
 func List(dir, prefix, suffix string) (names []string, err error) {
 	d, err := open(dir)
 	if errors.Is(err, fs.ErrNotExist) {

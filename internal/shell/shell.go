@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Quote is s as one word of a POSIX shell: as it is if that is safe, else in
-// single quotes. What must not reach a terminal is written in octal, for
-// printf(1) to make it.
+// Quote is s as one word of a POSIX shell: unchanged if that is safe, else in
+// single quotes. Characters that must not reach a terminal are written in octal,
+// for printf(1) to produce.
 func Quote(s string) string {
 	switch {
 	case s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0:
@@ -18,7 +18,7 @@ func Quote(s string) string {
 	case visible(s):
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	// The shell takes line feeds off the end of what a command says.
+	// The shell strips line feeds from the end of a command's output.
 	body := strings.TrimRight(s, "\n")
 	tail := s[len(body):]
 	if tail != "" {
@@ -55,14 +55,14 @@ func Join(command string, args ...string) string {
 	return strings.Join(words, " ")
 }
 
-// Comment is text as a comment, which ends with its line whatever the text is.
+// Comment is text as a comment of one line, whatever the text contains.
 func Comment(text string) string {
 	return "# " + Visible(strings.ReplaceAll(text, "\n", " "))
 }
 
-// Visible is text fit for a terminal: what is no character that one can see is
-// written as JSON writes it (\u001b), a byte that is no UTF-8 as \xff. Only line
-// feeds and tabs stay.
+// Visible is text fit for a terminal: characters that one cannot see are written
+// as JSON writes them (\u001b), bytes that are not UTF-8 as \xff. Only line feeds
+// and tabs stay.
 func Visible(text string) string {
 	if visible(strings.NewReplacer("\n", "", "\t", "").Replace(text)) {
 		return text
@@ -83,7 +83,7 @@ func Visible(text string) string {
 	return b.String()
 }
 
-// visible says whether text has nothing in it that one cannot see.
+// visible says whether all characters of a text can be seen.
 func visible(text string) bool {
 	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }

@@ -19,8 +19,8 @@ type Node struct {
 //   - before 4.0 ! ends a word, too, and begins another;
 //   - a string is in single or double quotes, and may go over several lines;
 //   - a backslash in a string begins an escape: a letter, one to three octal
-//     digits, or x and two digits, of which it takes A and a for 0; what begins
-//     none it swallows and stands for itself, but see escape for Xen 3.0;
+//     digits, or x and two digits, where A and a count as 0; before anything else
+//     the backslash is dropped, but see escape for Xen 3.0;
 //   - quotes within a word are part of it;
 //   - ^D outside of lists, words and strings ends the text.
 func (v Version) Parse(text string) ([]Node, error) {
@@ -131,9 +131,9 @@ func (r *reader) quoted(quote byte) (string, error) {
 	return "", errStringOpen
 }
 
-// escape reads what follows a backslash, up to its last byte. What is no
-// escape 3.0.0 to 3.0.2 fail at, and 3.0.3 takes for the beginning of an octal
-// number and looks for its digits, to the end if need be.
+// escape reads what follows a backslash, up to its last byte. On something that
+// is not an escape 3.0.0 to 3.0.2 fail; 3.0.3 takes it for the beginning of an
+// octal number and looks for its digits, to the end of the text if need be.
 func (r *reader) escape() (byte, error) {
 	r.at++
 	if r.at == len(r.text) {
@@ -161,7 +161,7 @@ func (r *reader) escape() (byte, error) {
 
 func isOctal(c byte) bool { return '0' <= c && c <= '7' }
 
-// octal reads up to three digits. 3.0.0 to 3.0.2 fail at fewer.
+// octal reads up to three digits. 3.0.0 to 3.0.2 fail if there are fewer.
 func (r *reader) octal() (byte, error) {
 	n, digits := 0, 0
 	for ; digits < 3 && r.at < len(r.text) && isOctal(r.text[r.at]); digits++ {

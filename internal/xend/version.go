@@ -1,7 +1,7 @@
 package xend
 
-// Version is a version of Xen, as far as xend differs: each stands for those
-// from there on to the next one.
+// Version is a version of Xen, as far as xend differs: each stands for all
+// versions up to the next one.
 type Version int
 
 // The versions.
@@ -22,8 +22,8 @@ func (v Version) String() string {
 }
 
 // Runs says whether xend runs the script when it is called as "xend COMMAND".
-// Until 3.1 the server does when it starts (xend/server/SrvServer.py); from 3.2
-// on a module when it is imported (xend/XendPIF.py), whatever the command is.
+// Until 3.1 the server does so when it starts (xend/server/SrvServer.py); from 3.2
+// on a module does when it is imported (xend/XendPIF.py), whatever the command is.
 func (v Version) Runs(command string) bool {
 	switch command {
 	case "start", "restart":

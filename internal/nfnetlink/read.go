@@ -1,0 +1,83 @@
+package nfnetlink
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+const (
+	nftaGenID = 1 // linux/netfilter/nf_tables.h
+	sizeofMsg = 4 // of struct nfgenmsg
+)
+
+// Generation numbers the state of all tables: every change adds one.
+func Generation() (uint32, error) {
+	c, err := rtnl.DialNetfilter()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = c.Close() }()
+	m, err := c.Get(uint16(typeOf(unix.NFT_MSG_GETGEN)), make([]byte, sizeofMsg))
+	if err != nil {
+		return 0, err
+	}
+	if id := attribute(m, nftaGenID); len(id) == 4 {
+		return binary.BigEndian.Uint32(id), nil
+	}
+	return 0, errors.New("nf_tables does not tell its generation")
+}
+
+// Chain is a chain of nf_tables.
+type Chain struct {
+	Family      uint8 // NFPROTO_…
+	Table, Name string
+	Hook        int // NF_INET_… or the like; -1 of a chain that only others jump to
+}
+
+// Chains are all chains there are; none with a kernel that has no nf_tables, or
+// where they may not be asked for.
+func Chains() ([]Chain, error) {
+	c, err := rtnl.DialNetfilter()
+	var msgs []rtnl.Msg
+	if err == nil {
+		defer func() { _ = c.Close() }()
+		msgs, err = c.Dump(uint16(typeOf(unix.NFT_MSG_GETCHAIN)), make([]byte, sizeofMsg))
+	}
+	switch {
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
+		return nil, nil // a kernel without nfnetlink, or without nf_tables (nfnetlink_rcv_msg)
+	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
+		return nil, nil
+	}
+	chains := make([]Chain, 0, len(msgs))
+	for _, m := range msgs {
+		chains = append(chains, chainOf(m))
+	}
+	return chains, err
+}
+
+func chainOf(m rtnl.Msg) Chain {
+	chain := Chain{
+		Family: m.Family(),
+		Table:  rtnl.String(attribute(m, unix.NFTA_CHAIN_TABLE)),
+		Name:   rtnl.String(attribute(m, unix.NFTA_CHAIN_NAME)),
+		Hook:   -1,
+	}
+	if hook := rtnl.FindAttr(attribute(m, unix.NFTA_CHAIN_HOOK), unix.NFTA_HOOK_HOOKNUM); len(hook) == 4 {
+		chain.Hook = int(binary.BigEndian.Uint32(hook))
+	}
+	return chain
+}
+
+// attribute is the value of an attribute of a message, nil if it has none.
+func attribute(m rtnl.Msg, typ uint16) []byte {
+	if len(m.Body) < sizeofMsg {
+		return nil
+	}
+	return rtnl.FindAttr(m.Body[sizeofMsg:], typ)
+}
