@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	sys "xbr-script/internal/program"
 )
@@ -35,8 +36,10 @@ func (b Bridge) own() []string {
 
 // Planner makes plans for one host.
 type Planner struct {
-	Dir     string // keeps the records; must not survive a reboot
-	Scripts string // Xen's scripts; "" is /etc/xen/scripts
+	Records plan.Records
+	Host    *host.Host // what plans are made from; nil: as it is when they are made
+	Seen    *Seen      // what else they are made from; likewise
+	Scripts string     // where Xen's scripts are; "" is /etc/xen/scripts
 	// Ctx, if set, ends the programs that are run when it is done.
 	Ctx context.Context
 }
@@ -97,35 +100,25 @@ func (p *Planner) Stop(bridges []Bridge) (steps []plan.Step, notes []string, err
 
 // change plans both.
 func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.Step, []string, error) {
-	recorded := func(b Bridge) bool { return records[b.Name] != nil }
-	switch {
-	case len(on)+len(off) == 0:
+	bridges := slices.Concat(on, off)
+	if len(bridges) == 0 {
 		return nil, nil, nil
-	case len(on) == 0 && !slices.ContainsFunc(off, recorded):
-		return p.leftovers(records, off)
 	}
-	s, err := p.survey(records, append(slices.Clone(on), off...))
+	h, seen, done, err := p.see(records, bridges[0].Name, len(on) > 0)
+	defer done()
+	recorded := slices.ContainsFunc(off, func(b Bridge) bool { return records[b.Name] != nil })
+	if len(on) == 0 && !recorded && errors.Is(err, sys.ErrMissing) {
+		return nil, nil, nil // no chains of bridges that no record tells of, either
+	}
 	if err != nil {
 		return nil, nil, err
+	}
+	s, err := p.survey(h, seen, records)
+	if err != nil {
+		return nil, nil, explain(bridges[0].Name, err)
 	}
 	if err := s.change(on, off); err != nil {
 		return nil, nil, explain(s.at, err)
 	}
-	return s.plan.Steps, s.notes, nil
-}
-
-// leftovers looks for chains of bridges that no record tells of, where there
-// is an iptables at all.
-func (p *Planner) leftovers(records map[string]*record, bridges []Bridge) ([]plan.Step, []string, error) {
-	s, err := p.survey(records, bridges)
-	if errors.Is(err, sys.ErrMissing) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := s.change(nil, bridges); err != nil {
-		return nil, nil, explain(s.at, err)
-	}
-	return s.plan.Steps, s.notes, nil
+	return s.plan.Steps, s.notes, h.Err()
 }

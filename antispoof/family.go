@@ -10,6 +10,7 @@ type family struct {
 	program string
 	names   string // the file that lists the tables of the legacy back end
 	flag    string // what makes one bridge show its packets, in its sysfs directory
+	attr    uint16 // the same as an attribute of its link
 	global  string // what makes every bridge show them, below /proc/sys
 	bits    int    // of an address
 	nfproto uint8  // for netfilter
@@ -17,12 +18,12 @@ type family struct {
 
 var ipv4 = &family{
 	label: "IPv4", program: "iptables", names: "/proc/thread-self/net/ip_tables_names",
-	flag: "nf_call_iptables", global: "net/bridge/bridge-nf-call-iptables", bits: 32, nfproto: unix.NFPROTO_IPV4,
+	flag: "nf_call_iptables", attr: unix.IFLA_BR_NF_CALL_IPTABLES, global: "net/bridge/bridge-nf-call-iptables", bits: 32, nfproto: unix.NFPROTO_IPV4,
 }
 
 var ipv6 = &family{
 	label: "IPv6", program: "ip6tables", names: "/proc/thread-self/net/ip6_tables_names",
-	flag: "nf_call_ip6tables", global: "net/bridge/bridge-nf-call-ip6tables", bits: 128, nfproto: unix.NFPROTO_IPV6,
+	flag: "nf_call_ip6tables", attr: unix.IFLA_BR_NF_CALL_IP6TABLES, global: "net/bridge/bridge-nf-call-ip6tables", bits: 128, nfproto: unix.NFPROTO_IPV6,
 }
 
 // familyOf is the family that a program is for: iptables, ip6tables-legacy.

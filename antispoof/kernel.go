@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/host"
 	sys "xbr-script/internal/program"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -30,7 +31,10 @@ const module = "br_netfilter"
 const moduleSettings = "net/bridge/"
 
 // moduleThere says whether it is loaded, or built in.
-func moduleThere() (bool, error) {
+func moduleThere(h *host.Host) bool { return h.Setting(ipv4.global) != "" }
+
+// moduleThereNow says so of the kernel as it is by now.
+func moduleThereNow() (bool, error) {
 	v, err := sysctl.Get(ipv4.global)
 	return v != "", err
 }
@@ -40,16 +44,12 @@ var modulesDir = "/lib/modules"
 
 // kernelHas says what the kernel lacks for the rules, as far as that can be
 // known without trying: without a list of modules, nothing can.
-func kernelHas(states []*state) error {
+func kernelHas(programs []*program, there bool) error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return err
 	}
 	release := unix.ByteSliceToString(uts.Release[:])
-	there, err := moduleThere()
-	if err != nil {
-		return err
-	}
 	list, err := moduleList(filepath.Join(modulesDir, release))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && there:
@@ -59,7 +59,7 @@ func kernelHas(states []*state) error {
 	case err != nil:
 		return err
 	}
-	lacks, err := lacking(list, modules(states, there))
+	lacks, err := lacking(list, modules(programs, there))
 	if err != nil {
 		return err
 	}
@@ -104,18 +104,18 @@ func lacking(list []byte, wanted []string) (lacks []string, err error) {
 }
 
 // modules are what the rules need of the kernel besides iptables itself.
-func modules(states []*state, there bool) []string {
+func modules(programs []*program, there bool) []string {
 	list := []string{"xt_physdev", "xt_CT", "xt_addrtype"}
 	if !there {
 		list = append(list, module)
 	}
-	for _, s := range states {
-		if s.program.family == ipv6 {
+	for _, p := range programs {
+		if p.family == ipv6 {
 			list = append(list, "ip6t_eui64")
 		}
 		switch {
-		case s.program.nft:
-		case s.program.family == ipv6:
+		case p.nft:
+		case p.family == ipv6:
 			list = append(list, "ip6table_raw")
 		default:
 			list = append(list, "iptable_raw")
@@ -166,7 +166,7 @@ func (l *load) Do(ctx context.Context, undoing bool) error {
 	if undoing {
 		return errors.Join(l.unprobe(ctx), (&sysctl.Write{Sets: l.Sets}).Do(ctx, true))
 	}
-	there, err := moduleThere()
+	there, err := moduleThereNow()
 	if err != nil || there {
 		return err
 	}
@@ -174,7 +174,7 @@ func (l *load) Do(ctx context.Context, undoing bool) error {
 		if err := way(ctx); err != nil {
 			return err
 		}
-		if there, err = moduleThere(); err != nil || there {
+		if there, err = moduleThereNow(); err != nil || there {
 			break
 		}
 	}
@@ -299,19 +299,16 @@ func (c *call) write(bridge string, s sysctl.Set) error {
 
 func callFile(bridge, flag string) string { return filepath.Join(sysfs, bridge, "bridge", flag) }
 
-// calls reads the flags of a bridge, as they will be on one that is still to
-// be made: off.
-func calls(bridge string, families []*family) ([]sysctl.Set, error) {
-	var sets []sysctl.Set
+// calls are the flags of a bridge, as they will be on one that is still to be
+// made: off.
+func calls(h *host.Host, bridge string, families []*family) (sets []sysctl.Set) {
+	l := h.Name(bridge)
 	for _, f := range families {
 		value := "0"
-		data, err := os.ReadFile(callFile(bridge, f.flag))
-		if err == nil {
-			value = strings.TrimSpace(string(data))
-		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
-			return nil, err
+		if l != nil && l.Kind == "bridge" && l.BridgeSetting(f.attr) != 0 {
+			value = "1"
 		}
 		sets = append(sets, sysctl.Set{Name: f.flag, Value: value})
 	}
-	return sets, nil
+	return sets
 }

@@ -39,7 +39,7 @@ func newDom0(t *testing.T, backend string) *dom0 {
 	}
 	return &dom0{
 		T: t, backend: backend,
-		planner: &Planner{Dir: runDir, Scripts: "/run/scripts"},
+		planner: &Planner{Records: plan.Records{Dir: runDir}, Scripts: "/run/scripts"},
 		runner:  &plan.Runner{Dir: runDir, Kinds: plan.Merge(sysctl.Kinds(), Kinds()), Command: "test"},
 	}
 }

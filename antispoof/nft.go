@@ -90,7 +90,7 @@ func (s *state) unused(table string) bool {
 func (s *survey) dropTables() []plan.Op {
 	var ops []plan.Op
 	for _, st := range s.states {
-		if tables := s.host.NewTables[st.program.family.program]; len(tables) > 0 {
+		if tables := s.made.NewTables[st.program.family.program]; len(tables) > 0 {
 			ops = append(ops, &dropTables{st.program.name, tables})
 		}
 	}

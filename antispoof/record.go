@@ -1,15 +1,13 @@
 package antispoof
 
 import (
-	"path/filepath"
 	"strings"
 
-	"xbr-script/internal/plan"
-	"xbr-script/internal/rundir"
 	"xbr-script/internal/sysctl"
 )
 
-// record is what start leaves behind for one bridge under guard.
+// record is what start leaves behind for one bridge under guard. How it lies on
+// disk is said in form.go.
 type record struct {
 	Bridge  Bridge
 	Style   style
@@ -20,25 +18,19 @@ type record struct {
 // hostRecord is what was on the host before its first bridge came under
 // guard.
 type hostRecord struct {
-	NewTables map[string][]string `json:",omitempty"` // by iptables or ip6tables: those that nf_tables did not have
+	NewTables map[string][]string // by iptables or ip6tables: those that nf_tables did not have
 }
 
 const recordPrefix = "antispoof."
 
-func (p *Planner) path(bridge string) string {
-	return filepath.Join(p.Dir, recordPrefix+bridge+".json")
-}
+func recordName(bridge string) string { return recordPrefix + bridge + ".json" }
 
-// hostPath cannot be a bridge's: that has a name between the dots.
-func (p *Planner) hostPath() string { return filepath.Join(p.Dir, "antispoof.json") }
+// hostName cannot be a bridge's: that has a name between the dots.
+const hostName = "antispoof.json"
 
 // load reads a bridge's record; nil if it is not under guard.
 func (p *Planner) load(bridge string) (*record, error) {
-	rec := &record{}
-	if found, err := plan.Load(p.path(bridge), rec); err != nil || !found {
-		return nil, err
-	}
-	return rec, nil
+	return recordForms.Load(p.Records, recordName(bridge))
 }
 
 // Switched are the flags of a bridge (nf_call_iptables and the like) that its
@@ -58,7 +50,7 @@ func (p *Planner) Switched(bridge string) (flags []string, err error) {
 
 // all reads every record.
 func (p *Planner) all() (map[string]*record, error) {
-	files, err := rundir.List(p.Dir, recordPrefix, ".json")
+	files, err := p.Records.List(recordPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -72,10 +64,4 @@ func (p *Planner) all() (map[string]*record, error) {
 	return recs, nil
 }
 
-func (p *Planner) loadHost() (*hostRecord, error) {
-	rec := &hostRecord{}
-	if found, err := plan.Load(p.hostPath(), rec); err != nil || !found {
-		return nil, err
-	}
-	return rec, nil
-}
+func (p *Planner) loadHost() (*hostRecord, error) { return hostForms.Load(p.Records, hostName) }

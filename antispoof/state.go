@@ -36,26 +36,30 @@ func newRule(text string) rule { return rule{text, split(text)} }
 
 // read reads all chains.
 func read(p *program) (*state, error) {
+	s, _, err := readSaved(p)
+	return s, err
+}
+
+// readSaved is read, and the text that was read.
+func readSaved(p *program) (s *state, saved string, err error) {
 	for try := 0; ; try++ {
 		must, err := p.tables()
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		saved, err := p.save()
-		if err != nil {
-			return nil, err
+		if saved, err = p.save(); err != nil {
+			return nil, "", err
 		}
-		s, err := parse(saved)
-		if err != nil {
-			return nil, fmt.Errorf("%s-save: %w", p.name, err)
+		if s, err = parse(saved); err != nil {
+			return nil, "", fmt.Errorf("%s-save: %w", p.name, err)
 		}
 		s.program = p
 		hidden := slices.IndexFunc(must, func(table string) bool { return !slices.Contains(s.tables, table) })
 		if hidden < 0 {
-			return s, nil
+			return s, saved, nil
 		}
 		if try == readTries { // it may have been removed meanwhile
-			return nil, fmt.Errorf("%s-save does not tell of the table %s, which is there", p.name, must[hidden])
+			return nil, "", fmt.Errorf("%s-save does not tell of the table %s, which is there", p.name, must[hidden])
 		}
 	}
 }

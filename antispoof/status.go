@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	sys "xbr-script/internal/program"
+	"xbr-script/internal/host"
 	"xbr-script/internal/refusal"
-	"xbr-script/internal/sysctl"
 )
 
 // Status is how one bridge stands.
@@ -33,24 +32,25 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 		return Status{}, nil
 	}
 	b.GuestsAllow = rec.Bridge.GuestsAllow
-	if err := b.look(); err != nil {
-		return Status{}, err
-	}
 	st := Status{On: true, Guests: "rules", Backend: rec.Backend}
 	if b.GuestsAllow {
 		st.Guests = "all"
 	}
-	s, err := p.survey(records, []Bridge{b})
+	h, seen, done, err := p.see(records, b.Name, true)
+	defer done()
+	var s *survey
+	if err == nil {
+		s, err = p.survey(h, seen, records)
+	}
 	if err != nil {
 		st.Wrong = []string{unknown(err)}
 		return st, nil
 	}
-	if st.Wrong, err = s.wrong(b, rec); err != nil {
-		return Status{}, err
-	}
+	b.look(h)
+	st.Wrong = s.wrong(b, rec)
 	st.InForce = len(st.Wrong) == 0
-	st.Notes, err = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
-	return st, err
+	st.Notes = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
+	return st, h.Err()
 }
 
 // unknown is what is wrong if the rules cannot be read.
@@ -66,36 +66,23 @@ func unknown(err error) string {
 }
 
 // wrong lists what is not as it should be.
-func (s *survey) wrong(b Bridge, rec *record) ([]string, error) {
-	var all []string
-	if now, err := open(s.context(), ipv4.program); err != nil && !errors.Is(err, sys.ErrMissing) {
-		return nil, err
-	} else if err == nil && now.backend() != rec.Backend {
-		all = append(all, fmt.Sprintf("iptables is now the one of %s, but the rules are in that of %s", now.backend(), rec.Backend))
+func (s *survey) wrong(b Bridge, rec *record) (all []string) {
+	if now := s.seen.Backend; now != rec.Backend {
+		all = append(all, fmt.Sprintf("iptables is now the one of %s, but the rules are in that of %s", now, rec.Backend))
 	}
 	for _, st := range s.states {
 		for _, w := range st.differences(guard(st.program, b, s.style(rec, st))) {
 			all = append(all, st.program.name+": "+w)
 		}
-		blind, err := unseen(st.program.family, b.Name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, blind...)
+		all = append(all, unseen(s.host, st.program.family, b.Name)...)
 	}
 	for _, w := range s.states[0].differences(closing(s.states[0], appendedTo(s.records))) {
 		all = append(all, s.states[0].program.name+": "+w)
 	}
-	if b.pinned() {
-		is, err := isSticky(b.Port, b.MAC.String())
-		if err != nil {
-			return nil, err
-		}
-		if !is {
-			all = append(all, "frames for dom0 ("+b.MAC.String()+") go to whoever claims that address")
-		}
+	if b.pinned() && !b.isSticky(s.host) {
+		all = append(all, "frames for dom0 ("+b.MAC.String()+") go to whoever claims that address")
 	}
-	return all, nil
+	return all
 }
 
 // style is the style that start would choose now.
@@ -103,27 +90,18 @@ func (s *survey) style(rec *record, st *state) style {
 	if st.program.family == ipv6 {
 		return rec.Style
 	}
-	return s.script.styleOf(st.builtin("filter", "FORWARD"))
+	return s.seen.Scripts.styleOf(st.builtin("filter", "FORWARD"))
 }
 
 // unseen says why iptables does not see a bridge's packets, if so.
-func unseen(f *family, bridge string) ([]string, error) {
-	there, err := moduleThere()
-	if err != nil {
-		return nil, err
+func unseen(h *host.Host, f *family, bridge string) []string {
+	switch {
+	case !moduleThere(h):
+		return []string{"iptables does not see the packets that cross " + bridge + ": " + module + " is not loaded"}
+	case h.Setting(f.global) == "1" || calls(h, bridge, []*family{f})[0].Value == "1":
+		return nil
 	}
-	if !there {
-		return []string{"iptables does not see the packets that cross " + bridge + ": " + module + " is not loaded"}, nil
-	}
-	all, err := sysctl.Get(f.global)
-	if err != nil {
-		return nil, err
-	}
-	own, err := calls(bridge, []*family{f})
-	if err != nil || all == "1" || own[0].Value == "1" {
-		return nil, err
-	}
-	return []string{fmt.Sprintf("%s does not see the packets that cross %s: %s is off", f.program, bridge, f.flag)}, nil
+	return []string{fmt.Sprintf("%s does not see the packets that cross %s: %s is off", f.program, bridge, f.flag)}
 }
 
 // differences tells what an edit would change, in words.

@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
@@ -89,37 +90,25 @@ func whole[T any](ask func() ([]T, error)) (list []T, err error) {
 	return list, err
 }
 
-// isSticky says whether the entry is there and sticky.
-func isSticky(port, mac string) (bool, error) {
-	link, err := netlink.LinkByName(port)
-	if err != nil {
-		return false, gone(err, true)
-	}
-	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, unix.AF_BRIDGE) })
-	if err != nil {
-		return false, err
-	}
-	for _, e := range entries {
-		if e.HardwareAddr.String() == mac && e.Flags&rtnl.NtfSticky != 0 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // pinned says whether frames for dom0 have an entry that can be claimed. That of
 // the bridge's own MAC address cannot.
 func (b Bridge) pinned() bool { return len(b.MAC) > 0 && b.Port != "" }
 
+// isSticky says whether the entry is there and sticky.
+func (b Bridge) isSticky(h *host.Host) bool {
+	l := h.Name(b.Port)
+	return l != nil && h.Sticky(l.Index, b.MAC)
+}
+
 // stickyStep switches it to on.
-func stickyStep(b Bridge, on bool) (plan.Step, error) {
+func stickyStep(h *host.Host, b Bridge, on bool) plan.Step {
 	if !b.pinned() {
-		return plan.Step{}, nil
+		return plan.Step{}
 	}
 	mac := b.MAC.String()
-	is, err := isSticky(b.Port, mac)
-	if err != nil || is == on {
-		return plan.Step{}, err
+	is := b.isSticky(h)
+	if is == on {
+		return plan.Step{}
 	}
 	title := "let frames for dom0 (" + mac + ") go to " + b.Port + " whoever claims that address"
 	if !on {
@@ -129,5 +118,5 @@ func stickyStep(b Bridge, on bool) (plan.Step, error) {
 		Title: title,
 		Do:    []plan.Op{&sticky{b.Port, mac, on, b.PortIndex}},
 		Undo:  []plan.Op{&sticky{b.Port, mac, is, b.PortIndex}},
-	}, nil
+	}
 }

@@ -11,19 +11,11 @@ import (
 	"sync"
 
 	"xbr-script/internal/guest"
+	"xbr-script/internal/host"
 )
 
 // defaultScripts is where Xen has its scripts.
 const defaultScripts = "/etc/xen/scripts"
-
-// vifScript is what the installed vif-bridge does about guests' rules. Its
-// function handle_iptable, in vif-common.sh or, before Xen 3.0.3, in
-// vif-bridge itself, calls frob_iptable, which calls iptables.
-type vifScript struct {
-	path     string // the file with the function; "" if there is none
-	disabled bool   // it returns at once: Debian's, bug #894013
-	appends  bool   // iptables -A
-}
 
 var (
 	handleIptable = sync.OnceValue(func() *regexp.Regexp {
@@ -34,8 +26,11 @@ var (
 	})
 )
 
-// readScripts looks at the scripts in that directory.
-func readScripts(dir string) (vifScript, error) {
+// readScripts looks at the scripts in that directory: what the installed
+// vif-bridge does about guests' rules. Its function handle_iptable, in
+// vif-common.sh or, before Xen 3.0.3, in vif-bridge itself, calls frob_iptable,
+// which calls iptables.
+func readScripts(dir string) (SeenScripts, error) {
 	for _, name := range []string{"vif-common.sh", "vif-bridge"} {
 		path := filepath.Join(dir, name)
 		data, err := os.ReadFile(path)
@@ -43,13 +38,13 @@ func readScripts(dir string) (vifScript, error) {
 			continue
 		}
 		if err != nil {
-			return vifScript{}, err
+			return SeenScripts{}, err
 		}
 		if at := handleIptable().FindIndex(data); at != nil {
-			return vifScript{path, disabled(string(data[at[1]:])), appendsRule().Match(data)}, nil
+			return SeenScripts{path, disabled(string(data[at[1]:])), appendsRule().Match(data)}, nil
 		}
 	}
-	return vifScript{}, nil
+	return SeenScripts{}, nil
 }
 
 // disabled says whether the first command of a function's body returns.
@@ -66,11 +61,11 @@ func disabled(body string) bool {
 
 // styleOf is how guests' rules come. Where no script tells, those that are
 // there do: the old ones do not say --physdev-is-bridged.
-func (v vifScript) styleOf(forward *chain) style {
+func (v SeenScripts) styleOf(forward *chain) style {
 	switch {
-	case v.appends:
+	case v.Appends:
 		return appended
-	case v.path != "":
+	case v.Path != "":
 		return insert
 	}
 	for _, r := range forward.rules {
@@ -83,29 +78,25 @@ func (v vifScript) styleOf(forward *chain) style {
 
 // guestPorts are the ports of a bridge that are guests'; none if there is no
 // bridge.
-func guestPorts(b Bridge) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(sysfs, b.Name, "brif"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+func guestPorts(h *host.Host, b Bridge) (ports []string) {
+	l := h.Name(b.Name)
+	if l == nil {
+		return nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	var ports []string
-	for _, e := range entries {
-		if name := e.Name(); !slices.Contains(b.own(), name) {
-			ports = append(ports, name)
+	for _, p := range h.Ports(l.Index) {
+		if !slices.Contains(b.own(), p.Name) {
+			ports = append(ports, p.Name)
 		}
 	}
-	return ports, nil
+	slices.Sort(ports)
+	return ports
 }
 
 // dark are the guests' ports that no rule of FORWARD lets send.
-func dark(b Bridge, forward *chain) ([]string, error) {
-	ports, err := guestPorts(b)
-	return slices.DeleteFunc(ports, func(port string) bool {
+func dark(h *host.Host, b Bridge, forward *chain) []string {
+	return slices.DeleteFunc(guestPorts(h, b), func(port string) bool {
 		return slices.ContainsFunc(forward.rules, func(r rule) bool {
 			return r.value("--physdev-in") == port && r.value("-j") == "ACCEPT"
 		})
-	}), err
+	})
 }

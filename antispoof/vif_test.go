@@ -14,24 +14,24 @@ import (
 func TestReadScripts(t *testing.T) {
 	for _, c := range []struct {
 		name, file, text string
-		want             vifScript
+		want             SeenScripts
 	}{
-		{"none", "vif-nat", newScript, vifScript{}},
-		{"old", "vif-common.sh", oldScript, vifScript{appends: true}},
-		{"older", "vif-bridge", oldScript, vifScript{appends: true}},
-		{"new", "vif-common.sh", newScript, vifScript{}},
-		{"Debian's", "vif-common.sh", strings.Replace(newScript, "handle_iptable()\n{\n", "handle_iptable()\n{\n  # Disabled. See Debian bug #894013.\n  return 0\n\n", 1), vifScript{disabled: true}},
-		{"on one line", "vif-common.sh", "handle_iptable() {\n\treturn\n}\n", vifScript{disabled: true}},
-		{"literally", "vif-common.sh", "handle_iptable ()\n{\n  iptables -A FORWARD -m physdev --physdev-in $vif -j ACCEPT\n}\n", vifScript{appends: true}},
-		{"in a comment", "vif-common.sh", "# once: iptables -A FORWARD\nhandle_iptable ()\n{\n  iptables -I FORWARD -j ACCEPT\n}\n", vifScript{}},
-		{"called only", "vif-bridge", "handle_iptable\n", vifScript{}},
+		{"none", "vif-nat", newScript, SeenScripts{}},
+		{"old", "vif-common.sh", oldScript, SeenScripts{Appends: true}},
+		{"older", "vif-bridge", oldScript, SeenScripts{Appends: true}},
+		{"new", "vif-common.sh", newScript, SeenScripts{}},
+		{"Debian's", "vif-common.sh", strings.Replace(newScript, "handle_iptable()\n{\n", "handle_iptable()\n{\n  # Disabled. See Debian bug #894013.\n  return 0\n\n", 1), SeenScripts{Disabled: true}},
+		{"on one line", "vif-common.sh", "handle_iptable() {\n\treturn\n}\n", SeenScripts{Disabled: true}},
+		{"literally", "vif-common.sh", "handle_iptable ()\n{\n  iptables -A FORWARD -m physdev --physdev-in $vif -j ACCEPT\n}\n", SeenScripts{Appends: true}},
+		{"in a comment", "vif-common.sh", "# once: iptables -A FORWARD\nhandle_iptable ()\n{\n  iptables -I FORWARD -j ACCEPT\n}\n", SeenScripts{}},
+		{"called only", "vif-bridge", "handle_iptable\n", SeenScripts{}},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, c.file)
 		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readScripts(dir); err != nil || got.disabled != c.want.disabled || got.appends != c.want.appends || got.path != "" && got.path != path {
+		if got, err := readScripts(dir); err != nil || got.Disabled != c.want.Disabled || got.Appends != c.want.Appends || got.Path != "" && got.Path != path {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}

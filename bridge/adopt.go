@@ -110,9 +110,9 @@ func attrInfo(b host.BridgeInfo) *nl.RtAttr { return attrBridge(b.STP, b.Forward
 type found struct {
 	Dev          *host.Link
 	DevSettings  sysctl.Device
-	Port         *host.Link    `json:",omitempty"`
-	PortSettings sysctl.Device `json:",omitempty"`
-	Addrs6       []rtnl.Msg    `json:",omitempty"` // link-local ones of a bridge
+	Port         *host.Link
+	PortSettings sysctl.Device
+	Addrs6       []rtnl.Msg // link-local ones of a bridge
 }
 
 // foundDom0 is what is found at that site, nil if start has to create it.

@@ -149,7 +149,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	ports, stay := s.incoming(p.Host, kept)
 	steps, rec := b.start(s, ports)
 	pl.Add(steps...)
-	if err := p.remember(pl, w, rec, nil); err != nil {
+	if err := p.remember(pl, w, &rec, nil); err != nil {
 		return Outcome{}, err
 	}
 	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has ", w.Bridge, w.NetDev, w.PDev)
@@ -210,9 +210,9 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	b.sites = append(b.sites, s)
 	pl.Add(b.stop(s, rec, ports)...)
 	kept, lost := ports.toKeep()
-	var keep any
-	if !kept.none() {
-		keep = kept
+	keep := &kept
+	if kept.none() {
+		keep = nil
 	}
 	if err := p.remember(pl, w, nil, keep); err != nil {
 		return Outcome{}, err
@@ -224,18 +224,14 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 
 // remember keeps a bridge's record, and what stop leaves for the next start; nil
 // is none.
-func (p *Planner) remember(pl *plan.Plan, w Want, rec, kept any) error {
-	for _, r := range []struct {
-		path string
-		v    any
-	}{{p.Store.path(w.Bridge), rec}, {p.Store.guestPath(w.Bridge), kept}} {
-		step, err := plan.Keep(r.path, r.v)
-		if err != nil {
-			return err
-		}
-		pl.Add(step)
+func (p *Planner) remember(pl *plan.Plan, w Want, rec *Record, kept *kept) error {
+	step, err := p.Store.keep(w.Bridge, rec)
+	if err != nil {
+		return err
 	}
-	return nil
+	guests, err := p.Store.keepGuests(w.Bridge, kept)
+	pl.Add(step, guests)
+	return err
 }
 
 // forget drops the record of a bridge that is not up, if it is one of that NIC.
@@ -252,7 +248,7 @@ func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
 	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
 		return o, err
 	}
-	step, err := plan.Keep(p.Store.path(w.Bridge), nil)
+	step, err := p.Store.keep(w.Bridge, nil)
 	pl.Add(step)
 	return o, err
 }

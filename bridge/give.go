@@ -66,7 +66,7 @@ func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
 // beside is an interface that start makes beside dom0's. Its size is the NIC's,
 // the bridge's too: toolstacks give it to guests' ports.
 func beside(nic *host.Link, s settings) *host.Link {
-	return &host.Link{MAC: portMAC, MTU: nic.MTU, Flags: unix.IFF_NOARP, Group: s.Group, Alias: string(s.Alias)}
+	return &host.Link{MAC: portMAC, MTU: nic.MTU, Flags: unix.IFF_NOARP, Group: s.Group, Alias: s.Alias}
 }
 
 // outgoing is what stop takes out of the bridge of that site beside the move, as

@@ -56,7 +56,7 @@ func noGuest(l *host.Link) string {
 // no news.
 func (k *kept) comeBack(h *host.Host, bridge *host.Link) (back []*host.Link, set []keptPort, stay []string) {
 	for _, g := range k.Guests {
-		l, same := h.Name(string(g.Name)), h.Index(g.Index)
+		l, same := h.Name(g.Name), h.Index(g.Index)
 		if l == nil && same != nil && same.Kind == g.Kind {
 			stay = append(stay, fmt.Sprintf("%s (it was called %s)", same.Name, g.Name))
 		}
@@ -76,7 +76,7 @@ func (k *kept) comeBack(h *host.Host, bridge *host.Link) (back []*host.Link, set
 // if it does. In the file's first form only the name is known.
 func (g keptPort) stays(h *host.Host, l *host.Link) string {
 	switch {
-	case l.Name != string(g.Name), g.Index != 0 && (l.Index != g.Index || l.Kind != g.Kind):
+	case l.Name != g.Name, g.Index != 0 && (l.Index != g.Index || l.Kind != g.Kind):
 		return "it is another interface than then"
 	case l.Master != 0:
 		return "it is a port of " + h.Names().Of(l.Master)

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
-	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
 )
 
@@ -29,11 +28,11 @@ func (s *site) keep(h *host.Host, switched []string) kept {
 		return kept{}
 	}
 	r := keeper{Bridging: h.Bridging(), br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}, switched: switched}
-	k := kept{Version: keptVersion, Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
+	k := kept{Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
 	if s.port != nil {
 		k.Dom0 = r.keepPort(s.port)
-		k.Dom0.Settings.Group, k.Dom0.Settings.Alias = s.port.Group, rawjson.String(s.port.Alias)
-		k.Bridge.Group, k.Bridge.Alias = s.br.Group, rawjson.String(s.br.Alias)
+		k.Dom0.Settings.Group, k.Dom0.Settings.Alias = s.port.Group, s.port.Alias
+		k.Bridge.Group, k.Bridge.Alias = s.br.Group, s.br.Alias
 	}
 	for _, l := range s.others(h) {
 		k.Guests = append(k.Guests, r.keepPort(l))
@@ -82,7 +81,7 @@ func (r *keeper) plainBridge(a rtnl.Attr) bool {
 
 // keepPort is a port with what is set on it.
 func (r *keeper) keepPort(l *host.Link) keptPort {
-	k := keptPort{Index: l.Index, Name: rawjson.String(l.Name), Kind: l.Kind}
+	k := keptPort{Index: l.Index, Name: l.Name, Kind: l.Kind}
 	if l.Master != r.br.Index {
 		return k // somebody has taken it out
 	}

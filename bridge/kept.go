@@ -1,70 +1,53 @@
 package bridge
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-
-	"xbr-script/internal/plan"
-	"xbr-script/internal/rawjson"
-	"xbr-script/internal/refusal"
-	"xbr-script/internal/rtnl"
-)
-
-// keptVersion is the form of the file in which stop keeps a network's settings
-// for the next start. The first form was a list of the guests' ports by name.
-const keptVersion = 2
+import "xbr-script/internal/rtnl"
 
 // kept is what stop leaves for the next start: the guests' ports that it took
-// out, and what an admin has set on the bridge and its ports. It is the form of
-// the file, too.
+// out, and what an admin has set on the bridge and its ports. How it lies on disk
+// is said in form_kept.go.
 type kept struct {
-	Version int `json:"version"`
-	// Index is the bridge's, by which entries of its tables name it.
-	Index  int        `json:"bridge_index,omitempty"`
-	Dom0Is string     `json:"dom0_is,omitempty"` // as Status has it: the bridge's own VLANs mean something else in the other shape
-	Bridge settings   `json:"bridge,omitzero"`   // none of a bridge that start found: it keeps them itself
-	NIC    keptPort   `json:"nic,omitzero"`
-	Dom0   keptPort   `json:"dom0_port,omitzero"`
-	Guests []keptPort `json:"guests,omitempty"`
+	Index  int      // the bridge's, by which entries of its tables name it
+	Dom0Is string   // as Status has it: the bridge's own VLANs mean something else in the other shape
+	Bridge settings // none of a bridge that start found: it keeps them itself
+	NIC    keptPort
+	Dom0   keptPort
+	Guests []keptPort
 }
 
 // keptPort is a port and what is set on it. The interface is the same as long
 // as index, name and kind are.
 type keptPort struct {
-	Index    int            `json:"index"`
-	Name     rawjson.String `json:"name"`
-	Kind     string         `json:"kind,omitempty"`
-	Settings settings       `json:"settings,omitzero"`
+	Index    int
+	Name     string
+	Kind     string
+	Settings settings
 }
 
 // settings is what an admin has set on a port, or on a bridge itself: only
 // what is not as it begins with, see defaults.go.
 type settings struct {
 	// Attrs are attributes as the kernel gave them, IFLA_BRPORT_… or IFLA_BR_….
-	Attrs []byte `json:"attributes,omitempty"`
+	Attrs []byte
 	// Backup is the index of the port that takes over when this one has no
 	// carrier.
-	Backup int `json:"backup_port,omitempty"`
+	Backup int
 	// VLANs are all of them; nil is the one that a port begins with.
-	VLANs *[]vlan `json:"vlans,omitempty"`
+	VLANs *[]vlan
 	// VLANOptions, FDB and MDB are messages that make the entries, with the
 	// interface indexes of then.
-	VLANOptions rtnl.Wire `json:"vlan_options,omitempty"`
-	FDB         rtnl.Wire `json:"fdb,omitempty"`
-	MDB         rtnl.Wire `json:"mdb,omitempty"`
+	VLANOptions, FDB, MDB rtnl.Wire
 	// Group and Alias are those of a bridge beside dom0's interface and of
 	// dom0's port; the other interfaces keep their own.
-	Group uint32         `json:"group,omitempty"`
-	Alias rawjson.String `json:"alias,omitempty"`
+	Group uint32
+	Alias string
 }
 
 // vlan is a VLAN of a port, or a range of them.
 type vlan struct {
-	VID    uint16 `json:"vid"`
-	Last   uint16 `json:"last,omitempty"`  // of a range
-	Flags  uint16 `json:"flags,omitempty"` // rtnl.VLANPVID, rtnl.VLANUntagged
-	Tunnel uint32 `json:"tunnel,omitempty"`
+	VID    uint16
+	Last   uint16 // of a range
+	Flags  uint16 // rtnl.VLANPVID, rtnl.VLANUntagged
+	Tunnel uint32
 }
 
 // none says whether nothing is set.
@@ -80,43 +63,7 @@ func (k *kept) none() bool {
 // names are those of the guests' ports.
 func (k *kept) names() (list []string) {
 	for _, g := range k.Guests {
-		list = append(list, string(g.Name))
+		list = append(list, g.Name)
 	}
 	return list
-}
-
-// kept reads what stop has kept of a bridge, nothing if it has not.
-func (s Store) kept(bridge string) (k kept, err error) {
-	path := s.guestPath(bridge)
-	_, err = plan.LoadElse(path, &k, func(err error) error {
-		return refusal.Wrap(err, "without it the ports that it names stay out of the bridge, and what was set on them is lost: rm "+path,
-			"cannot read %s, what stop has kept for start", path)
-	})
-	return k, err
-}
-
-// UnmarshalJSON implements json.Unmarshaler: it reads the file in its form, or
-// in that of the first releases, the names of the guests' ports.
-func (k *kept) UnmarshalJSON(data []byte) error {
-	if bytes.HasPrefix(data, []byte("[")) {
-		var names []string
-		err := json.Unmarshal(data, &names)
-		for _, name := range names {
-			k.Guests = append(k.Guests, keptPort{Name: rawjson.String(name)})
-		}
-		return err
-	}
-	var head struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return err
-	}
-	if head.Version != keptVersion {
-		return fmt.Errorf("it has the form %d, and this version knows %d", head.Version, keptVersion)
-	}
-	type form kept // has no such method
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	return d.Decode((*form)(k))
 }

@@ -1,74 +1,39 @@
 package bridge
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"xbr-script/internal/host"
-	"xbr-script/internal/rtnl"
 )
 
-// everythingKept is one of everything that the file can hold.
-func everythingKept() kept {
-	vlans := []vlan{{VID: 10, Last: 20}, {VID: 200, Flags: rtnl.VLANPVID | rtnl.VLANUntagged}, {VID: 10, Tunnel: 77}}
-	set := settings{
-		Attrs: attr(rtnl.Attr{Type: unix.IFLA_BRPORT_ISOLATED, Value: []byte{1}}).Serialize(), Backup: 5, VLANs: &vlans,
-		VLANOptions: rtnl.Pack(bridgeMsg(unix.RTM_NEWVLAN, 0, 8)), FDB: rtnl.Pack(rtnl.FDB(unix.RTM_NEWNEIGH, rtnl.Replace, 8, portMAC)),
-		MDB: rtnl.Pack(bridgeMsg(unix.RTM_NEWMDB, 0, 4)), Group: 3, Alias: "it's",
-	}
-	port := keptPort{Index: 8, Name: "vif1.0", Kind: "veth", Settings: set}
-	return kept{Version: keptVersion, Index: 4, Dom0Is: "veth", Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
-}
-
-// TestKeptForm holds the form of the file in which stop keeps a network for the
-// next start: if this fails, what an older version wrote is not read any more,
-// and the form needs another number.
-func TestKeptForm(t *testing.T) {
-	const golden = "testdata/kept.json"
-	got, err := json.MarshalIndent(everythingKept(), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil || !bytes.Equal(bytes.TrimSpace(want), got) {
-		t.Fatalf("%s (%v) is not:\n%s", golden, err, got)
-	}
-	var k kept
-	err = json.Unmarshal(want, &k)
-	if again, _ := json.MarshalIndent(k, "", "  "); err != nil || !bytes.Equal(again, got) {
-		t.Errorf("it is read as (%v):\n%s", err, again)
-	}
+// TestKeptRefused has files that are none of what stop keeps.
+func TestKeptRefused(t *testing.T) {
 	for in, want := range map[string]string{
 		`["vif1.0", "tap2.0"]`:                         "vif1.0 tap2.0",
 		`{"version": 2, "guests": [{"name": "tap1"}]}`: "tap1",
 		`{"version": 2, "colour": "red"}`:              `error: json: unknown field "colour"`,
+		`{"version": 2, "guests": [{"index": 4}]}`:     "error: a port in it has no name",
 		`{"version": 3}`:                               "error: it has the form 3, and this version knows 2",
-		`{}`:                                           "error: it has the form 0, and this version knows 2",
-		`[1]`:                                          "error: json: cannot unmarshal number into Go value of type string",
+		`{"guests": []}`:                               "error: json: cannot unmarshal object into Go value of type []string",
+		`{}`:                                           "error: it is cut short",
+		`[1, 2]`:                                       "error: json: cannot unmarshal number into Go value of type string",
 		``:                                             "error: unexpected end of JSON input",
 	} {
-		var k kept
-		err := json.Unmarshal([]byte(in), &k)
+		s := Store{Dir: t.TempDir()}
+		if err := os.WriteFile(s.records().Path(guestsName("br")), []byte(in), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, err := s.kept("br")
 		got := strings.Join(k.names(), " ")
 		if err != nil {
-			got = "error: " + err.Error()
+			got = "error: " + errors.Unwrap(err).Error()
 		}
 		if got != want {
 			t.Errorf("%q: %s", in, got)
 		}
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "guests.br.json"), []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := (Store{dir}).kept("br"); err == nil {
-		t.Error("a file of no form is read")
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 
 var rpFilter = sysctl.Key{Dir: "net/ipv4/conf", Name: "rp_filter"}
 
+// Settings are those of the host that planning asks for.
+func Settings() []string { return []string{rpFilter.Of("all")} }
+
 // Values of rp_filter (ip-sysctl): the higher of that of the interface and that
 // of "all" counts.
 const (

@@ -27,7 +27,7 @@ type Want struct {
 
 	// Unfit are the words of the request that what is up does not fit, for
 	// status: start and stop are refused then.
-	Unfit []string `json:"-"`
+	Unfit []string
 
 	AntiSpoof   *bool // antispoof=, nil: not said
 	GuestsAllow bool  // guests=allow

@@ -4,16 +4,17 @@
 // The setting is the host's, not a bridge's: it is made by the first start
 // that asks for it and taken back by the stop after which no bridge is left,
 // unless someone has changed it since.
+//
+// Planning is a pure function of a snapshot of the host, the record and what was
+// asked for.
 package forward
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/vishvananda/netlink"
-
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
 )
@@ -28,21 +29,26 @@ const (
 	defaults  = "net/ipv4/conf/default/forwarding" // of interfaces that are still to be made
 )
 
-// record is what was before the first start, and what start made of it.
+// record is what was before the first start, and what start made of it. How it
+// lies on disk is said in form.go.
 type record struct {
 	Before, Set string
 	// Changed are the settings that the kernel changes with the switch and
 	// that were not as it would have them.
-	Changed []sysctl.Set `json:",omitempty"`
+	Changed []sysctl.Set
 }
 
-// Forward plans for one host; Dir keeps the record.
-type Forward struct{ Dir string }
+// Settings are those of the host that planning asks for.
+func Settings() []string { return []string{Setting, redirects, defaults} }
 
-func (f Forward) path() string { return filepath.Join(f.Dir, "forward.json") }
+// Forward plans for one host; Records has the record.
+type Forward struct{ Records plan.Records }
+
+// recordName is what the record is called.
+const recordName = "forward.json"
 
 // Start is the steps that set forwarding, none if it is so already.
-func (f Forward) Start(on bool) ([]plan.Step, error) {
+func (f Forward) Start(h *host.Host, on bool) ([]plan.Step, error) {
 	want := "0"
 	if on {
 		want = "1"
@@ -51,65 +57,47 @@ func (f Forward) Start(on bool) ([]plan.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if is, err := sysctl.Get(Setting); err != nil || is == want {
-		return nil, err
+	if h.Setting(Setting) == want {
+		return nil, h.Err()
 	}
-	now, err := read()
-	if err != nil {
-		return nil, err
-	}
+	now := look(h)
 	before := *now
 	if rec != nil {
 		before = *rec // what was before the first start
 	}
 	before.Set = want
-	note, err := plan.Keep(f.path(), &before)
-	if err != nil {
-		return nil, err
-	}
-	back, err := undoing(now)
+	note, err := forms.Keep(f.Records, recordName, &before)
 	if err != nil {
 		return nil, err
 	}
 	return []plan.Step{note, {
 		Title: "set ip_forward to " + want,
 		Do:    []plan.Op{write(want, nil)},
-		Undo:  []plan.Op{back},
-	}}, nil
+		Undo:  []plan.Op{undoing(h, now)},
+	}}, h.Err()
 }
 
 // Stop is the steps that put forwarding back; note says, if not empty, why it
 // is left as it is.
-func (f Forward) Stop() (steps []plan.Step, note string, err error) {
+func (f Forward) Stop(h *host.Host) (steps []plan.Step, note string, err error) {
 	rec, err := f.load()
 	if err != nil || rec == nil {
 		return nil, "", err
 	}
-	drop, err := plan.Keep(f.path(), nil)
+	drop, err := forms.Keep(f.Records, recordName, nil)
 	if err != nil {
 		return nil, "", err
 	}
-	now, err := read()
-	if err != nil {
-		return nil, "", err
-	}
+	now := look(h)
 	if now.Before != rec.Set {
 		note = fmt.Sprintf("ip_forward is left at %s: it was changed from %s since start", now.Before, rec.Set)
-		return []plan.Step{drop}, note, nil
-	}
-	changed, err := present(rec.Changed)
-	if err != nil {
-		return nil, "", err
-	}
-	back, err := undoing(now)
-	if err != nil {
-		return nil, "", err
+		return []plan.Step{drop}, note, h.Err()
 	}
 	return []plan.Step{{
 		Title: "put ip_forward back to " + rec.Before,
-		Do:    []plan.Op{write(rec.Before, changed)},
-		Undo:  []plan.Op{back},
-	}, drop}, "", nil
+		Do:    []plan.Op{write(rec.Before, present(h, rec.Changed))},
+		Undo:  []plan.Op{undoing(h, now)},
+	}, drop}, "", h.Err()
 }
 
 // write is the operation that sets the switch, and then what the kernel
@@ -121,71 +109,46 @@ func write(value string, changed []sysctl.Set) plan.Op {
 // undoing is the operation that puts back what there is now. By then interfaces
 // may be called otherwise, so theirs go by index. The record, which is for the
 // network as it will be after stop, goes by name.
-func undoing(now *record) (plan.Op, error) {
+func undoing(h *host.Host, now *record) plan.Op {
 	changed := slices.Clone(now.Changed)
 	for i, s := range changed {
-		if s.Name == redirects || s.Name == defaults {
-			continue
+		if s.Name != redirects && s.Name != defaults {
+			changed[i].Index = h.Name(filepath.Base(filepath.Dir(s.Name))).Index
 		}
-		link, err := netlink.LinkByName(filepath.Base(filepath.Dir(s.Name)))
-		if err != nil {
-			return nil, fmt.Errorf("cannot read %s: %w", s.Name, err)
-		}
-		changed[i].Index = link.Attrs().Index
 	}
-	return write(now.Before, changed), nil
+	return write(now.Before, changed)
 }
 
 // present leaves out what is gone with its interface.
-func present(sets []sysctl.Set) ([]sysctl.Set, error) {
-	var there []sysctl.Set
+func present(h *host.Host, sets []sysctl.Set) (there []sysctl.Set) {
 	for _, s := range sets {
-		v, err := sysctl.Get(s.Name)
-		if err != nil {
-			return nil, err
-		}
-		if v != "" {
+		if h.Setting(s.Name) != "" {
 			there = append(there, s)
 		}
 	}
-	return there, nil
+	return there
 }
 
-// read reads the switch and the settings that go with it but are not as it
+// look finds the switch and the settings that go with it but are not as it
 // would set them: accept_redirects, and interfaces that do not forward as the
 // host does.
-func read() (*record, error) {
-	now := &record{}
-	var err error
-	if now.Before, err = sysctl.Get(Setting); err != nil {
-		return nil, err
+func look(h *host.Host) *record {
+	now := &record{Before: h.Setting(Setting)}
+	devices := []string{"default"}
+	for _, l := range h.Links {
+		devices = append(devices, l.Name)
 	}
+	slices.Sort(devices)
 	names := []string{redirects}
-	entries, err := os.ReadDir("/proc/sys/net/ipv4/conf")
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if e.Name() != "all" {
-			names = append(names, "net/ipv4/conf/"+e.Name()+"/forwarding")
-		}
+	for _, d := range devices {
+		names = append(names, "net/ipv4/conf/"+d+"/forwarding")
 	}
 	for _, name := range names {
-		v, err := sysctl.Get(name)
-		if err != nil {
-			return nil, err
-		}
-		if v != "" && (name == redirects || v != now.Before) {
+		if v := h.Setting(name); v != "" && (name == redirects || v != now.Before) {
 			now.Changed = append(now.Changed, sysctl.Set{Name: name, Value: v})
 		}
 	}
-	return now, nil
+	return now
 }
 
-func (f Forward) load() (*record, error) {
-	rec := &record{}
-	if found, err := plan.Load(f.path(), rec); err != nil || !found {
-		return nil, err
-	}
-	return rec, nil
-}
+func (f Forward) load() (*record, error) { return forms.Load(f.Records, recordName) }

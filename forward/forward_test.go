@@ -10,8 +10,10 @@ import (
 
 	"xbr-script/forward"
 	"xbr-script/internal/faults"
+	"xbr-script/internal/host"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
 
@@ -30,12 +32,27 @@ func newLab(t *testing.T, script string) *lab {
 		ip link add em1.2 type veth peer name lan1
 		`+script)
 	dir := t.TempDir()
-	return &lab{t, forward.Forward{Dir: dir}, &plan.Runner{Dir: dir, Kinds: plan.Merge(sysctl.Kinds())}}
+	return &lab{t, forward.Forward{Records: plan.Records{Dir: dir}}, &plan.Runner{Dir: dir, Kinds: plan.Merge(sysctl.Kinds())}}
+}
+
+// host is a snapshot of the host as it is now.
+func (l *lab) host() *host.Host {
+	l.t.Helper()
+	conn, err := rtnl.Dial()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = conn.Close() })
+	h, err := host.Look(conn)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return h
 }
 
 func (l *lab) start(on bool) {
 	l.t.Helper()
-	steps, err := l.fwd.Start(on)
+	steps, err := l.fwd.Start(l.host(), on)
 	if err != nil {
 		l.t.Fatal("start: ", err)
 	}
@@ -45,7 +62,7 @@ func (l *lab) start(on bool) {
 // stop carries out the way back and returns the note.
 func (l *lab) stop() string {
 	l.t.Helper()
-	steps, note, err := l.fwd.Stop()
+	steps, note, err := l.fwd.Stop(l.host())
 	if err != nil {
 		l.t.Fatal("stop: ", err)
 	}
@@ -91,7 +108,7 @@ func (l *lab) unchanged(when, before string) {
 // records are the files that are left.
 func (l *lab) records() []string {
 	l.t.Helper()
-	files, err := filepath.Glob(filepath.Join(l.fwd.Dir, "*"))
+	files, err := filepath.Glob(filepath.Join(l.fwd.Records.Dir, "*"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -143,14 +160,14 @@ func TestStartSets(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
 	l.start(true)
 	l.want("ip_forward=1 conf/eth0/forwarding=1 conf/em1.2/forwarding=1 conf/default/forwarding=1")
-	if steps, err := l.fwd.Start(true); len(steps) > 0 || err != nil {
+	if steps, err := l.fwd.Start(l.host(), true); len(steps) > 0 || err != nil {
 		t.Errorf("a second start: %v, %v", steps, err)
 	}
 	if note := l.stop(); note != "" {
 		t.Error(note)
 	}
 	l.want("ip_forward=0 conf/eth0/forwarding=0 conf/em1.2/forwarding=1 conf/default/forwarding=0")
-	if steps, note, err := l.fwd.Stop(); len(steps) > 0 || note != "" || err != nil {
+	if steps, note, err := l.fwd.Stop(l.host()); len(steps) > 0 || note != "" || err != nil {
 		t.Errorf("a second stop: %v, %q, %v", steps, note, err)
 	}
 }
@@ -207,7 +224,7 @@ func TestNICGone(t *testing.T) {
 // interface its own, as the moving of a NIC has it.
 func TestRenamed(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/eth0/forwarding=1`)
-	steps, err := l.fwd.Start(true)
+	steps, err := l.fwd.Start(l.host(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,11 +256,11 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			on := now == "0"
-			l.everyStep(total, "start", func() ([]plan.Step, error) { return l.fwd.Start(on) })
+			l.everyStep(total, "start", func() ([]plan.Step, error) { return l.fwd.Start(l.host(), on) })
 			l.start(on)
-			l.everyStep(total, "start again", func() ([]plan.Step, error) { return l.fwd.Start(!on) })
+			l.everyStep(total, "start again", func() ([]plan.Step, error) { return l.fwd.Start(l.host(), !on) })
 			l.everyStep(total, "stop", func() ([]plan.Step, error) {
-				steps, _, err := l.fwd.Stop()
+				steps, _, err := l.fwd.Stop(l.host())
 				return steps, err
 			})
 		})
@@ -293,13 +310,13 @@ func (l *lab) record() string {
 func TestCommandLines(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
 	before := l.settings()
-	steps, err := l.fwd.Start(true)
+	steps, err := l.fwd.Start(l.host(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := plan.Plan{Steps: steps}
 	l.carryOut(steps)
-	if steps, _, err = l.fwd.Stop(); err != nil {
+	if steps, _, err = l.fwd.Stop(l.host()); err != nil {
 		t.Fatal(err)
 	}
 	stop := plan.Plan{Steps: steps}
@@ -319,10 +336,10 @@ func TestBadRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	says := regexp.MustCompile(`^cannot read the record ` + regexp.QuoteMeta(file) + `: unexpected end`)
-	if _, err := l.fwd.Start(false); err == nil || !says.MatchString(err.Error()) {
+	if _, err := l.fwd.Start(l.host(), false); err == nil || !says.MatchString(err.Error()) {
 		t.Errorf("start: %v", err)
 	}
-	if _, _, err := l.fwd.Stop(); err == nil || !says.MatchString(err.Error()) {
+	if _, _, err := l.fwd.Stop(l.host()); err == nil || !says.MatchString(err.Error()) {
 		t.Errorf("stop: %v", err)
 	}
 }

@@ -17,20 +17,29 @@ type option struct {
 	name  string
 	alone bool // answered at once, whatever else is on the line
 	set   func(*Request)
+	file  func(*Request) *string // if set, where the name of the file goes that follows a "="
 }
 
 // options is every option, in the order in which messages list them.
 var options = []option{
-	{"-n", false, func(r *Request) { r.DryRun = true }},
-	{"--dry-run", false, func(r *Request) { r.DryRun = true }},
-	{"-v", false, func(r *Request) { r.Verbose = true }},
-	{"--verbose", false, func(r *Request) { r.Verbose = true }},
-	{"--json", false, func(r *Request) { r.JSON = true }},
-	{"--version", true, func(r *Request) { r.Version = true }},
-	{"-h", true, func(r *Request) { r.Help = true }},
-	{"--help", true, func(r *Request) { r.Help = true }},
-	{nextOption, false, nil}, // readArgs handles it
+	{"-n", false, func(r *Request) { r.DryRun = true }, nil},
+	{"--dry-run", false, func(r *Request) { r.DryRun = true }, nil},
+	{"-v", false, func(r *Request) { r.Verbose = true }, nil},
+	{"--verbose", false, func(r *Request) { r.Verbose = true }, nil},
+	{"--json", false, func(r *Request) { r.JSON = true }, nil},
+	{"--version", true, func(r *Request) { r.Version = true }, nil},
+	{"-h", true, func(r *Request) { r.Help = true }, nil},
+	{"--help", true, func(r *Request) { r.Help = true }, nil},
+	{nextOption, false, nil, nil}, // readArgs handles it
+	{name: hostOption, file: func(r *Request) *string { return &r.Host }},
+	{name: saveOption, file: func(r *Request) *string { return &r.SaveHost }},
 }
+
+// Options with a value.
+const (
+	hostOption = "--host"
+	saveOption = "--save-host"
+)
 
 const usage = "usage: xbr-script start|stop|status [key=value ...] [--next key=value ...], or recover|confirm"
 
@@ -110,16 +119,20 @@ func readArgs(req *Request, args []string, original bool) ([]*group, error) {
 // read reads one word. The command may stand anywhere: wrappers pass theirs on
 // before the keys, people write it where they like.
 func (r *argReader) read(word string) error {
-	if o := findOption(word); o != nil {
+	if o := findOption(word); o != nil && o.set != nil {
 		o.set(r.req)
 		return nil
 	}
 	if slices.Contains(commands, Command(word)) {
 		return r.command(Command(word))
 	}
-	name, _, isKey := strings.Cut(word, "=")
+	name, value, isKey := strings.Cut(word, "=")
 	_, known := findKey(name)
-	switch {
+	switch o := findOption(name); {
+	case o != nil && o.file != nil && value != "":
+		*o.file(r.req) = value
+	case o != nil && o.file != nil:
+		return misread(quote(word), "the name of a file is missing", "as in "+name+"=host.json")
 	case strings.HasPrefix(word, "-"):
 		return misread(quote(word), "there is no such option",
 			didYouMean(word, vocabulary(), "options are "+list(optionNames())))
@@ -219,6 +232,21 @@ func checkOptions(req *Request) error {
 	if req.DryRun && (status || req.Command == Confirm) {
 		return refused(fmt.Sprintf("cannot use --dry-run with %s", req.Command),
 			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.Command))
+	}
+	return checkHostOptions(req)
+}
+
+// checkHostOptions refuses a file that stands for the host where it is the real
+// one that counts.
+func checkHostOptions(req *Request) error {
+	plans := req.DryRun && req.Command.takesKeys()
+	switch {
+	case req.Host != "" && req.SaveHost != "":
+		return refused("cannot use both "+hostOption+" and "+saveOption, saveOption+" writes what is there, and "+hostOption+" reads what was written so")
+	case req.Host != "" && !plans && req.Command != Status:
+		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.Command), hostOption+" goes with status, and with start and stop if they have --dry-run")
+	case req.SaveHost != "" && !plans:
+		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.Command), saveOption+" goes with start and stop if they have --dry-run")
 	}
 	return nil
 }

@@ -57,6 +57,8 @@ type Request struct {
 	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
+	Host                                 string // --host=: the file that stands for the host; "": it is the real one
+	SaveHost                             string // --save-host=: the file that is to stand for the host; "": none
 
 	Empty []EmptyKey // keys that were given without a value
 	Notes []string   // what else the user should know about how the words were taken

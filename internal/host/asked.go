@@ -97,19 +97,25 @@ func (h *Host) Settings(name string) sysctl.Device {
 	a := h.answers()
 	d, known := a.Devices[name]
 	if !known {
-		l := h.Name(name)
-		if _, none := a.from.(nobody); none && l == nil && name != newDevice {
+		if h.absent(name) {
 			return sysctl.Device{}
 		}
 		var err error
 		d, err = a.from.device(name)
-		if err == nil && len(d) == 0 && l != nil && l.Name == name {
+		if l := h.Name(name); err == nil && len(d) == 0 && l != nil && l.Name == name {
 			err = errGone // every Ethernet interface has some
 		}
 		a.note("the settings of "+name, err)
 		a.Devices[name] = d
 	}
 	return d
+}
+
+// absent says whether it is known of such a name that no interface has it. Of a
+// live host it is not: there may be one by now.
+func (h *Host) absent(device string) bool {
+	_, data := h.answers().from.(nobody)
+	return data && device != "" && device != newDevice && device != "all" && h.Name(device) == nil
 }
 
 // newDevice is in place of an interface's name where the settings of new ones are.
@@ -125,8 +131,11 @@ func (h *Host) Setting(name string) string {
 	if known {
 		return v
 	}
-	if d, key := sysctl.OfDevice(name); a.Devices[d] != nil && key.Carried() {
+	switch d, key := sysctl.OfDevice(name); {
+	case a.Devices[d] != nil && key.Carried():
 		return a.Devices[d][key]
+	case h.absent(d):
+		return ""
 	}
 	v, err := a.from.setting(name)
 	a.note("the setting "+name, err)

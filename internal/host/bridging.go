@@ -5,7 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/rtnl"
@@ -56,4 +59,25 @@ func busOf(name string) (string, error) {
 		return "", err
 	}
 	return filepath.Base(target), nil
+}
+
+// tellNetfilter adds to a bridge's settings whether it shows its packets to
+// iptables, on kernels that do not tell it with the link (before 4.4).
+func (l *Link) tellNetfilter() error {
+	for name, typ := range map[string]int{"nf_call_iptables": unix.IFLA_BR_NF_CALL_IPTABLES, "nf_call_ip6tables": unix.IFLA_BR_NF_CALL_IP6TABLES} {
+		if l.bridgeAttr(uint16(typ)) != nil {
+			continue
+		}
+		data, err := os.ReadFile("/sys/class/net/" + l.Name + "/bridge/" + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without it, or the bridge is gone
+		}
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(string(data), "1") {
+			l.BridgeAttrs = append(slices.Clip(l.BridgeAttrs), nl.NewRtAttr(typ, []byte{1}).Serialize()...)
+		}
+	}
+	return nil
 }

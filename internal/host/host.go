@@ -92,6 +92,16 @@ func Look(c *rtnl.Conn) (*Host, error) {
 	return h, err
 }
 
+// ReadLinks takes the snapshot of interfaces and addresses only.
+func ReadLinks(c *rtnl.Conn) (*Host, error) {
+	h, err := links(c)
+	if err != nil {
+		return nil, err
+	}
+	err = h.dump(c.Dump, []dump{{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)}})
+	return h, err
+}
+
 // ReadOn is what stands on one interface only: addresses, routes, neighbours
 // and nexthops, nothing of an interface that is gone.
 func ReadOn(c *rtnl.Conn, index int) (*Host, error) {
@@ -193,6 +203,11 @@ func (h *Host) readLinks(c *rtnl.Conn) error {
 			if l.Kind == "" && l.Bus == "" {
 				var err error
 				if l.Bus, err = busOf(l.Name); err != nil {
+					return err
+				}
+			}
+			if l.Kind == "bridge" {
+				if err := l.tellNetfilter(); err != nil {
 					return err
 				}
 			}

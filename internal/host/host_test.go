@@ -323,3 +323,19 @@ func TestByAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestTellNetfilter has a kernel keep to itself what a bridge shows to iptables.
+func TestTellNetfilter(t *testing.T) {
+	c := dial(t, `ip link add br0 type bridge
+ip link set br0 type bridge nf_call_ip6tables 1`)
+	l := readHost(t, c).Name("br0")
+	old := &Link{Name: "br0"}
+	if err := old.tellNetfilter(); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []uint16{unix.IFLA_BR_NF_CALL_IPTABLES, unix.IFLA_BR_NF_CALL_IP6TABLES} {
+		if want, got := l.BridgeSetting(typ), old.BridgeSetting(typ); got != want || want != 0 != (typ == unix.IFLA_BR_NF_CALL_IP6TABLES) {
+			t.Errorf("attribute %d: %d, by sysfs %d", typ, want, got)
+		}
+	}
+}

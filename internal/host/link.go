@@ -79,6 +79,24 @@ func (l *Link) Running() bool { return l.Flags&unix.IFF_LOWER_UP != 0 }
 // HasToken says whether a token is set.
 func (l *Link) HasToken() bool { return l.Token.IsValid() && !l.Token.IsUnspecified() }
 
+// BridgeSetting is a setting of a bridge that is one byte, IFLA_BR_…; 0 if the
+// kernel does not tell it.
+func (l *Link) BridgeSetting(typ uint16) byte {
+	if v := l.bridgeAttr(typ); len(v) == 1 {
+		return v[0]
+	}
+	return 0
+}
+
+func (l *Link) bridgeAttr(typ uint16) []byte {
+	for a := range rtnl.ParseAttrs(l.BridgeAttrs) {
+		if a.Type == typ {
+			return a.Value
+		}
+	}
+	return nil
+}
+
 // parseLink reads an RTM_NEWLINK.
 func parseLink(m rtnl.Msg) *Link {
 	fixed := m.Fixed()

@@ -136,7 +136,7 @@ func (w *whole) call(args ...string) *Call {
 		w.Fatal(err)
 	}
 	w.plan = p
-	planner := &bridge.Planner{Conn: c.conn, Host: v.host, Store: store}
+	planner := &bridge.Planner{Conn: c.conn, Host: v.host, Store: bridge.Store{Dir: runDir}}
 	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: planner.Start, config.Stop: planner.Stop}[c.Request.Command](v.wants)
 	if err != nil {
 		w.Fatal(err)

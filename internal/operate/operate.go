@@ -48,12 +48,14 @@ type Result struct {
 // Run carries out the command. An error tells by refusal.Text what the user
 // can do.
 func (c *Call) Run(ctx context.Context) (*Result, error) {
-	conn, err := rtnl.Dial()
-	if err != nil {
-		return nil, err
+	if c.Request.Host == "" {
+		conn, err := rtnl.Dial()
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = conn.Close() }()
+		c.conn = conn
 	}
-	defer func() { _ = conn.Close() }()
-	c.conn = conn
 	if c.Request.Command == config.Status {
 		return c.status(ctx)
 	}

@@ -15,16 +15,18 @@ import (
 
 // plan makes the whole plan, and what tells of it when it is done.
 func (v *view) plan() (*plan.Plan, *Result, error) {
-	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: store, Switched: v.antispoof.Switched}
-	if err := cmp.Or(v.refuseHotplug(), v.refuseDhcpcd()); err != nil {
-		return nil, nil, err
+	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: v.store, Switched: v.antispoof.Switched}
+	if v.Request.Host == "" { // who configures NICs is not in a file
+		if err := cmp.Or(v.refuseHotplug(), v.refuseDhcpcd()); err != nil {
+			return nil, nil, err
+		}
 	}
 	planned := v.planStop
 	if v.Request.Command == config.Start {
 		planned = v.planStart
 	}
 	p, done, err := planned(planner)
-	if err == nil {
+	if err == nil && v.Request.Host == "" {
 		err = v.follow(p)
 	}
 	return p, done, err
@@ -42,7 +44,7 @@ func (v *view) planStart(planner *bridge.Planner) (*plan.Plan, *Result, error) {
 		return nil, nil, err
 	}
 	if v.Request.IPForward != nil {
-		steps, err := v.forward.Start(*v.Request.IPForward)
+		steps, err := v.forward.Start(v.host, *v.Request.IPForward)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -61,9 +63,10 @@ func (v *view) rulesStep(planner *bridge.Planner) plan.Step {
 	if len(bridges) == 0 {
 		return plan.Step{}
 	}
-	return plan.Step{Title: "find the rules as planned", Check: func(context.Context) error {
+	return plan.Step{Title: "find the rules as planned", Check: func(ctx context.Context) error {
+		now := &antispoof.Planner{Records: plan.Records{Dir: runDir}, Ctx: ctx}
 		for _, b := range bridges {
-			st, err := v.antispoof.Status(b)
+			st, err := now.Status(b)
 			if err != nil {
 				return err
 			}
@@ -91,7 +94,7 @@ func (v *view) planStop(planner *bridge.Planner) (*plan.Plan, *Result, error) {
 	if err != nil || !last {
 		return p, done, err
 	}
-	steps, note, err := v.forward.Stop()
+	steps, note, err := v.forward.Stop(v.host)
 	p.Add(steps...)
 	if note != "" {
 		done.Notes = append(done.Notes, note)
@@ -116,7 +119,7 @@ func (v *view) guarded(planner *bridge.Planner) []antispoof.Bridge {
 // lastStop says whether no bridge is left after this stop, with or without a
 // record.
 func (v *view) lastStop() (bool, error) {
-	records, err := store.All()
+	records, err := v.store.All()
 	left := bridge.Standing(v.host, records)
 	for _, r := range records {
 		left = append(left, r.Want)

@@ -13,7 +13,6 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/sysctl"
 )
 
 // Report is the answer of status.
@@ -47,7 +46,7 @@ const statusWait = 20 * time.Second
 
 // status waits for changes to end, and tells how the wanted bridges stand.
 func (c *Call) status(ctx context.Context) (*Result, error) {
-	if os.Geteuid() == 0 { // nobody else may touch the lock
+	if os.Geteuid() == 0 && c.Request.Host == "" { // nobody else may touch the lock
 		lock, err := c.lock(ctx, statusWait)
 		if err == nil {
 			defer func() { _ = lock.Release() }()
@@ -68,12 +67,11 @@ func (c *Call) status(ctx context.Context) (*Result, error) {
 
 // report tells how the wanted bridges stand.
 func (v *view) report() (*Report, error) {
-	forwarding, err := sysctl.Get(forward.Setting)
-	if err != nil {
+	r := &Report{Bridges: []Entry{}, IPForward: v.host.Setting(forward.Setting)}
+	if err := v.host.Err(); err != nil {
 		return nil, err
 	}
-	r := &Report{Bridges: []Entry{}, IPForward: forwarding}
-	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: store}
+	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: v.store}
 	guarded := v.guarded(planner)
 	for i, w := range v.wants {
 		st, err := planner.Status(w)
@@ -91,6 +89,9 @@ func (v *view) report() (*Report, error) {
 	}
 	if slices.ContainsFunc(r.Bridges, func(e Entry) bool { return e.State == bridge.Down }) {
 		r.Others = bridge.Others(v.up, v.wants)
+	}
+	if v.Request.Host != "" {
+		return r, nil
 	}
 	u, err := v.runner().Unfinished()
 	if err != nil {

@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -19,14 +18,12 @@ import (
 // manyRoutes is from where on they decide how much memory is taken.
 const manyRoutes = 20000
 
-// store is where the records of bridges are.
-var store = bridge.Store{Dir: runDir}
-
 // view is what a call has found: the host as it is now, and which bridges are
 // meant on it.
 type view struct {
 	*Call
 	host      *host.Host
+	store     bridge.Store
 	antispoof *antispoof.Planner
 	forward   forward.Forward
 	wants     []bridge.Want
@@ -39,21 +36,25 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if c.Request.Command == config.Status {
 		read = host.Look
 	}
-	h, err := read(c.conn)
+	s, err := c.see(ctx, func() (*host.Host, error) { return read(c.conn) })
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the network: %w", err)
+		return nil, err
 	}
-	if len(h.Routes) > manyRoutes {
+	if len(s.host.Routes) > manyRoutes {
 		debug.SetGCPercent(50) // a little more work for a third less memory
 	}
-	v := &view{Call: c, host: h, antispoof: &antispoof.Planner{Dir: runDir, Ctx: ctx}, forward: forward.Forward{Dir: runDir}}
+	v := &view{
+		Call: c, host: s.host, store: bridge.Store(s.records),
+		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
+		forward:   forward.Forward{Records: s.records},
+	}
 	err = v.resolve()
 	return v, err
 }
 
 // resolve settles the names.
 func (v *view) resolve() error {
-	records, err := store.All()
+	records, err := v.store.All()
 	if err != nil {
 		return err
 	}

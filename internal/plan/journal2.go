@@ -2,8 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,23 +31,10 @@ func line(b []byte) (first, rest []byte, err error) {
 	return first, rest, nil
 }
 
-// strict reads JSON that has nothing but what v knows.
-func strict(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if d.More() {
-		return errors.New("something follows it")
-	}
-	return nil
-}
-
 // parse2 reads a journal of version 2.
 func parse2(first, rest []byte, kinds Kinds) (*Unfinished, error) {
 	var h header2
-	if err := strict(first, &h); err != nil {
+	if err := Strict(first, &h); err != nil {
 		return nil, err
 	}
 	d := &decoder{kinds, rest}

@@ -9,12 +9,11 @@ import (
 	"io/fs"
 
 	"xbr-script/internal/refusal"
-	"xbr-script/internal/rundir"
 )
 
-// recordVersion is of what is around every record; what is in it, the record's
-// owner knows.
-const recordVersion = 1
+// sealVersion is of what is around every record. What is in it has a form of
+// its own.
+const sealVersion = 1
 
 // envelope is a record in its file.
 type envelope struct {
@@ -23,56 +22,134 @@ type envelope struct {
 	Record  json.RawMessage `json:"record"`
 }
 
-// Load reads a record that a step of Keep wrote into v; found is false if
-// there is none.
-func Load(path string, v any) (found bool, err error) {
-	return LoadElse(path, v, func(err error) error {
-		return refusal.Wrap(err, "stop can do without it, as far as what is there tells: rm "+path, "cannot read the record %s", path)
-	})
+// Form is how one kind of record lies on disk. What the program works with, a
+// T, is converted to that and from it, so a change of T changes nothing on
+// disk. A form that changes gets the next version, and the former ones are
+// still read: an upgrade finds what the version before has written.
+type Form[T any] struct {
+	// Version is of the form that is written.
+	Version int
+	// Write gives a value that form: a struct with json tags, the first of
+	// which is its version.
+	Write func(*T) any
+	// Read has how each form is read, by its version. The first ones have no
+	// version in them, and count as 1. See FormOf.
+	Read map[int]func(form []byte) (*T, error)
+	// What calls the record at a path, given as %s, in a message; "" is "the
+	// record %s".
+	What string
+	// Without says what is to be expected where the record is removed, for the
+	// hint where it cannot be read.
+	Without string
 }
 
-// LoadElse is Load with another error for a record that cannot be read.
-func LoadElse(path string, v any, explain func(error) error) (found bool, err error) {
-	data, err := rundir.Read(path, rundir.MaxRecord)
+// FormOf reads the form F and nothing but what F knows, and makes a T of it.
+func FormOf[F, T any](convert func(*F) (*T, error)) func([]byte) (*T, error) {
+	return func(data []byte) (*T, error) {
+		form := new(F)
+		if err := Strict(data, form); err != nil {
+			return nil, err
+		}
+		return convert(form)
+	}
+}
+
+// newer is the error for what a later version of the program has written.
+type newer struct{ text string }
+
+func (n *newer) Error() string { return n.text }
+
+// useNewer is the first part of the hint then.
+const useNewer = "a newer xbr-script has written it, use that one"
+
+// Load reads the record of that name; nil if there is none.
+func (f Form[T]) Load(r Records, name string) (*T, error) {
+	data, err := r.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
 	if refused := (*refusal.Error)(nil); errors.As(err, &refused) {
-		return false, err
+		return nil, err
 	}
+	var v *T
 	if err == nil {
-		err = guard(func() error { return open(data, v) })
+		err = guard(func() (err error) {
+			v, err = f.open(data)
+			return err
+		})
 	}
 	if err != nil {
-		return false, explain(err)
+		return nil, f.explain(r.Path(name), err)
 	}
-	return true, nil
+	return v, nil
+}
+
+// explain says that the record cannot be read.
+func (f Form[T]) explain(path string, err error) error {
+	what := f.What
+	if what == "" {
+		what = "the record %s"
+	}
+	hint := f.Without + ": rm " + path
+	if errors.As(err, new(*newer)) {
+		hint = useNewer + "; " + hint
+	}
+	return refusal.Wrap(err, hint, "cannot read "+what, path)
 }
 
 // open takes a record out of its envelope. One that has none was written by an
 // earlier version, before an upgrade.
-func open(data []byte, v any) error {
+func (f Form[T]) open(data []byte) (*T, error) {
 	var e envelope
 	if err := json.Unmarshal(data, &e); errors.As(err, new(*json.SyntaxError)) {
-		return err
+		return nil, err
 	}
-	if err := strict(data, &e); err != nil || e.Record == nil {
-		if len(bytes.TrimSpace(data)) <= len("null") {
-			return errShort // nothing, in one of JSON's ways
-		}
-		return strict(data, v)
+	if err := Strict(data, &e); err != nil || e.Record == nil {
+		return f.read(data)
 	}
-	if e.Version != recordVersion {
-		return fmt.Errorf("its version is %d, this program reads %d", e.Version, recordVersion)
+	if e.Version != sealVersion {
+		return nil, otherVersion(e.Version, sealVersion)
 	}
 	sum, err := sumOf(e.Record)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if sum != e.Sum {
-		return errors.New("it is damaged: its checksum is wrong")
+		return nil, errors.New("it is damaged: its checksum is wrong")
 	}
-	return strict(e.Record, v)
+	return f.read(e.Record)
+}
+
+// otherVersion is the error for a version of a file that is not the one, or
+// the last of those, that this program reads.
+func otherVersion(is, known int) error {
+	text := fmt.Sprintf("its version is %d, this program reads %d", is, known)
+	if is > known {
+		return &newer{text}
+	}
+	return errors.New(text)
+}
+
+// read reads a record by its form.
+func (f Form[T]) read(record []byte) (*T, error) {
+	if len(bytes.TrimSpace(record)) <= len("null") {
+		return nil, errShort // nothing, in one of JSON's ways
+	}
+	head := struct {
+		Version int `json:"version"`
+	}{1}
+	if err := json.Unmarshal(record, &head); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
+		return nil, err
+	}
+	read := f.Read[head.Version]
+	if read != nil {
+		return read(record)
+	}
+	text := fmt.Sprintf("it has the form %d, and this version knows %d", head.Version, f.Version)
+	if head.Version > f.Version {
+		return nil, &newer{text}
+	}
+	return nil, errors.New(text)
 }
 
 // sumOf is the checksum of JSON, however it is laid out.
@@ -84,9 +161,41 @@ func sumOf(data []byte) (string, error) {
 	return sumText(crc32.Checksum(b.Bytes(), castagnoli)), nil
 }
 
-// seal puts a record into its envelope.
-func seal(v any) (string, error) {
-	record, err := json.Marshal(v)
+// Keep is the step that makes v the record of that name, or with nil removes it,
+// whatever its form. It is empty where that is so already, be it in a former
+// form: an upgrade is no reason to write.
+func (f Form[T]) Keep(r Records, name string, v *T) (Step, error) {
+	path := r.Path(name)
+	data, err := r.read(name)
+	none := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case err != nil && !none:
+		return Step{}, err
+	case v == nil && none:
+		return Step{}, nil
+	}
+	from := string(data)
+	if v == nil {
+		return Remember("remove "+path, path, &from, nil), nil
+	}
+	to, err := f.seal(v)
+	switch {
+	case err != nil:
+		return Step{}, err
+	case none:
+		return Remember("write "+path, path, nil, &to), nil
+	}
+	if old, err := f.open(data); err == nil {
+		if same, err := f.seal(old); err == nil && same == to {
+			return Step{}, nil
+		}
+	}
+	return Remember("write "+path, path, &from, &to), nil
+}
+
+// seal gives a record its form, in its envelope.
+func (f Form[T]) seal(v *T) (string, error) {
+	record, err := json.Marshal(f.Write(v))
 	if err != nil {
 		return "", err
 	}
@@ -94,35 +203,6 @@ func seal(v any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := json.MarshalIndent(envelope{recordVersion, sum, record}, "", "  ")
+	data, err := json.MarshalIndent(envelope{sealVersion, sum, record}, "", "  ")
 	return string(data) + "\n", err
-}
-
-// Keep is the step that makes v the record at path, or with nil removes it. It
-// is empty where that is so already.
-func Keep(path string, v any) (Step, error) {
-	var from, to *string
-	if v != nil {
-		text, err := seal(v)
-		if err != nil {
-			return Step{}, err
-		}
-		to = &text
-	}
-	switch data, err := rundir.Read(path, rundir.MaxRecord); {
-	case err == nil:
-		text := string(data)
-		from = &text
-	case !errors.Is(err, fs.ErrNotExist):
-		return Step{}, err
-	}
-	switch {
-	case to != nil && from != nil && *to == *from:
-		return Step{}, nil
-	case to != nil:
-		return Remember("write "+path, path, from, to), nil
-	case from != nil:
-		return Remember("remove "+path, path, from, nil), nil
-	}
-	return Step{}, nil
 }

@@ -1,0 +1,37 @@
+package antispoof
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"xbr-script/internal/formtest"
+	"xbr-script/internal/sysctl"
+)
+
+// TestForms holds the forms of the records.
+func TestForms(t *testing.T) {
+	rec := &record{
+		Bridge: Bridge{
+			Name: "xenbr0", NIC: "peth0", Port: "vif0.0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1},
+			Addrs: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/24"), netip.MustParsePrefix("2001:db8::/64")}, GuestsAllow: true,
+		},
+		Style: appended, Backend: "legacy", Calls: []sysctl.Set{{Name: "nf_call_iptables", Value: "0"}},
+	}
+	formtest.Records(t, "antispoof", recordForms, rec, nil)
+	formtest.Records(t, "antispoof-host", hostForms, &hostRecord{NewTables: map[string][]string{"iptables": {"raw", "filter"}}}, nil, "new_tables")
+}
+
+// TestStrange has records that say what no version has written.
+func TestStrange(t *testing.T) {
+	for want, f := range map[string]recordForm{
+		"one of the names is missing in it": {Bridge: "xenbr0", Style: "insert", Backend: "nft"},
+		`it has the style ""`:               {Bridge: "xenbr0", NIC: "peth0", Backend: "nft"},
+		`it has the back end "ebtables"`:    {Bridge: "xenbr0", NIC: "peth0", Style: "append", Backend: "ebtables"},
+		"address here: invalid MAC address": {Bridge: "xenbr0", NIC: "peth0", Style: "append", Backend: "nft", MAC: "here"},
+	} {
+		if rec, err := f.record(); rec != nil || err == nil || err.Error() != want {
+			t.Errorf("%+v is read as %+v, %v", f, rec, err)
+		}
+	}
+}

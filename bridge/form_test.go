@@ -1,0 +1,65 @@
+package bridge
+
+import (
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/formtest"
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// fullLink is an interface with everything that is kept of one. Its name is no
+// UTF-8.
+func fullLink() *host.Link {
+	return &host.Link{
+		Index: 7, Name: "eth\xff", AltNames: []string{"enp3s0"}, Kind: "bridge", Ethernet: true,
+		MAC: []byte{2, 0, 0, 0, 0, 1}, MTU: 1500, TxQLen: 1000, Flags: unix.IFF_UP, Master: 8, Lower: 9, Elsewhere: true,
+		Alias: "it's", Group: 3, AddrGen: 1, Inet6: true, Token: netip.MustParseAddr("::5"), Perm: []byte{2, 0, 0, 0, 0, 2},
+		PortState: host.Forwarding, OperUp: true, Bridge: host.BridgeInfo{STP: true, ForwardDelay: 1500, Snooping: true, VLANFiltering: true},
+		Bus: "pci", OperUnknown: true,
+	}
+}
+
+// aMessage is one of the kernel's.
+func aMessage() rtnl.Msg {
+	return rtnl.Msg{Type: unix.RTM_NEWADDR, Flags: unix.NLM_F_CREATE, Body: []byte{10, 64, 0, 253, 7, 0, 0, 0}}
+}
+
+// fullRecord is a record with everything.
+func fullRecord() *Record {
+	f := &found{
+		Dev: fullLink(), DevSettings: sysctl.Device{disableIPv6: "1"}, Port: fullLink(), PortSettings: sysctl.Device{ipv6MTU: "1400"},
+		Addrs6: []rtnl.Msg{aMessage()},
+	}
+	return &Record{
+		Want: Want{
+			VifNum: 3, Bridge: "xenbr3", NetDev: "eth0", PDev: "peth0", VDev: "veth3", VIF: "vif0.3",
+			Why: []string{"vifnum=3, the next that is free after 0"},
+		},
+		NICMAC: "00:16:3e:00:00:01", NICOff: true, StandIn: netip.MustParseAddr("::6"), FoundBridge: fullLink(), FoundDom0: f,
+	}
+}
+
+// TestRecordForms holds the forms of a bridge's record.
+func TestRecordForms(t *testing.T) {
+	formtest.Records(t, "bridge", recordForms, fullRecord(), nil, "found_dom0.settings", "found_dom0.port_settings")
+}
+
+// TestKeptForms holds the forms of what stop keeps for start. The first had the
+// names of the guests' ports.
+func TestKeptForms(t *testing.T) {
+	vlans := []vlan{{VID: 10, Last: 20, Flags: rtnl.VLANPVID | rtnl.VLANUntagged, Tunnel: 77}, {VID: 200}}
+	set := settings{
+		Attrs: attr(rtnl.Attr{Type: unix.IFLA_BRPORT_ISOLATED, Value: []byte{1}}).Serialize(), Backup: 5, VLANs: &vlans,
+		VLANOptions: rtnl.Pack(bridgeMsg(unix.RTM_NEWVLAN, 0, 8)), FDB: rtnl.Pack(rtnl.FDB(unix.RTM_NEWNEIGH, rtnl.Replace, 8, portMAC)),
+		MDB: rtnl.Pack(bridgeMsg(unix.RTM_NEWMDB, 0, 4)), Group: 3, Alias: "it's",
+	}
+	port := keptPort{Index: 8, Name: "vif\xff", Kind: "veth", Settings: set}
+	full := &kept{Index: 4, Dom0Is: "veth", Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
+	names := &kept{Guests: []keptPort{{Name: "vif1.0"}, {Name: "tap2.0"}}}
+	formtest.Records(t, "guests", keptForms, full, map[int]*kept{1: names})
+}

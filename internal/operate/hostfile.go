@@ -1,0 +1,160 @@
+package operate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"xbr-script/antispoof"
+	"xbr-script/bridge"
+	"xbr-script/forward"
+	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/rawjson"
+	"xbr-script/internal/refusal"
+)
+
+// seen is all that a plan is made from, besides what was asked for.
+type seen struct {
+	host      *host.Host
+	records   plan.Records
+	antispoof *antispoof.Seen // nil: the rules are read when they are asked for
+}
+
+// see reads the host, or the file that stands for one.
+func (c *Call) see(ctx context.Context, read func() (*host.Host, error)) (*seen, error) {
+	if c.Request.Host != "" {
+		return readHostFile(c.Request.Host)
+	}
+	h, err := read()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the network: %w", err)
+	}
+	records, err := plan.ReadRecords(runDir)
+	s := &seen{host: h, records: records}
+	if err != nil || c.Request.SaveHost == "" {
+		return s, err
+	}
+	if err := h.Ask(slices.Concat(bridge.Settings(), antispoof.Settings(), forward.Settings())...); err != nil {
+		return nil, err
+	}
+	p := &antispoof.Planner{Records: records, Host: h, Ctx: ctx}
+	if s.antispoof, err = p.Read(h, true); err != nil {
+		c.Note(fmt.Sprintf("%s does not tell of rules: %v", c.Request.SaveHost, err))
+	}
+	return s, s.write(c.Request.SaveHost)
+}
+
+// hostFileVersion is the form of such a file.
+const hostFileVersion = 1
+
+// maxHostFile is more than a host with a million routes needs, in bytes.
+const maxHostFile = 1 << 30
+
+// hostFile is what a plan is made from, in a file.
+type hostFile struct {
+	Version   int                   `json:"version"`
+	Host      *host.Host            `json:"host"`
+	Records   map[string]recordText `json:"records"`
+	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
+}
+
+// recordText is a record's content: as JSON where it is such, else as a string.
+type recordText []byte
+
+// MarshalJSON implements json.Marshaler.
+func (r recordText) MarshalJSON() ([]byte, error) {
+	if text := bytes.TrimSpace(r); json.Valid(text) && (text[0] == '{' || text[0] == '[') {
+		return text, nil
+	}
+	return json.Marshal(rawjson.String(r))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *recordText) UnmarshalJSON(data []byte) error {
+	var text rawjson.String
+	if json.Unmarshal(data, &text) == nil && data[0] == '"' {
+		*r = recordText(text)
+		return nil
+	}
+	var b bytes.Buffer // laid out as in its file
+	err := json.Indent(&b, data, "", "  ")
+	*r = append(b.Bytes(), '\n')
+	return err
+}
+
+// write writes it for others to plan from. It has secrets of the kernel's
+// (stable_secret), so it is not for everybody to read.
+func (s *seen) write(name string) error {
+	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof}
+	for name, file := range s.records.Files {
+		if file.Err != nil {
+			return file.Err
+		}
+		f.Records[name] = file.Data
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	err := e.Encode(f)
+	if err == nil {
+		err = os.WriteFile(name, b.Bytes(), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the host to %s: %w", name, err)
+	}
+	return nil
+}
+
+// readHostFile reads what write has written.
+func readHostFile(name string) (*seen, error) {
+	s, err := parseHostFile(name)
+	if err != nil {
+		return nil, refusal.Wrap(err, "xbr-script start --dry-run --save-host=FILE writes one", "cannot read a host from %s", name)
+	}
+	return s, nil
+}
+
+func parseHostFile(name string) (*seen, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, errors.Unwrap(err) // which file, the user is told anyway
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, maxHostFile))
+	if err != nil {
+		return nil, err
+	}
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, err
+	}
+	if head.Version != hostFileVersion {
+		return nil, fmt.Errorf("it has the form %d, and this version knows %d", head.Version, hostFileVersion)
+	}
+	var f hostFile
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return nil, err
+	}
+	if f.Host == nil {
+		return nil, errors.New("there is no host in it")
+	}
+	s := &seen{host: f.Host, antispoof: f.AntiSpoof, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
+	if s.antispoof == nil {
+		s.antispoof = &antispoof.Seen{} // of which nothing is known
+	}
+	for name, text := range f.Records {
+		s.records.Files[name] = plan.RecordFile{Data: text}
+	}
+	return s, nil
+}
