@@ -53,8 +53,8 @@ func (m *move) leaveTree() plan.Step {
 	return step
 }
 
-// offAgain is the step that switches the NIC off as it was found: for a bridge
-// that is dom0's interface start had to leave that on.
+// offAgain is the step that switches the NIC off, as it was found: for a bridge that
+// is dom0's interface, start had to leave the NIC on.
 func (m *move) offAgain() plan.Step {
 	m.catchUp()
 	step := m.down(nil)
