@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	sys "xbr-script/internal/program"
@@ -18,7 +19,7 @@ type Bridge struct {
 	Index, PortIndex int              `json:"-"` // of the bridge and of Port
 	MAC              net.HardwareAddr // dom0's: frames for it go to Port, whoever claims it; nil: not taken care of
 	Addrs            []netip.Prefix   // dom0's addresses there, which nobody else may send with
-	Want             *bool            `json:"-"` // antispoof=yes or no; nil: not given, leave it as it is
+	Want             config.AntiSpoof `json:"-"` // antispoof=
 	GuestsAllow      bool             // guests=allow: guests may send what they like, but not as dom0
 
 	// routed: the bridge has IP addresses itself, so dom0 is meant to be reached by
@@ -74,11 +75,11 @@ func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, er
 	for _, b := range bridges {
 		rec := records[b.Name]
 		switch {
-		case b.Want == nil && rec == nil:
-		case b.Want == nil:
+		case b.Want == config.AntiSpoofAsIs && rec == nil:
+		case b.Want == config.AntiSpoofAsIs:
 			b.GuestsAllow = b.GuestsAllow || rec.Bridge.GuestsAllow
 			on = append(on, b)
-		case *b.Want:
+		case b.Want.On():
 			on = append(on, b)
 		default:
 			off = append(off, b)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	sys "xbr-script/internal/program"
@@ -170,7 +171,7 @@ func (s *survey) on(b Bridge) error {
 func (s *survey) off(b Bridge) error {
 	if rec := s.records[b.Name]; rec != nil {
 		b.MAC = rec.Bridge.MAC
-		if b.Want != nil {
+		if b.Want != config.AntiSpoofAsIs {
 			s.notes = append(s.notes, b.Name+": antispoof is off")
 		}
 		s.call("no longer show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, s.families()), rec.Calls)

@@ -153,15 +153,15 @@ func (l *lab) planned(start bool) (*plan.Plan, string) {
 	}
 	h.LiveRename = l.live
 	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
-	makePlan := p.Stop
+	makePlan, join := p.Stop, plan.Down
 	if start {
-		makePlan = p.Start
+		makePlan, join = p.Start, plan.Up
 	}
-	pl, outcomes, err := makePlan(l.wants)
+	part, err := makePlan(l.wants)
 	if err != nil {
 		l.t.Fatal("no plan: ", err)
 	}
-	return pl, outcomes[0].Text
+	return join(part), part.Lines[0]
 }
 
 // run plans start or stop and carries it out.

@@ -156,11 +156,12 @@ func (l *stableLab) run(start bool) *plan.Plan {
 		}
 	}
 	p := &Planner{Conn: l.conn, Host: h, Store: l.store}
-	do := p.Stop
+	do, join := p.Stop, plan.Down
 	if start {
-		do = p.Start
+		do, join = p.Start, plan.Up
 	}
-	pl, _, err := do([]Want{l.want})
+	part, err := do([]Want{l.want})
+	pl := join(part)
 	if err == nil {
 		r := &plan.Runner{Dir: l.store.Dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), Kinds(l.conn)), Command: "test"}
 		err = r.Run(context.Background(), &plan.Plan{Steps: pl.Steps})

@@ -29,8 +29,8 @@ type Want struct {
 	// status: start and stop are refused then.
 	Unfit []string
 
-	AntiSpoof   *bool // antispoof=, nil: not said
-	GuestsAllow bool  // guests=allow
+	AntiSpoof   config.AntiSpoof // antispoof=
+	GuestsAllow bool             // guests=allow
 
 	// Why says where the values that were not named come from, for status
 	// and the log.

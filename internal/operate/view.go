@@ -22,12 +22,14 @@ const manyRoutes = 20000
 // meant on it.
 type view struct {
 	*Call
-	host      *host.Host
-	store     bridge.Store
+	host  *host.Host
+	store bridge.Store
+	wants []bridge.Want
+	up    []bridge.Want // every network that is up
+
+	network   *bridge.Planner
 	antispoof *antispoof.Planner
 	forward   forward.Forward
-	wants     []bridge.Want
-	up        []bridge.Want // every network that is up
 }
 
 // look reads the host and settles which bridges are meant.
@@ -43,8 +45,9 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if len(s.host.Routes) > manyRoutes {
 		debug.SetGCPercent(50) // a little more work for a third less memory
 	}
+	store := bridge.Store(s.records)
 	v := &view{
-		Call: c, host: s.host, store: bridge.Store(s.records),
+		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
 		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
 		forward:   forward.Forward{Records: s.records},
 	}

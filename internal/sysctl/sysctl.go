@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/ifname"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -116,7 +117,7 @@ func (s Set) write() error {
 		return os.WriteFile(root+s.Name, []byte(s.Value), 0)
 	}
 	for try := 1; ; try++ {
-		name, err := nameOf(s.Index)
+		name, err := ifname.Of(s.Index)
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func (s Set) writeAs(name string) (renamed bool, err error) {
 	if err == nil {
 		defer func() { _ = f.Close() }()
 	}
-	now, nameErr := nameOf(s.Index)
+	now, nameErr := ifname.Of(s.Index)
 	switch {
 	case nameErr != nil:
 		return false, nameErr
@@ -154,25 +155,6 @@ func (s Set) writeAs(name string) (renamed bool, err error) {
 func (s Set) Of(device string) string {
 	dir, setting := filepath.Split(s.Name)
 	return filepath.Dir(filepath.Clean(dir)) + "/" + device + "/" + setting
-}
-
-// nameOf is what the interface with that index is called; unix.ENODEV if there
-// is none.
-func nameOf(index int) (string, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return "", fmt.Errorf("socket: %w", err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	ifr, err := unix.NewIfreq("")
-	if err != nil {
-		return "", err
-	}
-	ifr.SetUint32(uint32(index)) // ifr_ifindex
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFNAME, ifr); err != nil {
-		return "", fmt.Errorf("interface %d: %w", index, err)
-	}
-	return ifr.Name(), nil
 }
 
 // Ready implements plan.Prudent: a container may have /proc/sys read-only.

@@ -1,6 +1,6 @@
 // Package networkd has systemd-networkd follow dom0's addresses to another
-// interface. It knows an interface by its index, which stays with the card.
-// Left alone, it would let a lease run out, and put addresses on the card once
+// interface. It knows an interface by its index, which stays with the NIC.
+// Left alone, it would let a lease run out, and put addresses on the NIC once
 // more when its cable is pulled and put back. Restarted, it begins with the
 // interfaces as they are; a leased address is gone for a moment then.
 package networkd
@@ -37,13 +37,13 @@ const (
 type Restart struct {
 	// Heirs are waited for, but no longer than Limit (nanoseconds), if that is not
 	// 0: until then the host may have no address.
-	Heirs []Heir
-	Limit time.Duration
-	at    time.Time // when it was done; zero if it was not
+	Heirs []Heir        `json:"Heirs"`
+	Limit time.Duration `json:"Limit"`
+	at    time.Time     // when it was done; zero if it was not
 }
 
-// Kinds are the operations of this package.
-func Kinds() plan.Kinds {
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{(&Restart{}).Kind(): func() plan.Op { return &Restart{} }}
 }
 
@@ -111,8 +111,8 @@ func runs(ctx context.Context, conn systemd.Conn) (bool, error) {
 
 // Link is what systemd-networkd does with an interface.
 type Link struct {
-	State string // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
-	File  string // NETWORK_FILE: what it is configured by; empty: by none
+	State string `json:"State"` // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
+	File  string `json:"File"`  // NETWORK_FILE: what it is configured by; empty: by none
 	when  time.Time
 }
 

@@ -4,48 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/host"
+	"xbr-script/internal/ifname"
 	"xbr-script/internal/refusal"
 )
 
 // name is what NetworkManager is called on the bus, and how its interfaces begin.
 const name = "org.freedesktop.NetworkManager"
 
-// manager is a connection to it.
-type manager struct{ conn *dbus.Conn }
+// conn is a connection to it.
+type conn struct{ bus *dbus.Conn }
 
 // dial connects; nil if it does not run.
-func dial(ctx context.Context) (*manager, error) {
-	conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+func dial(ctx context.Context) (*conn, error) {
+	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
 	runs := false
-	err = conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&runs)
+	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&runs)
 	if err != nil || !runs {
-		_ = conn.Close()
+		_ = bus.Close()
 		return nil, err
 	}
-	return &manager{conn}, nil
+	return &conn{bus}, nil
 }
 
 // ask does something with it, if it runs, within takeLimit.
-func ask(ctx context.Context, do func(context.Context, *manager) error) error {
+func ask(ctx context.Context, do func(context.Context, *conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, takeLimit)
 	defer cancel()
-	m, err := dial(ctx)
-	if err != nil || m == nil {
+	c, err := dial(ctx)
+	if err != nil || c == nil {
 		return err
 	}
-	defer func() { _ = m.conn.Close() }()
-	return do(ctx, m)
+	defer func() { _ = c.bus.Close() }()
+	return do(ctx, c)
 }
 
 func ready(ctx context.Context) error {
-	err := ask(ctx, func(context.Context, *manager) error { return nil })
+	err := ask(ctx, func(context.Context, *conn) error { return nil })
 	if err != nil {
 		return refusal.Wrap(err, "systemctl stop NetworkManager, if the host can do without",
 			"cannot ask NetworkManager, which has to follow dom0's addresses")
@@ -56,19 +58,19 @@ func ready(ctx context.Context) error {
 // device is one of its devices.
 type device struct {
 	dbus.BusObject
-	conn *dbus.Conn
+	bus *dbus.Conn
 }
 
 // devices are all that it knows, by their names: for a moment two may be called
 // the same.
-func (m *manager) devices(ctx context.Context) (map[string][]device, error) {
+func (c *conn) devices(ctx context.Context) (map[string][]device, error) {
 	var paths []dbus.ObjectPath
-	if err := m.conn.Object(name, "/org/freedesktop/NetworkManager").CallWithContext(ctx, name+".GetAllDevices", 0).Store(&paths); err != nil {
+	if err := c.bus.Object(name, "/org/freedesktop/NetworkManager").CallWithContext(ctx, name+".GetAllDevices", 0).Store(&paths); err != nil {
 		return nil, err
 	}
 	found := map[string][]device{}
 	for _, p := range paths {
-		d := device{m.conn.Object(name, p), m.conn}
+		d := device{c.bus.Object(name, p), c.bus}
 		var is string
 		switch err := d.get(ctx, "Interface", &is); {
 		case err == nil:
@@ -87,18 +89,55 @@ func hasGone(err error) bool {
 		(answer.Name == "org.freedesktop.DBus.Error.UnknownObject" || answer.Name == "org.freedesktop.DBus.Error.UnknownMethod")
 }
 
-// known waits until it has seen all that happened to these names.
-func (m *manager) known(ctx context.Context, dev, nic string) (*device, error) {
+// nameOf is what an interface is called now: NetworkManager goes by names, and
+// somebody may have given it another. Without an index the name has to do. It is
+// empty if the interface is gone.
+func nameOf(dev string, index int) (string, error) {
+	if index == 0 {
+		return dev, nil
+	}
+	now, err := ifname.Of(index)
+	if errors.Is(err, unix.ENODEV) {
+		return "", nil
+	}
+	return now, err
+}
+
+// called are the devices of the name that an interface has now. One that somebody
+// else has renamed it may have to hear of.
+func (c *conn) called(ctx context.Context, dev string, index int) ([]device, error) {
+	for end := time.Now().Add(askAgain); ; {
+		now, err := nameOf(dev, index)
+		if err != nil || now == "" {
+			return nil, err
+		}
+		devices, err := c.devices(ctx)
+		if err != nil || len(devices[now]) > 0 || now == dev || time.Now().After(end) {
+			return devices[now], err
+		}
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// known waits until it has seen all that happened to the names of an interface
+// and of the NIC; nil if the interface is gone.
+func (c *conn) known(ctx context.Context, t *Take) (*device, error) {
 	for {
-		devices, err := m.devices(ctx)
+		devices, err := c.devices(ctx)
 		if err != nil {
 			return nil, err
 		}
-		index, err := host.IndexOf(nic)
+		dev, err := nameOf(t.Dev, t.Index)
+		if err != nil || dev == "" {
+			return nil, err
+		}
+		index, err := ifname.IndexOf(t.NIC)
 		if err != nil {
 			return nil, err
 		}
-		if len(devices[dev]) == 1 && (len(devices[nic]) == 1) == (index != 0) {
+		if len(devices[dev]) == 1 && (len(devices[t.NIC]) == 1) == (index != 0) {
 			return &devices[dev][0], nil
 		}
 		if err := wait(ctx); err != nil {
@@ -108,13 +147,13 @@ func (m *manager) known(ctx context.Context, dev, nic string) (*device, error) {
 }
 
 // activate has it configure a device by the profile of that UUID.
-func (m *manager) activate(ctx context.Context, uuid string, d *device) error {
+func (c *conn) activate(ctx context.Context, uuid string, d *device) error {
 	var profile, active dbus.ObjectPath
-	settings := m.conn.Object(name, "/org/freedesktop/NetworkManager/Settings")
+	settings := c.bus.Object(name, "/org/freedesktop/NetworkManager/Settings")
 	if err := settings.CallWithContext(ctx, name+".Settings.GetConnectionByUuid", 0, uuid).Store(&profile); err != nil {
 		return err
 	}
-	return m.conn.Object(name, "/org/freedesktop/NetworkManager").
+	return c.bus.Object(name, "/org/freedesktop/NetworkManager").
 		CallWithContext(ctx, name+".ActivateConnection", 0, profile, d.Path(), dbus.ObjectPath("/")).Store(&active)
 }
 
@@ -132,7 +171,7 @@ func (d *device) profile(ctx context.Context) (uuid string, err error) {
 	if err := d.get(ctx, "ActiveConnection", &path); err != nil || path == "/" {
 		return "", err
 	}
-	err = get(ctx, d.conn.Object(name, path), name+".Connection.Active", "Uuid", &uuid)
+	err = get(ctx, d.bus.Object(name, path), name+".Connection.Active", "Uuid", &uuid)
 	return uuid, err
 }
 

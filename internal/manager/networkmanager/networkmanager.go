@@ -1,9 +1,9 @@
 // Package networkmanager has NetworkManager follow dom0's addresses to another
-// interface. It looks after interfaces by their index: to a card that is called
+// interface. It looks after interfaces by their index: to a NIC that is called
 // peth0 now and is a port it would give its addresses back, and let the lease of
-// dom0's eth0 run out (seen with 1.42). So it lets the card go before the change,
+// dom0's eth0 run out (seen with 1.42). So it lets the NIC go before the change,
 // which keeps addresses and routes, and takes the other interface after it, by
-// the profile that the card had.
+// the profile that the NIC had.
 package networkmanager
 
 import (
@@ -16,8 +16,11 @@ import (
 	"strconv"
 	"time"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/keyfile"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 	"xbr-script/internal/systemd"
 )
@@ -25,9 +28,6 @@ import (
 // runDir is where NetworkManager has a file for each interface, by its index,
 // and the profiles that are not for good.
 const runDir = "/run/NetworkManager"
-
-// Runs tells whether NetworkManager does.
-func Runs() (bool, error) { return systemd.Up("NetworkManager.service") }
 
 // Released tells whether it was told to leave an interface alone, by its index.
 // A name that its configuration excludes is not enough: names change.
@@ -73,29 +73,94 @@ func entry(index int) (map[string]string, error) {
 	return keyfile.Read(filepath.Join(runDir, "devices", strconv.Itoa(index)))
 }
 
-// Follow gives the steps around a change after which dev has the addresses that
-// from had, and with them the profile. The NIC has two names, of which one is
-// there at a time: nic is its name as a port.
-func Follow(from, dev, nic, profile string) (first, last plan.Step) {
+// Manager is NetworkManager.
+type Manager struct{}
+
+// Around gives the steps around a change for the NICs that it configures, and
+// for those that it might.
+func (Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
+	if runs, err := systemd.Up("NetworkManager.service"); err != nil || !runs {
+		return nil, nil, err
+	}
+	for _, m := range moves {
+		if m.From == nil || m.NIC == nil {
+			continue
+		}
+		first, last, failed := around(m)
+		before, after, err = append(before, first...), append(after, last...), errors.Join(err, failed)
+	}
+	return before, after, err
+}
+
+func around(m manager.Move) (before, after []plan.Step, err error) {
+	if err := refuse(m); err != nil {
+		return nil, nil, err
+	}
+	profile, err := Profile(m.From.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	released, err := Released(m.NIC.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case profile != "":
+		first, last := follow(m, profile)
+		before, after = []plan.Step{first}, []plan.Step{last}
+	case m.From == m.NIC && !released:
+		before = []plan.Step{leave(m.NIC)}
+	}
+	return before, after, nil
+}
+
+// refuse refuses what it could not follow: the profile of a NIC does not fit a
+// bridge, nor that of a bridge a NIC.
+func refuse(m manager.Move) error {
+	links := []*host.Link{m.Bridge}
+	if m.OnBridge {
+		links = append(links, m.From)
+	}
+	for _, l := range links {
+		if l == nil {
+			continue
+		}
+		profile, err := Profile(l.Index)
+		if err != nil {
+			return err
+		}
+		if profile != "" {
+			return refusal.New("nmcli device set "+shell.Quote(l.Name)+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
+				"cannot %s: NetworkManager configures %s, and cannot go on with it", m.Undertaking, l.Name)
+		}
+	}
+	return nil
+}
+
+// follow gives the steps around a change after which another interface has the
+// addresses, and with them the profile.
+func follow(m manager.Move, profile string) (first, last plan.Step) {
 	first = plan.Step{
-		Title: "have NetworkManager let " + from + " go",
-		Do:    []plan.Op{&Release{from}}, Undo: []plan.Op{&Take{from, nic, profile}},
+		Title: "have NetworkManager let " + m.From.Name + " go",
+		Do:    []plan.Op{&Release{m.From.Name, m.From.Index}},
+		Undo:  []plan.Op{&Take{m.From.Name, m.From.Index, m.Port, profile}},
 	}
 	last = plan.Step{
-		Title: "have NetworkManager take " + dev,
-		Do:    []plan.Op{&Take{dev, nic, profile}}, Undo: []plan.Op{&Release{dev}},
+		Title: "have NetworkManager take " + m.To.Name,
+		Do:    []plan.Op{&Take{m.To.Name, m.To.Index, m.Port, profile}},
+		Undo:  []plan.Op{&Release{m.To.Name, m.To.Index}},
 	}
 	return first, last
 }
 
-// Leave is the step by which it leaves an interface alone that it does not
+// leave is the step by which it leaves an interface alone that it does not
 // configure, also under its next name. That needs no undoing.
-func Leave(dev string) plan.Step {
-	return plan.Step{Title: "have NetworkManager leave " + dev + " alone", Do: []plan.Op{&Release{dev}}}
+func leave(l *host.Link) plan.Step {
+	return plan.Step{Title: "have NetworkManager leave " + l.Name + " alone", Do: []plan.Op{&Release{l.Name, l.Index}}}
 }
 
-// Kinds are the operations of this package.
-func Kinds() plan.Kinds {
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{
 		(&Release{}).Kind(): func() plan.Op { return &Release{} },
 		(&Take{}).Kind():    func() plan.Op { return &Take{} },
@@ -104,7 +169,10 @@ func Kinds() plan.Kinds {
 
 // Release has it let an interface go, and leave it alone whatever it is called
 // later, also when it is restarted, until the next boot.
-type Release struct{ Dev string }
+type Release struct {
+	Dev   string `json:"Dev"`
+	Index int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
+}
 
 // Kind is its name in the journal.
 func (*Release) Kind() string { return "networkmanager release" }
@@ -119,9 +187,9 @@ func (*Release) Ready(ctx context.Context) error { return ready(ctx) }
 
 // Do carries it out. What it does not know it leaves alone.
 func (r *Release) Do(ctx context.Context, _ bool) error {
-	return ask(ctx, func(ctx context.Context, m *manager) error {
-		devices, err := m.devices(ctx)
-		for _, d := range devices[r.Dev] {
+	return ask(ctx, func(ctx context.Context, c *conn) error {
+		devices, err := c.called(ctx, r.Dev, r.Index)
+		for _, d := range devices {
 			if err := d.set(ctx, "Managed", false); err != nil {
 				return err
 			}
@@ -132,9 +200,10 @@ func (r *Release) Do(ctx context.Context, _ bool) error {
 
 // Take has it configure an interface by a profile.
 type Take struct {
-	Dev     string
-	NIC     string // the NIC's name as a port, to know that it has seen the renaming
-	Profile string // its UUID
+	Dev     string `json:"Dev"`
+	Index   int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
+	NIC     string `json:"NIC"`             // the NIC's name as a port, to know that it has seen the renaming
+	Profile string `json:"Profile"`         // its UUID
 }
 
 // Kind is its name in the journal.
@@ -169,19 +238,24 @@ const (
 
 // Do carries it out: a profile that the interface is configured by already is
 // not activated again, and none while the machine is being switched off.
-func (t *Take) Do(ctx context.Context, _ bool) error {
-	return ask(ctx, func(ctx context.Context, m *manager) error {
+func (t *Take) Do(ctx context.Context, undoing bool) error {
+	return ask(ctx, func(ctx context.Context, c *conn) error {
 		if stopping(ctx) {
 			return nil
 		}
-		d, err := m.known(ctx, t.Dev, t.NIC)
-		if err != nil {
+		d, err := c.known(ctx, t)
+		switch {
+		case err != nil:
 			return err
+		case d == nil && undoing:
+			return nil
+		case d == nil:
+			return fmt.Errorf("%s is gone", t.Dev)
 		}
 		if err := d.set(ctx, "Managed", true); err != nil {
 			return err
 		}
-		return t.activate(ctx, m, d)
+		return t.activate(ctx, c, d)
 	})
 }
 
@@ -198,7 +272,7 @@ func stopping(ctx context.Context) bool {
 
 // activate asks for the profile as soon as the interface is ready for it, and
 // waits until it is configured.
-func (t *Take) activate(ctx context.Context, m *manager, d *device) error {
+func (t *Take) activate(ctx context.Context, c *conn, d *device) error {
 	var asked time.Time
 	for {
 		var state uint32
@@ -211,7 +285,7 @@ func (t *Take) activate(ctx context.Context, m *manager, d *device) error {
 			}
 		}
 		if (state == stateActivated || state == stateDisconnected) && time.Since(asked) > askAgain {
-			if err := m.activate(ctx, t.Profile, d); err != nil {
+			if err := c.activate(ctx, t.Profile, d); err != nil {
 				return err
 			}
 			asked = time.Now()

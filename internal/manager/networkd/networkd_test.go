@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"xbr-script/internal/manager"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/refusal"
 )
@@ -27,14 +28,19 @@ func newStates(t *testing.T) states {
 	return states{t}
 }
 
-// say writes what is said of an interface; it is older than all else if old.
-func (s states) say(name, state, file string, old bool) {
+func (s states) index(name string) int {
 	s.Helper()
 	i, err := net.InterfaceByName(name)
 	if err != nil {
 		s.Fatal(err)
 	}
-	path := filepath.Join(linksDir, strconv.Itoa(i.Index))
+	return i.Index
+}
+
+// say writes what is said of an interface; it is older than all else if old.
+func (s states) say(name, state, file string, old bool) {
+	s.Helper()
+	path := filepath.Join(linksDir, strconv.Itoa(s.index(name)))
 	text := fmt.Sprintf("# This is private data. Do not parse.\nADMIN_STATE=%s\nOPER_STATE=routable\nNETWORK_FILE=%s\n", state, file)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.Fatal(err)
@@ -79,36 +85,48 @@ func TestAwait(t *testing.T) {
 		fails    string // what the error begins with
 		hint     string
 	}{
-		"taken":         {nil, append(alone, word{"eth0", "configured", file}), "", ""},
-		"still at it":   {nil, append(alone, word{"eth0", "configuring", file}), "", ""},
-		"not taken":     {nil, append(alone, word{"eth0", "unmanaged", ""}), file + " does not fit eth0", "Name=eth0"},
-		"not decided":   {nil, append(alone, word{"eth0", "pending", ""}), file + " does not fit eth0", "Name=eth0"},
-		"an old word":   {append(alone, word{"eth0", "configured", file}), nil, file + " does not fit eth0", "Name=eth0"},
-		"the card, too": {nil, append(alone[1:], word{"eth0", "configured", file}, word{"peth0", "configuring", file}), file + " fits peth0, too", "Unmanaged=yes"},
-		"the card alone": {
+		"taken":        {nil, append(alone, word{"eth0", "configured", file}), "", ""},
+		"still at it":  {nil, append(alone, word{"eth0", "configuring", file}), "", ""},
+		"not taken":    {nil, append(alone, word{"eth0", "unmanaged", ""}), file + " does not fit eth0", "Name=eth0"},
+		"not decided":  {nil, append(alone, word{"eth0", "pending", ""}), file + " does not fit eth0", "Name=eth0"},
+		"an old word":  {append(alone, word{"eth0", "configured", file}), nil, file + " does not fit eth0", "Name=eth0"},
+		"the NIC, too": {nil, append(alone[1:], word{"eth0", "configured", file}, word{"peth0", "configuring", file}), file + " fits peth0, too", "Unmanaged=yes"},
+		"the NIC alone": {
 			nil, append(alone[1:], word{"eth0", "unmanaged", ""}, word{"peth0", "configuring", file}), file + " does not fit eth0", "Name=eth0",
 		},
 		"the bridge, too": {nil, append(alone[:2:2], word{"eth0", "configured", file}, word{"xenbr0", "configuring", file}), file + " fits xenbr0, too", "Unmanaged=yes"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStates(t)
-			restarted := time.Unix(1000, 0)
-			for _, w := range c.old {
-				s.say(w.name, w.state, w.file, true)
-			}
-			for _, w := range c.now {
-				s.say(w.name, w.state, w.file, false)
-			}
-			heirs := []Heir{{Was: Link{State: "configured", File: file}, Dev: "eth0", Others: []string{"peth0", "vif0.0", "xenbr0"}}}
-			err := await(t.Context(), heirs, restarted, 3*pause)
-			var advice *refusal.Error
-			switch {
-			case c.fails == "" && err != nil:
-				t.Error(err)
-			case c.fails != "" && (!errors.As(err, &advice) || !strings.HasPrefix(err.Error(), c.fails) || !strings.Contains(advice.Hint, c.hint)):
-				t.Errorf("ended with %v, want %q with a hint at %q", err, c.fails, c.hint)
-			}
-		})
+		for _, renamed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, renamed %t", name, renamed), func(t *testing.T) {
+				s := newStates(t)
+				restarted := time.Unix(1000, 0)
+				for _, w := range c.old {
+					s.say(w.name, w.state, w.file, true)
+				}
+				for _, w := range c.now {
+					s.say(w.name, w.state, w.file, false)
+				}
+				heir := Heir{Was: Link{State: "configured", File: file}, Dev: "eth0"}
+				for _, other := range []string{"peth0", "vif0.0", "xenbr0"} {
+					heir.others = append(heir.others, manager.Interface{Name: other})
+				}
+				if renamed { // by somebody else: the indexes tell who is meant
+					heir.Index = s.index("eth0")
+					for i, o := range heir.others {
+						heir.others[i].Index = s.index(o.Name)
+					}
+					nstest.Script(t, "for i in eth0 peth0 vif0.0 xenbr0; do ip link set $i name x$i; done")
+				}
+				err := await(t.Context(), []Heir{heir}, restarted, 3*pause)
+				var advice *refusal.Error
+				switch {
+				case c.fails == "" && err != nil:
+					t.Error(err)
+				case c.fails != "" && (!errors.As(err, &advice) || !strings.HasPrefix(err.Error(), c.fails) || !strings.Contains(advice.Hint, c.hint)):
+					t.Errorf("ended with %v, want %q with a hint at %q", err, c.fails, c.hint)
+				}
+			})
+		}
 	}
 }
 
