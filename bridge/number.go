@@ -11,7 +11,7 @@ import (
 // or the next free number from there on. The names that are made from it are
 // nobody else's, so two calls for two NICs need not give it. If the bridge is
 // dom0's interface, no name has the number.
-func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) error {
+func (r *resolver) number(w *Want, b config.Bridge, byDefault bool) error {
 	if b.VifNum != nil {
 		w.VifNum = *b.VifNum
 		return nil
@@ -26,7 +26,7 @@ func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) er
 	first, reason := r.digits(w.NetDev, byDefault)
 	for i := range maxVifNum + 1 {
 		w.VifNum = (first + i) % (maxVifNum + 1)
-		if onBridge || !r.taken(*w, i > 0 || !byDefault) {
+		if w.onBridge() || !r.taken(*w, i > 0 || !byDefault) {
 			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", w.VifNum, reason))
 			return nil
 		}
