@@ -199,12 +199,19 @@ func (a *await) Do(ctx context.Context, undoing bool) error {
 	}
 }
 
+// ready looks at both ends of the pair. The kernel notes the carrier of one after
+// that of the other (linkwatch_run_queue), and only then makes an interface ready
+// for IPv6, which makes addresses if it may by then.
 func (a *await) ready() (bool, error) {
 	l, err := host.ReadLink(a.Conn, a.Port)
-	if err != nil {
+	if err != nil || l.PortState != host.Forwarding || !l.OperUp {
 		return false, err
 	}
-	return l.PortState == host.Forwarding && l.OperUp, nil
+	if l.Kind != "veth" || l.Elsewhere {
+		return true, nil // an old Xen kernel's pair does not tell its other end
+	}
+	dev, err := host.ReadLink(a.Conn, l.Lower)
+	return err == nil && (dev.Running() && dev.OperUp || !dev.Up()), err
 }
 
 // carrier waits until a NIC that was switched on has agreed with the switch on
