@@ -81,6 +81,7 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 		return plan.Part{}, err
 	}
 	b := newBuilder(p.Conn, p.Host)
+	b.wants = wants
 	pl := &plan.Plan{}
 	var part plan.Part
 	var refused error
@@ -168,7 +169,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
 	case !s.up && s.hidden(rec):
 		return outcome{}, s.refuseHidden(p.Host)
 	case !s.up:
-		return p.forget(pl, w)
+		return p.forget(b, pl, w, rec)
 	case rec == nil:
 		rec = &Record{Want: w}
 	}
@@ -203,19 +204,19 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec *Record, kept *kept) error
 	return err
 }
 
-// forget drops the record of a bridge that is not up, if it is one of that NIC.
-func (p *Planner) forget(pl *plan.Plan, w Want) (outcome, error) {
+// forget drops the record of a bridge that is not up, if it is one of that NIC,
+// and tells what is up that the call leaves so.
+func (p *Planner) forget(b *builder, pl *plan.Plan, w Want, rec *Record) (outcome, error) {
 	o := outcome{Want: w, text: w.Bridge + " is not up"}
 	records, err := p.Store.All()
-	if others := Others(Standing(p.Host, records), nil); len(others) > 0 {
-		o.text += "; up is " + strings.Join(others, ", ")
-	}
 	if err != nil {
 		return o, err
 	}
-	rec, err := p.Store.Load(w.Bridge)
-	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
-		return o, err
+	if others := Others(Standing(p.Host, records), b.wants); len(others) > 0 {
+		o.text += "; up is " + strings.Join(others, ", ")
+	}
+	if rec == nil || rec.Want.NetDev != w.NetDev {
+		return o, nil
 	}
 	step, err := p.Store.keep(w.Bridge, nil)
 	pl.Add(step)

@@ -59,7 +59,7 @@ func TestKeptForms(t *testing.T) {
 		MDB: rtnl.Pack(bridgeMsg(unix.RTM_NEWMDB, 0, 4)), Group: 3, Alias: "it's",
 	}
 	port := keptPort{Index: 8, Name: "vif\xff", Kind: "veth", Settings: set}
-	full := &kept{Index: 4, Dom0Is: "veth", Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
+	full := &kept{Index: 4, Shape: Veth, Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
 	names := &kept{Guests: []keptPort{{Name: "vif1.0"}, {Name: "tap2.0"}}}
 	formtest.Records(t, "guests", keptForms, full, map[int]*kept{1: names})
 }

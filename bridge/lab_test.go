@@ -51,13 +51,13 @@ func (n network) shaped(onBridge bool) network {
 	n.name += ", dom0=bridge"
 	n.wants = slices.Clone(n.wants)
 	for i, w := range n.wants {
-		n.wants[i] = bridge.Want{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev}
+		n.wants[i] = bridge.Want{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev, Shape: bridge.OnBridge}
 	}
 	return n
 }
 
 // onBridge says whether the bridges are dom0's interfaces.
-func (n network) onBridge() bool { return n.wants[0].VIF == "" }
+func (n network) onBridge() bool { return n.wants[0].Shape == bridge.OnBridge }
 
 // shapes are both shapes of each network.
 func shapes(networks ...network) (all []network) {

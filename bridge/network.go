@@ -136,14 +136,6 @@ func given(b config.Bridge) []word {
 	return words
 }
 
-// dom0 is the value of dom0= for a kind of interface.
-func dom0(onBridge bool) string {
-	if onBridge {
-		return "bridge"
-	}
-	return "veth"
-}
-
 // word is the network's value of a key, "" if that is not known: a bridge that
 // is dom0's interface has no number but in its record.
 func (n network) word(key string) string {
@@ -153,7 +145,7 @@ func (n network) word(key string) string {
 	case "bridge":
 		return n.Bridge
 	case "dom0":
-		return dom0(n.onBridge())
+		return n.Shape.String()
 	}
 	if n.onBridge() && !n.recorded {
 		return ""
@@ -165,7 +157,7 @@ func (n network) word(key string) string {
 func (n network) unfit(b config.Bridge) []string {
 	words := given(b)
 	if b.OnBridge != nil {
-		words = append(words, word{"dom0", dom0(*b.OnBridge)})
+		words = append(words, word{"dom0", shapeOf(*b.OnBridge).String()})
 	}
 	var texts []string
 	for _, w := range words {
@@ -208,7 +200,7 @@ func (r *resolver) refuse(b config.Bridge, n *network) error {
 	words := string(r.command)
 	asked := given(b)
 	if b.OnBridge != nil {
-		asked = append(asked, word{"dom0", dom0(*b.OnBridge)})
+		asked = append(asked, word{"dom0", shapeOf(*b.OnBridge).String()})
 	}
 	var up []string
 	for _, o := range r.nets {

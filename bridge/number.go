@@ -11,7 +11,7 @@ import (
 // or the next number from there on that is free. Names that nobody else can
 // have are made of it, so two calls for two NICs need not say it. Where the
 // bridge is dom0's interface nothing is called by it.
-func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) error {
+func (r *resolver) number(w *Want, b config.Bridge, byDefault bool) error {
 	if b.VifNum != nil {
 		w.VifNum = *b.VifNum
 		return nil
@@ -26,7 +26,7 @@ func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) er
 	first, reason := r.digits(w.NetDev, byDefault)
 	for i := range maxVifNum + 1 {
 		w.VifNum = (first + i) % (maxVifNum + 1)
-		if onBridge || !r.taken(*w, i > 0 || !byDefault) {
+		if w.onBridge() || !r.taken(*w, i > 0 || !byDefault) {
 			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", w.VifNum, reason))
 			return nil
 		}

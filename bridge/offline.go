@@ -21,7 +21,7 @@ func (m *move) offline() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	vlans := m.vlans(nic.Index)
 	steps := []plan.Step{
-		m.down(vlans),
+		m.down(nic, vlans),
 		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.enslaveDown(),
 		m.revive(vlans),
@@ -30,34 +30,49 @@ func (m *move) offline() []plan.Step {
 	}
 	up := nic.Up() || m.s.onBridge()
 	if up {
-		await := m.awaitBridge(nic)
-		if !await.Empty() {
-			await.Do = append(m.carrier(nic), await.Do...)
-		}
-		steps = append(steps, m.devUp(), m.awaitPort(true), await)
+		steps = append(steps, m.devUp(), m.awaitPort(true), m.awaitBoth(nic))
 	}
 	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
-	steps = append(steps, m.addState(target, up, nic.Index, m.own), m.addNeighs(target), m.newRoutes(m.state, dev))
+	steps = append(steps, m.addState(target, up), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
 
-// down switches the interface off. Its undoing brings back all that the
-// kernel forgets with that, on it and on the VLANs that go down with it.
-func (m *move) down(vlans []host.State) plan.Step {
-	nic := m.s.nic
+// awaitBoth is awaitBridge where the NIC itself has just been switched on.
+func (m *move) awaitBoth(nic *host.Link) plan.Step {
+	if len(m.bridgeCarrier(nic)) == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: m.awaitBridge(nic).Title,
+		Do:    append(m.carrier(nic), m.bridgeCarrier(nic)...),
+	}
+}
+
+// down is the step that switches the interface off from which all moves; it fails
+// if there is anything by now that would be lost.
+func (m *move) down(link *host.Link, vlans []host.State) plan.Step {
+	step := m.off("switch "+m.names[link.Index]+" off, which this kernel needs to rename it", link, vlans)
+	step.Do = append([]plan.Op{m.unchanged(m.state)}, step.Do...)
+	return step
+}
+
+// off is a step that switches the interface off which has the state. Its undoing
+// brings back all that the kernel forgets with that, on it and on the VLANs that
+// go down with it.
+func (m *move) off(title string, link *host.Link, vlans []host.State) plan.Step {
 	again := rtnl.Pack(routes.AddState(m.state)...)
-	again = append(again, routes.Restore(m.h, m.state, nic.Index)...)
-	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(nic.Index)...)
-	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
-	undo = append(undo, m.carrier(nic)...)
-	undo = append(undo, m.allowTemporary(nic.Index)...)
+	again = append(again, routes.Restore(m.h, m.state, link.Index)...)
+	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(link.Index)...)
+	undo = append(undo, m.batch(setFlags(link.Index, link.Flags, unix.IFF_UP)))
+	undo = append(undo, m.carrier(link)...)
+	undo = append(undo, m.allowTemporary(link.Index)...)
 	undo = append(undo, m.wireOps(again)...)
-	undo = append(undo, m.arrived(m.state, nic.Up())...)
+	undo = append(undo, m.arrived(m.state, link.Up())...)
 	undo = append(undo, m.reviveOps(vlans)...)
 	return plan.Step{
-		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
-		Do:    append([]plan.Op{m.unchanged(m.state)}, m.ops(setFlags(nic.Index, 0, unix.IFF_UP))...),
-		Undo:  append(undo, m.wake(nic.Index)...),
+		Title: title,
+		Do:    m.ops(setFlags(link.Index, 0, unix.IFF_UP)),
+		Undo:  append(undo, m.wake(link.Index)...),
 	}
 }
 
@@ -65,7 +80,7 @@ func (m *move) down(vlans []host.State) plan.Step {
 // as it is at the time of planning; a bridge is that with its NIC.
 func (m *move) carrier(now *host.Link) []plan.Op {
 	if now.Index == m.bridge && m.now != nil && m.now.Running() {
-		return append(m.carrier(m.now), m.awaitBridge(m.now).Do...)
+		return append(m.carrier(m.now), m.bridgeCarrier(m.now)...)
 	}
 	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
 		return nil
@@ -192,13 +207,9 @@ func (m *move) dropAddrs() plan.Step {
 func (m *move) offlineBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state
-	devLink := *nic
-	devLink.Index = dev
-	off := *m
-	off.s.nic = &devLink
 	devVLANs, vlans := m.vlans(dev), m.vlans(nic.Index)
 	steps := []plan.Step{
-		off.down(devVLANs),
+		m.down(m.s.dev, devVLANs),
 		m.renameLoaded(there, m.s.VDev, nic.Index),
 		// Undoing, the NIC goes down and up again.
 		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
@@ -219,8 +230,8 @@ func (m *move) offlineBack() []plan.Step {
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state, up, dev, false), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
+	steps = append(steps, m.addState(m.state, up), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
 		m.revive(vlans), m.inet6(nic.Index))
 	return append(steps, m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
-		m.addState(there, nic.Up(), nic.Index, m.own).Reverse("take the addresses off "+m.s.VDev))
+		m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }

@@ -79,14 +79,17 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	if err != nil {
 		return err
 	}
+	var there []rtnl.Msg
 	labels := map[string]string{}
 	for _, m := range dump {
 		if m.Family() == unix.AF_INET && m.Uses(r.Index) {
+			there = append(there, m.Settable())
 			labels[routes.AddrKey(m)] = rtnl.String(m.Get(unix.IFA_LABEL))
 		}
 	}
 	addrs := r.Addrs.Wire.Msgs()
-	first := len(addrs)
+	late, made := routes.Late(there, addrs, r.Addrs.Names.Of(r.Index))
+	first := len(addrs) + made
 	for i := len(addrs) - 1; i >= 0; i-- {
 		m := addrs[i]
 		if label, ok := labels[routes.AddrKey(m)]; ok && label != rtnl.String(m.Get(unix.IFA_LABEL)) {
@@ -94,7 +97,7 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 		}
 	}
 	b := r.Addrs
-	b.Wire, b.Conn = rtnl.Pack(routes.Relabel(r.Index, r.Spare, addrs, first)...), r.Conn
+	b.Wire, b.Conn = rtnl.Pack(routes.Relabel(r.Index, r.Spare, append(addrs, late...), first)...), r.Conn
 	return b.Do(ctx, undoing)
 }
 

@@ -131,20 +131,20 @@ func (r *resolver) fresh(b config.Bridge) (Want, error) {
 		w.NetDev = r.nicName(w.NetDev)
 	}
 	w.PDev = "p" + w.NetDev
-	onBridge := w.Bridge == w.NetDev
+	w.Shape = shapeOf(w.Bridge == w.NetDev)
 	if b.OnBridge != nil {
-		onBridge = *b.OnBridge
+		w.Shape = shapeOf(*b.OnBridge)
 	}
-	if onBridge && w.Bridge == "" {
+	if w.onBridge() && w.Bridge == "" {
 		w.Bridge = w.NetDev
 	}
-	if err := r.number(&w, b, onBridge, whyNetDev != ""); err != nil {
+	if err := r.number(&w, b, whyNetDev != ""); err != nil {
 		return w, err
 	}
 	if whyNetDev != "" {
 		w.Why = append(w.Why, fmt.Sprintf("netdev=%s, %s", w.NetDev, whyNetDev))
 	}
-	if onBridge {
+	if w.onBridge() {
 		if b.Bridge == "" {
 			w.Why = append(w.Why, "bridge="+w.Bridge+", the name of the NIC")
 		}

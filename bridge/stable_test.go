@@ -66,7 +66,7 @@ func TestStandIn(t *testing.T) {
 				t.Parallel()
 				l := newStableLab(t)
 				if onBridge {
-					l.want = Want{Bridge: "eth0", NetDev: "eth0", PDev: "peth0", VDev: "beth0"}
+					l.want = Want{Bridge: "eth0", NetDev: "eth0", PDev: "peth0", VDev: "beth0", Shape: OnBridge}
 				}
 				var had []string
 				for _, p := range c.prefixes {

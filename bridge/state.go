@@ -13,17 +13,21 @@ import (
 // yet. Undoing, what else has come to it goes to the other; and if the interface
 // is deleted then, it takes the addresses along, which for very many is a
 // hundred times as fast.
-func (b *builder) addState(s host.State, up bool, other int, deleted bool) plan.Step {
+func (m *move) addState(s host.State, up bool) plan.Step {
 	s.Neighs = nil
-	step := plan.Step{
-		Title: "give " + b.names[s.Index] + " the addresses",
-		Do:    append(b.ops(routes.AddState(s)...), b.arrived(s, up)...),
-		Undo:  []plan.Op{b.gather(s, other)},
+	other, deleted := m.s.nic.Index, m.own
+	if s.Index != m.pair.dev {
+		other, deleted = m.pair.dev, false
 	}
+	undo := []plan.Op{m.gather(s, other)}
 	if !deleted {
-		step.Undo = append(step.Undo, b.ops(routes.DelState(s)...)...)
+		undo = append(undo, m.ops(routes.DelState(s)...)...)
 	}
-	return step
+	return plan.Step{
+		Title: "give " + m.names[s.Index] + " the addresses",
+		Do:    append(m.ops(routes.AddState(s)...), m.arrived(s, up)...),
+		Undo:  undo,
+	}
 }
 
 // addNeighs is the step that puts the neighbours on an interface.

@@ -22,13 +22,13 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 	m := b.backMove(s, rec, ps)
 	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
 	var p plan.Plan
-	p.Add(b.giveBack(m.bridge, ps).Reverse("leave what was set on " + s.Bridge))
+	p.Add(m.giveBack().Reverse("leave what was set on " + s.Bridge))
 	if b.h.LiveRename {
 		p.Add(m.liveBack()...)
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	b.guests = append(b.guests, m.leaveTree(), b.detach(m.bridge, ps))
+	b.guests = append(b.guests, m.leaveTree(), m.detach())
 	p.Add(m.keepOnMaking(m.removePair(rec), rec.FoundDom0)...)
 	p.Add(m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
@@ -41,26 +41,22 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 // spanning tree's settings back when its ports forward: dom0's may have lost
 // their carrier meanwhile.
 func (m *move) leaveTree() plan.Step {
-	step := m.spanningTree(m.bridge, m.ports).Reverse("leave the spanning tree of " + m.s.Bridge)
-	if step.Empty() {
-		return step
+	tree := m.treeOps()
+	if len(tree) == 0 {
+		return plan.Step{}
 	}
 	undo := m.carrier(m.now)
 	if p := m.s.port; p != nil && p.PortState == host.Forwarding {
-		undo = append(undo, m.awaitPort(true).Do...)
+		undo = append(undo, m.forwards())
 	}
-	step.Undo = append(undo, step.Undo...)
-	return step
+	return plan.Step{Title: "leave the spanning tree of " + m.s.Bridge, Undo: append(undo, tree...)}
 }
 
 // offAgain is the step that switches the NIC off as it was found: for a bridge
 // that is dom0's interface start had to leave that on.
 func (m *move) offAgain() plan.Step {
 	m.catchUp()
-	step := m.down(nil)
-	step.Title = "switch " + m.s.NetDev + " off, as it was found"
-	step.Do = step.Do[len(step.Do)-1:] // but for unchanged: what is there goes
-	return step
+	return m.off("switch "+m.s.NetDev+" off, as it was found", m.s.nic, nil)
 }
 
 // backMove describes the move as start would make it from the host that stop
@@ -95,9 +91,8 @@ func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 func (m *move) liveBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state // on dom0's interface
-	here := *m
-	here.state = routes.Relabeled(routes.Unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
-	give := func() plan.Step { return here.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
+	m.state = routes.Relabeled(routes.Unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	give := func() plan.Step { return m.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
 	steps := []plan.Step{
 		m.renameLoaded(there, m.s.VDev, nic.Index),
 		undoOf(give()),
@@ -107,7 +102,6 @@ func (m *move) liveBack() []plan.Step {
 	}
 	steps = append(steps, m.resettle()...)
 	steps = append(steps, m.inet6(dev).Reverse("hush IPv6 on "+m.s.VDev))
-	m.state = here.state
 	steps = append(steps, m.shield(), doOf(give()))
 	steps = append(steps, m.moveRoutes(there, nic.Index, nic.Up()),
 		m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
@@ -116,7 +110,7 @@ func (m *move) liveBack() []plan.Step {
 		m.unshield(), m.strictAgain(),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
-	return append(steps, m.addState(there, nic.Up(), nic.Index, m.own).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
@@ -174,14 +168,14 @@ func (m *move) removePair(rec *Record) plan.Step {
 			return m.leaveDom0Bridge(rec.FoundDom0, &dev, up)
 		}
 		m.removed = append(m.removed, dev.Index)
-		return atEnd(m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, m.ports, up).Reverse("delete the bridge " + m.s.VDev))
+		return atEnd(m.makeDom0Bridge(&dev, up).Reverse("delete the bridge " + m.s.VDev))
 	}
 	if rec.FoundDom0 != nil {
-		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, m.ports, up).
+		return m.adoptPair(rec.FoundDom0, &dev).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
 	m.removed = append(m.removed, m.pair.dev, m.pair.port)
-	return atEnd(m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, m.ports, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
+	return atEnd(m.makePair(&dev).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
 }
 
 // atEnd is a step that deletes an interface. Others may take its index at once,
@@ -200,5 +194,5 @@ func (m *move) removeBridge(rec *Record) plan.Step {
 		return m.leaveBridge(rec.FoundBridge, m.s.br)
 	}
 	m.removed = append(m.removed, m.s.br.Index)
-	return atEnd(m.makeBridge(m.s.br.Index, m.ports).Reverse("delete the bridge " + m.s.Bridge))
+	return atEnd(m.makeBridge(m.s.br.Index).Reverse("delete the bridge " + m.s.Bridge))
 }

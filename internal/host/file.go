@@ -231,7 +231,8 @@ func parseForm(data []byte) (f form, err error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	return f, d.Decode(&f)
+	err = d.Decode(&f)
+	return f, err
 }
 
 // formOfDevice is what an interface's settings have that others have not.

@@ -15,8 +15,11 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// manyRoutes is from where on they decide how much memory is taken.
-const manyRoutes = 20000
+// From so many routes or interfaces on they decide how much memory is taken.
+const (
+	manyRoutes = 20000
+	manyLinks  = 250
+)
 
 // view is what a call has found: the host as it is now, and which bridges are
 // meant on it.
@@ -42,7 +45,7 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.host.Routes) > manyRoutes {
+	if len(s.host.Routes) > manyRoutes || len(s.host.Links) > manyLinks {
 		debug.SetGCPercent(50) // a little more work for a third less memory
 	}
 	store := bridge.Store(s.records)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -265,7 +266,8 @@ var notState = map[string]bool{
 func (k Key) Carried() bool { return !notState[k.Name] }
 
 // ReadDevice reads an interface's settings ("default" for what a new
-// interface begins with). One that is not there has none.
+// interface begins with). One that is not there has none. Names and values are
+// much the same for all, and kept once.
 func ReadDevice(device string) (Device, error) {
 	d := Device{}
 	for _, dir := range dirs {
@@ -277,7 +279,7 @@ func ReadDevice(device string) (Device, error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			k := Key{dir, e.Name()}
+			k := Key{dir, unique.Make(e.Name()).Value()}
 			if !k.Carried() {
 				continue
 			}
@@ -288,7 +290,7 @@ func ReadDevice(device string) (Device, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s%s: %w", root, k.Of(device), err)
 			}
-			d[k] = v
+			d[k] = unique.Make(v).Value()
 		}
 	}
 	return d, nil
