@@ -235,7 +235,7 @@ func (b *BadJournal) Unwrap() error { return b.Cause }
 
 // Advice implements refusal.Explained.
 func (b *BadJournal) Advice() string {
-	return "look at the network with ip and brctl, put right what is not, then: rm " + b.Path
+	return "look at the network with ip and brctl, put right what is wrong, then: rm " + b.Path
 }
 
 // ExitStatus implements refusal.Explained.
