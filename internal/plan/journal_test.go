@@ -197,17 +197,27 @@ func TestVersion2(t *testing.T) {
 // left as they are: their changes may still stand.
 func TestBadJournal(t *testing.T) {
 	w := newWorld()
-	edit := func(f func(*preface, *header)) string {
-		h := aHeader(t, 2)
-		p := preface{Version: journalVersion, Marks: 5}
-		f(&p, &h)
-		head := append(must(json.Marshal(h)), '\n')
+	compose := func(p preface, head []byte) string {
+		head = append(head, '\n')
 		p.Head += len(head)
 		p.Sum = sumText(crc32.Checksum(append([]byte("!!!"[:p.Bulk]), head...), castagnoli))
 		return string(must(json.Marshal(p))) + "\n" + string(head) + "!!!"[:p.Bulk] + strings.Repeat(noMark, 5)
 	}
+	edit := func(f func(*preface, *header)) string {
+		h, p := aHeader(t, 2), preface{Version: journalVersion, Marks: 5}
+		f(&p, &h)
+		return compose(p, must(json.Marshal(h)))
+	}
+	change := func(from, to string) string {
+		head := string(must(json.Marshal(aHeader(t, 2))))
+		if !strings.Contains(head, from) {
+			t.Errorf("there is no %s in %s", from, head)
+		}
+		return compose(preface{Version: journalVersion, Marks: 5}, []byte(strings.Replace(head, from, to, 1)))
+	}
 	pile := func(size int) []wireOp { return []wireOp{{Kind: "pile", Op: json.RawMessage("{}"), Bulk: size}} }
 	whole := edit(func(*preface, *header) {})
+	newerOnes := map[string]bool{"newer version": true, "newer form": true, "unknown kind": true}
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":         {"", "cut short"},
 		"cut short":     {whole[:40], "cut short"},
@@ -215,7 +225,15 @@ func TestBadJournal(t *testing.T) {
 		"more":          {whole + "\n", "cut short"},
 		"not JSON":      {"do 0\n", "invalid character"},
 		"other title":   {strings.Replace(whole, "take step 1", "take step 0", 1), "its checksum is wrong"},
-		"other version": {edit(func(p *preface, _ *header) { p.Version = 7 }), "its version is 7, this program reads 3"},
+		"newer version": {edit(func(p *preface, _ *header) { p.Version = 7 }), "its version is 7, this program reads 3"},
+		"newer form":    {`{"version": 4, "marks": {"at": 7}}` + "\n", "its version is 4, this program reads 3"},
+		"version 1":     {edit(func(p *preface, _ *header) { p.Version = 1 }), "its version is 1, this program reads 3"},
+		"no version":    {strings.Replace(whole, `"version":3,`, "", 1), "its version is 0, this program reads 3"},
+		"preface":       {strings.Replace(whole, `"version":3,`, `"version":3,"colour":"red",`, 1), `unknown field "colour"`},
+		"head":          {change(`"pid":42`, `"pid":42,"colour":"red"`), `unknown field "colour"`},
+		"step":          {change(`{"title":`, `{"colour":"red","title":`), `unknown field "colour"`},
+		"in operation":  {change(`{"N":11,`, `{"N":11,"Colour":"red",`), `unknown field "Colour"`},
+		"by operation":  {change(`{"kind":"put",`, `{"kind":"put","colour":"red",`), `unknown field "colour"`},
 		"version 2":     {edit(func(p *preface, _ *header) { p.Version = 2 }), "unknown field"},
 		"long head":     {edit(func(p *preface, _ *header) { p.Head = 1 << 40 }), "cut short"},
 		"negative":      {edit(func(p *preface, _ *header) { p.Head = -1 << 40 }), "cut short"},
@@ -243,6 +261,10 @@ func TestBadJournal(t *testing.T) {
 			}
 			if bad.Unwrap() == nil || strings.Contains(err.Error(), "nil") || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "cannot read the journal "+bad.Path) {
 				t.Errorf("error %q, want one with %q", err, c.want)
+			}
+			const newer = "a newer xbr-script has written it, use that one to take back what it has begun; or "
+			if hint := bad.Advice(); strings.HasPrefix(hint, newer) != newerOnes[name] || !strings.HasSuffix(hint, ", then: rm "+bad.Path) {
+				t.Errorf("hint: %s", hint)
 			}
 			if text := must(os.ReadFile(JournalPath(dir))); string(text) != c.text {
 				t.Error("the journal was changed")
@@ -354,4 +376,75 @@ func TestJournalNoPlace(t *testing.T) {
 	if len(w.log) > 0 {
 		t.Errorf("without a journal something was done: %q", w.log)
 	}
+}
+
+// TestMarkLater has one mark of a change, whichever it is, not written at first:
+// the next one brings it along, and a process that ends between leaves a
+// journal that can be read.
+func TestMarkLater(t *testing.T) {
+	marks := []struct {
+		what string
+		n    int64
+		says string // steps begun, of those left, until when it waits, whether it is taken back
+	}{
+		{markDo, 0, "1 1 0s false"},
+		{markDo, 1, "2 2 0s false"},
+		{markUntil, 5, "2 2 5ns false"},
+		{markBack, 0, "2 2 5ns true"},
+		{markUndone, 1, "2 1 5ns true"},
+		{markUndone, 0, "2 0 5ns true"},
+	}
+	for late := range marks {
+		w := newWorld()
+		dir := t.TempDir()
+		j := must(create(dir, header{Command: "start", Boot: must(bootID())}, w.plan(2).Steps))
+		closed := must(os.Open(JournalPath(dir)))
+		if err := closed.Close(); err != nil {
+			t.Fatal(err)
+		}
+		before := "0 0 0s false"
+		for i, m := range marks {
+			f, want := j.f, m.says
+			if i == late {
+				f, want = closed, before
+			}
+			if err := j.marker.mark(f, m.what, m.n); (err != nil) != (i == late) {
+				t.Fatalf("mark %d: %v", i, err)
+			}
+			u, err := read(dir, w.kinds())
+			if err != nil {
+				t.Fatalf("mark %d was not written at first; after %d: %v", late, i, err)
+			}
+			if now := fmt.Sprint(u.Begun, " ", u.Left, " ", u.Until, " ", u.Back); now != want {
+				t.Errorf("mark %d was not written at first; after %d it says %s, want %s", late, i, now, want)
+			}
+			before = m.says
+		}
+		if err := j.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMarkBack begins to take back a change of which the journal cannot be
+// written: it is said, and nothing is touched.
+func TestMarkBack(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	r.Confirm = time.Hour
+	if err := r.Run(t.Context(), w.plan(2)); err != nil {
+		t.Fatal(err)
+	}
+	u := unfinished(t, r)
+	u.end = u.at // as if there were no room
+	if err := r.Recover(t.Context(), u); err == nil || !strings.HasPrefix(err.Error(), "cannot write the journal: ") {
+		t.Error("it was taken back: ", err)
+	}
+	if _, waits := unfinished(t, r).Waits(); !waits || len(w.numbers()) != 4 {
+		t.Error("it waits no more, or is not there: ", waits, w.numbers())
+	}
+	if err := r.Recover(t.Context(), unfinished(t, r)); err != nil {
+		t.Error(err)
+	}
+	asBefore(t, w, r)
 }
