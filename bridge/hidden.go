@@ -5,9 +5,9 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// hidden says whether dom0's interface stands where the NIC was, though the NIC
-// has not its second name: somebody has given it another one, or pulled it out.
-// Then the network is not up, but it is not down either.
+// hidden says whether dom0's interface is in the NIC's place, but the NIC does not
+// have its second name: somebody has given it another one, or pulled it out. Then
+// the network is not up, but it is not down either.
 func (s *site) hidden(rec *Record) bool {
 	l := s.nic // what has the NIC's name
 	switch {
@@ -19,14 +19,14 @@ func (s *site) hidden(rec *Record) bool {
 	return l.Kind == "veth" && !l.Elsewhere && s.port != nil && l.Lower == s.port.Index
 }
 
-// refuseHidden says what the NIC may be called, by the MAC address that it has as
-// a port.
+// refuseHidden says what the NIC may be called now, going by the MAC address that
+// it has as a port.
 func (s *site) refuseHidden(h *host.Host) error {
 	br, mac := s.br, portMAC
 	if s.onBridge() {
 		br, mac = s.nic, s.nic.MAC
 	}
-	name := "CARD"
+	name := "NIC"
 	if br != nil {
 		for _, l := range h.Ports(br.Index) {
 			if sameMAC(l.MAC, mac) && l != s.port {
@@ -34,6 +34,6 @@ func (s *site) refuseHidden(h *host.Host) error {
 			}
 		}
 	}
-	return refuse("give the card its name back: ip link set dev "+shell.Quote(name)+" name "+shell.Quote(s.PDev),
-		"cannot take %s down: its card %s is missing, though %s is dom0's interface", s.Bridge, s.PDev, s.NetDev)
+	return refuse("give the NIC its name back: ip link set dev "+shell.Quote(name)+" name "+shell.Quote(s.PDev),
+		"cannot take %s down: its NIC %s is missing, though %s is dom0's interface", s.Bridge, s.PDev, s.NetDev)
 }

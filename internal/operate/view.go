@@ -45,8 +45,11 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.host.Routes) > manyRoutes || len(s.host.Links) > manyLinks {
-		debug.SetGCPercent(50) // a little more work for a third less memory
+	switch { // a little more work for less memory
+	case len(s.host.Links) > manyLinks:
+		debug.SetGCPercent(25)
+	case len(s.host.Routes) > manyRoutes:
+		debug.SetGCPercent(50)
 	}
 	store := bridge.Store(s.records)
 	v := &view{
@@ -97,7 +100,7 @@ func (v *view) started(records []*bridge.Record) ([]bridge.Want, error) {
 		return append(wants, slices.DeleteFunc(slices.Clone(v.up), recorded)...), nil
 	case wants == nil && len(names) > 1:
 		return nil, refusal.New("name each: xbr-script stop bridge="+shell.Quote(v.up[0].Bridge)+" netdev="+shell.Quote(v.up[0].NetDev),
-			"cannot tell which bridge to stop: there is no record of any, and up are %s", strings.Join(names, ", "))
+			"cannot tell which bridge to stop: there is no record, and these are up: %s", strings.Join(names, ", "))
 	case wants == nil && len(names) == 1:
 		return v.up, nil
 	}
