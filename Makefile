@@ -42,7 +42,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-hosts test-long test-whole race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
+.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -65,6 +65,16 @@ test-long: deps test-hosts ## run all of them, every fault at every step of ever
 # Tables that take hours, of which test-long tries one case in some.
 test-whole: deps ## try every theft and every series of faults (hours)
 	XBR_TEST_WHOLE=1 $(GO) test -count=1 -timeout 12h -run '^(TestSeries|TestTheft|TestRulesStolen)$$' $(TESTFLAGS) ./bridge ./internal/operate
+
+# It needs the history of this repository. FORMER is any commit whose program
+# writes records of the forms that are read.
+FORMER = f64d0df
+
+test-upgrade: deps ## start with the program of the commit FORMER, go on with this one
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	git archive $(FORMER) | tar -x -C "$$dir"; \
+	echo "$(GO) build   # $(FORMER)"; $(GO) -C "$$dir" build -o "$$dir/former" .; \
+	XBR_TEST_FORMER="$$dir/former" $(GO) test -count=1 -v -run '^TestUpgrade' $(TESTFLAGS) .
 
 # What namespaces inherit on a router with strict filters, on one with Docker, on
 # a desktop, and where IPv6 is switched off: see internal/nstest. That each

@@ -20,31 +20,38 @@ const editKind = "iptables"
 // what they should be, whatever they are, in one transaction a table: nobody
 // ever meets a chain that is half filled. Everything else stays as it is.
 type edit struct {
-	Program  string
-	Chains   []chainEdit  `json:",omitempty"`
-	Jumps    []jump       `json:",omitempty"`
-	Policies []policyEdit `json:",omitempty"`
-	Shell    []string     `json:",omitempty"` // the commands, as the plan saw it
+	Program  string       `json:"Program"`
+	Chains   []chainEdit  `json:"Chains,omitempty"`
+	Jumps    []jump       `json:"Jumps,omitempty"`
+	Policies []policyEdit `json:"Policies,omitempty"`
+	Shell    []string     `json:"Shell,omitempty"` // the commands, as the plan saw it
 }
 
 // chainEdit is a chain of our own and all of its rules, or none.
 type chainEdit struct {
-	Table, Name string
-	Gone        bool
-	Rules       []string `json:",omitempty"`
+	Table string   `json:"Table"`
+	Name  string   `json:"Name"`
+	Gone  bool     `json:"Gone"`
+	Rules []string `json:"Rules,omitempty"`
 }
 
 // jump is one rule in a chain of others.
 type jump struct {
-	Table, Chain, Rule string
-	Place              place
-	At                 []int `json:",omitempty"` // the places, for exactly
+	Table string `json:"Table"`
+	Chain string `json:"Chain"`
+	Rule  string `json:"Rule"`
+	Place place  `json:"Place"`
+	At    []int  `json:"At,omitempty"` // the places, for exactly
 	// Own are the ports whose rules are not a guest's, for afterGuests.
-	Own []string `json:",omitempty"`
+	Own []string `json:"Own,omitempty"`
 }
 
 // policyEdit is what becomes of packets that a chain does not judge.
-type policyEdit struct{ Table, Chain, Target string }
+type policyEdit struct {
+	Table  string `json:"Table"`
+	Chain  string `json:"Chain"`
+	Target string `json:"Target"`
+}
 
 // An edit looks again whether others, who know no lock of ours, have changed
 // the chains between its look and its change, as vif-bridge does when it adds

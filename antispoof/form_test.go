@@ -35,3 +35,21 @@ func TestStrange(t *testing.T) {
 		}
 	}
 }
+
+// TestOpForms holds the forms of the operations.
+func TestOpForms(t *testing.T) {
+	sets := []sysctl.Set{{Name: "nf_call_iptables", Value: "1", Index: 7}}
+	formtest.Ops(t, Kinds(),
+		&edit{
+			Program:  "iptables",
+			Chains:   []chainEdit{{Table: "filter", Name: "XBR-xenbr0", Gone: true, Rules: []string{"-j DROP"}}},
+			Jumps:    []jump{{Table: "filter", Chain: "FORWARD", Rule: "-j XBR-xenbr0", Place: exactly, At: []int{2}, Own: []string{"peth0"}}},
+			Policies: []policyEdit{{Table: "filter", Chain: "FORWARD", Target: "DROP"}},
+			Shell:    []string{"iptables -P FORWARD DROP"},
+		},
+		&load{Program: "iptables", Sets: sets},
+		&call{Bridge: "xenbr0", Index: 10, Sets: sets},
+		&sticky{Port: "vif0.0", MAC: "00:16:3e:00:00:01", On: true, Index: 9},
+		&dropTables{Program: "iptables", Tables: []string{"raw"}},
+	)
+}

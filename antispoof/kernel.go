@@ -139,8 +139,8 @@ const loadKind = "br_netfilter"
 // changes for the host's other bridges: the module comes with filtering
 // switched on for all of them (br_netfilter_sysctl_default).
 type load struct {
-	Program string
-	Sets    []sysctl.Set // how it was without the module: off
+	Program string       `json:"Program"`
+	Sets    []sysctl.Set `json:"Sets"` // how it was without the module: off
 }
 
 // newLoad is the operation that loads it with that iptables.
@@ -234,9 +234,9 @@ const callKind = "nf_call"
 // call is an operation that sets whether one bridge shows its packets to
 // iptables.
 type call struct {
-	Bridge string       // what it is called where the plan has come to
-	Index  int          // by which it is known whatever it is called by now
-	Sets   []sysctl.Set // nf_call_iptables and the like
+	Bridge string       `json:"Bridge"` // what it is called where the plan has come to
+	Index  int          `json:"Index"`  // by which it is known whatever it is called by now
+	Sets   []sysctl.Set `json:"Sets"`   // nf_call_iptables and the like
 }
 
 // Kind implements plan.Op.

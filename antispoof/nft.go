@@ -19,8 +19,8 @@ const tablesKind = "nft tables"
 // that it made at their first use, if they are as new: iptables itself can
 // empty them only. The legacy back end's go with its modules alone.
 type dropTables struct {
-	Program string
-	Tables  []string
+	Program string   `json:"Program"`
+	Tables  []string `json:"Tables"`
 }
 
 // Kind implements plan.Op.

@@ -20,9 +20,10 @@ const stickyKind = "fdb"
 // frames for dom0 to its port. A static entry alone moves to the port of
 // whoever sends with that MAC address; a sticky one stays (br_fdb_update).
 type sticky struct {
-	Port, MAC string
-	On        bool
-	Index     int // of the port, by which it is known whatever it is called by now
+	Port  string `json:"Port"`
+	MAC   string `json:"MAC"`
+	On    bool   `json:"On"`
+	Index int    `json:"Index"` // of the port, by which it is known whatever it is called by now
 }
 
 // Kind implements plan.Op.

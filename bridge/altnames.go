@@ -39,9 +39,9 @@ func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
 // altNames moves alternative names to an interface. udev gives a card its own
 // back when it sees it renamed, if nobody has them at that moment.
 type altNames struct {
-	Batch netop.Batch
-	To    int              // the interface's index
-	Names []rawjson.String // which it has then
+	Batch netop.Batch      `json:"Batch"`
+	To    int              `json:"To"`    // the interface's index
+	Names []rawjson.String `json:"Names"` // which it has then
 	Conn  *rtnl.Conn       `json:"-"`
 }
 

@@ -11,9 +11,10 @@ import (
 
 // linkForm is an interface in a record.
 type linkForm struct {
-	Index       int              `json:"index"`
 	Name        rawjson.String   `json:"name"`
 	AltNames    []rawjson.String `json:"alternative_names,omitempty"`
+	Alias       rawjson.String   `json:"alias,omitempty"`
+	Index       int              `json:"index"`
 	Kind        string           `json:"kind,omitempty"`
 	Ethernet    bool             `json:"ethernet,omitempty"`
 	MAC         net.HardwareAddr `json:"mac,omitempty"`
@@ -23,7 +24,6 @@ type linkForm struct {
 	Master      int              `json:"master,omitempty"`
 	Lower       int              `json:"lower,omitempty"`
 	Elsewhere   bool             `json:"lower_is_elsewhere,omitempty"`
-	Alias       rawjson.String   `json:"alias,omitempty"`
 	Group       uint32           `json:"group,omitempty"`
 	AddrGen     uint8            `json:"addr_gen_mode"`
 	Inet6       bool             `json:"inet6,omitempty"`
@@ -47,9 +47,10 @@ type bridgeForm = struct {
 
 // linkForm1 is an interface in a journal, and in the first form of records.
 type linkForm1 struct {
-	Index     int              `json:"Index"`
 	Name      rawjson.String   `json:"Name"`
 	AltNames  []rawjson.String `json:"AltNames"`
+	Alias     rawjson.String   `json:"Alias"`
+	Index     int              `json:"Index"`
 	Kind      string           `json:"Kind"`
 	Ethernet  bool             `json:"Ethernet"`
 	MAC       net.HardwareAddr `json:"MAC"`
@@ -59,7 +60,6 @@ type linkForm1 struct {
 	Master    int              `json:"Master"`
 	Lower     int              `json:"Lower"`
 	Elsewhere bool             `json:"Elsewhere"`
-	Alias     rawjson.String   `json:"Alias"`
 	Group     uint32           `json:"Group"`
 	AddrGen   uint8            `json:"AddrGen"`
 	Inet6     bool             `json:"Inet6"`

@@ -152,13 +152,6 @@ type foundForm1 struct {
 	Addrs6       []msgForm     `json:"Addrs6"`
 }
 
-// msgForm is a message by itself.
-type msgForm struct {
-	Type  uint16 `json:"Type"`
-	Flags uint16 `json:"Flags"`
-	Body  []byte `json:"Body"`
-}
-
 func (f *recordForm1) record() (*Record, error) {
 	w := f.Want
 	form := recordForm{

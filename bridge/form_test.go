@@ -1,13 +1,21 @@
 package bridge
 
 import (
+	"net"
 	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/formtest"
 	"xbr-script/internal/host"
+	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
+	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
@@ -44,14 +52,31 @@ func fullRecord() *Record {
 	}
 }
 
+// TestNothingForgotten has everything in the examples that a plan is made from,
+// but for what is no record's: what a new field is about is either kept, or named
+// here.
+func TestNothingForgotten(t *testing.T) {
+	const kept = "Link.BridgeAttrs Link.PortAttrs" // see keptForm
+	const asked = "Want.Unfit Want.AntiSpoof Want.GuestsAllow"
+	rec := fullRecord()
+	for _, v := range []any{*rec, rec.Want, *rec.FoundDom0, *rec.FoundBridge, fullKept(), fullKept().NIC, fullKept().NIC.Settings, (*fullKept().NIC.Settings.VLANs)[0]} {
+		s := reflect.ValueOf(v)
+		for i := range s.NumField() {
+			name := s.Type().Name() + "." + s.Type().Field(i).Name
+			if s.Field(i).IsZero() != slices.Contains(strings.Fields(kept+" "+asked), name) {
+				t.Errorf("%s in the example: %v", name, s.Field(i))
+			}
+		}
+	}
+}
+
 // TestRecordForms holds the forms of a bridge's record.
 func TestRecordForms(t *testing.T) {
 	formtest.Records(t, "bridge", recordForms, fullRecord(), nil, "found_dom0.settings", "found_dom0.port_settings")
 }
 
-// TestKeptForms holds the forms of what stop keeps for start. The first had the
-// names of the guests' ports.
-func TestKeptForms(t *testing.T) {
+// fullKept is everything that stop can keep.
+func fullKept() kept {
 	vlans := []vlan{{VID: 10, Last: 20, Flags: rtnl.VLANPVID | rtnl.VLANUntagged, Tunnel: 77}, {VID: 200}}
 	set := settings{
 		Attrs: attr(rtnl.Attr{Type: unix.IFLA_BRPORT_ISOLATED, Value: []byte{1}}).Serialize(), Backup: 5, VLANs: &vlans,
@@ -59,7 +84,47 @@ func TestKeptForms(t *testing.T) {
 		MDB: rtnl.Pack(bridgeMsg(unix.RTM_NEWMDB, 0, 4)), Group: 3, Alias: "it's",
 	}
 	port := keptPort{Index: 8, Name: "vif\xff", Kind: "veth", Settings: set}
-	full := &kept{Index: 4, Shape: Veth, Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
-	names := &kept{Guests: []keptPort{{Name: "vif1.0"}, {Name: "tap2.0"}}}
-	formtest.Records(t, "guests", keptForms, full, map[int]*kept{1: names})
+	return kept{Index: 4, Shape: Veth, Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
+}
+
+// TestKeptForms holds the forms of what stop keeps for start. The first had the
+// names of the guests' ports.
+func TestKeptForms(t *testing.T) {
+	full, names := fullKept(), &kept{Guests: []keptPort{{Name: "vif1.0"}, {Name: "tap2.0"}}}
+	formtest.Records(t, "guests", keptForms, &full, map[int]*kept{1: names})
+}
+
+// TestOpForms holds the forms of the operations.
+func TestOpForms(t *testing.T) {
+	names := ipcmd.Names{7: "eth0", 8: "veth\xff"}
+	batch := netop.Batch{Wire: rtnl.Pack(aMessage()), Names: names, At: time.Second}
+	msgs := []msgForm{msgForm(aMessage())}
+	mac := net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}
+	setting := sysctl.Set{Name: "net/ipv6/conf/eth0/mtu", Value: "1400", Index: 7}
+	formtest.Ops(t, Kinds(nil),
+		&relabel{Addrs: batch, Index: 7, Spare: 8},
+		&remove{Batch: batch, Name: "veth0", Later: "eth0", What: "veth", MAC: mac, Peer: 9},
+		&setMAC{Msgs: batch, Index: 7, MAC: mac},
+		&arrive{Index: 7, Addrs: [][]byte{{0xfe, 0x80, 15: 1}}},
+		&await{Port: 9, Names: names},
+		&carrier{Index: 7, Port: 9, Names: names},
+		&gather{
+			To: 8, Known: stateForm{Index: 7, Addrs4: msgs, Addrs6: msgs, Neighs: msgs, Nexthops: msgs, Routes: msgs},
+			Down: true, Names: names,
+		},
+		&altNames{Batch: batch, To: 8, Names: []rawjson.String{"enp3s0"}},
+		&whenReady{Index: 7, Set: setting},
+		&enter{Port: 9, Bridge: 10, Join: batch, Give: batch},
+		&unchanged{Index: 7, Names: names},
+		aMend(names, setting, mac),
+	)
+}
+
+// aMend has a message beside its JSON.
+func aMend(names ipcmd.Names, setting sysctl.Set, mac net.HardwareAddr) *mend {
+	l := fullLink()
+	return &mend{
+		Links: []asItWas{{Link: l, Settings: []sysctl.Set{setting}, Pins: [][]byte{mac}}}, Names: names, At: time.Second,
+		was: &host.Host{Links: []*host.Link{l}, Addrs: []rtnl.Msg{aMessage()}},
+	}
 }

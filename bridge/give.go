@@ -371,9 +371,11 @@ func operState(index int, state uint8) rtnl.Msg {
 // (br_add_if), and enabled when it becomes so (br_port_carrier_check). One that
 // is a port already, as when a stop is undone, is not disabled for that.
 type enter struct {
-	Port, Bridge int
-	Join, Give   netop.Batch
-	Conn         *rtnl.Conn `json:"-"`
+	Port   int         `json:"Port"`
+	Bridge int         `json:"Bridge"`
+	Join   netop.Batch `json:"Join"`
+	Give   netop.Batch `json:"Give"`
+	Conn   *rtnl.Conn  `json:"-"`
 }
 
 const enterKind = "enter"

@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 
 	"xbr-script/bridge"
+	"xbr-script/bridge/divert"
 	"xbr-script/internal/host"
 	"xbr-script/internal/netop"
 	"xbr-script/internal/nstest"
@@ -130,7 +131,7 @@ func (l *lab) advertise(adverts ...nstest.Advert) {
 }
 
 func (l *lab) runner() *plan.Runner {
-	r := &plan.Runner{Dir: l.dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), bridge.Kinds(l.conn)), Command: l.name}
+	r := &plan.Runner{Dir: l.dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), divert.Kinds(), bridge.Kinds(l.conn)), Command: l.name}
 	if *trace {
 		r.Trace = func(line string) { l.t.Log("+ " + line) }
 	}

@@ -29,20 +29,19 @@ const (
 // gather moves what has come to one interface since the plan was made to
 // another. What the kernel makes by itself is left alone.
 type gather struct {
-	To    int
-	Known host.State // addresses and neighbours that are no news; its Index is where to look
+	To    int       `json:"To"`
+	Known stateForm `json:"Known"` // addresses and neighbours that are no news; its Index is where to look
 	// Down says that one of the interfaces is switched off, or will be: then
 	// nothing but IPv4 addresses can be moved.
-	Down  bool
-	Names ipcmd.Names
-	Conn  *rtnl.Conn `json:"-"`
+	Down  bool        `json:"Down"`
+	Names ipcmd.Names `json:"Names"`
+	Conn  *rtnl.Conn  `json:"-"`
 }
 
 // gather is the operation that moves what is on the interface of that state
 // beyond the state.
 func (b *builder) gather(known host.State, to int) plan.Op {
-	known.Routes, known.Nexthops = nil, nil
-	return &gather{To: to, Known: known, Down: !b.h.LiveRename, Names: b.names.In(nil, known.Index, to), Conn: b.conn}
+	return &gather{To: to, Known: formOfState(known), Down: !b.h.LiveRename, Names: b.names.In(nil, known.Index, to), Conn: b.conn}
 }
 
 // Kind implements plan.Op.
@@ -77,9 +76,9 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 // addresses, the kernel's own routes and neighbours that can be learnt anew.
 func (g *gather) news(s host.State) host.State {
 	known := map[string]bool{}
-	for _, list := range [][]rtnl.Msg{g.Known.Addrs4, g.Known.Addrs6, g.Known.Neighs} {
+	for _, list := range [][]msgForm{g.Known.Addrs4, g.Known.Addrs6, g.Known.Neighs} {
 		for _, m := range list {
-			known[identity(m)] = true
+			known[identity(rtnl.Msg(m))] = true
 		}
 	}
 	s.Addrs4 = rtnl.Rest(s.Addrs4, func(m rtnl.Msg) bool { return known[identity(m)] })
@@ -117,8 +116,8 @@ var ErrChanged = errors.New("it has been changed meanwhile")
 // unchanged fails if there is something on an interface that the plan does not
 // know.
 type unchanged struct {
-	Index int
-	Names ipcmd.Names
+	Index int             `json:"Index"`
+	Names ipcmd.Names     `json:"Names"`
 	Known map[string]bool `json:"-"` // the keys of what was there; nobody but the planner carries it out
 	Conn  *rtnl.Conn      `json:"-"`
 }

@@ -32,14 +32,14 @@ type mend struct {
 	// was is the host before the plan, or of it what is on the links, if it was
 	// read from a journal.
 	was  *host.Host
-	Conn *rtnl.Conn `json:"-"`
+	Conn *rtnl.Conn
 }
 
 // asItWas is an interface as it was.
 type asItWas struct {
 	Link     *host.Link
-	Settings []sysctl.Set `json:",omitempty"` // those of IPv6 that are lost with it
-	Pins     [][]byte     `json:",omitempty"` // MAC addresses that static entries of the bridge send to it
+	Settings []sysctl.Set // those of IPv6 that are lost with it
+	Pins     [][]byte     // MAC addresses that static entries of the bridge send to it
 }
 
 const mendKind = "mend"
@@ -97,7 +97,7 @@ func (*mend) Kind() string { return mendKind }
 func (*mend) Commands() []string { return nil }
 
 // Head implements plan.Bulky.
-func (m *mend) Head() any { return m }
+func (m *mend) Head() any { return formOfMend(m) }
 
 // Bulk implements plan.Bulky: what was on the links.
 func (m *mend) Bulk() iter.Seq[[]byte] {
@@ -119,9 +119,6 @@ func (m *mend) SetBulk(bulk []byte) error {
 	}
 	m.was = &host.Host{At: m.At}
 	for _, k := range m.Links {
-		if k.Link == nil {
-			return errors.New("an interface is missing")
-		}
 		m.was.Links = append(m.was.Links, k.Link)
 	}
 	lists := map[uint16]*[]rtnl.Msg{

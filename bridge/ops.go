@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/bridge/divert"
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
@@ -31,7 +30,6 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		carrierKind:   func() plan.Op { return &carrier{Conn: c} },
 		gatherKind:    func() plan.Op { return &gather{Conn: c} },
 		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
-		divert.Kind:   func() plan.Op { return &divert.Op{} },
 		whenReadyKind: func() plan.Op { return &whenReady{Conn: c} },
 		enterKind:     func() plan.Op { return &enter{Conn: c} },
 		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
@@ -56,10 +54,10 @@ const (
 // back. Meanwhile another interface holds it: with the last holder of an
 // address go the routes that have it as their source.
 type relabel struct {
-	Addrs netop.Batch // RTM_NEWADDR, in the kernel's order, with the right labels
-	Index int
-	Spare int
-	Conn  *rtnl.Conn `json:"-"`
+	Addrs netop.Batch `json:"Addrs"` // RTM_NEWADDR, in the kernel's order, with the right labels
+	Index int         `json:"Index"`
+	Spare int         `json:"Spare"`
+	Conn  *rtnl.Conn  `json:"-"`
 }
 
 // Kind implements plan.Op.
@@ -109,13 +107,13 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 // that it was made with. An admin may have changed all three: then what was made
 // is known by what it is made of.
 type remove struct {
-	Batch netop.Batch // RTM_DELLINK
-	Name  string      // it is made with
-	Later string      `json:",omitempty"` // it is given later
-	What  string      // its kind
-	MAC   net.HardwareAddr
-	Peer  int        `json:",omitempty"` // index of the other end of a pair
-	Conn  *rtnl.Conn `json:"-"`
+	Batch netop.Batch      `json:"Batch"`           // RTM_DELLINK
+	Name  string           `json:"Name"`            // it is made with
+	Later string           `json:"Later,omitempty"` // it is given later
+	What  string           `json:"What"`            // its kind
+	MAC   net.HardwareAddr `json:"MAC"`
+	Peer  int              `json:"Peer,omitempty"` // index of the other end of a pair
+	Conn  *rtnl.Conn       `json:"-"`
 }
 
 // Kind implements plan.Op.
@@ -162,9 +160,9 @@ func (r *remove) is(l *host.Link, made bool) bool {
 // send. Between the calls that switch a veth pair on and that moment the
 // kernel works in the background; what is sent then is lost.
 type await struct {
-	Port  int // the port in the bridge
-	Names ipcmd.Names
-	Conn  *rtnl.Conn `json:"-"`
+	Port  int         `json:"Port"` // the port in the bridge
+	Names ipcmd.Names `json:"Names"`
+	Conn  *rtnl.Conn  `json:"-"`
 }
 
 // awaitLimit is far above what an idle host takes (under a millisecond) and
@@ -223,10 +221,10 @@ func (a *await) ready() (bool, error) {
 // is entered may be lost: when the kernel notes that there is no carrier, it
 // takes off the proxy entries (neigh_carrier_down).
 type carrier struct {
-	Index int
-	Port  int // of a bridge, where its carrier comes from; 0 for a NIC
-	Names ipcmd.Names
-	Conn  *rtnl.Conn `json:"-"`
+	Index int         `json:"Index"`
+	Port  int         `json:"Port"` // of a bridge, where its carrier comes from; 0 for a NIC
+	Names ipcmd.Names `json:"Names"`
+	Conn  *rtnl.Conn  `json:"-"`
 }
 
 // carrierLimit is far above what a NIC needs; somebody may have pulled the
@@ -273,8 +271,8 @@ func (c *carrier) feeds() bool {
 // it wait until it is found unique (addrconf_prefix_rcv_add_addr). Such an address
 // is made anew.
 type arrive struct {
-	Index int
-	Addrs [][]byte
+	Index int        `json:"Index"`
+	Addrs [][]byte   `json:"Addrs"`
 	Conn  *rtnl.Conn `json:"-"`
 }
 
@@ -359,10 +357,10 @@ func (a *arrive) hurry(missing map[string]bool) error {
 // a port the NIC may as well keep its own: what matters is the entry that
 // sends frames to that address to dom0's port, and the messages set it too.
 type setMAC struct {
-	Msgs  netop.Batch // the change of address, then what must follow at once
-	Index int
-	MAC   net.HardwareAddr
-	Conn  *rtnl.Conn `json:"-"`
+	Msgs  netop.Batch      `json:"Msgs"` // the change of address, then what must follow at once
+	Index int              `json:"Index"`
+	MAC   net.HardwareAddr `json:"MAC"`
+	Conn  *rtnl.Conn       `json:"-"`
 }
 
 // Kind implements plan.Op.

@@ -61,8 +61,8 @@ const whenReadyKind = "whenready"
 
 // whenReady gives a setting its value if the interface can send by now.
 type whenReady struct {
-	Index int
-	Set   sysctl.Set
+	Index int        `json:"Index"`
+	Set   sysctl.Set `json:"Set"`
 	Conn  *rtnl.Conn `json:"-"`
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/divert"
 	"xbr-script/internal/host"
 	"xbr-script/internal/netop"
 	"xbr-script/internal/nstest"
@@ -163,7 +164,7 @@ func (l *stableLab) run(start bool) *plan.Plan {
 	part, err := do([]Want{l.want})
 	pl := join(part)
 	if err == nil {
-		r := &plan.Runner{Dir: l.store.Dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), Kinds(l.conn)), Command: "test"}
+		r := &plan.Runner{Dir: l.store.Dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), divert.Kinds(), Kinds(l.conn)), Command: "test"}
 		err = r.Run(context.Background(), &plan.Plan{Steps: pl.Steps})
 	}
 	if err != nil {

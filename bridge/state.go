@@ -8,11 +8,11 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// addState is the step that puts addresses on an interface beside those that
-// the other has; up says whether it is switched on. Nothing is routed over it
-// yet. Undoing, what else has come to it goes to the other; and if the interface
-// is deleted then, it takes the addresses along, which for very many is a
-// hundred times as fast.
+// addState is the step that puts on an interface the addresses that the other one
+// still has; up says whether it is switched on. Nothing is routed over it yet. When
+// undoing, what else has come to it goes to the other one. If the interface is then
+// deleted, it takes the addresses along, which is a hundred times as fast for very
+// many.
 func (m *move) addState(s host.State, up bool) plan.Step {
 	s.Neighs = nil
 	other, deleted := m.s.nic.Index, m.own
@@ -54,8 +54,8 @@ func (b *builder) arrived(s host.State, up bool) []plan.Op {
 	return []plan.Op{&arrive{Index: s.Index, Addrs: addrs, Conn: b.conn}}
 }
 
-// moveRoutes is the step that switches every route and nexthop from one
-// interface to the other, which is up; s is the state as it stands on the first.
+// moveRoutes is the step that switches every route and nexthop from one interface to
+// the other, which is up; s is the state as it is on the first.
 func (m *move) moveRoutes(s host.State, to int, up bool) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + m.names[from] + " to " + m.names[to]

@@ -12,12 +12,12 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// stop plans the reverse of start from what is there now: what dom0's
-// interface carries goes back to the NIC.
+// stop plans the reverse of start from what is there now: what dom0's interface
+// carries goes back to the NIC.
 //
-// The names change first: IPv4 labels do not survive a renaming (see relabel),
-// so the addresses are put on the NIC when it has its own name again. Until
-// the NIC leaves the bridge dom0 is reached through its port as before.
+// The names change first: IPv4 labels do not survive a renaming (see relabel), so the
+// addresses are put on the NIC when it has its own name again. Until the NIC leaves
+// the bridge, dom0 is reached through its port as before.
 func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 	m := b.backMove(s, rec, ps)
 	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
@@ -37,8 +37,8 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 	return p.Steps
 }
 
-// leaveTree is the step that does nothing, but undoing gives the bridge its
-// spanning tree's settings back when its ports forward: dom0's may have lost
+// leaveTree is a step that does nothing. When undone, it gives the bridge its
+// spanning tree settings back once its ports forward: dom0's ports may have lost
 // their carrier meanwhile.
 func (m *move) leaveTree() plan.Step {
 	tree := m.treeOps()
@@ -52,15 +52,15 @@ func (m *move) leaveTree() plan.Step {
 	return plan.Step{Title: "leave the spanning tree of " + m.s.Bridge, Undo: append(undo, tree...)}
 }
 
-// offAgain is the step that switches the NIC off as it was found: for a bridge
-// that is dom0's interface start had to leave that on.
+// offAgain is the step that switches the NIC off, as it was found: for a bridge that
+// is dom0's interface, start had to leave the NIC on.
 func (m *move) offAgain() plan.Step {
 	m.catchUp()
 	return m.off("switch "+m.s.NetDev+" off, as it was found", m.s.nic, nil)
 }
 
-// backMove describes the move as start would make it from the host that stop
-// shall leave: there the NIC has all that dom0's interface has now.
+// backMove describes the move as start would make it from the host that stop is to
+// leave: there the NIC has everything that dom0's interface has now.
 func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 	nic, now := *s.dev, s.nic
 	nic.Index = now.Index
@@ -81,7 +81,7 @@ func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 	}
 	m.state = b.moving(s.dev.Index, m.settings)
 	m.ownToken(rec)
-	m.bridge = now.Master // 0 if someone took the bridge away
+	m.bridge = now.Master // 0 if somebody took the bridge away
 	if s.port != nil {
 		m.pair.port = s.port.Index
 	}
@@ -158,8 +158,8 @@ func (m *move) resettle() []plan.Step {
 	}, nil, from[forwarding], to[forwarding])
 }
 
-// removePair deletes dom0's interface and port, or leaves a pair that start
-// found as it was.
+// removePair deletes dom0's interface and port, or leaves a pair that start found as
+// it was.
 func (m *move) removePair(rec *Record) plan.Step {
 	dev := *m.s.dev
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
@@ -178,8 +178,8 @@ func (m *move) removePair(rec *Record) plan.Step {
 	return atEnd(m.makePair(&dev).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
 }
 
-// atEnd is a step that deletes an interface. Others may take its index at once,
-// and then it could not be made again for what is to be done to it.
+// atEnd is a step that deletes an interface. Others may take its index at once, and
+// then it could not be made again for the steps that are about it.
 func atEnd(s plan.Step) plan.Step {
 	s.Final = true
 	return s

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
 
@@ -23,12 +24,12 @@ import (
 // such thing does without; and it ends with the process, so that there is
 // nothing to be recovered.
 type Op struct {
-	On    bool
-	Index int // of the NIC
-	To    Target
-	MAC   net.HardwareAddr
-	At    *Place     `json:"-"` // shared by the operations of one plan; nil if read from a journal
-	Conn  *rtnl.Conn `json:"-"`
+	On    bool             `json:"On"`
+	Index int              `json:"Index"` // of the NIC
+	To    Target           `json:"To"`
+	MAC   net.HardwareAddr `json:"MAC"`
+	At    *Place           `json:"-"` // shared by the operations of one plan; nil if read from a journal
+	Conn  *rtnl.Conn       `json:"-"`
 }
 
 // Place is where the shield is that is up, or none.
@@ -36,6 +37,9 @@ type Place struct{ up io.Closer }
 
 // Kind names an Op in a journal.
 const Kind = "shield"
+
+// Kinds are the operations of this package.
+func Kinds() plan.Kinds { return plan.Kinds{Kind: func() plan.Op { return &Op{} }} }
 
 // Kind implements plan.Op.
 func (*Op) Kind() string { return Kind }
@@ -76,6 +80,6 @@ func (s *Op) raise() io.Closer {
 // Target is where the frames have to go: out of an interface, or as if they had
 // come in there.
 type Target struct {
-	Index int
-	Into  bool
+	Index int  `json:"Index"`
+	Into  bool `json:"Into"`
 }

@@ -91,10 +91,10 @@ func full(v reflect.Value, at string) (unset []string) {
 	case text || own:
 	case v.Kind() == reflect.Pointer, v.Kind() == reflect.Interface:
 		return full(v.Elem(), at)
-	case v.Kind() == reflect.Slice && v.Len() > 0: // the first shall have everything
-		return full(v.Index(0), at+"[0]")
-	case v.Kind() == reflect.Slice, v.Kind() == reflect.Map && v.Len() == 0:
+	case (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0:
 		return []string{at}
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8: // the first shall have everything
+		return full(v.Index(0), at+"[0]")
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
@@ -137,12 +137,17 @@ func untagged(typ reflect.Type, at string, seen []reflect.Type) (bad []string) {
 	return bad
 }
 
-// complete says what is wrong with an example, or with the struct that is its
-// form.
-func complete(t *testing.T, form any) {
+// complete says what is wrong with an example, whose form is that, or with the
+// struct that is its form.
+func complete(t *testing.T, example, form any) {
 	t.Helper()
 	v := reflect.ValueOf(form)
-	if unset := full(v, v.Type().String()); len(unset) > 0 {
+	unset := full(v, v.Type().String())
+	if e := reflect.ValueOf(example); e.Type() == v.Type() { // a part of it may be kept elsewhere
+		without := full(e, v.Type().String())
+		unset = slices.DeleteFunc(unset, func(at string) bool { return !slices.Contains(without, at) })
+	}
+	if len(unset) > 0 {
 		t.Errorf("the example says nothing of %s", strings.Join(unset, ", "))
 	}
 	if bad := untagged(v.Type(), v.Type().String(), nil); len(bad) > 0 {

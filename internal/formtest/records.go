@@ -23,7 +23,7 @@ import (
 // is a value: "settings" of a map at the top.
 func Records[T any](t *testing.T, name string, form plan.Form[T], want *T, former map[int]*T, maps ...string) {
 	t.Helper()
-	complete(t, form.Write(want))
+	complete(t, want, form.Write(want))
 	dir := t.TempDir()
 	path := filepath.Join(dir, "record.json")
 	step, err := form.Keep(plan.Records{Dir: dir}, "record.json", want)

@@ -56,10 +56,10 @@ type Link struct {
 	OperUp    bool             // the kernel has finished bringing it up: what is sent is not dropped
 	Bridge    BridgeInfo
 
-	Bus         string `json:",omitempty"` // what the hardware hangs on: "pci", "virtio", "xen-backend"; "" for what is virtual
-	OperUnknown bool   `json:",omitempty"` // nobody has told whether it is operational, as with most taps: it counts as such
-	BridgeAttrs []byte `json:"-"`          // a bridge's settings, as the kernel has them (IFLA_BR_…)
-	PortAttrs   []byte `json:"-"`          // a bridge port's settings (IFLA_BRPORT_…), nil of what is none
+	Bus         string // what the hardware hangs on: "pci", "virtio", "xen-backend"; "" for what is virtual
+	OperUnknown bool   // nobody has told whether it is operational, as with most taps: it counts as such
+	BridgeAttrs []byte // a bridge's settings, as the kernel has them (IFLA_BR_…)
+	PortAttrs   []byte // a bridge port's settings (IFLA_BRPORT_…), nil of what is none
 }
 
 // BridgeInfo is what a bridge has besides.

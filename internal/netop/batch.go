@@ -20,9 +20,9 @@ import (
 // Batch is a list of messages that are sent together, in order: one operation of
 // a plan. It can be kept in a journal, so that another process can carry it out.
 type Batch struct {
-	Wire  rtnl.Wire
-	Names ipcmd.Names   // the names of the messages' interface indexes at that point of the plan, for Commands
-	At    time.Duration // boottime.Now when the lifetimes in Wire were read
+	Wire  rtnl.Wire     `json:"Wire"`
+	Names ipcmd.Names   `json:"Names"` // the names of the messages' interface indexes at that point of the plan, for Commands
+	At    time.Duration `json:"At"`    // boottime.Now when the lifetimes in Wire were read
 
 	Conn *rtnl.Conn `json:"-"` // carries the messages
 }

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"xbr-script/bridge/divert"
 	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -9,7 +10,7 @@ import (
 // kinds are all operations that a journal can have: those of features and
 // managers, each from the package that owns it, and those that they share.
 func (c *Call) kinds() plan.Kinds {
-	all := []plan.Kinds{netop.Kinds(c.conn), sysctl.Kinds()}
+	all := []plan.Kinds{netop.Kinds(c.conn), sysctl.Kinds(), divert.Kinds()}
 	for _, f := range (&view{Call: c}).features() {
 		all = append(all, f.Kinds())
 	}

@@ -17,8 +17,8 @@ const FileKind = "file"
 // removes it where Content is nil. It has no command to print: an admin who
 // types the others has no use for it.
 type File struct {
-	Path    string
-	Content *string
+	Path    string  `json:"Path"`
+	Content *string `json:"Content"`
 }
 
 // Kind implements Op.

@@ -21,6 +21,9 @@ import (
 // left by a process that died in one.
 const journalName = "journal"
 
+// journalVersion is of the journal and of the operations in it, each of which has
+// a form that does not change within a version. Another kind of operation needs no
+// other version: who does not know it says so.
 const journalVersion = 3
 
 // preface is the first line of a journal: how long its parts are, so that none
@@ -184,16 +187,19 @@ func parse(data []byte, kinds Kinds) (*Unfinished, error) {
 		return nil, err
 	}
 	var p preface
-	if err := json.Unmarshal(first, &p); err != nil {
+	switch version, err := versionOf(first, 0); {
+	case err != nil:
+		return nil, err
+	case version == 2:
+		return parse2(first, rest, kinds)
+	case version != journalVersion:
+		return nil, otherVersion(version, journalVersion)
+	}
+	if err := Strict(first, &p); err != nil {
 		return nil, err
 	}
-	switch {
-	case p.Version == 2:
-		return parse2(first, rest, kinds)
-	case p.Version != journalVersion:
-		return nil, fmt.Errorf("its version is %d, this program reads %d", p.Version, journalVersion)
-	case p.Head < 0 || p.Head > len(rest) || p.Bulk < 0 || p.Bulk > len(rest)-p.Head ||
-		p.Marks < 0 || len(rest)-p.Head-p.Bulk != p.Marks*markBytes:
+	if p.Head < 0 || p.Head > len(rest) || p.Bulk < 0 || p.Bulk > len(rest)-p.Head ||
+		p.Marks < 0 || len(rest)-p.Head-p.Bulk != p.Marks*markBytes {
 		return nil, errShort
 	}
 	sum := crc32.Update(crc32.Checksum(rest[p.Head:p.Head+p.Bulk], castagnoli), castagnoli, rest[:p.Head])
@@ -201,10 +207,10 @@ func parse(data []byte, kinds Kinds) (*Unfinished, error) {
 		return nil, errors.New("it is damaged: its checksum is wrong")
 	}
 	var h header
-	if err := json.Unmarshal(rest[:p.Head], &h); err != nil {
+	if err := Strict(rest[:p.Head], &h); err != nil {
 		return nil, err
 	}
-	d := &decoder{kinds, rest[p.Head : p.Head+p.Bulk]}
+	d := &decoder{kinds: kinds, read: Strict, bulk: rest[p.Head : p.Head+p.Bulk]}
 	steps, err := d.steps(h.Steps)
 	if err != nil {
 		return nil, err
@@ -235,7 +241,11 @@ func (b *BadJournal) Unwrap() error { return b.Cause }
 
 // Advice implements refusal.Explained.
 func (b *BadJournal) Advice() string {
-	return "look at the network with ip and brctl, put right what is not, then: rm " + b.Path
+	byHand := "look at the network with ip and brctl, put right what is not, then: rm " + b.Path
+	if errors.As(b.Cause, new(*newer)) {
+		return useNewer + " to take back what it has begun; or " + byHand
+	}
+	return byHand
 }
 
 // ExitStatus implements refusal.Explained.

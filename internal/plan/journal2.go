@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -37,7 +38,8 @@ func parse2(first, rest []byte, kinds Kinds) (*Unfinished, error) {
 	if err := Strict(first, &h); err != nil {
 		return nil, err
 	}
-	d := &decoder{kinds, rest}
+	// Some of its operations have fields that nobody needs any more.
+	d := &decoder{kinds: kinds, read: json.Unmarshal, bulk: rest}
 	steps := make([]Step, len(h.Steps))
 	for i, s := range h.Steps {
 		if _, err := d.ops(s.Do); err != nil {

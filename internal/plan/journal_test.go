@@ -197,17 +197,27 @@ func TestVersion2(t *testing.T) {
 // left as they are: their changes may still stand.
 func TestBadJournal(t *testing.T) {
 	w := newWorld()
-	edit := func(f func(*preface, *header)) string {
-		h := aHeader(t, 2)
-		p := preface{Version: journalVersion, Marks: 5}
-		f(&p, &h)
-		head := append(must(json.Marshal(h)), '\n')
+	compose := func(p preface, head []byte) string {
+		head = append(head, '\n')
 		p.Head += len(head)
 		p.Sum = sumText(crc32.Checksum(append([]byte("!!!"[:p.Bulk]), head...), castagnoli))
 		return string(must(json.Marshal(p))) + "\n" + string(head) + "!!!"[:p.Bulk] + strings.Repeat(noMark, 5)
 	}
+	edit := func(f func(*preface, *header)) string {
+		h, p := aHeader(t, 2), preface{Version: journalVersion, Marks: 5}
+		f(&p, &h)
+		return compose(p, must(json.Marshal(h)))
+	}
+	change := func(from, to string) string {
+		head := string(must(json.Marshal(aHeader(t, 2))))
+		if !strings.Contains(head, from) {
+			t.Errorf("there is no %s in %s", from, head)
+		}
+		return compose(preface{Version: journalVersion, Marks: 5}, []byte(strings.Replace(head, from, to, 1)))
+	}
 	pile := func(size int) []wireOp { return []wireOp{{Kind: "pile", Op: json.RawMessage("{}"), Bulk: size}} }
 	whole := edit(func(*preface, *header) {})
+	newerOnes := map[string]bool{"newer version": true, "newer form": true, "unknown kind": true}
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":         {"", "cut short"},
 		"cut short":     {whole[:40], "cut short"},
@@ -215,7 +225,15 @@ func TestBadJournal(t *testing.T) {
 		"more":          {whole + "\n", "cut short"},
 		"not JSON":      {"do 0\n", "invalid character"},
 		"other title":   {strings.Replace(whole, "take step 1", "take step 0", 1), "its checksum is wrong"},
-		"other version": {edit(func(p *preface, _ *header) { p.Version = 7 }), "its version is 7, this program reads 3"},
+		"newer version": {edit(func(p *preface, _ *header) { p.Version = 7 }), "its version is 7, this program reads 3"},
+		"newer form":    {`{"version": 4, "marks": {"at": 7}}` + "\n", "its version is 4, this program reads 3"},
+		"version 1":     {edit(func(p *preface, _ *header) { p.Version = 1 }), "its version is 1, this program reads 3"},
+		"no version":    {strings.Replace(whole, `"version":3,`, "", 1), "its version is 0, this program reads 3"},
+		"preface":       {strings.Replace(whole, `"version":3,`, `"version":3,"colour":"red",`, 1), `unknown field "colour"`},
+		"head":          {change(`"pid":42`, `"pid":42,"colour":"red"`), `unknown field "colour"`},
+		"step":          {change(`{"title":`, `{"colour":"red","title":`), `unknown field "colour"`},
+		"in operation":  {change(`{"N":11,`, `{"N":11,"Colour":"red",`), `unknown field "Colour"`},
+		"by operation":  {change(`{"kind":"put",`, `{"kind":"put","colour":"red",`), `unknown field "colour"`},
 		"version 2":     {edit(func(p *preface, _ *header) { p.Version = 2 }), "unknown field"},
 		"long head":     {edit(func(p *preface, _ *header) { p.Head = 1 << 40 }), "cut short"},
 		"negative":      {edit(func(p *preface, _ *header) { p.Head = -1 << 40 }), "cut short"},
@@ -243,6 +261,10 @@ func TestBadJournal(t *testing.T) {
 			}
 			if bad.Unwrap() == nil || strings.Contains(err.Error(), "nil") || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "cannot read the journal "+bad.Path) {
 				t.Errorf("error %q, want one with %q", err, c.want)
+			}
+			const newer = "a newer xbr-script has written it, use that one to take back what it has begun; or "
+			if hint := bad.Advice(); strings.HasPrefix(hint, newer) != newerOnes[name] || !strings.HasSuffix(hint, ", then: rm "+bad.Path) {
+				t.Errorf("hint: %s", hint)
 			}
 			if text := must(os.ReadFile(JournalPath(dir))); string(text) != c.text {
 				t.Error("the journal was changed")

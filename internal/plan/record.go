@@ -120,6 +120,18 @@ func (f Form[T]) open(data []byte) (*T, error) {
 	return f.read(e.Record)
 }
 
+// versionOf is the version that JSON says to be of, or another if it says none.
+func versionOf(data []byte, none int) (int, error) {
+	head := struct {
+		Version int `json:"version"`
+	}{none}
+	err := json.Unmarshal(data, &head)
+	if errors.As(err, new(*json.UnmarshalTypeError)) {
+		err = nil // it is a list, or its version is no number
+	}
+	return head.Version, err
+}
+
 // otherVersion is the error for a version of a file that is not the one, or
 // the last of those, that this program reads.
 func otherVersion(is, known int) error {
@@ -135,18 +147,15 @@ func (f Form[T]) read(record []byte) (*T, error) {
 	if len(bytes.TrimSpace(record)) <= len("null") {
 		return nil, errShort // nothing, in one of JSON's ways
 	}
-	head := struct {
-		Version int `json:"version"`
-	}{1}
-	if err := json.Unmarshal(record, &head); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
+	version, err := versionOf(record, 1)
+	if err != nil {
 		return nil, err
 	}
-	read := f.Read[head.Version]
-	if read != nil {
+	if read := f.Read[version]; read != nil {
 		return read(record)
 	}
-	text := fmt.Sprintf("it has the form %d, and this version knows %d", head.Version, f.Version)
-	if head.Version > f.Version {
+	text := fmt.Sprintf("it has the form %d, and this version knows %d", version, f.Version)
+	if version > f.Version {
 		return nil, &newer{text}
 	}
 	return nil, errors.New(text)

@@ -36,7 +36,7 @@ var notes = Form[note]{
 
 // sealed is a record in an envelope.
 func sealed(version int, record string) string {
-	return fmt.Sprintf(`{"version": %d, "sum": "%s", "record": %s}`, version, must(sumOf([]byte(record))), record)
+	return fmt.Sprintf(`{"version": %d, "sum": %q, "record": %s}`, version, must(sumOf([]byte(record))), record)
 }
 
 // TestRecord reads records as versions of the program have left them, or

@@ -79,10 +79,11 @@ func bulk(steps []wireStep) iter.Seq[[]byte] {
 	}
 }
 
-// decoder reads steps: kinds are the operations there are, bulk what they have
-// beside their JSON.
+// decoder reads steps: kinds are the operations there are, read is how their
+// JSON is read, bulk what they have beside it.
 type decoder struct {
 	kinds Kinds
+	read  func([]byte, any) error
 	bulk  []byte
 }
 
@@ -125,10 +126,10 @@ func (d *decoder) ops(ops []wireOp) ([]Op, error) {
 func (d *decoder) op(w wireOp) (Op, error) {
 	empty, ok := d.kinds[w.Kind]
 	if !ok {
-		return nil, fmt.Errorf("there is no operation %q in this version", w.Kind)
+		return nil, &newer{fmt.Sprintf("there is no operation %q in this version", w.Kind)}
 	}
 	op := empty()
-	if err := json.Unmarshal(w.Op, op); err != nil {
+	if err := d.read(w.Op, op); err != nil {
 		return nil, err
 	}
 	return op, d.readBulk(op, w.Bulk)

@@ -29,15 +29,18 @@ const Kind = "sysctl"
 
 // Set is one setting and its value.
 type Set struct {
-	Name, Value string
+	Name  string `json:"Name"`
+	Value string `json:"Value"`
 	// Index, unless 0, is that of the interface whose setting it is: then the
 	// interface counts, whatever it is called by now. Name has the name that it
 	// has where the plan has come to.
-	Index int `json:",omitempty"`
+	Index int `json:"Index,omitempty"`
 }
 
 // Write is an operation that gives settings their values, in order.
-type Write struct{ Sets []Set }
+type Write struct {
+	Sets []Set `json:"Sets"`
+}
 
 // Kinds are the operations of this package.
 func Kinds() plan.Kinds { return plan.Kinds{Kind: func() plan.Op { return &Write{} }} }

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/nstest"
+)
+
+// An upgrade replaces the binary while the network is up: what the version before
+// has left in /run is all that this one knows of it. With XBR_TEST_FORMER, a
+// binary of that version, these tests have it start and this one stop (make
+// test-upgrade); without, records that it has left are put in the place of ours.
+
+// recordsDir is where records are.
+const recordsDir = "/run/xbr-script"
+
+// upgrade is a network that one version starts and another stops.
+type upgrade struct {
+	name   string
+	script string // what is there before start, besides dom0
+	start  string // the words
+	kept   bool   // testdata/upgrade/NAME has the former version's records of it
+}
+
+// upgrades are of both shapes; those with records have nothing in them that
+// another kernel would not have.
+var upgrades = []upgrade{
+	{"veth", aBridge, " vifnum=0 netdev=eth0 antispoof=yes ip_forward=1 check=no", true},
+	{"bridge", "", " netdev=eth0 dom0=bridge antispoof=yes guests=allow ip_forward=1 check=no", true},
+	{"pair", "ip link add veth0 address 00:16:3e:00:00:09 type veth peer name vif0.0 address 00:16:3e:00:00:0a",
+		" vifnum=0 netdev=eth0 antispoof=yes check=no --next netdev=eth1 check=no", false},
+	{"found", aBridge + "\nip link set xenbr0 up alias \"the admin's\"", " netdev=eth0 bridge=xenbr0 dom0=bridge check=no", false},
+}
+
+// aBridge is one of the admin's, which stop has to leave as it was.
+const aBridge = "ip link add xenbr0 index 200 address 00:16:3e:00:00:08 type bridge stp_state 1 forward_delay 400"
+
+// make makes the host, and returns the network before start.
+func (u upgrade) make(t *testing.T) network {
+	t.Helper()
+	nstest.New(t)
+	nstest.IPTables(t, nstest.IPTablesBackends[0])
+	nstest.Script(t, "sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.accept_redirects=1\n"+dom0+"\n"+u.script)
+	nstest.Rest(t)
+	mustRun(t, "start"+u.start) // so that the kernel has loaded what it loads on demand
+	mustRun(t, "stop")
+	nstest.Rest(t)
+	return readNetwork(t)
+}
+
+// same fails if the network is another.
+func same(t *testing.T, what string, is network) {
+	t.Helper()
+	if d, _ := differs(t, is); d != "" {
+		t.Fatalf("%s:\n%s", what, d)
+	}
+}
+
+// records are the files, by name.
+func records(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[filepath.Base(f)] = string(data)
+	}
+	return all
+}
+
+func putRecords(t *testing.T, dir string, all map[string]string) {
+	t.Helper()
+	for name, text := range all {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// upgraded is on a network that the former version has started, as far as anybody
+// can tell: to start it again does nothing, and stop leaves the host as it was.
+func (u upgrade) upgraded(t *testing.T, down network) {
+	t.Helper()
+	nstest.Rest(t)
+	up, before := readNetwork(t), records(t, recordsDir)
+	mustRun(t, "status")
+	mustRun(t, "start"+u.start)
+	same(t, "started again", up)
+	for name, text := range records(t, recordsDir) {
+		if before[name] != text {
+			t.Errorf("%s has been written:\n%s\nwas\n%s", name, text, before[name])
+		}
+	}
+	mustRun(t, "stop")
+	same(t, "stopped", down)
+	if left := records(t, recordsDir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// TestUpgradeRecords has records of the version before in place of those that
+// start has written.
+func TestUpgradeRecords(t *testing.T) {
+	for _, u := range upgrades {
+		if !u.kept {
+			continue
+		}
+		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
+			former := records(t, filepath.Join("testdata/upgrade", u.name)) // before the directory is another's
+			down := u.make(t)
+			mustRun(t, "start"+u.start)
+			if ours := records(t, recordsDir); len(ours) != len(former) || len(ours) < 4 {
+				t.Fatalf("there are %d records, and were %d", len(ours), len(former))
+			}
+			putRecords(t, recordsDir, former)
+			u.upgraded(t, down)
+		})
+	}
+}
+
+// TestUpgrade has the version before start, and this one go on.
+func TestUpgrade(t *testing.T) {
+	binary := os.Getenv("XBR_TEST_FORMER")
+	if binary == "" {
+		t.Skip("XBR_TEST_FORMER names no binary of another version: make test-upgrade")
+	}
+	for _, u := range upgrades {
+		t.Run(u.name, func(t *testing.T) {
+			kept, err := filepath.Abs(filepath.Join("testdata/upgrade", u.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := &former{t, u, binary, u.make(t)}
+			f.must("start" + u.start)
+			if *update && u.kept {
+				putRecords(t, kept, records(t, recordsDir))
+			}
+			u.upgraded(t, f.down)
+			f.guests()
+			f.unconfirmed()
+			f.killed()
+			f.back()
+		})
+	}
+}
+
+// former is another version of the program on a host.
+type former struct {
+	*testing.T
+	upgrade
+	binary string
+	down   network
+}
+
+// run runs it.
+func (f *former) run(line string) (int, string) {
+	f.Helper()
+	cmd := exec.Command(f.binary, strings.Fields(line)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		f.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+func (f *former) must(line string) {
+	f.Helper()
+	if status, out := f.run(line); status != 0 {
+		f.Fatalf("the former %s: exit status %d\n%s", line, status, out)
+	}
+}
+
+// guests has it stop a network with a guest, which this one takes back.
+func (f *former) guests() {
+	f.Helper()
+	f.must("start" + f.upgrade.start)
+	f.guest()
+	f.must("stop")
+	mustRun(f.T, "start"+f.upgrade.start)
+	f.noGuest()
+	mustRun(f.T, "stop")
+	same(f.T, "stopped without the guest", f.down)
+}
+
+// guest is there.
+func (f *former) guest() {
+	f.Helper()
+	nstest.Script(f.T, `
+		ip link add vif1.0 address 00:16:3e:00:01:01 type veth peer name guest0
+		ip link set guest0 up
+		ip link set vif1.0 master $(basename $(readlink /sys/class/net/peth0/master)) up
+		bridge link set dev vif1.0 isolated on cost 77`)
+}
+
+// noGuest ends the guest, whose port has come back as it was.
+func (f *former) noGuest() {
+	f.Helper()
+	if is := nstest.Script(f.T, "bridge -d link show dev vif1.0"); !strings.Contains(is, "isolated on") || !strings.Contains(is, "cost 77") {
+		f.Errorf("the guest's port is now %q", is)
+	}
+	nstest.Script(f.T, "ip link del vif1.0")
+}
+
+// unconfirmed has it wait for what this one says.
+func (f *former) unconfirmed() {
+	f.Helper()
+	f.must("start confirm=600" + f.upgrade.start)
+	mustRun(f.T, "recover")
+	same(f.T, "recovered", f.down)
+	f.must("start confirm=600" + f.upgrade.start)
+	mustRun(f.T, "confirm")
+	mustRun(f.T, "stop")
+	same(f.T, "confirmed, and stopped", f.down)
+}
+
+// killed kills it at random moments; this one takes the rest back.
+func (f *former) killed() {
+	f.Helper()
+	begin := time.Now()
+	f.must("start" + f.upgrade.start)
+	takes := time.Since(begin)
+	mustRun(f.T, "stop")
+	back := 0
+	for range 12 {
+		cmd := exec.Command(f.binary, strings.Fields("start"+f.upgrade.start)...)
+		if err := cmd.Start(); err != nil {
+			f.Fatal(err)
+		}
+		time.Sleep(rand.N(takes))
+		_ = cmd.Process.Signal(unix.SIGKILL)
+		_ = cmd.Wait()
+		if _, err := os.Stat(recordsDir + "/journal"); err == nil {
+			back++
+		}
+		mustRun(f.T, "recover")
+		mustRun(f.T, "stop"+f.names())
+		same(f.T, "recovered after it was killed", f.down)
+	}
+	f.Logf("of 12 that were killed %d had begun", back)
+}
+
+// names are the words that say which networks, for a stop of what may be down.
+func (f *former) names() string {
+	var words []string
+	for _, w := range strings.Fields(f.upgrade.start) {
+		if strings.HasPrefix(w, "netdev=") || strings.HasPrefix(w, "bridge=") || w == "--next" {
+			words = append(words, w)
+		}
+	}
+	return " " + strings.Join(words, " ")
+}
+
+// back has this one start, and the former go on: it refuses what it does not
+// know, and changes nothing. When this one has stopped, it can go on.
+func (f *former) back() {
+	f.Helper()
+	mustRun(f.T, "start"+f.upgrade.start)
+	nstest.Rest(f.T)
+	up, before := readNetwork(f.T), records(f.T, recordsDir)
+	for _, line := range []string{"stop", "start" + f.upgrade.start} {
+		status, out := f.run(line)
+		if status != 1 || !strings.Contains(out, "xbr-script: cannot read the record ") {
+			f.Errorf("the former %s of what is newer: exit status %d\n%s", line, status, out)
+		}
+		same(f.T, "refused", up)
+	}
+	for name, text := range before {
+		if records(f.T, recordsDir)[name] != text {
+			f.Errorf("%s has changed", name)
+		}
+	}
+	f.guest()
+	mustRun(f.T, "stop")
+	f.must("start" + f.upgrade.start) // it knows what is kept of guests
+	f.noGuest()
+	f.must("stop")
+	same(f.T, "stopped", f.down)
+}
