@@ -93,7 +93,7 @@ test-hosts: deps ## run tests as on machines that are tuned otherwise
 
 # Tables of many cases, each of which one goroutine carries out, and what runs the
 # whole program again and again as other tests do: nothing more to race.
-ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls)$$
+ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race

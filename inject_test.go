@@ -28,6 +28,19 @@ func TestFailingCalls(t *testing.T) {
 	if testing.Short() {
 		changes, others = 3, 5
 	}
+	inject(t, func(in *injection) {
+		in.change("start", changes)
+		in.change("stop", changes)
+		in.ask("status"+in.bridges, others)
+		in.ask("stop -n"+in.bridges, others)
+		in.ask("start -n"+in.bridges, others)
+	})
+}
+
+// inject makes three hosts, does the same on each, and tells how many points
+// there were.
+func inject(t *testing.T, do func(*injection)) {
+	t.Helper()
 	var total atomic.Int64
 	t.Cleanup(func() { t.Logf("%d points in all", total.Load()) })
 	for _, line := range []string{
@@ -39,25 +52,22 @@ func TestFailingCalls(t *testing.T) {
 			t.Parallel()
 			in := &injection{T: t, bridges: line, counts: map[string]int{}}
 			in.down, in.up = bothWays(t, line)
-			in.change("start", changes)
-			in.change("stop", changes)
-			in.ask("status"+line, others)
-			in.ask("stop -n"+line, others)
-			in.ask("start -n"+line, others)
+			do(in)
 			t.Logf("%d points: %v", in.points, in.counts)
 			total.Add(int64(in.points))
 		})
 	}
 }
 
-// choose are that many points, at random, of each kind of call as many as of the
+// choose are that many points, at random, in a call or in its timer, of each kind of call as many as of the
 // others as far as there are so many.
-func choose(counts map[uint32]int, n int) (points []point) {
+func choose(counts map[place]int, timer bool, n int) (points []point) {
 	kinds := make([][]point, len(failing))
 	for i, c := range failing {
-		for nth := 1; nth <= counts[c.nr]; nth++ {
+		at := place{c.nr, timer}
+		for nth := 1; nth <= counts[at]; nth++ {
 			for _, errno := range c.errnos {
-				kinds[i] = append(kinds[i], point{c.nr, nth, errno})
+				kinds[i] = append(kinds[i], point{at, nth, errno})
 			}
 		}
 		rand.Shuffle(len(kinds[i]), func(a, b int) { kinds[i][a], kinds[i][b] = kinds[i][b], kinds[i][a] })
@@ -92,18 +102,18 @@ func (in *injection) change(command string, n int) {
 	in.Helper()
 	from := command == "stop"
 	in.set(from)
-	_, _, _, w := runFailing(in.T, command+in.bridges, point{})
+	_, w := runFailing(in.T, command+in.bridges)
 	in.isUp = !from
 	met := 0
-	for _, p := range choose(w.counts, 2*n) {
+	for _, p := range choose(w.counts, false, 2*n) {
 		if met == n {
 			return
 		}
 		in.set(from)
-		status, stdout, stderr, w := runFailing(in.T, command+in.bridges, p)
-		said := fmt.Sprintf("%s, %s (%s): status %d\n%s%s", command, p, w.hit, status, stdout, stderr)
-		in.judge(command, status, said, w.hit != "")
-		if w.hit != "" {
+		status, w := runFailing(in.T, command+in.bridges, p)
+		said := fmt.Sprintf("%s, %s: status %d\n%s%s", command, w.hit, status, w.stdout, w.err)
+		in.judge(command, status, said, w.hit != nil)
+		if w.hit != nil {
 			met++
 			in.points++
 		}
@@ -151,29 +161,30 @@ func (in *injection) judge(command string, status int, said string, hit bool) {
 func (in *injection) ask(line string, n int) {
 	in.Helper()
 	in.set(!strings.HasPrefix(line, "start"))
-	wantStatus, want, _, w := runFailing(in.T, line, point{})
+	wantStatus, w := runFailing(in.T, line)
+	want := w.stdout
 	met := 0
-	for _, p := range choose(w.counts, 2*n) {
+	for _, p := range choose(w.counts, false, 2*n) {
 		if met == n {
 			return
 		}
-		status, stdout, stderr, w := runFailing(in.T, line, p)
+		status, w := runFailing(in.T, line, p)
 		command, _, _ := strings.Cut(line, " ")
-		if w.hit == "" {
+		if w.hit == nil {
 			in.counts[command+": not met"]++
 		} else {
 			met++
 			in.points++
 		}
 		switch {
-		case status == wantStatus && stdout == want:
+		case status == wantStatus && w.stdout == want:
 			in.counts[command+": the same"]++
-		case status == 4 && strings.Contains(stdout, "the rules cannot be read: "):
+		case status == 4 && strings.Contains(w.stdout, "the rules cannot be read: "):
 			in.counts[command+": said"]++
-		case status == 1 && strings.HasPrefix(stderr, "xbr-script: ") && stdout == "":
+		case status == 1 && strings.HasPrefix(w.err, "xbr-script: ") && w.stdout == "":
 			in.counts[command+": an error"]++
 		default:
-			in.Errorf("%s, %s (%s): status %d, not %d\n%s%s", line, p, w.hit, status, wantStatus, stdout, stderr)
+			in.Errorf("%s, %s: status %d, not %d\n%s%s", line, w.hit, status, wantStatus, w.stdout, w.err)
 		}
 	}
 }

@@ -46,11 +46,22 @@ func filtered() {
 	panic(unix.Exec("/proc/self/exe", append([]string{"xbr-script"}, os.Args[1:]...), os.Environ()))
 }
 
-// filterProgram hands the system calls of the table to the listener.
+// filterProgram hands the system calls of the table to the listener, but for the
+// one that gives the listener its place.
 func filterProgram() []unix.SockFilter {
-	list := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}} // seccomp_data.nr
+	const number, secondArg = 0, 24 // where they are in struct seccomp_data
+	load := func(at uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
+	}
+	equal := func(k uint32, yes, no int) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jt: uint8(yes), Jf: uint8(no)}
+	}
+	list := []unix.SockFilter{
+		load(number), equal(unix.SYS_DUP3, 0, 3),
+		load(secondArg), equal(listenerFD, 1+len(failing), 0), load(number),
+	}
 	for i, c := range failing {
-		list = append(list, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: uint8(len(failing) - i), K: c.nr})
+		list = append(list, equal(c.nr, len(failing)-i, 0))
 	}
 	return append(list,
 		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000}, // SECCOMP_RET_ALLOW
@@ -92,14 +103,40 @@ var failing = []struct {
 	{unix.SYS_RENAMEAT2, "renameat2", []unix.Errno{unix.EIO, unix.ENOSPC}},
 	{unix.SYS_UNLINKAT, "unlinkat", []unix.Errno{unix.EIO, unix.EACCES}},
 	{unix.SYS_MKDIRAT, "mkdirat", []unix.Errno{unix.ENOSPC, unix.EROFS}},
+	{unix.SYS_LSEEK, "lseek", []unix.Errno{unix.EINVAL}},
+	{unix.SYS_FTRUNCATE, "ftruncate", []unix.Errno{unix.EIO, unix.EINTR}},
+	{unix.SYS_SOCKETPAIR, "socketpair", []unix.Errno{unix.EMFILE, unix.ENOMEM}},
+	{unix.SYS_CONNECT, "connect", []unix.Errno{unix.EACCES, unix.EAGAIN, unix.ECONNREFUSED}},
+	{unix.SYS_GETSOCKNAME, "getsockname", []unix.Errno{unix.ENOBUFS}},
+	{unix.SYS_GETSOCKOPT, "getsockopt", []unix.Errno{unix.ENOPROTOOPT}},
+	{unix.SYS_SENDMSG, "sendmsg", []unix.Errno{unix.ENOBUFS, unix.ENOMEM, unix.EPERM, unix.EINTR}},
+	{unix.SYS_RECVMSG, "recvmsg", []unix.Errno{unix.ENOBUFS, unix.ENOMEM, unix.EINTR}},
+	{unix.SYS_EPOLL_CTL, "epoll_ctl", []unix.Errno{unix.ENOMEM, unix.ENOSPC}},
+	{unix.SYS_FCNTL, "fcntl", []unix.Errno{unix.EINVAL, unix.EPERM}},
+	{unix.SYS_DUP3, "dup3", []unix.Errno{unix.EMFILE, unix.EBUSY}},
+	{unix.SYS_CLONE, "clone", []unix.Errno{unix.EAGAIN, unix.ENOMEM}},
+	{unix.SYS_SETSID, "setsid", []unix.Errno{unix.EPERM}},
+	{unix.SYS_SETPGID, "setpgid", []unix.Errno{unix.EACCES}},
+	{unix.SYS_CHDIR, "chdir", []unix.Errno{unix.EIO}},
+	{unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", []unix.Errno{unix.EPERM}},
 }
 
-// point is one failure: that of the nth call of one kind.
-type point struct {
+// place is where system calls are made: a kind of them, in a call of the program
+// or in the timer that it leaves behind.
+type place struct {
 	nr    uint32
+	timer bool
+}
+
+// point is one fault: the nth call of one kind fails, or the process ends there.
+type point struct {
+	place
 	nth   int
 	errno unix.Errno
 }
+
+// killed stands for the end of the process.
+const killed = unix.Errno(4095)
 
 func (p point) String() string {
 	i := slices.IndexFunc(failing, func(c struct {
@@ -109,7 +146,14 @@ func (p point) String() string {
 	}) bool {
 		return c.nr == p.nr
 	})
-	return fmt.Sprintf("%s number %d: %s", failing[i].name, p.nth, unix.ErrnoName(p.errno))
+	who, what := "", "killed"
+	if p.timer {
+		who = "the timer's "
+	}
+	if p.errno != killed {
+		what = unix.ErrnoName(p.errno)
+	}
+	return fmt.Sprintf("%s%s number %d: %s", who, failing[i].name, p.nth, what)
 }
 
 // notif and answer are struct seccomp_notif and seccomp_notif_resp.
@@ -130,27 +174,32 @@ type answer struct {
 
 // watched is a call of the program with the filter on it.
 type watched struct {
-	cmd      *exec.Cmd
-	listener int
-	fail     point // zero: none
-	begun    bool  // the program's own work, after its runtime's
-	counts   map[uint32]int
-	hit      string // which call failed
+	cmd         *exec.Cmd
+	out, errs   bytes.Buffer
+	listener    int
+	faults      []point
+	timed       bool          // it may have a timer
+	begun       map[bool]bool // the own work of each process, after its runtime's
+	counts      map[place]int
+	hit         []string // which calls failed
+	ended       chan error
+	stdout, err string
 }
 
-// runFailing runs the program with one failing call; counts are how many calls
-// it made of each kind.
-func runFailing(t *testing.T, line string, fail point) (status int, stdout, stderr string, w *watched) {
+// begin runs the program with faults in it.
+func begin(t *testing.T, line string, faults ...point) *watched {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w = &watched{cmd: exec.Command(self), fail: fail, counts: map[uint32]int{}}
+	w := &watched{
+		cmd: exec.Command(self), faults: faults, timed: strings.Contains(line, " confirm="),
+		begun: map[bool]bool{}, counts: map[place]int{}, ended: make(chan error, 1),
+	}
 	w.cmd.Args = append([]string{underFilter}, strings.Fields(line)...)
 	w.cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1") // fewer signals, of which each repeats a call
-	var out, errs bytes.Buffer
-	w.cmd.Stdout, w.cmd.Stderr = &out, &errs
+	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.errs
 	w.cmd.WaitDelay = time.Minute
 	if err := w.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -159,14 +208,34 @@ func runFailing(t *testing.T, line string, fail point) (status int, stdout, stde
 		_ = w.cmd.Process.Kill()
 		t.Fatal(err)
 	}
-	ended := make(chan error)
-	go func() { ended <- w.serve() }()
+	go func() { w.ended <- w.serve() }()
+	return w
+}
+
+// status waits for the call itself: its timer may go on.
+func (w *watched) status() int {
 	_ = w.cmd.Wait() // its status tells
-	if err := <-ended; err != nil {
+	w.stdout, w.err = w.out.String(), w.errs.String()
+	return w.cmd.ProcessState.ExitCode()
+}
+
+// end waits for the timer, too.
+func (w *watched) end(t *testing.T) {
+	t.Helper()
+	if err := <-w.ended; err != nil {
 		t.Fatal(err)
 	}
 	_ = unix.Close(w.listener)
-	return w.cmd.ProcessState.ExitCode(), out.String(), errs.String(), w
+}
+
+// runFailing runs the program with faults in it; counts are how many calls it
+// made of each kind.
+func runFailing(t *testing.T, line string, faults ...point) (status int, w *watched) {
+	t.Helper()
+	w = begin(t, line, faults...)
+	status = w.status()
+	w.end(t)
+	return status, w
 }
 
 // listen takes the listener from the process, as soon as it has it.
@@ -212,8 +281,13 @@ func (w *watched) next() error {
 		return errno
 	}
 	a := answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-	if w.fails(n) {
-		a = answer{id: n.id, err: -int32(w.fail.errno)}
+	switch errno := w.fails(n); {
+	case errno == killed && !w.isTimer(n):
+		return w.cmd.Process.Kill()
+	case errno == killed:
+		return unix.Kill(int(n.pid), unix.SIGKILL)
+	case errno != 0:
+		a = answer{id: n.id, err: -int32(errno)}
 	}
 	if errno := notifIoctl(w.listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a)); errno != 0 && errno != unix.ENOENT {
 		return errno
@@ -226,36 +300,59 @@ func notifIoctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
 	return errno
 }
 
-// fails counts a call, and says whether it shall fail.
-func (w *watched) fails(n notif) bool {
-	if !w.begun {
+// fails counts a call, and says how it shall fail; 0: not at all.
+func (w *watched) fails(n notif) unix.Errno {
+	at := place{n.nr, w.isTimer(n)}
+	if !w.begun[at.timer] {
 		// The first thing that is not the runtime's is the socket for netlink.
-		w.begun = n.nr == unix.SYS_SOCKET
+		w.begun[at.timer] = n.nr == unix.SYS_SOCKET
 	}
-	if !w.begun || !w.own(n) {
+	if !w.begun[at.timer] || !w.own(n) {
+		return 0
+	}
+	w.counts[at]++
+	for _, f := range w.faults {
+		if f.place == at && w.counts[at] == f.nth {
+			w.hit = append(w.hit, fmt.Sprintf("%s (%s)", f, describe(n)))
+			return f.errno
+		}
+	}
+	return 0
+}
+
+// isTimer says whether a call is the timer's.
+func (w *watched) isTimer(n notif) bool {
+	if !w.timed {
 		return false
 	}
-	w.counts[n.nr]++
-	if n.nr != w.fail.nr || w.counts[n.nr] != w.fail.nth || w.fail.errno == 0 {
-		return false
-	}
-	w.hit = describe(n)
-	return true
+	args, _ := os.ReadFile("/proc/" + strconv.Itoa(int(n.pid)) + "/cmdline") // none: it has ended
+	return bytes.Contains(args, []byte("\x00--timer\x00"))
 }
 
 // own says whether a call is the program's own: not that of another program that
-// it runs, and not one of the runtime's to wake itself.
+// it runs, and not one of the runtime's to wake itself, or to have another
+// thread.
 func (w *watched) own(n notif) bool {
 	proc := "/proc/" + strconv.Itoa(int(n.pid))
 	mine, _ := os.Readlink("/proc/self/exe")
 	if exe, err := os.Readlink(proc + "/exe"); err != nil || exe != mine {
 		return false
 	}
-	if n.nr != unix.SYS_READ && n.nr != unix.SYS_WRITE {
+	of := n.args[0]
+	switch n.nr {
+	case unix.SYS_CLONE:
+		return n.args[0]&unix.CLONE_THREAD == 0
+	case unix.SYS_EPOLL_CTL:
+		of = n.args[2]
+	case unix.SYS_READ, unix.SYS_WRITE:
+		if of <= 2 {
+			return false
+		}
+	default:
 		return true
 	}
-	file, err := os.Readlink(proc + "/fd/" + strconv.Itoa(int(n.args[0])))
-	return err == nil && !strings.Contains(file, "[eventfd]") && n.args[0] > 2
+	file, err := os.Readlink(proc + "/fd/" + strconv.Itoa(int(of)))
+	return err == nil && !strings.Contains(file, "[eventfd]")
 }
 
 // describe tells what a call is about, as far as that can be read.

@@ -236,10 +236,7 @@ func (w *world) end() {
 	_ = unix.Close(w.lanNS)
 }
 
-var (
-	portNumbers = regexp.MustCompile(` port_id \S+ port_no \S+( designated_port \S+)?`)
-	learntNow   = regexp.MustCompile(`learnt$`)
-)
+var learntNow = regexp.MustCompile(`learnt$`)
 
 // read is readNetwork without what depends on who came first, or was
 // spoken to of late.
@@ -247,14 +244,14 @@ func (w *world) read() network {
 	w.t.Helper()
 	every := func(string) bool { return true }
 	n := readNetwork(w.t)
-	n.state = n.state.Filter(every, func(section, line string) string {
+	n.state = nstest.Unnumbered(n.state).Filter(every, func(section, line string) string {
 		if section == "neigh" && learntNow.MatchString(line) {
 			return ""
 		}
 		if setting, ok := strings.CutPrefix(section, "sysctl "); ok && w.kind.name == "settings" && followsDefault(setting, line) {
 			return ""
 		}
-		return portNumbers.ReplaceAllString(line, "")
+		return line
 	})
 	// Tables and chains of the kernel's own are there when they were asked for.
 	n.rest = nstest.Script(w.t, `

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	sys "xbr-script/internal/program"
@@ -16,17 +17,17 @@ import (
 type Bridge struct {
 	Name, NIC, Port  string           // xenbr0, peth0, vif0.0: the names after start; no Port if the bridge itself is dom0's interface
 	Index, PortIndex int              `json:"-"` // of the bridge and of Port
-	MAC              net.HardwareAddr // dom0's: frames for it go to Port whoever claims it; nil: not looked after
+	MAC              net.HardwareAddr // dom0's: frames for it go to Port, whoever claims it; nil: not taken care of
 	Addrs            []netip.Prefix   // dom0's addresses there, which nobody else may send with
-	Want             *bool            `json:"-"` // antispoof=yes or no; nil: not said, leave it as it is
+	Want             config.AntiSpoof `json:"-"` // antispoof=
 	GuestsAllow      bool             // guests=allow: guests may send what they like, but not as dom0
 
-	// routed: the bridge has IP addresses itself, so dom0 is meant to be
-	// reached by its MAC address, and to route what comes there.
+	// routed: the bridge has IP addresses itself, so dom0 is meant to be reached by
+	// the bridge's MAC address, and to route what arrives there.
 	routed bool
 }
 
-// own are the ports that are no guest's.
+// own are the ports that are not a guest's.
 func (b Bridge) own() []string {
 	if b.Port == "" {
 		return []string{b.NIC}
@@ -37,10 +38,10 @@ func (b Bridge) own() []string {
 // Planner makes plans for one host.
 type Planner struct {
 	Records plan.Records
-	Host    *host.Host // what plans are made from; nil: as it is when they are made
-	Seen    *Seen      // what else they are made from; likewise
+	Host    *host.Host // what plans are made from; nil: the host as it is when they are made
+	Seen    *Seen      // what else they are made from; nil likewise
 	Scripts string     // where Xen's scripts are; "" is /etc/xen/scripts
-	// Ctx, if set, ends the programs that are run when it is done.
+	// Ctx, if set, ends programs that are running when it is done.
 	Ctx context.Context
 }
 
@@ -62,9 +63,9 @@ func Kinds() plan.Kinds {
 	}
 }
 
-// Start plans that every bridge that wants it be under guard and the others
-// that say so not; what is not as it should be is mended. Its steps belong
-// behind those that make the bridges. notes are for the user.
+// Start plans that every bridge with antispoof=yes is guarded, and that every one
+// with antispoof=no is not; what is not as it should be is mended. Its steps belong
+// after those that make the bridges. notes are for the user.
 func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, err error) {
 	records, err := p.all()
 	if err != nil {
@@ -74,11 +75,11 @@ func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, er
 	for _, b := range bridges {
 		rec := records[b.Name]
 		switch {
-		case b.Want == nil && rec == nil:
-		case b.Want == nil:
+		case b.Want == config.AntiSpoofAsIs && rec == nil:
+		case b.Want == config.AntiSpoofAsIs:
 			b.GuestsAllow = b.GuestsAllow || rec.Bridge.GuestsAllow
 			on = append(on, b)
-		case *b.Want:
+		case b.Want.On():
 			on = append(on, b)
 		default:
 			off = append(off, b)
@@ -87,8 +88,8 @@ func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, er
 	return p.change(records, on, off)
 }
 
-// Stop plans that none of the bridges be under guard; the last one puts back
-// what was before the first. Its steps belong before those that take the
+// Stop plans that none of the bridges is guarded any more; the last one restores
+// what was there before the first. Its steps belong before those that take the
 // bridges down.
 func (p *Planner) Stop(bridges []Bridge) (steps []plan.Step, notes []string, err error) {
 	records, err := p.all()
@@ -108,7 +109,7 @@ func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.S
 	defer done()
 	recorded := slices.ContainsFunc(off, func(b Bridge) bool { return records[b.Name] != nil })
 	if len(on) == 0 && !recorded && errors.Is(err, sys.ErrMissing) {
-		return nil, nil, nil // no chains of bridges that no record tells of, either
+		return nil, nil, nil // nor are there chains of bridges without a record
 	}
 	if err != nil {
 		return nil, nil, err

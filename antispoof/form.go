@@ -10,9 +10,9 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// The records have forms of their own on disk. One that is written somewhere
-// never changes: what is added or renamed needs another version, and the former
-// is still read.
+// The records have forms of their own on disk. A form that has been written
+// somewhere never changes: what is added or renamed needs another version, and the
+// former can still be read.
 
 // recordForms are the forms of a bridge's record.
 var recordForms = plan.Form[record]{
@@ -86,7 +86,7 @@ func (f *recordForm) record() (*record, error) {
 	return r, nil
 }
 
-// recordForm1 is the form that had no version in it.
+// recordForm1 is the form without a version.
 type recordForm1 struct {
 	Bridge struct {
 		Name        string           `json:"Name"`
@@ -138,7 +138,7 @@ type hostForm struct {
 
 func (f *hostForm) record() (*hostRecord, error) { return &hostRecord{f.NewTables}, nil }
 
-// hostForm1 is the form that had no version in it.
+// hostForm1 is the form without a version.
 type hostForm1 struct {
 	NewTables map[string][]string `json:"NewTables"`
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -81,8 +82,8 @@ func (d *dom0) dom0Bridge(n int) Bridge {
 
 func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
-func yes(b Bridge) Bridge { w := true; b.Want = &w; return b }
-func no(b Bridge) Bridge  { w := false; b.Want = &w; return b }
+func yes(b Bridge) Bridge { b.Want = config.AntiSpoofYes; return b }
+func no(b Bridge) Bridge  { b.Want = config.AntiSpoofNo; return b }
 
 // do carries the steps out.
 func (d *dom0) do(steps []plan.Step) error {

@@ -9,7 +9,7 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// changes tells what a start does to one bridge whose record was that, or nil.
+// changes says what a start does to one bridge with this record, or nil for none.
 func (s *survey) changes(b Bridge, rec *record) []string {
 	on := b.Name + ": antispoof is on: guests may send only what rules for them allow, and not as dom0"
 	if b.GuestsAllow {
@@ -25,8 +25,8 @@ func (s *survey) changes(b Bridge, rec *record) []string {
 	return []string{b.Name + ": antispoof mended: " + strings.Join(wrong, "; ")}
 }
 
-// words is what the user should know about one bridge: what may keep guests
-// from sending, and what that fresh guard does not judge.
+// words is what the user should know about one bridge: what may keep guests from
+// sending, and what the rules do not judge.
 func (s *survey) words(b Bridge, fresh bool, forward *chain) (notes []string) {
 	add := func(format string, args ...any) {
 		notes = append(notes, b.Name+": "+fmt.Sprintf(format, args...))

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// place says where in a chain a jump belongs.
+// place says where a jump belongs in a chain.
 type place string
 
 const (
 	nowhere     place = "nowhere"
-	first       place = "first"       // before everything that would decide for it
-	afterGuests place = "afterGuests" // and behind the guests' rules
-	last        place = "last"        // behind all that is not a guest's rule
+	first       place = "first"       // before everything that would decide instead of it
+	afterGuests place = "afterGuests" // and after the guests' rules
+	last        place = "last"        // after everything that is not a guest's rule
 	exactly     place = "exactly"     // where it was
 )
 
-// places are the indexes at which a jump should stand. One that stands where
-// it works stays there: others may have put their rules around it.
+// places are the indexes at which a jump should be. A jump that is where it works
+// stays there: others may have put their rules around it.
 func (s *state) places(j jump, have []int) []int {
 	switch j.Place {
 	case nowhere:
@@ -39,7 +39,7 @@ func (s *state) places(j jump, have []int) []int {
 	return []int{behind(rules, func(r rule) bool { return isGuests(r, j.Own) })}
 }
 
-// behind is the index after the last rule that is such.
+// behind is the index after the last such rule.
 func behind(rules []rule, such func(rule) bool) int {
 	for i, r := range slices.Backward(rules) {
 		if such(r) {
@@ -73,8 +73,8 @@ func (s *state) misplaced(j jump, at int) string {
 	return ""
 }
 
-// isGuests says whether a rule is one that vif-bridge makes for a guest's
-// port, or an admin like it: it accepts what one port sends or is sent, and
+// isGuests says whether a rule is one that vif-bridge, or an admin in the same
+// way, makes for a guest's port: it accepts what one port sends or receives, and
 // that port is not one of our own.
 func isGuests(r rule, own []string) bool {
 	if r.value("-j") != "ACCEPT" {
@@ -96,16 +96,16 @@ func (s *state) decided(j jump, rules []rule) int {
 	return len(rules)
 }
 
-// packet is what is known of all packets that are to be judged.
+// packet is what is known of all the packets in question.
 type packet struct {
 	bridge    string
-	forwarded bool // from one port of it to another
+	forwarded bool // from one port of the bridge to another
 }
 
 // maxDepth bounds the search through chains; the kernel allows no loops.
 const maxDepth = 16
 
-// ends says whether a rule decides for all such packets.
+// ends says whether a rule decides about all such packets.
 func (s *state) ends(table string, r rule, pkt packet, depth int) bool {
 	target := r.value("-j")
 	if target == "" {
@@ -133,7 +133,7 @@ func (s *state) ends(table string, r rule, pkt packet, depth int) bool {
 	return false
 }
 
-// matches says whether a rule matches all such packets for sure.
+// matches says whether a rule certainly matches all such packets.
 func (pkt packet) matches(r rule) bool {
 	negated := false
 	for i := 0; i < len(r.tokens); i++ {
@@ -146,7 +146,7 @@ func (pkt packet) matches(r rule) bool {
 			negated = true
 			continue
 		case "-j", "-g":
-			return true // what follows belongs to the target
+			return true // the rest belongs to the target
 		case "-i", "-o":
 			if word == "-o" && !pkt.forwarded || wild(next, pkt.bridge) == negated {
 				return false

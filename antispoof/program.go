@@ -20,9 +20,9 @@ import (
 // legacy back end, /run/xtables.lock. The other back end has none.
 const lockWait = 5
 
-// program is iptables or ip6tables as it is installed.
+// program is iptables or ip6tables, as installed.
 type program struct {
-	ctx     context.Context // when it is done, what runs is ended
+	ctx     context.Context // when it is done, a program that runs is ended
 	name    string          // iptables, ip6tables or, to be exact, iptables-legacy
 	path    string
 	nft     bool // its rules are kept by nf_tables
@@ -30,15 +30,15 @@ type program struct {
 	family  *family
 }
 
-// errLocked is the legacy back end's lock that was not given back in time.
+// errLocked says that the legacy back end's lock was not released in time.
 var errLocked = fmt.Errorf("another program has held the lock of iptables for %d s", lockWait)
 
-// names are the programs that are run, whoever asks for others.
+// names are the only programs that are run, whatever others are asked for.
 var names = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^ip6?tables(-nft|-legacy)?$`)
 })
 
-// version is what such a program says with --version.
+// version is the output of such a program with --version.
 var version = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^ip6?tables v([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})\b`)
 })
@@ -67,7 +67,7 @@ func open(ctx context.Context, name string) (*program, error) {
 	return p, nil
 }
 
-// backend names the back end as its programs are named.
+// backend names the back end as in the names of its programs.
 func (p *program) backend() string {
 	if p.nft {
 		return "nft"
@@ -75,11 +75,11 @@ func (p *program) backend() string {
 	return "legacy"
 }
 
-// save is the output of iptables-save: all tables that are there. Unlike a
-// question for one table it makes none, and it does not wait for the lock.
+// save is the output of iptables-save: all tables that exist. Unlike a question
+// about one table it creates none, and it does not wait for the lock.
 func (p *program) save() (string, error) { return p.beside("-save", "") }
 
-// probe asks for something, for which the legacy back end needs its lock.
+// probe asks for something for which the legacy back end needs its lock.
 func (p *program) probe() error {
 	if p.nft {
 		return nil
@@ -91,31 +91,31 @@ func (p *program) probe() error {
 	return p.word(err)
 }
 
-// loaded says whether the legacy back end has that table. To ask it for one
-// that it has not would make it.
+// loaded says whether the legacy back end has that table. Asking it for a table
+// that is missing would create the table.
 func (p *program) loaded(table string) (bool, error) {
 	tables, err := p.legacyTables()
 	return slices.Contains(tables, table), err
 }
 
-// legacyTables are those that the legacy back end has.
+// legacyTables are the tables that the legacy back end has.
 func (p *program) legacyTables() ([]string, error) {
 	data, err := os.ReadFile(p.family.names)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // its module is not loaded
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return nil, nil // its module is not loaded, or who is not root may not know
 	}
 	return strings.Fields(string(data)), err
 }
 
-// restore makes all the changes to each table at once, or none; go-iptables
-// has no such call.
+// restore makes all changes to a table at once, or none of them; go-iptables has
+// no such call.
 func (p *program) restore(input string) error {
 	_, err := p.beside("-restore", input, p.restoreFlags()...)
 	return err
 }
 
-// restoreFlags are the flags of iptables-restore. It knows how to wait for the
-// lock since 1.6.2; before, it did not care about it.
+// restoreFlags are the flags of iptables-restore. Since 1.6.2 it can wait for the
+// lock; before that, it ignored the lock.
 func (p *program) restoreFlags() []string {
 	flags := []string{"--noflush"}
 	if slices.Compare(p.version[:], []int{1, 6, 2}) >= 0 {
@@ -124,7 +124,7 @@ func (p *program) restoreFlags() []string {
 	return flags
 }
 
-// waiting are the words that have it wait for the lock. iptables takes the
+// waiting are the arguments that make it wait for the lock. iptables has accepted
 // seconds since 1.6.0.
 func (p *program) waiting(flag string) []string {
 	if slices.Compare(p.version[:], []int{1, 6, 0}) < 0 {
@@ -133,7 +133,7 @@ func (p *program) waiting(flag string) []string {
 	return []string{flag, strconv.Itoa(lockWait)}
 }
 
-// beside runs the program's companion of that name.
+// beside runs the program's companion, such as its iptables-save.
 func (p *program) beside(suffix, input string, args ...string) (string, error) {
 	path := filepath.Join(filepath.Dir(p.path), p.name+suffix)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -147,7 +147,7 @@ func (p *program) beside(suffix, input string, args ...string) (string, error) {
 	return out, p.word(err)
 }
 
-// word makes the failure to get the lock known as such.
+// word turns a failure to get the lock into errLocked.
 func (p *program) word(err error) error {
 	if err != nil && strings.Contains(err.Error(), "xtables lock") {
 		return errLocked

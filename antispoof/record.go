@@ -6,8 +6,8 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// record is what start leaves behind for one bridge under guard. How it lies on
-// disk is said in form.go.
+// record is what start leaves behind for one guarded bridge. form.go has its form on
+// disk.
 type record struct {
 	Bridge  Bridge
 	Style   style
@@ -15,20 +15,20 @@ type record struct {
 	Calls   []sysctl.Set // the bridge's flags before
 }
 
-// hostRecord is what was on the host before its first bridge came under
-// guard.
+// hostRecord is what was on the host before its first bridge was guarded.
 type hostRecord struct {
-	NewTables map[string][]string // by iptables or ip6tables: those that nf_tables did not have
+	NewTables map[string][]string // by iptables or ip6tables: the tables that nf_tables did not have
 }
 
 const recordPrefix = "antispoof."
 
 func recordName(bridge string) string { return recordPrefix + bridge + ".json" }
 
-// hostName cannot be a bridge's: that has a name between the dots.
+// hostName cannot be the name of a bridge's record, which has a name between the
+// dots.
 const hostName = "antispoof.json"
 
-// load reads a bridge's record; nil if it is not under guard.
+// load reads a bridge's record; nil if it is not guarded.
 func (p *Planner) load(bridge string) (*record, error) {
 	return recordForms.Load(p.Records, recordName(bridge))
 }

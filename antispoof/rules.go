@@ -9,33 +9,33 @@ import (
 type style string
 
 const (
-	// insert: at the top, as Xen's scripts have done since 2009. What the
-	// chain then says about guests is the last word.
+	// insert: at the top, as Xen's scripts have done since 2009. Our chain comes
+	// after them and has the last word about guests.
 	insert style = "insert"
-	// appended: at the end, as before. The chain leaves guests' packets to
-	// those rules, and the policy of FORWARD has the last word.
+	// appended: at the end, as Xen's scripts did before. Our chain leaves guests'
+	// packets to those rules, and the policy of FORWARD has the last word.
 	appended style = "append"
 )
 
-// chainName is the chain of one bridge, in every table.
+// chainName is the name of one bridge's chain, in every table.
 func chainName(bridge string) string { return "XBR-" + bridge }
 
-// lastChain is where FORWARD's last rule jumps to if the policy has to be DROP.
-// No bridge's chain has that name.
+// lastChain is where FORWARD's last rule jumps if the policy has to be DROP. No
+// bridge's chain can have that name.
 const lastChain = "XBR_LAST"
 
 // bridged matches packets on their way from one port of a bridge to another.
 const bridged = "-m physdev --physdev-is-bridged "
 
-// from matches those that came in by one port.
+// from matches packets that came in by one port.
 func from(port string) string {
 	return "-m physdev --physdev-in " + port + " --physdev-is-bridged -j ACCEPT"
 }
 
-// filterRules are the rules of the chain in filter, which INPUT jumps to as
-// well as FORWARD. A packet in INPUT, or one to be routed, is not bridged: it
-// was sent to the bridge's own MAC address, where dom0 has no business as long
-// as the bridge has no IP address, and comes to the last rule.
+// filterRules are the rules of the chain in filter, to which both INPUT and FORWARD
+// jump. A packet in INPUT, or one to be routed, is not bridged: it was sent to the
+// bridge's own MAC address, where nothing is meant for dom0 as long as the bridge
+// has no IP address. So it meets the last rule.
 func filterRules(f *family, b Bridge, s style) []string {
 	var rules []string
 	for _, port := range b.own() {
@@ -55,11 +55,12 @@ func filterRules(f *family, b Bridge, s style) []string {
 	return append(rules, "-j DROP")
 }
 
-// guestsIPv6 is what guests may send besides what rules of the admin allow:
-// vif-bridge makes none for IPv6. An address that is made from the frame's own
-// MAC address cannot be another guest's without that MAC address too; and like
-// ARP and DHCP for IPv4, what it takes to have an address at all: router and
-// neighbour discovery, membership reports, and the questions of DHCPv6.
+// guestsIPv6 is what guests may send besides what the admin's rules allow, as
+// vif-bridge makes no rules for IPv6. They may use an address that is made from
+// the frame's own MAC address: to use another guest's they would need its MAC
+// address, too. And they may send what it takes to have an address at all, as ARP
+// and DHCP for IPv4: router and neighbour discovery, membership reports, and
+// DHCPv6 requests.
 var guestsIPv6 = []string{
 	bridged + "-m eui64 -j ACCEPT",
 	icmp6("133"), // router solicitation
@@ -75,11 +76,11 @@ func icmp6(typ string) string {
 	return "-p ipv6-icmp " + bridged + "-m icmp6 --icmpv6-type " + typ + " -j ACCEPT"
 }
 
-// rawRules are the rules of the chain in raw, before connection tracking and
-// every rule that accepts a guest's packets. Bridged packets are not tracked:
-// the host's NAT must not see them twice, once on the bridge, where it would
-// turn them aside, and once on dom0's interface. Where the bridge is that
-// interface they come but once, and what is for dom0 is tracked.
+// rawRules are the rules of the chain in raw, before connection tracking and before
+// any rule that accepts a guest's packets. Bridged packets are not tracked: the
+// host's NAT must not see them twice, on the bridge, where it would divert them,
+// and then on dom0's interface. If the bridge is that interface they come only
+// once, and packets for dom0 are tracked.
 func rawRules(f *family, b Bridge) []string {
 	rules := []string{"-j CT --notrack"}
 	if b.Port == "" {
@@ -94,9 +95,10 @@ func rawRules(f *family, b Bridge) []string {
 	return rules
 }
 
-// networks are those of one family that the addresses are in, in order, each
-// once. That an address in them is dom0's, the kernel finds for each packet: a
-// lease or a privacy address may be another by then, and its last one anyone's.
+// networks are the networks of one family that the addresses are in, in order and
+// each once. For each packet the kernel finds out whether an address in them is
+// dom0's: by then a lease or a privacy address may be another one, and the old one
+// may be anybody's.
 func networks(f *family, addrs []netip.Prefix) []netip.Prefix {
 	var nets []netip.Prefix
 	for _, a := range addrs {
@@ -131,7 +133,7 @@ func jumps(f *family, b Bridge, s style) []jump {
 	}
 }
 
-// guard is the edit that puts one bridge under guard.
+// guard is the edit that makes the rules of one bridge.
 func guard(p *program, b Bridge, s style) *edit {
 	name := chainName(b.Name)
 	return &edit{
@@ -144,7 +146,7 @@ func guard(p *program, b Bridge, s style) *edit {
 	}
 }
 
-// unguard is the edit that leaves nothing of it.
+// unguard is the edit that removes them without a trace.
 func unguard(p *program, b Bridge) *edit {
 	e := guard(p, b, insert)
 	for i := range e.Chains {
@@ -156,12 +158,12 @@ func unguard(p *program, b Bridge) *edit {
 	return e
 }
 
-// closing is the edit for the style appended: the guests' rules of those
-// bridges stand at the end of FORWARD, and what they do not accept the policy
-// must drop. Where it was DROP already, nothing is to do. Else everything that
-// is not of those bridges met the policy ACCEPT and still has to, so one chain
-// before the guests' rules accepts it. That chain is thus there only if the
-// policy was ACCEPT, and with it goes the policy DROP.
+// closing is the edit for the style appended: the guests' rules of those bridges
+// are at the end of FORWARD, and the policy must drop what they do not accept. If
+// the policy was DROP already, there is nothing to do. Else everything that does
+// not belong to those bridges met the policy ACCEPT, and must still be accepted: a
+// chain before the guests' rules does that. So that chain exists only if the
+// policy was ACCEPT, and when the chain goes, so does the policy DROP.
 func closing(s *state, bridges []Bridge) *edit {
 	e := &edit{
 		Program: s.program.name,

@@ -14,16 +14,16 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// Seen is what a host has of rules, and what it takes to make some: besides the
-// snapshot and the records all that a plan, or a status, is made from.
+// Seen is which rules a host has, and what it has to make some with. Together with
+// the snapshot and the records it is all that a plan, or a status, is made from.
 type Seen struct {
 	// Missing is a program without which there can be no rules; then the rest is
-	// not known.
+	// unknown.
 	Missing  string       `json:"missing,omitempty"`
 	Backend  string       `json:"backend,omitempty"`  // of iptables as it is installed now: nft or legacy
 	Families []SeenFamily `json:"families,omitempty"` // IPv4, then IPv6 if the kernel has it
 	Scripts  SeenScripts  `json:"xen_scripts,omitzero"`
-	// Ground is nil where no bridge shall be, or is, under guard.
+	// Ground is nil if no bridge is, or is to be, guarded.
 	Ground *SeenGround `json:"ground,omitempty"`
 }
 
@@ -41,22 +41,22 @@ type SeenScripts struct {
 	Appends  bool   `json:"appends"`  // iptables -A
 }
 
-// SeenGround is what is there besides, where rules are to have an effect.
+// SeenGround is what else matters for the effect of rules.
 type SeenGround struct {
 	// Lacks is what the kernel lacks for the rules, as a sentence.
 	Lacks string `json:"kernel_lacks,omitempty"`
-	// Others are programs of the other back end that have rules, too, by family; ""
-	// for none.
+	// Others are programs of the other back end that have rules as well, by family;
+	// "" for none.
 	Others []string `json:"other_back_end,omitempty"`
-	// Forwarding are the tables of nftables that have a say in what is forwarded.
+	// Forwarding are the tables of nftables that judge forwarded packets.
 	Forwarding []string `json:"nftables_forwarding,omitempty"`
 }
 
 // Settings are those of the host that planning asks for.
 func Settings() []string { return []string{ipv4.global, ipv6.global} }
 
-// Read reads what there is, for a bridge that shall be, or is, under guard if
-// guard. With the lock of iptables held, it fails.
+// Read reads what there is; guard says that a bridge is, or is to be, guarded. It
+// fails while somebody holds the lock of iptables.
 func (p *Planner) Read(h *host.Host, guard bool) (*Seen, error) {
 	records, err := p.all()
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Seen) readRules(ctx context.Context, name string, records map[string]*r
 	return prog, err
 }
 
-// readGround looks at what the rules have to stand on.
+// readGround reads what the rules need.
 func readGround(h *host.Host, programs []*program) (*SeenGround, error) {
 	g := &SeenGround{}
 	if err := kernelHas(programs, moduleThere(h)); err != nil {
@@ -131,7 +131,7 @@ func readGround(h *host.Host, programs []*program) (*SeenGround, error) {
 	return g, err
 }
 
-// programs are those of the kernel's families.
+// programs are the ones for the kernel's families.
 func programs() ([]string, error) {
 	v6, err := hasIPv6()
 	if err != nil || !v6 {
@@ -140,8 +140,7 @@ func programs() ([]string, error) {
 	return []string{ipv4.program, ipv6.program}, nil
 }
 
-// hasIPv6 says whether the kernel has IPv6 at all (ipv6.disable=1 takes it
-// away).
+// hasIPv6 says whether the kernel has IPv6 at all (with ipv6.disable=1 it has not).
 func hasIPv6() (bool, error) {
 	_, err := os.Stat("/proc/thread-self/net/if_inet6")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -183,7 +182,7 @@ func (p *program) otherHolds() (string, error) {
 	}
 	var broken *sys.Failed
 	if errors.Is(err, sys.ErrMissing) || errors.As(err, &broken) {
-		return "", nil // nobody can have made rules by it
+		return "", nil // nobody can have made rules with it
 	}
 	if err != nil || s == nil {
 		return "", err
@@ -196,8 +195,8 @@ func (p *program) otherHolds() (string, error) {
 	return "", nil
 }
 
-// see is the snapshot and what is seen beside it: what the planner was given, or
-// else as it is now. done ends it.
+// see is the snapshot and what is seen besides: what the planner was given, or else
+// what is there now. done ends it.
 func (p *Planner) see(records map[string]*record, bridge string, guard bool) (h *host.Host, s *Seen, done func(), err error) {
 	h, s, done = p.Host, p.Seen, func() {}
 	if h == nil {

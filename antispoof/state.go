@@ -8,19 +8,17 @@ import (
 	"strings"
 )
 
-// state is the chains of one family as they were read at one moment. A plan
-// makes its changes in it too, so that the next step finds what this one will
-// have left.
+// state is the chains of one family as they were read at one moment. A plan makes
+// its changes in it, too, so that the next step finds what this one will leave.
 type state struct {
 	program *program
-	tables  []string // that are there
+	tables  []string // those that exist
 	chains  map[chainKey]*chain
 }
 
 type chainKey struct{ table, name string }
 
-// chain is a chain's rules and policy, which is "-" for a chain that somebody
-// made.
+// chain is a chain's rules and its policy, which is "-" for a user-defined chain.
 type chain struct {
 	policy string
 	rules  []rule
@@ -40,7 +38,7 @@ func read(p *program) (*state, error) {
 	return s, err
 }
 
-// readSaved is read, and the text that was read.
+// readSaved is read, with the text that was read.
 func readSaved(p *program) (s *state, saved string, err error) {
 	for try := 0; ; try++ {
 		must, err := p.tables()
@@ -64,11 +62,11 @@ func readSaved(p *program) (s *state, saved string, err error) {
 	}
 }
 
-// readTries is how often a table may go while its rules are read.
+// readTries is how often a table may disappear while its rules are read.
 const readTries = 3
 
-// tables are some of those that are there, as the kernel tells it: of the
-// legacy back end all, of the other those with chains of ours.
+// tables are some of the existing tables, as the kernel reports them: all of the
+// legacy back end, or those of the other one that have chains of ours.
 func (p *program) tables() ([]string, error) {
 	if p.nft {
 		return ownTables(p.family)
@@ -76,7 +74,7 @@ func (p *program) tables() ([]string, error) {
 	return p.legacyTables()
 }
 
-// parse reads the output of iptables-save, and nothing that is not such.
+// parse reads the output of iptables-save, and refuses anything else.
 func parse(saved string) (*state, error) {
 	s := &state{chains: map[chainKey]*chain{}}
 	table := ""
@@ -101,8 +99,8 @@ func parse(saved string) (*state, error) {
 	return s, nil
 }
 
-// savedLines are the lines of iptables-save. A comment of a rule may go on in the
-// next line.
+// savedLines are the lines of iptables-save. A rule's comment may go on in the next
+// line.
 func savedLines(saved string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for saved != "" {
@@ -131,7 +129,7 @@ func endOfLine(text string) int {
 	return len(text)
 }
 
-// take takes in a chain or a rule of that table; false if the line is neither.
+// take adds a chain or a rule of that table; false if the line is neither.
 func (s *state) take(table, line string) bool {
 	if head, ok := strings.CutPrefix(line, ":"); ok {
 		name, rest, _ := strings.Cut(head, " ")
@@ -149,10 +147,10 @@ func (s *state) take(table, line string) bool {
 	return false
 }
 
-// chain is a chain; nil if it is not there.
+// chain is a chain; nil if it does not exist.
 func (s *state) chain(table, name string) *chain { return s.chains[chainKey{table, name}] }
 
-// builtin is a chain that is always there, if only as soon as it is used.
+// builtin is a chain that always exists, if only as soon as it is used.
 func (s *state) builtin(table, name string) *chain {
 	c := s.chain(table, name)
 	if c == nil {
@@ -171,8 +169,8 @@ func (s *state) clone() *state {
 	return t
 }
 
-// split parts a line of iptables into words; one in quotes, as comments are,
-// stays whole.
+// split splits a line of iptables into words; one in quotes, such as a comment, stays
+// whole.
 func split(line string) []string {
 	var words []string
 	var word strings.Builder
@@ -201,8 +199,8 @@ func split(line string) []string {
 	return words
 }
 
-// same says whether two rules mean the same, whichever version of iptables
-// wrote them down.
+// same says whether two rules mean the same, whichever version of iptables printed
+// them.
 func (r rule) same(other rule) bool { return slices.Equal(r.normal(), other.normal()) }
 
 // normal is the rule's words in one spelling.
@@ -239,7 +237,7 @@ func (c *chain) indexes(r rule) []int {
 	return at
 }
 
-// without is the rules but for that one.
+// without is the rules except for that one.
 func (c *chain) without(r rule) []rule {
 	return slices.DeleteFunc(slices.Clone(c.rules), r.same)
 }

@@ -13,15 +13,15 @@ import (
 
 // Status is how one bridge stands.
 type Status struct {
-	On      bool     `json:"on"`               // under guard, by the record of start
+	On      bool     `json:"on"`               // guarded, by the record of start
 	InForce bool     `json:"in_force"`         // and nothing is wrong
 	Wrong   []string `json:"wrong,omitempty"`  // what is; start mends it
-	Notes   []string `json:"notes,omitempty"`  // what is as asked, and yet to be known
-	Guests  string   `json:"guests,omitempty"` // what decides what guests may send: "rules", or "all" for nothing
+	Notes   []string `json:"notes,omitempty"`  // what is as asked, but should be known
+	Guests  string   `json:"guests,omitempty"` // what decides what guests may send: "rules", or "all" if nothing does
 	Backend string   `json:"backend,omitempty"`
 }
 
-// Status reads how a bridge stands and changes nothing.
+// Status reads how a bridge stands, and changes nothing.
 func (p *Planner) Status(b Bridge) (Status, error) {
 	records, err := p.all()
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *survey) style(rec *record, st *state) style {
 	return s.seen.Scripts.styleOf(st.builtin("filter", "FORWARD"))
 }
 
-// unseen says why iptables does not see a bridge's packets, if so.
+// unseen says why iptables does not see a bridge's packets; nothing if it does.
 func unseen(h *host.Host, f *family, bridge string) []string {
 	switch {
 	case !moduleThere(h):
@@ -104,7 +104,7 @@ func unseen(h *host.Host, f *family, bridge string) []string {
 	return []string{fmt.Sprintf("%s does not see the packets that cross %s: %s is off", f.program, bridge, f.flag)}
 }
 
-// differences tells what an edit would change, in words.
+// differences says what an edit would change.
 func (s *state) differences(e *edit) []string {
 	var all []string
 	for _, want := range e.Chains {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -74,21 +73,6 @@ func gone(err error, undoing bool) error {
 		return nil
 	}
 	return err
-}
-
-// dumpTries bounds how often the kernel is asked again for a list that changed
-// while it was read, as rtnl.Conn.Dump does.
-const dumpTries = 20
-
-// whole asks for a list until none of it has changed meanwhile.
-func whole[T any](ask func() ([]T, error)) (list []T, err error) {
-	for try := range dumpTries {
-		if list, err = ask(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return list, err
-		}
-		time.Sleep(time.Duration(try) * time.Millisecond)
-	}
-	return list, err
 }
 
 // pinned says whether frames for dom0 have an entry that can be claimed. That of

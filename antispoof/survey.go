@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	sys "xbr-script/internal/program"
@@ -17,15 +18,15 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// survey is what one plan is made from: what the host has of rules and
-// records, and what the plan has so far.
+// survey is what one plan is made from: the host's rules and records, and the plan
+// so far.
 type survey struct {
 	host    *host.Host
 	keep    plan.Records
 	seen    *Seen
 	states  []*state           // the rules: IPv4, then IPv6 if the kernel has it
 	records map[string]*record // as they will be
-	made    *hostRecord        // nil: no bridge was under guard
+	made    *hostRecord        // nil: no bridge was guarded
 	at      string             // the bridge that is being planned
 	plan    plan.Plan
 	notes   []string
@@ -41,7 +42,7 @@ func (p *Planner) survey(h *host.Host, seen *Seen, records map[string]*record) (
 	return &survey{host: h, keep: p.Records, seen: seen, states: states, records: records, made: made}, err
 }
 
-// change plans that bridges be under guard, or no longer.
+// change plans that bridges are guarded, or no longer guarded.
 func (s *survey) change(on, off []Bridge) error {
 	for _, b := range off {
 		s.at = b.Name
@@ -81,8 +82,8 @@ func explain(bridge string, err error) error {
 	return refusal.Wrap(err, hint, "cannot change the rules for %s", bridge)
 }
 
-// begin looks whether the host can guard a bridge and plans what it needs
-// before the first.
+// begin checks whether the host can guard a bridge, and plans what it needs before
+// the first one.
 func (s *survey) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
@@ -129,7 +130,7 @@ func (b *Bridge) look(h *host.Host) {
 	})
 }
 
-// first plans what the host needs before its first bridge comes under guard.
+// first plans what the host needs before its first bridge is guarded.
 func (s *survey) first() error {
 	s.made = &hostRecord{NewTables: map[string][]string{}}
 	for _, st := range s.states {
@@ -152,7 +153,7 @@ func (s *survey) first() error {
 	return nil
 }
 
-// on plans to put one bridge under guard.
+// on plans to guard one bridge.
 func (s *survey) on(b Bridge) error {
 	rec := s.records[b.Name]
 	for _, state := range s.states {
@@ -166,11 +167,11 @@ func (s *survey) on(b Bridge) error {
 	return err
 }
 
-// off plans to leave nothing of it.
+// off plans to guard it no longer.
 func (s *survey) off(b Bridge) error {
 	if rec := s.records[b.Name]; rec != nil {
 		b.MAC = rec.Bridge.MAC
-		if b.Want != nil {
+		if b.Want != config.AntiSpoofAsIs {
 			s.notes = append(s.notes, b.Name+": antispoof is off")
 		}
 		s.call("no longer show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, s.families()), rec.Calls)
@@ -191,7 +192,7 @@ func (s *survey) close() {
 	s.plan.Add(e.step("let the policy of FORWARD decide for guests, or no longer", s.states[0]))
 }
 
-// appendedTo are the bridges whose guests' rules stand at the end of FORWARD.
+// appendedTo are the bridges whose guests' rules are at the end of FORWARD.
 func appendedTo(records map[string]*record) []Bridge {
 	var bridges []Bridge
 	for _, name := range slices.Sorted(maps.Keys(records)) {
@@ -202,7 +203,7 @@ func appendedTo(records map[string]*record) []Bridge {
 	return bridges
 }
 
-// end plans what is left to do behind the last bridge.
+// end plans what is left to do after the last bridge.
 func (s *survey) end() error {
 	if s.made == nil || len(s.records) > 0 {
 		return nil
@@ -221,7 +222,7 @@ func (s *survey) families() []*family {
 	return fs
 }
 
-// switched is the flags all on.
+// switched is the flags, all of them on.
 func switched(families []*family) []sysctl.Set {
 	var sets []sysctl.Set
 	for _, f := range families {

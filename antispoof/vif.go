@@ -26,10 +26,10 @@ var (
 	})
 )
 
-// readScripts looks at the scripts in that directory: what the installed
-// vif-bridge does about guests' rules. Its function handle_iptable, in
-// vif-common.sh or, before Xen 3.0.3, in vif-bridge itself, calls frob_iptable,
-// which calls iptables.
+// readScripts finds out, from the scripts in that directory, what the installed
+// vif-bridge does about guests' rules. Its function handle_iptable, in vif-common.sh
+// or, before Xen 3.0.3, in vif-bridge itself, calls frob_iptable, which calls
+// iptables.
 func readScripts(dir string) (SeenScripts, error) {
 	for _, name := range []string{"vif-common.sh", "vif-bridge"} {
 		path := filepath.Join(dir, name)
@@ -59,8 +59,8 @@ func disabled(body string) bool {
 	return false
 }
 
-// styleOf is how guests' rules come. Where no script tells, those that are
-// there do: the old ones do not say --physdev-is-bridged.
+// styleOf is how guests' rules are added. If no script says so, the existing rules
+// do: old ones lack --physdev-is-bridged.
 func (v SeenScripts) styleOf(forward *chain) style {
 	switch {
 	case v.Appends:
@@ -76,8 +76,7 @@ func (v SeenScripts) styleOf(forward *chain) style {
 	return insert
 }
 
-// guestPorts are the ports of a bridge that are guests'; none if there is no
-// bridge.
+// guestPorts are a bridge's ports that belong to guests; none if there is no bridge.
 func guestPorts(h *host.Host, b Bridge) (ports []string) {
 	l := h.Name(b.Name)
 	if l == nil {
@@ -92,7 +91,7 @@ func guestPorts(h *host.Host, b Bridge) (ports []string) {
 	return ports
 }
 
-// dark are the guests' ports that no rule of FORWARD lets send.
+// dark are the guests' ports from which no rule of FORWARD accepts anything.
 func dark(h *host.Host, b Bridge, forward *chain) []string {
 	return slices.DeleteFunc(guestPorts(h, b), func(port string) bool {
 		return slices.ContainsFunc(forward.rules, func(r rule) bool {

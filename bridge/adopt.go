@@ -11,15 +11,6 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// bridgeStep is the step that provides the bridge, and its index.
-func (b *builder) bridgeStep(s site, ps *ports) (int, plan.Step) {
-	if s.br == nil {
-		index := b.index(s.Bridge)
-		return index, b.makeBridge(index, ps)
-	}
-	return s.br.Index, b.adoptBridge(s.br, s.nic)
-}
-
 // adoptBridge is the step that makes a bridge that is there already the one
 // that the network needs. If its MTU is the NIC's it stays that, whatever guests
 // come; another one is somebody's choice, or follows its ports as before.
@@ -85,8 +76,8 @@ func leftInfo(found, now host.BridgeInfo) host.BridgeInfo {
 // (br_set_forward_delay), but looks at the delay first in one message. IPv6
 // makes an address of an interface that is switched on, unless it may not.
 func turn(from, to *host.Link) []rtnl.Msg {
-	first := []*nl.RtAttr{attrInfo(untree(from.Bridge, to.Bridge))}
-	then := []*nl.RtAttr{attrMAC(to.MAC), attrInfo(to.Bridge)}
+	first := []*nl.RtAttr{attrBridge(untree(from.Bridge, to.Bridge))}
+	then := []*nl.RtAttr{attrMAC(to.MAC), attrBridge(to.Bridge)}
 	if gen := attrAddrGen(to.AddrGen); to.AddrGen == addrGenNone {
 		first = append(first, gen)
 	} else {
@@ -102,8 +93,6 @@ func untree(from, to host.BridgeInfo) host.BridgeInfo {
 	from.Snooping = to.Snooping
 	return from
 }
-
-func attrInfo(b host.BridgeInfo) *nl.RtAttr { return attrBridge(b.STP, b.ForwardDelay, b.Snooping) }
 
 // found is what was there before start of dom0's side of the bridge, as it was:
 // a pair, or a bridge alone.
@@ -129,37 +118,37 @@ func (b *builder) foundDom0(s site) *found {
 // adoptPair is the step that makes a pair that is there already (Xen 3
 // kernels have one for each vifnum) dom0's: dev like the NIC, port in the
 // bridge.
-func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, bridge int, ps *ports, up bool) plan.Step {
-	dev, port, as := f.Dev, f.Port, ps.asPort
+func (m *move) adoptPair(f *found, like *host.Link) plan.Step {
+	dev, port, ps, as := f.Dev, f.Port, m.ports, m.ports.asPort
 	ps.became(ps.Dom0.Index, port.Index)
-	name, portName := b.names[dev.Index], b.names[port.Index]
+	name, portName := m.names[dev.Index], m.names[port.Index]
 	flags := like.Flags & carried
-	if up {
+	if m.h.LiveRename && like.Up() {
 		flags |= unix.IFF_UP
 	}
 	const portFlags = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_UP
 
-	do := b.settingsOf(dev.Index, hushed(settings), f.DevSettings)
-	do = append(do, b.noInet6(port.Index)...)
+	do := m.settingsOf(dev.Index, hushed(m.settings), f.DevSettings)
+	do = append(do, m.noInet6(port.Index)...)
 	msgs := []rtnl.Msg{setFlags(port.Index, as.Flags|unix.IFF_UP, portFlags, attrMAC(as.MAC),
-		attrU32(unix.IFLA_MTU, as.MTU), attrMaster(bridge), attrAddrGen(addrGenNone))}
+		attrU32(unix.IFLA_MTU, as.MTU), attrMaster(m.bridge), attrAddrGen(addrGenNone))}
 	msgs = append(msgs, ps.portMsgs(port.Index, ps.Dom0.Settings)...)
-	do = append(do, b.batch(append(msgs,
+	do = append(do, m.batch(append(msgs,
 		// Apart: in one message the kernel switches it on first, and IPv6
 		// makes it an address.
-		setLink(dev.Index, b.shape(like, addrGenNone)...),
+		setLink(dev.Index, m.attrsLike(like, addrGenNone)...),
 		setFlags(dev.Index, flags, carried|unix.IFF_UP),
 	)...))
-	do = append(do, b.turnToken(dev.Index, dev, like, settings)...)
-	undo := b.turnToken(dev.Index, like, dev, settings)
-	undo = append(undo, b.batch(
-		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, b.shape(dev, dev.AddrGen)...),
+	do = append(do, m.turnToken(dev.Index, dev, like, m.settings)...)
+	undo := m.turnToken(dev.Index, like, dev, m.settings)
+	undo = append(undo, m.batch(
+		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, m.attrsLike(dev, dev.AddrGen)...),
 		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
 			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),
 	))
-	undo = append(undo, b.settingsOf(dev.Index, f.DevSettings, awake(settings))...)
+	undo = append(undo, m.settingsOf(dev.Index, f.DevSettings, awake(m.settings))...)
 	if v, ok := f.PortSettings[disableIPv6]; ok {
-		undo = append(undo, b.set(disableIPv6, port.Index, v))
+		undo = append(undo, m.set(disableIPv6, port.Index, v))
 	}
 	return plan.Step{Title: "use " + name + " and " + portName + ", dom0's port", Do: do, Undo: undo}
 }
@@ -167,31 +156,31 @@ func (b *builder) adoptPair(f *found, like *host.Link, settings sysctl.Device, b
 // adoptDom0Bridge is the step that makes a bridge that is there already dom0's
 // interface, like another link: a NIC has no settings of a bridge, which is how
 // start wants them. It goes on working for guests that are in it.
-func (b *builder) adoptDom0Bridge(f *found, like *host.Link, settings sysctl.Device, up bool) plan.Step {
-	br, name := f.Dev, b.names[f.Dev.Index]
+func (m *move) adoptDom0Bridge(f *found, like *host.Link, up bool) plan.Step {
+	br, name := f.Dev, m.names[f.Dev.Index]
 	flags := like.Flags & carried
 	if up {
 		flags |= unix.IFF_UP
 	}
-	do := append(b.ops(routes.DelAddrs(f.Addrs6)...), b.settingsOf(br.Index, hushed(settings), f.DevSettings)...)
-	first := []*nl.RtAttr{attrInfo(untree(br.Bridge, like.Bridge))} // see turn
+	do := append(m.ops(routes.DelAddrs(f.Addrs6)...), m.settingsOf(br.Index, hushed(m.settings), f.DevSettings)...)
+	first := []*nl.RtAttr{attrBridge(untree(br.Bridge, like.Bridge))} // see turn
 	if br.MTU == like.MTU {
 		first = append(first, attrU32(unix.IFLA_MTU, like.MTU^1)) // see makeBridge
 	}
-	do = append(do, b.batch(
+	do = append(do, m.batch(
 		setLink(br.Index, first...),
-		setLink(br.Index, append(b.shape(like, addrGenNone), attrInfo(like.Bridge))...),
+		setLink(br.Index, append(m.attrsLike(like, addrGenNone), attrBridge(like.Bridge))...),
 		setFlags(br.Index, flags, carried|unix.IFF_UP),
 	))
-	do = append(do, b.turnToken(br.Index, br, like, settings)...)
-	undo := append(b.turnToken(br.Index, like, br, settings), b.batch(setFlags(br.Index, br.Flags, carried|unix.IFF_UP,
-		append(b.shape(br, br.AddrGen), attrInfo(br.Bridge))...)))
-	undo = append(undo, b.settingsOf(br.Index, f.DevSettings, awake(settings))...)
+	do = append(do, m.turnToken(br.Index, br, like, m.settings)...)
+	undo := append(m.turnToken(br.Index, like, br, m.settings), m.batch(setFlags(br.Index, br.Flags, carried|unix.IFF_UP,
+		append(m.attrsLike(br, br.AddrGen), attrBridge(br.Bridge))...)))
+	undo = append(undo, m.settingsOf(br.Index, f.DevSettings, awake(m.settings))...)
 	var back []rtnl.Msg
-	for _, m := range f.Addrs6 {
-		back = append(back, routes.Quiet(m), routes.Final(m))
+	for _, a := range f.Addrs6 {
+		back = append(back, routes.Quiet(a), routes.Final(a))
 	}
-	undo = append(undo, b.ops(back...)...)
+	undo = append(undo, m.ops(back...)...)
 	return plan.Step{Title: "use the bridge " + name + " for dom0", Do: do, Undo: undo}
 }
 
@@ -202,11 +191,11 @@ func (m *move) leaveDom0Bridge(f *found, now *host.Link, up bool) plan.Step {
 	to, br := *f, *f.Dev
 	br.Bridge = leftInfo(br.Bridge, now.Bridge)
 	to.Dev = &br
-	return m.adoptDom0Bridge(&to, now, m.settings, up).Reverse("leave " + m.s.VDev + " as it was found")
+	return m.adoptDom0Bridge(&to, now, up).Reverse("leave " + m.s.VDev + " as it was found")
 }
 
-// shape is all attributes of a link that adopting one changes.
-func (b *builder) shape(l *host.Link, addrGen uint8) []*nl.RtAttr {
+// attrsLike are all attributes of a link that adopting one changes.
+func (b *builder) attrsLike(l *host.Link, addrGen uint8) []*nl.RtAttr {
 	return []*nl.RtAttr{
 		attrMAC(l.MAC), attrU32(unix.IFLA_MTU, l.MTU), attrU32(unix.IFLA_TXQLEN, l.TxQLen),
 		attrU32(unix.IFLA_GROUP, l.Group), attrAlias(l.Alias), attrAddrGen(addrGen),

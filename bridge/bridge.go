@@ -13,10 +13,10 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"xbr-script/internal/host"
@@ -31,18 +31,15 @@ type Planner struct {
 	Conn  *rtnl.Conn
 	Host  *host.Host
 	Store Store
-	// Rules, if set, plans the firewall's rules for the bridges: they are made
-	// when the bridges are there, and before a guest is.
-	Rules func() ([]plan.Step, error)
-	// Switched, if set, names the flags of a bridge that its rules have switched
-	// on (nf_call_iptables and the like): nobody has chosen them.
-	Switched func(bridge string) ([]string, error)
-	// names are what the indexes are called where Rules is.
+	// Switched are the flags of bridges that their rules have switched on
+	// (nf_call_iptables and the like): nobody has chosen them.
+	Switched map[string][]string
+	// names are what the indexes are called while the networks of the plan are up.
 	names ipcmd.Names
 }
 
-// Index is, for Rules, the index of what is called so at that point of the plan;
-// 0 if nothing is.
+// Index is, after Start or Stop, the index of what is called so while the
+// networks are up; 0 if nothing is.
 func (p *Planner) Index(name string) int {
 	for index, n := range p.names {
 		if n == name {
@@ -52,105 +49,84 @@ func (p *Planner) Index(name string) int {
 	return 0
 }
 
-// Outcome is what a plan does to one bridge.
-type Outcome struct {
+// outcome is what a plan does to one bridge.
+type outcome struct {
 	Want
-	Changed bool
-	Text    string // for the user, in one line
+	changed bool
+	text    string // for the user, in one line
+}
+
+// line is the text, with where the values come from that were not named.
+func (o outcome) line(why bool) string {
+	if why && o.changed && len(o.Why) > 0 {
+		return o.text + " (" + strings.Join(o.Why, "; ") + ")"
+	}
+	return o.text
 }
 
 // Start plans that all of the wanted bridges be up. Those that are cost no
 // step; those that are not as they should be are repaired where that is safe.
-func (p *Planner) Start(wants []Want) (*plan.Plan, []Outcome, error) {
+func (p *Planner) Start(wants []Want) (plan.Part, error) {
 	return p.all(wants, true, p.startOne)
 }
 
 // Stop plans that none of the wanted bridges be up.
-func (p *Planner) Stop(wants []Want) (*plan.Plan, []Outcome, error) {
+func (p *Planner) Stop(wants []Want) (plan.Part, error) {
 	return p.all(wants, false, p.stopOne)
 }
 
-// all plans the bridges one after another.
-func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want) (Outcome, error)) (*plan.Plan, []Outcome, error) {
+// all plans the bridges one after another. What is refused is so at once.
+func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want) (outcome, error)) (plan.Part, error) {
 	if err := distinct(wants); err != nil {
-		return nil, nil, err
-	}
-	for _, w := range wants {
-		if err := w.fit(); up && err != nil {
-			return nil, nil, err
-		}
+		return plan.Part{}, err
 	}
 	b := newBuilder(p.Conn, p.Host)
+	b.wants = wants
 	pl := &plan.Plan{}
-	var outcomes []Outcome
+	var part plan.Part
+	var refused error
 	for _, w := range wants {
 		b.catchUp()
 		o, err := one(b, pl, w)
-		if err != nil {
-			return nil, nil, err
-		}
-		outcomes = append(outcomes, o)
+		refused = errors.Join(refused, err)
+		part.Lines = append(part.Lines, o.line(up))
 	}
 	if p.names = p.Host.Names(); up {
 		p.names = b.names
 	}
-	if err := p.finish(pl, b.guests, up); err != nil {
-		return nil, nil, err
+	if refused != nil {
+		return plan.Part{}, refused
 	}
-	if keep := b.keep(p.Host, b.sites); !keep.Empty() {
-		pl.Steps = slices.Insert(pl.Steps, 0, keep)
+	part.First = []plan.Step{b.keep(p.Host, b.sites)}
+	part.Network, part.Guests, part.Warnings = pl.Steps, b.guests, b.warnings
+	part.Verify = []plan.Step{{Title: "find the network as planned", Check: p.check(wants, up, b)}}
+	if len(b.removed) > 0 {
+		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
 	}
-	pl.Warnings = b.warnings
-	if err := p.Host.Err(); err != nil {
-		return nil, nil, err
-	}
-	if len(pl.Steps) > 0 {
-		pl.Add(plan.Step{Title: "find the network as planned", Check: p.check(wants, up, b)})
-		if len(b.removed) > 0 {
-			pl.Add(plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
-		}
-	}
-	return pl, outcomes, nil
+	return part, p.Host.Err()
 }
 
-// finish adds the rules, and the steps that concern guests' ports outside of
-// those: no guest sends a frame past rules that are not there.
-func (p *Planner) finish(pl *plan.Plan, guests []plan.Step, up bool) error {
-	var rules []plan.Step
-	if p.Rules != nil {
-		var err error
-		if rules, err = p.Rules(); err != nil {
-			return err
-		}
+func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
+	if err := w.fit(); err != nil {
+		return outcome{}, err
 	}
-	all := plan.Plan{}
-	if up {
-		all.Add(slices.Concat(pl.Steps, rules, guests)...)
-	} else {
-		all.Add(slices.Concat(guests, rules, pl.Steps)...)
-	}
-	pl.Steps = all.Steps
-	return nil
-}
-
-func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	s := look(w, p.Host)
 	if s.up {
 		return p.repair(b, pl, s)
 	}
 	if err := s.ready(p.Host); err != nil {
-		return Outcome{}, err
+		return outcome{}, err
 	}
 	kept, err := p.Store.kept(w.Bridge)
 	if err != nil {
-		return Outcome{}, err
+		return outcome{}, err
 	}
 	b.sites = append(b.sites, s)
 	ports, stay := s.incoming(p.Host, kept)
 	steps, rec := b.start(s, ports)
 	pl.Add(steps...)
 	if err := p.remember(pl, w, &rec, nil); err != nil {
-		return Outcome{}, err
+		return outcome{}, err
 	}
 	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has ", w.Bridge, w.NetDev, w.PDev)
 	if w.onBridge() {
@@ -162,7 +138,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 	if !ports.Bridge.none() || !ports.NIC.Settings.none() || !ports.Dom0.Settings.none() {
 		text += ", with what was set on the bridge before stop"
 	}
-	return Outcome{w, true, text}, nil
+	return outcome{w, true, text}, nil
 }
 
 // Dom0 is dom0's MAC address on a wanted bridge and the addresses that it has
@@ -184,29 +160,23 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	return dev.MAC, addrs
 }
 
-func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
+func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
 	s := look(w, p.Host)
 	rec, err := p.Store.Load(w.Bridge)
 	switch {
 	case err != nil:
-		return Outcome{}, err
+		return outcome{}, err
 	case !s.up && s.hidden(rec):
-		return Outcome{}, s.refuseHidden(p.Host)
+		return outcome{}, s.refuseHidden(p.Host)
 	case !s.up:
-		return p.forget(pl, w)
+		return p.forget(b, pl, w, rec)
 	case rec == nil:
 		rec = &Record{Want: w}
 	}
 	if err := s.standing(p.Host); err != nil {
-		return Outcome{}, err
+		return outcome{}, err
 	}
-	var switched []string
-	if p.Switched != nil {
-		if switched, err = p.Switched(w.Bridge); err != nil {
-			return Outcome{}, err
-		}
-	}
-	ports := s.outgoing(p.Host, rec, s.keep(p.Host, switched))
+	ports := s.outgoing(p.Host, rec, s.keep(p.Host, p.Switched[w.Bridge]))
 	b.sites = append(b.sites, s)
 	pl.Add(b.stop(s, rec, ports)...)
 	kept, lost := ports.toKeep()
@@ -215,11 +185,11 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (Outcome, error) {
 		keep = nil
 	}
 	if err := p.remember(pl, w, nil, keep); err != nil {
-		return Outcome{}, err
+		return outcome{}, err
 	}
 	text := fmt.Sprintf("%s is down: %s is %s again", w.Bridge, w.PDev, w.NetDev)
 	text += portText(", guests' ports detached: ", " ", kept.names()) + portText(", taken out for good: ", ", ", lost)
-	return Outcome{w, true, text}, nil
+	return outcome{w, true, text}, nil
 }
 
 // remember keeps a bridge's record, and what stop leaves for the next start; nil
@@ -234,19 +204,19 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec *Record, kept *kept) error
 	return err
 }
 
-// forget drops the record of a bridge that is not up, if it is one of that NIC.
-func (p *Planner) forget(pl *plan.Plan, w Want) (Outcome, error) {
-	o := Outcome{Want: w, Text: w.Bridge + " is not up"}
+// forget drops the record of a bridge that is not up, if it is one of that NIC,
+// and tells what is up that the call leaves so.
+func (p *Planner) forget(b *builder, pl *plan.Plan, w Want, rec *Record) (outcome, error) {
+	o := outcome{Want: w, text: w.Bridge + " is not up"}
 	records, err := p.Store.All()
-	if others := Others(Standing(p.Host, records), nil); len(others) > 0 {
-		o.Text += "; up is " + strings.Join(others, ", ")
-	}
 	if err != nil {
 		return o, err
 	}
-	rec, err := p.Store.Load(w.Bridge)
-	if err != nil || rec == nil || rec.Want.NetDev != w.NetDev {
-		return o, err
+	if others := Others(Standing(p.Host, records), b.wants); len(others) > 0 {
+		o.text += "; up is " + strings.Join(others, ", ")
+	}
+	if rec == nil || rec.Want.NetDev != w.NetDev {
+		return o, nil
 	}
 	step, err := p.Store.keep(w.Bridge, nil)
 	pl.Add(step)

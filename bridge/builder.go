@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/bridge/routes"
@@ -24,6 +23,7 @@ type builder struct {
 	h     *host.Host  // with routes, nexthops and addresses as they are at this point, after catchUp
 	names ipcmd.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
 	next  int         // an interface index that is free
+	wants []Want      // all that the call is about
 	// pending are the moves that h does not show yet, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
@@ -117,134 +117,23 @@ func (b *builder) rename(index int, to string) plan.Step {
 }
 
 // renameLoaded is the step that renames the interface which has that state.
-// Its undoing puts right what the kernel does to the labels of IPv4 addresses;
-// spare is an interface that can hold them meanwhile.
+// Its undoing puts right what the kernel does to the labels of IPv4 addresses,
+// and of those that come meanwhile; spare is an interface that can hold them.
 func (b *builder) renameLoaded(s host.State, to string, spare int) plan.Step {
-	if b.names[s.Index] == to || routes.FirstLost(b.names[s.Index], s.Addrs4) == len(s.Addrs4) {
-		return b.rename(s.Index, to)
+	name := b.names[s.Index]
+	if name == to {
+		return plan.Step{}
 	}
 	back := b.batch(rtnl.AllAs(s.Addrs4, unix.RTM_NEWADDR, rtnl.Add)...)
-	back.Names = b.names.In(back.Wire, spare)
+	back.Names = b.names.In(back.Wire, spare, s.Index)
 	var order []plan.Op
-	if b.h.LiveRename { // else the interface is down and has no routes
+	if b.h.LiveRename && routes.FirstLost(name, s.Addrs4) < len(s.Addrs4) { // else it is down and has no routes, or none is lost
 		order = b.wireOps(routes.KeepOrder(b.h, s))
 	}
 	step := b.rename(s.Index, to)
 	step.Undo = append(step.Undo, &relabel{Addrs: *back, Index: s.Index, Spare: spare, Conn: b.conn})
 	step.Undo = append(step.Undo, order...)
 	return step
-}
-
-// makeBridge is the step that creates the bridge, with that index. An MTU that
-// nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust), and one
-// that is set to what it is already it takes for not set.
-func (b *builder) makeBridge(index int, p *ports) plan.Step {
-	name, as := b.names[index], p.asBridge
-	p.became(p.Index, index)
-	// Apart: were it refused, what follows must not act on another's interface
-	// with that index.
-	do := b.ops(addLink(index, attrName(name), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU^1), p.newBridge()))
-	more := append([]*nl.RtAttr{attrU32(unix.IFLA_MTU, as.MTU), attrAddrGen(addrGenNone)}, b.marks(as)...)
-	do = append(do, b.batch(append([]rtnl.Msg{setFlags(index, as.Flags, quietFlags(as), more...)}, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
-	do = append(do, b.noInet6(index)...)
-	do = append(do, b.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
-	return plan.Step{Title: "create the bridge " + name, Do: do, Undo: b.remove(index, "bridge", name, portMAC, 0)}
-}
-
-// quietFlags are the flags that are set of an interface which is no one's: as a
-// rule it shall not answer ARP, nor take multicast.
-func quietFlags(as *host.Link) uint32 {
-	return unix.IFF_NOARP | unix.IFF_MULTICAST | as.Flags&carried
-}
-
-// marks are what somebody may have given an interface to tell it by, and the
-// length of its queue.
-func (b *builder) marks(l *host.Link) (attrs []*nl.RtAttr) {
-	if l.TxQLen != 0 {
-		attrs = append(attrs, attrU32(unix.IFLA_TXQLEN, l.TxQLen))
-	}
-	if l.Group != 0 {
-		attrs = append(attrs, attrU32(unix.IFLA_GROUP, l.Group))
-	}
-	if l.Alias != "" {
-		attrs = append(attrs, attrAlias(l.Alias))
-	}
-	return attrs
-}
-
-// carried are the flags of dom0's interface that follow its state.
-const carried = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_PROMISC | unix.IFF_ALLMULTI
-
-// pair is dom0's side of one bridge.
-type pair struct {
-	dev, port int // indexes of vethN and vif0.N; or the bridge's and 0, if it is dom0's interface
-}
-
-// makePair is the step that creates dom0's interface with its port in the
-// bridge: the interface like the NIC it will stand for, with its settings,
-// and switched on if the NIC is and it may still be renamed then.
-func (b *builder) makePair(p pair, w Want, like *host.Link, settings sysctl.Device, bridge int, ps *ports, up bool) plan.Step {
-	ps.became(ps.Dom0.Index, p.port)
-	as := ps.asPort
-	size := []*nl.RtAttr{attrU32(unix.IFLA_MTU, like.MTU), attrU32(unix.IFLA_TXQLEN, like.TxQLen)}
-	peer := []*nl.RtAttr{attrName(w.VIF), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU)}
-	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
-	attrs = append(attrs, attrVeth(p.port, peer...))
-	do := b.ops(addLink(p.dev, attrs...)) // apart, as in makeBridge
-	join := append([]*nl.RtAttr{attrMaster(bridge), attrAddrGen(addrGenNone)}, b.marks(as)...)
-	msgs := append([]rtnl.Msg{setFlags(p.port, as.Flags, quietFlags(as), join...)}, ps.portMsgs(p.port, ps.Dom0.Settings)...)
-	do = append(do, b.batch(append(msgs, setFlags(p.dev, like.Flags, carried, b.identity(like)...))...))
-	do = append(do, b.noInet6(p.port)...)
-	do = append(do, b.settingsOf(p.dev, hushed(settings), b.h.NewDevice())...)
-	do = append(do, b.likeToken(p.dev, like, settings)...)
-	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
-	do = append(do, b.batch(append(on, switchOn(p.dev, like, up)...)...))
-	return plan.Step{
-		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
-		Do:    do,
-		Undo:  b.remove(p.dev, "veth", w.Dom0(), like.MAC, p.port),
-	}
-}
-
-// makeDom0Bridge is the step that creates a bridge that is dom0's interface:
-// like the NIC it will stand for, with its settings.
-func (b *builder) makeDom0Bridge(index int, w Want, like *host.Link, settings sysctl.Device, p *ports, up bool) plan.Step {
-	name := w.VDev
-	p.became(p.Index, index)
-	// The MTU as in makeBridge.
-	do := b.ops(addLink(index, attrName(name), attrMAC(like.MAC), attrU32(unix.IFLA_MTU, like.MTU^1),
-		attrU32(unix.IFLA_TXQLEN, like.TxQLen), p.newBridge()))
-	msgs := []rtnl.Msg{setFlags(index, like.Flags, carried, append(b.identity(like), attrU32(unix.IFLA_MTU, like.MTU))...)}
-	do = append(do, b.batch(append(msgs, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
-	do = append(do, b.settingsOf(index, hushed(settings), b.h.NewDevice())...)
-	do = append(do, b.likeToken(index, like, settings)...)
-	do = append(do, b.ops(switchOn(index, like, up)...)...)
-	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: b.remove(index, "bridge", w.Dom0(), like.MAC, 0)}
-}
-
-// switchOn has IPv6 make no addresses on a new interface, and switches it on
-// if up.
-func switchOn(index int, like *host.Link, up bool) (msgs []rtnl.Msg) {
-	if like.Inet6 {
-		msgs = append(msgs, setLink(index, attrAddrGen(addrGenNone))) // a stable_secret has changed it
-	}
-	if up {
-		msgs = append(msgs, setFlags(index, unix.IFF_UP, unix.IFF_UP))
-	}
-	return msgs
-}
-
-// identity is what makes an interface another's equal besides size, address
-// and flags. IPv6 makes no addresses of its own on it yet.
-func (b *builder) identity(like *host.Link) []*nl.RtAttr {
-	attrs := []*nl.RtAttr{attrU32(unix.IFLA_GROUP, like.Group)}
-	if like.Inet6 {
-		attrs = append(attrs, attrAddrGen(addrGenNone))
-	}
-	if like.Alias != "" {
-		attrs = append(attrs, attrAlias(like.Alias))
-	}
-	return attrs
 }
 
 // settingsOf is the operation that gives the interface with that index those

@@ -19,11 +19,11 @@ import (
 // missingShown is how many missing objects an error names.
 const missingShown = 5
 
-// check is the reading back at the end of a plan: the parts stand (or not),
-// and everything that dom0 had on a device before is on its successor.
+// check reads everything back at the end of a plan: the parts are there (or gone),
+// and everything that dom0 had on an interface before is on its successor.
 func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context) error {
 	return func(context.Context) error {
-		moved := map[int]int{} // a route may have legs on several of those that have moved
+		moved := map[int]int{} // a route may have legs on several that have moved
 		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
 			for _, w := range wants {
 				was, is := look(w, p.Host), look(w, now)
@@ -48,8 +48,7 @@ func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context)
 	}
 }
 
-// gone is the reading back after interfaces were deleted. Another one may have
-// the index by now.
+// gone checks that interfaces were deleted. Another one may have the index by now.
 func (p *Planner) gone(removed []int) func(context.Context) error {
 	return func(context.Context) error {
 		var errs []error
@@ -67,17 +66,17 @@ func (p *Planner) gone(removed []int) func(context.Context) error {
 	}
 }
 
-// end is what an interface has at the end that is neither in its state nor part
-// of the bridge.
+// end is what an interface has at the end, apart from its state and the parts of the
+// bridge.
 type end struct {
 	mac   net.HardwareAddr
 	inet6 string // the setting disable_ipv6, if it has that
 }
 
-// differs says what the interface does not have.
+// differs says what the interface lacks.
 func (e end) differs(h *host.Host, l *host.Link) error {
 	if l == nil {
-		return nil // that it is missing has been said
+		return nil // it has been reported as missing
 	}
 	switch inet6 := h.Setting(disableIPv6.Of(l.Name)); {
 	case e.mac != nil && !sameMAC(l.MAC, e.mac):
@@ -114,8 +113,8 @@ func stands(w Want, h *host.Host, up bool) error {
 	return nil
 }
 
-// arrived checks that dom0's interface has what it had before start (up) or
-// stop. Of routes, the hosts have those that are not the same now.
+// arrived checks that dom0's interface has what it had before start (up) or stop. Of
+// routes, the hosts have only those that differ now.
 func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
 	then, now := look(w, before), look(w, h)
 	had, dev := then.carrier(), now.carrier()
@@ -134,7 +133,7 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 	}
 	was, have := routes.Relabeled(routes.Unspent(before, before.State(had.Index)), from, to), routes.Relabeled(h.State(dev.Index), dev.Name, dev.Name)
 	if !dev.Up() {
-		was.Routes, have.Routes = nil, nil // a NIC that is off has IPv6 routes that come back with it
+		was.Routes, have.Routes = nil, nil // the IPv6 routes of a NIC that is off come back when it is on
 		if w.onBridge() {
 			was.Addrs6 = nil // see offAgain
 		}
@@ -161,13 +160,13 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 	return nil
 }
 
-// touched are those of the lost routes that are over other interfaces, but have an
-// address of this one as their source or a place among routes over it: a move
-// takes them off and puts them on again, and who takes the address takes them.
+// touched are those lost routes over other interfaces that have an address of this
+// one as their source, or a place among routes over it: a move removes and adds them
+// again, and whoever removes the address removes them.
 func touched(h *host.Host, lost []rtnl.Msg, index int) []rtnl.Msg {
 	others := rtnl.Rest(lost, func(m rtnl.Msg) bool { return m.Uses(index) || host.ByAddress(m) })
 	if len(others) == 0 {
-		return nil // as a rule
+		return nil // the usual case
 	}
 	sources, groups := map[string]bool{}, map[routes.Group]bool{}
 	s := h.State(index)
@@ -185,9 +184,9 @@ func touched(h *host.Host, lost []rtnl.Msg, index int) []rtnl.Msg {
 	})
 }
 
-// usable are the addresses of now but for those that cannot be used, because the
-// kernel has yet to find them unique, and could be before: one that was taken
-// away comes back so if only its flags were to be set.
+// usable are the addresses of now, except for those that could be used before and
+// cannot be used now, because the kernel has yet to find them unique: an address that
+// was taken away comes back in this way if only its flags were to be set.
 func usable(was, now []rtnl.Msg) []rtnl.Msg {
 	tentative := func(m rtnl.Msg) bool {
 		return m.AddrFlags()&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
@@ -202,8 +201,8 @@ func usable(was, now []rtnl.Msg) []rtnl.Msg {
 	return rtnl.Rest(now, func(m rtnl.Msg) bool { return tentative(m) && could[string(m.Local())] })
 }
 
-// missing renders what there was and is not there now, after interfaces have
-// become others. What expires may have done so.
+// missing renders what was there and is not there now, after interfaces have become
+// others. What can expire may have done so.
 func missing(was, have []rtnl.Msg, moved map[int]int, names ipcmd.Names) []string {
 	there := map[string]bool{}
 	for _, m := range have {

@@ -10,22 +10,22 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// What a bridge and its ports begin with, by which the settings are told that
-// somebody has made. A value that is wrong here, or another on some kernel, does
-// no harm: then it is kept and set as if it had been chosen.
+// What a new bridge and its ports have: everything else is a setting that somebody
+// has made. A value that is wrong here, or different on some kernel, does no harm:
+// then it is kept and set as if it had been chosen.
 //
-// An attribute that is not in a table is one that the kernel only reports
-// (timers, ids, counters: of some the message would be refused), or one of a
-// later kernel.
+// An attribute that is in no table is one that the kernel only reports (timers,
+// ids, counters: a message with some of them would be refused), or one of a later
+// kernel.
 
-// attrDefault is an attribute that can be set, and the values that it has if
-// nobody did.
+// attrDefault is an attribute that can be set, and the values that it has if nobody
+// has set it.
 type attrDefault struct {
 	typ    uint16
 	values []uint64
 }
 
-// bridgeDefaults are a bridge's settings, as start makes one: see br_dev_setup
+// bridgeDefaults are the settings of a bridge that start makes: see br_dev_setup
 // and br_multicast_init. The kernel rounds intervals to its ticks.
 var bridgeDefaults = []attrDefault{
 	{unix.IFLA_BR_HELLO_TIME, []uint64{200}},
@@ -60,14 +60,15 @@ var bridgeDefaults = []attrDefault{
 	{unix.IFLA_BR_FDB_MAX_LEARNED, []uint64{0}},
 }
 
-// filterDefaults are those that must wait until dom0's ports have their VLANs.
+// filterDefaults are the settings that must wait until dom0's ports have their
+// VLANs.
 var filterDefaults = []attrDefault{
 	{unix.IFLA_BR_VLAN_FILTERING, []uint64{0}},
 	{unix.IFLA_BR_MULTI_BOOLOPT, nil}, // see plainBridge and options
 }
 
-// treeDefaults are those that make a port that joins the bridge wait, so they
-// come after all ports have: then no port stops forwarding.
+// treeDefaults are the settings that make a port wait when it joins the bridge. They
+// come after all ports have joined: then no port stops forwarding.
 var treeDefaults = []attrDefault{
 	{unix.IFLA_BR_FORWARD_DELAY, []uint64{0}},
 	{unix.IFLA_BR_STP_STATE, []uint64{0}},
@@ -105,8 +106,8 @@ var portDefaults = []attrDefault{
 // groupAddress is where a bridge sends its BPDUs.
 var groupAddress = []byte{0x01, 0x80, 0xc2, 0, 0, 0}
 
-// chosen are the attributes in attrs that the table has, and not with a value
-// that they have by themselves.
+// chosen are the attributes in attrs that are in the table, with a value that they
+// do not have by themselves.
 func chosen(attrs []byte, table []attrDefault, except func(rtnl.Attr) bool) []byte {
 	var out []byte
 	for a := range rtnl.ParseAttrs(attrs) {
@@ -118,7 +119,7 @@ func chosen(attrs []byte, table []attrDefault, except func(rtnl.Attr) bool) []by
 	return out
 }
 
-// numberIn reads a number in host order of whichever size.
+// numberIn reads a number in host order, of any size.
 func numberIn(b []byte) uint64 {
 	switch len(b) {
 	case 1:
@@ -133,13 +134,14 @@ func numberIn(b []byte) uint64 {
 	return ^uint64(0)
 }
 
-// vlanSnooping is the option that the kernel takes only after VLANs are
-// filtered (BR_BOOLOPT_MCAST_VLAN_SNOOPING); another, MST, only before there is
-// a port.
+// vlanSnooping is the option that the kernel accepts only once VLANs are filtered
+// (BR_BOOLOPT_MCAST_VLAN_SNOOPING). It accepts another one, MST, only before there
+// is a port.
 const vlanSnooping = 1 << 1
 
-// options is a struct br_boolopt_multi that switches on those in mask that
-// are on in b; nil if none is. The kernel refuses some that change nothing.
+// options is a struct br_boolopt_multi that switches on the options in mask that
+// are on in b; nil if none is. The kernel refuses some options even if they change
+// nothing.
 func options(b []byte, mask uint32) []byte {
 	on := rtnl.U32(b[:4]) & mask
 	if on == 0 {
@@ -148,9 +150,9 @@ func options(b []byte, mask uint32) []byte {
 	return append(rtnl.U32Bytes(on), rtnl.U32Bytes(on)...)
 }
 
-// ownCost says whether a path cost is the one that the kernel has given the
-// port (port_cost): by the speed of a NIC, and for the virtual devices that
-// guests have always the same.
+// ownCost says whether a path cost is the one that the kernel has given the port
+// (port_cost): by the speed of a NIC, and always the same for the virtual devices
+// that guests have.
 func ownCost(l *host.Link, cost uint64) bool {
 	switch l.Kind {
 	case "veth":

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -65,7 +66,7 @@ type vlanForm struct {
 
 func formOfKept(k *kept) *keptForm {
 	f := &keptForm{
-		Version: keptVersion, Index: k.Index, Dom0Is: k.Dom0Is,
+		Version: keptVersion, Index: k.Index, Dom0Is: k.Shape.String(),
 		Bridge: formOfSettings(k.Bridge), NIC: formOfPort(k.NIC), Dom0: formOfPort(k.Dom0),
 	}
 	for _, g := range k.Guests {
@@ -95,7 +96,11 @@ func formOfSettings(s settings) settingsForm {
 
 // kept is the reverse of formOfKept.
 func (f *keptForm) kept() (*kept, error) {
-	k := &kept{Index: f.Index, Dom0Is: f.Dom0Is, Bridge: f.Bridge.settings(), NIC: f.NIC.port(), Dom0: f.Dom0.port()}
+	shape, err := shapeNamed(cmp.Or(f.Dom0Is, Veth.String())) // it is left out where nothing but guests' ports is kept
+	if err != nil {
+		return nil, err
+	}
+	k := &kept{Index: f.Index, Shape: shape, Bridge: f.Bridge.settings(), NIC: f.NIC.port(), Dom0: f.Dom0.port()}
 	for _, g := range f.Guests {
 		k.Guests = append(k.Guests, g.port())
 	}

@@ -62,7 +62,7 @@ type foundForm struct {
 func formOfRecord(r *Record) *recordForm {
 	w := r.Want
 	return &recordForm{
-		Version: recordVersion, Bridge: rawjson.String(w.Bridge), NetDev: rawjson.String(w.NetDev), VifNum: w.VifNum, Dom0Is: w.dom0Is(),
+		Version: recordVersion, Bridge: rawjson.String(w.Bridge), NetDev: rawjson.String(w.NetDev), VifNum: w.VifNum, Dom0Is: w.Shape.String(),
 		PDev: rawjson.String(w.PDev), VDev: rawjson.String(w.VDev), VIF: rawjson.String(w.VIF), Why: rawjson.Strings(w.Why),
 		NICMAC: r.NICMAC, NICOff: r.NICOff, StandIn: r.StandIn,
 		FoundBridge: formOfLink(r.FoundBridge), FoundDom0: formOfFound(r.FoundDom0),
@@ -81,17 +81,21 @@ func formOfFound(f *found) *foundForm {
 
 // record is the reverse of formOfRecord.
 func (f *recordForm) record() (*Record, error) {
+	shape, err := shapeNamed(f.Dom0Is)
+	if err == nil && (shape == OnBridge) != (f.VIF == "") {
+		err = fmt.Errorf("dom0_is is %q in it, and dom0's port %q", f.Dom0Is, f.VIF)
+	}
+	if err != nil {
+		return nil, err
+	}
 	r := &Record{
 		Want: Want{
 			VifNum: f.VifNum, Bridge: string(f.Bridge), NetDev: string(f.NetDev),
-			PDev: string(f.PDev), VDev: string(f.VDev), VIF: string(f.VIF), Why: rawjson.Plain(f.Why),
+			PDev: string(f.PDev), VDev: string(f.VDev), VIF: string(f.VIF), Shape: shape, Why: rawjson.Plain(f.Why),
 		},
 		NICMAC: f.NICMAC, NICOff: f.NICOff, StandIn: f.StandIn,
 	}
-	if is := r.Want.dom0Is(); is != f.Dom0Is {
-		return nil, fmt.Errorf("dom0_is is %q in it, and dom0's port %q", f.Dom0Is, f.VIF)
-	}
-	var err, foundErr error
+	var foundErr error
 	r.FoundBridge, err = f.FoundBridge.link()
 	r.FoundDom0, foundErr = f.FoundDom0.found()
 	return r, errors.Join(r.whole(), err, foundErr)
@@ -151,7 +155,7 @@ type foundForm1 struct {
 func (f *recordForm1) record() (*Record, error) {
 	w := f.Want
 	form := recordForm{
-		Bridge: w.Bridge, NetDev: w.NetDev, VifNum: w.VifNum, Dom0Is: dom0(w.VIF == ""), PDev: w.PDev, VDev: w.VDev, VIF: w.VIF, Why: w.Why,
+		Bridge: w.Bridge, NetDev: w.NetDev, VifNum: w.VifNum, Dom0Is: shapeOf(w.VIF == "").String(), PDev: w.PDev, VDev: w.VDev, VIF: w.VIF, Why: w.Why,
 		NICMAC: f.NICMAC, NICOff: f.NICOff, StandIn: f.StandIn, FoundBridge: (*linkForm)(f.FoundBridge),
 	}
 	if d := f.FoundDom0; d != nil {

@@ -84,7 +84,7 @@ func fullKept() kept {
 		MDB: rtnl.Pack(bridgeMsg(unix.RTM_NEWMDB, 0, 4)), Group: 3, Alias: "it's",
 	}
 	port := keptPort{Index: 8, Name: "vif\xff", Kind: "veth", Settings: set}
-	return kept{Index: 4, Dom0Is: "veth", Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
+	return kept{Index: 4, Shape: Veth, Bridge: set, NIC: port, Dom0: port, Guests: []keptPort{port, {Index: 9, Name: "vif2.0"}}}
 }
 
 // TestKeptForms holds the forms of what stop keeps for start. The first had the

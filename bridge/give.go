@@ -45,7 +45,7 @@ func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
 	back, set, stay := k.comeBack(h, s.br)
 	p := &ports{kept: k, others: back, now: map[int]int{}}
 	p.Guests = set
-	if k.Dom0Is != s.dom0Is() || k.NIC.Index != s.nic.Index {
+	if k.Shape != s.Shape || k.NIC.Index != s.nic.Index {
 		p.NIC, p.Dom0 = keptPort{}, keptPort{}
 		p.Bridge.VLANs, p.Bridge.VLANOptions, p.Bridge.FDB, p.Bridge.MDB = nil, nil, nil, nil
 	}
@@ -222,7 +222,7 @@ func (p *ports) newBridge() *nl.RtAttr {
 			attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_MULTI_BOOLOPT, o))
 		}
 	}
-	return attrBridge(false, 0, false, attrs...)
+	return attrBridge(host.BridgeInfo{}, attrs...)
 }
 
 // filtering says whether somebody has made the bridge filter VLANs.
@@ -234,7 +234,8 @@ func (p *ports) filtering() bool {
 // giveBack is the step after which the bridge filters VLANs as it did, and has
 // the entries that were made for it and for dom0's ports. It needs no undoing:
 // they go with the ports, or with the bridge.
-func (b *builder) giveBack(bridge int, p *ports) plan.Step {
+func (m *move) giveBack() plan.Step {
+	p := m.ports
 	var attrs []*nl.RtAttr
 	if v := rtnl.FindAttr(p.Bridge.Attrs, unix.IFLA_BR_VLAN_FILTERING); v != nil {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_VLAN_FILTERING, v))
@@ -246,24 +247,26 @@ func (b *builder) giveBack(bridge int, p *ports) plan.Step {
 	}
 	var msgs []rtnl.Msg
 	if len(attrs) > 0 {
-		msgs = append(msgs, setLink(bridge, attrSettings(attrs...)))
+		msgs = append(msgs, setLink(m.bridge, attrSettings(attrs...)))
 	}
 	for _, s := range []settings{p.Bridge, p.NIC.Settings, p.Dom0.Settings} {
 		msgs = append(msgs, p.entries(s.VLANOptions, s.FDB, s.MDB)...)
 	}
-	return plan.Step{Title: "give " + b.names[bridge] + " what was set on it", Do: b.ops(msgs...)}
+	return plan.Step{Title: "give " + m.names[m.bridge] + " what was set on it", Do: m.ops(msgs...)}
 }
 
 // spanningTree is the step that switches STP on again, and sets its delay, when
 // all ports forward: those that join a bridge that has it do not for a while.
-func (b *builder) spanningTree(bridge int, p *ports) plan.Step {
-	if len(p.tree) == 0 || bridge == 0 {
-		return plan.Step{}
+func (m *move) spanningTree() plan.Step {
+	return plan.Step{Title: "give " + m.names[m.bridge] + " its spanning tree's settings back", Do: m.treeOps()}
+}
+
+// treeOps is the operation of spanningTree, if it has one.
+func (m *move) treeOps() []plan.Op {
+	if len(m.ports.tree) == 0 || m.bridge == 0 {
+		return nil
 	}
-	return plan.Step{
-		Title: "give " + b.names[bridge] + " its spanning tree's settings back",
-		Do:    b.ops(setLink(bridge, attrSettings(attrsIn(p.tree)...))),
-	}
+	return m.ops(setLink(m.bridge, attrSettings(attrsIn(m.ports.tree)...)))
 }
 
 // calm takes the spanning tree off a bridge before ports join it again, when a
@@ -273,46 +276,48 @@ func (p *ports) calm(bridge int) []rtnl.Msg {
 		return nil
 	}
 	return []rtnl.Msg{
-		setLink(bridge, attrSettings(nl.NewRtAttr(iflaBrStpState, nl.Uint32Attr(0)))), // first, see turn
-		setLink(bridge, attrSettings(nl.NewRtAttr(iflaBrForwardDelay, nl.Uint32Attr(0)))),
+		setLink(bridge, attrSettings(nl.NewRtAttr(unix.IFLA_BR_STP_STATE, nl.Uint32Attr(0)))), // first, see turn
+		setLink(bridge, attrSettings(nl.NewRtAttr(unix.IFLA_BR_FORWARD_DELAY, nl.Uint32Attr(0)))),
 	}
 }
 
 // attach is the step that makes others ports of the bridge, in their order, with
 // what was set on them.
-func (b *builder) attach(bridge int, p *ports) plan.Step {
+func (m *move) attach() plan.Step {
+	p := m.ports
 	var plain, undo, last []rtnl.Msg
 	var do []plan.Op
 	for i, l := range p.others {
 		set := p.Guests[i].Settings
-		join := setLink(l.Index, attrMaster(bridge))
+		join := setLink(l.Index, attrMaster(m.bridge))
 		undo = append(undo, setLink(l.Index, attrMaster(0)))
 		if !p.filters && set.none() {
 			plain = append(plain, join)
 			continue
 		}
-		do = append(append(do, b.ops(plain...)...), b.enter(l, join, p.entered(l.Index, set)))
+		do = append(append(do, m.ops(plain...)...), m.enter(l, join, p.entered(l.Index, set)))
 		plain = nil
 		if operational(l) {
 			undo = append(undo, operState(l.Index, operUp))
 			last = append(last, shut(l.Index, set)...)
 		}
 	}
-	do = append(do, b.ops(slices.Concat(plain, last, p.backups())...)...)
-	return plan.Step{Title: "take the guests' ports back into " + b.names[bridge], Do: do, Undo: b.ops(undo...)}
+	do = append(do, m.ops(slices.Concat(plain, last, p.backups())...)...)
+	return plan.Step{Title: "take the guests' ports back into " + m.names[m.bridge], Do: do, Undo: m.ops(undo...)}
 }
 
 // detach is the step that takes the others out of the bridge.
-func (b *builder) detach(bridge int, p *ports) plan.Step {
+func (m *move) detach() plan.Step {
+	p := m.ports
 	var do []rtnl.Msg
 	for _, l := range p.others {
 		do = append(do, setLink(l.Index, attrMaster(0)))
 	}
-	undo := b.attach(bridge, p).Do
+	undo := m.attach().Do
 	if len(undo) > 0 {
-		undo = append(b.ops(p.calm(bridge)...), undo...)
+		undo = append(m.ops(p.calm(m.bridge)...), undo...)
 	}
-	return plan.Step{Title: "detach the guests' ports from " + b.names[bridge], Do: b.ops(do...), Undo: undo}
+	return plan.Step{Title: "detach the guests' ports from " + m.names[m.bridge], Do: m.ops(do...), Undo: undo}
 }
 
 // entered are the messages that a port gets before it forwards.

@@ -5,9 +5,9 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// hidden says whether dom0's interface stands where the NIC was, though the NIC
-// has not its second name: somebody has given it another one, or pulled it out.
-// Then the network is not up, but it is not down either.
+// hidden says whether dom0's interface is in the NIC's place, but the NIC does not
+// have its second name: somebody has given it another one, or pulled it out. Then
+// the network is not up, but it is not down either.
 func (s *site) hidden(rec *Record) bool {
 	l := s.nic // what has the NIC's name
 	switch {
@@ -19,8 +19,8 @@ func (s *site) hidden(rec *Record) bool {
 	return l.Kind == "veth" && !l.Elsewhere && s.port != nil && l.Lower == s.port.Index
 }
 
-// refuseHidden says what the NIC may be called, by the MAC address that it has as
-// a port.
+// refuseHidden says what the NIC may be called now, going by the MAC address that
+// it has as a port.
 func (s *site) refuseHidden(h *host.Host) error {
 	br, mac := s.br, portMAC
 	if s.onBridge() {

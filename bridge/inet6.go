@@ -11,10 +11,10 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// IPv6 acts by itself: it makes link-local addresses when an interface comes
-// up, resets its own MTU, and an interface without it takes no route via an
-// IPv6 gateway. So an interface is hushed before anything of dom0 is put on
-// it, and woken when all is there.
+// IPv6 acts by itself: it makes link-local addresses when an interface comes up, and
+// resets its own MTU; and an interface without IPv6 accepts no route via an IPv6
+// gateway. So an interface is hushed before anything of dom0 is put on it, and woken
+// when everything is there.
 
 var (
 	disableIPv6 = sysctl.Key{Dir: "net/ipv6/conf", Name: "disable_ipv6"}
@@ -25,7 +25,7 @@ var (
 	ipv6MTU = sysctl.Key{Dir: "net/ipv6/conf", Name: "mtu"}
 )
 
-// noInet6 switches IPv6 off on an interface that has no business with it.
+// noInet6 switches IPv6 off on an interface that does not need it.
 func (b *builder) noInet6(index int) []plan.Op {
 	if _, ok := b.h.NewDevice()[disableIPv6]; !ok {
 		return nil
@@ -33,9 +33,9 @@ func (b *builder) noInet6(index int) []plan.Op {
 	return []plan.Op{b.set(disableIPv6, index, "1")}
 }
 
-// leaveInet6 switches IPv6 off on the NIC that becomes a port, which has learnt
-// its MTU from a router and now has the interface's again, as it would have
-// once it was off and on.
+// leaveInet6 switches IPv6 off on the NIC that becomes a port. If IPv6 has learnt its
+// MTU from a router, it gets the interface's again, as it would when the interface
+// goes off and on.
 func (m *move) leaveInet6() []plan.Op {
 	ops := m.noInet6(m.s.nic.Index)
 	if v, ok := m.settings[ipv6MTU]; ok && len(ops) > 0 && v != utoa(m.s.nic.MTU) {
@@ -49,7 +49,7 @@ func (b *builder) set(k sysctl.Key, index int, value string) plan.Op {
 	return &sysctl.Write{Sets: []sysctl.Set{k.Set(index, b.names[index], value)}}
 }
 
-// hushed is an interface's settings without those that wake gives it.
+// hushed is an interface's settings without those that wake will set.
 func hushed(settings sysctl.Device) sysctl.Device {
 	settings = maps.Clone(settings)
 	delete(settings, ipv6MTU)
@@ -61,15 +61,15 @@ func hushed(settings sysctl.Device) sysctl.Device {
 	return settings
 }
 
-// awake is an interface's settings without those that may still be as hush
-// leaves them.
+// awake is an interface's settings without those that may still be as hush has left
+// them.
 func awake(settings sysctl.Device) sysctl.Device {
 	settings = maps.Clone(settings)
 	delete(settings, useTempAddr)
 	return settings
 }
 
-// hush has IPv6 on, but makes it do nothing by itself.
+// hush switches IPv6 on, but lets it do nothing by itself.
 func (m *move) hush(index int) []plan.Op {
 	if _, ok := m.settings[disableIPv6]; !ok {
 		return nil
@@ -81,7 +81,7 @@ func (m *move) hush(index int) []plan.Op {
 	return append(ops, m.set(disableIPv6, index, "0"))
 }
 
-// wake gives IPv6 on an interface the state that it had on the other.
+// wake gives IPv6 on an interface the state that it had on the other one.
 func (m *move) wake(index int) []plan.Op {
 	if _, ok := m.settings[disableIPv6]; !ok {
 		return nil
@@ -104,10 +104,10 @@ func (m *move) wake(index int) []plan.Op {
 	return ops
 }
 
-// lacksLinkLocal says whether the NIC waits for a carrier to make its
-// link-local address. Dom0's interface has a carrier at once, so there the
-// address has to be made now; unless it is a bridge, which waits as the NIC
-// does if no guest gives it one.
+// lacksLinkLocal says whether the NIC waits for a carrier before it makes its
+// link-local address. Dom0's interface has a carrier at once, so there the address
+// has to be made now; unless it is a bridge, which waits like the NIC if no guest
+// gives it a carrier.
 func (m *move) lacksLinkLocal() bool {
 	if m.s.onBridge() && (m.s.br == nil || !m.s.br.Running()) {
 		return false
@@ -133,8 +133,8 @@ func (m *move) inet6(index int) plan.Step {
 	}
 }
 
-// hushNIC keeps the NIC from making addresses while it becomes a port. It
-// also is the place where, undoing, all is back on the NIC.
+// hushNIC keeps the NIC from making addresses while it becomes a port. When undoing,
+// everything is back on the NIC at this point.
 func (m *move) hushNIC() plan.Step {
 	nic := m.s.nic
 	var do []rtnl.Msg
@@ -148,18 +148,19 @@ func (m *move) hushNIC() plan.Step {
 	}
 }
 
-// forceMLD is the version of MLD that an interface speaks; 0 is 2 unless
-// another host speaks 1.
+// forceMLD is the version of MLD that an interface speaks; 0 means 2, unless another
+// host speaks 1.
 var forceMLD = sysctl.Key{Dir: "net/ipv6/conf", Name: "force_mld_version"}
 
-// dropInet6 switches IPv6 off on the NIC, with which its addresses go. One by one
-// each would have the kernel go through all routes (rt6_remove_prefsrc).
+// dropInet6 switches IPv6 off on the NIC, and its addresses go with that. If they
+// were removed one by one, the kernel would go through all routes for each of them
+// (rt6_remove_prefsrc).
 //
-// With an address goes its solicited-node group. MLD version 2 keeps a list of
-// the groups left, to report them for a few seconds (mld_add_delrec), and each
-// address that comes back meanwhile costs as much as there are groups times
-// groups left (ipv6_find_idev calls ipv6_mc_up): 4,000 take minutes. Version 1
-// keeps none.
+// With an address its solicited-node group goes. MLD version 2 keeps a list of the
+// groups that were left, to report them for a few seconds (mld_add_delrec). Each
+// address that comes back meanwhile costs as much as the number of groups times that
+// of the groups left (ipv6_find_idev calls ipv6_mc_up): 4,000 take minutes. Version 1
+// keeps no list.
 func (m *move) dropInet6() []plan.Op {
 	nic := m.s.nic.Index
 	off := m.leaveInet6()
@@ -176,7 +177,7 @@ func (m *move) leavesGroups() bool {
 	return known && version != "1" && len(m.state.Addrs6) > 0
 }
 
-// againInet6 has IPv6 on the NIC again, as dropInet6 found it.
+// againInet6 restores IPv6 on the NIC as dropInet6 found it.
 func (m *move) againInet6() []plan.Op {
 	ops := m.hush(m.s.nic.Index)
 	if m.leavesGroups() {

@@ -28,7 +28,7 @@ func (s *site) keep(h *host.Host, switched []string) kept {
 		return kept{}
 	}
 	r := keeper{Bridging: h.Bridging(), br: s.br, pvid: defaultPVID(s.br.BridgeAttrs, 0), own: [][]byte{s.br.MAC, s.dev.MAC}, switched: switched}
-	k := kept{Index: s.br.Index, Dom0Is: s.dom0Is(), Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
+	k := kept{Index: s.br.Index, Shape: s.Shape, Bridge: r.bridge(), NIC: r.keepPort(s.nic)}
 	if s.port != nil {
 		k.Dom0 = r.keepPort(s.port)
 		k.Dom0.Settings.Group, k.Dom0.Settings.Alias = s.port.Group, s.port.Alias

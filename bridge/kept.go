@@ -7,7 +7,7 @@ import "xbr-script/internal/rtnl"
 // is said in form_kept.go.
 type kept struct {
 	Index  int      // the bridge's, by which entries of its tables name it
-	Dom0Is string   // as Status has it: the bridge's own VLANs mean something else in the other shape
+	Shape  Shape    // the bridge's own VLANs mean something else in the other
 	Bridge settings // none of a bridge that start found: it keeps them itself
 	NIC    keptPort
 	Dom0   keptPort

@@ -52,13 +52,13 @@ func (n network) shaped(onBridge bool) network {
 	n.name += ", dom0=bridge"
 	n.wants = slices.Clone(n.wants)
 	for i, w := range n.wants {
-		n.wants[i] = bridge.Want{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev}
+		n.wants[i] = bridge.Want{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev, Shape: bridge.OnBridge}
 	}
 	return n
 }
 
 // onBridge says whether the bridges are dom0's interfaces.
-func (n network) onBridge() bool { return n.wants[0].VIF == "" }
+func (n network) onBridge() bool { return n.wants[0].Shape == bridge.OnBridge }
 
 // shapes are both shapes of each network.
 func shapes(networks ...network) (all []network) {
@@ -154,15 +154,15 @@ func (l *lab) planned(start bool) (*plan.Plan, string) {
 	}
 	h.LiveRename = l.live
 	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
-	makePlan := p.Stop
+	makePlan, join := p.Stop, plan.Down
 	if start {
-		makePlan = p.Start
+		makePlan, join = p.Start, plan.Up
 	}
-	pl, outcomes, err := makePlan(l.wants)
+	part, err := makePlan(l.wants)
 	if err != nil {
 		l.t.Fatal("no plan: ", err)
 	}
-	return pl, outcomes[0].Text
+	return join(part), part.Lines[0]
 }
 
 // run plans start or stop and carries it out.

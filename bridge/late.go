@@ -60,7 +60,8 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 	h.Routes = rtnl.Rest(h.Routes, func(m rtnl.Msg) bool {
 		return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL && m.Own() == 0 // rtm_protocol
 	})
-	s := g.news(h.State(g.Known.Index))
+	s := routes.LateLabels(h.State(g.Known.Index), g.Names.Of(g.Known.Index), g.Names.Of(g.To))
+	s = g.news(s)
 	msgs := rtnl.Pack(routes.AddState(s.On(g.To))...)
 	msgs = append(msgs, routes.Take(h, s, g.To)...)
 	msgs = msgs.Add(routes.DelState(s)...)

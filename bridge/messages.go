@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
 )
 
@@ -16,15 +17,9 @@ import (
 // no bridge id is derived from a lower one. Xen's scripts chose it.
 var portMAC = net.HardwareAddr{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// Attributes that golang.org/x/sys/unix does not name (linux/if_link.h,
-// linux/veth.h).
 const (
-	iflaBrForwardDelay  = 1
-	iflaBrStpState      = 5
-	iflaBrMcastSnooping = 23
-	iflaInet6AddrGen    = 8
-	vethInfoPeer        = 1
-	addrGenNone         = 1 // IN6_ADDR_GEN_MODE_NONE
+	vethInfoPeer = 1 // VETH_INFO_PEER (linux/veth.h), which golang.org/x/sys/unix does not name
+	addrGenNone  = 1 // IN6_ADDR_GEN_MODE_NONE
 )
 
 // ifinfo is the struct that begins a link message.
@@ -91,7 +86,7 @@ func attrMaster(bridge int) *nl.RtAttr { return attrU32(unix.IFLA_MASTER, uint32
 // does not make one at once.
 func attrAddrGen(mode uint8) *nl.RtAttr {
 	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
-	spec.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(iflaInet6AddrGen, nl.Uint8Attr(mode))
+	spec.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, nl.Uint8Attr(mode))
 	return spec
 }
 
@@ -105,13 +100,13 @@ func attrToken(token netip.Addr) *nl.RtAttr {
 
 // attrBridge is the kind and the settings of a bridge; of those named in more,
 // the ones there count.
-func attrBridge(stp bool, forwardDelay uint32, snooping bool, more ...*nl.RtAttr) *nl.RtAttr {
+func attrBridge(b host.BridgeInfo, more ...*nl.RtAttr) *nl.RtAttr {
 	attrs := []*nl.RtAttr{
-		nl.NewRtAttr(iflaBrForwardDelay, nl.Uint32Attr(forwardDelay)),
-		nl.NewRtAttr(iflaBrStpState, nl.Uint32Attr(b2u(stp))),
+		nl.NewRtAttr(unix.IFLA_BR_FORWARD_DELAY, nl.Uint32Attr(b.ForwardDelay)),
+		nl.NewRtAttr(unix.IFLA_BR_STP_STATE, nl.Uint32Attr(b2u(b.STP))),
 	}
-	if !slices.ContainsFunc(more, func(a *nl.RtAttr) bool { return a.Type == iflaBrMcastSnooping }) {
-		attrs = append(attrs, nl.NewRtAttr(iflaBrMcastSnooping, nl.Uint8Attr(uint8(b2u(snooping)))))
+	if !slices.ContainsFunc(more, func(a *nl.RtAttr) bool { return a.Type == unix.IFLA_BR_MCAST_SNOOPING }) {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_BR_MCAST_SNOOPING, nl.Uint8Attr(uint8(b2u(b.Snooping)))))
 	}
 	return attrSettings(append(attrs, more...)...)
 }

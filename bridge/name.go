@@ -7,8 +7,8 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// fit refuses names that this program would not take on its command line: that
-// of the default route's device is the kernel's, which takes nearly any.
+// fit refuses names that this program would not take on its command line: the
+// default route's device may have such a name, since the kernel accepts nearly any.
 func (w Want) fit() error {
 	for _, name := range []string{w.NetDev, w.PDev, w.Bridge, w.VDev, w.Dom0()} {
 		if reason := config.CheckName(name); reason != "" {

@@ -10,8 +10,7 @@ import (
 	"xbr-script/internal/host"
 )
 
-// network is a wanted bridge that stands on the host, or of which there is a
-// record.
+// network is a bridge with its NIC that is up on the host, or that has a record.
 type network struct {
 	Want
 	live     bool // the NIC has its second name
@@ -29,10 +28,10 @@ func Standing(h *host.Host, records []*Record) []Want {
 	return wants
 }
 
-// Same says whether they are one network.
+// Same says whether both are the same network.
 func (w Want) Same(o Want) bool { return w.Bridge == o.Bridge && w.NetDev == o.NetDev }
 
-// Others are those of the networks that are none of the wanted ones, each as
+// Others are the networks that are not among the wanted ones, each as
 // "xenbr0 (eth0)".
 func Others(networks, wants []Want) []string {
 	var names []string
@@ -44,8 +43,8 @@ func Others(networks, wants []Want) []string {
 	return names
 }
 
-// networks are those that stand, by their records or as the live network tells,
-// and then those that only have a record.
+// networks are those that are up, by their records or by the live network, and then
+// those that only have a record.
 func networks(h *host.Host, records []*Record) []network {
 	var live, gone []network
 	for _, rec := range records {
@@ -70,11 +69,11 @@ func networks(h *host.Host, records []*Record) []network {
 	return append(live, gone...)
 }
 
-// unrecorded is the network of a NIC that has its second name, as the
-// interfaces tell: started by somebody else's script, or its record is lost.
+// unrecorded is the network of a NIC that has its second name, as the interfaces
+// show it: somebody else's script has started it, or its record is lost.
 func unrecorded(netdev string, nic *host.Link, h *host.Host) (Want, bool) {
 	w := Want{NetDev: netdev, PDev: nic.Name}
-	w.VifNum, _ = strconv.Atoi(trailingDigits(netdev)) // no digits are 0
+	w.VifNum, _ = strconv.Atoi(trailingDigits(netdev)) // without digits it is 0
 	if br := carrying(netdev, h); br != nil {
 		w.Bridge = br.Name
 		return w.onTop(), true
@@ -97,9 +96,9 @@ func unrecorded(netdev string, nic *host.Link, h *host.Host) (Want, bool) {
 
 const vifPrefix = "vif0."
 
-// dom0Port is dom0's port for a NIC: the other end of dom0's interface, or with
-// a pair of Xen 3's kernel, which does not tell, the one of that name in the NIC's
-// bridge.
+// dom0Port is dom0's port for a NIC: the other end of dom0's interface. A pair of
+// Xen 3's kernel does not say what its other end is: then it is the port in the
+// NIC's bridge that has such a name.
 func dom0Port(netdev string, nic *host.Link, h *host.Host) *host.Link {
 	dev := h.Name(netdev)
 	if dev == nil || dev.Name != netdev || dev.Kind == "bridge" {
@@ -136,16 +135,8 @@ func given(b config.Bridge) []word {
 	return words
 }
 
-// dom0 is the value of dom0= for a kind of interface.
-func dom0(onBridge bool) string {
-	if onBridge {
-		return "bridge"
-	}
-	return "veth"
-}
-
-// word is the network's value of a key, "" if that is not known: a bridge that
-// is dom0's interface has no number but in its record.
+// word is the network's value of a key, "" if that is not known: only a record
+// gives a number to a bridge that is dom0's interface.
 func (n network) word(key string) string {
 	switch key {
 	case "netdev":
@@ -153,7 +144,7 @@ func (n network) word(key string) string {
 	case "bridge":
 		return n.Bridge
 	case "dom0":
-		return dom0(n.onBridge())
+		return n.Shape.String()
 	}
 	if n.onBridge() && !n.recorded {
 		return ""
@@ -161,11 +152,11 @@ func (n network) word(key string) string {
 	return strconv.Itoa(n.VifNum)
 }
 
-// unfit says which of the request's words the network does not fit.
+// unfit says which of the request's words do not fit the network.
 func (n network) unfit(b config.Bridge) []string {
 	words := given(b)
 	if b.OnBridge != nil {
-		words = append(words, word{"dom0", dom0(*b.OnBridge)})
+		words = append(words, word{"dom0", shapeOf(*b.OnBridge).String()})
 	}
 	var texts []string
 	for _, w := range words {
@@ -176,7 +167,7 @@ func (n network) unfit(b config.Bridge) []string {
 	return texts
 }
 
-// as is the network with what the request says besides.
+// as is the network with what else the request says.
 func (n network) as(b config.Bridge) Want {
 	w := n.Want
 	w.AntiSpoof, w.GuestsAllow = b.AntiSpoof, b.GuestsAllow
@@ -187,7 +178,7 @@ func (n network) as(b config.Bridge) Want {
 	return w
 }
 
-// text is the network in a message.
+// text is how messages name the network.
 func (n network) text() string {
 	how := "is up"
 	if !n.live {
@@ -202,13 +193,13 @@ func (n network) text() string {
 	return text
 }
 
-// refuse is the error for a request that names n and something else: of what
-// is up, each network that one of the words names.
+// refuse is the error for a request that names n and contradicts it. It says what
+// is up: each network that one of the words names.
 func (r *resolver) refuse(b config.Bridge, n *network) error {
 	words := string(r.command)
 	asked := given(b)
 	if b.OnBridge != nil {
-		asked = append(asked, word{"dom0", dom0(*b.OnBridge)})
+		asked = append(asked, word{"dom0", shapeOf(*b.OnBridge).String()})
 	}
 	var up []string
 	for _, o := range r.nets {

@@ -7,11 +7,11 @@ import (
 	"xbr-script/internal/config"
 )
 
-// number settles the default of vifnum=: the digits that end the NIC's name,
-// or the next number from there on that is free. Names that nobody else can
-// have are made of it, so two calls for two NICs need not say it. Where the
-// bridge is dom0's interface nothing is called by it.
-func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) error {
+// number settles the default of vifnum=: the digits at the end of the NIC's name,
+// or the next free number from there on. The names that are made from it are
+// nobody else's, so two calls for two NICs need not give it. If the bridge is
+// dom0's interface, no name has the number.
+func (r *resolver) number(w *Want, b config.Bridge, byDefault bool) error {
 	if b.VifNum != nil {
 		w.VifNum = *b.VifNum
 		return nil
@@ -26,7 +26,7 @@ func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) er
 	first, reason := r.digits(w.NetDev, byDefault)
 	for i := range maxVifNum + 1 {
 		w.VifNum = (first + i) % (maxVifNum + 1)
-		if onBridge || !r.taken(*w, i > 0 || !byDefault) {
+		if w.onBridge() || !r.taken(*w, i > 0 || !byDefault) {
 			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", w.VifNum, reason))
 			return nil
 		}
@@ -35,7 +35,7 @@ func (r *resolver) number(w *Want, b config.Bridge, onBridge, byDefault bool) er
 	return refuse("give one with vifnum=", "cannot find a vifnum for %s: all are taken", w.NetDev)
 }
 
-// digits is the number that a NIC's name ends in, and what to say of it.
+// digits is the number at the end of a NIC's name, and what to say about it.
 func (r *resolver) digits(netdev string, byDefault bool) (int, string) {
 	of := netdev
 	if dev, isDefault := defaultDevice(r.h); byDefault && !isDefault {
@@ -49,10 +49,10 @@ func (r *resolver) digits(netdev string, byDefault bool) (int, string) {
 	return 0, "as no digits end " + of
 }
 
-// taken says whether a wanted bridge's number, or the name of the bridge that
-// comes of it, is another's. Interfaces may be there that have the names and
-// can be used. A bridge with ports of somebody else is passed over when a number
-// is searched for; a call that says nothing has to be refused instead, for its
+// taken says whether a wanted bridge's number, or the bridge's name that is made
+// from it, belongs to another. Interfaces that have the names may exist and be
+// usable. When a number is searched for, a bridge with somebody else's ports is
+// passed over. A call that gives nothing has to be refused instead, because its
 // guests are told xenbr0.
 func (r *resolver) taken(w Want, searching bool) bool {
 	if w.Bridge == "" {

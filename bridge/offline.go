@@ -13,15 +13,15 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// offline is the move on a kernel that renames only what is down. Going down
-// the NIC loses its routes and IPv6 addresses, so dom0's interface gets all it
-// had from the snapshot; and while it is down, everything else is done that a
-// port needs, so that its link comes up once.
+// offline is the move on a kernel that renames only interfaces that are down. When
+// the NIC goes down it loses its routes and IPv6 addresses, so dom0's interface gets
+// everything from the snapshot. While the NIC is down, everything else that a port
+// needs is done, so that its link comes up only once.
 func (m *move) offline() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	vlans := m.vlans(nic.Index)
 	steps := []plan.Step{
-		m.down(vlans),
+		m.down(nic, vlans),
 		m.renameLoaded(m.state, m.s.PDev, dev),
 		m.enslaveDown(),
 		m.revive(vlans),
@@ -30,44 +30,59 @@ func (m *move) offline() []plan.Step {
 	}
 	up := nic.Up() || m.s.onBridge()
 	if up {
-		await := m.awaitBridge(nic)
-		if !await.Empty() {
-			await.Do = append(m.carrier(nic), await.Do...)
-		}
-		steps = append(steps, m.devUp(), m.awaitPort(true), await)
+		steps = append(steps, m.devUp(), m.awaitPort(true), m.awaitBoth(nic))
 	}
 	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
-	steps = append(steps, m.addState(target, up, nic.Index, m.own), m.addNeighs(target), m.newRoutes(m.state, dev))
+	steps = append(steps, m.addState(target, up), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
 
-// down switches the interface off. Its undoing brings back all that the
-// kernel forgets with that, on it and on the VLANs that go down with it.
-func (m *move) down(vlans []host.State) plan.Step {
-	nic := m.s.nic
-	again := rtnl.Pack(routes.AddState(m.state)...)
-	again = append(again, routes.Restore(m.h, m.state, nic.Index)...)
-	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(nic.Index)...)
-	undo = append(undo, m.batch(setFlags(nic.Index, nic.Flags, unix.IFF_UP)))
-	undo = append(undo, m.carrier(nic)...)
-	undo = append(undo, m.allowTemporary(nic.Index)...)
-	undo = append(undo, m.wireOps(again)...)
-	undo = append(undo, m.arrived(m.state, nic.Up())...)
-	undo = append(undo, m.reviveOps(vlans)...)
+// awaitBoth is awaitBridge where the NIC itself has just been switched on.
+func (m *move) awaitBoth(nic *host.Link) plan.Step {
+	if len(m.bridgeCarrier(nic)) == 0 {
+		return plan.Step{}
+	}
 	return plan.Step{
-		Title: "switch " + m.names[nic.Index] + " off, which this kernel needs to rename it",
-		Do:    append([]plan.Op{m.unchanged(m.state)}, m.ops(setFlags(nic.Index, 0, unix.IFF_UP))...),
-		Undo:  append(undo, m.wake(nic.Index)...),
+		Title: m.awaitBridge(nic).Title,
+		Do:    append(m.carrier(nic), m.bridgeCarrier(nic)...),
 	}
 }
 
-// carrier is the operation that waits for an interface to be as ready to send
-// as it is at the time of planning; a bridge is that with its NIC.
+// down is the step that switches off the interface from which everything moves. It
+// fails if by now there is anything that would be lost.
+func (m *move) down(link *host.Link, vlans []host.State) plan.Step {
+	step := m.off("switch "+m.names[link.Index]+" off, which this kernel needs to rename it", link, vlans)
+	step.Do = append([]plan.Op{m.unchanged(m.state)}, step.Do...)
+	return step
+}
+
+// off is a step that switches off the interface that has the state. Its undoing
+// restores everything that the kernel forgets with that, on the interface and on the
+// VLANs that go down with it.
+func (m *move) off(title string, link *host.Link, vlans []host.State) plan.Step {
+	again := rtnl.Pack(routes.AddState(m.state)...)
+	again = append(again, routes.Restore(m.h, m.state, link.Index)...)
+	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(link.Index)...)
+	undo = append(undo, m.batch(setFlags(link.Index, link.Flags, unix.IFF_UP)))
+	undo = append(undo, m.carrier(link)...)
+	undo = append(undo, m.allowTemporary(link.Index)...)
+	undo = append(undo, m.wireOps(again)...)
+	undo = append(undo, m.arrived(m.state, link.Up())...)
+	undo = append(undo, m.reviveOps(vlans)...)
+	return plan.Step{
+		Title: title,
+		Do:    m.ops(setFlags(link.Index, 0, unix.IFF_UP)),
+		Undo:  append(undo, m.wake(link.Index)...),
+	}
+}
+
+// carrier is the operation that waits until an interface is as ready to send as it
+// is at the time of planning; a bridge is ready when its NIC is.
 func (m *move) carrier(now *host.Link) []plan.Op {
 	if now.Index == m.bridge && m.now != nil && m.now.Running() {
-		return append(m.carrier(m.now), m.awaitBridge(m.now).Do...)
+		return append(m.carrier(m.now), m.bridgeCarrier(m.now)...)
 	}
-	if !now.Running() || !now.OperUp { // some, such as dummies, never are operational
+	if !now.Running() || !now.OperUp { // some, such as dummies, are never operational
 		return nil
 	}
 	return []plan.Op{&carrier{Index: now.Index, Names: m.names.In(nil, now.Index), Conn: m.conn}}
@@ -90,7 +105,7 @@ func (m *move) revive(vlans []host.State) plan.Step {
 	return plan.Step{Title: "give the VLANs of " + m.names[m.s.nic.Index] + " back what they lost", Do: m.reviveOps(vlans)}
 }
 
-// reviveOps is the operations of revive. A VLAN may not be ready yet: its
+// reviveOps are the operations of revive. A VLAN may not be ready yet, so its
 // temporary addresses are left to the next advertisement.
 func (m *move) reviveOps(vlans []host.State) []plan.Op {
 	var off, back []sysctl.Set
@@ -129,8 +144,8 @@ func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
 	return msgs
 }
 
-// enslaveDown makes the NIC, which is down, a port in every respect and
-// switches it on.
+// enslaveDown makes the NIC, which is down, a port in every respect, and switches it
+// on.
 func (m *move) enslaveDown() plan.Step {
 	nic := m.s.nic
 	do := m.leaveInet6()
@@ -156,13 +171,13 @@ func (m *move) devUp() plan.Step {
 	}
 }
 
-// newRoutes makes on dom0's interface the routes that were lost with the NIC,
-// or the other way round.
+// newRoutes makes the routes that were lost with the NIC on dom0's interface, or the
+// other way round.
 func (m *move) newRoutes(s host.State, to int) plan.Step {
 	var undo []rtnl.Msg
 	for _, route := range s.Routes {
 		if route.Family() == unix.AF_INET && route.HasAny(unix.RTA_MULTIPATH) {
-			undo = append(undo, route.Retarget(s.Index, to).As(unix.RTM_DELROUTE, 0)) // a leg elsewhere would keep it alive
+			undo = append(undo, route.Retarget(s.Index, to).As(unix.RTM_DELROUTE, 0)) // a leg over another interface would keep it
 		}
 	}
 	do := append(m.allowTemporary(to), m.wireOps(routes.Restore(m.h, s, to))...)
@@ -171,8 +186,8 @@ func (m *move) newRoutes(s host.State, to int) plan.Step {
 	return step
 }
 
-// dropAddrs takes off the NIC what it kept while it was down: IPv4 addresses
-// and proxy entries.
+// dropAddrs removes from the NIC what it kept while it was down: IPv4 addresses and
+// proxy entries.
 func (m *move) dropAddrs() plan.Step {
 	kept := m.state
 	kept.Addrs6, kept.Neighs = nil, nil
@@ -188,17 +203,13 @@ func (m *move) dropAddrs() plan.Step {
 	}
 }
 
-// offlineBack is the way back on a kernel that renames only what is down.
+// offlineBack is the way back on a kernel that renames only interfaces that are down.
 func (m *move) offlineBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state
-	devLink := *nic
-	devLink.Index = dev
-	off := *m
-	off.s.nic = &devLink
 	devVLANs, vlans := m.vlans(dev), m.vlans(nic.Index)
 	steps := []plan.Step{
-		off.down(devVLANs),
+		m.down(m.s.dev, devVLANs),
 		m.renameLoaded(there, m.s.VDev, nic.Index),
 		// Undoing, the NIC goes down and up again.
 		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
@@ -219,8 +230,8 @@ func (m *move) offlineBack() []plan.Step {
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state, up, dev, false), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
+	steps = append(steps, m.addState(m.state, up), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
 		m.revive(vlans), m.inet6(nic.Index))
 	return append(steps, m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
-		m.addState(there, nic.Up(), nic.Index, m.own).Reverse("take the addresses off "+m.s.VDev))
+		m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }

@@ -77,14 +77,17 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	if err != nil {
 		return err
 	}
+	var there []rtnl.Msg
 	labels := map[string]string{}
 	for _, m := range dump {
 		if m.Family() == unix.AF_INET && m.Uses(r.Index) {
+			there = append(there, m.Settable())
 			labels[routes.AddrKey(m)] = rtnl.String(m.Get(unix.IFA_LABEL))
 		}
 	}
 	addrs := r.Addrs.Wire.Msgs()
-	first := len(addrs)
+	late, made := routes.Late(there, addrs, r.Addrs.Names.Of(r.Index))
+	first := len(addrs) + made
 	for i := len(addrs) - 1; i >= 0; i-- {
 		m := addrs[i]
 		if label, ok := labels[routes.AddrKey(m)]; ok && label != rtnl.String(m.Get(unix.IFA_LABEL)) {
@@ -92,7 +95,7 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 		}
 	}
 	b := r.Addrs
-	b.Wire, b.Conn = rtnl.Pack(routes.Relabel(r.Index, r.Spare, addrs, first)...), r.Conn
+	b.Wire, b.Conn = rtnl.Pack(routes.Relabel(r.Index, r.Spare, append(addrs, late...), first)...), r.Conn
 	return b.Do(ctx, undoing)
 }
 
@@ -197,12 +200,19 @@ func (a *await) Do(ctx context.Context, undoing bool) error {
 	}
 }
 
+// ready looks at both ends of the pair. The kernel notes the carrier of one after
+// that of the other (linkwatch_run_queue), and only then makes an interface ready
+// for IPv6, which makes addresses if it may by then.
 func (a *await) ready() (bool, error) {
 	l, err := host.ReadLink(a.Conn, a.Port)
-	if err != nil {
+	if err != nil || l.PortState != host.Forwarding || !l.OperUp {
 		return false, err
 	}
-	return l.PortState == host.Forwarding && l.OperUp, nil
+	if l.Kind != "veth" || l.Elsewhere {
+		return true, nil // an old Xen kernel's pair does not tell its other end
+	}
+	dev, err := host.ReadLink(a.Conn, l.Lower)
+	return err == nil && (dev.Running() && dev.OperUp || !dev.Up()), err
 }
 
 // carrier waits until a NIC that was switched on has agreed with the switch on

@@ -7,9 +7,9 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// Record is what start leaves behind for stop and status. Without it both
-// read the live network; only what start found and must leave is then taken
-// for its own. How it lies on disk is said in form_record.go.
+// Record is what start leaves behind for stop and status. Without it both read the
+// live network; but then what start found, and must leave, counts as its own.
+// form_record.go has the record's form on disk.
 type Record struct {
 	Want   Want
 	NICMAC string // the NIC's own address
@@ -23,7 +23,7 @@ type Record struct {
 	FoundDom0   *found
 }
 
-// Store is records and what stop keeps of guests' ports.
+// Store has the records, and what stop keeps of guests' ports.
 type Store plan.Records
 
 func (s Store) records() plan.Records { return plan.Records(s) }
@@ -63,7 +63,7 @@ func (s Store) keep(bridge string, rec *Record) (plan.Step, error) {
 	return recordForms.Keep(s.records(), recordName(bridge), rec)
 }
 
-// kept reads what stop has kept of a bridge, nothing if it has not.
+// kept reads what stop has kept of a bridge, which may be nothing.
 func (s Store) kept(bridge string) (kept, error) {
 	k, err := keptForms.Load(s.records(), guestsName(bridge))
 	if err != nil || k == nil {

@@ -146,28 +146,28 @@ func (s *site) notes() (notes []string) {
 const userHz = 100
 
 // repair plans what a network that is up lacks: nothing, as a rule.
-func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (Outcome, error) {
+func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (outcome, error) {
 	if taken, err := p.nameTaken(s); taken || err != nil {
-		return Outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
+		return outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
 	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
-		return Outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),
+		return outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),
 			"cannot put %s into %s: its card %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
 	}
 	ds := s.differences(p.Host)
 	if len(ds) == 0 {
-		return Outcome{Want: s.Want, Text: s.Bridge + " is up already"}, nil
+		return outcome{Want: s.Want, text: s.Bridge + " is up already"}, nil
 	}
 	var texts []string
 	for _, d := range ds {
 		if len(d.do) == 0 {
-			return Outcome{}, refuse("xbr-script stop "+s.args()+" puts the NIC back, then start again",
+			return outcome{}, refuse("xbr-script stop "+s.args()+" puts the NIC back, then start again",
 				"cannot start %s, which is up in part: %s", s.Bridge, d.text)
 		}
 		texts = append(texts, d.text)
 		pl.Add(plan.Step{Title: "mend that " + d.text, Do: b.ops(d.do...), Undo: b.ops(d.undo...)})
 	}
-	return Outcome{s.Want, true, s.Bridge + " was up in part, mended: " + strings.Join(texts, "; ")}, nil
+	return outcome{s.Want, true, s.Bridge + " was up in part, mended: " + strings.Join(texts, "; ")}, nil
 }
 
 // nameTaken says whether what has the NIC's second name is something else: no

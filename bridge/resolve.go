@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -17,27 +18,28 @@ type resolver struct {
 	command config.Command
 	h       *host.Host
 	nets    []network
-	asked   []config.Bridge // all of the call's
+	asked   []config.Bridge // all that the call asks for
 	wants   []Want          // those settled so far
 }
 
-// Resolve settles the names of the bridges that a call asks for, in view of
-// what is there. Every word that was given has to fit the network that it
-// selects: if one does not, start and stop are refused, and to status it is a
-// difference. Names may be alternative ones; those of a Want are the
-// interfaces' own.
+// Resolve settles the names of the bridges that a call asks for, in view of what is
+// there. Every word that was given has to fit the network that is selected: if one
+// does not, start and stop are refused, and status reports a difference. Names may
+// be alternative ones; a Want has the interfaces' own names.
 func Resolve(command config.Command, asked []config.Bridge, h *host.Host, records []*Record) ([]Want, error) {
 	r := &resolver{command: command, h: h, nets: networks(h, records)}
 	for _, b := range asked {
 		b.NetDev, b.Bridge = r.nicName(b.NetDev), r.ownName(b.Bridge)
 		r.asked = append(r.asked, b)
 	}
+	var refused error
 	for _, b := range r.asked {
 		w, err := r.settle(b)
-		if err != nil {
-			return nil, err
-		}
+		refused = errors.Join(refused, err)
 		r.wants = append(r.wants, w)
+	}
+	if refused != nil {
+		return nil, refused
 	}
 	return r.wants, nil
 }
@@ -50,8 +52,8 @@ func (r *resolver) ownName(name string) string {
 	return name
 }
 
-// nicName is what the NIC is called outside of a bridge. The name may be an
-// alternative one, or that of the NIC as a port. While it is up dom0's
+// nicName is the name that the NIC has outside of a bridge. The given name may be an
+// alternative one, or that of the NIC as a port. While the network is up, dom0's
 // interface has the NIC's alternative names, but udev may give them back.
 func (r *resolver) nicName(name string) string {
 	l := r.h.Name(name)
@@ -75,7 +77,7 @@ func (r *resolver) settle(b config.Bridge) (Want, error) {
 		if err != nil {
 			return w, err
 		}
-		// What a default names may be part of a network, too.
+		// What a default names may be a part of a network, too.
 		if n = r.owner(w, b); n == nil {
 			return w, nil
 		}
@@ -87,9 +89,8 @@ func (r *resolver) settle(b config.Bridge) (Want, error) {
 	return w, nil
 }
 
-// selected is the network that one of the given words names, one that is up
-// before one that only has a record. Start begins anew where there is no more
-// than that.
+// selected is the network that one of the given words names; one that is up comes
+// before one that only has a record. If there is only a record, start begins anew.
 func (r *resolver) selected(b config.Bridge) *network {
 	for _, live := range []bool{true, false} {
 		for _, word := range given(b) {
@@ -105,7 +106,7 @@ func (r *resolver) selected(b config.Bridge) *network {
 	return nil
 }
 
-// owner is the network of which a new one would take a part.
+// owner is the network from which a new one would take a part.
 func (r *resolver) owner(w Want, b config.Bridge) *network {
 	silent := len(given(b)) == 0 && r.command != config.Start
 	for i, n := range r.nets {
@@ -117,8 +118,8 @@ func (r *resolver) owner(w Want, b config.Bridge) *network {
 }
 
 // fresh names the parts of a network that is not up, by the rules of Xen's
-// network-bridge: that of Xen 3.0 and 3.1, or with dom0=bridge that of 3.2 and
-// later, which calls the bridge as the NIC was called.
+// network-bridge: those of Xen 3.0 and 3.1, or with dom0=bridge those of 3.2 and
+// later, where the bridge takes the NIC's name.
 func (r *resolver) fresh(b config.Bridge) (Want, error) {
 	w := Want{Bridge: b.Bridge, NetDev: b.NetDev, AntiSpoof: b.AntiSpoof, GuestsAllow: b.GuestsAllow}
 	dev, isDefault := defaultDevice(r.h)
@@ -128,20 +129,20 @@ func (r *resolver) fresh(b config.Bridge) (Want, error) {
 		w.NetDev = r.nicName(w.NetDev)
 	}
 	w.PDev = "p" + w.NetDev
-	onBridge := w.Bridge == w.NetDev
+	w.Shape = shapeOf(w.Bridge == w.NetDev)
 	if b.OnBridge != nil {
-		onBridge = *b.OnBridge
+		w.Shape = shapeOf(*b.OnBridge)
 	}
-	if onBridge && w.Bridge == "" {
+	if w.onBridge() && w.Bridge == "" {
 		w.Bridge = w.NetDev
 	}
-	if err := r.number(&w, b, onBridge, whyNetDev != ""); err != nil {
+	if err := r.number(&w, b, whyNetDev != ""); err != nil {
 		return w, err
 	}
 	if whyNetDev != "" {
 		w.Why = append(w.Why, fmt.Sprintf("netdev=%s, %s", w.NetDev, whyNetDev))
 	}
-	if onBridge {
+	if w.onBridge() {
 		if b.Bridge == "" {
 			w.Why = append(w.Why, "bridge="+w.Bridge+", the name of the NIC")
 		}
@@ -155,7 +156,7 @@ func (r *resolver) fresh(b config.Bridge) (Want, error) {
 	return w, w.checkWords(r.h)
 }
 
-// checkWords looks at the names alone.
+// checkWords checks only the names.
 func (w Want) checkWords(h *host.Host) error {
 	switch {
 	case len(w.NetDev) > nameMax:

@@ -76,7 +76,7 @@ func asked(t *testing.T, line string) []config.Bridge {
 
 // short is a bridge as BRIDGE=NIC/NUMBER, or BRIDGE=NIC if dom0 has the bridge.
 func short(w bridge.Want) string {
-	if w.VIF == "" {
+	if w.Shape == bridge.OnBridge {
 		return w.Bridge + "=" + w.NetDev
 	}
 	return w.Bridge + "=" + w.NetDev + "/" + strconv.Itoa(w.VifNum)

@@ -12,18 +12,18 @@ import (
 
 var forwarding = sysctl.Key{Dir: "net/ipv6/conf", Name: "forwarding"}
 
-// keepRouters is a step that may write "forwarding" of IPv6, with what keeps the
-// default routes of router advertisements: when it is switched on for one
-// interface, the kernel takes them off all that have not accept_ra=2
-// (rt6_purge_dflt_routers), which for that moment they get. known are the
-// settings of interfaces whose own are not those of the snapshot by then, nil of
+// keepRouters surrounds a step that may write "forwarding" of IPv6 with steps that
+// keep the default routes of router advertisements. When forwarding is switched on
+// for one interface, the kernel removes these routes from all interfaces without
+// accept_ra=2 (rt6_purge_dflt_routers), so they get that for the moment. known are
+// the settings of interfaces that will differ from the snapshot by then, nil for
 // one that will be gone; values are those that the step may turn into each other.
 func (b *builder) keepRouters(step plan.Step, known map[int]sysctl.Device, values ...string) []plan.Step {
 	slices.Sort(values)
 	if len(slices.Compact(values)) < 2 {
 		return []plan.Step{step}
 	}
-	b.catchUp() // where the routes are by now
+	b.catchUp() // to where the routes are by now
 	var on, back []sysctl.Set
 	for _, index := range b.routed() {
 		settings, ok := known[index]
@@ -56,7 +56,7 @@ func (m *move) keepOnMaking(step plan.Step, f *found) []plan.Step {
 
 func write(sets []sysctl.Set) []plan.Op { return []plan.Op{&sysctl.Write{Sets: sets}} }
 
-// routed are the interfaces with a default route of a router advertisement.
+// routed are the interfaces with a default route from a router advertisement.
 func (b *builder) routed() (indexes []int) {
 	for _, m := range b.h.Routes {
 		if m.Own()&rtnl.OwnDefault == 0 {

@@ -77,7 +77,7 @@ func TestChosenStays(t *testing.T) {
 				before := nstest.ReadState(t)
 				l.mustRun(true)
 				port := "vif0.0"
-				if n.wants[0].VIF == "" {
+				if n.onBridge() {
 					port = "peth0" // dom0 has none there
 				}
 				for _, c := range append(chosen, portVLANs) {

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"cmp"
+	"errors"
 	"net"
 	"slices"
 	"strconv"
@@ -58,18 +59,17 @@ func (s *site) carrier() *host.Link {
 	return s.nic
 }
 
-// ready says why start cannot build on this host, nil if it can.
+// ready says why start cannot build on this host, nil if it can: what is wrong
+// with the NIC, what with the names and the bridge.
 func (s *site) ready(h *host.Host) error {
-	checks := []func(*host.Host) error{s.checkNIC, s.checkAbove, s.checkNames, s.checkBridge}
-	if s.onBridge() {
-		checks = append(checks, s.checkOn, s.checkFree, s.checkByName)
+	if err := s.checkNIC(h); err != nil {
+		return err
 	}
-	for _, check := range checks {
-		if err := check(h); err != nil {
-			return err
-		}
+	taken := cmp.Or(s.checkNames(h), s.checkBridge(h))
+	if !s.onBridge() {
+		return errors.Join(s.checkAbove(h), taken)
 	}
-	return nil
+	return errors.Join(s.checkAbove(h), s.checkOn(h), cmp.Or(taken, s.checkFree(h)), s.checkByName(h))
 }
 
 func (s *site) checkNIC(h *host.Host) error {

@@ -1,7 +1,7 @@
 package bridge
 
 import (
-	"crypto/sha1" //nolint:gosec // it is the kernel's choice
+	"crypto/sha1" // it is the kernel's choice
 	"encoding"
 	"encoding/binary"
 	"net"
@@ -94,7 +94,7 @@ func (k maker) stable(prefix [8]byte, try byte) (id [8]byte) {
 	copy(block[16:], prefix[:])
 	copy(block[24:], k.perm)
 	block[56] = try // after 32 bytes for an address (MAX_ADDR_LEN)
-	h := sha1.New() //nolint:gosec // as above
+	h := sha1.New()
 	h.Write(block[:])
 	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil || len(state) < 12 {

@@ -67,7 +67,7 @@ func TestStandIn(t *testing.T) {
 				t.Parallel()
 				l := newStableLab(t)
 				if onBridge {
-					l.want = Want{Bridge: "eth0", NetDev: "eth0", PDev: "peth0", VDev: "beth0"}
+					l.want = Want{Bridge: "eth0", NetDev: "eth0", PDev: "peth0", VDev: "beth0", Shape: OnBridge}
 				}
 				var had []string
 				for _, p := range c.prefixes {
@@ -157,11 +157,12 @@ func (l *stableLab) run(start bool) *plan.Plan {
 		}
 	}
 	p := &Planner{Conn: l.conn, Host: h, Store: l.store}
-	do := p.Stop
+	do, join := p.Stop, plan.Down
 	if start {
-		do = p.Start
+		do, join = p.Start, plan.Up
 	}
-	pl, _, err := do([]Want{l.want})
+	part, err := do([]Want{l.want})
+	pl := join(part)
 	if err == nil {
 		r := &plan.Runner{Dir: l.store.Dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), divert.Kinds(), Kinds(l.conn)), Command: "test"}
 		err = r.Run(context.Background(), &plan.Plan{Steps: pl.Steps})

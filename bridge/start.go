@@ -28,54 +28,25 @@ func (b *builder) start(s site, ps *ports) ([]plan.Step, Record) {
 	m := move{builder: b, s: s, ports: ps, settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
 	m.state = b.moving(s.nic.Index, m.settings)
 	like := m.twin(&rec)
-	live := b.h.LiveRename
 	if s.onBridge() {
-		var step plan.Step
-		m.bridge, step = b.dom0BridgeStep(s, rec.FoundDom0, like, m.settings, ps)
-		m.pair.dev = m.bridge
-		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
+		p.Add(m.keepOnMaking(m.dom0BridgeStep(rec.FoundDom0, like), rec.FoundDom0)...)
 	} else {
-		bridge, step := b.bridgeStep(s, ps)
-		p.Add(step)
-		m.bridge = bridge
-		m.pair, step = b.pairStep(s, rec.FoundDom0, like, m.settings, bridge, ps, live && s.nic.Up())
-		p.Add(m.keepOnMaking(step, rec.FoundDom0)...)
+		p.Add(m.bridgeStep())
+		p.Add(m.keepOnMaking(m.pairStep(rec.FoundDom0, like), rec.FoundDom0)...)
 	}
 	p.Add(b.pinVLANs(s.nic))
 	b.ends[m.pair.dev] = end{s.nic.MAC, m.settings[disableIPv6]}
 	if s.onBridge() {
 		b.ends[s.nic.Index] = end{mac: s.nic.MAC}
 	}
-	if live {
+	if b.h.LiveRename {
 		p.Add(m.live()...)
 	} else {
 		p.Add(m.offline()...)
 	}
-	p.Add(b.giveBack(m.bridge, ps))
-	b.guests = append(b.guests, b.attach(m.bridge, ps), b.spanningTree(m.bridge, ps))
+	p.Add(m.giveBack())
+	b.guests = append(b.guests, m.attach(), m.spanningTree())
 	return p.Steps, rec
-}
-
-// pairStep is the step that provides dom0's interface and port.
-func (b *builder) pairStep(s site, f *found, like *host.Link, settings sysctl.Device, bridge int, ps *ports, up bool) (pair, plan.Step) {
-	if f == nil {
-		p := pair{dev: b.index(s.VDev), port: b.index(s.VIF)}
-		return p, b.makePair(p, s.Want, like, settings, bridge, ps, up)
-	}
-	return pair{f.Dev.Index, f.Port.Index}, b.adoptPair(f, like, settings, bridge, ps, up)
-}
-
-// dom0BridgeStep is the step that provides a bridge which is dom0's interface,
-// like the NIC that it will stand for.
-func (b *builder) dom0BridgeStep(s site, f *found, like *host.Link, settings sysctl.Device, ps *ports) (int, plan.Step) {
-	// Where only what is off can be renamed, it is switched on when it has its name.
-	up := b.h.LiveRename || s.VDev == s.Bridge
-	if f == nil {
-		index := b.index(s.VDev)
-		return index, b.makeDom0Bridge(index, s.Want, like, settings, ps, up)
-	}
-	ps.became(ps.Index, f.Dev.Index)
-	return f.Dev.Index, b.adoptDom0Bridge(f, like, settings, up)
 }
 
 // move is one NIC's change from dom0's interface to a port of the bridge.
@@ -99,11 +70,11 @@ func (m *move) live() []plan.Step {
 	steps := []plan.Step{m.awaitPort(nic.Up())}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
-		undoOf(m.addState(target, nic.Up(), nic.Index, m.own)),
+		undoOf(m.addState(target, nic.Up())),
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
 	return append(steps,
-		doOf(m.addState(target, nic.Up(), nic.Index, m.own)),
+		doOf(m.addState(target, nic.Up())),
 		m.hushNIC(),
 		m.shield(),
 		m.enslave(),
@@ -131,23 +102,27 @@ func (m *move) awaitPort(up bool) plan.Step {
 	if !up || m.s.onBridge() {
 		return plan.Step{}
 	}
-	return plan.Step{
-		Title: "wait for " + m.s.VIF + " to forward",
-		Do:    []plan.Op{&await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}},
-	}
+	return plan.Step{Title: "wait for " + m.s.VIF + " to forward", Do: []plan.Op{m.forwards()}}
+}
+
+// forwards is the operation that waits until dom0's port does.
+func (m *move) forwards() plan.Op {
+	return &await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}
 }
 
 // awaitBridge waits until a bridge that is dom0's interface has the carrier of
 // the NIC, now a port: before that, what dom0 sends by it is lost, and the
 // kernel takes off neighbours when it notes that there is none.
 func (m *move) awaitBridge(nic *host.Link) plan.Step {
+	return plan.Step{Title: "wait for " + m.s.Bridge + " to have a carrier", Do: m.bridgeCarrier(nic)}
+}
+
+// bridgeCarrier is the operation of awaitBridge, if it has one.
+func (m *move) bridgeCarrier(nic *host.Link) []plan.Op {
 	if !m.s.onBridge() || m.bridge == 0 || !nic.Running() {
-		return plan.Step{}
+		return nil
 	}
-	return plan.Step{
-		Title: "wait for " + m.s.Bridge + " to have a carrier",
-		Do:    []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}},
-	}
+	return []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}}
 }
 
 // enslave makes the NIC a port. Frames to its own address would now go up to

@@ -8,22 +8,26 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// addState is the step that puts addresses on an interface beside those that
-// the other has; up says whether it is switched on. Nothing is routed over it
-// yet. Undoing, what else has come to it goes to the other; and if the interface
-// is deleted then, it takes the addresses along, which for very many is a
-// hundred times as fast.
-func (b *builder) addState(s host.State, up bool, other int, deleted bool) plan.Step {
+// addState is the step that puts on an interface the addresses that the other one
+// still has; up says whether it is switched on. Nothing is routed over it yet. When
+// undoing, what else has come to it goes to the other one. If the interface is then
+// deleted, it takes the addresses along, which is a hundred times as fast for very
+// many.
+func (m *move) addState(s host.State, up bool) plan.Step {
 	s.Neighs = nil
-	step := plan.Step{
-		Title: "give " + b.names[s.Index] + " the addresses",
-		Do:    append(b.ops(routes.AddState(s)...), b.arrived(s, up)...),
-		Undo:  []plan.Op{b.gather(s, other)},
+	other, deleted := m.s.nic.Index, m.own
+	if s.Index != m.pair.dev {
+		other, deleted = m.pair.dev, false
 	}
+	undo := []plan.Op{m.gather(s, other)}
 	if !deleted {
-		step.Undo = append(step.Undo, b.ops(routes.DelState(s)...)...)
+		undo = append(undo, m.ops(routes.DelState(s)...)...)
 	}
-	return step
+	return plan.Step{
+		Title: "give " + m.names[s.Index] + " the addresses",
+		Do:    append(m.ops(routes.AddState(s)...), m.arrived(s, up)...),
+		Undo:  undo,
+	}
 }
 
 // addNeighs is the step that puts the neighbours on an interface.
@@ -50,8 +54,8 @@ func (b *builder) arrived(s host.State, up bool) []plan.Op {
 	return []plan.Op{&arrive{Index: s.Index, Addrs: addrs, Conn: b.conn}}
 }
 
-// moveRoutes is the step that switches every route and nexthop from one
-// interface to the other, which is up; s is the state as it stands on the first.
+// moveRoutes is the step that switches every route and nexthop from one interface to
+// the other, which is up; s is the state as it is on the first.
 func (m *move) moveRoutes(s host.State, to int, up bool) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + m.names[from] + " to " + m.names[to]

@@ -35,7 +35,7 @@ type Status struct {
 	MAC         string   `json:"mac,omitempty"`
 	VifNum      int      `json:"vifnum"`
 	NetDev      string   `json:"netdev"`
-	Dom0Is      string   `json:"dom0_is"`        // what dom0's interface is or would be: "veth" or "bridge", as dom0= has it
+	Dom0Is      Shape    `json:"dom0_is"`        // what dom0's side is or would be
 	NIC         *Port    `json:"nic,omitempty"`  // the physical interface
 	Dom0        *Port    `json:"dom0,omitempty"` // dom0's interface
 	Dom0Port    *Port    `json:"dom0_port,omitempty"`
@@ -52,7 +52,7 @@ type Status struct {
 func (p *Planner) Status(w Want) (Status, error) {
 	s := look(w, p.Host)
 	st := Status{
-		Bridge: w.Bridge, State: Down, VifNum: w.VifNum, NetDev: w.NetDev, Dom0Is: w.dom0Is(), Why: w.Why,
+		Bridge: w.Bridge, State: Down, VifNum: w.VifNum, NetDev: w.NetDev, Dom0Is: w.Shape, Why: w.Why,
 		Guests: []Port{}, Addresses: []string{}, Defaults: []string{},
 	}
 	kept, err := p.Store.kept(w.Bridge)
@@ -90,14 +90,6 @@ func (p *Planner) Status(w Want) (Status, error) {
 		st.Addresses, st.Defaults = p.reach(s.dev)
 	}
 	return st, p.Host.Err()
-}
-
-// dom0Is is what dom0's interface is, as dom0= has it.
-func (w Want) dom0Is() string {
-	if w.onBridge() {
-		return "bridge"
-	}
-	return "veth"
 }
 
 func portOf(l *host.Link) *Port {

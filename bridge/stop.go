@@ -12,23 +12,23 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// stop plans the reverse of start from what is there now: what dom0's
-// interface carries goes back to the NIC.
+// stop plans the reverse of start from what is there now: what dom0's interface
+// carries goes back to the NIC.
 //
-// The names change first: IPv4 labels do not survive a renaming (see relabel),
-// so the addresses are put on the NIC when it has its own name again. Until
-// the NIC leaves the bridge dom0 is reached through its port as before.
+// The names change first: IPv4 labels do not survive a renaming (see relabel), so the
+// addresses are put on the NIC when it has its own name again. Until the NIC leaves
+// the bridge, dom0 is reached through its port as before.
 func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 	m := b.backMove(s, rec, ps)
 	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
 	var p plan.Plan
-	p.Add(b.giveBack(m.bridge, ps).Reverse("leave what was set on " + s.Bridge))
+	p.Add(m.giveBack().Reverse("leave what was set on " + s.Bridge))
 	if b.h.LiveRename {
 		p.Add(m.liveBack()...)
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	b.guests = append(b.guests, m.leaveTree(), b.detach(m.bridge, ps))
+	b.guests = append(b.guests, m.leaveTree(), m.detach())
 	p.Add(m.keepOnMaking(m.removePair(rec), rec.FoundDom0)...)
 	p.Add(m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
@@ -37,34 +37,30 @@ func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
 	return p.Steps
 }
 
-// leaveTree is the step that does nothing, but undoing gives the bridge its
-// spanning tree's settings back when its ports forward: dom0's may have lost
+// leaveTree is a step that does nothing. When undone, it gives the bridge its
+// spanning tree settings back once its ports forward: dom0's ports may have lost
 // their carrier meanwhile.
 func (m *move) leaveTree() plan.Step {
-	step := m.spanningTree(m.bridge, m.ports).Reverse("leave the spanning tree of " + m.s.Bridge)
-	if step.Empty() {
-		return step
+	tree := m.treeOps()
+	if len(tree) == 0 {
+		return plan.Step{}
 	}
 	undo := m.carrier(m.now)
 	if p := m.s.port; p != nil && p.PortState == host.Forwarding {
-		undo = append(undo, m.awaitPort(true).Do...)
+		undo = append(undo, m.forwards())
 	}
-	step.Undo = append(undo, step.Undo...)
-	return step
+	return plan.Step{Title: "leave the spanning tree of " + m.s.Bridge, Undo: append(undo, tree...)}
 }
 
-// offAgain is the step that switches the NIC off as it was found: for a bridge
-// that is dom0's interface start had to leave that on.
+// offAgain is the step that switches the NIC off, as it was found: for a bridge that
+// is dom0's interface, start had to leave the NIC on.
 func (m *move) offAgain() plan.Step {
 	m.catchUp()
-	step := m.down(nil)
-	step.Title = "switch " + m.s.NetDev + " off, as it was found"
-	step.Do = step.Do[len(step.Do)-1:] // but for unchanged: what is there goes
-	return step
+	return m.off("switch "+m.s.NetDev+" off, as it was found", m.s.nic, nil)
 }
 
-// backMove describes the move as start would make it from the host that stop
-// shall leave: there the NIC has all that dom0's interface has now.
+// backMove describes the move as start would make it from the host that stop is to
+// leave: there the NIC has everything that dom0's interface has now.
 func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 	nic, now := *s.dev, s.nic
 	nic.Index = now.Index
@@ -85,7 +81,7 @@ func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 	}
 	m.state = b.moving(s.dev.Index, m.settings)
 	m.ownToken(rec)
-	m.bridge = now.Master // 0 if someone took the bridge away
+	m.bridge = now.Master // 0 if somebody took the bridge away
 	if s.port != nil {
 		m.pair.port = s.port.Index
 	}
@@ -95,9 +91,8 @@ func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
 func (m *move) liveBack() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	there := m.state // on dom0's interface
-	here := *m
-	here.state = routes.Relabeled(routes.Unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
-	give := func() plan.Step { return here.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
+	m.state = routes.Relabeled(routes.Unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
+	give := func() plan.Step { return m.strip().Reverse("give " + m.s.NetDev + " its address and what dom0 has") }
 	steps := []plan.Step{
 		m.renameLoaded(there, m.s.VDev, nic.Index),
 		undoOf(give()),
@@ -107,7 +102,6 @@ func (m *move) liveBack() []plan.Step {
 	}
 	steps = append(steps, m.resettle()...)
 	steps = append(steps, m.inet6(dev).Reverse("hush IPv6 on "+m.s.VDev))
-	m.state = here.state
 	steps = append(steps, m.shield(), doOf(give()))
 	steps = append(steps, m.moveRoutes(there, nic.Index, nic.Up()),
 		m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
@@ -116,7 +110,7 @@ func (m *move) liveBack() []plan.Step {
 		m.unshield(), m.strictAgain(),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
 	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
-	return append(steps, m.addState(there, nic.Up(), nic.Index, m.own).Reverse("take the addresses off "+m.s.VDev))
+	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
@@ -164,8 +158,8 @@ func (m *move) resettle() []plan.Step {
 	}, nil, from[forwarding], to[forwarding])
 }
 
-// removePair deletes dom0's interface and port, or leaves a pair that start
-// found as it was.
+// removePair deletes dom0's interface and port, or leaves a pair that start found as
+// it was.
 func (m *move) removePair(rec *Record) plan.Step {
 	dev := *m.s.dev
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
@@ -174,18 +168,18 @@ func (m *move) removePair(rec *Record) plan.Step {
 			return m.leaveDom0Bridge(rec.FoundDom0, &dev, up)
 		}
 		m.removed = append(m.removed, dev.Index)
-		return atEnd(m.makeDom0Bridge(dev.Index, m.s.Want, &dev, m.settings, m.ports, up).Reverse("delete the bridge " + m.s.VDev))
+		return atEnd(m.makeDom0Bridge(&dev, up).Reverse("delete the bridge " + m.s.VDev))
 	}
 	if rec.FoundDom0 != nil {
-		return m.adoptPair(rec.FoundDom0, &dev, m.settings, m.bridge, m.ports, up).
+		return m.adoptPair(rec.FoundDom0, &dev).
 			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
 	}
 	m.removed = append(m.removed, m.pair.dev, m.pair.port)
-	return atEnd(m.makePair(m.pair, m.s.Want, &dev, m.settings, m.bridge, m.ports, up).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
+	return atEnd(m.makePair(&dev).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
 }
 
-// atEnd is a step that deletes an interface. Others may take its index at once,
-// and then it could not be made again for what is to be done to it.
+// atEnd is a step that deletes an interface. Others may take its index at once, and
+// then it could not be made again for the steps that are about it.
 func atEnd(s plan.Step) plan.Step {
 	s.Final = true
 	return s
@@ -200,5 +194,5 @@ func (m *move) removeBridge(rec *Record) plan.Step {
 		return m.leaveBridge(rec.FoundBridge, m.s.br)
 	}
 	m.removed = append(m.removed, m.s.br.Index)
-	return atEnd(m.makeBridge(m.s.br.Index, m.ports).Reverse("delete the bridge " + m.s.Bridge))
+	return atEnd(m.makeBridge(m.s.br.Index).Reverse("delete the bridge " + m.s.Bridge))
 }

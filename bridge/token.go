@@ -13,14 +13,14 @@ var (
 	solicitation = sysctl.Key{Dir: "net/ipv6/conf", Name: "router_solicitations"}
 )
 
-// setToken is the operations that give an interface that has those settings a
-// token, or none. The kernel takes one only where router advertisements are
-// taken and asked for, and neighbours discovered (inet6_set_iftoken).
+// setToken is the operations that give an interface with those settings a token, or
+// none. The kernel accepts a token only if router advertisements are accepted and
+// solicited, and neighbours discovered (inet6_set_iftoken).
 func (b *builder) setToken(index int, token netip.Addr, settings sysctl.Device) []plan.Op {
 	if !token.IsValid() {
 		return nil // there is no IPv6
 	}
-	always := sysctl.Device{acceptRA: "2", solicitation: "1"} // on a router, too
+	always := sysctl.Device{acceptRA: "2", solicitation: "1"} // even on a router
 	now := sysctl.Device{acceptRA: settings[acceptRA], solicitation: settings[solicitation]}
 	if now[acceptRA] != "0" && now[solicitation] != "0" && settings[forwarding] == "0" {
 		return b.ops(setLink(index, attrToken(token)))
@@ -29,7 +29,7 @@ func (b *builder) setToken(index int, token netip.Addr, settings sysctl.Device) 
 	return append(ops, b.settingsOf(index, now, nil)...)
 }
 
-// noToken takes the token off an interface that has one.
+// noToken removes the token of an interface that has one.
 func (b *builder) noToken(l *host.Link, settings sysctl.Device) []plan.Op {
 	if !l.HasToken() {
 		return nil

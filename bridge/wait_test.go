@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"xbr-script/internal/host"
+	"xbr-script/internal/ifname"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -23,7 +23,7 @@ ip link set eth0 up master br0`) // without a carrier
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	index, err := host.IndexOf("eth0")
+	index, err := ifname.IndexOf("eth0")
 	if err != nil {
 		t.Fatal(err)
 	}

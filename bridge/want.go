@@ -23,14 +23,15 @@ type Want struct {
 	NetDev string // the NIC before start
 	PDev   string // the NIC after start
 	VDev   string // dom0's interface before it takes its name, see Dom0
-	VIF    string // dom0's port in the bridge, "" if the bridge is dom0's interface
+	VIF    string // dom0's port in the bridge, "" if it has none
+	Shape  Shape
 
 	// Unfit are the words of the request that what is up does not fit, for
 	// status: start and stop are refused then.
 	Unfit []string
 
-	AntiSpoof   *bool // antispoof=, nil: not said
-	GuestsAllow bool  // guests=allow
+	AntiSpoof   config.AntiSpoof // antispoof=
+	GuestsAllow bool             // guests=allow
 
 	// Why says where the values that were not named come from, for status
 	// and the log.
@@ -47,7 +48,7 @@ func isEthN(name string) bool { return name == "eth"+trailingDigits(name) && nam
 func trailingDigits(name string) string { return name[len(strings.TrimRight(name, "0123456789")):] }
 
 // onBridge says whether the bridge is dom0's interface (dom0=bridge).
-func (w Want) onBridge() bool { return w.VIF == "" }
+func (w Want) onBridge() bool { return w.Shape == OnBridge }
 
 // Dom0 is the name of dom0's interface after start: the NIC's own, or that of
 // the bridge.
@@ -61,7 +62,7 @@ func (w Want) Dom0() string {
 // onPair names the parts of a bridge in which dom0 has a port.
 func (w Want) onPair() Want {
 	w.VDev = "veth" + strconv.Itoa(w.VifNum)
-	w.VIF = "vif0." + strconv.Itoa(w.VifNum)
+	w.VIF, w.Shape = "vif0."+strconv.Itoa(w.VifNum), Veth
 	return w
 }
 
@@ -69,7 +70,7 @@ func (w Want) onPair() Want {
 // NIC still has its name, the bridge that shall get it has another one, which
 // fits, as the NIC's second one does.
 func (w Want) onTop() Want {
-	w.VDev, w.VIF = w.Bridge, ""
+	w.VDev, w.VIF, w.Shape = w.Bridge, "", OnBridge
 	if w.Bridge == w.NetDev {
 		w.VDev = "b" + w.NetDev
 	}

@@ -7,8 +7,8 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// forms are the forms of the record on disk. One that is written somewhere never
-// changes: what is added or renamed needs another version.
+// forms are the forms of the record on disk. A form that has been written somewhere
+// never changes: what is added or renamed needs another version.
 var forms = plan.Form[record]{
 	Version: version,
 	Write:   func(r *record) any { return formOf(r) },
@@ -55,7 +55,7 @@ func (f *form) record() (*record, error) {
 	return r, nil
 }
 
-// form1 is the form that had no version in it.
+// form1 is the form without a version.
 type form1 struct {
 	Before  string `json:"Before"`
 	Set     string `json:"Set"`

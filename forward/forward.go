@@ -1,9 +1,9 @@
 // Package forward sets IPv4 forwarding for the host, as the wrappers around
 // Xen's network-bridge do, and puts it back.
 //
-// The setting is the host's, not a bridge's: it is made by the first start
-// that asks for it and taken back by the stop after which no bridge is left,
-// unless someone has changed it since.
+// The setting is the host's, not a bridge's: the first start that asks for it sets
+// it, and the stop after which no bridge is left puts it back, unless somebody has
+// changed it since.
 //
 // Planning is a pure function of a snapshot of the host, the record and what was
 // asked for.
@@ -29,12 +29,12 @@ const (
 	defaults  = "net/ipv4/conf/default/forwarding" // of interfaces that are still to be made
 )
 
-// record is what was before the first start, and what start made of it. How it
-// lies on disk is said in form.go.
+// record is what was there before the first start, and what start made of it.
+// form.go has its form on disk.
 type record struct {
 	Before, Set string
-	// Changed are the settings that the kernel changes with the switch and
-	// that were not as it would have them.
+	// Changed are the settings that the kernel changes together with the switch, and
+	// that were different before.
 	Changed []sysctl.Set
 }
 
@@ -47,7 +47,7 @@ type Forward struct{ Records plan.Records }
 // recordName is what the record is called.
 const recordName = "forward.json"
 
-// Start is the steps that set forwarding, none if it is so already.
+// Start is the steps that set forwarding; none if it is as asked already.
 func (f Forward) Start(h *host.Host, on bool) ([]plan.Step, error) {
 	want := "0"
 	if on {
@@ -106,8 +106,8 @@ func write(value string, changed []sysctl.Set) plan.Op {
 	return &sysctl.Write{Sets: append([]sysctl.Set{{Name: Setting, Value: value}}, changed...)}
 }
 
-// undoing is the operation that puts back what there is now. By then interfaces
-// may be called otherwise, so theirs go by index. The record, which is for the
+// undoing is the operation that puts back what there is now. By then interfaces may
+// have other names, so their settings go by index. The record, which is for the
 // network as it will be after stop, goes by name.
 func undoing(h *host.Host, now *record) plan.Op {
 	changed := slices.Clone(now.Changed)
@@ -119,7 +119,7 @@ func undoing(h *host.Host, now *record) plan.Op {
 	return write(now.Before, changed)
 }
 
-// present leaves out what is gone with its interface.
+// present leaves out settings that are gone with their interface.
 func present(h *host.Host, sets []sysctl.Set) (there []sysctl.Set) {
 	for _, s := range sets {
 		if h.Setting(s.Name) != "" {

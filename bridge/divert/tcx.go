@@ -50,7 +50,7 @@ func program(mac net.HardwareAddr, to Target) []insn {
 	if to.Into {
 		flags = ingress
 	}
-	high, low := int32(binary.BigEndian.Uint32(mac)), int32(binary.BigEndian.Uint16(mac[4:])) //nolint:gosec // bits
+	high, low := int32(binary.BigEndian.Uint32(mac)), int32(binary.BigEndian.Uint16(mac[4:]))
 	return []insn{
 		{movReg, 0x16, 0, 0}, // r6 = the frame, where the next ones look for it
 		{ldxW, 0x10, vlanOff, 0},

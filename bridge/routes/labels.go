@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,11 +25,68 @@ func Relabeled(s host.State, from, to string) host.State {
 // LabelOn is the label of an address when the name of its interface is to instead
 // of from: labels usually begin with that name.
 func LabelOn(to string, m rtnl.Msg, from string) string {
-	label := rtnl.String(m.Get(unix.IFA_LABEL))
-	if rest, ok := strings.CutPrefix(label, from); ok && (rest == "" || rest[0] == ':') {
-		return to + rest
+	if mark, ok := markOf(m, from); ok {
+		return to + mark
 	}
-	return label
+	return rtnl.String(m.Get(unix.IFA_LABEL))
+}
+
+// markOf is what follows an interface's name in an address's label: nothing, or
+// something with a colon.
+func markOf(m rtnl.Msg, name string) (mark string, ok bool) {
+	mark, ok = strings.CutPrefix(rtnl.String(m.Get(unix.IFA_LABEL)), name)
+	return mark, ok && (mark == "" || mark[0] == ':')
+}
+
+// madeMark says whether that is the mark which the kernel gives an address
+// without one, with so many before it, when its interface is renamed
+// (inetdev_changename).
+func madeMark(mark string, before int) bool { return mark == fmt.Sprint(":", before+1) }
+
+// LateLabels is a state with the labels that its IPv4 addresses shall have on
+// an interface called to, if they came while this one, now called from, was about
+// to be left: what nobody has chosen is left to the kernel, which takes the name
+// that the interface has then.
+func LateLabels(s host.State, from, to string) host.State {
+	s.Addrs4 = slices.Clone(s.Addrs4)
+	for i, m := range s.Addrs4 {
+		mark, ok := markOf(m, from)
+		if !ok {
+			mark, ok = markOf(m, to)
+		}
+		label := to + mark
+		switch {
+		case !ok:
+		case mark == "" || madeMark(mark, i) || len(label) >= unix.IFNAMSIZ:
+			s.Addrs4[i] = m.Without(unix.IFA_LABEL)
+		default:
+			s.Addrs4[i] = m.With(unix.IFA_LABEL, nl.ZeroTerminated(label))
+		}
+	}
+	return s
+}
+
+// Late are those of the IPv4 addresses on an interface, in the kernel's order,
+// that are none of the known ones, as they should be after it was renamed to
+// name: a label that the kernel has made then is left to it anew. made is the
+// first such one, or len(late).
+func Late(there, known []rtnl.Msg, name string) (late []rtnl.Msg, made int) {
+	keys := map[string]bool{}
+	for _, m := range known {
+		keys[AddrKey(m)] = true
+	}
+	made = len(there)
+	for i, m := range there {
+		if keys[AddrKey(m)] {
+			continue
+		}
+		if mark, ok := markOf(m, name); ok && i > 0 && madeMark(mark, i) {
+			m = m.Without(unix.IFA_LABEL)
+			made = min(made, len(late))
+		}
+		late = append(late, m.As(unix.RTM_NEWADDR, rtnl.Add))
+	}
+	return late, min(made, len(late))
 }
 
 // FirstLost is the first address whose label changes when the interface gets that

@@ -5,7 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
 )
 
@@ -16,25 +15,19 @@ import (
 // withStrays makes the strays reachable while add adds what needs them.
 func (r *rewriter) withStrays(add func()) {
 	var ways []rtnl.Msg
-	for _, gw := range strays(r.s) {
+	for _, gw := range r.strays() {
 		ways = append(ways, wayTo(gw, r.to))
 	}
-	r.add(rtnl.AllAs(ways, unix.RTM_NEWROUTE, rtnl.Add)...)
+	// Appended: on the other interface there may still be such a route, from a move
+	// that came no further.
+	r.add(rtnl.AllAs(ways, unix.RTM_NEWROUTE, rtnl.Append)...)
 	add()
 	r.add(rtnl.AllAs(ways, unix.RTM_DELROUTE, 0)...)
 }
 
-// strays are the gateways in s that s has no route to.
-func strays(s host.State) []netip.Addr {
-	var near []netip.Prefix
-	for _, m := range s.Routes {
-		if t := m.Table(); m.HasGateway() || t != unix.RT_TABLE_MAIN && t != unix.RT_TABLE_LOCAL && t != unix.RT_TABLE_DEFAULT {
-			continue
-		}
-		if p, ok := destination(m); ok {
-			near = append(near, p)
-		}
-	}
+// strays are the gateways in s that s has no route to when they are needed.
+func (r *rewriter) strays() []netip.Addr {
+	near := r.near()
 	seen := map[netip.Addr]bool{}
 	var found []netip.Addr
 	look := func(b []byte, onlink bool) {
@@ -50,12 +43,33 @@ func strays(s host.State) []netip.Addr {
 		}
 		found = append(found, gw)
 	}
-	for _, list := range [][]rtnl.Msg{s.Routes, s.Nexthops} {
+	for _, list := range [][]rtnl.Msg{r.s.Routes, r.s.Nexthops} {
 		for _, m := range list {
-			m.EachGateway(s.Index, look)
+			m.EachGateway(r.s.Index, look)
 		}
 	}
 	return found
+}
+
+// near are the prefixes that routes of s lead to without a gateway, but for those
+// that come with alternatives which need one: their turn is later.
+func (r *rewriter) near() (near []netip.Prefix) {
+	late := map[Group]bool{}
+	for _, g := range r.groups {
+		if g.gateway {
+			late[GroupOf(r.h.Routes[g.begin])] = true
+		}
+	}
+	for _, m := range r.s.Routes {
+		if t := m.Table(); m.HasGateway() || t != unix.RT_TABLE_MAIN && t != unix.RT_TABLE_LOCAL && t != unix.RT_TABLE_DEFAULT ||
+			m.Family() == unix.AF_INET && late[GroupOf(m)] {
+			continue
+		}
+		if p, ok := destination(m); ok {
+			near = append(near, p)
+		}
+	}
+	return near
 }
 
 // destination is the prefix that a route leads to.

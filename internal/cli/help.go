@@ -44,7 +44,7 @@ Keys of the call:
 Options:
   -n, --dry-run    print what would be done as a shell script, do nothing
       --save-host=FILE
-                   with --dry-run: also write what is planned from to FILE
+                   with --dry-run: also write the state of the host to FILE
       --host=FILE  with --dry-run or status: take the host from such a file
   -v, --verbose    print each command as it is carried out
       --json       print status for programs

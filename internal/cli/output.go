@@ -8,8 +8,8 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// flushWait is how long the program waits at its end for somebody to read
-// what it said.
+// flushWait is how long the program waits at its end for somebody to read its
+// output.
 const flushWait = 2 * time.Second
 
 // output is a writer that never blocks and never fails: a terminal that is
@@ -29,8 +29,8 @@ func newOutput(w io.Writer) *output {
 	return o
 }
 
-// Write implements io.Writer. Whatever interfaces, comments or errors are
-// called, none of it gives a terminal orders.
+// Write implements io.Writer. Whatever is in the names of interfaces, in comments
+// or in errors, a terminal does not obey it.
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	o.pending = append(o.pending, shell.Visible(string(b))...)
@@ -53,14 +53,14 @@ func (o *output) copy(w io.Writer) {
 		b, closing := o.pending, o.closing
 		o.pending = nil
 		o.mu.Unlock()
-		_, _ = w.Write(b) // nobody is left to tell
+		_, _ = w.Write(b) // there is nobody left to tell about an error
 		if closing {
 			return
 		}
 	}
 }
 
-// close waits until all is written, but not for ever.
+// close waits until everything is written, but not for ever.
 func (o *output) close() {
 	o.mu.Lock()
 	o.closing = true

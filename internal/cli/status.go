@@ -75,7 +75,7 @@ func printBridge(w io.Writer, st operate.Entry) {
 	switch {
 	case st.Dom0Port != nil:
 		by = "by " + st.Dom0Port.Name
-	case st.Dom0Is == "bridge":
+	case st.Dom0Is == bridge.OnBridge:
 		by = "the bridge itself"
 	}
 	printPort(w, "  dom0", st.Dom0, by)

@@ -23,12 +23,25 @@ const (
 // takesKeys says whether the command is about bridges.
 func (c Command) takesKeys() bool { return c != Recover && c != Confirm }
 
+// AntiSpoof is what becomes of a bridge's rules against forged addresses.
+type AntiSpoof string
+
+// The values of antispoof=.
+const (
+	AntiSpoofAsIs AntiSpoof = "" // not given: rules that are there stay, and are mended
+	AntiSpoofNo   AntiSpoof = "no"
+	AntiSpoofYes  AntiSpoof = "yes"
+)
+
+// On says whether rules were asked for, whatever they are.
+func (a AntiSpoof) On() bool { return a != AntiSpoofAsIs && a != AntiSpoofNo }
+
 // Bridge is one bridge as asked for; a nil or empty field was not given.
 type Bridge struct {
-	VifNum    *int   // vifnum=
-	Bridge    string // bridge=
-	NetDev    string // netdev=
-	AntiSpoof *bool  // antispoof=
+	VifNum    *int      // vifnum=
+	Bridge    string    // bridge=
+	NetDev    string    // netdev=
+	AntiSpoof AntiSpoof // antispoof=
 	// GuestsAllow is guests=allow: with antispoof=yes, guests for which the
 	// toolstack makes no rules are not cut off.
 	GuestsAllow bool

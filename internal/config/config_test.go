@@ -33,8 +33,8 @@ func yes() *bool { return new(true) }
 func no() *bool  { return new(false) }
 
 func TestParse(t *testing.T) {
-	eth0 := Bridge{VifNum: new(0), Bridge: "xenbr0", NetDev: "eth0", AntiSpoof: yes()}
-	dummy0 := Bridge{VifNum: new(1), Bridge: "xenbr1", NetDev: "dummy0", AntiSpoof: yes()}
+	eth0 := Bridge{VifNum: new(0), Bridge: "xenbr0", NetDev: "eth0", AntiSpoof: AntiSpoofYes}
+	dummy0 := Bridge{VifNum: new(1), Bridge: "xenbr1", NetDev: "dummy0", AntiSpoof: AntiSpoofYes}
 	seed000 := "vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes\nvifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes\nip_forward=0\n"
 
 	tests := []struct {
@@ -48,7 +48,7 @@ func TestParse(t *testing.T) {
 		{"all keys", "start vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes ip_forward=1", nil,
 			Request{Command: Start, Given: true, Bridges: []Bridge{eth0}, IPForward: yes()}},
 		{"no is not the same as nothing", "start antispoof=no ip_forward=0", nil,
-			Request{Command: Start, Given: true, Bridges: []Bridge{{AntiSpoof: no()}}, IPForward: no()}},
+			Request{Command: Start, Given: true, Bridges: []Bridge{{AntiSpoof: AntiSpoofNo}}, IPForward: no()}},
 		{"only a host-wide key", "stop ip_forward=0", nil,
 			Request{Command: Stop, Given: true, Bridges: []Bridge{{}}, IPForward: no()}},
 		{"command at the end", "netdev=eth1 status", nil,
@@ -71,7 +71,7 @@ func TestParse(t *testing.T) {
 		{"version wins over errors", "bridge=/ --version", nil, Request{Version: true}},
 
 		{"later value wins", "start netdev=eth0 vifnum=1 netdev=eth1 antispoof=yes antispoof=no vifnum=2 ip_forward=0 ip_forward=1", nil,
-			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(2), NetDev: "eth1", AntiSpoof: no()}}, IPForward: yes()}},
+			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(2), NetDev: "eth1", AntiSpoof: AntiSpoofNo}}, IPForward: yes()}},
 		{"an empty value is none", "start netdev= vifnum=1", nil,
 			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(1)}}}},
 		{"an empty value takes back an earlier one", "start netdev=eth0 bridge=b vifnum=1 antispoof=yes ip_forward=1 netdev= vifnum= antispoof= ip_forward=", nil,
@@ -103,7 +103,7 @@ func TestParse(t *testing.T) {
 		{"dom0 on bridges of either kind", "start bridge=eth0 netdev=eth0 --next netdev=eth1 dom0=bridge --next bridge=b dom0=veth", nil,
 			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "eth0", NetDev: "eth0"}, {NetDev: "eth1", OnBridge: yes()}, {Bridge: "b", OnBridge: no()}}}},
 		{"parts may share antispoof", "start bridge=a antispoof=yes --next bridge=b antispoof=yes", nil,
-			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "a", AntiSpoof: yes()}, {Bridge: "b", AntiSpoof: yes()}}}},
+			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "a", AntiSpoof: AntiSpoofYes}, {Bridge: "b", AntiSpoof: AntiSpoofYes}}}},
 
 		{"a file", "start config=f", files{"f": seed000},
 			Request{Command: Start, Given: true, File: "f", IPForward: no(), Bridges: []Bridge{eth0, dummy0}}},
@@ -177,11 +177,11 @@ func TestWrappers(t *testing.T) {
 		line string
 		want Bridge
 	}{
-		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", yes(), false, nil}},
-		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", yes(), false, nil}},
-		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", nil, false, nil}},
-		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", nil, false, nil}},
-		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", nil, false, nil}},
+		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", AntiSpoofYes, false, nil}},
+		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", AntiSpoofYes, false, nil}},
+		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", AntiSpoofAsIs, false, nil}},
+		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", AntiSpoofAsIs, false, nil}},
+		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", AntiSpoofAsIs, false, nil}},
 	}
 	unread := files{defaultFile: "bridge=other"}
 	for _, command := range []Command{Start, Stop, Status} {
@@ -259,7 +259,7 @@ func bridgesNumbered(n int) []Bridge {
 func show(r Request) string {
 	var b strings.Builder
 	for _, br := range r.Bridges {
-		fmt.Fprintf(&b, "{%s %q %q %s}", value(br.VifNum), br.Bridge, br.NetDev, value(br.AntiSpoof))
+		fmt.Fprintf(&b, "{%s %q %q %s}", value(br.VifNum), br.Bridge, br.NetDev, br.AntiSpoof)
 	}
 	bridges, forward := b.String(), value(r.IPForward)
 	r.Bridges, r.IPForward = nil, nil

@@ -111,8 +111,8 @@ func setDom0(s setting, value string) *fault {
 const dom0Veth = "veth"
 
 func setAntiSpoof(s setting, value string) *fault {
-	yes, err := either(value, "no", "yes")
-	s.bridge.AntiSpoof = &yes
+	_, err := either(value, string(AntiSpoofNo), string(AntiSpoofYes))
+	s.bridge.AntiSpoof = AntiSpoof(value)
 	return err
 }
 

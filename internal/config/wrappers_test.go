@@ -62,7 +62,7 @@ func TestWordsOfWrappers(t *testing.T) {
 
 		// The environment.
 		{"variables", Original, env{"netdev": "eth1", "vifnum": "2", "bridge": "b", "antispoof": "no"}, []string{"start"},
-			Bridge{VifNum: new(2), NetDev: "eth1", Bridge: "b", AntiSpoof: no()},
+			Bridge{VifNum: new(2), NetDev: "eth1", Bridge: "b", AntiSpoof: AntiSpoofNo},
 			`"vifnum=2" is taken from the environment; "bridge=b" is taken from the environment; "netdev=eth1" is taken from the environment; "antispoof=no" is taken from the environment`, ""},
 		{"words count before them", Original, env{"netdev": "eth1", "bridge": ""}, []string{"start", "netdev=eth0"}, Bridge{NetDev: "eth0"}, "", ""},
 		{"an empty word unsets one", Original, env{"netdev": "eth1"}, []string{"start", "netdev=", "vifnum=1"}, Bridge{VifNum: new(1)}, "netdev", ""},

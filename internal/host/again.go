@@ -8,11 +8,11 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// ReadAgain takes a snapshot after the host was. moved says, when the
-// interfaces are known, which of them have become others. There may be very
-// many routes: of those that are as they were, but for their interface, the
-// snapshot has none; missing is those that were and are not, or are not where
-// they were looked for.
+// ReadAgain takes a snapshot after an earlier one, was. Once the interfaces are
+// known, moved says which of them have become others. Since there may be very many
+// routes, the snapshot leaves out those that are as they were except for their
+// interface. missing are those that were there and are not, or not in the place
+// where they were looked for.
 func (h *Host) ReadAgain(c *rtnl.Conn, moved func(now *Host) map[int]int) (now *Host, missing []rtnl.Msg, err error) {
 	if now, err = links(c); err != nil {
 		return nil, nil, err
@@ -45,7 +45,7 @@ func (h *Host) WithRoutes(routes []rtnl.Msg) *Host {
 	return &other
 }
 
-// routesOf are the routes of one family, which stand together.
+// routesOf are the routes of one family, which are next to each other.
 func (h *Host) routesOf(af uint8) []rtnl.Msg {
 	begin := 0
 	for begin < len(h.Routes) && h.Routes[begin].Family() != af {
@@ -58,17 +58,17 @@ func (h *Host) routesOf(af uint8) []rtnl.Msg {
 	return h.Routes[begin:end]
 }
 
-// differ finds out how a list of routes differs from an earlier one. As a rule
-// they are the same, in the same order.
+// differ finds out how a list of routes differs from an earlier one. Usually they
+// are the same, in the same order.
 type differ struct {
 	was    []rtnl.Msg
 	moved  map[int]int
 	next   int        // the first of was that is not yet passed
-	passed []rtnl.Msg // of was, but not seen
-	others []rtnl.Msg // seen, but not where was has it
+	passed []rtnl.Msg // of the earlier list, but not seen
+	others []rtnl.Msg // seen, but not in the place that the earlier list has
 }
 
-// ahead is how far is looked for a route behind ones that are gone.
+// ahead is how far to look for a route after ones that are gone.
 const ahead = 16
 
 func (d *differ) begin() { d.next, d.passed, d.others = 0, nil, nil }

@@ -14,11 +14,11 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// Asked is what planning may ask besides of what a snapshot always has. A map
-// without the key, a list or a pointer that is nil is not known yet. Then it is
-// read where it can be, since most calls ask for nothing, and kept; what cannot be
-// read, or known, is an error of the whole snapshot (Host.Err): it is not the
-// same as that there is nothing.
+// Asked is what planning may ask for besides what a snapshot always has. A map
+// without the key, or a list or pointer that is nil, is not known yet: it is read
+// when it is asked for, since most calls ask for nothing, and kept. What cannot be
+// read, or known, is an error of the whole snapshot (Host.Err), because it is not
+// the same as nothing being there.
 type Asked struct {
 	Devices  map[string]sysctl.Device // by the interface's name, and "default"
 	Settings map[string]string        // by the setting's name; "" for one that does not exist
@@ -47,10 +47,10 @@ type kernel struct{ conn *rtnl.Conn }
 func (kernel) device(name string) (sysctl.Device, error) { return sysctl.ReadDevice(name) }
 func (kernel) setting(name string) (string, error)       { return sysctl.Get(name) }
 
-// nobody is the source of a snapshot that is data only.
+// nobody is the source of a snapshot that is only data.
 type nobody struct{}
 
-// errUnknown is a question to which such a snapshot has no answer.
+// errUnknown says that such a snapshot has no answer.
 var errUnknown = errors.New("this snapshot of a host does not tell")
 
 func (nobody) device(string) (sysctl.Device, error) { return nil, errUnknown }
@@ -60,7 +60,7 @@ func (nobody) rules() ([]string, error)             { return nil, errUnknown }
 func (nobody) sockets() (*Sockets, error)           { return nil, errUnknown }
 func (nobody) bridging() (*Bridging, error)         { return nil, errUnknown }
 
-// answers is what is known, and where more is to be had.
+// answers is what is known, and where to get more.
 func (h *Host) answers() *Asked {
 	if h.Asked == nil {
 		h.Asked = &Asked{}
@@ -85,11 +85,12 @@ func (a *Asked) note(what string, err error) {
 	}
 }
 
-// Err is what of this snapshot could not be read when it was asked for. A plan
-// that was made from it must not be carried out then.
+// Err says what of this snapshot could not be read when it was asked for. Then a
+// plan that was made from it must not be carried out.
 func (h *Host) Err() error { return h.answers().err }
 
-// errGone is an interface that was there when the snapshot was taken.
+// errGone says that an interface is gone that was there when the snapshot was
+// taken.
 var errGone = errors.New("it has gone, or has another name by now")
 
 // Settings are those of the interface of that name; none if it is not there.
@@ -111,14 +112,14 @@ func (h *Host) Settings(name string) sysctl.Device {
 	return d
 }
 
-// absent says whether it is known of such a name that no interface has it. Of a
-// live host it is not: there may be one by now.
+// absent says whether it is certain that no interface has such a name. On a live
+// host it is not: there may be one by now.
 func (h *Host) absent(device string) bool {
 	_, data := h.answers().from.(nobody)
 	return data && device != "" && device != newDevice && device != "all" && h.Name(device) == nil
 }
 
-// newDevice is in place of an interface's name where the settings of new ones are.
+// newDevice takes the place of an interface's name for the settings of new ones.
 const newDevice = "default"
 
 // NewDevice is what the settings of a new interface begin with.
@@ -149,8 +150,8 @@ func (h *Host) Pinned(port int, mac net.HardwareAddr) bool {
 	return slices.ContainsFunc(h.static(), func(m rtnl.Msg) bool { return isEntry(m, port, mac) })
 }
 
-// Sticky says whether that entry is one which does not move to another port,
-// whoever sends with that address (NTF_STICKY, Linux 4.20).
+// Sticky says whether that entry does not move to another port, whoever sends with
+// that address (NTF_STICKY, Linux 4.20).
 func (h *Host) Sticky(port int, mac net.HardwareAddr) bool {
 	const ntfSticky = 0x40 // linux/neighbour.h
 	return slices.ContainsFunc(h.static(), func(m rtnl.Msg) bool {
@@ -220,8 +221,8 @@ func (k kernel) rules() (names []string, err error) {
 	return slices.Compact(names), nil
 }
 
-// Spent says whether an address was temporary before it was moved, and no
-// socket uses it any more. Where the kernel cannot tell, one may.
+// Spent says whether an address was temporary before it was moved, and no socket
+// uses it any more. If the kernel cannot tell, one may.
 func (h *Host) Spent(m rtnl.Msg) bool {
 	if !WasTemporary(m) {
 		return false
@@ -253,8 +254,8 @@ func (h *Host) Bridging() *Bridging {
 	return a.Bridging
 }
 
-// Ask asks everything that planning may, and for those settings of the host: then
-// nothing of this snapshot is unknown.
+// Ask asks for everything that planning may need, and for those settings of the
+// host: then nothing in this snapshot is unknown.
 func (h *Host) Ask(settings ...string) error {
 	h.NewDevice()
 	for _, l := range h.Links {
@@ -275,8 +276,8 @@ func (h *Host) Ask(settings ...string) error {
 	return h.Err()
 }
 
-// refusedWith says whether the kernel has answered with one of these errors. One
-// of the socket is none of its answers.
+// refusedWith says whether the kernel has answered with one of these errors. An
+// error of the socket is not an answer.
 func refusedWith(err error, errnos ...unix.Errno) bool {
 	var refused *rtnl.Error
 	if !errors.As(err, &refused) {

@@ -14,11 +14,11 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// Bridging is what the bridges of the host keep besides their settings.
+// Bridging is what the host's bridges have besides their settings.
 type Bridging struct {
 	VLANs       []rtnl.Msg // links of the family AF_BRIDGE, with the VLANs of each port and bridge
-	VLANOptions []rtnl.Msg // what is set of single VLANs (RTM_NEWVLAN)
-	FDB         []rtnl.Msg // forwarding tables, with what is learnt
+	VLANOptions []rtnl.Msg // settings of single VLANs (RTM_NEWVLAN)
+	FDB         []rtnl.Msg // forwarding tables, including learnt entries
 	MDB         []rtnl.Msg // multicast databases, one message or more a bridge
 }
 
@@ -48,8 +48,8 @@ func (k kernel) bridging() (*Bridging, error) {
 	return b, nil
 }
 
-// busOf is the bus of the hardware behind an interface, "" if there is none,
-// for kernels that do not tell it with the link (before 5.14).
+// busOf is the bus of the hardware behind an interface, "" if there is none, for
+// kernels that do not report it with the link (before 5.14).
 func busOf(name string) (string, error) {
 	target, err := os.Readlink("/sys/class/net/" + name + "/device/subsystem")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -62,7 +62,7 @@ func busOf(name string) (string, error) {
 }
 
 // tellNetfilter adds to a bridge's settings whether it shows its packets to
-// iptables, on kernels that do not tell it with the link (before 4.4).
+// iptables, on kernels that do not report it with the link (before 4.4).
 func (l *Link) tellNetfilter() error {
 	for name, typ := range map[string]int{"nf_call_iptables": unix.IFLA_BR_NF_CALL_IPTABLES, "nf_call_ip6tables": unix.IFLA_BR_NF_CALL_IP6TABLES} {
 		if l.bridgeAttr(uint16(typ)) != nil {

@@ -10,10 +10,9 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// AwaitCarrier waits until each of the interfaces has a carrier, as the kernel
-// tells it, and returns those that have none when the limit is over or ctx is
-// done. A NIC that was switched off needs seconds to agree with the switch on
-// a speed.
+// AwaitCarrier waits until the kernel reports a carrier on each of the interfaces,
+// and returns those that have none when the limit is over or ctx is done. A NIC
+// that was switched off needs seconds to agree with the switch on a speed.
 func AwaitCarrier(ctx context.Context, links []int, limit time.Duration) (down []int, err error) {
 	if len(links) == 0 {
 		return nil, nil
@@ -44,7 +43,7 @@ func AwaitCarrier(ctx context.Context, links []int, limit time.Duration) (down [
 	}
 }
 
-// noCarrier are the interfaces that have none now, or are gone.
+// noCarrier are the interfaces that have no carrier now, or are gone.
 func noCarrier(c *rtnl.Conn, links []int) (down []int, err error) {
 	for _, index := range links {
 		l, err := ReadLink(c, index)

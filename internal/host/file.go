@@ -22,10 +22,10 @@ import (
 // formVersion is the form of a snapshot in a file.
 const formVersion = 1
 
-// form is a snapshot in a file. What is not known of it is not there.
+// form is a snapshot in a file. What is unknown is left out.
 //
-// A message of the kernel's is a string: base64, and behind a # the command that
-// would make what it tells of, which is there to be read by people only.
+// A message of the kernel is a string: base64 and, after a #, the command that would
+// make the same object, which is only for people to read.
 type form struct {
 	Version    int        `json:"version"`
 	ByteOrder  string     `json:"byte_order"` // of the numbers in messages
@@ -45,8 +45,8 @@ type form struct {
 	Bridging  *bridgingForm     `json:"bridge_tables,omitempty"`
 }
 
-// deviceForm is an interface's settings: of links, those that are not as a new
-// interface's, with null for what it lacks.
+// deviceForm is an interface's settings. Links have only those that differ from a
+// new interface's, with null for what is missing.
 type deviceForm map[sysctl.Key]*string
 
 type socketsForm struct {
@@ -61,7 +61,7 @@ type bridgingForm struct {
 	MDB         []string `json:"multicast"`
 }
 
-// list is one of the snapshot's lists of messages and where it is kept.
+// list is one of the snapshot's lists of messages, and where it is kept.
 type list struct {
 	name string
 	typ  uint16 // of all the messages
@@ -231,10 +231,11 @@ func parseForm(data []byte) (f form, err error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	return f, d.Decode(&f)
+	err = d.Decode(&f)
+	return f, err
 }
 
-// formOfDevice is what an interface's settings have that others have not.
+// formOfDevice is what an interface's settings have that the others do not have.
 func formOfDevice(d, others sysctl.Device) deviceForm {
 	f := deviceForm{}
 	for k, v := range d {

@@ -52,7 +52,7 @@ func formOfLink(l *Link) linkForm {
 	}
 }
 
-// link is the reverse, but for the settings.
+// link is the reverse, except for the settings.
 func (f linkForm) link() (*Link, error) {
 	if f.Index <= 0 || f.Name == "" {
 		return nil, errors.New("a link has an index and a name")
@@ -74,7 +74,7 @@ func (f linkForm) link() (*Link, error) {
 	return l, nil
 }
 
-// hexForm is a MAC address, of whatever length.
+// hexForm is a MAC address of any length.
 type hexForm []byte
 
 // MarshalText implements encoding.TextMarshaler.
@@ -96,8 +96,8 @@ func (f *hexForm) UnmarshalText(text []byte) error {
 	return err
 }
 
-// flagsForm is IFF_… as a number, and behind a # what they are called, which is
-// there to be read by people only.
+// flagsForm is IFF_… as a number and, after a #, their names, which are only for
+// people to read.
 type flagsForm uint32
 
 // flagNames are the names that matter.

@@ -2,9 +2,9 @@
 //
 // It holds the kernel's own messages for what is moved (addresses, routes,
 // neighbours, nexthops) and parsed structs for what decisions need (links).
-// Nothing in it changes after Read, so planning is a pure function of it. What
-// few plans ask for is read when it is asked for (asked.go). A snapshot can be
-// kept in a file and planned from later, on whatever host (file.go).
+// Nothing in it changes after Read, so planning is a pure function of it. What only
+// few plans ask for is read when it is first asked for (asked.go). A snapshot can
+// be kept in a file, and planned from later on any host (file.go).
 package host
 
 import (
@@ -36,8 +36,8 @@ type Host struct {
 
 	// states is what State found.
 	states map[int]State
-	// Asked is what else was asked for; shared with copies. Of a host without it
-	// nothing more is known.
+	// Asked is what else was asked for; copies share it. Without it nothing more is
+	// known of the host.
 	Asked *Asked
 }
 
@@ -62,7 +62,7 @@ func links(c *rtnl.Conn) (*Host, error) {
 	return h, err
 }
 
-// dumpsBesides are the requests for what is neither link, address nor route.
+// dumpsBesides are the requests for everything but links, addresses and routes.
 func dumpsBesides(h *Host) []dump {
 	return []dump{
 		{&h.Neighs, unix.RTM_GETNEIGH, family(unix.AF_INET)},
@@ -73,8 +73,8 @@ func dumpsBesides(h *Host) []dump {
 	}
 }
 
-// Look takes the snapshot without neighbours and nexthops: of that, nothing
-// can be moved.
+// Look takes the snapshot without neighbours and nexthops. It is enough for
+// questions, but nothing can be moved from it.
 func Look(c *rtnl.Conn) (*Host, error) {
 	h, err := links(c)
 	if err != nil {
@@ -92,7 +92,7 @@ func Look(c *rtnl.Conn) (*Host, error) {
 	return h, err
 }
 
-// ReadLinks takes the snapshot of interfaces and addresses only.
+// ReadLinks takes a snapshot of interfaces and addresses only.
 func ReadLinks(c *rtnl.Conn) (*Host, error) {
 	h, err := links(c)
 	if err != nil {
@@ -102,8 +102,8 @@ func ReadLinks(c *rtnl.Conn) (*Host, error) {
 	return h, err
 }
 
-// ReadOn is what stands on one interface only: addresses, routes, neighbours
-// and nexthops, nothing of an interface that is gone.
+// ReadOn is what is on one interface: addresses, routes, neighbours and nexthops;
+// nothing if the interface is gone.
 func ReadOn(c *rtnl.Conn, index int) (*Host, error) {
 	h := &Host{}
 	on := rtnl.U32Bytes(uint32(index))
@@ -133,14 +133,14 @@ func ReadOn(c *rtnl.Conn, index int) (*Host, error) {
 	return h, err
 }
 
-// dump is a request for one kind of objects and where they go.
+// dump is a request for one kind of objects, and where they go.
 type dump struct {
 	into *[]rtnl.Msg
 	typ  uint16
 	body []byte
 }
 
-// dump carries out the requests and notes when that was.
+// dump carries out the requests and notes the time.
 func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) error {
 	for _, d := range dumps {
 		msgs, err := ask(d.typ, d.body)
@@ -163,9 +163,9 @@ func (h *Host) dump(ask func(uint16, []byte) ([]rtnl.Msg, error), dumps []dump) 
 	return nil
 }
 
-// settable makes the routes ready to be sent. There may be very many, which
-// State then need not copy. Those by a nexthop object keep the interface that
-// the kernel reports with them.
+// settable makes the routes ready to be sent. There may be very many, and this way
+// State need not copy them. Routes by a nexthop object keep the interface that the
+// kernel reports with them.
 func settable(routes []rtnl.Msg) {
 	for i, m := range routes {
 		if m.Type == unix.RTM_NEWROUTE && m.Get(rtnl.RtaNhID) == nil {
@@ -259,8 +259,8 @@ func (h *Host) Ports(bridge int) []*Link {
 	return ports
 }
 
-// Above are the interfaces that stand on the one with that index: VLANs,
-// macvlans, tunnels bound to it.
+// Above are the interfaces on top of the one with that index: VLANs, macvlans,
+// tunnels bound to it.
 func (h *Host) Above(index int) []*Link {
 	var above []*Link
 	for _, l := range h.Links {
@@ -271,7 +271,7 @@ func (h *Host) Above(index int) []*Link {
 	return above
 }
 
-// Names is what the indexes are called.
+// Names has the name of each index.
 func (h *Host) Names() ipcmd.Names {
 	names := ipcmd.Names{}
 	for _, l := range h.Links {

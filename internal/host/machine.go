@@ -2,11 +2,8 @@ package host
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // OfMachine tells whether the interfaces that this process sees are those that
@@ -23,25 +20,4 @@ func OfMachine() (bool, error) {
 	}
 	ours, err := os.Readlink("/proc/thread-self/ns/net")
 	return ours == theirs, err
-}
-
-// IndexOf is the index of the interface of that name now; 0 if there is none.
-func IndexOf(name string) (int, error) {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil {
-		return 0, nil // too long: the kernel has none of that name
-	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, fmt.Errorf("socket: %w", err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr)
-	if errors.Is(err, unix.ENODEV) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("interface %s: %w", name, err)
-	}
-	return int(ifr.Uint32()), nil
 }

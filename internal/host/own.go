@@ -16,10 +16,10 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// markOwn finds out which IPv6 routes are the kernel's own, made of router
-// advertisements (rtnl.Msg.AsOwn). Netlink does not tell: a program that takes
-// advertisements in the kernel's place makes the same route without what makes
-// it the kernel's.
+// markOwn finds out which IPv6 routes are the kernel's own, made from router
+// advertisements (rtnl.Msg.AsOwn). Netlink does not say: a program that handles
+// advertisements in the kernel's place makes the same route without the flags that
+// make it the kernel's.
 func (h *Host) markOwn(c *rtnl.Conn) error {
 	prefixes, routers := h.perhapsOwn()
 	if len(prefixes) > 0 {
@@ -33,9 +33,9 @@ func (h *Host) markOwn(c *rtnl.Conn) error {
 	return nil
 }
 
-// perhapsOwn are the places of the routes that may be the kernel's own: to a
-// prefix on the link, or by a router, which is known by its link-local address.
-// What an ioctl has made is of protocol boot.
+// perhapsOwn are the places of the routes that may be the kernel's own: to a prefix
+// on the link, or by a router, which has a link-local address. A route that an
+// ioctl has made has the protocol boot.
 func (h *Host) perhapsOwn() (prefixes, routers []int) {
 	for i, m := range h.Routes {
 		f := m.Fixed()
@@ -54,8 +54,8 @@ func (h *Host) perhapsOwn() (prefixes, routers []int) {
 	return prefixes, routers
 }
 
-// linkLocal says whether a route leads to link-local addresses, of which no
-// router tells.
+// linkLocal says whether a route leads to link-local addresses, which no router
+// announces.
 func linkLocal(m rtnl.Msg) bool {
 	dst, ok := netip.AddrFromSlice(m.Get(unix.RTA_DST))
 	return ok && dst.IsLinkLocalUnicast()
@@ -84,7 +84,7 @@ func (h *Host) markPrefixes(c *rtnl.Conn, places []int) error {
 	return nil
 }
 
-// place is what tells a route from the others of its table.
+// place is what distinguishes a route from the others in its table.
 type place struct {
 	dst, gateway [16]byte
 	bits         uint8
@@ -98,8 +98,8 @@ func placeOf(m rtnl.Msg) place {
 	return p
 }
 
-// markRouters reads the flags of routes where the kernel tells them. That is
-// not said to be of one table: but only in the main one are routes the kernel's
+// markRouters reads the flags of routes from where the kernel reports them. The
+// table is not reported there, but only in the main one are routes the kernel's
 // own.
 func (h *Host) markRouters(c *rtnl.Conn, places []int) error {
 	wanted, devs := map[place]int{}, map[string]uint32{}

@@ -12,9 +12,9 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// TemporaryProto is the protocol (IFA_PROTO, Linux 5.18) of an IPv6 address
-// that was temporary (RFC 8981) before it was moved: no message can make it
-// temporary again, so it lives on for who uses it, and no longer.
+// TemporaryProto is the protocol (IFA_PROTO, Linux 5.18) of an IPv6 address that was
+// temporary (RFC 8981) before it was moved: no message can make it temporary again,
+// so it lives on as long as somebody uses it, and no longer.
 const TemporaryProto = 'x'
 
 // ifaProto is IFA_PROTO (linux/if_addr.h).
@@ -27,13 +27,13 @@ func WasTemporary(m rtnl.Msg) bool {
 	return len(proto) == 1 && proto[0] == TemporaryProto && m.U32(unix.IFA_FLAGS)&unix.IFA_F_TEMPORARY == 0
 }
 
-// AsTemporary is a temporary address with the mark that WasTemporary looks for
-// when it has been moved.
+// AsTemporary is a temporary address with the mark by which WasTemporary knows it
+// after it has been moved.
 func AsTemporary(m rtnl.Msg) rtnl.Msg { return m.With(ifaProto, []byte{TemporaryProto}) }
 
 // Sockets are the IPv6 sockets of a host.
 type Sockets struct {
-	Hidden bool         // the kernel does not tell
+	Hidden bool         // the kernel does not report them
 	Local  []netip.Addr // their addresses on this host, each once
 }
 

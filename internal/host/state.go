@@ -8,9 +8,9 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// State is what dom0 has on one interface: messages ready to be sent, except
-// for their flags, in an order in which they can be made anew (what has no
-// gateway before what needs one).
+// State is what dom0 has on one interface: messages ready to be sent, except for
+// their flags, in an order in which the objects can be made anew (those without a
+// gateway before those that need one).
 type State struct {
 	Index    int
 	Addrs4   []rtnl.Msg // primary addresses before their secondaries
@@ -20,7 +20,7 @@ type State struct {
 	Routes   []rtnl.Msg
 }
 
-// State reads what stands on the interface with that index.
+// State is what is on the interface with that index.
 func (h *Host) State(index int) State {
 	if s, ok := h.states[index]; ok {
 		return s
@@ -52,14 +52,13 @@ func (h *Host) state(index int) State {
 	s.Nexthops = h.nexthops(index)
 	s.Routes = h.routes(index, s.Nexthops)
 	for _, list := range []*[]rtnl.Msg{&s.Addrs4, &s.Addrs6, &s.Neighs, &s.Nexthops} {
-		*list = slices.Clip(*list) // who appends gets a list of his own
+		*list = slices.Clip(*list) // whoever appends gets a list of his own
 	}
 	return s
 }
 
-// Lasting says whether a neighbour entry is worth carrying: not one that is
-// being asked for, has failed, or that the kernel makes by itself
-// (multicast).
+// Lasting says whether a neighbour entry is worth carrying: not one that is still
+// being resolved, or has failed, or that the kernel makes by itself (multicast).
 func Lasting(m rtnl.Msg) bool {
 	state := uint16(m.Fixed()[8]) | uint16(m.Fixed()[9])<<8 // ndm_state
 	flags := m.Fixed()[10]
@@ -67,8 +66,8 @@ func Lasting(m rtnl.Msg) bool {
 	return flags&unix.NTF_PROXY != 0 || state != unix.NUD_NONE && state&useless == 0
 }
 
-// nexthops are the objects that stand on the interface and the groups that
-// hold one of them.
+// nexthops are the objects on the interface, and the groups that have one of them
+// as a member.
 func (h *Host) nexthops(index int) []rtnl.Msg {
 	var objects, groups []rtnl.Msg
 	ids := map[uint32]bool{}
@@ -140,7 +139,7 @@ func ByAddress(m rtnl.Msg) bool {
 	return false
 }
 
-// On is the addresses and neighbours as they would be on another interface.
+// On is the state's addresses and neighbours as they would be on another interface.
 func (s State) On(index int) State {
 	move := func(in []rtnl.Msg) []rtnl.Msg {
 		out := make([]rtnl.Msg, len(in))

@@ -36,7 +36,7 @@ import (
 // kinds bridge and veth, and those of a bridge's port.
 //
 // A few settings of newer kernels need a newer iproute2: mab, neigh_vlan_suppress,
-// mcast_max_groups, backup_nhid, filter_mode and source_list.
+// mcast_max_groups, backup_nhid, fdb_max_learned, filter_mode and source_list.
 //
 // What cannot be expressed is left out of the command. Default values are left
 // out, too, so that the command stays one that a person would type. Older

@@ -30,7 +30,6 @@ func (n Names) linkCommand(m rtnl.Msg) string {
 		return l.String()
 	case m.Flags&unix.NLM_F_CREATE != 0:
 		l.add(verb(m))
-		l.fields(a, []field{{unix.IFLA_LINK, "link", n.device}})
 		addNewName(l, ifi, a)
 	default:
 		was := n.linkName(ifi, a)
@@ -56,10 +55,7 @@ func (n Names) linkName(ifi []byte, a attrs) string {
 	if index := linkIndex(ifi); index > 0 {
 		return n.Of(index)
 	}
-	if name := rtnl.String(a[unix.IFLA_IFNAME]); name != "" {
-		return name
-	}
-	return rtnl.String(a[unix.IFLA_ALT_IFNAME])
+	return rtnl.String(a[unix.IFLA_IFNAME])
 }
 
 // addNewName adds the name and index of a link that is to be created.
@@ -70,23 +66,14 @@ func addNewName(l *line, ifi []byte, a attrs) {
 	}
 }
 
+// linkFields are what the program sets of an interface.
 var linkFields = []field{
 	{unix.IFLA_ADDRESS, "address", mac},
-	{unix.IFLA_BROADCAST, "broadcast", mac},
 	{unix.IFLA_MTU, "mtu", dec(4)},
 	{unix.IFLA_TXQLEN, "txqueuelen", dec(4)},
-	{unix.IFLA_NUM_TX_QUEUES, "numtxqueues", dec(4)},
-	{unix.IFLA_NUM_RX_QUEUES, "numrxqueues", dec(4)},
 	{unix.IFLA_IFALIAS, "alias", text},
 	{unix.IFLA_GROUP, "group", dec(4)},
-	{unix.IFLA_GSO_MAX_SIZE, "gso_max_size", dec(4)},
-	{unix.IFLA_GSO_MAX_SEGS, "gso_max_segs", dec(4)},
-	{unix.IFLA_GRO_MAX_SIZE, "gro_max_size", dec(4)},
-	{unix.IFLA_LINKMODE, "mode", choice("default", "dormant")},
 	{unix.IFLA_OPERSTATE, "state", choice("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")},
-	{unix.IFLA_CARRIER, "carrier", onOff},
-	{unix.IFLA_PROTO_DOWN, "protodown", onOff},
-	{unix.IFLA_NET_NS_PID, "netns", dec(4)},
 }
 
 func onOff(b []byte) (string, bool) { return choice("off", "on")(b) }
@@ -112,8 +99,8 @@ func inet6Of(a attrs) attrs {
 	return collect(rtnl.ParseAttrs(spec[unix.AF_INET6]))
 }
 
-// linkFlags are the flags that ip can change. "arp" and "trailers" mean that the
-// flag is not set.
+// linkFlags are the flags that the program sets besides IFF_UP. "arp" means that
+// the flag is not set.
 var linkFlags = []struct {
 	bit     uint32
 	word    string
@@ -123,14 +110,9 @@ var linkFlags = []struct {
 	{unix.IFF_MULTICAST, "multicast", false},
 	{unix.IFF_ALLMULTI, "allmulticast", false},
 	{unix.IFF_PROMISC, "promisc", false},
-	{unix.IFF_NOTRAILERS, "trailers", true},
-	{unix.IFF_DYNAMIC, "dynamic", false},
 }
 
 func addLinkFlags(l *line, flags, change uint32) {
-	if change == 0 && flags != 0 {
-		change = ^uint32(0) // the kernel reads 0 so
-	}
 	for _, f := range linkFlags {
 		if change&f.bit != 0 {
 			l.add(f.word, onOffWord(flags&f.bit != 0 != f.negated))
@@ -160,8 +142,6 @@ func (n Names) addKind(l *line, info attrs) {
 	case "bridge":
 		data := collect(rtnl.ParseAttrs(info[unix.IFLA_INFO_DATA]))
 		l.fields(data, bridgeFields)
-		_, flush := data[unix.IFLA_BR_FDB_FLUSH]
-		l.addIf(flush, "fdb_flush")
 		addBoolopts(l, data[unix.IFLA_BR_MULTI_BOOLOPT])
 	case "veth":
 		if peer, ok := vethPeer(info); ok {
@@ -204,7 +184,6 @@ var bridgeFields = []field{
 	{unix.IFLA_BR_MCAST_ROUTER, "mcast_router", dec(1)},
 	{unix.IFLA_BR_MCAST_QUERY_USE_IFADDR, "mcast_query_use_ifaddr", dec(1)},
 	{unix.IFLA_BR_MCAST_QUERIER, "mcast_querier", dec(1)},
-	{unix.IFLA_BR_MCAST_HASH_ELASTICITY, "mcast_hash_elasticity", dec(4)},
 	{unix.IFLA_BR_MCAST_HASH_MAX, "mcast_hash_max", dec(4)},
 	{unix.IFLA_BR_MCAST_LAST_MEMBER_CNT, "mcast_last_member_count", dec(4)},
 	{unix.IFLA_BR_MCAST_STARTUP_QUERY_CNT, "mcast_startup_query_count", dec(4)},
@@ -220,6 +199,7 @@ var bridgeFields = []field{
 	{unix.IFLA_BR_NF_CALL_IPTABLES, "nf_call_iptables", dec(1)},
 	{unix.IFLA_BR_NF_CALL_IP6TABLES, "nf_call_ip6tables", dec(1)},
 	{unix.IFLA_BR_NF_CALL_ARPTABLES, "nf_call_arptables", dec(1)},
+	{unix.IFLA_BR_FDB_MAX_LEARNED, "fdb_max_learned", dec(4)},
 }
 
 func vlanProtocol(b []byte) (string, bool) {

@@ -39,7 +39,6 @@ func (n Names) In(w rtnl.Wire, more ...int) Names {
 		switch m.Type { // other interfaces that Command names
 		case unix.RTM_NEWLINK:
 			note(int(m.U32(unix.IFLA_MASTER)))
-			note(int(m.U32(unix.IFLA_LINK)))
 		case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
 			note(int(m.U32(unix.NDA_IFINDEX)))
 		}

@@ -20,7 +20,7 @@ import (
 // host before it could.
 const tries = 5
 
-// fresh is how long a plan may lie before it is carried out.
+// fresh is how old a plan may be when it is carried out.
 const fresh = 100 * time.Millisecond
 
 // change carries out start or stop.
@@ -38,13 +38,13 @@ func (c *Call) change(ctx context.Context) (done *Result, err error) {
 	return done, err
 }
 
-// changedMeanwhile says whether the error comes of what somebody else has done
-// since the host was read, so that a new plan will not meet it again. Of names
-// and indexes of new interfaces the plan knew that they were free. Any other name
-// may be taken in a way that it did not see, and would be again: then there is a
-// difference only if the interfaces are others now. So it is with one that is
-// busy, which the kernel also says of an index that is taken by the other end of
-// a pair (register_netdevice), and with one that is gone, such as a guest's port.
+// changedMeanwhile says whether the error comes from what somebody else has done
+// since the host was read, so that a new plan will not meet it again. When the plan
+// was made, the names and indexes of new interfaces were free. Any other name may be
+// taken in a way that the plan did not see, and a new one would not see either: then
+// it makes a difference only if the interfaces are others now. The same holds for one
+// that is busy, which the kernel also says of an index that the other end of a pair
+// has taken (register_netdevice), and for one that is gone, such as a guest's port.
 func (v *view) changedMeanwhile(err error) bool {
 	var refused *netop.Refused
 	switch {
@@ -61,7 +61,7 @@ func (v *view) changedMeanwhile(err error) bool {
 	return lookErr == nil && !slices.Equal(allNames(v.host), allNames(now))
 }
 
-// allNames are the indexes of all interfaces with all their names.
+// allNames has the indexes of all interfaces with all their names.
 func allNames(h *host.Host) []string {
 	var all []string
 	for _, l := range h.Links {

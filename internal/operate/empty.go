@@ -7,8 +7,8 @@ import (
 	"xbr-script/internal/config"
 )
 
-// tellEmpty says once what is taken in place of keys without a value: netdev=$x
-// of a wrapper in which x is unset may have meant another NIC than the default.
+// tellEmpty says once what is taken in place of keys without a value: in a wrapper,
+// netdev=$x with an unset x may have meant another NIC than the default.
 func (v *view) tellEmpty(instead func(key string, bridge int) string) {
 	if v.told {
 		return

@@ -47,7 +47,8 @@ func (c *Call) see(ctx context.Context, read func() (*host.Host, error)) (*seen,
 	if s.antispoof, err = p.Read(h, true); err != nil {
 		c.Note(fmt.Sprintf("%s does not tell of rules: %v", c.Request.SaveHost, err))
 	}
-	return s, s.write(c.Request.SaveHost)
+	err = s.write(c.Request.SaveHost)
+	return s, err
 }
 
 // hostFileVersion is the form of such a file.

@@ -1,19 +1,21 @@
 package operate
 
 import (
-	"xbr-script/antispoof"
-	"xbr-script/bridge"
 	"xbr-script/bridge/divert"
 	"xbr-script/internal/netop"
-	"xbr-script/internal/networkd"
-	"xbr-script/internal/networkmanager"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 )
 
-// kinds are all operations that a journal can have, each from the package that
-// owns it.
-func kinds(c *rtnl.Conn) plan.Kinds {
-	return plan.Merge(netop.Kinds(c), sysctl.Kinds(), divert.Kinds(), bridge.Kinds(c), antispoof.Kinds(), networkd.Kinds(), networkmanager.Kinds())
+// kinds are all operations that a journal can have: those of features and
+// managers, each from the package that owns it, and those that they share.
+func (c *Call) kinds() plan.Kinds {
+	all := []plan.Kinds{netop.Kinds(c.conn), sysctl.Kinds(), divert.Kinds()}
+	for _, f := range (&view{Call: c}).features() {
+		all = append(all, f.Kinds())
+	}
+	for _, m := range c.managers() {
+		all = append(all, m.Kinds())
+	}
+	return plan.Merge(all...)
 }

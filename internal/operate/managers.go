@@ -1,138 +1,98 @@
 package operate
 
 import (
+	"errors"
 	"slices"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
-	"xbr-script/internal/networkd"
-	"xbr-script/internal/networkmanager"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/dhcpcd"
+	"xbr-script/internal/manager/ifupdown"
+	"xbr-script/internal/manager/networkd"
+	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/refusal"
-	"xbr-script/internal/shell"
+	"xbr-script/internal/rtnl"
 )
 
-// follow puts the steps by which those who configure cards follow dom0's
-// addresses around a plan that moves them.
-func (v *view) follow(p *plan.Plan) error {
-	if len(p.Steps) == 0 {
-		return nil
+// A managing program configures NICs, and has to go on with what a plan moves.
+type managing interface {
+	// Around gives the steps before and after those of the moves, or refuses
+	// them, all that it has to.
+	Around(moves []manager.Move) (before, after []plan.Step, err error)
+	// Kinds are the operations of its steps.
+	Kinds() plan.Kinds
+}
+
+// managers are all of them. The steps of each are around those of the ones above
+// it.
+func (c *Call) managers() []managing {
+	return []managing{
+		ifupdown.Manager{},
+		dhcpcd.Manager{Call: c.quoted()},
+		networkmanager.Manager{},
+		networkd.Manager{Limit: c.checkLimit()},
+	}
+}
+
+// around asks all managers for their steps around a plan. What they refuse is
+// told at once.
+func (v *view) around() (before, after []plan.Step, err error) {
+	if v.Request.Host != "" {
+		return nil, nil, nil // nobody looks after a host in a file
 	}
 	if is, err := host.OfMachine(); err != nil || !is {
-		return err
-	}
-	first, last, err := v.followNetworkd()
-	if err != nil {
-		return err
-	}
-	runs, err := networkmanager.Runs()
-	if err != nil {
-		return err
-	}
-	if runs {
-		f, l, err := v.followNetworkManager()
-		if err != nil {
-			return err
-		}
-		first, last = append(first, f...), append(l, last...)
-	}
-	p.Steps = slices.Concat(first, p.Steps, last)
-	return nil
-}
-
-// followNetworkd gives the steps for the cards that systemd-networkd configures.
-func (v *view) followNetworkd() (first, last []plan.Step, err error) {
-	heirs, err := v.heirs()
-	if err != nil || len(heirs) == 0 {
 		return nil, nil, err
 	}
-	limit := v.patience()
-	if v.Request.NoCheck {
-		limit = 0
+	moves := v.moves()
+	for _, m := range v.managers() {
+		b, a, refused := m.Around(moves)
+		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
 	}
-	f, l := networkd.Follow(heirs, limit)
-	return []plan.Step{f}, []plan.Step{l}, nil
+	return before, after, err
 }
 
-// heirs are the interfaces that will have what systemd-networkd configures on
-// others.
-func (v *view) heirs() ([]networkd.Heir, error) {
-	var heirs []networkd.Heir
-	for _, w := range v.moving() {
-		if w.dev == nil {
-			continue
+// moves are those of the wanted bridges that are not as they shall be already.
+func (v *view) moves() []manager.Move {
+	var all []manager.Move
+	for _, w := range v.wants {
+		if start := v.Request.Command == config.Start; (v.host.Name(w.PDev) != nil) != start {
+			all = append(all, v.move(w))
 		}
-		was, err := networkd.LinkOf(w.dev.Index)
-		if err == nil && !was.Configures() && w.nic != nil {
-			was, err = networkd.LinkOf(w.nic.Index) // it has not been told
-		}
-		if err != nil {
-			return nil, err
-		}
-		h := networkd.Heir{Was: was, From: w.dev.Name, Dev: w.then}
-		if !h.Was.Configures() {
-			continue
-		}
-		if v.Request.Command == config.Start {
-			for _, name := range []string{w.PDev, w.VIF, w.Bridge} {
-				if name != "" && name != h.Dev && v.host.Name(name) == nil {
-					h.Others = append(h.Others, name)
-				}
-			}
-		}
-		heirs = append(heirs, h)
 	}
-	return heirs, nil
+	return all
 }
 
-// followNetworkManager gives the steps for the cards that NetworkManager
-// configures, and for those that it might.
-func (v *view) followNetworkManager() (first, last []plan.Step, err error) {
-	for _, w := range v.moving() {
-		if w.dev == nil || w.nic == nil {
-			continue
+func (v *view) move(w bridge.Want) manager.Move {
+	m := manager.Move{
+		Undertaking: string(v.Request.Command) + " " + w.Bridge,
+		NetDev:      w.NetDev, Port: w.PDev, Bridge: v.host.Name(w.Bridge), OnBridge: v.then(w) == w.Bridge,
+	}
+	m.From, m.NIC = w.Interfaces(v.host)
+	if m.From != nil {
+		m.Leased = slices.ContainsFunc(v.host.State(m.From.Index).Addrs4, rtnl.Msg.Leased)
+	}
+	m.To.Name = v.then(w)
+	if v.Request.Command != config.Start {
+		if m.NIC != nil {
+			m.To.Index = m.NIC.Index
 		}
-		if err := v.refuseNetworkManager(w); err != nil {
-			return nil, nil, err
-		}
-		profile, err := networkmanager.Profile(w.dev.Index)
-		if err != nil {
-			return nil, nil, err
-		}
-		released, err := networkmanager.Released(w.nic.Index)
-		if err != nil {
-			return nil, nil, err
-		}
-		switch {
-		case profile != "":
-			f, l := networkmanager.Follow(w.dev.Name, w.then, w.PDev, profile)
-			first, last = append(first, f), append(last, l)
-		case w.dev == w.nic && !released:
-			first = append(first, networkmanager.Leave(w.nic.Name))
+		return m
+	}
+	m.To.Index = v.network.Index(m.To.Name)
+	for _, name := range []string{w.PDev, w.VIF, w.Bridge} {
+		if name != "" && name != m.To.Name && v.host.Name(name) == nil {
+			m.New = append(m.New, manager.Interface{Name: name, Index: v.network.Index(name)})
 		}
 	}
-	return first, last, nil
+	return m
 }
 
-// refuseNetworkManager refuses what it could not follow: the profile of a card
-// does not fit a bridge, nor that of a bridge a card.
-func (v *view) refuseNetworkManager(w moving) error {
-	links := []*host.Link{v.host.Name(w.Bridge)}
-	if w.then == w.Bridge {
-		links = append(links, w.dev)
+// then is what dom0's interface is called after this call.
+func (v *view) then(w bridge.Want) string {
+	if v.Request.Command == config.Start {
+		return w.Dom0()
 	}
-	for _, l := range links {
-		if l == nil {
-			continue
-		}
-		profile, err := networkmanager.Profile(l.Index)
-		if err != nil {
-			return err
-		}
-		if profile != "" {
-			return refusal.New("nmcli device set "+shell.Quote(l.Name)+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
-				"cannot %s %s: NetworkManager configures %s, and cannot go on with it", v.Request.Command, w.Bridge, l.Name)
-		}
-	}
-	return nil
+	return w.NetDev
 }

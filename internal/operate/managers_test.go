@@ -4,16 +4,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
 )
 
 // TestHeirs asks which interfaces systemd-networkd has to follow to, at start
-// and at stop: to none of a card that is none of its business.
+// and at stop, and which new ones there are besides: to none of a NIC that is none
+// of its business.
 func TestHeirs(t *testing.T) {
 	newHost(t, lan)
 	const dir = "/run/systemd/netif/links"
@@ -44,13 +48,32 @@ func TestHeirs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var texts []string
-		heirs, err := v.heirs()
+		p, _, err := v.plan()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, h := range heirs {
-			texts = append(texts, fmt.Sprint(h.Dev, h.Others))
+		if len(p.Steps) == 0 || len(p.Steps[0].Undo) == 0 {
+			return ""
+		}
+		restart, ok := p.Steps[0].Undo[0].(*networkd.Restart)
+		if !ok {
+			return ""
+		}
+		var texts []string
+		for _, h := range restart.Heirs { // from what was moved, back to what was
+			moves := v.moves()
+			m := moves[slices.IndexFunc(moves, func(m manager.Move) bool { return m.To.Name == h.From })]
+			names := []string{}
+			for _, o := range m.New {
+				names = append(names, o.Name)
+				if o.Index == 0 {
+					t.Errorf("%s: of %s it is not known which interface that will be", words, o.Name)
+				}
+			}
+			if h.Index != m.From.Index || h.Dev != m.From.Name || m.To.Index == 0 || m.To.Index == h.Index {
+				t.Errorf("%s: from %s (%d) to %+v, back to %+v", words, m.From.Name, m.From.Index, m.To, h)
+			}
+			texts = append(texts, fmt.Sprint(h.From, names))
 		}
 		return strings.Join(texts, " ")
 	}

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"xbr-script/bridge"
 	"xbr-script/internal/config"
 	"xbr-script/internal/faults"
 	"xbr-script/internal/nstest"
@@ -136,13 +135,16 @@ func (w *whole) call(args ...string) *Call {
 		w.Fatal(err)
 	}
 	w.plan = p
-	planner := &bridge.Planner{Conn: c.conn, Host: v.host, Store: bridge.Store{Dir: runDir}}
-	alone, _, err := map[config.Command]func([]bridge.Want) (*plan.Plan, []bridge.Outcome, error){config.Start: planner.Start, config.Stop: planner.Stop}[c.Request.Command](v.wants)
+	alone := networks{v}.Stop
+	if c.Request.Command == config.Start {
+		alone = networks{v}.Start
+	}
+	part, err := alone()
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.titles = map[string]bool{}
-	for _, s := range alone.Steps {
+	for _, s := range plan.Up(part).Steps {
 		w.titles[s.Title] = true
 	}
 	return c

@@ -21,7 +21,7 @@ func (c *Call) warnOfNetRoot() error {
 	if err != nil || text == "" {
 		return err
 	}
-	c.Note(text + ": programs that read from it may pause while the network card moves")
+	c.Note(text + ": programs that read from it may pause while the NIC moves")
 	_ = unix.Mlockall(unix.MCL_CURRENT) // without it things are as they are for everybody
 	return nil
 }

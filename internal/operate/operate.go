@@ -94,7 +94,7 @@ func (c *Call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error
 
 func (c *Call) runner() *plan.Runner {
 	return &plan.Runner{
-		Dir: runDir, Kinds: kinds(c.conn),
+		Dir: runDir, Kinds: c.kinds(),
 		Command: c.words(), Confirm: c.Request.Confirm, Trace: c.Trace, Hook: c.hook,
 	}
 }

@@ -46,11 +46,20 @@ type watched struct {
 }
 
 // patience is how long a change may take until it has its effect.
-func (v *view) patience() time.Duration {
-	if v.Request.Wait != nil {
-		return *v.Request.Wait
+func (c *Call) patience() time.Duration {
+	if c.Request.Wait != nil {
+		return *c.Request.Wait
 	}
 	return defaultWait
+}
+
+// checkLimit is how long others may take with what they have to do; 0 if nobody
+// looks.
+func (c *Call) checkLimit() time.Duration {
+	if c.Request.NoCheck {
+		return 0
+	}
+	return c.patience()
 }
 
 // watch asks around before the change.
@@ -189,7 +198,7 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 	hint := "with check=no nobody is asked"
 	if !w.host.LiveRename {
 		// The link has been down: a switch may listen for other switches first.
-		hint = "this kernel has to switch the card off for a moment; where the switch uses spanning tree, try wait=60"
+		hint = "this kernel has to switch the NIC off for a moment; where the switch uses spanning tree, try wait=60"
 	}
 	said := map[int]bool{}
 	for _, l := range missing {

@@ -61,8 +61,8 @@ func (c *Call) recover(ctx context.Context) (*Result, error) {
 	return &Result{Lines: []string{fmt.Sprintf("everything is as it was before %q", u.Command)}}, nil
 }
 
-// confirm is the command of that name. Whoever gives it is there and has what
-// he wants: it may come late, too, as long as nothing was taken back.
+// confirm is the command of that name. Whoever gives it can reach the host and has
+// what he wants, so it may even come late, as long as nothing was taken back.
 func (c *Call) confirm() (*Result, error) {
 	r := c.runner()
 	u, err := r.Unfinished()
@@ -83,8 +83,8 @@ func (c *Call) confirm() (*Result, error) {
 	return &Result{Lines: []string{fmt.Sprintf("confirmed: %q stays", u.Command)}}, nil
 }
 
-// takeBack undoes a change that is done but for the timer that should watch
-// it.
+// takeBack undoes a change that is done, except that the timer to watch it could
+// not be armed.
 func (c *Call) takeBack(ctx context.Context, r *plan.Runner, cause error) error {
 	u, err := r.Unfinished()
 	if err == nil && u != nil {
@@ -120,8 +120,7 @@ func (c *Call) dryRun(ctx context.Context) (*Result, error) {
 	return &Result{Lines: commands}, err
 }
 
-// commands are those of the plan; nothing says what comes instead if there are
-// none.
+// commands are those of the plan; nothing is what to say if there are none.
 func (c *Call) commands(ctx context.Context) (commands, nothing []string, err error) {
 	if c.Request.Command == config.Recover {
 		u, err := c.runner().Unfinished()

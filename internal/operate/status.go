@@ -11,7 +11,6 @@ import (
 
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
-	"xbr-script/forward"
 	"xbr-script/internal/plan"
 )
 
@@ -67,25 +66,11 @@ func (c *Call) status(ctx context.Context) (*Result, error) {
 
 // report tells how the wanted bridges stand.
 func (v *view) report() (*Report, error) {
-	r := &Report{Bridges: []Entry{}, IPForward: v.host.Setting(forward.Setting)}
-	if err := v.host.Err(); err != nil {
-		return nil, err
-	}
-	planner := &bridge.Planner{Conn: v.conn, Host: v.host, Store: v.store}
-	guarded := v.guarded(planner)
-	for i, w := range v.wants {
-		st, err := planner.Status(w)
-		if err != nil {
+	r := &Report{Bridges: []Entry{}}
+	for _, f := range v.features() {
+		if err := f.Status(r); err != nil {
 			return nil, err
 		}
-		rules, err := v.antispoof.Status(guarded[i])
-		if err != nil {
-			return nil, err
-		}
-		if st.State == bridge.Up && rules.On && !rules.InForce {
-			st.State = bridge.Differ
-		}
-		r.Bridges = append(r.Bridges, Entry{st, rules})
 	}
 	if slices.ContainsFunc(r.Bridges, func(e Entry) bool { return e.State == bridge.Down }) {
 		r.Others = bridge.Others(v.up, v.wants)

@@ -117,6 +117,7 @@ func Timer(pid string) error {
 		return err // the call is gone before it began
 	}
 	if _, err := sock.Read(make([]byte, 1)); err != nil {
+		_ = sock.Close() // if the call is still there it shall not wait for an answer
 		return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.PID == parent })
 	}
 	u, err := w.runner().Unfinished()
@@ -157,29 +158,46 @@ func wait(ctx context.Context, until time.Duration) {
 	}
 }
 
-// takeBack undoes the change if it is still the one, and logs how that went.
-func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) error {
+// timerPauses are how long the timer waits before it tries again what failed:
+// there may be nobody who can reach the host and do so.
+var timerPauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second}
+
+// takeBack undoes the change if it is still the one, tries again if that fails,
+// and logs how it went.
+func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) (err error) {
+	for _, pause := range append([]time.Duration{0}, timerPauses...) {
+		select {
+		case <-ctx.Done(): // at once, and for the last time
+		case <-time.After(pause):
+		}
+		if err = w.tryBack(ctx, is); err == nil {
+			return nil
+		}
+		log(refusal.Text(err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+// tryBack is one try.
+func (w *waiter) tryBack(ctx context.Context, is func(*plan.Unfinished) bool) error {
 	var lock *plan.Lock
 	for lock == nil {
 		var err error
 		lock, err = w.lock(context.WithoutCancel(ctx), lockWait)
 		if err != nil && !errors.As(err, new(*plan.Busy)) {
-			log(err.Error())
 			return err
 		}
 	}
 	defer func() { _ = lock.Release() }()
 	r := w.runner()
 	u, err := r.Unfinished()
-	if err != nil {
-		log(err.Error())
+	if err != nil || u == nil || !is(u) {
 		return err
 	}
-	if u == nil || !is(u) {
-		return nil
-	}
 	if err := r.Recover(ctx, u); err != nil {
-		log(refusal.Text(err))
 		return err
 	}
 	log(fmt.Sprintf("%q was not confirmed: everything is as it was before", u.Command))

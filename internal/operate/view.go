@@ -15,19 +15,24 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// manyRoutes is from where on they decide how much memory is taken.
-const manyRoutes = 20000
+// From so many routes or interfaces on they decide how much memory is taken.
+const (
+	manyRoutes = 20000
+	manyLinks  = 250
+)
 
 // view is what a call has found: the host as it is now, and which bridges are
 // meant on it.
 type view struct {
 	*Call
-	host      *host.Host
-	store     bridge.Store
+	host  *host.Host
+	store bridge.Store
+	wants []bridge.Want
+	up    []bridge.Want // every network that is up
+
+	network   *bridge.Planner
 	antispoof *antispoof.Planner
 	forward   forward.Forward
-	wants     []bridge.Want
-	up        []bridge.Want // every network that is up
 }
 
 // look reads the host and settles which bridges are meant.
@@ -40,11 +45,15 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.host.Routes) > manyRoutes {
-		debug.SetGCPercent(50) // a little more work for a third less memory
+	switch { // a little more work for less memory
+	case len(s.host.Links) > manyLinks:
+		debug.SetGCPercent(25)
+	case len(s.host.Routes) > manyRoutes:
+		debug.SetGCPercent(50)
 	}
+	store := bridge.Store(s.records)
 	v := &view{
-		Call: c, host: s.host, store: bridge.Store(s.records),
+		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
 		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
 		forward:   forward.Forward{Records: s.records},
 	}

@@ -119,6 +119,18 @@ func sumText(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 // be confirmed.
 func (j *journal) mark(what string, n int64) error { return j.marker.mark(j.f, what, n) }
 
+// markBack notes that the change is being taken back, trying a few times.
+func (j *journal) markBack() (err error) {
+	if !j.back {
+		j.back, err = true, j.mark(markBack, 0)
+	}
+	for n := 1; err != nil && n < tries; n++ {
+		time.Sleep(time.Duration(n) * time.Millisecond)
+		err = j.pay(j.f)
+	}
+	return err
+}
+
 func (j *journal) close() error { return j.f.Close() }
 
 // remove ends the change: without the file it is done, or wholly undone.

@@ -377,3 +377,74 @@ func TestJournalNoPlace(t *testing.T) {
 		t.Errorf("without a journal something was done: %q", w.log)
 	}
 }
+
+// TestMarkLater has one mark of a change, whichever it is, not written at first:
+// the next one brings it along, and a process that ends between leaves a
+// journal that can be read.
+func TestMarkLater(t *testing.T) {
+	marks := []struct {
+		what string
+		n    int64
+		says string // steps begun, of those left, until when it waits, whether it is taken back
+	}{
+		{markDo, 0, "1 1 0s false"},
+		{markDo, 1, "2 2 0s false"},
+		{markUntil, 5, "2 2 5ns false"},
+		{markBack, 0, "2 2 5ns true"},
+		{markUndone, 1, "2 1 5ns true"},
+		{markUndone, 0, "2 0 5ns true"},
+	}
+	for late := range marks {
+		w := newWorld()
+		dir := t.TempDir()
+		j := must(create(dir, header{Command: "start", Boot: must(bootID())}, w.plan(2).Steps))
+		closed := must(os.Open(JournalPath(dir)))
+		if err := closed.Close(); err != nil {
+			t.Fatal(err)
+		}
+		before := "0 0 0s false"
+		for i, m := range marks {
+			f, want := j.f, m.says
+			if i == late {
+				f, want = closed, before
+			}
+			if err := j.marker.mark(f, m.what, m.n); (err != nil) != (i == late) {
+				t.Fatalf("mark %d: %v", i, err)
+			}
+			u, err := read(dir, w.kinds())
+			if err != nil {
+				t.Fatalf("mark %d was not written at first; after %d: %v", late, i, err)
+			}
+			if now := fmt.Sprint(u.Begun, " ", u.Left, " ", u.Until, " ", u.Back); now != want {
+				t.Errorf("mark %d was not written at first; after %d it says %s, want %s", late, i, now, want)
+			}
+			before = m.says
+		}
+		if err := j.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMarkBack begins to take back a change of which the journal cannot be
+// written: it is said, and nothing is touched.
+func TestMarkBack(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	r.Confirm = time.Hour
+	if err := r.Run(t.Context(), w.plan(2)); err != nil {
+		t.Fatal(err)
+	}
+	u := unfinished(t, r)
+	u.end = u.at // as if there were no room
+	if err := r.Recover(t.Context(), u); err == nil || !strings.HasPrefix(err.Error(), "cannot write the journal: ") {
+		t.Error("it was taken back: ", err)
+	}
+	if _, waits := unfinished(t, r).Waits(); !waits || len(w.numbers()) != 4 {
+		t.Error("it waits no more, or is not there: ", waits, w.numbers())
+	}
+	if err := r.Recover(t.Context(), unfinished(t, r)); err != nil {
+		t.Error(err)
+	}
+	asBefore(t, w, r)
+}

@@ -15,21 +15,21 @@ import (
 	"xbr-script/internal/rundir"
 )
 
-// lockName is the file whose lock keeps two calls apart.
+// lockName is the file whose lock keeps calls apart.
 const lockName = "lock"
 
-// maxLock is more than a command line can have, in bytes.
+// maxLock is more than the length of any command line, in bytes.
 const maxLock = 4 << 20
 
-// lockPoll is how often a waiting call looks whether the lock is free.
+// lockPoll is how often a waiting call checks whether the lock is free.
 const lockPoll = 20 * time.Millisecond
 
 // Lock is held while the host is read and changed.
 type Lock struct{ f *os.File }
 
-// Busy is a lock that another process did not give back in time.
+// Busy says that another process did not release the lock in time.
 type Busy struct {
-	Holder string // who has it, as Acquire's who of that process
+	Holder string // who has it: what that process gave Acquire as who
 	Waited time.Duration
 }
 
@@ -43,9 +43,9 @@ func (*Busy) Advice() string { return "nothing was changed; try again when it ha
 // ExitStatus implements refusal.Explained.
 func (*Busy) ExitStatus() int { return refusal.Failed }
 
-// Acquire takes the lock in dir, which it makes if need be, and leaves who in
-// the file for others to read. While another process has it, waiting is
-// called once with its name; after limit it gives up with a *Busy.
+// Acquire takes the lock in dir, which it creates if need be, and leaves who in the
+// file for others to read. While another process has the lock, waiting is called
+// once with the holder; after limit Acquire gives up with a *Busy.
 func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting func(holder string)) (*Lock, error) {
 	f, err := openLock(dir)
 	if refused := (*refusal.Error)(nil); errors.As(err, &refused) {
@@ -86,8 +86,8 @@ func openLock(dir string) (*os.File, error) {
 	return rundir.Open(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, maxLock)
 }
 
-// sign needs no room on the file system to be of use: who holds the lock is
-// told for information only.
+// sign may fail if the file system is full: who holds the lock is only
+// information.
 func (l *Lock) sign(who string) {
 	_ = l.f.Truncate(0)
 	_, _ = l.f.WriteAt([]byte(who+"\n"), 0)
@@ -96,12 +96,12 @@ func (l *Lock) sign(who string) {
 // holder reads who has the lock.
 func (l *Lock) holder() string {
 	b := make([]byte, 256)
-	n, _ := l.f.ReadAt(b, 0) // what cannot be read is another process
+	n, _ := l.f.ReadAt(b, 0) // if it cannot be read, it is just another process
 	if who := strings.TrimSpace(string(b[:n])); who != "" {
 		return who
 	}
 	return "another process"
 }
 
-// Release gives the lock back.
+// Release releases the lock.
 func (l *Lock) Release() error { return l.f.Close() }

@@ -36,18 +36,27 @@ var noMark = strings.Repeat(" ", markBytes-1) + "\n"
 // marker knows where the next mark goes.
 type marker struct {
 	at, end int64  // of the place of the next mark, and of all
-	sum     uint32 // of what is before
+	sum     uint32 // of what is before, and of owed
+	owed    string // marks that could not be written
 }
 
+// mark writes a mark. One that cannot be written goes before the next: none
+// would be understood without those before it.
 func (m *marker) mark(f *os.File, what string, n int64) error {
-	if m.at >= m.end {
+	line, sum := markLine(m.sum, what, n)
+	m.owed, m.sum = m.owed+line, sum
+	return m.pay(f)
+}
+
+// pay writes the marks that are owed.
+func (m *marker) pay(f *os.File) error {
+	if m.at+int64(len(m.owed)) > m.end {
 		return errors.New("there is no room for another mark")
 	}
-	line, sum := markLine(m.sum, what, n)
-	if _, err := f.WriteAt([]byte(line), m.at); err != nil {
+	if _, err := f.WriteAt([]byte(m.owed), m.at); err != nil {
 		return err
 	}
-	m.at, m.sum = m.at+markBytes, sum
+	m.at, m.owed = m.at+int64(len(m.owed)), ""
 	return nil
 }
 

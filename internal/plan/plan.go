@@ -2,11 +2,11 @@
 // done or undone, whatever happens on the way.
 //
 // A Step holds its own undoing: the operations that make the change and those
-// that take it back stand side by side. The Runner writes the whole plan to a
+// that take it back are side by side. The Runner writes the whole plan to a
 // journal before the first step, marks each step before it begins, and on any
 // failure undoes in reverse order. Another process can do the same later from
-// the journal alone (Recover). What an operation does the runner does not
-// know: packages bring kinds of their own (Kinds).
+// the journal alone (Recover). The runner does not know what an operation does:
+// packages bring kinds of their own (Kinds).
 package plan
 
 import (
@@ -18,17 +18,16 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// Op is one operation. It is kept in the journal as JSON, or see Bulky.
+// Op is one operation. The journal keeps it as JSON, but see Bulky.
 type Op interface {
 	// Kind is the name under which Kinds knows the type.
 	Kind() string
-	// Do carries the operation out. It must succeed where everything is
-	// already as it wants it, since nobody knows how far an interrupted
-	// process came. It ends with an error soon after ctx is done, however
-	// long it has to wait for something. undoing says that it belongs to a rollback: what it
-	// would change may then be gone, and that counts as done too; and a
-	// failure of one part must not keep it from the others; nobody is told to
-	// end while undoing.
+	// Do carries the operation out. It must succeed if everything is already as it
+	// should be, since nobody knows how far an interrupted process came. It ends
+	// with an error soon after ctx is done, however long it has to wait for
+	// something. undoing says that it belongs to a rollback. Then the object that
+	// it would change may be gone, which counts as done, too; a failure of one part
+	// must not keep it from doing the others; and ctx is never done.
 	Do(ctx context.Context, undoing bool) error
 	// Commands are the shell commands that do the same, one a line.
 	Commands() []string
@@ -37,38 +36,37 @@ type Op interface {
 // Prudent is an Op that can tell beforehand that it will fail.
 type Prudent interface {
 	Op
-	// Ready is nil, or what is in the way: of the operation itself, not of
-	// what its step's earlier ones make.
+	// Ready is nil, or what is in the way of the operation itself, leaving aside
+	// what earlier operations of its step make.
 	Ready(ctx context.Context) error
 }
 
-// Bulky is an Op of which a part may be very large: that is kept as it is, and
-// the rest as JSON.
+// Bulky is an Op with a part that may be very large: the journal keeps that part as
+// it is, and the rest as JSON.
 type Bulky interface {
 	Op
 	Head() any // the rest
 	// Bulk yields the part, in pieces that are not kept.
 	Bulk() iter.Seq[[]byte]
-	// SetBulk takes back what Bulk gave, in one piece, and may keep it, after
-	// the rest was read.
+	// SetBulk gets back what Bulk gave, in one piece, after the rest was read. It
+	// may keep it.
 	SetBulk(bulk []byte) error
 }
 
 // Kinds makes an empty Op of each kind, ready to be filled from JSON.
 type Kinds map[string]func() Op
 
-// Maker is an Op that takes back what an earlier one has created. When undoing
-// it is asked by Unmake instead of Do: made says that what was to be created is
-// known to have been; else the process may have ended before, or somebody else
-// was first.
+// Maker is an Op that takes back what an earlier one has created. A rollback calls
+// Unmake instead of Do. made says that the object is known to have been created;
+// else the process may have ended before, or somebody else was first.
 type Maker interface {
 	Op
 	Unmake(ctx context.Context, made bool) error
 }
 
-// Step is one change and what takes it back. Undo must restore what was
-// before Do whether Do ran, ran half or did not run, and also where it has been
-// carried out before, together with the undoing of earlier steps.
+// Step is one change and what takes it back. Undo must restore what was before Do,
+// whether Do ran, ran in part or did not run, and also if Undo has been carried
+// out before, together with the undoing of earlier steps.
 type Step struct {
 	Title string // what it does, as it would follow "cannot": "rename eth0 to peth0"
 	Do    []Op
@@ -76,8 +74,8 @@ type Step struct {
 	// Check, if set, finds out after Do whether this step and those before it
 	// had their effect; an error undoes them. The journal does not keep it.
 	Check func(context.Context) error
-	// Final is for what cannot be had back for certain, such as an index that is
-	// given up: nothing else comes after it that could fail.
+	// Final is for what cannot be restored for certain, such as an index that is
+	// given up: no step that could fail comes after it.
 	Final bool
 }
 
@@ -92,11 +90,11 @@ func (s Step) Empty() bool { return len(s.Do) == 0 && len(s.Undo) == 0 && s.Chec
 // Plan is what one call changes: all of it or nothing.
 type Plan struct {
 	Steps []Step
-	// Warnings are what it cannot keep, to be said before it is carried out.
+	// Warnings say what it cannot keep, before it is carried out.
 	Warnings []string
 }
 
-// Add appends the steps that do something, the final ones behind all others.
+// Add appends the steps that do something, the final ones after all others.
 func (p *Plan) Add(steps ...Step) {
 	for _, s := range steps {
 		at := len(p.Steps)
@@ -127,9 +125,9 @@ func (p *Plan) Commands() []string {
 	return lines
 }
 
-// Merge joins the kinds of several packages, and File. Each comes from the
-// package that owns the operation, and from no other: it panics where two have
-// one of the same name, as a journal could not tell them apart.
+// Merge joins the kinds of several packages, and File. Each kind comes only from
+// the package that owns the operation. It panics if two packages have one of the
+// same name, because a journal could not tell them apart.
 func Merge(kinds ...Kinds) Kinds {
 	all := Kinds{FileKind: func() Op { return &File{} }}
 	for _, k := range kinds {
@@ -146,7 +144,7 @@ func Merge(kinds ...Kinds) Kinds {
 	return all
 }
 
-// Reverse is the steps in the other direction: the last first.
+// Reverse is the steps in reverse order.
 func Reverse(steps []Step) []Step {
 	out := slices.Clone(steps)
 	slices.Reverse(out)

@@ -10,8 +10,8 @@ import (
 	"xbr-script/internal/rundir"
 )
 
-// Records are the records in one directory. Planning reads them as they were when
-// Files was read; where that is nil, they are read when they are asked for.
+// Records are the records in one directory. Planning uses them as they were when
+// Files was read; if that is nil, they are read when they are needed.
 type Records struct {
 	Dir   string
 	Files map[string]RecordFile // by name
@@ -23,8 +23,8 @@ type RecordFile struct {
 	Err  error
 }
 
-// ReadRecords reads all records of a directory. That one cannot be read concerns
-// only who asks for it.
+// ReadRecords reads all records of a directory. If one cannot be read, that is an
+// error only for whoever asks for it.
 func ReadRecords(dir string) (Records, error) {
 	r := Records{dir, map[string]RecordFile{}}
 	names, err := rundir.List(dir, "", recordSuffix)
@@ -44,7 +44,8 @@ const recordSuffix = ".json"
 // Path is where the record of that name is.
 func (r Records) Path(name string) string { return filepath.Join(r.Dir, name) }
 
-// read is the content of a record; an fs.ErrNotExist if there is none.
+// read returns the content of a record; the error is fs.ErrNotExist if there is
+// none.
 func (r Records) read(name string) ([]byte, error) {
 	if r.Files == nil {
 		return rundir.Read(r.Path(name), rundir.MaxRecord)
@@ -56,7 +57,7 @@ func (r Records) read(name string) ([]byte, error) {
 	return f.Data, f.Err
 }
 
-// List are the names of the records that begin so, in order.
+// List returns the names of the records with this prefix, sorted.
 func (r Records) List(prefix string) (names []string, err error) {
 	if r.Files == nil {
 		return rundir.List(r.Dir, prefix, recordSuffix)

@@ -47,9 +47,7 @@ type rollback struct {
 func (r *Runner) takeBack(ctx context.Context, j *journal, steps []Step, done int, failed *Failed) error {
 	ctx = context.WithoutCancel(ctx)
 	failed.Journal = j.path
-	if !j.back {
-		j.back = j.mark(markBack, 0) == nil // what has to be confirmed has had its time, too
-	}
+	_ = j.markBack() // it is written with the next mark
 	b := &rollback{r, j, steps, done, time.Now()}
 	left := len(steps)
 	for n := 1; ; n++ {
@@ -152,20 +150,25 @@ func (u *Unfinished) Commands() []string {
 }
 
 // Recover takes an unfinished change back, wholly even if ctx is done meanwhile.
-// The error is nil, or a *Failed
-// that says what is left.
+// The error is nil, or a *Failed that says what is left, or another if nothing
+// was begun: what could still be confirmed is not touched before its journal
+// says that it cannot any more.
 func (r *Runner) Recover(ctx context.Context, u *Unfinished) error {
 	path := JournalPath(r.Dir)
 	f, err := rundir.Open(path, os.O_WRONLY, rundir.MaxJournal)
 	if err != nil {
 		return fmt.Errorf("cannot open the journal: %w", err)
 	}
+	j := &journal{path, f, u.Back, u.marker}
 	done := u.Begun - 1
 	if u.Until != 0 {
 		done = u.Begun
+		if err := j.markBack(); err != nil {
+			return errors.Join(fmt.Errorf("cannot write the journal: %w", err), j.close())
+		}
 	}
 	failed := &Failed{Step: "take back the unfinished \"" + u.Command + "\"", Cause: errors.New("some of it could not be undone")}
-	_ = r.takeBack(ctx, &journal{path, f, u.Back, u.marker}, u.Steps[:u.Left], done, failed) // returns failed itself
+	_ = r.takeBack(ctx, j, u.Steps[:u.Left], done, failed) // returns failed itself
 	if len(failed.Left) > 0 {
 		return failed
 	}

@@ -28,12 +28,12 @@ type Runner struct {
 	Hook, UndoHook func(step int, after bool) error
 }
 
-// Failed is a plan that was not carried out.
+// Failed says that a plan was not carried out.
 type Failed struct {
 	Step  string   // the title of the step that failed
 	Cause error    // why
 	Left  []string // commands that would undo what could not be undone; empty: all is as before
-	// Journal is the file that stays where something is left.
+	// Journal is the file that stays if something is left.
 	Journal string
 }
 
@@ -61,7 +61,8 @@ func (*Failed) ExitStatus() int { return refusal.Failed }
 // Run carries out the plan, or leaves everything as it was and returns a
 // *Failed, or a *refusal.Error if nothing was begun. It must be called with
 // the Lock held, and after Recover. A change that has to be confirmed is left
-// as if it had not ended, for Accept or Recover. What was done of p is let go.
+// as if it had not ended, for Accept or Recover. Of p, the operations that were
+// done are released.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	if err := ready(ctx, p); err != nil {
 		return err
@@ -97,8 +98,8 @@ func (r *Runner) begin(p *Plan) (*journal, error) {
 	return j, nil
 }
 
-// ready asks the operations that can tell whether they will be able to do
-// their work, and to undo it.
+// ready asks those operations that can tell whether they will be able to do their
+// work, and to undo it.
 func ready(ctx context.Context, p *Plan) error {
 	for _, s := range p.Steps {
 		for _, op := range slices.Concat(s.Do, s.Undo) {
@@ -168,7 +169,7 @@ func (r *Runner) trace(op Op) {
 	}
 }
 
-// commands are an operation's, whatever it has been made of.
+// commands are an operation's commands, even if its content is damaged.
 func commands(op Op) (lines []string) {
 	if err := guard(func() error { lines = op.Commands(); return nil }); err != nil {
 		return []string{fmt.Sprintf("# %s: %v", op.Kind(), err)}
@@ -176,8 +177,8 @@ func commands(op Op) (lines []string) {
 	return lines
 }
 
-// leftOver is what an operation that failed leaves to do: the commands that
-// its errors name, else all of its own.
+// leftOver is what a failed operation leaves to do: the commands that its errors
+// name, else all of its own.
 func leftOver(op Op, err error) (left []string) {
 	errs := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

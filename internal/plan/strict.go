@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// Strict reads JSON that has nothing but what v knows: what another version has
-// written says something that this one would miss.
+// Strict reads JSON that has nothing but what v knows: a field that another version
+// has written would mean something that this one misses.
 func Strict(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"xbr-script/internal/ifname"
 
 	"golang.org/x/sys/unix"
-
-	"xbr-script/internal/host"
 )
 
 // arp asks for IPv4 addresses by ARP, without using the kernel's own table.
@@ -50,7 +49,7 @@ func dialARP(link string) (socket, error) {
 
 // interfaceOf is the interface of that name; unix.ENODEV if there is none.
 func interfaceOf(name string) (*net.Interface, error) {
-	index, err := host.IndexOf(name)
+	index, err := ifname.IndexOf(name)
 	if err != nil {
 		return nil, err
 	}

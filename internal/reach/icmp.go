@@ -110,7 +110,7 @@ func dialEcho(ipv6 bool) (socket, error) {
 func (s *echo) fd() int { return s.sock }
 
 // id tells this process's echoes from those of others.
-func id() uint16 { return uint16(os.Getpid()) } //nolint:gosec // the low bits do
+func id() uint16 { return uint16(os.Getpid()) } // the low bits do
 
 func (s *echo) ask(target netip.Addr) error {
 	p := make([]byte, 8)

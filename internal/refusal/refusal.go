@@ -1,5 +1,5 @@
-// Package refusal is the errors that tell the user more than what went wrong:
-// what he can do about it, and how the program ends.
+// Package refusal has the errors that tell the user more than what went wrong: what
+// he can do about it, and with which exit status the program ends.
 package refusal
 
 import (
@@ -10,7 +10,7 @@ import (
 // The exit statuses of a call that ends with an error.
 const (
 	Failed   = 1 // and everything is as it was before, or the error says what is not
-	BadUsage = 2 // the words of the call are wrong
+	BadUsage = 2 // the words of the call, or of the file, are wrong
 )
 
 // Explained is an error that knows what the user can do.
@@ -21,11 +21,11 @@ type Explained interface {
 	ExitStatus() int
 }
 
-// Error says what cannot be done and what would help.
+// Error says what cannot be done, and what would help.
 type Error struct {
 	Msg   string // begins with "cannot", unless it is the cause of another error
 	Hint  string // what the user can do, "" if nothing
-	Cause error  // nil if it is nobody else's error
+	Cause error  // nil if there is no underlying error
 	Usage bool   // the words of the call are wrong
 }
 
@@ -50,7 +50,8 @@ func New(hint, format string, args ...any) *Error {
 	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// Wrap makes an Error of another: the message is what cannot be done, and why.
+// Wrap makes an Error from another one: the message says what cannot be done, and
+// why.
 func Wrap(cause error, hint, format string, args ...any) *Error {
 	return &Error{Msg: fmt.Sprintf(format, args...) + ": " + cause.Error(), Hint: hint, Cause: cause}
 }
@@ -71,8 +72,8 @@ func ExitStatus(err error) int {
 	return Failed
 }
 
-// Text is what the user is told of an error, in one or more lines: of several
-// that were joined, each with its advice.
+// Text is what the user is told about an error, in one or more lines. If several
+// were joined, each comes with its advice.
 func Text(err error) string {
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
 		text := ""

@@ -6,6 +6,6 @@
 // silently what next year's kernel adds. So state is moved as the kernel gave
 // it: dump, change the interface index, send back.
 //
-// Msg is one message, Wire a list of them, Conn the socket. Package ipcmd prints
-// a message as a command, and package netop has the operation that sends some.
+// Msg is one message, Wire a list of them, Conn the socket. Package ipcmd prints a
+// message as a command, and package netop has the operation that sends messages.
 package rtnl

@@ -9,8 +9,8 @@ import (
 // Infinity is the lifetime of an address that never ends (linux/if_addr.h).
 const Infinity = ^uint32(0)
 
-// Aged is the messages after so much time: with their lifetimes shortened, and
-// without what has expired in the meantime.
+// Aged is the messages after that much time: with shorter lifetimes, and without
+// what has expired meanwhile.
 func (w Wire) Aged(passed time.Duration) Wire {
 	seconds := uint32(passed / time.Second)
 	if seconds == 0 || !w.expires() {
@@ -25,8 +25,8 @@ func (w Wire) Aged(passed time.Duration) Wire {
 	return out
 }
 
-// expires says whether something has a lifetime: as a rule nothing, of very
-// many, has.
+// expires says whether anything has a lifetime: of very many objects usually none
+// has.
 func (w Wire) expires() bool {
 	for m := range w.All() {
 		switch {
@@ -37,13 +37,13 @@ func (w Wire) expires() bool {
 	return false
 }
 
-// Leased tells whether an address is valid for a time only.
+// Leased says whether an address is valid only for a time.
 func (m Msg) Leased() bool {
 	ci := m.Get(unix.IFA_CACHEINFO)
 	return len(ci) >= 8 && native.Uint32(ci[4:]) != Infinity // ifa_valid
 }
 
-// Preferred is an address that is preferred for so many seconds at most.
+// Preferred is an address that is preferred for at most that many seconds.
 func (m Msg) Preferred(seconds uint32) Msg {
 	ci := m.Get(unix.IFA_CACHEINFO)
 	if len(ci) < 4 || native.Uint32(ci) <= seconds {
@@ -54,8 +54,8 @@ func (m Msg) Preferred(seconds uint32) Msg {
 	return m.With(unix.IFA_CACHEINFO, ci)
 }
 
-// Aged is the message after so much time: with its lifetimes shortened; false
-// if it has expired.
+// Aged is the message after that much time, with shorter lifetimes; false if it has
+// expired.
 func (m Msg) Aged(passed time.Duration) (Msg, bool) { return m.aged(uint32(passed / time.Second)) }
 
 // aged is Aged by whole seconds.

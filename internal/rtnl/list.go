@@ -11,7 +11,7 @@ func AllAs(msgs []Msg, typ, flags uint16) []Msg {
 	return out
 }
 
-// Reversed is the messages in the other order: what was made last goes first.
+// Reversed is the messages in reverse order: what was made last goes first.
 func Reversed(msgs []Msg) []Msg {
 	out := slices.Clone(msgs)
 	slices.Reverse(out)

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A route that the kernel has made of a router advertisement is its own: by
-// flags that no netlink message has it finds the route again when the next one
-// comes (rt6_get_dflt_router, rt6_get_route_info, addrconf_get_prefix_route).
-// With a route that is alike but lacks them, it drops that advertisement
-// (ndisc_router_discovery: "failed to add default route"). Only the ioctl
-// SIOCADDRT can set them, and it can say no more than struct in6_rtmsg has
-// room for: no protocol, no metrics, and no table but the interface's.
+// A route that the kernel has made from a router advertisement is its own. By flags
+// that no netlink message has, it finds the route again when the next advertisement
+// comes (rt6_get_dflt_router, rt6_get_route_info, addrconf_get_prefix_route). If
+// there is a similar route without these flags, it drops that advertisement
+// (ndisc_router_discovery: "failed to add default route"). Only the ioctl SIOCADDRT
+// can set them, and it can express no more than struct in6_rtmsg has room for: no
+// protocol, no metrics, and only the interface's table.
 //
-// A message about such a route has the flags in its rtm_flags, where the kernel
-// has others. They never get there: Conn.Send uses the ioctl in its place.
+// A message about such a route has the flags in its rtm_flags, where the kernel has
+// others. The kernel never sees them there: Conn.Send uses the ioctl instead.
 
 // Flags of IPv6 routes (linux/route.h, linux/ipv6_route.h).
 const (
@@ -26,11 +26,11 @@ const (
 	rtfExpires  = 0x00400000
 	prefShift   = 27         // RTF_PREF
 	OwnDefault  = 0x00010000 // RTF_DEFAULT: to a router
-	OwnAnnounce = 0x00040000 // RTF_ADDRCONF: all that a router has announced
+	OwnAnnounce = 0x00040000 // RTF_ADDRCONF: everything that a router has announced
 	OwnPrefix   = 0x00080000 // RTF_PREFIX_RT: to a prefix on the link
-	OwnInfo     = 0x00800000 // RTF_ROUTEINFO: of a route information option
+	OwnInfo     = 0x00800000 // RTF_ROUTEINFO: from a route information option
 
-	// OwnFlags are those that make a route the kernel's own.
+	// OwnFlags are the flags that make a route the kernel's own.
 	OwnFlags = OwnDefault | OwnAnnounce | OwnPrefix | OwnInfo
 )
 
@@ -42,9 +42,9 @@ func (m Msg) Own() uint32 {
 	return U32(m.Body[8:12]) & OwnFlags // rtm_flags
 }
 
-// AsOwn is a copy of a route that is the kernel's own by those flags. It has
-// the protocol that the kernel gives such a route, and no metrics: they repeat
-// what the interface has learnt, until the next advertisement.
+// AsOwn is a copy of a route, made the kernel's own by those flags. It has the
+// protocol that the kernel gives such a route, and no metrics: until the next
+// advertisement they would only repeat what the interface has learnt.
 func (m Msg) AsOwn(flags uint32) Msg {
 	m = m.Without(unix.RTA_METRICS)
 	native.PutUint32(m.Body[8:12], U32(m.Body[8:12])|flags&OwnFlags)
@@ -55,9 +55,9 @@ func (m Msg) AsOwn(flags uint32) Msg {
 	return m
 }
 
-// disown turns the removal of a route that is the kernel's own into one that
-// the kernel understands. What it has made is of another protocol than what the
-// ioctl has.
+// disown turns the removal of a route that is the kernel's own into one that the
+// kernel understands. The protocol is left out, because the kernel and the ioctl
+// give such routes different ones.
 func (m Msg) disown() {
 	native.PutUint32(m.Body[8:12], U32(m.Body[8:12])&^OwnFlags)
 	m.Body[5] = unix.RTPROT_UNSPEC
@@ -74,7 +74,7 @@ type in6Rtmsg struct {
 	ifindex           int32
 }
 
-// ioctl is what SIOCADDRT wants to know of a route.
+// ioctl is what SIOCADDRT needs to know about a route.
 func (m Msg) ioctl() *in6Rtmsg {
 	r := &in6Rtmsg{dstLen: uint16(m.Body[1]), flags: rtfUp | m.Own()} // rtm_dst_len
 	for a := range m.Attrs {
@@ -119,8 +119,8 @@ func addOwn(m Msg) error {
 	}
 }
 
-// ownRoute is where in w the next message stands that needs the ioctl, and how
-// many are before it; len(w) if there is none.
+// ownRoute is where in w the next message is that needs the ioctl, and how many
+// come before it; len(w) if there is none.
 func (w Wire) ownRoute() (at, count int) {
 	for at < len(w) {
 		size := int(native.Uint32(w[at:]))

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Settable turns an address, route, neighbour or nexthop as a dump gave it
-// into the message that makes the same again: RTM_NEW… with what the kernel
-// only reports taken off. Type and body are changed, flags are 0. What needs no
-// change shares its memory with m.
+// Settable turns an address, route, neighbour or nexthop, as a dump gave it, into the
+// message that makes the same again: RTM_NEW… without what the kernel only reports.
+// Type and body are changed, flags are 0. What needs no change shares its memory
+// with m.
 func (m Msg) Settable() Msg {
 	m.Flags = 0
 	switch m.Type {
@@ -25,11 +25,11 @@ func (m Msg) Settable() Msg {
 	return m.Clone()
 }
 
-// settableAddr takes off when the address was made, and makes up for IPv4's
-// report of one that is deprecated for good: it has the flag, but the lifetimes
-// of any other lasting address. The flag follows from a preferred lifetime of 0.
-// An IPv6 address of a router's prefix is never permanent, and would be if it
-// were given a lifetime without end (inet6_rtm_newaddr).
+// settableAddr removes the time at which the address was made. IPv4 reports an
+// address that is deprecated for good with the flag, but with the lifetimes of any
+// other permanent address, while the flag follows from a preferred lifetime of 0:
+// this makes up for it. An IPv6 address of a router's prefix is never permanent, but
+// would be if it were given an endless lifetime (inet6_rtm_newaddr).
 func (m Msg) settableAddr() Msg {
 	m = m.Clone()
 	ci := m.Get(unix.IFA_CACHEINFO) // struct ifa_cacheinfo
@@ -47,16 +47,16 @@ func (m Msg) settableAddr() Msg {
 	return m
 }
 
-// deprecatedForGood says whether an IPv4 address is permanent and deprecated:
-// the kernel does not look at its lifetimes again.
+// deprecatedForGood says whether an IPv4 address is permanent and deprecated: the
+// kernel does not check its lifetimes any more.
 func (m Msg) deprecatedForGood() bool {
 	const both = unix.IFA_F_PERMANENT | unix.IFA_F_DEPRECATED
 	return m.Family() == unix.AF_INET && m.U32(unix.IFA_FLAGS)&both == both
 }
 
-// settableNeigh also makes up for what a bridge reports differently from how
-// it wants it: it does not say whose the entry is, the bridge's own (NTF_SELF)
-// or a port's (NTF_MASTER), and one that is about to expire is to be set as
+// settableNeigh also makes up for what a bridge reports differently from how it
+// accepts it: it does not say whether the entry is the bridge's own (NTF_SELF) or a
+// port's (NTF_MASTER), and an entry that is about to expire has to be set as
 // reachable.
 func (m Msg) settableNeigh() Msg {
 	m = m.Without(unix.NDA_CACHEINFO, unix.NDA_PROBES)
@@ -75,9 +75,8 @@ func (m Msg) settableNeigh() Msg {
 	return m
 }
 
-// settableNexthop takes off the scope, which follows from the gateway, the
-// state of the interface, what a group has carried, and since when it is
-// unbalanced.
+// settableNexthop removes the scope, which follows from the gateway, the state of the
+// interface, what a group has carried, and since when it is unbalanced.
 func (m Msg) settableNexthop() Msg {
 	m = m.Without(nhaOpFlags, nhaGroupStats, nhaHWStatsUsed)
 	nhm := m.Fixed()
@@ -95,9 +94,9 @@ func (m Msg) settableNexthop() Msg {
 	return m
 }
 
-// settableRoute also turns the expiry from RTA_CACHEINFO, which is read only,
-// into RTA_EXPIRES, and leaves a route over a nexthop object just its id: the
-// gateway and device that the kernel adds for old readers may not be sent.
+// settableRoute also turns the expiry from RTA_CACHEINFO, which is read only, into
+// RTA_EXPIRES, and leaves a route over a nexthop object only the id: the gateway and
+// device that the kernel adds for old readers must not be sent.
 func (m Msg) settableRoute() Msg {
 	if m.isSettableRoute() {
 		return m
@@ -131,8 +130,8 @@ func (m Msg) settableRoute() Msg {
 	return m
 }
 
-// isSettableRoute says whether a route, as nearly every one of IPv4, needs no
-// change.
+// isSettableRoute says whether a route needs no change, like nearly every IPv4
+// route.
 func (m Msg) isSettableRoute() bool {
 	rtm := m.Fixed()
 	return rtm != nil && U32(rtm[8:12])&^routeFlags == 0 &&
@@ -150,9 +149,8 @@ func clearDynamic(flags []byte) {
 	native.PutUint32(flags, native.Uint32(flags)&settableFlags)
 }
 
-// Key identifies the object that the message describes by everything that
-// does not change by itself with time: two dumps of the same object give the
-// same key.
+// Key identifies the object that the message describes, by everything that does not
+// change by itself with time: two dumps of the same object give the same key.
 func (m Msg) Key() string {
 	m = m.Settable()
 	fixed := m.Fixed()
@@ -175,8 +173,8 @@ func (m Msg) Key() string {
 	return string(m.Body)
 }
 
-// SameRoute says whether two routes, both Settable and with one path, are the
-// same for Key, but that the interface of the first has become what moved says.
+// SameRoute says whether two routes, both Settable and with one path, have the same
+// Key, except that the interface of the first has become what moved says.
 func SameRoute(a, b Msg, moved map[int]int) bool {
 	if a.Type != unix.RTM_NEWROUTE || b.Type != unix.RTM_NEWROUTE || !bytes.Equal(a.Fixed(), b.Fixed()) {
 		return false
@@ -205,9 +203,9 @@ func SameRoute(a, b Msg, moved map[int]int) bool {
 	return okA == okB
 }
 
-// clearPassing takes off the flags of an address that come and go, or tell
-// where the kernel has it from: those of duplicate address detection, of the
-// lifetime, and the marks of an IPv6 address that the kernel made up.
+// clearPassing clears the flags of an address that come and go, or that say where
+// the kernel has it from: those of duplicate address detection, of the lifetime, and
+// the marks of an IPv6 address that the kernel has made.
 func clearPassing(m Msg) {
 	flags := uint32(unix.IFA_F_OPTIMISTIC | unix.IFA_F_DADFAILED | unix.IFA_F_TENTATIVE)
 	if !m.deprecatedForGood() {

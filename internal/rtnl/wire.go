@@ -9,14 +9,14 @@ import (
 )
 
 // Wire is messages as they are sent, one after another, with nothing in their
-// headers that belongs to an exchange. A hundred thousand of them take no more
-// room than that.
+// headers that belongs to an exchange. A hundred thousand of them need no more
+// memory than their bytes.
 type Wire []byte
 
-// Pack is those messages.
+// Pack makes a Wire of messages.
 func Pack(msgs ...Msg) Wire { return Wire(nil).Add(msgs...) }
 
-// Add is the messages in w and then those, as append does it.
+// Add appends messages to w.
 func (w Wire) Add(msgs ...Msg) Wire {
 	for _, m := range msgs {
 		w = m.append(w, 0, 0)

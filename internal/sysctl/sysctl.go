@@ -10,9 +10,11 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unique"
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/ifname"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -119,7 +121,7 @@ func (s Set) write() error {
 		return os.WriteFile(root+s.Name, []byte(s.Value), 0)
 	}
 	for try := 1; ; try++ {
-		name, err := nameOf(s.Index)
+		name, err := ifname.Of(s.Index)
 		if err != nil {
 			return err
 		}
@@ -140,7 +142,7 @@ func (s Set) writeAs(name string) (renamed bool, err error) {
 	if err == nil {
 		defer func() { _ = f.Close() }()
 	}
-	now, nameErr := nameOf(s.Index)
+	now, nameErr := ifname.Of(s.Index)
 	switch {
 	case nameErr != nil:
 		return false, nameErr
@@ -157,25 +159,6 @@ func (s Set) writeAs(name string) (renamed bool, err error) {
 func (s Set) Of(device string) string {
 	dir, setting := filepath.Split(s.Name)
 	return filepath.Dir(filepath.Clean(dir)) + "/" + device + "/" + setting
-}
-
-// nameOf is what the interface with that index is called; unix.ENODEV if there
-// is none.
-func nameOf(index int) (string, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return "", fmt.Errorf("socket: %w", err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	ifr, err := unix.NewIfreq("")
-	if err != nil {
-		return "", err
-	}
-	ifr.SetUint32(uint32(index)) // ifr_ifindex
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFNAME, ifr); err != nil {
-		return "", fmt.Errorf("interface %d: %w", index, err)
-	}
-	return ifr.Name(), nil
 }
 
 // Ready implements plan.Prudent: a container may have /proc/sys read-only.
@@ -286,7 +269,8 @@ var notState = map[string]bool{
 func (k Key) Carried() bool { return !notState[k.Name] }
 
 // ReadDevice reads an interface's settings ("default" for what a new
-// interface begins with). One that is not there has none.
+// interface begins with). One that is not there has none. Names and values are
+// much the same for all, and kept once.
 func ReadDevice(device string) (Device, error) {
 	d := Device{}
 	for _, dir := range dirs {
@@ -298,7 +282,7 @@ func ReadDevice(device string) (Device, error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			k := Key{dir, e.Name()}
+			k := Key{dir, unique.Make(e.Name()).Value()}
 			if !k.Carried() {
 				continue
 			}
@@ -309,7 +293,7 @@ func ReadDevice(device string) (Device, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s%s: %w", root, k.Of(device), err)
 			}
-			d[k] = v
+			d[k] = unique.Make(v).Value()
 		}
 	}
 	return d, nil

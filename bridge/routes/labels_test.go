@@ -1,0 +1,106 @@
+package routes
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// TestLabels has the labels that addresses get and lose with a name.
+func TestLabels(t *testing.T) {
+	for _, c := range []struct{ label, to, want string }{
+		{"eth0", "br0", "br0"},
+		{"eth0:web", "br0", "br0:web"},
+		{"eth0x", "br0", "eth0x"},
+		{"other", "br0", "other"},
+		{"eth0", "eth0", "eth0"},
+	} {
+		m := address(t, "10.0.0.2/24 dev eth0 label "+c.label)
+		if got := LabelOn(c.to, m, "eth0"); got != c.want {
+			t.Errorf("%s on %s is %s, not %s", c.label, c.to, got, c.want)
+		}
+		if s := Relabeled(host.State{Addrs4: []rtnl.Msg{m}}, "eth0", c.to); LabelOn("", s.Addrs4[0], "-") != c.want {
+			t.Errorf("%s on %s: %v", c.label, c.to, s.Addrs4)
+		}
+	}
+	for _, c := range []struct {
+		labels []string
+		want   int
+	}{
+		{nil, 0},
+		{[]string{"eth0", "eth0:a"}, 2},
+		{[]string{"peth0", "eth0:a"}, 0},
+		{[]string{"eth0", "eth0:a", "plain"}, 2},
+	} {
+		var addrs []rtnl.Msg
+		for _, l := range c.labels {
+			addrs = append(addrs, address(t, "10.0.0.2/24 dev eth0 label "+l))
+		}
+		if got := FirstLost("eth0", addrs); got != c.want {
+			t.Errorf("%q: the first that is lost is number %d, not %d", c.labels, got, c.want)
+		}
+	}
+}
+
+// TestRelabel has addresses get their labels again, without a moment in which the
+// interface has none, or in which nobody has them.
+func TestRelabel(t *testing.T) {
+	addrs := []rtnl.Msg{
+		address(t, "10.0.0.2/24 dev eth0").As(unix.RTM_NEWADDR, rtnl.Add),
+		address(t, "10.0.0.3/24 dev eth0 label eth0:web").As(unix.RTM_NEWADDR, rtnl.Add),
+	}
+	for name, c := range map[string]struct {
+		spare, first int
+		want         string
+	}{
+		"none": {new0, 2, ""},
+		"the last": {0, 1, `
+addr del 10.0.0.3/24 dev eth0
+addr add 10.0.0.3/24 dev eth0 label eth0:web`},
+		"all": {0, 0, `
+addr add 127.255.255.254/32 dev eth0 noprefixroute
+addr del 10.0.0.3/24 dev eth0
+addr del 10.0.0.2/24 dev eth0
+addr add 10.0.0.2/24 dev eth0
+addr add 10.0.0.3/24 dev eth0 label eth0:web
+addr del 127.255.255.254/32 dev eth0`},
+		"all, by spare": {new0, 0, `
+addr add 10.0.0.2/24 dev new0 noprefixroute
+addr add 10.0.0.3/24 dev new0 noprefixroute
+addr add 127.255.255.254/32 dev eth0 noprefixroute
+addr del 10.0.0.3/24 dev eth0
+addr del 10.0.0.2/24 dev eth0
+addr add 10.0.0.2/24 dev eth0
+addr add 10.0.0.3/24 dev eth0 label eth0:web
+addr del 127.255.255.254/32 dev eth0
+addr del 10.0.0.3/24 dev new0
+addr del 10.0.0.2/24 dev new0`},
+	} {
+		compare(t, name, rtnl.Pack(Relabel(eth0, c.spare, addrs, c.first)...), c.want)
+	}
+}
+
+// TestAddresses has the messages for addresses.
+func TestAddresses(t *testing.T) {
+	h := aHost(t, `
+addr 10.0.0.2/24 dev eth0
+addr 10.0.0.3/24 dev eth0 secondary
+addr 2001:db8::3/64 dev eth0 mngtmpaddr
+addr 2001:db8::2/64 dev eth0
+addr 2001:db8::77/64 dev eth0 spent`)
+	s := Unspent(h, h.State(eth0))
+	compare(t, "add", rtnl.Pack(AddState(s)...), `
+addr add 10.0.0.2/24 dev eth0
+addr add 10.0.0.3/24 dev eth0
+addr add 2001:db8::2/64 dev eth0 noprefixroute nodad
+addr add 2001:db8::3/64 dev eth0 noprefixroute nodad`)
+	compare(t, "delete", rtnl.Pack(DelState(s)...), `
+addr del 2001:db8::3/64 dev eth0 mngtmpaddr
+addr del 2001:db8::2/64 dev eth0
+addr del 10.0.0.3/24 dev eth0
+addr del 10.0.0.2/24 dev eth0`)
+	compare(t, "final", rtnl.Pack(Final(s.Addrs6[1])), "addr replace 2001:db8::3/64 dev eth0 mngtmpaddr")
+}

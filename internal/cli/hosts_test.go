@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/nstest"
+	"xbr-script/internal/operate"
+	"xbr-script/internal/refusal"
+)
+
+var update = flag.Bool("update", false, "write anew what is planned for hosts in files")
+
+// hostsDir has hosts, HOST.json, as --save-host writes them, and what the program
+// says for them, HOST.CALL.sh, which begins with the call. Package bridge's
+// TestMakeHosts makes the hosts.
+const hostsDir = "../../testdata/hosts"
+
+const callPrefix = "# $ "
+
+// TestHosts plans for hosts in files, whoever runs it and wherever: the whole
+// script, or what is said instead, is compared.
+func TestHosts(t *testing.T) {
+	hosts, err := filepath.Glob(hostsDir + "/*.json")
+	if err != nil || len(hosts) < 25 {
+		t.Fatalf("%d hosts, %v", len(hosts), err)
+	}
+	for _, host := range hosts {
+		base := strings.TrimSuffix(host, ".json")
+		calls, err := filepath.Glob(base + ".*.sh")
+		if err != nil || len(calls) == 0 {
+			t.Errorf("%s: nothing is planned for it", host)
+		}
+		for _, call := range calls {
+			t.Run(strings.TrimSuffix(filepath.Base(call), ".sh"), func(t *testing.T) {
+				t.Parallel()
+				planFor(t, host, call)
+			})
+		}
+	}
+}
+
+// TestHostsBlind does so where nothing of the machine can be read, neither
+// settings nor interfaces nor programs: plans are made from the file alone.
+func TestHostsBlind(t *testing.T) {
+	dir, err := filepath.Abs(hostsDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nstest.New(t)
+	nstest.Script(t, "for d in /usr/sbin /sys /proc/sys; do mount -t tmpfs none $d; done")
+	calls, err := filepath.Glob(dir + "/*.sh")
+	if err != nil || len(calls) == 0 {
+		t.Fatal(len(calls), err)
+	}
+	for _, call := range calls {
+		host, _, _ := strings.Cut(filepath.Base(call), ".")
+		planFor(t, filepath.Join(dir, host+".json"), call)
+	}
+}
+
+// planFor compares what is said for one host with what is in the file.
+func planFor(t *testing.T, host, file string) {
+	t.Helper()
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(want), "\n")
+	line, ok := strings.CutPrefix(first, callPrefix+"xbr-script ")
+	if !ok {
+		t.Fatalf("%s does not begin with a call", file)
+	}
+	got := first + "\n" + said(t, line, host)
+	if got == string(want) {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("%s (-update writes it anew):\n%s", file, difference(string(want), got))
+}
+
+// said is all that the program says for a host: a script, and as comments what
+// it says besides.
+func said(t *testing.T, line, host string) string {
+	t.Helper()
+	args := append(strings.Fields(line), "--host="+host)
+	if !strings.HasPrefix(line, "status") {
+		args = append(args, "--dry-run")
+	}
+	var stdout, stderr bytes.Buffer
+	status, err := callWith(t, args, &stdout, &stderr)
+	if err != nil {
+		stderr.WriteString(refusal.Text(err))
+		status = exitStatus(err)
+	}
+	if status != done {
+		fmt.Fprintf(&stderr, "exit status %d\n", status)
+	}
+	text := stdout.String()
+	for l := range strings.Lines(stderr.String()) {
+		text += "# ! " + l
+	}
+	return text
+}
+
+// callWith is one call of the program, for which there is neither a file nor an
+// environment.
+func callWith(t *testing.T, args []string, stdout, stderr *bytes.Buffer) (int, error) {
+	t.Helper()
+	req, err := config.Parse(args, config.Source{ReadFile: func(string) ([]byte, error) { return nil, fs.ErrNotExist }})
+	if err != nil {
+		return 0, err
+	}
+	c := &operate.Call{Request: req, Args: args, Note: func(text string) { say(stderr, "xbr-script: "+text) }}
+	result, err := c.Run(t.Context())
+	if err != nil {
+		return 0, err
+	}
+	return show(stdout, result, req.JSON)
+}
+
+// difference is where two texts begin to differ, and some lines from there on.
+func difference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	at := 0
+	for at < len(w) && at < len(g) && w[at] == g[at] {
+		at++
+	}
+	const some = 5
+	part := func(lines []string) string {
+		return strings.Join(lines[min(at, len(lines)):min(at+some, len(lines))], "\n")
+	}
+	return fmt.Sprintf("from line %d on it is\n%s\nand was\n%s", at+1, part(g), part(w))
+}

@@ -1,0 +1,38 @@
+// Package ifupdown refuses to rename an interface that Debian's ifupdown has
+// brought up by allow-hotplug: its unit is bound to the device of that name
+// (BindsTo=sys-subsystem-net-devices-eth0.device). systemd ends it a moment after
+// the renaming, and it takes addresses and routes off whatever has the name then.
+package ifupdown
+
+import (
+	"errors"
+
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/systemd"
+)
+
+// Manager is ifupdown.
+type Manager struct{}
+
+// Kinds are none: it is not told.
+func (Manager) Kinds() plan.Kinds { return nil }
+
+// Around refuses the moves of interfaces that came by allow-hotplug.
+func (Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
+	for _, m := range moves {
+		err = errors.Join(err, refuse(m.NetDev))
+	}
+	return nil, nil, err
+}
+
+func refuse(netdev string) error {
+	unit := "ifup@" + netdev + ".service"
+	up, err := systemd.Up(unit)
+	if err != nil || !up {
+		return err
+	}
+	return refusal.New(`in /etc/network/interfaces write "auto `+netdev+`" in place of "allow-hotplug `+netdev+`", and boot anew`,
+		"cannot rename %s: systemd would run ifdown %s then, as the unit %s ends with the NIC's name", netdev, netdev, unit)
+}

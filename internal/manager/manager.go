@@ -1,0 +1,29 @@
+// Package manager is what those who configure NICs are told of a plan. Each has
+// a package of its own below this one.
+package manager
+
+import "xbr-script/internal/host"
+
+// Interface is one by its name, and by its index, which stays when somebody
+// renames it.
+type Interface struct {
+	Name  string
+	Index int // 0 if it is not known
+}
+
+// Move is what happens to one NIC: dom0's addresses go to another interface,
+// and the NIC gets another name.
+type Move struct {
+	Undertaking string     // what the call is about, as it would follow "cannot": "start xenbr0"
+	From        *host.Link // the interface that has dom0's addresses before; nil if it is missing
+	To          Interface  // the one that has them afterwards
+	NIC         *host.Link // nil if it is missing
+	NetDev      string     // what the NIC is called outside of a bridge
+	Port        string     // what it is called as a port
+	Bridge      *host.Link // nil if it is not there yet
+	OnBridge    bool       // the bridge is To
+	Leased      bool       // From has an IPv4 address for a time
+	// New are the other interfaces that are there afterwards and were not before,
+	// the NIC under its new name among them.
+	New []Interface
+}

@@ -1,0 +1,160 @@
+package networkd
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"xbr-script/internal/ifname"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
+)
+
+// Heir is an interface that systemd-networkd shall configure as it did another.
+type Heir struct {
+	Was   Link   `json:"Was"`             // what it did with the other
+	From  string `json:"From"`            // the name of the other
+	Dev   string `json:"Dev"`             // the name of the heir
+	Index int    `json:"Index,omitempty"` // of the heir; 0 in a journal of an earlier version
+	// Others is of the form of earlier versions, and always empty in a journal: when
+	// a change is undone there are no new interfaces to be left alone.
+	Others []string            `json:"Others"`
+	others []manager.Interface // new ones, to be left alone
+}
+
+// Manager is systemd-networkd.
+type Manager struct {
+	Limit time.Duration // how long it may take with the heirs; 0: nobody looks
+}
+
+// Around gives the steps around a change after which others have the addresses
+// of interfaces that it configures. It is restarted after the change, and after
+// that is undone. Within the limit it must have taken the heirs, and none of the
+// others.
+func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
+	heirs, back, err := inherit(moves)
+	if err != nil || len(heirs) == 0 {
+		return nil, nil, err
+	}
+	restart := &Restart{}
+	first := plan.Step{Title: "have systemd-networkd return", Undo: []plan.Op{&Restart{Heirs: back, Limit: m.Limit}}}
+	last := plan.Step{Title: "have systemd-networkd follow", Do: []plan.Op{restart}}
+	if m.Limit > 0 {
+		last.Check = func(ctx context.Context) error { return await(ctx, heirs, restart.at, m.Limit) }
+	}
+	return []plan.Step{first}, []plan.Step{last}, nil
+}
+
+// inherit finds the interfaces that will have what it configures on others, and
+// those others, that have it again when the change is undone.
+func inherit(moves []manager.Move) (heirs, back []Heir, err error) {
+	for _, m := range moves {
+		if m.From == nil {
+			continue
+		}
+		was, err := LinkOf(m.From.Index)
+		if err == nil && !was.Configures() && m.NIC != nil {
+			was, err = LinkOf(m.NIC.Index) // it has not been told
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if was.Configures() {
+			heirs = append(heirs, Heir{Was: was, From: m.From.Name, Dev: m.To.Name, Index: m.To.Index, others: m.New})
+			back = append(back, Heir{Was: was, From: m.To.Name, Dev: m.From.Name, Index: m.From.Index})
+		}
+	}
+	return heirs, back, nil
+}
+
+// await waits until systemd-networkd, restarted then, has got so far with the
+// heirs as it was before. That it gets an address is for others to find out.
+func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Duration) error {
+	if restarted.IsZero() {
+		return nil
+	}
+	for end := time.Now().Add(limit); ; {
+		decided, settled := true, true
+		for _, h := range heirs {
+			d, s, err := progress(h, restarted)
+			if err != nil {
+				return err
+			}
+			decided, settled = decided && d, settled && s
+		}
+		late := time.Now().After(end)
+		if decided || late {
+			if err := taken(heirs, restarted); err != nil || settled || late {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// progress tells whether it has decided about all interfaces of one heir, and
+// whether it is done with that.
+func progress(h Heir, restarted time.Time) (decided, settled bool, err error) {
+	l, decided, err := since(h.itself(), restarted)
+	for _, o := range h.others {
+		_, known, otherErr := since(o, restarted)
+		decided, err = decided && known, cmp.Or(err, otherErr)
+	}
+	return decided, decided && (l.State == h.Was.State || l.State == "configured"), err
+}
+
+// taken is nil if it has decided as it should.
+func taken(heirs []Heir, restarted time.Time) error {
+	for _, h := range heirs {
+		l, _, err := since(h.itself(), restarted)
+		if err != nil {
+			return err
+		}
+		if !l.Configures() {
+			return refusal.New("let its [Match] go by name: Name="+h.Dev+", and no Driver=, Path= or PermanentMACAddress=",
+				"%s does not fit %s", h.Was.File, h.Dev)
+		}
+		var names []string
+		for _, o := range h.others {
+			names = append(names, o.Name)
+		}
+		for _, o := range h.others {
+			l, _, err := since(o, restarted)
+			if err != nil {
+				return err
+			}
+			if l.Configures() {
+				return refusal.New("a file before that keeps it from bridges and their ports:\n  printf '%s\\n' "+
+					shell.Quote("[Match]")+" "+shell.Quote("Name="+strings.Join(names, " ")+" vif*")+" "+shell.Quote("[Link]")+
+					" Unmanaged=yes >/etc/systemd/network/05-xen.network",
+					"%s fits %s, too", l.File, o.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func (h Heir) itself() manager.Interface { return manager.Interface{Name: h.Dev, Index: h.Index} }
+
+// since is what it has decided about an interface since it was restarted, if it
+// has.
+func since(i manager.Interface, restarted time.Time) (Link, bool, error) {
+	if i.Index == 0 {
+		var err error
+		if i.Index, err = ifname.IndexOf(i.Name); err != nil || i.Index == 0 {
+			return Link{}, false, err
+		}
+	}
+	l, err := LinkOf(i.Index)
+	if err != nil || l.when.Before(restarted) || l.State == "pending" || l.State == "initialized" {
+		return Link{}, false, err
+	}
+	return l, true, nil
+}

@@ -1,0 +1,14 @@
+package networkd
+
+import (
+	"testing"
+	"time"
+
+	"xbr-script/internal/formtest"
+)
+
+// TestOpForms holds the form of the operation.
+func TestOpForms(t *testing.T) {
+	heir := Heir{Was: Link{State: "configured", File: "/etc/systemd/network/eth0.network"}, From: "eth0", Dev: "veth0", Index: 7, Others: []string{"peth0"}}
+	formtest.Ops(t, (Manager{}).Kinds(), &Restart{Heirs: []Heir{heir}, Limit: time.Minute})
+}

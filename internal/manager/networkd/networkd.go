@@ -1,0 +1,135 @@
+// Package networkd has systemd-networkd follow dom0's addresses to another
+// interface. It knows an interface by its index, which stays with the NIC.
+// Left alone, it would let a lease run out, and put addresses on the NIC once
+// more when its cable is pulled and put back. Restarted, it begins with the
+// interfaces as they are; a leased address is gone for a moment then.
+package networkd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"xbr-script/internal/keyfile"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/systemd"
+)
+
+const (
+	// unit is what is restarted.
+	unit = "systemd-networkd.service"
+	// restartLimit is how long systemd may take for it.
+	restartLimit = 90 * time.Second
+	// linksDir is where systemd-networkd says what it does with each interface,
+	// in a file named by its index (systemd's networkd-state-file.c).
+	linksDir = "/run/systemd/netif/links"
+	// pause is between two looks at such a file.
+	pause = 50 * time.Millisecond
+)
+
+// Restart is the operation.
+type Restart struct {
+	// Heirs are waited for, but no longer than Limit (nanoseconds), if that is not
+	// 0: until then the host may have no address.
+	Heirs []Heir        `json:"Heirs"`
+	Limit time.Duration `json:"Limit"`
+	at    time.Time     // when it was done; zero if it was not
+}
+
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
+	return plan.Kinds{(&Restart{}).Kind(): func() plan.Op { return &Restart{} }}
+}
+
+// Kind is its name in the journal.
+func (*Restart) Kind() string { return "networkd restart" }
+
+// Commands are those that do the same.
+func (*Restart) Commands() []string { return []string{"systemctl try-restart " + unit} }
+
+// Ready tells whether systemd can be asked.
+func (*Restart) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, restartLimit)
+	defer cancel()
+	conn, err := systemd.Dial(ctx)
+	if err != nil {
+		return refusal.Wrap(err, "systemctl stop systemd-networkd, if the host can do without",
+			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")
+	}
+	conn.Close()
+	return nil
+}
+
+// Do restarts it, if it runs and the machine is not being switched off.
+func (r *Restart) Do(ctx context.Context, _ bool) error {
+	limited, cancel := context.WithTimeout(ctx, restartLimit)
+	defer cancel()
+	conn, err := systemd.Dial(limited)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if ok, err := runs(limited, conn); err != nil || !ok {
+		return err
+	}
+	at := time.Now()
+	done := make(chan string, 1)
+	if _, err := conn.TryRestartUnitContext(limited, unit, "replace", done); err != nil {
+		return err
+	}
+	select {
+	case result := <-done:
+		if result != "done" {
+			return fmt.Errorf("systemd says of its restart: %s", result)
+		}
+	case <-limited.Done():
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("not restarted after %v", restartLimit)
+	}
+	r.at = at
+	if r.Limit > 0 {
+		_ = await(ctx, r.Heirs, at, r.Limit) // nothing could be done about it
+	}
+	return context.Cause(ctx)
+}
+
+// runs tells whether it is at work and will be.
+func runs(ctx context.Context, conn systemd.Conn) (bool, error) {
+	if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+		return false, err
+	}
+	return conn.Active(ctx, unit)
+}
+
+// Link is what systemd-networkd does with an interface.
+type Link struct {
+	State string `json:"State"` // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
+	File  string `json:"File"`  // NETWORK_FILE: what it is configured by; empty: by none
+	when  time.Time
+}
+
+// Configures tells whether it is one that systemd-networkd configures.
+func (l Link) Configures() bool { return l.File != "" && l.State != "unmanaged" }
+
+// LinkOf reads of an interface by its index. One that is not known to
+// systemd-networkd is not configured by it.
+func LinkOf(index int) (Link, error) {
+	name := filepath.Join(linksDir, strconv.Itoa(index))
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Link{}, nil
+	}
+	if err != nil {
+		return Link{}, err
+	}
+	values, err := keyfile.Read(name)
+	return Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}, err
+}

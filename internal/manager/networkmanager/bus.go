@@ -1,0 +1,186 @@
+package networkmanager
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/ifname"
+	"xbr-script/internal/refusal"
+)
+
+// name is what NetworkManager is called on the bus, and how its interfaces begin.
+const name = "org.freedesktop.NetworkManager"
+
+// conn is a connection to it.
+type conn struct{ bus *dbus.Conn }
+
+// dial connects; nil if it does not run.
+func dial(ctx context.Context) (*conn, error) {
+	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	runs := false
+	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&runs)
+	if err != nil || !runs {
+		_ = bus.Close()
+		return nil, err
+	}
+	return &conn{bus}, nil
+}
+
+// ask does something with it, if it runs, within takeLimit.
+func ask(ctx context.Context, do func(context.Context, *conn) error) error {
+	limited, cancel := context.WithTimeout(ctx, takeLimit)
+	defer cancel()
+	c, err := dial(limited)
+	if err == nil && c != nil {
+		defer func() { _ = c.bus.Close() }()
+		err = do(limited, c)
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // whatever it has kept from being done
+	}
+	return err
+}
+
+func ready(ctx context.Context) error {
+	err := ask(ctx, func(context.Context, *conn) error { return nil })
+	if err != nil {
+		return refusal.Wrap(err, "systemctl stop NetworkManager, if the host can do without",
+			"cannot ask NetworkManager, which has to follow dom0's addresses")
+	}
+	return nil
+}
+
+// device is one of its devices.
+type device struct {
+	dbus.BusObject
+	bus *dbus.Conn
+}
+
+// devices are all that it knows, by their names: for a moment two may be called
+// the same.
+func (c *conn) devices(ctx context.Context) (map[string][]device, error) {
+	var paths []dbus.ObjectPath
+	if err := c.bus.Object(name, "/org/freedesktop/NetworkManager").CallWithContext(ctx, name+".GetAllDevices", 0).Store(&paths); err != nil {
+		return nil, err
+	}
+	found := map[string][]device{}
+	for _, p := range paths {
+		d := device{c.bus.Object(name, p), c.bus}
+		var is string
+		switch err := d.get(ctx, "Interface", &is); {
+		case err == nil:
+			found[is] = append(found[is], d)
+		case !hasGone(err):
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// hasGone tells whether an error means that the object is not there any more.
+func hasGone(err error) bool {
+	var answer dbus.Error
+	return errors.As(err, &answer) &&
+		(answer.Name == "org.freedesktop.DBus.Error.UnknownObject" || answer.Name == "org.freedesktop.DBus.Error.UnknownMethod")
+}
+
+// nameOf is what an interface is called now: NetworkManager goes by names, and
+// somebody may have given it another. Without an index the name has to do. It is
+// empty if the interface is gone.
+func nameOf(dev string, index int) (string, error) {
+	if index == 0 {
+		return dev, nil
+	}
+	now, err := ifname.Of(index)
+	if errors.Is(err, unix.ENODEV) {
+		return "", nil
+	}
+	return now, err
+}
+
+// called are the devices of the name that an interface has now. One that somebody
+// else has renamed it may have to hear of.
+func (c *conn) called(ctx context.Context, dev string, index int) ([]device, error) {
+	for end := time.Now().Add(askAgain); ; {
+		now, err := nameOf(dev, index)
+		if err != nil || now == "" {
+			return nil, err
+		}
+		devices, err := c.devices(ctx)
+		if err != nil || len(devices[now]) > 0 || now == dev || time.Now().After(end) {
+			return devices[now], err
+		}
+		if err := wait(ctx, "it does not know "+now); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// known waits until it has seen all that happened to the names of an interface
+// and of the NIC; nil if the interface is gone.
+func (c *conn) known(ctx context.Context, t *Take) (*device, error) {
+	for {
+		devices, err := c.devices(ctx)
+		if err != nil {
+			return nil, err
+		}
+		dev, err := nameOf(t.Dev, t.Index)
+		if err != nil || dev == "" {
+			return nil, err
+		}
+		index, err := ifname.IndexOf(t.NIC)
+		if err != nil {
+			return nil, err
+		}
+		if len(devices[dev]) == 1 && (len(devices[t.NIC]) == 1) == (index != 0) {
+			return &devices[dev][0], nil
+		}
+		if err := wait(ctx, "it does not know "+dev); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// activate has it configure a device by the profile of that UUID.
+func (c *conn) activate(ctx context.Context, uuid string, d *device) error {
+	var profile, active dbus.ObjectPath
+	settings := c.bus.Object(name, "/org/freedesktop/NetworkManager/Settings")
+	if err := settings.CallWithContext(ctx, name+".Settings.GetConnectionByUuid", 0, uuid).Store(&profile); err != nil {
+		return err
+	}
+	return c.bus.Object(name, "/org/freedesktop/NetworkManager").
+		CallWithContext(ctx, name+".ActivateConnection", 0, profile, d.Path(), dbus.ObjectPath("/")).Store(&active)
+}
+
+func (d *device) set(ctx context.Context, property string, value any) error {
+	return d.CallWithContext(ctx, "org.freedesktop.DBus.Properties.Set", 0, name+".Device", property, dbus.MakeVariant(value)).Err
+}
+
+func (d *device) get(ctx context.Context, property string, value any) error {
+	return get(ctx, d, name+".Device", property, value)
+}
+
+// profile is the UUID of what it is configured by.
+func (d *device) profile(ctx context.Context) (uuid string, err error) {
+	var path dbus.ObjectPath
+	if err := d.get(ctx, "ActiveConnection", &path); err != nil || path == "/" {
+		return "", err
+	}
+	err = get(ctx, d.bus.Object(name, path), name+".Connection.Active", "Uuid", &uuid)
+	return uuid, err
+}
+
+func get(ctx context.Context, o dbus.BusObject, iface, property string, value any) error {
+	var v dbus.Variant
+	if err := o.CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, iface, property).Store(&v); err != nil {
+		return err
+	}
+	return v.Store(value)
+}

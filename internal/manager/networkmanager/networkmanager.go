@@ -1,0 +1,307 @@
+// Package networkmanager has NetworkManager follow dom0's addresses to another
+// interface. It looks after interfaces by their index: to a NIC that is called
+// peth0 now and is a port it would give its addresses back, and let the lease of
+// dom0's eth0 run out (seen with 1.42). So it lets the NIC go before the change,
+// which keeps addresses and routes, and takes the other interface after it, by
+// the profile that the NIC had.
+package networkmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/keyfile"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/shell"
+	"xbr-script/internal/systemd"
+)
+
+// runDir is where NetworkManager has a file for each interface, by its index,
+// and the profiles that are not for good.
+const runDir = "/run/NetworkManager"
+
+// Released tells whether it was told to leave an interface alone, by its index.
+// A name that its configuration excludes is not enough: names change.
+func Released(index int) (bool, error) {
+	d, err := entry(index)
+	return d["managed"] == "false", err
+}
+
+// Profile is the UUID of the profile by which it configures an interface; empty
+// if it does not.
+func Profile(index int) (string, error) {
+	d, err := entry(index)
+	if err != nil || d["managed"] != "true" {
+		return "", err
+	}
+	if is, err := external(d["connection-uuid"]); err != nil || is {
+		return "", err
+	}
+	return d["connection-uuid"], nil
+}
+
+// external tells whether a profile only describes what was found on an interface.
+func external(uuid string) (bool, error) {
+	const dir = runDir + "/system-connections"
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	for _, file := range files {
+		if filepath.Ext(file.Name()) != ".nmconnection" {
+			continue
+		}
+		values, err := keyfile.Read(filepath.Join(dir, file.Name()))
+		if err != nil || values["uuid"] == uuid {
+			return values["external"] == "true", err
+		}
+	}
+	return false, nil
+}
+
+// entry is what it says of an interface.
+func entry(index int) (map[string]string, error) {
+	return keyfile.Read(filepath.Join(runDir, "devices", strconv.Itoa(index)))
+}
+
+// Manager is NetworkManager.
+type Manager struct{}
+
+// Around gives the steps around a change for the NICs that it configures, and
+// for those that it might.
+func (Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
+	if runs, err := systemd.Up("NetworkManager.service"); err != nil || !runs {
+		return nil, nil, err
+	}
+	for _, m := range moves {
+		if m.From == nil || m.NIC == nil {
+			continue
+		}
+		first, last, failed := around(m)
+		before, after, err = append(before, first...), append(after, last...), errors.Join(err, failed)
+	}
+	return before, after, err
+}
+
+func around(m manager.Move) (before, after []plan.Step, err error) {
+	if err := refuse(m); err != nil {
+		return nil, nil, err
+	}
+	profile, err := Profile(m.From.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	released, err := Released(m.NIC.Index)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case profile != "":
+		first, last := follow(m, profile)
+		before, after = []plan.Step{first}, []plan.Step{last}
+	case m.From == m.NIC && !released:
+		before = []plan.Step{leave(m.NIC)}
+	}
+	return before, after, nil
+}
+
+// refuse refuses what it could not follow: the profile of a NIC does not fit a
+// bridge, nor that of a bridge a NIC.
+func refuse(m manager.Move) error {
+	links := []*host.Link{m.Bridge}
+	if m.OnBridge {
+		links = append(links, m.From)
+	}
+	for _, l := range links {
+		if l == nil {
+			continue
+		}
+		profile, err := Profile(l.Index)
+		if err != nil {
+			return err
+		}
+		if profile != "" {
+			return refusal.New("nmcli device set "+shell.Quote(l.Name)+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
+				"cannot %s: NetworkManager configures %s, and cannot go on with it", m.Undertaking, l.Name)
+		}
+	}
+	return nil
+}
+
+// follow gives the steps around a change after which another interface has the
+// addresses, and with them the profile.
+func follow(m manager.Move, profile string) (first, last plan.Step) {
+	first = plan.Step{
+		Title: "have NetworkManager let " + m.From.Name + " go",
+		Do:    []plan.Op{&Release{m.From.Name, m.From.Index}},
+		Undo:  []plan.Op{&Take{m.From.Name, m.From.Index, m.Port, profile}},
+	}
+	last = plan.Step{
+		Title: "have NetworkManager take " + m.To.Name,
+		Do:    []plan.Op{&Take{m.To.Name, m.To.Index, m.Port, profile}},
+		Undo:  []plan.Op{&Release{m.To.Name, m.To.Index}},
+	}
+	return first, last
+}
+
+// leave is the step by which it leaves an interface alone that it does not
+// configure, also under its next name. That needs no undoing.
+func leave(l *host.Link) plan.Step {
+	return plan.Step{Title: "have NetworkManager leave " + l.Name + " alone", Do: []plan.Op{&Release{l.Name, l.Index}}}
+}
+
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
+	return plan.Kinds{
+		(&Release{}).Kind(): func() plan.Op { return &Release{} },
+		(&Take{}).Kind():    func() plan.Op { return &Take{} },
+	}
+}
+
+// Release has it let an interface go, and leave it alone whatever it is called
+// later, also when it is restarted, until the next boot.
+type Release struct {
+	Dev   string `json:"Dev"`
+	Index int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
+}
+
+// Kind is its name in the journal.
+func (*Release) Kind() string { return "networkmanager release" }
+
+// Commands are those that do the same.
+func (r *Release) Commands() []string {
+	return []string{"nmcli device set " + shell.Quote(r.Dev) + " managed no"}
+}
+
+// Ready tells whether it can be asked.
+func (*Release) Ready(ctx context.Context) error { return ready(ctx) }
+
+// Do carries it out. What it does not know it leaves alone.
+func (r *Release) Do(ctx context.Context, _ bool) error {
+	return ask(ctx, func(ctx context.Context, c *conn) error {
+		devices, err := c.called(ctx, r.Dev, r.Index)
+		for _, d := range devices {
+			if err := d.set(ctx, "Managed", false); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// Take has it configure an interface by a profile.
+type Take struct {
+	Dev     string `json:"Dev"`
+	Index   int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
+	NIC     string `json:"NIC"`             // the NIC's name as a port, to know that it has seen the renaming
+	Profile string `json:"Profile"`         // its UUID
+}
+
+// Kind is its name in the journal.
+func (*Take) Kind() string { return "networkmanager take" }
+
+// Commands are those that do the same.
+func (t *Take) Commands() []string {
+	return []string{
+		"nmcli device set " + shell.Quote(t.Dev) + " managed yes",
+		"nmcli connection up uuid " + shell.Quote(t.Profile) + " ifname " + shell.Quote(t.Dev),
+	}
+}
+
+// Ready tells whether it can be asked.
+func (*Take) Ready(ctx context.Context) error { return ready(ctx) }
+
+const (
+	// takeLimit is how long it may take until an interface is configured: the
+	// link has to come up, and 45 s is its own patience with a DHCP server.
+	takeLimit = 75 * time.Second
+	// askAgain is how long it may take to begin with what was asked.
+	askAgain = 5 * time.Second
+	// pause is between two looks.
+	pause = 50 * time.Millisecond
+)
+
+// States of a device (NMDeviceState).
+const (
+	stateDisconnected = 30 // it could be configured
+	stateActivated    = 100
+)
+
+// Do carries it out: a profile that the interface is configured by already is
+// not activated again, and none while the machine is being switched off.
+func (t *Take) Do(ctx context.Context, undoing bool) error {
+	return ask(ctx, func(ctx context.Context, c *conn) error {
+		if stopping(ctx) {
+			return nil
+		}
+		d, err := c.known(ctx, t)
+		switch {
+		case err != nil:
+			return err
+		case d == nil && undoing:
+			return nil
+		case d == nil:
+			return fmt.Errorf("%s is gone", t.Dev)
+		}
+		if err := d.set(ctx, "Managed", true); err != nil {
+			return err
+		}
+		return t.activate(ctx, c, d)
+	})
+}
+
+// stopping tells whether the machine is being switched off.
+func stopping(ctx context.Context) bool {
+	conn, err := systemd.Dial(ctx)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	is, _ := conn.Stopping(ctx)
+	return is
+}
+
+// activate asks for the profile as soon as the interface is ready for it, and
+// waits until it is configured.
+func (t *Take) activate(ctx context.Context, c *conn, d *device) error {
+	var asked time.Time
+	for {
+		var state uint32
+		if err := d.get(ctx, "State", &state); err != nil {
+			return err
+		}
+		if state == stateActivated {
+			if on, err := d.profile(ctx); err != nil || on == t.Profile {
+				return err
+			}
+		}
+		if (state == stateActivated || state == stateDisconnected) && time.Since(asked) > askAgain {
+			if err := c.activate(ctx, t.Profile, d); err != nil {
+				return err
+			}
+			asked = time.Now()
+		}
+		if err := wait(ctx, fmt.Sprintf("it has not configured %s after %v", t.Dev, takeLimit)); err != nil {
+			return err
+		}
+	}
+}
+
+// wait is between two looks. It ends with what is missing when the time is over.
+func wait(ctx context.Context, missing string) error {
+	select {
+	case <-ctx.Done():
+		return errors.New(missing)
+	case <-time.After(pause):
+		return nil
+	}
+}

@@ -1,0 +1,165 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"xbr-script/antispoof"
+	"xbr-script/bridge"
+	"xbr-script/forward"
+	"xbr-script/internal/plan"
+)
+
+// A feature is something that start makes and stop takes away.
+type feature interface {
+	// Start plans that it be as asked, and what is wrong with it be mended.
+	Start() (plan.Part, error)
+	// Stop plans that nothing be left of it.
+	Stop() (plan.Part, error)
+	// Status adds how it stands.
+	Status(*Report) error
+	// Kinds are the operations of its steps.
+	Kinds() plan.Kinds
+}
+
+// features are all of them. The others may ask what the networks have planned.
+func (v *view) features() []feature {
+	return []feature{networks{v}, rules{v}, forwarding{v}}
+}
+
+// networks are the bridges with dom0 and the NICs in them.
+type networks struct{ *view }
+
+func (n networks) Kinds() plan.Kinds { return bridge.Kinds(n.conn) }
+
+func (n networks) Start() (plan.Part, error) { return n.network.Start(n.wants) }
+
+func (n networks) Stop() (plan.Part, error) {
+	n.network.Switched = map[string][]string{}
+	for _, w := range n.wants {
+		flags, err := n.antispoof.Switched(w.Bridge)
+		if err != nil {
+			return plan.Part{}, err
+		}
+		n.network.Switched[w.Bridge] = flags
+	}
+	return n.network.Stop(n.wants)
+}
+
+func (n networks) Status(r *Report) error {
+	for _, w := range n.wants {
+		st, err := n.network.Status(w)
+		if err != nil {
+			return err
+		}
+		r.Bridges = append(r.Bridges, Entry{Status: st})
+	}
+	return nil
+}
+
+// rules are those by which guests cannot forge addresses.
+type rules struct{ *view }
+
+func (rules) Kinds() plan.Kinds { return antispoof.Kinds() }
+
+func (r rules) Start() (plan.Part, error) {
+	steps, notes, err := r.antispoof.Start(r.guarded())
+	return plan.Part{Rules: steps, Last: r.verify(), Notes: notes}, err
+}
+
+func (r rules) Stop() (plan.Part, error) {
+	steps, notes, err := r.antispoof.Stop(r.guarded())
+	return plan.Part{Rules: steps, Notes: notes}, err
+}
+
+// verify finds the rules that were asked for: somebody may have flushed them since
+// they were made.
+func (r rules) verify() []plan.Step {
+	var bridges []antispoof.Bridge
+	for _, b := range r.guarded() {
+		if b.Want.On() {
+			bridges = append(bridges, b)
+		}
+	}
+	if len(bridges) == 0 {
+		return nil
+	}
+	return []plan.Step{{Title: "find the rules as planned", Check: func(ctx context.Context) error {
+		now := &antispoof.Planner{Records: plan.Records{Dir: runDir}, Ctx: ctx}
+		for _, b := range bridges {
+			st, err := now.Status(b)
+			if err != nil {
+				return err
+			}
+			if !st.InForce {
+				return errors.New(strings.Join(append([]string{"antispoof is not in force on " + b.Name}, st.Wrong...), "; "))
+			}
+		}
+		return nil
+	}}}
+}
+
+func (r rules) Status(report *Report) error {
+	for i, b := range r.guarded() {
+		st, err := r.antispoof.Status(b)
+		if err != nil {
+			return err
+		}
+		e := &report.Bridges[i]
+		if e.AntiSpoof = st; e.State == bridge.Up && st.On && !st.InForce {
+			e.State = bridge.Differ
+		}
+	}
+	return nil
+}
+
+// guarded is the wanted bridges as antispoof sees them.
+func (r rules) guarded() []antispoof.Bridge {
+	var bridges []antispoof.Bridge
+	for _, w := range r.wants {
+		mac, addrs := r.network.Dom0(w)
+		bridges = append(bridges, antispoof.Bridge{
+			Name: w.Bridge, NIC: w.PDev, Port: w.VIF, MAC: mac, Addrs: addrs,
+			Index: r.network.Index(w.Bridge), PortIndex: r.network.Index(w.VIF),
+			Want: w.AntiSpoof, GuestsAllow: w.GuestsAllow,
+		})
+	}
+	return bridges
+}
+
+// forwarding is the host's, of IPv4.
+type forwarding struct{ *view }
+
+func (forwarding) Kinds() plan.Kinds { return nil } // its operations are settings
+
+func (f forwarding) Start() (part plan.Part, err error) {
+	if on := f.Request.IPForward; on != nil {
+		part.Host, err = f.forward.Start(f.host, *on)
+	}
+	return part, err
+}
+
+// Stop puts it back if no bridge is left after it, with or without a record.
+func (f forwarding) Stop() (plan.Part, error) {
+	records, err := f.store.All()
+	left := slices.Clone(f.up)
+	for _, r := range records {
+		left = append(left, r.Want)
+	}
+	if err != nil || len(bridge.Others(left, f.wants)) > 0 {
+		return plan.Part{}, err
+	}
+	steps, note, err := f.forward.Stop(f.host)
+	part := plan.Part{Host: steps}
+	if note != "" {
+		part.Notes = []string{note}
+	}
+	return part, err
+}
+
+func (f forwarding) Status(r *Report) error {
+	r.IPForward = f.host.Setting(forward.Setting)
+	return f.host.Err()
+}

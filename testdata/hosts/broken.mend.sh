@@ -1,0 +1,7 @@
+# $ xbr-script start vifnum=0 netdev=eth0
+# mend that peth0 is not in xenbr0
+ip link set dev peth0 master xenbr0
+# mend that vif0.0 is switched off
+ip link set dev vif0.0 up
+# mend that xenbr0 is switched off
+ip link set dev xenbr0 up

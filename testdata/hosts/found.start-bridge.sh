@@ -1,0 +1,34 @@
+# $ xbr-script start vifnum=0 netdev=eth0 bridge=xenbr0 dom0=bridge
+# use the bridge xenbr0 for dom0
+ip link set dev xenbr0 mtu 1501 type bridge stp_state 0 forward_delay 1500 mcast_snooping 0
+ip link set dev xenbr0 address 00:16:3e:00:00:01 mtu 1500 txqueuelen 1000 alias '' group 0 addrgenmode none type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+ip link set dev xenbr0 arp on multicast on allmulticast off promisc off up
+# rename eth0 to peth0
+ip link set dev eth0 name peth0
+# give xenbr0 the addresses
+ip addr add 192.168.0.2/24 broadcast 192.168.0.255 dev xenbr0
+ip addr add fe80::216:3eff:fe00:1/64 dev xenbr0 noprefixroute nodad
+ip addr add 2001:db8::2/64 dev xenbr0 noprefixroute nodad
+# let peth0 make no more IPv6 addresses
+ip link set dev peth0 addrgenmode none
+# make peth0 a port of xenbr0
+ip link set dev peth0 master xenbr0
+# wait for xenbr0 to have a carrier
+for i in $(seq 100); do ip link show dev xenbr0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
+# switch the routes from peth0 to xenbr0
+ip route del 192.168.0.0/24 dev xenbr0 proto kernel scope link src 192.168.0.2
+ip route replace 192.168.0.0/24 dev xenbr0 proto kernel src 192.168.0.2
+ip addr replace fe80::216:3eff:fe00:1/64 dev xenbr0
+ip addr replace 2001:db8::2/64 dev xenbr0
+ip -6 route del 2001:db8::/64 dev peth0 proto kernel metric 256
+ip -6 route del fe80::/64 dev peth0 proto kernel metric 256
+ip route replace default via 192.168.0.1 dev xenbr0
+ip -6 route replace default via 2001:db8::1 dev xenbr0 metric 1024
+# let IPv6 on xenbr0 go on as before
+ip link set dev xenbr0 addrgenmode eui64
+# take the addresses off peth0
+ip addr del 192.168.0.2/24 dev peth0
+sysctl -qw /net/ipv6/conf/peth0/force_mld_version=1
+sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
+sysctl -qw /net/ipv6/conf/peth0/force_mld_version=0
+ip link set dev peth0 arp off multicast off allmulticast off promisc off up

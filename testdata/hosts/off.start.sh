@@ -1,0 +1,56 @@
+# $ xbr-script start vifnum=1 netdev=eth1
+# create the bridge xenbr1
+ip link add name xenbr1 index 6 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+ip link set dev xenbr1 mtu 1500 arp off multicast off addrgenmode none
+sysctl -qw /net/ipv6/conf/xenbr1/disable_ipv6=1
+ip link set dev xenbr1 up
+# create veth1 and vif0.1, dom0's port in xenbr1
+ip link add name veth1 index 7 address 00:16:3e:00:00:02 mtu 1500 txqueuelen 1000 type veth peer name vif0.1 index 8 address fe:ff:ff:ff:ff:ff mtu 1500
+ip link set dev vif0.1 master xenbr1 arp off multicast off addrgenmode none
+ip link set dev veth1 group 0 arp on multicast on allmulticast off promisc off addrgenmode none
+sysctl -qw /net/ipv6/conf/vif0.1/disable_ipv6=1
+sysctl -qw /net/ipv4/neigh/veth1/anycast_delay=100
+sysctl -qw /net/ipv4/neigh/veth1/app_solicit=0
+sysctl -qw /net/ipv4/neigh/veth1/base_reachable_time_ms=30000
+sysctl -qw /net/ipv4/neigh/veth1/delay_first_probe_time=5
+sysctl -qw /net/ipv4/neigh/veth1/gc_stale_time=60
+sysctl -qw /net/ipv4/neigh/veth1/interval_probe_time_ms=5000
+sysctl -qw /net/ipv4/neigh/veth1/locktime=100
+sysctl -qw /net/ipv4/neigh/veth1/mcast_resolicit=0
+sysctl -qw /net/ipv4/neigh/veth1/mcast_solicit=3
+sysctl -qw /net/ipv4/neigh/veth1/proxy_delay=80
+sysctl -qw /net/ipv4/neigh/veth1/proxy_qlen=64
+sysctl -qw /net/ipv4/neigh/veth1/retrans_time_ms=1000
+sysctl -qw /net/ipv4/neigh/veth1/ucast_solicit=3
+sysctl -qw /net/ipv4/neigh/veth1/unres_qlen_bytes=212992
+sysctl -qw /net/ipv6/neigh/veth1/anycast_delay=100
+sysctl -qw /net/ipv6/neigh/veth1/app_solicit=0
+sysctl -qw /net/ipv6/neigh/veth1/base_reachable_time_ms=30000
+sysctl -qw /net/ipv6/neigh/veth1/delay_first_probe_time=5
+sysctl -qw /net/ipv6/neigh/veth1/gc_stale_time=60
+sysctl -qw /net/ipv6/neigh/veth1/interval_probe_time_ms=5000
+sysctl -qw /net/ipv6/neigh/veth1/locktime=0
+sysctl -qw /net/ipv6/neigh/veth1/mcast_resolicit=0
+sysctl -qw /net/ipv6/neigh/veth1/mcast_solicit=3
+sysctl -qw /net/ipv6/neigh/veth1/proxy_delay=80
+sysctl -qw /net/ipv6/neigh/veth1/proxy_qlen=64
+sysctl -qw /net/ipv6/neigh/veth1/retrans_time_ms=1000
+sysctl -qw /net/ipv6/neigh/veth1/ucast_solicit=3
+sysctl -qw /net/ipv6/neigh/veth1/unres_qlen_bytes=212992
+ip link set dev vif0.1 up
+ip link set dev veth1 addrgenmode none
+# rename eth1 to peth1
+ip link set dev eth1 name peth1
+# rename veth1 to eth1
+ip link set dev veth1 name eth1
+# let peth1 make no more IPv6 addresses
+ip link set dev peth1 addrgenmode none
+# make peth1 a port of xenbr1
+ip link set dev peth1 master xenbr1
+bridge fdb replace 00:16:3e:00:00:02 dev vif0.1 master static
+# let IPv6 on eth1 go on as before
+ip link set dev eth1 addrgenmode eui64
+# take the addresses off peth1
+sysctl -qw /net/ipv6/conf/peth1/disable_ipv6=1
+ip link set dev peth1 arp off multicast off allmulticast off promisc off up
+ip link set dev peth1 address fe:ff:ff:ff:ff:ff || true

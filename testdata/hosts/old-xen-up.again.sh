@@ -1,0 +1,2 @@
+# $ xbr-script start vifnum=0 netdev=eth0 antispoof=yes
+# nothing to do: xenbr0 is up already

@@ -1,0 +1,10 @@
+# $ xbr-script start vifnum=0 netdev=eth0 antispoof=yes guests=allow
+# let the policy of FORWARD decide for guests, or no longer
+iptables -D FORWARD -j XBR_LAST
+iptables -F XBR_LAST
+iptables -X XBR_LAST
+iptables -P FORWARD ACCEPT
+# guard xenbr0 against forged IPv4 addresses
+printf '%s\n' '*filter' ':XBR-xenbr0 - [0:0]' '-A XBR-xenbr0 -m physdev --physdev-in peth0 --physdev-is-bridged -j ACCEPT' '-A XBR-xenbr0 -m physdev --physdev-in vif0.0 --physdev-is-bridged -j ACCEPT' '-A XBR-xenbr0 -m physdev --physdev-is-bridged -j ACCEPT' '-A XBR-xenbr0 -j DROP' '-D FORWARD -i xenbr0 -j XBR-xenbr0' '-A FORWARD -i xenbr0 -j XBR-xenbr0' COMMIT | iptables-restore --noflush --wait 5
+# guard xenbr0 against forged IPv6 addresses
+printf '%s\n' '*filter' ':XBR-xenbr0 - [0:0]' '-A XBR-xenbr0 -m physdev --physdev-in peth0 --physdev-is-bridged -j ACCEPT' '-A XBR-xenbr0 -m physdev --physdev-in vif0.0 --physdev-is-bridged -j ACCEPT' '-A XBR-xenbr0 -m physdev --physdev-is-bridged -j ACCEPT' '-A XBR-xenbr0 -j DROP' COMMIT | ip6tables-restore --noflush --wait 5

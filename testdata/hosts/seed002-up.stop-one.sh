@@ -1,0 +1,28 @@
+# $ xbr-script stop bridge=xenbr1
+# rename eth1 to veth1
+ip link set dev eth1 name veth1
+# rename peth1 to eth1
+ip link set dev peth1 name eth1
+# hush IPv6 on veth1
+ip link set dev veth1 addrgenmode none
+sysctl -qw /net/ipv6/conf/veth1/disable_ipv6=0
+# give eth1 its address and what dom0 has
+ip link set dev eth1 address 00:16:3e:00:00:02
+bridge fdb replace 00:16:3e:00:00:02 dev vif0.1 master static
+ip link set dev eth1 arp on multicast on allmulticast off promisc off up
+ip link set dev eth1 addrgenmode none
+sysctl -qw /net/ipv6/conf/eth1/disable_ipv6=0
+sysctl -qw /net/ipv6/conf/eth1/force_mld_version=0
+ip addr add fe80::216:3eff:fe00:2/64 dev eth1 noprefixroute nodad
+# switch the routes from veth1 to eth1
+ip addr replace fe80::216:3eff:fe00:2/64 dev eth1
+ip -6 route del fe80::/64 dev veth1 proto kernel metric 256
+# take eth1 out of xenbr1
+ip link set dev eth1 nomaster
+bridge fdb del 00:16:3e:00:00:02 dev vif0.1 master
+# let IPv6 on eth1 go on as before
+ip link set dev eth1 addrgenmode eui64
+# delete veth1 and vif0.1
+ip link del dev veth1
+# delete the bridge xenbr1
+ip link del dev xenbr1

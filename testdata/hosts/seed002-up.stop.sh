@@ -1,0 +1,86 @@
+# $ xbr-script stop
+# rename eth0 to veth0
+ip link set dev eth0 name veth0
+# rename peth0 to eth0
+ip link set dev peth0 name eth0
+# hush IPv6 on veth0
+ip link set dev veth0 addrgenmode none
+sysctl -qw /net/ipv6/conf/veth0/disable_ipv6=0
+# give eth0 its address and what dom0 has
+ip link set dev eth0 address 00:16:3e:00:00:01
+bridge fdb replace 00:16:3e:00:00:01 dev vif0.0 master static
+ip link set dev eth0 arp on multicast on allmulticast off promisc off up
+ip link set dev eth0 addrgenmode none
+sysctl -qw /net/ipv6/conf/eth0/disable_ipv6=0
+sysctl -qw /net/ipv6/conf/eth0/force_mld_version=0
+ip addr add 10.23.1.7/24 broadcast 10.23.1.255 dev eth0
+ip addr add fe80::216:3eff:fe00:1/64 dev eth0 noprefixroute nodad
+# switch the routes from veth0 to eth0
+ip route del 10.23.1.0/24 dev eth0 proto kernel scope link src 10.23.1.7
+ip route replace 10.23.1.0/24 dev eth0 proto kernel src 10.23.1.7
+ip addr replace fe80::216:3eff:fe00:1/64 dev eth0
+ip -6 route del fe80::/64 dev veth0 proto kernel metric 256
+ip route replace default via 10.23.1.254 dev eth0
+# take eth0 out of xenbr0
+ip link set dev eth0 nomaster
+bridge fdb del 00:16:3e:00:00:01 dev vif0.0 master
+# let IPv6 on eth0 go on as before
+ip link set dev eth0 addrgenmode eui64
+# rename eth1 to veth1
+ip link set dev eth1 name veth1
+# rename peth1 to eth1
+ip link set dev peth1 name eth1
+# hush IPv6 on veth1
+ip link set dev veth1 addrgenmode none
+sysctl -qw /net/ipv6/conf/veth1/disable_ipv6=0
+# give eth1 its address and what dom0 has
+ip link set dev eth1 address 00:16:3e:00:00:02
+bridge fdb replace 00:16:3e:00:00:02 dev vif0.1 master static
+ip link set dev eth1 arp on multicast on allmulticast off promisc off up
+ip link set dev eth1 addrgenmode none
+sysctl -qw /net/ipv6/conf/eth1/disable_ipv6=0
+sysctl -qw /net/ipv6/conf/eth1/force_mld_version=0
+ip addr add fe80::216:3eff:fe00:2/64 dev eth1 noprefixroute nodad
+# switch the routes from veth1 to eth1
+ip addr replace fe80::216:3eff:fe00:2/64 dev eth1
+ip -6 route del fe80::/64 dev veth1 proto kernel metric 256
+# take eth1 out of xenbr1
+ip link set dev eth1 nomaster
+bridge fdb del 00:16:3e:00:00:02 dev vif0.1 master
+# let IPv6 on eth1 go on as before
+ip link set dev eth1 addrgenmode eui64
+# rename eth2 to veth2
+ip link set dev eth2 name veth2
+# rename peth2 to eth2
+ip link set dev peth2 name eth2
+# hush IPv6 on veth2
+ip link set dev veth2 addrgenmode none
+sysctl -qw /net/ipv6/conf/veth2/disable_ipv6=0
+# give eth2 its address and what dom0 has
+ip link set dev eth2 address 00:16:3e:00:00:03
+bridge fdb replace 00:16:3e:00:00:03 dev vif0.2 master static
+ip link set dev eth2 arp on multicast on allmulticast off promisc off up
+ip link set dev eth2 addrgenmode none
+sysctl -qw /net/ipv6/conf/eth2/disable_ipv6=0
+sysctl -qw /net/ipv6/conf/eth2/force_mld_version=0
+ip addr add fe80::216:3eff:fe00:3/64 dev eth2 noprefixroute nodad
+# switch the routes from veth2 to eth2
+ip addr replace fe80::216:3eff:fe00:3/64 dev eth2
+ip -6 route del fe80::/64 dev veth2 proto kernel metric 256
+# take eth2 out of xenbr2
+ip link set dev eth2 nomaster
+bridge fdb del 00:16:3e:00:00:03 dev vif0.2 master
+# let IPv6 on eth2 go on as before
+ip link set dev eth2 addrgenmode eui64
+# delete veth0 and vif0.0
+ip link del dev veth0
+# delete the bridge xenbr0
+ip link del dev xenbr0
+# delete veth1 and vif0.1
+ip link del dev veth1
+# delete the bridge xenbr1
+ip link del dev xenbr1
+# delete veth2 and vif0.2
+ip link del dev veth2
+# delete the bridge xenbr2
+ip link del dev xenbr2

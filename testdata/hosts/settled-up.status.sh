@@ -1,0 +1,14 @@
+# $ xbr-script status
+xenbr0      up                     fe:ff:ff:ff:ff:ff
+  NIC       peth0           up         fe:ff:ff:ff:ff:ff
+  dom0      eth0            up         00:16:3e:00:00:01 by vif0.0
+            192.168.0.20/24, fe80::216:3eff:fe00:1/64
+            default via 192.168.0.1 dev eth0
+  guests    vif1.0, vif2.0, vif3.0, vif4.0-emu (off)
+  note      xenbr0 has STP: a port that joins it waits 4 s
+  note      peth0 answers ARP
+  note      vif0.0 answers ARP
+  note      eth9 is in the bridge, too, and will not come back with guests'
+            ports: it is called as a NIC is
+  antispoof no
+ip_forward  0

@@ -1,0 +1,2 @@
+# $ xbr-script start bridge=null
+# nothing to do: 

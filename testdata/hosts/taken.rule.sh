@@ -1,0 +1,4 @@
+# $ xbr-script start vifnum=5 netdev=eth1 bridge=br6 dom0=bridge
+# ! xbr-script: cannot give the addresses of eth1 to br6: there is an ip rule for eth1 by its name
+# ! hint: give bridge=eth1, and dom0's interface keeps its name
+# ! exit status 1

@@ -1,0 +1,87 @@
+# $ xbr-script start vifnum=0 netdev=eth0
+# create the bridge xenbr0
+ip link add name xenbr0 index 8 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+ip link set dev xenbr0 mtu 1500 arp off multicast off addrgenmode none
+sysctl -qw /net/ipv6/conf/xenbr0/disable_ipv6=1
+ip link set dev xenbr0 up
+# create veth0 and vif0.0, dom0's port in xenbr0
+ip link add name veth0 index 9 address 00:16:3e:00:00:01 mtu 1500 txqueuelen 1000 type veth peer name vif0.0 index 10 address fe:ff:ff:ff:ff:ff mtu 1500
+ip link set dev vif0.0 master xenbr0 arp off multicast off addrgenmode none
+ip link set dev veth0 group 0 arp on multicast on allmulticast off promisc off addrgenmode none
+sysctl -qw /net/ipv6/conf/vif0.0/disable_ipv6=1
+sysctl -qw /net/ipv4/neigh/veth0/anycast_delay=100
+sysctl -qw /net/ipv4/neigh/veth0/app_solicit=0
+sysctl -qw /net/ipv4/neigh/veth0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv4/neigh/veth0/delay_first_probe_time=5
+sysctl -qw /net/ipv4/neigh/veth0/gc_stale_time=60
+sysctl -qw /net/ipv4/neigh/veth0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv4/neigh/veth0/locktime=100
+sysctl -qw /net/ipv4/neigh/veth0/mcast_resolicit=0
+sysctl -qw /net/ipv4/neigh/veth0/mcast_solicit=3
+sysctl -qw /net/ipv4/neigh/veth0/proxy_delay=80
+sysctl -qw /net/ipv4/neigh/veth0/proxy_qlen=64
+sysctl -qw /net/ipv4/neigh/veth0/retrans_time_ms=1000
+sysctl -qw /net/ipv4/neigh/veth0/ucast_solicit=3
+sysctl -qw /net/ipv4/neigh/veth0/unres_qlen_bytes=212992
+sysctl -qw /net/ipv6/neigh/veth0/anycast_delay=100
+sysctl -qw /net/ipv6/neigh/veth0/app_solicit=0
+sysctl -qw /net/ipv6/neigh/veth0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv6/neigh/veth0/delay_first_probe_time=5
+sysctl -qw /net/ipv6/neigh/veth0/gc_stale_time=60
+sysctl -qw /net/ipv6/neigh/veth0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv6/neigh/veth0/locktime=0
+sysctl -qw /net/ipv6/neigh/veth0/mcast_resolicit=0
+sysctl -qw /net/ipv6/neigh/veth0/mcast_solicit=3
+sysctl -qw /net/ipv6/neigh/veth0/proxy_delay=80
+sysctl -qw /net/ipv6/neigh/veth0/proxy_qlen=64
+sysctl -qw /net/ipv6/neigh/veth0/retrans_time_ms=1000
+sysctl -qw /net/ipv6/neigh/veth0/ucast_solicit=3
+sysctl -qw /net/ipv6/neigh/veth0/unres_qlen_bytes=212992
+ip link set dev vif0.0 up
+ip link set dev veth0 addrgenmode none
+# keep the address of the VLANs on eth0
+ip link set dev eth0.5 address 00:16:3e:00:00:01
+ip neigh replace 10.5.0.1 lladdr 02:00:00:05:00:01 dev eth0.5 nud permanent
+# switch eth0 off, which this kernel needs to rename it
+ip link set dev eth0 down
+# rename eth0 to peth0
+ip link set dev eth0 name peth0
+# make peth0 a port of xenbr0
+sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
+ip link set dev peth0 addrgenmode none
+ip link set dev peth0 address fe:ff:ff:ff:ff:ff || true
+ip link set dev peth0 master xenbr0 arp off multicast off allmulticast off promisc off
+bridge fdb replace 00:16:3e:00:00:01 dev vif0.0 master static
+ip link set dev peth0 up
+# give the VLANs of peth0 back what they lost
+ip addr add 10.5.0.2/24 dev eth0.5
+ip neigh replace 10.5.0.1 lladdr 02:00:00:05:00:01 dev eth0.5 nud permanent
+ip route del 10.5.0.0/24 dev eth0.5 proto kernel scope link src 10.5.0.2
+ip addr add 10.6.0.2/24 dev eth0.6
+ip neigh replace 10.6.0.1 lladdr 02:00:00:06:00:01 dev eth0.6 nud permanent
+ip route del 10.6.0.0/24 dev eth0.6 proto kernel scope link src 10.6.0.2
+# rename veth0 to eth0
+ip link set dev veth0 name eth0
+# switch eth0 on
+ip link set dev eth0 up
+# wait for vif0.0 to forward
+until bridge link show dev vif0.0 | grep -q 'state forwarding'; do sleep 0.01; done
+# give eth0 the addresses
+ip addr add 192.168.0.2/24 broadcast 192.168.0.255 dev eth0
+ip addr add fe80::216:3eff:fe00:1/64 dev eth0 noprefixroute nodad
+ip addr add 2001:db8::2/64 dev eth0 noprefixroute nodad
+# make the routes on eth0
+ip route del 192.168.0.0/24 dev eth0 proto kernel scope link src 192.168.0.2
+ip route del 192.168.0.0/24 dev peth0 proto kernel scope link src 192.168.0.2
+ip route del 192.168.0.0/24 dev eth0 proto kernel scope link src 192.168.0.2
+ip route prepend 192.168.0.0/24 dev eth0 proto kernel src 192.168.0.2
+ip addr replace fe80::216:3eff:fe00:1/64 dev eth0
+ip addr replace 2001:db8::2/64 dev eth0
+ip route del default via 192.168.0.1 dev peth0 proto boot
+ip route del default via 192.168.0.1 dev eth0 proto boot
+ip route prepend default via 192.168.0.1 dev eth0
+ip -6 route prepend default via 2001:db8::1 dev eth0 metric 1024
+# let IPv6 on eth0 go on as before
+ip link set dev eth0 addrgenmode eui64
+# take the addresses off peth0
+ip addr del 192.168.0.2/24 dev peth0
