@@ -1,4 +1,4 @@
-// Command xbr-script puts a host's network cards into bridges for Xen's
+// Command xbr-script puts a host's NICs into bridges for Xen's
 // guests and takes them out again, in place of Xen's network-bridge script.
 package main
 

@@ -39,7 +39,7 @@ type site struct {
 	bridgeMAC     net.HardwareAddr
 	gw, mallory   *box          // the attacker is a guest whose address is known to Xen
 	victim, loose *box          // and loose one with no ip= in its configuration
-	dom0box, nic  *box          // dom0's interface, and the card, where its VLANs branch off
+	dom0box, nic  *box          // dom0's interface, and the NIC, where its VLANs branch off
 	container     *box          // routed by dom0
 	listen        int           // dom0's UDP socket
 	home          int           // dom0's namespace

@@ -287,7 +287,7 @@ func interfaceOf(index int, name string) (netlink.Link, error) {
 // write sets one flag. No journal leads out of a bridge's own directory.
 func (c *call) write(bridge string, s sysctl.Set) error {
 	if s.Name != ipv4.flag && s.Name != ipv6.flag {
-		return fmt.Errorf("%q of %q is no flag of a bridge", s.Name, bridge)
+		return fmt.Errorf("%q of %q is not a flag of a bridge", s.Name, bridge)
 	}
 	f, err := os.OpenFile(callFile(bridge, s.Name), os.O_WRONLY, 0)
 	if err != nil {

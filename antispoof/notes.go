@@ -41,7 +41,7 @@ func (s *survey) words(b Bridge, fresh bool, forward *chain) (notes []string) {
 	}
 	switch {
 	case b.Port == "":
-		add("dom0 has its addresses on the bridge itself, so of what guests send to dom0 only dom0's own addresses are judged")
+		add("dom0 has its addresses on the bridge itself, so guests can send to dom0 itself from any address but dom0's own")
 	case b.routed:
 		add("it has IP addresses itself, so what guests send to dom0 by its MAC address is not judged")
 	}

@@ -55,7 +55,7 @@ func (s *state) misplaced(j jump, at int) string {
 	before, after := c.rules[:at], c.rules[at+1:]
 	if j.Place == last {
 		if i := behind(after, func(r rule) bool { return !isGuests(r, j.Own) }); i > 0 {
-			return "rules stand behind it that are never reached: " + after[i-1].text
+			return "rules after it are never reached: " + after[i-1].text
 		}
 		return ""
 	}
@@ -68,7 +68,7 @@ func (s *state) misplaced(j jump, at int) string {
 	// A guest's rule behind one that decides for all is lost anyway.
 	after = after[:s.decided(j, after)]
 	if i := behind(after, func(r rule) bool { return isGuests(r, j.Own) }); i > 0 {
-		return "a guest's rule stands behind it, without effect: " + after[i-1].text
+		return "a guest's rule after it has no effect: " + after[i-1].text
 	}
 	return ""
 }

@@ -211,7 +211,7 @@ func (p *Planner) see(records map[string]*record, bridge string, guard bool) (h 
 		err = fmt.Errorf("%s %w", s.Missing, sys.ErrMissing)
 	}
 	if err == nil && guard && s.Ground == nil {
-		err = errors.New("it was not looked at what the rules would stand on")
+		err = errors.New("what the rules need was not read")
 	}
 	if err != nil {
 		err = explain(bridge, err)
@@ -244,7 +244,7 @@ func (s *Seen) states() (states []*state, err error) {
 		states = append(states, st)
 	}
 	if len(states) == 0 {
-		return nil, errors.New("it was not looked at what rules there are")
+		return nil, errors.New("the rules were not read")
 	}
 	return states, nil
 }

@@ -57,7 +57,7 @@ func readSaved(p *program) (s *state, saved string, err error) {
 			return s, saved, nil
 		}
 		if try == readTries { // it may have been removed meanwhile
-			return nil, "", fmt.Errorf("%s-save does not tell of the table %s, which is there", p.name, must[hidden])
+			return nil, "", fmt.Errorf("%s-save does not list the table %s, which is there", p.name, must[hidden])
 		}
 	}
 }
@@ -90,7 +90,7 @@ func parse(saved string) (*state, error) {
 		case line == "COMMIT" && table != "":
 			table = ""
 		case table == "" || !s.take(table, line):
-			return nil, fmt.Errorf("it says %.60q, which is no rule", line)
+			return nil, fmt.Errorf("it says %.60q, which is not a rule", line)
 		}
 	}
 	if table != "" {

@@ -131,7 +131,7 @@ func (s *state) chainDifference(want chainEdit) string {
 	case want.Gone && have == nil:
 		return ""
 	case want.Gone:
-		return fmt.Sprintf("the chain %s of %s is there without need", want.Name, want.Table)
+		return fmt.Sprintf("the chain %s of %s is not needed", want.Name, want.Table)
 	case have == nil:
 		return fmt.Sprintf("the chain %s of %s is missing", want.Name, want.Table)
 	}
@@ -150,7 +150,7 @@ func (s *state) chainDifference(want chainEdit) string {
 	case len(lacks) > 0:
 		return fmt.Sprintf("the chain %s of %s lacks: %s", want.Name, want.Table, strings.Join(lacks, "; "))
 	case len(extra) > 0:
-		return fmt.Sprintf("the chain %s of %s has another's rule: %s", want.Name, want.Table, strings.Join(extra, "; "))
+		return fmt.Sprintf("the chain %s of %s has somebody else's rule: %s", want.Name, want.Table, strings.Join(extra, "; "))
 	case len(have.rules) != len(want.Rules):
 		return fmt.Sprintf("the chain %s of %s has a rule twice", want.Name, want.Table)
 	}
@@ -169,7 +169,7 @@ func (s *state) jumpDifference(j jump) string {
 	case j.Place == nowhere && len(have) == 0:
 		return ""
 	case j.Place == nowhere:
-		return fmt.Sprintf("%s leads to %s without need", j.Chain, target)
+		return fmt.Sprintf("%s leads to %s, which is not needed", j.Chain, target)
 	case len(have) == 0:
 		return fmt.Sprintf("nothing leads from %s of %s to %s", j.Chain, j.Table, target)
 	case len(have) > 1:

@@ -26,7 +26,7 @@ func TestDamage(t *testing.T) {
 		{"all of filter was flushed", "iptables -F\niptables -X", "the chain XBR-xenbr0 of filter is missing"},
 		{"all of raw was flushed", "ip6tables -t raw -F\nip6tables -t raw -X", "the chain XBR-xenbr0 of raw is missing"},
 		{"a rule is missing", "iptables -D XBR-xenbr0 -j DROP", "lacks: -j DROP"},
-		{"a rule was added", "iptables -I XBR-xenbr0 -j ACCEPT", "has another's rule: -j ACCEPT"},
+		{"a rule was added", "iptables -I XBR-xenbr0 -j ACCEPT", "has somebody else's rule: -j ACCEPT"},
 		{"an address is not looked after", "iptables -t raw -D XBR-xenbr0 -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP", "lacks: -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP"},
 		{"another order", "iptables -D XBR-xenbr0 -j DROP\niptables -I XBR-xenbr0 -j DROP", "in another order"},
 		{"the jump twice", "iptables -I FORWARD -i xenbr0 -j XBR-xenbr0", "more than once"},
@@ -156,7 +156,7 @@ func TestGuestsBehind(t *testing.T) {
 		d.start(yes(a))
 		nstest.Script(t, vifRules("-I", "vif1.0")+
 			"iptables -A FORWARD -m physdev --physdev-is-bridged --physdev-in web0 -s 10.0.0.7 -j ACCEPT")
-		d.says("behind", a, "a guest's rule stands behind it, without effect: -s 10.0.0.7/32 ")
+		d.says("behind", a, "a guest's rule after it has no effect: -s 10.0.0.7/32 ")
 		d.start(a)
 		d.settled("start brought ours behind it", a)
 	})
@@ -185,7 +185,7 @@ func TestPolicy(t *testing.T) {
 		d.start(a)
 		d.same("policy mended", one)
 		nstest.Script(t, vifRules("-A", "vif1.0")+"iptables -A FORWARD -s 192.0.2.2 -j DROP")
-		d.says("a rule behind the last", a, "rules stand behind it that are never reached: -s 192.0.2.2/32 -j DROP")
+		d.says("a rule behind the last", a, "rules after it are never reached: -s 192.0.2.2/32 -j DROP")
 		d.start(a)
 		d.settled("start brought ours behind it", a)
 		d.start(yes(a), yes(b))

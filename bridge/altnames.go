@@ -36,7 +36,7 @@ func (b *builder) moveAltNames(from, to int, names []string) plan.Step {
 	}
 }
 
-// altNames moves alternative names to an interface. udev gives a card its own
+// altNames moves alternative names to an interface. udev gives a NIC its own
 // back when it sees it renamed, if nobody has them at that moment.
 type altNames struct {
 	Batch netop.Batch      `json:"Batch"`
@@ -46,7 +46,7 @@ type altNames struct {
 }
 
 // altNamesTries is how often udev may come between: it does once, for each
-// time that the card is renamed.
+// time that the NIC is renamed.
 const altNamesTries = 10
 
 // Kind implements plan.Op.

@@ -231,7 +231,7 @@ func (s *site) standing(h *host.Host) error {
 			"cannot find %s, dom0's interface, though %s is there", s.Dom0(), s.PDev)
 	case s.onBridge() && s.br.Kind != "bridge":
 		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
-			"cannot take %s down: it is no bridge, though %s is there", s.Bridge, s.PDev)
+			"cannot take %s down: it is not a bridge, though %s is there", s.Bridge, s.PDev)
 	case !s.onBridge() && (s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index):
 		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)
 	case s.nic.Master != 0 && (s.br == nil || s.nic.Master != s.br.Index):

@@ -25,7 +25,7 @@ var recordForms = plan.Form[Record]{
 		1:             plan.FormOf((*recordForm1).record),
 		recordVersion: plan.FormOf((*recordForm).record),
 	},
-	Without: "stop can do without it, but removes a bridge or a pair that was there before start, too",
+	Without: "stop can do without it, but then also removes a bridge or a pair that was there before start",
 }
 
 const recordVersion = 2

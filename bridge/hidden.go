@@ -26,7 +26,7 @@ func (s *site) refuseHidden(h *host.Host) error {
 	if s.onBridge() {
 		br, mac = s.nic, s.nic.MAC
 	}
-	name := "CARD"
+	name := "NIC"
 	if br != nil {
 		for _, l := range h.Ports(br.Index) {
 			if sameMAC(l.MAC, mac) && l != s.port {
@@ -34,6 +34,6 @@ func (s *site) refuseHidden(h *host.Host) error {
 			}
 		}
 	}
-	return refuse("give the card its name back: ip link set dev "+shell.Quote(name)+" name "+shell.Quote(s.PDev),
-		"cannot take %s down: its card %s is missing, though %s is dom0's interface", s.Bridge, s.PDev, s.NetDev)
+	return refuse("give the NIC its name back: ip link set dev "+shell.Quote(name)+" name "+shell.Quote(s.PDev),
+		"cannot take %s down: its NIC %s is missing, though %s is dom0's interface", s.Bridge, s.PDev, s.NetDev)
 }

@@ -221,7 +221,7 @@ func (r *resolver) advice(b config.Bridge, n *network) string {
 	case r.command == config.Stop && n.live:
 		return "to stop it: " + stop
 	case r.command == config.Stop:
-		return "to have it forgotten: " + stop
+		return "to drop its record: " + stop
 	case b.NetDev != "" && b.NetDev != n.NetDev:
 		return "give " + b.NetDev + " a bridge= of its own, and leave vifnum= out"
 	}

@@ -31,7 +31,7 @@ func (s *site) differences(h *host.Host) []difference {
 	case !s.onBridge() && s.port == nil:
 		return broken("dom0's port %s is missing", s.VIF)
 	case s.dev.Kind == "veth" && s.port != nil && s.dev.Lower != s.port.Index:
-		return broken("%s and %s are no pair", s.NetDev, s.VIF)
+		return broken("%s and %s are not a pair", s.NetDev, s.VIF)
 	case s.br == nil && s.nic.Master != 0:
 		return broken("%s is a port of %s", s.PDev, h.Names().Of(s.nic.Master))
 	case s.br == nil:
@@ -152,7 +152,7 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (outcome, error) {
 	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
 		return outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),
-			"cannot put %s into %s: its card %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
+			"cannot put %s into %s: its NIC %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
 	}
 	ds := s.differences(p.Host)
 	if len(ds) == 0 {

@@ -47,7 +47,7 @@ func (m *move) unshield() plan.Step {
 // strictAgain is the step that looks at sources as before.
 func (m *move) strictAgain() plan.Step {
 	return plan.Step{
-		Title: "look at the sources of what comes to " + m.names[m.pair.dev] + " as before",
+		Title: "check the sources of what comes to " + m.names[m.pair.dev] + " as before",
 		Do:    m.sources(m.settings[rpFilter]),
 		Undo:  m.sources(loose),
 	}

@@ -77,9 +77,9 @@ func (s *site) checkNIC(h *host.Host) error {
 	case n == nil:
 		return missingNIC(h, s.NetDev)
 	case n.Flags&unix.IFF_LOOPBACK != 0 || !n.Ethernet:
-		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is no Ethernet interface", s.NetDev)
+		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is not an Ethernet interface", s.NetDev)
 	case n.Kind == "bridge":
-		return refuse("name the NIC that shall be its port with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
+		return refuse("name the NIC that is to be its port with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
 	case dom0Port(n.Name, n, h) != nil:
 		return refuse("the host has "+candidates(h)+"; name one with netdev=",
 			"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, dom0Port(n.Name, n, h).Name)
@@ -148,7 +148,7 @@ func (s *site) checkNames(h *host.Host) error {
 		return nil
 	}
 	if s.dev.Kind == "veth" && s.dev.Lower != s.port.Index {
-		return refuse("use another vifnum=", "cannot use %s and %s: they are no pair", s.VDev, s.VIF)
+		return refuse("use another vifnum=", "cannot use %s and %s: they are not a pair", s.VDev, s.VIF)
 	}
 	if s.port.Master != 0 {
 		return refuse("use another vifnum=", "cannot use %s: it is a port of %s", s.VIF, h.Names().Of(s.port.Master))
@@ -240,12 +240,12 @@ func (s *site) checkBridge(h *host.Host) error {
 		return nil
 	}
 	if s.br.Kind != "bridge" {
-		return refuse("give another bridge=", "cannot use %s: it is no bridge", s.Bridge)
+		return refuse("give another bridge=", "cannot use %s: it is not a bridge", s.Bridge)
 	}
 	for _, g := range s.others(h) {
 		if !guest.IsPort(g.Name) {
 			return refuse("give another bridge=, or take the port out: ip link set dev "+shell.Quote(g.Name)+" nomaster",
-				"cannot use the bridge %s: it has the port %s, which is no guest's", s.Bridge, g.Name)
+				"cannot use the bridge %s: it has the port %s, which is not a guest's", s.Bridge, g.Name)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func addEnvironment(req *Request, groups []*group, src Source) error {
 		switch {
 		case value == "" || g.values[name] != "" || g.hollow[name]:
 		case len(groups) > 1 || fileNamed(groups) != "":
-			req.note("%s of the environment is ignored: it does not count beside %s or config=", quote(word), nextOption)
+			req.note("%s of the environment is ignored: it does not count together with %s or config=", quote(word), nextOption)
 		default:
 			if f := g.add(word, perBridge); f != nil {
 				return misread(quote(word)+" of the environment", f.reason, f.hint)
@@ -58,10 +58,10 @@ func ignoreEnvironment(req *Request, groups []*group, src Source) error {
 	switch line := strings.Join(words, " "); {
 	case line == "":
 	case req.File == "" && req.Command != Status:
-		return refused("cannot tell whether "+quote(line)+" of the environment is meant: it is ignored but for calls as "+Original,
+		return refused("cannot tell whether "+quote(line)+" of the environment is meant: it counts only for calls as "+Original,
 			"give it on the command line, or take it out of the environment: unset "+strings.Join(names, " "))
 	default:
-		req.note("%s of the environment is ignored: it counts for calls as %s", quote(line), Original)
+		req.note("%s of the environment is ignored: it counts only for calls as %s", quote(line), Original)
 	}
 	return nil
 }

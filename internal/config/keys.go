@@ -158,7 +158,7 @@ func setCheck(s setting, value string) *fault {
 	case err != nil:
 		return wrong(value, "is neither no nor an IP address")
 	case addr.Zone() != "" || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() || addr.Is6() && addr.IsLinkLocalUnicast():
-		return wrong(value, "is no address of one host elsewhere")
+		return wrong(value, "is not the address of one other host")
 	}
 	return nil
 }

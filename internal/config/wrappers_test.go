@@ -68,14 +68,14 @@ func TestWordsOfWrappers(t *testing.T) {
 		{"an empty word unsets one", Original, env{"netdev": "eth1"}, []string{"start", "netdev=", "vifnum=1"}, Bridge{VifNum: new(1)}, "netdev", ""},
 		{"others are nobody's", Original, env{"dom0": "bridge", "guests": "allow", "ip_forward": "1", "config": "f", "confirm": "5"}, []string{"start", "vifnum=1"}, Bridge{VifNum: new(1)}, "", ""},
 		{"a variable that is wrong", Original, env{"netdev": "x;reboot"}, []string{"start"}, Bridge{}, "", `cannot understand "netdev=x;reboot" of the environment: "x;reboot" has ";" in it: values are never evaluated`},
-		{"beside a file", Original, env{"netdev": "eth1"}, []string{"start", "config=f"}, Bridge{VifNum: new(1)}, `"netdev=eth1" of the environment is ignored: it does not count beside --next or config=`, ""},
+		{"beside a file", Original, env{"netdev": "eth1"}, []string{"start", "config=f"}, Bridge{VifNum: new(1)}, `"netdev=eth1" of the environment is ignored: it does not count together with --next or config=`, ""},
 		{"by our name, where it would decide", ours, env{"netdev": "eth1"}, []string{"start", "vifnum=1"}, Bridge{}, "",
-			`cannot tell whether "netdev=eth1" of the environment is meant: it is ignored but for calls as network-bridge: give it on the command line, or take it out of the environment: unset netdev`},
+			`cannot tell whether "netdev=eth1" of the environment is meant: it counts only for calls as network-bridge: give it on the command line, or take it out of the environment: unset netdev`},
 		{"by our name, several of them", ours, env{"netdev": "eth1", "antispoof": "yes"}, []string{"stop", "vifnum=1"}, Bridge{}, "",
-			`cannot tell whether "netdev=eth1 antispoof=yes" of the environment is meant: it is ignored but for calls as network-bridge: give it on the command line, or take it out of the environment: unset netdev antispoof`},
+			`cannot tell whether "netdev=eth1 antispoof=yes" of the environment is meant: it counts only for calls as network-bridge: give it on the command line, or take it out of the environment: unset netdev antispoof`},
 		{"by our name, as a word", ours, env{"netdev": "eth1"}, []string{"start", "netdev=eth1"}, Bridge{NetDev: "eth1"}, "", ""},
-		{"by our name, a file decides", ours, env{"bridge": "b"}, []string{"start"}, Bridge{NetDev: "eth9"}, `"bridge=b" of the environment is ignored: it counts for calls as network-bridge`, ""},
-		{"by our name, nothing is changed", ours, env{"antispoof": "yes"}, []string{"status", "vifnum=1"}, Bridge{VifNum: new(1)}, `"antispoof=yes" of the environment is ignored: it counts for calls as network-bridge`, ""},
+		{"by our name, a file decides", ours, env{"bridge": "b"}, []string{"start"}, Bridge{NetDev: "eth9"}, `"bridge=b" of the environment is ignored: it counts only for calls as network-bridge`, ""},
+		{"by our name, nothing is changed", ours, env{"antispoof": "yes"}, []string{"status", "vifnum=1"}, Bridge{VifNum: new(1)}, `"antispoof=yes" of the environment is ignored: it counts only for calls as network-bridge`, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.test, func(t *testing.T) {

@@ -164,7 +164,7 @@ func (l list) read() error {
 		body, err := base64.StdEncoding.DecodeString(text)
 		m := rtnl.Msg{Type: l.typ, Body: body}
 		if err == nil && !m.Whole() {
-			err = errors.New("it is no whole message")
+			err = errors.New("it is not a whole message")
 		}
 		if err != nil {
 			return fmt.Errorf("%s: number %d: %w", l.name, i+1, err)

@@ -231,5 +231,5 @@ func (l watched) text(noLink bool) string {
 	if l.ping {
 		verb = "answered a ping"
 	}
-	return fmt.Sprintf("of the hosts on %s that %s before (%s) none does", l.name, verb, who)
+	return fmt.Sprintf("none of the hosts on %s that %s before (%s) does now", l.name, verb, who)
 }

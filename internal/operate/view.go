@@ -100,7 +100,7 @@ func (v *view) started(records []*bridge.Record) ([]bridge.Want, error) {
 		return append(wants, slices.DeleteFunc(slices.Clone(v.up), recorded)...), nil
 	case wants == nil && len(names) > 1:
 		return nil, refusal.New("name each: xbr-script stop bridge="+shell.Quote(v.up[0].Bridge)+" netdev="+shell.Quote(v.up[0].NetDev),
-			"cannot tell which bridge to stop: there is no record of any, and up are %s", strings.Join(names, ", "))
+			"cannot tell which bridge to stop: there is no record, and these are up: %s", strings.Join(names, ", "))
 	case wants == nil && len(names) == 1:
 		return v.up, nil
 	}

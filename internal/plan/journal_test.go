@@ -242,7 +242,7 @@ func TestBadJournal(t *testing.T) {
 		"no bulk":       {edit(func(_ *preface, h *header) { h.Steps[0].Undo[0].Bulk = 1 }), "cut short"},
 		"short bulk":    {edit(func(_ *preface, h *header) { h.Steps[0].Undo = pile(6) }), "cut short"},
 		"less than no":  {edit(func(_ *preface, h *header) { h.Steps[0].Undo = pile(-1) }), "cut short"},
-		"too much bulk": {edit(func(p *preface, _ *header) { p.Bulk = 3 }), "more than its operations"},
+		"too much bulk": {edit(func(p *preface, _ *header) { p.Bulk = 3 }), "something after its operations"},
 		"bad bulk":      {edit(func(p *preface, h *header) { p.Bulk = 2; h.Steps[0].Undo = pile(2) }), "fake"},
 		"bad operation": {edit(func(_ *preface, h *header) { h.Steps[0].Undo[0].Op = json.RawMessage(`7`) }), "cannot unmarshal"},
 	} {

@@ -52,7 +52,7 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 		return nil, err
 	}
 	if err != nil {
-		return nil, refusal.Wrap(err, "nothing was changed; calls keep apart by a file there, so it must be possible to write it", "cannot take the lock")
+		return nil, refusal.Wrap(err, "nothing was changed; a file there keeps calls apart, so it must be writable", "cannot take the lock")
 	}
 	l := &Lock{f}
 	for start, told := time.Now(), false; ; {

@@ -92,7 +92,7 @@ func (r *Runner) begin(p *Plan) (*journal, error) {
 	}
 	j, err := create(r.Dir, header{Command: r.Command, PID: os.Getpid(), Time: time.Now(), Boot: boot}, p.Steps)
 	if err != nil {
-		return nil, refusal.Wrap(err, "nothing was changed; what is under way is kept there, so there must be room and leave to write",
+		return nil, refusal.Wrap(err, "nothing was changed; a change under way is recorded there, so there must be room and permission to write",
 			"cannot write the journal")
 	}
 	return j, nil

@@ -101,7 +101,7 @@ func (d *decoder) steps(steps []wireStep) ([]Step, error) {
 		out[i] = Step{Title: s.Title, Undo: undo}
 	}
 	if len(d.bulk) > 0 {
-		return nil, errors.New("it has more than its operations")
+		return nil, errors.New("there is something after its operations")
 	}
 	return out, nil
 }

@@ -36,7 +36,7 @@ var ErrMissing = errors.New("is not installed")
 var ErrStuck = fmt.Errorf("has not ended after %s", Limit)
 
 // errTooMuch says that a program does not stop printing.
-var errTooMuch = errors.New("says more than it ever should")
+var errTooMuch = errors.New("prints more than it ever should")
 
 // sbin is where root's programs are if PATH does not say, as in a cron job.
 var sbin = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}

@@ -60,7 +60,7 @@ func (w Wire) Check() error {
 		read += align(int(h.Len))
 	}
 	if read != len(w) {
-		return fmt.Errorf("netlink messages: %d bytes at the end are none", len(w)-read)
+		return fmt.Errorf("netlink messages: %d bytes at the end are not a message", len(w)-read)
 	}
 	return nil
 }

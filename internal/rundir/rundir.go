@@ -47,7 +47,7 @@ func Make(dir string) error {
 func open(dir string) (*os.File, error) {
 	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
-		return nil, strange(dir, "it is no directory")
+		return nil, strange(dir, "it is not a directory")
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func owned(f *os.File) error {
 
 // strange is the refusal of a file that is not as this program leaves it.
 func strange(path, why string) error {
-	return refusal.New("look who has made it, and what the network is like; then remove it: rm -r "+path,
+	return refusal.New("find out who has made it, and how the network is; then remove it: rm -r "+path,
 		"cannot trust %s: %s", path, why)
 }
 
@@ -119,7 +119,7 @@ func regular(f *os.File, size int64) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return strange(f.Name(), "it is no regular file")
+		return strange(f.Name(), "it is not a regular file")
 	case info.Size() > size:
 		return strange(f.Name(), fmt.Sprintf("it has %d bytes", info.Size()))
 	}

@@ -56,9 +56,9 @@ func TestStrange(t *testing.T) {
 		why  string
 	}{
 		"a link":      {func(path string) error { return os.Symlink("/etc/hostname", path) }, "it is a link"},
-		"a FIFO":      {func(path string) error { return unix.Mkfifo(path, 0o600) }, "it is no regular file"},
-		"a directory": {func(path string) error { return os.Mkdir(path, 0o700) }, "it is no regular file"},
-		"a device":    {func(path string) error { return unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))) }, "it is no regular file"},
+		"a FIFO":      {func(path string) error { return unix.Mkfifo(path, 0o600) }, "it is not a regular file"},
+		"a directory": {func(path string) error { return os.Mkdir(path, 0o700) }, "it is not a regular file"},
+		"a device":    {func(path string) error { return unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))) }, "it is not a regular file"},
 		"another's": {func(path string) error {
 			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 1234, 0))
 		}, "it belongs to user 1234"},
@@ -89,8 +89,8 @@ func TestStrange(t *testing.T) {
 		make func(dir string) error
 		why  string
 	}{
-		"a link":    {func(dir string) error { return os.Symlink(os.TempDir(), dir) }, "it is no directory"},
-		"a file":    {func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "it is no directory"},
+		"a link":    {func(dir string) error { return os.Symlink(os.TempDir(), dir) }, "it is not a directory"},
+		"a file":    {func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "it is not a directory"},
 		"another's": {func(dir string) error { return errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, 1234, 0)) }, "it belongs to user 1234"},
 		"anybody's": {func(dir string) error { return errors.Join(os.Mkdir(dir, 0o755), os.Chmod(dir, 0o777)) }, "others may write it"},
 	} {

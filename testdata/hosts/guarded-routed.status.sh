@@ -2,10 +2,10 @@
 xenbr0      not as asked           fe:ff:ff:ff:ff:ff
   wrong     iptables: the chain XBR-xenbr0 of filter lacks: -m physdev
             --physdev-is-bridged -j DROP
-  wrong     iptables: INPUT leads to XBR-xenbr0 without need
+  wrong     iptables: INPUT leads to XBR-xenbr0, which is not needed
   wrong     ip6tables: the chain XBR-xenbr0 of filter lacks: -m physdev
             --physdev-is-bridged -j DROP
-  wrong     ip6tables: INPUT leads to XBR-xenbr0 without need
+  wrong     ip6tables: INPUT leads to XBR-xenbr0, which is not needed
   NIC       peth0           up         fe:ff:ff:ff:ff:ff
   dom0      eth0            up         00:16:3e:00:00:01 by vif0.0
             192.168.0.2/24, fe80::216:3eff:fe00:1/64, 2001:db8::2/64

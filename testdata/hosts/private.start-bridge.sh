@@ -62,7 +62,7 @@ ip -6 route del 2001:db8::/64 dev peth0 proto kernel metric 256
 ip -6 route del fe80::/64 dev peth0 proto kernel metric 256
 ip route replace default via 192.168.0.1 dev eth0
 ip -6 route replace default via 2001:db8::1 dev eth0 metric 1024
-# look at the sources of what comes to eth0 as before
+# check the sources of what comes to eth0 as before
 sysctl -qw /net/ipv4/conf/eth0/rp_filter=1
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode stable_secret

@@ -1,4 +1,4 @@
 # $ xbr-script start vifnum=4 netdev=eth1
-# ! xbr-script: cannot use xenbr4: it is no bridge
+# ! xbr-script: cannot use xenbr4: it is not a bridge
 # ! hint: give another bridge=
 # ! exit status 1

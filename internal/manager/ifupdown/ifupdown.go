@@ -33,6 +33,6 @@ func refuse(netdev string) error {
 	if err != nil || !up {
 		return err
 	}
-	return refusal.New(`in /etc/network/interfaces write "auto `+netdev+`" in place of "allow-hotplug `+netdev+`", and boot anew`,
+	return refusal.New(`in /etc/network/interfaces write "auto `+netdev+`" in place of "allow-hotplug `+netdev+`", and reboot`,
 		"cannot rename %s: systemd would run ifdown %s then, as the unit %s ends with the NIC's name", netdev, netdev, unit)
 }

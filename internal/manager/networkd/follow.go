@@ -131,7 +131,7 @@ func taken(heirs []Heir, restarted time.Time) error {
 				return err
 			}
 			if l.Configures() {
-				return refusal.New("a file before that keeps it from bridges and their ports:\n  printf '%s\\n' "+
+				return refusal.New("put a file before it that keeps it from bridges and their ports:\n  printf '%s\\n' "+
 					shell.Quote("[Match]")+" "+shell.Quote("Name="+strings.Join(names, " ")+" vif*")+" "+shell.Quote("[Link]")+
 					" Unmanaged=yes >/etc/systemd/network/05-xen.network",
 					"%s fits %s, too", l.File, o.Name)
