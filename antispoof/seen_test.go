@@ -104,7 +104,7 @@ func TestReadNot(t *testing.T) {
 		change func(a *asAnybody)
 		says   string
 	}{
-		"no rules":        {func(a *asAnybody) { a.program("iptables", "v1.8.9 (nf_tables)", "what?\n") }, `iptables-save: it says "what?", which is no rule`},
+		"no rules":        {func(a *asAnybody) { a.program("iptables", "v1.8.9 (nf_tables)", "what?\n") }, `iptables-save: it says "what?", which is not a rule`},
 		"cut short":       {func(a *asAnybody) { a.program("ip6tables", "v1.8.9 (nf_tables)", "*raw\n") }, "ip6tables-save: it ends amid the table raw"},
 		"another program": {func(a *asAnybody) { a.program("iptables", "hello", "") }, `/iptables --version says "iptables hello\n"`},
 		"a damaged record": {func(a *asAnybody) {
