@@ -121,7 +121,7 @@ func TestUpgradeRecords(t *testing.T) {
 		}
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
-			former := records(t, filepath.Join("testdata/upgrade", u.name)) // before the directory is another's
+			former := records(t, filepath.Join("testdata", "upgrade", u.name)) // before the directory is another's
 			down := u.make(t)
 			mustRun(t, "start"+u.start)
 			if ours := records(t, recordsDir); len(ours) != len(former) || len(ours) < 4 {
@@ -141,7 +141,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	for _, u := range upgrades {
 		t.Run(u.name, func(t *testing.T) {
-			kept, err := filepath.Abs(filepath.Join("testdata/upgrade", u.name))
+			kept, err := filepath.Abs(filepath.Join("testdata", "upgrade", u.name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,10 +188,10 @@ func (f *former) must(line string) {
 // guests has it stop a network with a guest, which this one takes back.
 func (f *former) guests() {
 	f.Helper()
-	f.must("start" + f.upgrade.start)
+	f.must("start" + f.start)
 	f.guest()
 	f.must("stop")
-	mustRun(f.T, "start"+f.upgrade.start)
+	mustRun(f.T, "start"+f.start)
 	f.noGuest()
 	mustRun(f.T, "stop")
 	same(f.T, "stopped without the guest", f.down)
@@ -219,10 +219,10 @@ func (f *former) noGuest() {
 // unconfirmed has it wait for what this one says.
 func (f *former) unconfirmed() {
 	f.Helper()
-	f.must("start confirm=600" + f.upgrade.start)
+	f.must("start confirm=600" + f.start)
 	mustRun(f.T, "recover")
 	same(f.T, "recovered", f.down)
-	f.must("start confirm=600" + f.upgrade.start)
+	f.must("start confirm=600" + f.start)
 	mustRun(f.T, "confirm")
 	mustRun(f.T, "stop")
 	same(f.T, "confirmed, and stopped", f.down)
@@ -232,12 +232,12 @@ func (f *former) unconfirmed() {
 func (f *former) killed() {
 	f.Helper()
 	begin := time.Now()
-	f.must("start" + f.upgrade.start)
+	f.must("start" + f.start)
 	takes := time.Since(begin)
 	mustRun(f.T, "stop")
 	back := 0
 	for range 12 {
-		cmd := exec.Command(f.binary, strings.Fields("start"+f.upgrade.start)...)
+		cmd := exec.Command(f.binary, strings.Fields("start"+f.start)...)
 		if err := cmd.Start(); err != nil {
 			f.Fatal(err)
 		}
@@ -257,7 +257,7 @@ func (f *former) killed() {
 // names are the words that say which networks, for a stop of what may be down.
 func (f *former) names() string {
 	var words []string
-	for _, w := range strings.Fields(f.upgrade.start) {
+	for _, w := range strings.Fields(f.start) {
 		if strings.HasPrefix(w, "netdev=") || strings.HasPrefix(w, "bridge=") || w == "--next" {
 			words = append(words, w)
 		}
@@ -269,10 +269,10 @@ func (f *former) names() string {
 // know, and changes nothing. When this one has stopped, it can go on.
 func (f *former) back() {
 	f.Helper()
-	mustRun(f.T, "start"+f.upgrade.start)
+	mustRun(f.T, "start"+f.start)
 	nstest.Rest(f.T)
 	up, before := readNetwork(f.T), records(f.T, recordsDir)
-	for _, line := range []string{"stop", "start" + f.upgrade.start} {
+	for _, line := range []string{"stop", "start" + f.start} {
 		status, out := f.run(line)
 		if status != 1 || !strings.Contains(out, "xbr-script: cannot read the record ") {
 			f.Errorf("the former %s of what is newer: exit status %d\n%s", line, status, out)
@@ -286,7 +286,7 @@ func (f *former) back() {
 	}
 	f.guest()
 	mustRun(f.T, "stop")
-	f.must("start" + f.upgrade.start) // it knows what is kept of guests
+	f.must("start" + f.start) // it knows what is kept of guests
 	f.noGuest()
 	f.must("stop")
 	same(f.T, "stopped", f.down)

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -31,12 +32,14 @@ func Resolve(command config.Command, asked []config.Bridge, h *host.Host, record
 		b.NetDev, b.Bridge = r.nicName(b.NetDev), r.ownName(b.Bridge)
 		r.asked = append(r.asked, b)
 	}
+	var refused error
 	for _, b := range r.asked {
 		w, err := r.settle(b)
-		if err != nil {
-			return nil, err
-		}
+		refused = errors.Join(refused, err)
 		r.wants = append(r.wants, w)
+	}
+	if refused != nil {
+		return nil, refused
 	}
 	return r.wants, nil
 }

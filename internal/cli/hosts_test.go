@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -143,4 +145,48 @@ func difference(want, got string) string {
 		return strings.Join(lines[min(at, len(lines)):min(at+some, len(lines))], "\n")
 	}
 	return fmt.Sprintf("from line %d on it is\n%s\nand was\n%s", at+1, part(g), part(w))
+}
+
+// TestDamagedHosts damages the kernel's messages in hosts in files: what is planned
+// for them, if anything, is nobody's concern, but it must come to an end.
+func TestDamagedHosts(t *testing.T) {
+	const seed = 5
+	times := 10
+	if testing.Short() {
+		times = 1
+	}
+	hosts, err := filepath.Glob(hostsDir + "/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, host := range hosts {
+		text, err := os.ReadFile(host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
+		for range times {
+			file := filepath.Join(t.TempDir(), "host.json")
+			if err := os.WriteFile(file, damage(r, text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range []string{"start vifnum=0 netdev=eth0", "start vifnum=0 netdev=eth0 dom0=bridge", "stop", "status"} {
+				said(t, line, file)
+			}
+		}
+	}
+}
+
+// base64Text is what a host in a file has of the kernel's own.
+var base64Text = regexp.MustCompile(`"[0-9A-Za-z+/]{16,}`)
+
+// damage changes some characters of some messages.
+func damage(r *rand.Rand, text []byte) []byte {
+	damaged := bytes.Clone(text)
+	places := base64Text.FindAllIndex(text, -1)
+	for range 1 + r.IntN(10) {
+		p := places[r.IntN(len(places))]
+		damaged[p[0]+1+r.IntN(p[1]-p[0]-1)] = "ABCDEFGHIJKLMNOPabcdef0123456789+/"[r.IntN(34)]
+	}
+	return damaged
 }

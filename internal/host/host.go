@@ -200,22 +200,25 @@ func (h *Host) readLinks(c *rtnl.Conn) error {
 	}
 	for _, m := range msgs {
 		if l := parseLink(m); l != nil && m.Type == unix.RTM_NEWLINK {
-			if l.Kind == "" && l.Bus == "" {
-				var err error
-				if l.Bus, err = busOf(l.Name); err != nil {
-					return err
-				}
-			}
-			if l.Kind == "bridge" {
-				if err := l.tellNetfilter(); err != nil {
-					return err
-				}
+			if err := l.complete(); err != nil {
+				return err
 			}
 			h.Links = append(h.Links, l)
 		}
 	}
 	slices.SortFunc(h.Links, func(a, b *Link) int { return cmp.Compare(a.Index, b.Index) })
 	return nil
+}
+
+// complete reads what older kernels do not tell with a link.
+func (l *Link) complete() (err error) {
+	switch {
+	case l.Kind == "bridge":
+		return l.tellNetfilter()
+	case l.Kind == "" && l.Bus == "":
+		l.Bus, err = busOf(l.Name)
+	}
+	return err
 }
 
 // ReadLink reads one interface as it is now.

@@ -45,8 +45,11 @@ func (c *Call) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.host.Routes) > manyRoutes || len(s.host.Links) > manyLinks {
-		debug.SetGCPercent(50) // a little more work for a third less memory
+	switch { // a little more work for less memory
+	case len(s.host.Links) > manyLinks:
+		debug.SetGCPercent(25)
+	case len(s.host.Routes) > manyRoutes:
+		debug.SetGCPercent(50)
 	}
 	store := bridge.Store(s.records)
 	v := &view{

@@ -3,7 +3,6 @@ package networkmanager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -36,14 +35,17 @@ func dial(ctx context.Context) (*conn, error) {
 
 // ask does something with it, if it runs, within takeLimit.
 func ask(ctx context.Context, do func(context.Context, *conn) error) error {
-	ctx, cancel := context.WithTimeout(ctx, takeLimit)
+	limited, cancel := context.WithTimeout(ctx, takeLimit)
 	defer cancel()
-	c, err := dial(ctx)
-	if err != nil || c == nil {
-		return err
+	c, err := dial(limited)
+	if err == nil && c != nil {
+		defer func() { _ = c.bus.Close() }()
+		err = do(limited, c)
 	}
-	defer func() { _ = c.bus.Close() }()
-	return do(ctx, c)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // whatever it has kept from being done
+	}
+	return err
 }
 
 func ready(ctx context.Context) error {
@@ -115,7 +117,7 @@ func (c *conn) called(ctx context.Context, dev string, index int) ([]device, err
 		if err != nil || len(devices[now]) > 0 || now == dev || time.Now().After(end) {
 			return devices[now], err
 		}
-		if err := wait(ctx); err != nil {
+		if err := wait(ctx, "it does not know "+now); err != nil {
 			return nil, err
 		}
 	}
@@ -140,8 +142,8 @@ func (c *conn) known(ctx context.Context, t *Take) (*device, error) {
 		if len(devices[dev]) == 1 && (len(devices[t.NIC]) == 1) == (index != 0) {
 			return &devices[dev][0], nil
 		}
-		if err := wait(ctx); err != nil {
-			return nil, fmt.Errorf("it does not know %s", dev)
+		if err := wait(ctx, "it does not know "+dev); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -290,16 +290,17 @@ func (t *Take) activate(ctx context.Context, c *conn, d *device) error {
 			}
 			asked = time.Now()
 		}
-		if err := wait(ctx); err != nil {
-			return fmt.Errorf("it has not configured %s after %v", t.Dev, takeLimit)
+		if err := wait(ctx, fmt.Sprintf("it has not configured %s after %v", t.Dev, takeLimit)); err != nil {
+			return err
 		}
 	}
 }
 
-func wait(ctx context.Context) error {
+// wait is between two looks. It ends with what is missing when the time is over.
+func wait(ctx context.Context, missing string) error {
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return errors.New(missing)
 	case <-time.After(pause):
 		return nil
 	}

@@ -2,13 +2,16 @@ package networkmanager
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -209,6 +212,19 @@ func TestRenamed(t *testing.T) {
 				t.Errorf("taken: %q, %v", b.told(), err)
 			}
 		})
+	}
+}
+
+// TestGivenUp ends a call that waits for a device which is not heard of.
+func TestGivenUp(t *testing.T) {
+	b := newBus(t, "eth0")
+	nstest.Script(t, "ip link set eth0 name xeth0")
+	b.late = 1 << 20
+	signalled := errors.New("terminated signal received")
+	ctx, end := context.WithCancelCause(t.Context())
+	time.AfterFunc(3*pause, func() { end(signalled) })
+	if err := (&Take{"eth0", b.devices[0], "peth0", "0123"}).Do(ctx, false); !errors.Is(err, signalled) {
+		t.Errorf("ended with %v", err)
 	}
 }
 
