@@ -243,7 +243,7 @@ func (b *BadJournal) Unwrap() error { return b.Cause }
 
 // Advice implements refusal.Explained.
 func (b *BadJournal) Advice() string {
-	byHand := "look at the network with ip and brctl, put right what is not, then: rm " + b.Path
+	byHand := "look at the network with ip and brctl, put right what is wrong, then: rm " + b.Path
 	if errors.As(b.Cause, new(*newer)) {
 		return useNewer + " to take back what it has begun; or " + byHand
 	}
