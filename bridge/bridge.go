@@ -6,7 +6,7 @@
 // steps are carried out, journalled and undone by package plan.
 //
 // A site is the place of one bridge on the host: which of its parts stand.
-// start.go and stop.go give the order of the steps, builder.go and state.go
+// start.go and stop.go give the order of the steps, make.go, give.go and state.go
 // the steps, repair.go what is not as it should be on a network that is up.
 // Package routes has the messages that move routes, package divert what bridges
 // the moment in which the NIC becomes a port.

@@ -86,8 +86,7 @@ func (g keptPort) stays(h *host.Host, l *host.Link) string {
 	if !bare(s) {
 		return "it has an address"
 	}
-	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
-	if len(rtnl.Rest(s.Routes, byKernel)) > 0 {
+	if len(rtnl.Rest(s.Routes, rtnl.Msg.ByKernel)) > 0 {
 		return "it has a route"
 	}
 	return ""

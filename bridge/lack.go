@@ -104,8 +104,12 @@ func (l *lack) lookLink(k asItWas, now *host.Link) {
 
 // lookState compares what is on it, except for routes.
 func (l *lack) lookState(was, now host.State) {
-	l.readdress(l.alive(was.Addrs4), now.Addrs4)
-	l.readdress(l.alive(was.Addrs6), usable(was.Addrs6, now.Addrs6))
+	for _, list := range []struct{ was, now []rtnl.Msg }{
+		{was.Addrs4, now.Addrs4}, {was.Addrs6, usable(was.Addrs6, now.Addrs6)},
+	} {
+		addrs, msgs := routes.Readdress(l.alive(list.was), list.now)
+		l.addrs, l.readdr = append(l.addrs, addrs...), append(l.readdr, msgs...)
+	}
 	l.neighs = append(l.neighs, absent(was.Neighs, now.Neighs, neighKey)...)
 	for _, m := range absent(was.Nexthops, now.Nexthops, rtnl.Msg.Key) {
 		if !m.UsesAny(l.gone) && !m.UsesAny(l.dark) && (m.Get(unix.NHA_GROUP) == nil || len(l.gone)+len(l.dark) == 0) {
@@ -120,33 +124,6 @@ func (l *lack) alive(addrs []rtnl.Msg) []rtnl.Msg {
 		_, alive := m.Aged(boottime.Now() - l.At)
 		return !alive
 	})
-}
-
-// readdress restores the addresses of an interface in their order, from the first one
-// on that is not in its place.
-func (l *lack) readdress(was, now []rtnl.Msg) {
-	known := map[string]bool{}
-	for _, m := range was {
-		known[m.Key()] = true
-	}
-	now = rtnl.Rest(now, func(m rtnl.Msg) bool { return !known[m.Key()] })
-	first := 0
-	for first < min(len(was), len(now)) && was[first].Key() == now[first].Key() {
-		first++
-	}
-	if first == len(was) {
-		return
-	}
-	l.addrs = append(l.addrs, was[first:]...)
-	if was[0].Family() == unix.AF_INET {
-		index := int(rtnl.U32(was[0].Fixed()[4:8])) // ifa_index
-		l.readdr = append(l.readdr, routes.Relabel(index, 0, rtnl.AllAs(was, unix.RTM_NEWADDR, rtnl.Add), first)...)
-		return
-	}
-	l.readdr = append(l.readdr, routes.DelAddrs(was[first:])...)
-	for _, m := range was[first:] {
-		l.readdr = append(l.readdr, routes.Quiet(m), routes.Final(m))
-	}
 }
 
 // absent are those that are no longer there.
@@ -299,7 +276,7 @@ func (l *lack) remakeRoutes(ctx context.Context) {
 				continue
 			}
 			// The kernel's own: what is not in the list would count as removed.
-			affected := m.Fixed()[5] == unix.RTPROT_KERNEL || m.Family() == unix.AF_INET && l.shuffled[routes.GroupOf(m)] || lost[m.Key()]
+			affected := m.ByKernel() || m.Family() == unix.AF_INET && l.shuffled[routes.GroupOf(m)] || lost[m.Key()]
 			if affected && !yield(m) {
 				return
 			}

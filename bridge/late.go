@@ -58,7 +58,7 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 	}
 	// The kernel makes those to the addresses' prefixes with them.
 	h.Routes = rtnl.Rest(h.Routes, func(m rtnl.Msg) bool {
-		return g.Down || m.Fixed()[5] == unix.RTPROT_KERNEL && m.Own() == 0 // rtm_protocol
+		return g.Down || m.ByKernel() && m.Own() == 0
 	})
 	s := routes.LateLabels(h.State(g.Known.Index), g.Names.Of(g.Known.Index), g.Names.Of(g.To))
 	s = g.news(s)

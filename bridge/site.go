@@ -175,8 +175,7 @@ func (s *site) checkFree(h *host.Host) error {
 		return nil
 	}
 	st := h.State(s.br.Index)
-	byKernel := func(m rtnl.Msg) bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
-	if !bare(st) || len(rtnl.Rest(st.Routes, byKernel)) > 0 {
+	if !bare(st) || len(rtnl.Rest(st.Routes, rtnl.Msg.ByKernel)) > 0 {
 		return refuse("give another bridge=, or take them off: ip addr flush dev "+shell.Quote(s.Bridge),
 			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
 	}

@@ -55,3 +55,31 @@ func Unspent(h *host.Host, s host.State) host.State {
 	s.Addrs6 = rtnl.Rest(s.Addrs6, h.Spent)
 	return s
 }
+
+// Readdress are the addresses of an interface, all of one family, that are not what
+// they were any more, from the first on that is not in its place, and the messages
+// that make them so again. What has come meanwhile stays.
+func Readdress(was, now []rtnl.Msg) (wrong, msgs []rtnl.Msg) {
+	known := map[string]bool{}
+	for _, m := range was {
+		known[m.Key()] = true
+	}
+	now = rtnl.Rest(now, func(m rtnl.Msg) bool { return !known[m.Key()] })
+	first := 0
+	for first < min(len(was), len(now)) && was[first].Key() == now[first].Key() {
+		first++
+	}
+	wrong = was[first:]
+	if len(wrong) == 0 {
+		return nil, nil
+	}
+	if was[0].Family() == unix.AF_INET {
+		index := int(rtnl.U32(was[0].Fixed()[4:8])) // ifa_index
+		return wrong, Relabel(index, 0, rtnl.AllAs(was, unix.RTM_NEWADDR, rtnl.Add), first)
+	}
+	msgs = DelAddrs(wrong)
+	for _, m := range wrong {
+		msgs = append(msgs, Quiet(m), Final(m))
+	}
+	return wrong, msgs
+}

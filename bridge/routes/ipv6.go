@@ -128,7 +128,7 @@ func prefixRoute6(a rtnl.Msg) (rtnl.Msg, bool) {
 // isPrefixRoute6 says whether a route looks like those that the kernel makes for
 // IPv6 addresses.
 func isPrefixRoute6(m rtnl.Msg) bool {
-	return m.Family() == unix.AF_INET6 && m.Fixed()[5] == unix.RTPROT_KERNEL && m.Table() == unix.RT_TABLE_MAIN && !m.HasGateway()
+	return m.Family() == unix.AF_INET6 && m.ByKernel() && m.Table() == unix.RT_TABLE_MAIN && !m.HasGateway()
 }
 
 // prefixKey6 identifies a prefix route, by destination and metric.

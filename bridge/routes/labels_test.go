@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -103,4 +104,44 @@ addr del 2001:db8::2/64 dev eth0
 addr del 10.0.0.3/24 dev eth0
 addr del 10.0.0.2/24 dev eth0`)
 	compare(t, "final", rtnl.Pack(Final(s.Addrs6[1])), "addr replace 2001:db8::3/64 dev eth0 mngtmpaddr")
+}
+
+// TestReaddress has addresses taken away, added and put into another order by
+// others.
+func TestReaddress(t *testing.T) {
+	v4 := func(list string) (addrs []rtnl.Msg) {
+		for _, a := range strings.Fields(list) {
+			addrs = append(addrs, address(t, a+"/24 dev eth0"))
+		}
+		return addrs
+	}
+	v6 := []rtnl.Msg{address(t, "2001:db8::2/64 dev eth0"), address(t, "2001:db8::3/64 dev eth0 mngtmpaddr")}
+	for name, c := range map[string]struct {
+		was, now []rtnl.Msg
+		wrong    int
+		want     string
+	}{
+		"none":      {nil, v4("10.0.0.9"), 0, ""},
+		"all there": {v4("10.0.0.2 10.0.0.3"), v4("10.0.0.2 10.0.0.9 10.0.0.3"), 0, ""},
+		"one gone": {v4("10.0.0.2 10.0.0.3"), v4("10.0.0.2 10.0.0.9"), 1, `
+addr del 10.0.0.3/24 dev eth0
+addr add 10.0.0.3/24 dev eth0`},
+		"another order": {v4("10.0.0.2 10.0.0.3"), v4("10.0.0.3 10.0.0.2"), 2, `
+addr add 127.255.255.254/32 dev eth0 noprefixroute
+addr del 10.0.0.3/24 dev eth0
+addr del 10.0.0.2/24 dev eth0
+addr add 10.0.0.2/24 dev eth0
+addr add 10.0.0.3/24 dev eth0
+addr del 127.255.255.254/32 dev eth0`},
+		"one of IPv6": {v6, v6[:1], 1, `
+addr del 2001:db8::3/64 dev eth0 mngtmpaddr
+addr add 2001:db8::3/64 dev eth0 noprefixroute nodad
+addr replace 2001:db8::3/64 dev eth0 mngtmpaddr`},
+	} {
+		wrong, msgs := Readdress(c.was, c.now)
+		compare(t, name, rtnl.Pack(msgs...), c.want)
+		if len(wrong) != c.wrong {
+			t.Errorf("%s: %d addresses are wrong, not %d", name, len(wrong), c.wrong)
+		}
+	}
 }

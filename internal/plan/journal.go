@@ -218,8 +218,10 @@ func parse(data []byte, kinds Kinds) (*Unfinished, error) {
 	at := int64(len(first) + 1 + p.Head + p.Bulk)
 	u := h.unfinished(steps)
 	u.marker = marker{at: at, end: int64(len(data)), sum: sum}
-	err = u.marks(rest[p.Head+p.Bulk:])
-	return u, err
+	if err := u.marks(rest[p.Head+p.Bulk:]); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
 func (h *header) unfinished(steps []Step) *Unfinished {

@@ -33,6 +33,9 @@ func (m Msg) Table() uint32 {
 	return uint32(m.Fixed()[4]) // rtm_table
 }
 
+// ByKernel says whether the kernel has made a route by itself.
+func (m Msg) ByKernel() bool { return m.Fixed()[5] == unix.RTPROT_KERNEL } // rtm_protocol
+
 // HasGateway says whether a route leads by one or several gateways.
 func (m Msg) HasGateway() bool {
 	return m.HasAny(unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH)
