@@ -17,11 +17,11 @@ import (
 const (
 	// defaultWait is how long Xen's network-bridge waited for a link.
 	defaultWait = 10 * time.Second
-	// askLimit is how long hosts are asked before the change: who is slower
-	// than that is not missed after it.
+	// askLimit is how long hosts are asked before the change: one that is slower is
+	// not missed after it.
 	askLimit = 500 * time.Millisecond
-	// askMost is the part of it in which all should have answered; after
-	// that, one of each link is enough.
+	// askMost is the part of it in which all should have answered; after that, one on
+	// each link is enough.
 	askMost = 100 * time.Millisecond
 )
 
