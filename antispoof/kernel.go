@@ -262,7 +262,7 @@ func (c *call) Ready(context.Context) error {
 // Do implements plan.Op.
 func (c *call) Do(_ context.Context, undoing bool) error {
 	if c.Bridge == "" || c.Bridge == ".." || strings.Contains(c.Bridge, "/") {
-		return fmt.Errorf("%q is no bridge", c.Bridge)
+		return fmt.Errorf("%q is not a bridge", c.Bridge)
 	}
 	l, err := interfaceOf(c.Index, c.Bridge)
 	if err != nil {

@@ -100,7 +100,7 @@ func TestLiars(t *testing.T) {
 	each("hides the rules", func(t *testing.T, d *dom0, a Bridge) {
 		d.start(yes(a))
 		fake(t, map[string]string{"iptables-save": "exit 0"})
-		if _, _, err := d.planner.Stop([]Bridge{a}); err == nil || !strings.Contains(err.Error(), "does not tell of the table") {
+		if _, _, err := d.planner.Stop([]Bridge{a}); err == nil || !strings.Contains(err.Error(), "does not list the table") {
 			t.Errorf("stop: %v", err)
 		}
 	})

@@ -11,9 +11,9 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// adoptBridge is the step that makes a bridge that is there already the one
-// that the network needs. If its MTU is the NIC's it stays that, whatever guests
-// come; another one is somebody's choice, or follows its ports as before.
+// adoptBridge is the step that turns a bridge that is there already into the one that
+// the network needs. If its MTU is the NIC's it stays so, whatever guests join;
+// another MTU is somebody's choice, or follows the bridge's ports as before.
 func (b *builder) adoptBridge(br, nic *host.Link) plan.Step {
 	to := adopted(br)
 	do := turn(br, to)
@@ -32,7 +32,7 @@ func (b *builder) leaveBridge(br, now *host.Link) plan.Step {
 // adoptedFlags are the flags of a bridge that adopting it changes.
 const adoptedFlags = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_UP
 
-// adopted is a bridge as start makes it of one that it found.
+// adopted is what start makes of a bridge that it found.
 func adopted(br *host.Link) *host.Link {
 	to := *br
 	to.MAC, to.AddrGen = portMAC, addrGenNone
@@ -41,8 +41,8 @@ func adopted(br *host.Link) *host.Link {
 	return &to
 }
 
-// left is a bridge as stop leaves it: as start found it, but for what somebody
-// has changed since.
+// left is a bridge as stop leaves it: as start found it, except for what somebody has
+// changed since.
 func left(found, now *host.Link) *host.Link {
 	to, made := *found, adopted(found)
 	if !sameMAC(now.MAC, made.MAC) {
@@ -71,10 +71,10 @@ func leftInfo(found, now host.BridgeInfo) host.BridgeInfo {
 	return found
 }
 
-// turn makes of a bridge in one state one in the other. The kernel takes a
-// forward delay of 0 only after STP is off, and any when it is not yet on
-// (br_set_forward_delay), but looks at the delay first in one message. IPv6
-// makes an address of an interface that is switched on, unless it may not.
+// turn changes a bridge from one state to another. The kernel accepts a forward delay
+// of 0 only after STP is off, and any delay before STP is on (br_set_forward_delay),
+// but within one message it looks at the delay first. IPv6 makes an address on an
+// interface that is switched on, unless it is told not to.
 func turn(from, to *host.Link) []rtnl.Msg {
 	first := []*nl.RtAttr{attrBridge(untree(from.Bridge, to.Bridge))}
 	then := []*nl.RtAttr{attrMAC(to.MAC), attrBridge(to.Bridge)}
@@ -86,16 +86,16 @@ func turn(from, to *host.Link) []rtnl.Msg {
 	return []rtnl.Msg{setLink(to.Index, first...), setFlags(to.Index, to.Flags, adoptedFlags, then...)}
 }
 
-// untree is what a bridge must have before it gets its settings in to: no STP if
-// it shall have none.
+// untree is what a bridge must have before it gets its settings in to: no STP if it is
+// to have none.
 func untree(from, to host.BridgeInfo) host.BridgeInfo {
 	from.STP = from.STP && to.STP
 	from.Snooping = to.Snooping
 	return from
 }
 
-// found is what was there before start of dom0's side of the bridge, as it was:
-// a pair, or a bridge alone.
+// found is what was there of dom0's side of the bridge before start, as it was: a
+// pair, or only a bridge.
 type found struct {
 	Dev          *host.Link
 	DevSettings  sysctl.Device
@@ -115,9 +115,8 @@ func (b *builder) foundDom0(s site) *found {
 	return &found{Dev: s.dev, DevSettings: b.h.Settings(s.VDev), Port: s.port, PortSettings: b.h.Settings(s.VIF)}
 }
 
-// adoptPair is the step that makes a pair that is there already (Xen 3
-// kernels have one for each vifnum) dom0's: dev like the NIC, port in the
-// bridge.
+// adoptPair is the step that makes a pair that is there already (Xen 3 kernels have
+// one for each vifnum) dom0's: dev becomes like the NIC, port joins the bridge.
 func (m *move) adoptPair(f *found, like *host.Link) plan.Step {
 	dev, port, ps, as := f.Dev, f.Port, m.ports, m.ports.asPort
 	ps.became(ps.Dom0.Index, port.Index)
@@ -134,8 +133,8 @@ func (m *move) adoptPair(f *found, like *host.Link) plan.Step {
 		attrU32(unix.IFLA_MTU, as.MTU), attrMaster(m.bridge), attrAddrGen(addrGenNone))}
 	msgs = append(msgs, ps.portMsgs(port.Index, ps.Dom0.Settings)...)
 	do = append(do, m.batch(append(msgs,
-		// Apart: in one message the kernel switches it on first, and IPv6
-		// makes it an address.
+		// In messages of their own: in one message the kernel would switch it on
+		// first, and IPv6 would make an address for it.
 		setLink(dev.Index, m.attrsLike(like, addrGenNone)...),
 		setFlags(dev.Index, flags, carried|unix.IFF_UP),
 	)...))
@@ -154,8 +153,8 @@ func (m *move) adoptPair(f *found, like *host.Link) plan.Step {
 }
 
 // adoptDom0Bridge is the step that makes a bridge that is there already dom0's
-// interface, like another link: a NIC has no settings of a bridge, which is how
-// start wants them. It goes on working for guests that are in it.
+// interface, like another link. If that is a NIC, it has no settings of a bridge, and
+// the bridge gets those of a new one. It goes on working for guests that are in it.
 func (m *move) adoptDom0Bridge(f *found, like *host.Link, up bool) plan.Step {
 	br, name := f.Dev, m.names[f.Dev.Index]
 	flags := like.Flags & carried
@@ -184,9 +183,9 @@ func (m *move) adoptDom0Bridge(f *found, like *host.Link, up bool) plan.Step {
 	return plan.Step{Title: "use the bridge " + name + " for dom0", Do: do, Undo: undo}
 }
 
-// leaveDom0Bridge is the step that leaves a bridge which was dom0's interface,
-// now as it is, as it was found; but for what somebody has changed since that
-// only bridges have.
+// leaveDom0Bridge is the step that leaves a bridge that was dom0's interface, and is
+// now as given, as it was found; except for settings of a bridge that somebody has
+// changed since.
 func (m *move) leaveDom0Bridge(f *found, now *host.Link, up bool) plan.Step {
 	to, br := *f, *f.Dev
 	br.Bridge = leftInfo(br.Bridge, now.Bridge)

@@ -16,26 +16,26 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// builder makes the steps of one plan. It keeps what the host will look like
-// at the point that the plan has reached: names and routes change on the way.
+// builder makes the steps of one plan. It knows what the host will look like at the
+// point that the plan has reached: names and routes change on the way.
 type builder struct {
 	conn  *rtnl.Conn
 	h     *host.Host  // with routes, nexthops and addresses as they are at this point, after catchUp
-	names ipcmd.Names // operations keep what they need of it, so that a plan grows with the bridges, not their square
+	names ipcmd.Names // operations keep only what they need of it, so that a plan grows with the number of bridges, not its square
 	next  int         // an interface index that is free
 	wants []Want      // all that the call is about
-	// pending are the moves that h does not show yet, from one index to another.
+	// pending are the moves that are not yet in h, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
 	warnings []string
-	// ends are what the check at the end looks for besides, by index.
+	// ends are what else the check at the end looks for, by index.
 	ends map[int]end
-	// removed are the interfaces that are no more at the end, by index.
+	// removed are the interfaces that are gone at the end, by index.
 	removed []int
 	// sites are the places that the plan changes, as they were before.
 	sites []site
-	// guests are the steps about guests' ports, which have a place of their
-	// own in the plan.
+	// guests are the steps about guests' ports, which have a place of their own in
+	// the plan.
 	guests []plan.Step
 }
 
@@ -47,8 +47,8 @@ func newBuilder(c *rtnl.Conn, h *host.Host) *builder {
 	return b
 }
 
-// moved notes that everything on one interface has moved to another. With very
-// many routes that is costly to write down, and nobody may ask.
+// moved notes that everything on one interface has moved to another. With very many
+// routes it is costly to carry that out in h, and perhaps nobody asks.
 func (b *builder) moved(from, to int) {
 	b.pending = append(b.pending, [2]int{from, to})
 }
@@ -61,9 +61,9 @@ func (b *builder) catchUp() {
 	b.pending = nil
 }
 
-// index hands out the index of an interface to be created. The plan chooses
-// it (Linux 3.7 and later take it), so that every later message is known
-// before the first is sent.
+// index gives the index of an interface to be created. The plan chooses it (Linux has
+// accepted it since 3.7), so that every later message is known before the first one
+// is sent.
 func (b *builder) index(name string) int {
 	i := b.next
 	b.next++
@@ -71,7 +71,7 @@ func (b *builder) index(name string) int {
 	return i
 }
 
-// call notes what an interface is called from this point on.
+// call notes the name that an interface has from this point on.
 func (b *builder) call(index int, name string) {
 	b.names[index] = name
 }
@@ -96,16 +96,16 @@ func (b *builder) wireOps(w rtnl.Wire) []plan.Op {
 	return []plan.Op{b.wire(w)}
 }
 
-// remove is the operation that deletes an interface that was created with that
-// MAC address, and is called later once it is in its place; peer is the other end
-// of a pair.
+// remove is the operation that deletes an interface that was created with that MAC
+// address and gets the name later once it is in its place; peer is the other end of a
+// pair.
 func (b *builder) remove(index int, kind, later string, mac net.HardwareAddr, peer int) []plan.Op {
 	return []plan.Op{&remove{
 		Batch: *b.batch(delLink(index)), Name: b.names[index], Later: later, What: kind, MAC: mac, Peer: peer, Conn: b.conn,
 	}}
 }
 
-// rename is the step that renames an interface that is not called so yet.
+// rename is the step that renames an interface, unless it has that name already.
 func (b *builder) rename(index int, to string) plan.Step {
 	from := b.names[index]
 	if from == to {

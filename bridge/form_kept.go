@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
@@ -101,10 +102,15 @@ func (f *keptForm) kept() (*kept, error) {
 	}
 	k := &kept{Index: f.Index, Shape: shape, Bridge: f.Bridge.settings(), NIC: f.NIC.port(), Dom0: f.Dom0.port()}
 	for _, g := range f.Guests {
-		if g.Name == "" {
-			return nil, errors.New("a port in it has no name")
-		}
 		k.Guests = append(k.Guests, g.port())
+	}
+	return k.whole()
+}
+
+// whole is k, if each port in it has a name.
+func (k *kept) whole() (*kept, error) {
+	if slices.Contains(k.names(), "") {
+		return nil, errors.New("a port in it has no name")
 	}
 	return k, nil
 }
@@ -138,5 +144,5 @@ func namesKept(data []byte) (*kept, error) {
 	for _, name := range names {
 		k.Guests = append(k.Guests, keptPort{Name: name})
 	}
-	return k, nil
+	return k.whole()
 }

@@ -58,12 +58,13 @@ func fullRecord() *Record {
 func TestNothingForgotten(t *testing.T) {
 	const kept = "Link.BridgeAttrs Link.PortAttrs" // see keptForm
 	const asked = "Want.Unfit Want.AntiSpoof Want.GuestsAllow"
+	const veth = "Want.Shape kept.Shape" // for the other one see TestShapesKept
 	rec := fullRecord()
 	for _, v := range []any{*rec, rec.Want, *rec.FoundDom0, *rec.FoundBridge, fullKept(), fullKept().NIC, fullKept().NIC.Settings, (*fullKept().NIC.Settings.VLANs)[0]} {
 		s := reflect.ValueOf(v)
 		for i := range s.NumField() {
 			name := s.Type().Name() + "." + s.Type().Field(i).Name
-			if s.Field(i).IsZero() != slices.Contains(strings.Fields(kept+" "+asked), name) {
+			if s.Field(i).IsZero() != slices.Contains(strings.Fields(kept+" "+asked+" "+veth), name) {
 				t.Errorf("%s in the example: %v", name, s.Field(i))
 			}
 		}
@@ -73,6 +74,33 @@ func TestNothingForgotten(t *testing.T) {
 // TestRecordForms holds the forms of a bridge's record.
 func TestRecordForms(t *testing.T) {
 	formtest.Records(t, "bridge", recordForms, fullRecord(), nil, "found_dom0.settings", "found_dom0.port_settings")
+}
+
+// TestShapesKept reads what is kept of a network of the other shape as that, and
+// no record whose names are of one shape and its word of the other.
+func TestShapesKept(t *testing.T) {
+	rec, k := fullRecord(), fullKept()
+	rec.Want.Shape, rec.Want.VIF, k.Shape = OnBridge, "", OnBridge
+	back, err := formOfRecord(rec).record()
+	if err != nil || !reflect.DeepEqual(back, rec) {
+		t.Errorf("the record is read as %+v, %v", back, err)
+	}
+	kept, err := formOfKept(&k).kept()
+	if err != nil || !reflect.DeepEqual(*kept, k) {
+		t.Errorf("what is kept is read as %+v, %v", kept, err)
+	}
+	for _, f := range []recordForm{{Dom0Is: "veth"}, {Dom0Is: "bridge", VIF: "vif0.3"}, {Dom0Is: "both"}, {VIF: "vif0.3"}} {
+		f.Bridge, f.NetDev, f.PDev, f.VDev = "xenbr3", "eth0", "peth0", "veth3"
+		if rec, err := f.record(); rec != nil || err == nil {
+			t.Errorf("%+v is read as %+v", f, rec)
+		}
+	}
+	for _, f := range []recordForm{{}, {Bridge: "xenbr3", NetDev: "eth0", PDev: "peth0"}} {
+		f.Dom0Is, f.VIF = "veth", "vif0.3"
+		if _, err := f.record(); err == nil {
+			t.Errorf("%+v is read", f)
+		}
+	}
 }
 
 // fullKept is everything that stop can keep.

@@ -14,16 +14,16 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// ports is what a plan puts into a bridge besides the move itself, or takes
-// out, and what is set on all of it: at start what stop has kept, at stop what
-// is there, so that undoing makes it again.
+// ports is what a plan puts into a bridge, or takes out, besides the move itself, and
+// what is set on all of that: at start what stop has kept, at stop what is there, so
+// that undoing makes it again.
 type ports struct {
 	kept
-	// others are the ports that go in or out, each with what is in Guests at
-	// its place.
+	// others are the ports that go in or out, each with the entry of Guests at the
+	// same place.
 	others []*host.Link
-	// The bridge beside dom0's interface, and dom0's port, as they shall be or
-	// are: MAC address, flags and size.
+	// The bridge beside dom0's interface, and dom0's port, as they are or are to be:
+	// MAC address, flags and size.
 	asBridge, asPort *host.Link
 	// now is what the indexes in kept have become.
 	now map[int]int
@@ -31,16 +31,15 @@ type ports struct {
 	// bridge filters by them.
 	pvid    uint16
 	filters bool
-	// tree is what is set of the spanning tree, as attributes; leaving says that
-	// the bridge has it, and that undoing ports have to join it again.
+	// tree is the settings of the spanning tree, as attributes; leaving says that the
+	// bridge has STP, and that when undoing ports have to join it again.
 	tree    []byte
 	leaving bool
 }
 
-// incoming is what start puts into the bridge of that site beside the move, and
-// the ports that stay out. What was set on the bridge goes only to one that
-// start makes, and what was set on dom0's side only to the same NIC in the same
-// shape.
+// incoming is what start puts into the bridge of that site besides the move, and the
+// ports that stay out. What was set on the bridge is given only to one that start
+// makes, and what was set on dom0's side only to the same NIC in the same shape.
 func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
 	back, set, stay := k.comeBack(h, s.br)
 	p := &ports{kept: k, others: back, now: map[int]int{}}
@@ -63,14 +62,14 @@ func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
 	return p, stay
 }
 
-// beside is an interface that start makes beside dom0's. Its size is the NIC's,
-// the bridge's too: toolstacks give it to guests' ports.
+// beside is an interface that start makes beside dom0's. Its size is the NIC's, also
+// that of the bridge, because toolstacks give it to guests' ports.
 func beside(nic *host.Link, s settings) *host.Link {
 	return &host.Link{MAC: portMAC, MTU: nic.MTU, Flags: unix.IFF_NOARP, Group: s.Group, Alias: s.Alias}
 }
 
-// outgoing is what stop takes out of the bridge of that site beside the move, as
-// it is. A bridge that start found keeps its ports.
+// outgoing is what stop takes out of the bridge of that site besides the move, as it
+// is. A bridge that start found keeps its ports.
 func (s *site) outgoing(h *host.Host, rec *Record, k kept) *ports {
 	p := &ports{kept: k, asBridge: s.br, asPort: s.port, now: map[int]int{}}
 	p.became(k.NIC.Index, k.NIC.Index)
@@ -90,8 +89,8 @@ func (s *site) outgoing(h *host.Host, rec *Record, k kept) *ports {
 	return p
 }
 
-// toKeep is what the next start shall find: of the ports that went out only the
-// guests', the others are lost to the bridge.
+// toKeep is what the next start is to find: of the ports that went out only the
+// guests'; the others are lost to the bridge.
 func (p *ports) toKeep() (k kept, lost []string) {
 	k = p.kept
 	k.Guests = nil
@@ -108,7 +107,7 @@ func (p *ports) toKeep() (k kept, lost []string) {
 // attr is an attribute ready to be sent.
 func attr(a rtnl.Attr) *nl.RtAttr { return nl.NewRtAttr(int(a.Type), a.Value) }
 
-// attrsIn are attributes ready to be sent, but for some.
+// attrsIn are attributes ready to be sent, except for some.
 func attrsIn(b []byte, without ...uint16) (list []*nl.RtAttr) {
 	for a := range rtnl.ParseAttrs(b) {
 		if !slices.Contains(without, a.Type) {
@@ -142,8 +141,8 @@ func setPort(index int, attrs ...*nl.RtAttr) rtnl.Msg {
 // a command of their own, or none.
 var apart = []uint16{unix.IFLA_BRPORT_MCAST_MAX_GROUPS, unix.IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT}
 
-// portMsgs give a port, which is in the bridge, what was set on it, but for what
-// stands in tables and what it needs other ports for.
+// portMsgs give a port that is in the bridge what was set on it, except for entries
+// of tables, and for what needs other ports.
 func (p *ports) portMsgs(index int, s settings) (msgs []rtnl.Msg) {
 	if attrs := attrsIn(s.Attrs, append(apart, unix.IFLA_BRPORT_STATE)...); len(attrs) > 0 {
 		msgs = append(msgs, setPort(index, attrs...))
@@ -156,8 +155,8 @@ func (p *ports) portMsgs(index int, s settings) (msgs []rtnl.Msg) {
 	return append(msgs, p.vlanMsgs(index, s, 0)...)
 }
 
-// vlanMsgs give a port, or with rtnl.BridgeFlagsSelf a bridge, its VLANs in
-// place of the one that it begins with.
+// vlanMsgs give a port, or with rtnl.BridgeFlagsSelf a bridge, its VLANs instead of
+// the one that a new one has.
 func (p *ports) vlanMsgs(index int, s settings, flags uint16) (msgs []rtnl.Msg) {
 	if s.VLANs != nil {
 		if p.pvid != 0 && !slices.ContainsFunc(*s.VLANs, func(v vlan) bool { return v.has(p.pvid) }) {
@@ -202,7 +201,7 @@ func vlanMsg(typ uint16, index int, v vlan, flags uint16) rtnl.Msg {
 	return m
 }
 
-// entries are kept messages, with the indexes of now.
+// entries are kept messages, with the indexes that interfaces have now.
 func (p *ports) entries(wires ...rtnl.Wire) (msgs []rtnl.Msg) {
 	for _, w := range wires {
 		for m := range w.All() {
@@ -212,8 +211,8 @@ func (p *ports) entries(wires ...rtnl.Wire) (msgs []rtnl.Msg) {
 	return msgs
 }
 
-// newBridge is the kind of a bridge that is made, with what was set on it
-// that does not have to wait.
+// newBridge is the kind of a bridge that is created, with those of its settings that
+// do not have to wait.
 func (p *ports) newBridge() *nl.RtAttr {
 	late := []uint16{unix.IFLA_BR_MULTI_BOOLOPT, unix.IFLA_BR_VLAN_FILTERING, unix.IFLA_BR_FORWARD_DELAY, unix.IFLA_BR_STP_STATE}
 	attrs := attrsIn(p.Bridge.Attrs, late...)
@@ -231,9 +230,9 @@ func (p *ports) filtering() bool {
 	return v != nil && numberIn(v) != 0
 }
 
-// giveBack is the step after which the bridge filters VLANs as it did, and has
-// the entries that were made for it and for dom0's ports. It needs no undoing:
-// they go with the ports, or with the bridge.
+// giveBack is the step after which the bridge filters VLANs as it did before, and has
+// the entries that were made for it and for dom0's ports. It needs no undoing: they
+// go with the ports, or with the bridge.
 func (m *move) giveBack() plan.Step {
 	p := m.ports
 	var attrs []*nl.RtAttr
@@ -255,8 +254,8 @@ func (m *move) giveBack() plan.Step {
 	return plan.Step{Title: "give " + m.names[m.bridge] + " what was set on it", Do: m.ops(msgs...)}
 }
 
-// spanningTree is the step that switches STP on again, and sets its delay, when
-// all ports forward: those that join a bridge that has it do not for a while.
+// spanningTree is the step that switches STP on again, and sets its delay, once all
+// ports forward: a port that joins a bridge with STP does not forward for a while.
 func (m *move) spanningTree() plan.Step {
 	return plan.Step{Title: "give " + m.names[m.bridge] + " its spanning tree's settings back", Do: m.treeOps()}
 }
@@ -269,8 +268,8 @@ func (m *move) treeOps() []plan.Op {
 	return m.ops(setLink(m.bridge, attrSettings(attrsIn(m.ports.tree)...)))
 }
 
-// calm takes the spanning tree off a bridge before ports join it again, when a
-// stop is undone: spanningTree gives it back when all have.
+// calm switches the spanning tree off before ports join a bridge again when a stop is
+// undone; spanningTree switches it on when all have joined.
 func (p *ports) calm(bridge int) []rtnl.Msg {
 	if !p.leaving || len(p.tree) == 0 {
 		return nil
@@ -325,7 +324,7 @@ func (p *ports) entered(index int, s settings) []rtnl.Msg {
 	return append(p.portMsgs(index, s), p.entries(s.VLANOptions, s.FDB, s.MDB)...)
 }
 
-// shut keeps a port from forwarding that was kept from it.
+// shut keeps a port from forwarding if somebody had done so before.
 func shut(index int, s settings) []rtnl.Msg {
 	if b := rtnl.FindAttr(s.Attrs, unix.IFLA_BRPORT_STATE); b != nil {
 		return []rtnl.Msg{setPort(index, nl.NewRtAttr(unix.IFLA_BRPORT_STATE, b))}
@@ -333,8 +332,8 @@ func shut(index int, s settings) []rtnl.Msg {
 	return nil
 }
 
-// backups name to each port the one that takes over for it, if it is there: the
-// kernel wants both to be ports of the bridge.
+// backups give each port the one that takes over for it, if that is there: the kernel
+// wants both to be ports of the bridge.
 func (p *ports) backups() (msgs []rtnl.Msg) {
 	all := append([]keptPort{p.NIC, p.Dom0}, p.Guests...)
 	for _, port := range all {
@@ -360,15 +359,15 @@ const (
 	operUp      = 6
 )
 
-// operState sets what the kernel takes for an interface being operational
-// (set_operstate). It does not touch the carrier: a guest notices nothing.
+// operState sets whether the kernel regards an interface as operational
+// (set_operstate). It does not touch the carrier, so a guest notices nothing.
 func operState(index int, state uint8) rtnl.Msg {
 	return setLink(index, nl.NewRtAttr(unix.IFLA_OPERSTATE, nl.Uint8Attr(state)))
 }
 
-// enter is the operation that makes an interface a port that forwards nothing
-// until everything is set on it: a port that is not operational is disabled
-// (br_add_if), and enabled when it becomes so (br_port_carrier_check). One that
+// enter is the operation that makes an interface a port that forwards nothing until
+// everything is set on it: a port that is not operational is disabled (br_add_if),
+// and enabled when it becomes operational (br_port_carrier_check). An interface that
 // is a port already, as when a stop is undone, is not disabled for that.
 type enter struct {
 	Port   int         `json:"Port"`

@@ -13,8 +13,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// others are the ports of the bridge that are neither the NIC nor dom0's, by
-// their numbers: attached in this order they get them again.
+// others are the ports of the bridge that are neither the NIC nor dom0's, ordered by
+// their port numbers: attached in this order they get these numbers again.
 func (s *site) others(h *host.Host) []*host.Link {
 	if s.br == nil {
 		return nil
@@ -24,15 +24,15 @@ func (s *site) others(h *host.Host) []*host.Link {
 	return list
 }
 
-// portNumber is the number that a port has in its bridge: of several with the
-// same priority, spanning tree takes the lowest.
+// portNumber is the number that a port has in its bridge: among several with the same
+// priority, spanning tree prefers the lowest.
 func portNumber(l *host.Link) uint64 {
 	return numberIn(rtnl.FindAttr(l.PortAttrs, unix.IFLA_BRPORT_NO))
 }
 
-// noGuest says what an interface is instead of a guest's port, "" if it may be
-// one. What kind of device it is counts before its name: an admin may name a
-// guest's port (vifname=), and a toolstack calls its ports as it likes.
+// noGuest says what an interface is instead of a guest's port, "" if it may be one.
+// The kind of device counts more than its name: an admin may name a guest's port
+// (vifname=), and a toolstack gives its ports any names.
 func noGuest(l *host.Link) string {
 	switch {
 	case l.Bus != "" && l.Bus != "xen-backend":
@@ -51,9 +51,8 @@ func noGuest(l *host.Link) string {
 	return "it is a " + l.Kind + " interface"
 }
 
-// comeBack are the ports in kept that become ports of that bridge again, and
-// why the others of those that are there do not. What has ended meanwhile is
-// no news.
+// comeBack are the ports in kept that become ports of that bridge again, and why other
+// existing ones do not. Ports of guests that have ended meanwhile are not mentioned.
 func (k *kept) comeBack(h *host.Host, bridge *host.Link) (back []*host.Link, set []keptPort, stay []string) {
 	for _, g := range k.Guests {
 		l, same := h.Name(g.Name), h.Index(g.Index)
@@ -72,7 +71,7 @@ func (k *kept) comeBack(h *host.Host, bridge *host.Link) (back []*host.Link, set
 	return back, set, stay
 }
 
-// stays says why an interface of a port's name does not become it again, ""
+// stays says why an interface with a port's name does not become that port again, ""
 // if it does. In the file's first form only the name is known.
 func (g keptPort) stays(h *host.Host, l *host.Link) string {
 	switch {
@@ -93,7 +92,7 @@ func (g keptPort) stays(h *host.Host, l *host.Link) string {
 	return ""
 }
 
-// portText tells what becomes of ports, "" of none.
+// portText says what becomes of ports; "" if there are none.
 func portText(intro, sep string, ports []string) string {
 	if len(ports) == 0 {
 		return ""

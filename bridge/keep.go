@@ -20,9 +20,9 @@ type keeper struct {
 	switched []string
 }
 
-// keep is what is set on the network of that site and on its ports, and every
-// port that is neither the NIC's nor dom0's. Of the bridge's flags those are
-// left out that rules for it have switched on.
+// keep is what is set on the network of that site and on its ports, and every port
+// that is neither the NIC's nor dom0's. It leaves out those flags of the bridge that
+// rules have switched on.
 func (s *site) keep(h *host.Host, switched []string) kept {
 	if s.br == nil {
 		return kept{}
@@ -60,9 +60,9 @@ func (r *keeper) bridge() settings {
 	}
 }
 
-// plainBridge says whether an attribute is as a bridge begins with, though no
-// number tells; or was set by spanning tree, which ages entries early after a
-// change (br_topology_change_detection).
+// plainBridge says whether an attribute is that of a new bridge, where that is not
+// just a number; or was set by spanning tree, which ages entries early after a change
+// (br_topology_change_detection).
 func (r *keeper) plainBridge(a rtnl.Attr) bool {
 	switch a.Type {
 	case unix.IFLA_BR_NF_CALL_IPTABLES:
@@ -101,8 +101,8 @@ func (r *keeper) keepPort(l *host.Link) keptPort {
 	return k
 }
 
-// shut is the state of a port that somebody keeps from forwarding. With STP, and
-// without a carrier, the kernel does.
+// shut is the state of a port that somebody keeps from forwarding. With STP, or
+// without a carrier, it is the kernel that does so.
 func (r *keeper) shut(l *host.Link) []byte {
 	if r.br.Bridge.STP || !operational(l) || l.PortState == host.Forwarding {
 		return nil
@@ -172,11 +172,11 @@ func join(list []vlan, flags uint16, v vlan) []vlan {
 	return append(list, v)
 }
 
-// plainOption is what a VLAN on a port begins with.
+// plainOption is the default of a VLAN on a port.
 var plainOption = map[uint16]uint64{rtnl.VLANEntryState: host.Forwarding, rtnl.VLANEntryRouter: 1, rtnl.VLANEntryMaxGroups: 0, rtnl.VLANEntrySuppress: 0}
 
-// vlanOptions are the messages that set what is not as it begins with of single
-// VLANs: a state in which frames do not pass, multicast routers, and so on.
+// vlanOptions are the messages that set options of single VLANs that are not the
+// default: a state in which frames do not pass, multicast routers, and so on.
 func (r *keeper) vlanOptions(index int) (w rtnl.Wire) {
 	for _, m := range r.VLANOptions {
 		m = m.As(unix.RTM_NEWVLAN, 0)
@@ -218,9 +218,9 @@ func optionsIn(entry []byte) (nest []byte) {
 	return nest
 }
 
-// fdb are the messages that make the entries of the forwarding table that
-// somebody has made for that port, or the bridge itself: not what is learnt, nor
-// what a port has by its own address.
+// fdb are the messages that make the entries of the forwarding table that somebody
+// has made for that port, or for the bridge itself: not what is learnt, nor what
+// follows from a port's own address.
 func (r *keeper) fdb(l *host.Link) (w rtnl.Wire) {
 	own := append([][]byte{l.MAC}, r.own...)
 	for _, m := range r.FDB {

@@ -2,13 +2,13 @@ package bridge
 
 import "xbr-script/internal/rtnl"
 
-// kept is what stop leaves for the next start: the guests' ports that it took
-// out, and what an admin has set on the bridge and its ports. How it lies on disk
-// is said in form_kept.go.
+// kept is what stop leaves for the next start: the guests' ports that it took out,
+// and what an admin has set on the bridge and its ports. form_kept.go has its form on
+// disk.
 type kept struct {
-	Index  int      // the bridge's, by which entries of its tables name it
-	Shape  Shape    // the bridge's own VLANs mean something else in the other
-	Bridge settings // none of a bridge that start found: it keeps them itself
+	Index  int      // the bridge's, which entries of its tables contain
+	Shape  Shape    // in the other shape the bridge's own VLANs mean something else
+	Bridge settings // none for a bridge that start found, which keeps them itself
 	NIC    keptPort
 	Dom0   keptPort
 	Guests []keptPort
@@ -23,8 +23,8 @@ type keptPort struct {
 	Settings settings
 }
 
-// settings is what an admin has set on a port, or on a bridge itself: only
-// what is not as it begins with, see defaults.go.
+// settings is what an admin has set on a port, or on a bridge itself: only what is not
+// the default, see defaults.go.
 type settings struct {
 	// Attrs are attributes as the kernel gave them, IFLA_BRPORT_… or IFLA_BR_….
 	Attrs []byte
@@ -33,8 +33,8 @@ type settings struct {
 	Backup int
 	// VLANs are all of them; nil is the one that a port begins with.
 	VLANs *[]vlan
-	// VLANOptions, FDB and MDB are messages that make the entries, with the
-	// interface indexes of then.
+	// VLANOptions, FDB and MDB are messages that make the entries, with the interface
+	// indexes of that time.
 	VLANOptions, FDB, MDB rtnl.Wire
 	// Group and Alias are those of a bridge beside dom0's interface and of
 	// dom0's port; the other interfaces keep their own.

@@ -17,6 +17,7 @@ func TestKeptRefused(t *testing.T) {
 		`{"version": 2, "colour": "red"}`:              `error: json: unknown field "colour"`,
 		`{"version": 2, "guests": [{"index": 4}]}`:     "error: a port in it has no name",
 		`{"version": 3}`:                               "error: it has the form 3, and this version knows 2",
+		`["vif1.0", ""]`:                               "error: a port in it has no name",
 		`{"guests": []}`:                               "error: json: cannot unmarshal object into Go value of type []string",
 		`{}`:                                           "error: it is cut short",
 		`[1, 2]`:                                       "error: json: cannot unmarshal number into Go value of type string",

@@ -19,9 +19,9 @@ import (
 type lack struct {
 	*mend
 	now  *host.Host
-	gone map[int]bool // interfaces that are no more; nothing on them is missed
-	// dark are those that have no carrier: the kernel flushed their nexthop
-	// objects when they lost it, and takes none (nh_netdev_event, nh_create_ipv4).
+	gone map[int]bool // interfaces that are gone; nothing on them is missed
+	// dark are those that have no carrier: the kernel flushed their nexthop objects
+	// when they lost it, and accepts none (nh_netdev_event, nh_create_ipv4).
 	dark map[int]bool
 	dim  []int // those that had one, and may get it again
 
@@ -38,7 +38,7 @@ type lack struct {
 	shuffled map[routes.Group]bool // IPv4 destinations whose routes are missing, or not in their order
 }
 
-// look compares. Who is patient does not yet make do without a carrier.
+// look compares. patient says to wait for a carrier rather than make do without it.
 func (m *mend) look(patient bool) (*lack, error) {
 	now, missing, err := m.was.ReadAgain(m.Conn, func(*host.Host) map[int]int { return nil })
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *lack) lookLink(k asItWas, now *host.Link) {
 	}
 }
 
-// lookState compares what stands on it, but for routes.
+// lookState compares what is on it, except for routes.
 func (l *lack) lookState(was, now host.State) {
 	for _, list := range []struct{ was, now []rtnl.Msg }{
 		{was.Addrs4, now.Addrs4}, {was.Addrs6, usable(was.Addrs6, now.Addrs6)},
@@ -126,7 +126,7 @@ func (l *lack) alive(addrs []rtnl.Msg) []rtnl.Msg {
 	})
 }
 
-// absent are those that are not there any more.
+// absent are those that are no longer there.
 func absent(was, now []rtnl.Msg, key func(rtnl.Msg) string) []rtnl.Msg {
 	there := map[string]bool{}
 	for _, m := range now {
@@ -135,8 +135,7 @@ func absent(was, now []rtnl.Msg, key func(rtnl.Msg) string) []rtnl.Msg {
 	return rtnl.Rest(was, func(m rtnl.Msg) bool { return there[key(m)] })
 }
 
-// neighKey takes the neighbours that are learnt for one and the same whatever
-// is known of them.
+// neighKey is the same for a learnt neighbour whatever is known about it.
 func neighKey(m rtnl.Msg) string {
 	if forGood(m) {
 		return m.Key()
@@ -144,7 +143,7 @@ func neighKey(m rtnl.Msg) string {
 	return string(m.Get(unix.NDA_DST))
 }
 
-// lookRoutes compares the routes: missing is those that were, and are not where
+// lookRoutes compares the routes: missing are those that were there, and are not where
 // they were looked for.
 func (l *lack) lookRoutes(missing []rtnl.Msg) {
 	if len(missing) == 0 {
@@ -170,8 +169,8 @@ func (l *lack) lookRoutes(missing []rtnl.Msg) {
 	}
 }
 
-// excused says whether a route need not be there: with an interface that is
-// gone, is switched off, or expired.
+// excused says whether a route need not be there: because an interface is gone or
+// switched off, or because the route has expired.
 func (l *lack) excused(m rtnl.Msg) bool {
 	if _, alive := m.Aged(boottime.Now() - l.At); !alive {
 		return true
@@ -195,7 +194,7 @@ func (m *missed) Error() string { return m.command + ": " + m.Unwrap().Error() }
 // Unwrap is why.
 func (*missed) Unwrap() error { return errors.New("it is missing") }
 
-// errors name everything that is missing, and that does not come by itself.
+// errors name everything that is missing and does not come by itself.
 func (l *lack) errors() (errs []error) {
 	passing := func(m rtnl.Msg) bool { return !forGood(m) }
 	for _, list := range [][]rtnl.Msg{l.links, l.addrs, rtnl.Rest(l.neighs, passing), l.nexthops, l.routes, l.wake, l.pins} {
@@ -214,7 +213,7 @@ func (l *lack) empty() bool {
 	return len(l.links)+len(l.sets)+len(l.wake)+len(l.addrs)+len(l.neighs)+len(l.nexthops)+len(l.routes)+len(l.shuffled)+len(l.pins) == 0
 }
 
-// make makes what is missing. What comes of it shows the next look.
+// make makes what is missing. The next look shows the result.
 func (l *lack) make(ctx context.Context) {
 	var quieten []rtnl.Msg
 	for _, s := range l.sets {
@@ -243,7 +242,7 @@ func (l *lack) make(ctx context.Context) {
 	l.send(ctx, l.pins)
 }
 
-// awaitCarrier waits for a carrier that was there; a bridge has it from a port.
+// awaitCarrier waits for a carrier that was there; a bridge gets it from a port.
 func (l *lack) awaitCarrier(ctx context.Context, index int) {
 	k := l.Links[l.find(index)].Link
 	if !k.Running() {
@@ -276,7 +275,7 @@ func (l *lack) remakeRoutes(ctx context.Context) {
 			if m.Type != unix.RTM_NEWROUTE {
 				continue
 			}
-			// The kernel's own: what is not in the list would be taken for removed.
+			// The kernel's own: what is not in the list would count as removed.
 			affected := m.ByKernel() || m.Family() == unix.AF_INET && l.shuffled[routes.GroupOf(m)] || lost[m.Key()]
 			if affected && !yield(m) {
 				return
@@ -296,9 +295,9 @@ func (l *lack) remakeRoutes(ctx context.Context) {
 
 func (l *lack) send(ctx context.Context, msgs []rtnl.Msg) { l.sendWire(ctx, rtnl.Pack(msgs...)) }
 
-// sendWire has the kernel carry out what it can.
+// sendWire lets the kernel carry out what it can.
 func (l *lack) sendWire(ctx context.Context, w rtnl.Wire) {
 	if len(w) > 0 {
-		_ = (&netop.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(ctx, true) // the next look shows what came of it
+		_ = (&netop.Batch{Wire: w, Names: l.Names, At: l.At, Conn: l.Conn}).Do(ctx, true) // the next look shows the result
 	}
 }

@@ -15,11 +15,11 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// Others change the host, too: a DHCP client gets an address, an admin adds a
-// route, while a plan is made and carried out. What they put on the interface
-// that dom0 is about to leave is moved after the rest (gather). A NIC that has
-// to be switched off would lose it, so that is not begun on a host that is no
-// longer as it was when the plan was made (unchanged).
+// Others change the host, too, while a plan is made and carried out: a DHCP client
+// gets an address, an admin adds a route. What they put on the interface that dom0 is
+// about to leave is moved after the rest (gather). A NIC that has to be switched off
+// would lose it, so a plan that does this is not begun if the host is no longer as it
+// was when the plan was made (unchanged).
 
 const (
 	gatherKind    = "gather"
@@ -31,8 +31,8 @@ const (
 type gather struct {
 	To    int       `json:"To"`
 	Known stateForm `json:"Known"` // addresses and neighbours that are no news; its Index is where to look
-	// Down says that one of the interfaces is switched off, or will be: then
-	// nothing but IPv4 addresses can be moved.
+	// Down says that one of the interfaces is, or will be, switched off: then only
+	// IPv4 addresses can be moved.
 	Down  bool        `json:"Down"`
 	Names ipcmd.Names `json:"Names"`
 	Conn  *rtnl.Conn  `json:"-"`
@@ -47,7 +47,7 @@ func (b *builder) gather(known host.State, to int) plan.Op {
 // Kind implements plan.Op.
 func (*gather) Kind() string { return gatherKind }
 
-// Commands implements plan.Op: as a rule there is nothing.
+// Commands implements plan.Op: usually there is nothing to do.
 func (*gather) Commands() []string { return nil }
 
 // Do implements plan.Op.
@@ -72,8 +72,8 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 	return b.Do(ctx, undoing)
 }
 
-// news is the part of a state that somebody made lately: not link-local
-// addresses, the kernel's own routes and neighbours that can be learnt anew.
+// news is the part of a state that somebody has made meanwhile, without link-local
+// addresses, the kernel's own routes, and neighbours that can be learnt again.
 func (g *gather) news(s host.State) host.State {
 	known := map[string]bool{}
 	for _, list := range [][]msgForm{g.Known.Addrs4, g.Known.Addrs6, g.Known.Neighs} {
@@ -95,8 +95,8 @@ func (g *gather) news(s host.State) host.State {
 	}
 }
 
-// identity is what makes an address or a neighbour one and the same to the
-// kernel, whatever its flags are.
+// identity is what identifies an address or a neighbour for the kernel, whatever its
+// flags are.
 func identity(m rtnl.Msg) string {
 	if m.Type == unix.RTM_NEWADDR {
 		return routes.AddrKey(m)
@@ -109,8 +109,8 @@ func forGood(m rtnl.Msg) bool {
 	return m.Fixed()[8]&unix.NUD_PERMANENT != 0 || m.Fixed()[10]&unix.NTF_PROXY != 0 // ndm_state, ndm_flags
 }
 
-// ErrChanged says that the host is not any more what the plan was made for:
-// another plan is needed.
+// ErrChanged says that the host is no longer what the plan was made for: another plan
+// is needed.
 var ErrChanged = errors.New("it has been changed meanwhile")
 
 // unchanged fails if there is something on an interface that the plan does not
@@ -137,7 +137,7 @@ func (b *builder) unchanged(s host.State) plan.Op {
 // Kind implements plan.Op.
 func (*unchanged) Kind() string { return unchangedKind }
 
-// Commands implements plan.Op: there is none, who types commands looks.
+// Commands implements plan.Op: there is none, as whoever types commands looks first.
 func (*unchanged) Commands() []string { return nil }
 
 // Do implements plan.Op.

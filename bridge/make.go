@@ -33,7 +33,8 @@ func (m *move) pairStep(f *found, like *host.Link) plan.Step {
 // dom0BridgeStep is the step that provides a bridge which is dom0's interface,
 // like the NIC that it will stand for.
 func (m *move) dom0BridgeStep(f *found, like *host.Link) plan.Step {
-	// Where only what is off can be renamed, it is switched on when it has its name.
+	// If only an interface that is off can be renamed, it is switched on once it has
+	// its name.
 	up := m.h.LiveRename || m.s.VDev == m.s.Bridge
 	if f == nil {
 		m.bridge = m.index(m.s.VDev)
@@ -45,14 +46,14 @@ func (m *move) dom0BridgeStep(f *found, like *host.Link) plan.Step {
 	return m.adoptDom0Bridge(f, like, up)
 }
 
-// makeBridge is the step that creates the bridge, with that index. An MTU that
-// nobody has set the kernel adjusts to the ports' (br_mtu_auto_adjust), and one
-// that is set to what it is already it takes for not set.
+// makeBridge is the step that creates the bridge, with that index. The kernel adjusts
+// an MTU that nobody has set to the ports' (br_mtu_auto_adjust), and setting it to the
+// value that it has already does not count as set.
 func (m *move) makeBridge(index int) plan.Step {
 	name, p, as := m.names[index], m.ports, m.ports.asBridge
 	p.became(p.Index, index)
-	// Apart: were it refused, what follows must not act on another's interface
-	// with that index.
+	// In an operation of its own: if it is refused, what follows must not act on
+	// somebody else's interface with that index.
 	do := m.ops(addLink(index, attrName(name), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU^1), p.newBridge()))
 	more := append([]*nl.RtAttr{attrU32(unix.IFLA_MTU, as.MTU), attrAddrGen(addrGenNone)}, m.marks(as)...)
 	do = append(do, m.batch(append([]rtnl.Msg{setFlags(index, as.Flags, quietFlags(as), more...)}, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
@@ -61,13 +62,13 @@ func (m *move) makeBridge(index int) plan.Step {
 	return plan.Step{Title: "create the bridge " + name, Do: do, Undo: m.remove(index, "bridge", name, portMAC, 0)}
 }
 
-// quietFlags are the flags that are set of an interface which is no one's: as a
-// rule it shall not answer ARP, nor take multicast.
+// quietFlags are the flags to set on an interface that is nobody's: usually it is not
+// to answer ARP, nor to receive multicast.
 func quietFlags(as *host.Link) uint32 {
 	return unix.IFF_NOARP | unix.IFF_MULTICAST | as.Flags&carried
 }
 
-// marks are what somebody may have given an interface to tell it by, and the
+// marks are what somebody may have given an interface to recognise it by, and the
 // length of its queue.
 func (b *builder) marks(l *host.Link) (attrs []*nl.RtAttr) {
 	if l.TxQLen != 0 {
@@ -90,9 +91,9 @@ type pair struct {
 	dev, port int // indexes of vethN and vif0.N; or the bridge's and 0, if it is dom0's interface
 }
 
-// makePair is the step that creates dom0's interface with its port in the
-// bridge: the interface like the NIC it will stand for, with its settings,
-// and switched on if the NIC is and it may still be renamed then.
+// makePair is the step that creates dom0's interface with its port in the bridge: the
+// interface is like the NIC that it will stand for, with its settings, and switched on
+// if the NIC is, and if it can still be renamed then.
 func (m *move) makePair(like *host.Link) plan.Step {
 	p, w, ps, as := m.pair, m.s.Want, m.ports, m.ports.asPort
 	ps.became(ps.Dom0.Index, p.port)
@@ -100,7 +101,7 @@ func (m *move) makePair(like *host.Link) plan.Step {
 	peer := []*nl.RtAttr{attrName(w.VIF), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU)}
 	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
 	attrs = append(attrs, attrVeth(p.port, peer...))
-	do := m.ops(addLink(p.dev, attrs...)) // apart, as in makeBridge
+	do := m.ops(addLink(p.dev, attrs...)) // in an operation of its own, as in makeBridge
 	join := append([]*nl.RtAttr{attrMaster(m.bridge), attrAddrGen(addrGenNone)}, m.marks(as)...)
 	msgs := append([]rtnl.Msg{setFlags(p.port, as.Flags, quietFlags(as), join...)}, ps.portMsgs(p.port, ps.Dom0.Settings)...)
 	do = append(do, m.batch(append(msgs, setFlags(p.dev, like.Flags, carried, m.identity(like)...))...))
@@ -132,8 +133,8 @@ func (m *move) makeDom0Bridge(like *host.Link, up bool) plan.Step {
 	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: m.remove(index, "bridge", m.s.Dom0(), like.MAC, 0)}
 }
 
-// switchOn has IPv6 make no addresses on a new interface, and switches it on
-// if up.
+// switchOn keeps IPv6 from making addresses on a new interface, and switches the
+// interface on if up.
 func switchOn(index int, like *host.Link, up bool) (msgs []rtnl.Msg) {
 	if like.Inet6 {
 		msgs = append(msgs, setLink(index, attrAddrGen(addrGenNone))) // a stable_secret has changed it

@@ -8,7 +8,7 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// Attributes of an entry of a multicast database as the kernel tells it
+// Attributes of an entry of a multicast database as the kernel reports it
 // (linux/if_bridge.h).
 const (
 	mdbaMdb          = 1
@@ -22,9 +22,9 @@ const (
 	modeExclude = 0 // MCAST_EXCLUDE
 )
 
-// mdb are the messages that make the entries of the multicast database that
-// somebody has made for the port with that index, or for the bridge itself. The
-// kernel takes none while it does not snoop.
+// mdb are the messages that make the entries of the multicast database that somebody
+// has made for the port with that index, or for the bridge itself. The kernel accepts
+// none while the bridge does not snoop.
 func (r *keeper) mdb(index int) (w rtnl.Wire) {
 	if !r.br.Bridge.Snooping {
 		return nil
@@ -45,7 +45,7 @@ func (r *keeper) mdb(index int) (w rtnl.Wire) {
 }
 
 // mdbEntry is the message that makes an entry; none if it is another port's, or
-// passes by itself, as those of the bridge itself do but for groups by MAC
+// disappears by itself, as those of the bridge itself do, except for groups by MAC
 // address (br_multicast_host_join).
 func (r *keeper) mdbEntry(index int, e, attrs []byte) []rtnl.Msg {
 	if int(rtnl.U32(e[:4])) != index || e[4] != rtnl.MdbPermanent {
@@ -60,10 +60,9 @@ func (r *keeper) mdbEntry(index int, e, attrs []byte) []rtnl.Msg {
 	return []rtnl.Msg{m}
 }
 
-// mdbAttrs are the attributes that make an entry what its own tell it is. The
-// mode and sources are of an entry for any source, and the protocol of one that
-// is not the bridge's own; what it would get anyway is left out, as older
-// kernels do not take it.
+// mdbAttrs are the attributes that make an entry what its reported ones say. Mode and
+// sources belong to an entry for any source, and the protocol to one that is not the
+// bridge's own; defaults are left out, because older kernels do not accept them.
 func mdbAttrs(attrs []byte, own bool) (nest []byte) {
 	add := func(typ uint16, value []byte) {
 		nest = append(nest, attr(rtnl.Attr{Type: typ, Value: value}).Serialize()...)

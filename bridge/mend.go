@@ -17,20 +17,20 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// The undoing of a step assumes that what the plan has not taken away is still
-// there, and others may have taken it: systemd-networkd drops the addresses of
-// an interface that is renamed, an admin flushes a table. So the first step of a
-// plan, whose undoing is the last word of a rollback, does nothing but keep what
-// the host had. Undoing, it reads what there is, and makes what is missing.
+// The undoing of a step assumes that what the plan has not taken away is still there.
+// But others may have taken it: systemd-networkd drops the addresses of an interface
+// that is renamed, an admin flushes a table. So the first step of a plan, whose
+// undoing comes last in a rollback, does nothing but keep what the host had. When
+// undone, it reads what is there, and makes what is missing.
 
-// mend is the operation. What has come is left alone; what is missing is made
+// mend is the operation. What has been added is left alone; what is missing is made
 // again, whoever took it away.
 type mend struct {
 	Links []asItWas
 	Names ipcmd.Names
 	At    time.Duration // boottime.Now when was was read
-	// was is the host before the plan, or of it what is on the links, if it was
-	// read from a journal.
+	// was is the host before the plan, or only what was on the links, if it was read
+	// from a journal.
 	was  *host.Host
 	Conn *rtnl.Conn
 }
@@ -44,8 +44,8 @@ type asItWas struct {
 
 const mendKind = "mend"
 
-// keepers are the settings that say whether IPv6 has an interface at all, and
-// that it forgets otherwise.
+// keepers are the settings that say whether IPv6 is on an interface at all, and those
+// that IPv6 would forget.
 var keepers = []sysctl.Key{disableIPv6, ipv6MTU}
 
 // keep is the step that keeps what the parts of those sites have.
@@ -93,7 +93,7 @@ func (m *mend) find(index int) int {
 // Kind implements plan.Op.
 func (*mend) Kind() string { return mendKind }
 
-// Commands implements plan.Op: as a rule there is nothing to be done.
+// Commands implements plan.Op: usually there is nothing to do.
 func (*mend) Commands() []string { return nil }
 
 // Head implements plan.Bulky.
@@ -135,10 +135,9 @@ func (m *mend) SetBulk(bulk []byte) error {
 	return nil
 }
 
-// mine yields what the host had on the links, and what is lost with that:
-// routes with an address of theirs as the source, or by a nexthop object on
-// them. Of IPv4 routes also the ones with the same destination: they have an
-// order.
+// mine yields what the host had on the links, and what is lost with that: routes with
+// an address of theirs as the source, or by a nexthop object on them. It includes IPv4
+// routes with the same destination, because these have an order.
 func (m *mend) mine() iter.Seq[rtnl.Msg] {
 	is := m.isMine()
 	return func(yield func(rtnl.Msg) bool) {
@@ -199,8 +198,8 @@ func (m *mend) isMine() func(rtnl.Msg) bool {
 	}
 }
 
-// mendTries is how often what is missing is made: what is put back may be taken
-// away again.
+// mendTries is how often missing things are made: what is put back may be taken away
+// again.
 const mendTries = 3
 
 // Do implements plan.Op.

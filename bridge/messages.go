@@ -38,7 +38,7 @@ func link(typ, flags uint16, info []byte, attrs []*nl.RtAttr) rtnl.Msg {
 	return rtnl.Msg{Type: typ, Flags: flags, Body: info}
 }
 
-// setLink changes what attrs name of an existing interface.
+// setLink sets the given attributes of an existing interface.
 func setLink(index int, attrs ...*nl.RtAttr) rtnl.Msg {
 	return link(unix.RTM_NEWLINK, 0, ifinfo(index, 0, 0), attrs)
 }
@@ -79,7 +79,7 @@ func attrAlias(text string) *nl.RtAttr {
 
 func attrU32(typ int, v uint32) *nl.RtAttr { return nl.NewRtAttr(typ, nl.Uint32Attr(v)) }
 
-// attrMaster makes it a port of the bridge with that index; 0 frees it.
+// attrMaster makes an interface a port of the bridge with that index; 0 frees it.
 func attrMaster(bridge int) *nl.RtAttr { return attrU32(unix.IFLA_MASTER, uint32(bridge)) }
 
 // attrAddrGen says how IPv6 makes addresses. Unlike the sysctl of that name it
@@ -90,16 +90,16 @@ func attrAddrGen(mode uint8) *nl.RtAttr {
 	return spec
 }
 
-// attrToken is the interface identifier for addresses of routers' prefixes; all
-// zeros is none. It has a message of its own.
+// attrToken is the interface identifier for addresses of routers' prefixes; all zeros
+// means none. It needs a message of its own.
 func attrToken(token netip.Addr) *nl.RtAttr {
 	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
 	spec.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_TOKEN, token.AsSlice())
 	return spec
 }
 
-// attrBridge is the kind and the settings of a bridge; of those named in more,
-// the ones there count.
+// attrBridge is the kind and the settings of a bridge; those in more override the
+// others.
 func attrBridge(b host.BridgeInfo, more ...*nl.RtAttr) *nl.RtAttr {
 	attrs := []*nl.RtAttr{
 		nl.NewRtAttr(unix.IFLA_BR_FORWARD_DELAY, nl.Uint32Attr(b.ForwardDelay)),

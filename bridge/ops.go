@@ -47,12 +47,12 @@ const (
 	altNamesKind = "altnames"
 )
 
-// relabel puts the labels of IPv4 addresses right after their interface was
-// renamed. The kernel (inetdev_changename) then gives the first address the
-// interface's name and appends ":2", ":3" … to every further one without a
-// colon; and no message can change a label, so the address must go and come
-// back. Meanwhile another interface holds it: with the last holder of an
-// address go the routes that have it as their source.
+// relabel puts the labels of IPv4 addresses right after their interface was renamed.
+// The kernel (inetdev_changename) then gives the first address the interface's name
+// and appends ":2", ":3" … to every further one without a colon. No message can change
+// a label, so the address must go and come back. Meanwhile another interface has it,
+// because routes with an address as their source go when no interface has the address
+// any more.
 type relabel struct {
 	Addrs netop.Batch `json:"Addrs"` // RTM_NEWADDR, in the kernel's order, with the right labels
 	Index int         `json:"Index"`
@@ -99,13 +99,13 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	return b.Do(ctx, undoing)
 }
 
-// remove deletes an interface that was created. Its index is its own for as long
-// as it lives, and the kernel gives none out twice; but it may never have been
-// created, because somebody else was first to take the index or a name, or be
-// gone, and another have been given its index on purpose. So it must be of the
-// kind as well, and have one of the names that it is given or the MAC address
-// that it was made with. An admin may have changed all three: then what was made
-// is known by what it is made of.
+// remove deletes an interface that was created. Its index is its own as long as it
+// exists, and the kernel gives out no index twice. But the interface may never have
+// been created, because somebody else was first to take the index or a name; or it may
+// be gone, and another one may have been given its index on purpose. So it must also
+// be of the right kind, and have one of its names or the MAC address that it was made
+// with. An admin may have changed names and address: then an interface that is known
+// to have been made is recognised by what it is made of.
 type remove struct {
 	Batch netop.Batch      `json:"Batch"`           // RTM_DELLINK
 	Name  string           `json:"Name"`            // it is made with
@@ -156,9 +156,9 @@ func (r *remove) is(l *host.Link, made bool) bool {
 	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
 }
 
-// await waits until a bridge port forwards and dom0's interface behind it can
-// send. Between the calls that switch a veth pair on and that moment the
-// kernel works in the background; what is sent then is lost.
+// await waits until a bridge port forwards and dom0's interface behind it can send.
+// Between the calls that switch a veth pair on and that moment the kernel works in the
+// background, and what is sent then is lost.
 type await struct {
 	Port  int         `json:"Port"` // the port in the bridge
 	Names ipcmd.Names `json:"Names"`
@@ -193,33 +193,33 @@ func (a *await) Do(ctx context.Context, undoing bool) error {
 		}
 		if time.Since(start) > awaitLimit {
 			if undoing {
-				return nil // nothing that could be done about it
+				return nil // nothing can be done about it
 			}
 			return fmt.Errorf("%s does not forward after %s", a.Names.Of(a.Port), awaitLimit)
 		}
 	}
 }
 
-// ready looks at both ends of the pair. The kernel notes the carrier of one after
-// that of the other (linkwatch_run_queue), and only then makes an interface ready
-// for IPv6, which makes addresses if it may by then.
+// ready looks at both ends of the pair. The kernel notices the carrier of one end after
+// that of the other (linkwatch_run_queue), and only then makes an interface ready for
+// IPv6, which makes addresses if it is allowed to by then.
 func (a *await) ready() (bool, error) {
 	l, err := host.ReadLink(a.Conn, a.Port)
 	if err != nil || l.PortState != host.Forwarding || !l.OperUp {
 		return false, err
 	}
 	if l.Kind != "veth" || l.Elsewhere {
-		return true, nil // an old Xen kernel's pair does not tell its other end
+		return true, nil // an old Xen kernel's pair does not report its other end
 	}
 	dev, err := host.ReadLink(a.Conn, l.Lower)
 	return err == nil && (dev.Running() && dev.OperUp || !dev.Up()), err
 }
 
-// carrier waits until a NIC that was switched on has agreed with the switch on
-// a speed, which takes seconds; or until a bridge has the carrier of the NIC
-// that has become its port. Until then frames do not pass anyway, and what
-// is entered may be lost: when the kernel notes that there is no carrier, it
-// takes off the proxy entries (neigh_carrier_down).
+// carrier waits until a NIC that was switched on has agreed with the switch on a speed,
+// which takes seconds; or until a bridge has the carrier of the NIC that has become its
+// port. Until then frames do not pass anyway, and what is entered may be lost: when the
+// kernel notices that there is no carrier, it removes the proxy entries
+// (neigh_carrier_down).
 type carrier struct {
 	Index int         `json:"Index"`
 	Port  int         `json:"Port"` // of a bridge, where its carrier comes from; 0 for a NIC
@@ -240,9 +240,9 @@ func (c *carrier) Commands() []string {
 	return []string{"for i in $(seq 100); do ip link show dev " + name + " | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done"}
 }
 
-// Do implements plan.Op. It is no error if the carrier does not come: that is
-// looked at when all is done. That the interface is operational is still said
-// of the time before until the kernel has noted that the carrier is gone.
+// Do implements plan.Op. It is no error if the carrier does not come: that is checked
+// when everything is done. Until the kernel has noticed that the carrier is gone, it
+// still reports the interface as operational.
 func (c *carrier) Do(ctx context.Context, _ bool) error {
 	for start := time.Now(); ctx.Err() == nil && time.Since(start) < carrierLimit; time.Sleep(time.Millisecond) {
 		l, err := host.ReadLink(c.Conn, c.Index)

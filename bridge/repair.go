@@ -37,7 +37,7 @@ func (s *site) differences(h *host.Host) []difference {
 	case s.br == nil:
 		return broken("the bridge %s is missing", s.Bridge)
 	case s.br.Kind != "bridge":
-		return broken("%s is no bridge", s.Bridge)
+		return broken("%s is not a bridge", s.Bridge)
 	}
 	var ds []difference
 	for _, port := range []*host.Link{s.nic, s.port} {

@@ -15,12 +15,12 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// When an advertisement comes, the kernel makes the address of its prefix anew
-// and looks whether it has that one: only then it lives on. A stable private
-// address (RFC 7217) it makes of the address that the device was born with
-// (ipv6_generate_stable_address), which no new interface can be given. There a
-// token can stand in, the part of the address that the kernel makes: but an
-// interface has one, for all prefixes.
+// When an advertisement comes, the kernel makes the address of its prefix anew and
+// checks whether the interface has that one: only then the address lives on. It makes
+// a stable private address (RFC 7217) from the permanent address of the device
+// (ipv6_generate_stable_address), which no new interface can be given. A token can
+// stand in there, as the part of the address that the kernel makes; but an interface
+// has only one, for all prefixes.
 
 var stableSecret = sysctl.Key{Dir: "net/ipv6/conf", Name: "stable_secret"}
 
@@ -30,7 +30,7 @@ const (
 	addrGenRandom = 3
 )
 
-// maker is what the kernel makes addresses of on an interface.
+// maker is what the kernel makes addresses from on an interface.
 type maker struct {
 	token  netip.Addr
 	mac    net.HardwareAddr
@@ -38,7 +38,7 @@ type maker struct {
 	secret netip.Addr // invalid if addresses are made of the MAC address
 }
 
-// makerOn is what they are made of on an interface with those settings.
+// makerOn is what they are made from on an interface with those settings.
 func (b *builder) makerOn(l *host.Link, settings sysctl.Device) maker {
 	m := maker{mac: l.MAC, perm: born(l)}
 	if l.HasToken() {
@@ -54,8 +54,8 @@ func (b *builder) makerOn(l *host.Link, settings sysctl.Device) maker {
 	return m
 }
 
-// born is the address that a device was born with: before Linux 5.6 that is not
-// told, but rarely changed.
+// born is the permanent address of a device. Before Linux 5.6 the kernel does not
+// report it, but it is rarely changed.
 func born(l *host.Link) net.HardwareAddr {
 	if l.Perm == nil && l.Kind == "" {
 		return l.MAC
@@ -106,9 +106,9 @@ func (k maker) stable(prefix [8]byte, try byte) (id [8]byte) {
 	return id
 }
 
-// orphans are the addresses of routers' prefixes that the kernel makes on one
-// interface and does not on the other: they go along, and end with their
-// lifetimes. kept says that there are others.
+// orphans are the addresses of routers' prefixes that the kernel makes on one interface
+// but not on the other: they move along, and end with their lifetimes. kept says that
+// there are others.
 func orphans(addrs []rtnl.Msg, from, to maker) (lost []netip.Addr, kept bool) {
 	for _, m := range addrs {
 		addr, ok := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
@@ -124,8 +124,8 @@ func orphans(addrs []rtnl.Msg, from, to maker) (lost []netip.Addr, kept bool) {
 	return lost, kept
 }
 
-// standIn is the token by which the kernel makes these addresses on an
-// interface; false if one token does not do.
+// standIn is the token with which the kernel makes these addresses on an interface;
+// false if one token is not enough.
 func standIn(lost []netip.Addr) (netip.Addr, bool) {
 	var ids []netip.Addr
 	for _, addr := range lost {
@@ -141,8 +141,8 @@ func standIn(lost []netip.Addr) (netip.Addr, bool) {
 	return ids[0], true
 }
 
-// twin is what dom0's interface shall be like: the NIC, with a token in place of
-// its stable addresses where one does.
+// twin is what dom0's interface is to be like: the NIC, with a token in place of its
+// stable addresses if one is enough.
 func (m *move) twin(rec *Record) *host.Link {
 	like := *m.s.nic
 	dev := like

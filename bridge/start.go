@@ -16,12 +16,12 @@ import (
 
 // start plans one bridge on a host that has nothing of it yet.
 //
-// The order is what keeps dom0 on the network. Dom0's new interface is made
-// whole beside the NIC and its way into the bridge is open before anything is
-// taken from the NIC. Then the NIC becomes a port, and frames to dom0 go to
-// the new interface from that moment; then the routes are switched, each in
-// place; and only then does the NIC lose its addresses and its MAC address.
-// What dom0 sends by the NIC until then still leaves by the NIC.
+// The order keeps dom0 on the network. Dom0's new interface is made whole beside the
+// NIC, and its way into the bridge is open, before anything is taken from the NIC. Then
+// the NIC becomes a port, and from that moment frames to dom0 go to the new interface.
+// Then the routes are switched, each in its place, and only then does the NIC lose its
+// addresses and its MAC address. What dom0 sends by the NIC until then still leaves by
+// the NIC.
 func (b *builder) start(s site, ps *ports) ([]plan.Step, Record) {
 	var p plan.Plan
 	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
@@ -87,12 +87,12 @@ func (m *move) live() []plan.Step {
 		m.strip())
 }
 
-// undoOf and doOf have the undoing of a step apart from its doing. What is taken
-// from an interface when a change is taken back is so only when that does not
-// have dom0's name any more: till then others put on it what they mean for dom0,
-// and the kernel drops routes and neighbours of an interface with its last
-// address, or with its MAC address. But it is so before the other one has its
-// name back, for which it may have to be the spare one: see relabel.
+// undoOf and doOf separate the undoing of a step from its doing. When a change is taken
+// back, an interface is stripped only once it no longer has dom0's name: until then
+// others may put on it what they mean for dom0, and the kernel drops the routes and
+// neighbours of an interface with its last address, or with its MAC address. But it is
+// stripped before the other one has its name back, for which it may have to be the
+// spare one: see relabel.
 func undoOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Undo: s.Undo} }
 
 func doOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Do: s.Do} }
@@ -110,9 +110,9 @@ func (m *move) forwards() plan.Op {
 	return &await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}
 }
 
-// awaitBridge waits until a bridge that is dom0's interface has the carrier of
-// the NIC, now a port: before that, what dom0 sends by it is lost, and the
-// kernel takes off neighbours when it notes that there is none.
+// awaitBridge waits until a bridge that is dom0's interface has the carrier of the NIC,
+// which is a port now. Before that, what dom0 sends by the bridge is lost, and the
+// kernel removes neighbours when it notices that there is no carrier.
 func (m *move) awaitBridge(nic *host.Link) plan.Step {
 	return plan.Step{Title: "wait for " + m.s.Bridge + " to have a carrier", Do: m.bridgeCarrier(nic)}
 }
@@ -125,10 +125,9 @@ func (m *move) bridgeCarrier(nic *host.Link) []plan.Op {
 	return []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}}
 }
 
-// enslave makes the NIC a port. Frames to its own address would now go up to
-// the bridge (br_handle_frame_finish: a local entry), so in the same breath
-// that entry is made to point to dom0's port; unless the bridge is dom0's
-// interface, which has that address itself.
+// enslave makes the NIC a port. Frames to its own address would now go up to the bridge
+// (br_handle_frame_finish: a local entry), so the same system call points that entry to
+// dom0's port; unless the bridge is dom0's interface, which has that address itself.
 func (m *move) enslave() plan.Step {
 	nic := m.s.nic
 	if m.bridge == 0 {
@@ -161,7 +160,7 @@ func (m *move) unpin() []rtnl.Msg {
 	return []rtnl.Msg{rtnl.FDB(unix.RTM_DELNEIGH, 0, m.pair.port, m.s.nic.MAC)}
 }
 
-// strip takes off the NIC what a port must not have: addresses, IPv6, its MAC
+// strip removes from the NIC what a port must not have: addresses, IPv6, its MAC
 // address (see portMAC), ARP and multicast; and switches it on.
 func (m *move) strip() plan.Step {
 	nic := m.s.nic
@@ -187,9 +186,9 @@ func (m *move) strip() plan.Step {
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
 }
 
-// portMAC is the NIC's MAC address as a port. Beside dom0's interface it has
-// one that nobody sends to; a bridge that is dom0's interface has the same one
-// as the NIC, and of the two it does not matter which has it.
+// portMAC is the NIC's MAC address as a port. Beside dom0's interface it is one that
+// nobody sends to. A bridge that is dom0's interface has the same address as the NIC,
+// and it does not matter which of the two has it.
 func (m *move) portMAC() net.HardwareAddr {
 	switch {
 	case m.now != nil:
@@ -209,8 +208,8 @@ func (m *move) portFlags() uint32 {
 	return unix.IFF_NOARP
 }
 
-// setMAC is the operation that changes the NIC's MAC address, and what must
-// follow it at once, if it is another one as a port. It may be its own.
+// setMAC is the operation that changes the NIC's MAC address, and what must follow at
+// once, if the NIC has another address as a port. It may keep its own.
 func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) []plan.Op {
 	index := m.s.nic.Index
 	if sameMAC(m.portMAC(), m.s.nic.MAC) {
@@ -220,9 +219,9 @@ func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) []plan.Op {
 	return []plan.Op{&setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}}
 }
 
-// pinVLANs makes VLANs on the NIC keep the address they have from it. When an
-// address is set, be it the same, the kernel forgets the interface's neighbours,
-// permanent ones, too (neigh_changeaddr).
+// pinVLANs makes VLANs on the NIC keep the address that they have from it. When an
+// address is set, even to the same value, the kernel forgets the interface's
+// neighbours, including permanent ones (neigh_changeaddr).
 func (b *builder) pinVLANs(nic *host.Link) plan.Step {
 	var msgs, neighs []rtnl.Msg
 	for _, l := range b.h.Above(nic.Index) {

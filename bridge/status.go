@@ -28,7 +28,7 @@ type Port struct {
 	Carrier bool   `json:"carrier"`
 }
 
-// Status is what a person wants to know of one bridge.
+// Status is what a person wants to know about one bridge.
 type Status struct {
 	Bridge      string   `json:"bridge"`
 	State       State    `json:"state"`
@@ -48,7 +48,7 @@ type Status struct {
 	Notes       []string `json:"notes,omitempty"` // what somebody has chosen: start leaves it
 }
 
-// Status tells how one wanted bridge stands.
+// Status says how one wanted bridge stands.
 func (p *Planner) Status(w Want) (Status, error) {
 	s := look(w, p.Host)
 	st := Status{

@@ -16,7 +16,7 @@ import (
 // NUL).
 const nameMax = unix.IFNAMSIZ - 1
 
-// Want is one bridge as it shall be, every name settled.
+// Want is one bridge as it is to be, with every name settled.
 type Want struct {
 	VifNum int
 	Bridge string // the bridge
@@ -26,8 +26,8 @@ type Want struct {
 	VIF    string // dom0's port in the bridge, "" if it has none
 	Shape  Shape
 
-	// Unfit are the words of the request that what is up does not fit, for
-	// status: start and stop are refused then.
+	// Unfit are the words of the request that do not fit what is up, for status:
+	// start and stop are refused then.
 	Unfit []string
 
 	AntiSpoof   config.AntiSpoof // antispoof=
@@ -38,13 +38,13 @@ type Want struct {
 	Why []string
 }
 
-// refuse is the error of a host or a request on which nothing can be done.
+// refuse is the error for a host or a request with which nothing can be done.
 func refuse(hint, format string, args ...any) error { return refusal.New(hint, format, args...) }
 
 // isEthN says whether a name is eth and a number.
 func isEthN(name string) bool { return name == "eth"+trailingDigits(name) && name != "eth" }
 
-// trailingDigits are the digits that end a name.
+// trailingDigits are the digits at the end of a name.
 func trailingDigits(name string) string { return name[len(strings.TrimRight(name, "0123456789")):] }
 
 // onBridge says whether the bridge is dom0's interface (dom0=bridge).
@@ -66,9 +66,9 @@ func (w Want) onPair() Want {
 	return w
 }
 
-// onTop names the parts of a bridge that is dom0's interface itself. While the
-// NIC still has its name, the bridge that shall get it has another one, which
-// fits, as the NIC's second one does.
+// onTop names the parts of a bridge that is dom0's interface itself. While the NIC
+// still has its name, the bridge that is to get it has another one, which is not too
+// long, just like the NIC's second name.
 func (w Want) onTop() Want {
 	w.VDev, w.VIF, w.Shape = w.Bridge, "", OnBridge
 	if w.Bridge == w.NetDev {
@@ -77,9 +77,9 @@ func (w Want) onTop() Want {
 	return w
 }
 
-// carrying is the bridge that has dom0's addresses in place of a NIC that has
-// its second name, nil if there is none. A bridge beside dom0's interface has
-// the MAC address of a port.
+// carrying is the bridge that has dom0's addresses in place of a NIC that has its
+// second name, nil if there is none. A bridge beside dom0's interface has the MAC
+// address that ports have.
 func carrying(netdev string, h *host.Host) *host.Link {
 	nic, dev := h.Name("p"+netdev), h.Name(netdev)
 	if nic == nil {
@@ -141,8 +141,8 @@ func defaultDevice(h *host.Host) (string, bool) {
 	return "", false
 }
 
-// ownName is an interface's name, or for a bridge that has taken a NIC's place
-// the first name of that.
+// ownName is an interface's name, or for a bridge that has taken a NIC's place the
+// NIC's first name.
 func ownName(dev *host.Link, h *host.Host) string {
 	for _, port := range h.Ports(dev.Index) {
 		if netdev, ok := strings.CutPrefix(port.Name, "p"); ok && carrying(netdev, h) == dev {
@@ -152,8 +152,8 @@ func ownName(dev *host.Link, h *host.Host) string {
 	return dev.Name
 }
 
-// outDevice is the index of the interface that a route leaves by, the first
-// leg's where it has several.
+// outDevice is the index of the interface that a route leaves by, that of the first
+// leg if it has several.
 func outDevice(m rtnl.Msg) int {
 	if oif := m.U32(unix.RTA_OIF); oif != 0 {
 		return int(oif)

@@ -1,5 +1,5 @@
-// Package divert has frames for dom0 take another way in the moment in which its
-// NIC becomes a port of the bridge, or ceases to be one.
+// Package divert sends frames for dom0 another way in the moment in which its NIC
+// becomes a port of the bridge, or ceases to be one.
 package divert
 
 import (
@@ -12,17 +12,16 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// When the NIC becomes a port, or as a port gets dom0's MAC address, the kernel
-// makes that address local to the bridge (br_fdb_add_local, replacing whatever
-// entry there is), and frames to dom0 end there until the next message points
-// the entry to dom0's port; and while it ceases to be one, it is a port that is
-// disabled (del_nbp). That is a few microseconds each, in which a busy host
-// loses a frame. The shield takes those frames before the bridge sees them, and
-// sends them out of dom0's port, so that dom0's interface receives them.
+// When the NIC becomes a port, or gets dom0's MAC address as a port, the kernel makes
+// that address local to the bridge (br_fdb_add_local, replacing whatever entry there
+// is), and frames to dom0 end there until the next message points the entry to dom0's
+// port. While it ceases to be a port, it is one that is disabled (del_nbp). Each takes
+// a few microseconds, in which a busy host loses a frame. The shield takes those frames
+// before the bridge sees them, and sends them out of dom0's port, so that dom0's
+// interface receives them.
 
-// Op is the operation that puts it up, or takes it away. A kernel that has no
-// such thing does without; and it ends with the process, so that there is
-// nothing to be recovered.
+// Op is the operation that raises the shield, or takes it down. A kernel without such a
+// thing does without it; and it ends with the process, so there is nothing to recover.
 type Op struct {
 	On    bool             `json:"On"`
 	Index int              `json:"Index"` // of the NIC
@@ -32,7 +31,7 @@ type Op struct {
 	Conn  *rtnl.Conn       `json:"-"`
 }
 
-// Place is where the shield is that is up, or none.
+// Place holds the shield that is up, if one is.
 type Place struct{ up io.Closer }
 
 // Kind names an Op in a journal.
@@ -44,7 +43,7 @@ func Kinds() plan.Kinds { return plan.Kinds{Kind: func() plan.Op { return &Op{} 
 // Kind implements plan.Op.
 func (*Op) Kind() string { return Kind }
 
-// Commands implements plan.Op: no program does that.
+// Commands implements plan.Op: no program can do that.
 func (*Op) Commands() []string { return nil }
 
 // Do implements plan.Op. It never fails: without the shield a frame may be
@@ -63,7 +62,7 @@ func (s *Op) Do(context.Context, bool) error {
 	return nil
 }
 
-// raise takes the first of two ways that the kernel has; nil if it has none.
+// raise uses the first of two ways that the kernel offers; nil if it offers neither.
 // Nftables can only send out of an interface.
 func (s *Op) raise() io.Closer {
 	if l, err := host.ReadLink(s.Conn, s.Index); err == nil && !s.To.Into {
@@ -77,8 +76,8 @@ func (s *Op) raise() io.Closer {
 	return nil
 }
 
-// Target is where the frames have to go: out of an interface, or as if they had
-// come in there.
+// Target is where the frames have to go: out of an interface, or in, as if they had
+// arrived there.
 type Target struct {
 	Index int  `json:"Index"`
 	Into  bool `json:"Into"`

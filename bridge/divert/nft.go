@@ -11,15 +11,14 @@ import (
 
 // nftFwd is a chain of nftables at an interface's ingress that sends some of
 // what comes out of another interface (NF_TABLES_NETDEV and NFT_FWD_NETDEV).
-// Its table belongs to the socket (NFT_TABLE_F_OWNER, Linux 5.12): nobody else
-// can change it, and the kernel deletes it when the process ends, whatever
-// becomes of that.
+// Its table belongs to the socket (NFT_TABLE_F_OWNER, Linux 5.12): nobody else can
+// change it, and the kernel deletes it when the process ends in whatever way.
 type nftFwd struct{ conn *nfnetlink.Conn }
 
 const (
 	nftTable = "xbr-script"      // and its chain
 	nftOwner = 2                 // NFT_TABLE_F_OWNER, linux/netfilter/nf_tables.h
-	nftReg   = unix.NFT_REG32_00 // for what is loaded
+	nftReg   = unix.NFT_REG32_00 // where loaded bytes go
 	etherLen = 2 * lenMAC        // of the addresses that begin a frame
 	lenMAC   = 6                 // ETH_ALEN
 )
@@ -55,9 +54,9 @@ func newNftFwd(from string, mac net.HardwareAddr, to int) (*nftFwd, error) {
 	return &nftFwd{conn}, nil
 }
 
-// Close takes the chain away. The socket is left to the end of the process, or
-// the garbage collector: closing it waits until the kernel has disposed of the
-// chain, some 10 ms later (an RCU grace period), in which others can work.
+// Close removes the chain. The socket is left to the end of the process, or to the
+// garbage collector: closing it waits until the kernel has disposed of the chain, some
+// 10 ms later (an RCU grace period), and meanwhile others can work.
 func (f *nftFwd) Close() error {
 	return f.conn.Commit(nftMsg(unix.NFT_MSG_DELTABLE, 0, nfnetlink.Text(unix.NFTA_TABLE_NAME, nftTable)))
 }

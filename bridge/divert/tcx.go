@@ -11,9 +11,9 @@ import (
 
 // redirect is a BPF program at an interface's ingress (tcx, Linux 6.6) that
 // sends some of what comes out of another interface. Unlike a qdisc it can be
-// attached without a pause: for a qdisc at the ingress the kernel stops the
-// egress, too (qdisc_graft calls dev_deactivate). And it goes with the process
-// whatever becomes of that.
+// attached without a pause: for a qdisc at the ingress the kernel stops the egress,
+// too (qdisc_graft calls dev_deactivate). And it goes when the process ends, in
+// whatever way.
 type redirect struct{ prog, link int }
 
 // insn is a struct bpf_insn.

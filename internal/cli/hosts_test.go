@@ -151,7 +151,7 @@ func difference(want, got string) string {
 // for them, if anything, is nobody's concern, but it must come to an end.
 func TestDamagedHosts(t *testing.T) {
 	const seed = 5
-	times := 10
+	times := 2
 	if testing.Short() {
 		times = 1
 	}

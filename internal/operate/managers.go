@@ -40,7 +40,7 @@ func (c *Call) managers() []managing {
 // told at once.
 func (v *view) around() (before, after []plan.Step, err error) {
 	if v.Request.Host != "" {
-		return nil, nil, nil // nobody looks after a host in a file
+		return nil, nil, nil // a file does not tell who looks after its host
 	}
 	if is, err := host.OfMachine(); err != nil || !is {
 		return nil, nil, err
@@ -49,6 +49,9 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	for _, m := range v.managers() {
 		b, a, refused := m.Around(moves)
 		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
+	}
+	if file := v.Request.SaveHost; file != "" && (len(before)+len(after) > 0 || err != nil) {
+		v.Note(file + " does not tell of the programs that configure NICs here, which change this plan")
 	}
 	return before, after, err
 }

@@ -28,8 +28,8 @@ const (
 // watch is what could be reached before a change: it must be possible after
 // it, too.
 type watch struct {
-	*view
 	wait  time.Duration
+	live  bool // the NIC has not been switched off meanwhile
 	links []watched
 }
 
@@ -64,7 +64,7 @@ func (c *Call) checkLimit() time.Duration {
 
 // watch asks around before the change.
 func (v *view) watch(ctx context.Context) (*watch, error) {
-	w := &watch{view: v, wait: v.patience()}
+	w := &watch{live: v.host.LiveRename, wait: v.patience()}
 	if v.Request.NoCheck {
 		return w, nil
 	}
@@ -196,7 +196,7 @@ func (w *watch) check(ctx context.Context) error {
 func (w *watch) unreachable(missing []watched, down []int) error {
 	var texts []string
 	hint := "with check=no nobody is asked"
-	if !w.host.LiveRename {
+	if !w.live {
 		// The link has been down: a switch may listen for other switches first.
 		hint = "this kernel has to switch the NIC off for a moment; where the switch uses spanning tree, try wait=60"
 	}

@@ -218,8 +218,10 @@ func parse(data []byte, kinds Kinds) (*Unfinished, error) {
 	at := int64(len(first) + 1 + p.Head + p.Bulk)
 	u := h.unfinished(steps)
 	u.marker = marker{at: at, end: int64(len(data)), sum: sum}
-	err = u.marks(rest[p.Head+p.Bulk:])
-	return u, err
+	if err := u.marks(rest[p.Head+p.Bulk:]); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
 func (h *header) unfinished(steps []Step) *Unfinished {
@@ -241,7 +243,7 @@ func (b *BadJournal) Unwrap() error { return b.Cause }
 
 // Advice implements refusal.Explained.
 func (b *BadJournal) Advice() string {
-	byHand := "look at the network with ip and brctl, put right what is not, then: rm " + b.Path
+	byHand := "look at the network with ip and brctl, put right what is wrong, then: rm " + b.Path
 	if errors.As(b.Cause, new(*newer)) {
 		return useNewer + " to take back what it has begun; or " + byHand
 	}

@@ -199,6 +199,38 @@ func TestUndoFailsQuietly(t *testing.T) {
 	}
 }
 
+// bad is an operation that panics.
+type bad struct{}
+
+func (*bad) Kind() string                   { return "bad" }
+func (*bad) Commands() []string             { panic("no command") }
+func (*bad) Do(context.Context, bool) error { panic("fake") }
+
+// TestPanic has an operation panic, on the way there and while undoing: it has
+// failed, and the others are carried out.
+func TestPanic(t *testing.T) {
+	w := newWorld()
+	r := w.runner(t)
+	r.Kinds = Merge(r.Kinds, Kinds{"bad": func() Op { return &bad{} }})
+	p := w.plan(3)
+	p.Steps[1].Do = append(p.Steps[1].Do, &bad{})
+	if f := fails(t, r.Run(t.Context(), p), "take step 1", nil); !strings.Contains(f.Error(), "fake") || len(f.Left) > 0 {
+		t.Errorf("%v, left %q", f, f.Left)
+	}
+	asBefore(t, w, r)
+
+	w.broken[20] = errFake
+	p = w.plan(3)
+	p.Steps[1].Undo = append([]Op{&bad{}}, p.Steps[1].Undo...)
+	if f := fails(t, r.Run(t.Context(), p), "take step 2", errFake); len(f.Left) == 0 || !strings.Contains(f.Left[0], "fake") {
+		t.Errorf("left %q", f.Left)
+	}
+	if n := w.numbers(); len(n) > 0 {
+		t.Errorf("the others were not undone: %v", n)
+	}
+	unfinished(t, r)
+}
+
 // lastWord is an error that knows the one command that failed.
 type lastWord struct{ command string }
 
