@@ -150,7 +150,7 @@ func (s *state) chainDifference(want chainEdit) string {
 	case len(lacks) > 0:
 		return fmt.Sprintf("the chain %s of %s lacks: %s", want.Name, want.Table, strings.Join(lacks, "; "))
 	case len(extra) > 0:
-		return fmt.Sprintf("the chain %s of %s has somebody else's rule: %s", want.Name, want.Table, strings.Join(extra, "; "))
+		return fmt.Sprintf("the chain %s of %s has a foreign rule: %s", want.Name, want.Table, strings.Join(extra, "; "))
 	case len(have.rules) != len(want.Rules):
 		return fmt.Sprintf("the chain %s of %s has a rule twice", want.Name, want.Table)
 	}

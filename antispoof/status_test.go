@@ -26,7 +26,7 @@ func TestDamage(t *testing.T) {
 		{"all of filter was flushed", "iptables -F\niptables -X", "the chain XBR-xenbr0 of filter is missing"},
 		{"all of raw was flushed", "ip6tables -t raw -F\nip6tables -t raw -X", "the chain XBR-xenbr0 of raw is missing"},
 		{"a rule is missing", "iptables -D XBR-xenbr0 -j DROP", "lacks: -j DROP"},
-		{"a rule was added", "iptables -I XBR-xenbr0 -j ACCEPT", "has somebody else's rule: -j ACCEPT"},
+		{"a rule was added", "iptables -I XBR-xenbr0 -j ACCEPT", "has a foreign rule: -j ACCEPT"},
 		{"an address is not looked after", "iptables -t raw -D XBR-xenbr0 -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP", "lacks: -s 10.0.0.0/24 -m addrtype --src-type LOCAL -j DROP"},
 		{"another order", "iptables -D XBR-xenbr0 -j DROP\niptables -I XBR-xenbr0 -j DROP", "in another order"},
 		{"the jump twice", "iptables -I FORWARD -i xenbr0 -j XBR-xenbr0", "more than once"},

@@ -23,7 +23,6 @@ import (
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
-	"xbr-script/internal/shell"
 )
 
 // Planner makes plans for one host.
@@ -99,7 +98,8 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	}
 	part.First = []plan.Step{b.keep(p.Host, b.sites)}
 	part.Network, part.Guests, part.Warnings = pl.Steps, b.guests, b.warnings
-	part.Verify = []plan.Step{{Title: "find the network as planned", Check: p.check(wants, up, b)}}
+	v := &verifier{Planner: p, wants: wants, up: up, ends: b.ends}
+	part.Verify = []plan.Step{{Title: "find the network as planned", Check: v.check}}
 	if len(b.removed) > 0 {
 		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
 	}
@@ -221,23 +221,6 @@ func (p *Planner) forget(b *builder, pl *plan.Plan, w Want, rec *Record) (outcom
 	step, err := p.Store.keep(w.Bridge, nil)
 	pl.Add(step)
 	return o, err
-}
-
-// standing says why stop cannot take this network down.
-func (s *site) standing(h *host.Host) error {
-	switch {
-	case s.dev == nil:
-		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
-			"cannot find %s, dom0's interface, though %s is there", s.Dom0(), s.PDev)
-	case s.onBridge() && s.br.Kind != "bridge":
-		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
-			"cannot take %s down: it is not a bridge, though %s is there", s.Bridge, s.PDev)
-	case !s.onBridge() && (s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index):
-		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)
-	case s.nic.Master != 0 && (s.br == nil || s.nic.Master != s.br.Index):
-		return refuse("name the bridge= that start had", "cannot take %s down: %s is a port of %s", s.Bridge, s.PDev, h.Names().Of(s.nic.Master))
-	}
-	return nil
 }
 
 func names(links []*host.Link) []string {

@@ -1,4 +1,4 @@
-// Package ifname asks the kernel what interfaces are called at this moment.
+// Package ifname asks the kernel for the names that interfaces have at this moment.
 package ifname
 
 import (
@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IndexOf is the index of the interface of that name; 0 if there is none.
+// IndexOf is the index of the interface with that name; 0 if there is none.
 func IndexOf(name string) (int, error) {
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
-		return 0, nil // too long: the kernel has none of that name
+		return 0, nil // too long: no interface has such a name
 	}
 	err = ask(unix.SIOCGIFINDEX, ifr)
 	if errors.Is(err, unix.ENODEV) {
@@ -24,8 +24,8 @@ func IndexOf(name string) (int, error) {
 	return int(ifr.Uint32()), nil
 }
 
-// Of is what the interface with that index is called; unix.ENODEV if there is
-// none.
+// Of is the name of the interface with that index; the error is unix.ENODEV if there
+// is none.
 func Of(index int) (string, error) {
 	ifr, err := unix.NewIfreq("")
 	if err != nil {

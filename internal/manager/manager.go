@@ -1,10 +1,10 @@
-// Package manager is what those who configure NICs are told of a plan. Each has
-// a package of its own below this one.
+// Package manager has what the programs that configure NICs, the managers, are told
+// about a plan. Each has a package of its own below this one.
 package manager
 
 import "xbr-script/internal/host"
 
-// Interface is one by its name, and by its index, which stays when somebody
+// Interface is an interface by its name, and by its index, which stays when somebody
 // renames it.
 type Interface struct {
 	Name  string
@@ -18,11 +18,11 @@ type Move struct {
 	From        *host.Link // the interface that has dom0's addresses before; nil if it is missing
 	To          Interface  // the one that has them afterwards
 	NIC         *host.Link // nil if it is missing
-	NetDev      string     // what the NIC is called outside of a bridge
-	Port        string     // what it is called as a port
+	NetDev      string     // the NIC's name outside of a bridge
+	Port        string     // its name as a port
 	Bridge      *host.Link // nil if it is not there yet
 	OnBridge    bool       // the bridge is To
-	Leased      bool       // From has an IPv4 address for a time
+	Leased      bool       // From has an IPv4 address that is valid only for a time
 	// New are the other interfaces that are there afterwards and were not before,
 	// the NIC under its new name among them.
 	New []Interface

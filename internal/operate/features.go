@@ -14,17 +14,17 @@ import (
 
 // A feature is something that start makes and stop takes away.
 type feature interface {
-	// Start plans that it be as asked, and what is wrong with it be mended.
+	// Start plans that it is as asked for, and mends what is wrong with it.
 	Start() (plan.Part, error)
-	// Stop plans that nothing be left of it.
+	// Stop plans that nothing is left of it.
 	Stop() (plan.Part, error)
-	// Status adds how it stands.
+	// Status adds how it stands to the report.
 	Status(*Report) error
 	// Kinds are the operations of its steps.
 	Kinds() plan.Kinds
 }
 
-// features are all of them. The others may ask what the networks have planned.
+// features are all of them. The later ones may ask what the networks have planned.
 func (v *view) features() []feature {
 	return []feature{networks{v}, rules{v}, forwarding{v}}
 }
@@ -59,7 +59,7 @@ func (n networks) Status(r *Report) error {
 	return nil
 }
 
-// rules are those by which guests cannot forge addresses.
+// rules are those that keep guests from forging addresses.
 type rules struct{ *view }
 
 func (rules) Kinds() plan.Kinds { return antispoof.Kinds() }
@@ -115,7 +115,7 @@ func (r rules) Status(report *Report) error {
 	return nil
 }
 
-// guarded is the wanted bridges as antispoof sees them.
+// guarded are the wanted bridges as antispoof sees them.
 func (r rules) guarded() []antispoof.Bridge {
 	var bridges []antispoof.Bridge
 	for _, w := range r.wants {
@@ -129,7 +129,7 @@ func (r rules) guarded() []antispoof.Bridge {
 	return bridges
 }
 
-// forwarding is the host's, of IPv4.
+// forwarding is the host's IPv4 forwarding.
 type forwarding struct{ *view }
 
 func (forwarding) Kinds() plan.Kinds { return nil } // its operations are settings

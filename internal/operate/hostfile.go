@@ -19,7 +19,7 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// seen is all that a plan is made from, besides what was asked for.
+// seen is everything that a plan is made from, besides what was asked for.
 type seen struct {
 	host      *host.Host
 	records   plan.Records
@@ -65,7 +65,7 @@ type hostFile struct {
 	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
 }
 
-// recordText is a record's content: as JSON where it is such, else as a string.
+// recordText is a record's content: as JSON if it is JSON, else as a string.
 type recordText []byte
 
 // MarshalJSON implements json.Marshaler.
@@ -89,8 +89,8 @@ func (r *recordText) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// write writes it for others to plan from. It has secrets of the kernel's
-// (stable_secret), so it is not for everybody to read.
+// write writes it for others to plan from. It contains secrets of the kernel
+// (stable_secret), so not everybody may read it.
 func (s *seen) write(name string) error {
 	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof}
 	for name, file := range s.records.Files {

@@ -16,17 +16,17 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// A managing program configures NICs, and has to go on with what a plan moves.
+// managing is what a manager does: it configures NICs, and has to go on with what a
+// plan moves.
 type managing interface {
-	// Around gives the steps before and after those of the moves, or refuses
-	// them, all that it has to.
+	// Around gives the steps before and after those of the moves, or the reasons for
+	// which it refuses them, all at once.
 	Around(moves []manager.Move) (before, after []plan.Step, err error)
 	// Kinds are the operations of its steps.
 	Kinds() plan.Kinds
 }
 
-// managers are all of them. The steps of each are around those of the ones above
-// it.
+// managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
 	return []managing{
 		ifupdown.Manager{},
@@ -36,8 +36,8 @@ func (c *Call) managers() []managing {
 	}
 }
 
-// around asks all managers for their steps around a plan. What they refuse is
-// told at once.
+// around asks all managers for their steps around a plan, and reports all their
+// refusals at once.
 func (v *view) around() (before, after []plan.Step, err error) {
 	if v.Request.Host != "" {
 		return nil, nil, nil // a file does not tell who looks after its host
@@ -56,7 +56,7 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	return before, after, err
 }
 
-// moves are those of the wanted bridges that are not as they shall be already.
+// moves are those of the wanted bridges that are not yet as they are to be.
 func (v *view) moves() []manager.Move {
 	var all []manager.Move
 	for _, w := range v.wants {
@@ -92,7 +92,7 @@ func (v *view) move(w bridge.Want) manager.Move {
 	return m
 }
 
-// then is what dom0's interface is called after this call.
+// then is the name of dom0's interface after this call.
 func (v *view) then(w bridge.Want) string {
 	if v.Request.Command == config.Start {
 		return w.Dom0()

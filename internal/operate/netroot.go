@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// warnOfNetRoot says that the disks are on the network, which may pause, and
-// loads the whole program into memory: a page that had to be read from there
+// warnOfNetRoot says that the disks are on the network, and that they may pause. It
+// loads the whole program into memory: a page that had to be read from such a disk
 // while the NIC is off would never come.
 func (c *Call) warnOfNetRoot() error {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -22,7 +22,7 @@ func (c *Call) warnOfNetRoot() error {
 		return err
 	}
 	c.Note(text + ": programs that read from it may pause while the NIC moves")
-	_ = unix.Mlockall(unix.MCL_CURRENT) // without it things are as they are for everybody
+	_ = unix.Mlockall(unix.MCL_CURRENT) // if it fails, this program is no worse off than any other
 	return nil
 }
 
@@ -31,8 +31,8 @@ var netFS = map[string]bool{
 	"nfs": true, "nfs4": true, "cifs": true, "smb3": true, "ceph": true, "9p": true, "afs": true, "gfs2": true, "ocfs2": true, "fuse.glusterfs": true,
 }
 
-// netRoot says where the root file system is if that is on the network, or
-// that there are disks by iSCSI. mounts is as in proc(5), mountinfo.
+// netRoot says where the root file system is if it is on the network, or that there
+// are disks by iSCSI. mounts is as in proc(5), mountinfo.
 func netRoot(mounts, iscsi string) (string, error) {
 	for line := range strings.Lines(mounts) {
 		before, after, _ := strings.Cut(line, " - ")

@@ -1,7 +1,7 @@
 // Package operate does what a call asks for: it keeps other calls away, takes
-// back what an earlier one left, reads the host, makes the plan, carries it out
-// and finds out whether the network is still there. What it says it hands to
-// its caller: package cli prints it.
+// back what an earlier one left, reads the host, makes the plan, carries it out and
+// finds out whether the network is still there. It gives its caller what there is to
+// say, and package cli prints it.
 package operate
 
 import (
@@ -34,19 +34,18 @@ type Call struct {
 	Trace   func(command string) // if set, gets each command before it is carried out
 
 	conn *rtnl.Conn
-	told bool                             // what is taken in place of empty values
+	told bool                             // the user knows what is taken in place of empty values
 	hook func(step int, after bool) error // plan.Runner's, for tests
 }
 
 // Result is what a call without an error came to.
 type Result struct {
 	Lines  []string // what was done; of a dry run the script
-	Notes  []string // what the user should know of it
+	Notes  []string // what the user should know about it
 	Report *Report  // the answer of the command status
 }
 
-// Run carries out the command. An error tells by refusal.Text what the user
-// can do.
+// Run carries out the command. refusal.Text of an error says what the user can do.
 func (c *Call) Run(ctx context.Context) (*Result, error) {
 	if c.Request.Host == "" {
 		conn, err := rtnl.Dial()

@@ -8,8 +8,8 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// plan makes the whole plan, and what tells of it when it is done. All that is
-// refused is told at once.
+// plan makes the whole plan, and what there is to say when it is done. All refusals
+// are reported at once.
 func (v *view) plan() (*plan.Plan, *Result, error) {
 	join := plan.Down
 	if v.Request.Command == config.Start {

@@ -17,29 +17,27 @@ import (
 const (
 	// defaultWait is how long Xen's network-bridge waited for a link.
 	defaultWait = 10 * time.Second
-	// askLimit is how long hosts are asked before the change: who is slower
-	// than that is not missed after it.
+	// askLimit is how long hosts are asked before the change: one that is slower is
+	// not missed after it.
 	askLimit = 500 * time.Millisecond
-	// askMost is the part of it in which all should have answered; after
-	// that, one of each link is enough.
+	// askMost is the part of it in which all should have answered; after that, one on
+	// each link is enough.
 	askMost = 100 * time.Millisecond
 )
 
-// watch is what could be reached before a change: it must be possible after
-// it, too.
+// watch is what could be reached before a change, and must be reached after it, too.
 type watch struct {
 	wait  time.Duration
 	live  bool // the NIC has not been switched off meanwhile
 	links []watched
 }
 
-// watched is the hosts that stand for one way into the network, of which one
-// must answer: those on one link, or the one that check= names. The hosts on a
-// link stand for two: a firewall that sees bridged packets stops an echo, but
-// not ARP.
+// watched are the hosts that stand for one way into the network, and of which one must
+// answer: those on one link, or the one that check= names. The hosts on a link stand
+// for two ways: a firewall that sees bridged packets stops an echo, but not ARP.
 type watched struct {
 	name  string // for messages
-	then  string // what the interface is called after the change
+	then  string // the interface's name after the change
 	ping  bool   // asked by echo though they are on the link
 	nic   int    // the index of the NIC whose link must be up first; 0 if that is not known
 	hosts []reach.Host
@@ -54,7 +52,7 @@ func (c *Call) patience() time.Duration {
 }
 
 // checkLimit is how long others may take with what they have to do; 0 if nobody
-// looks.
+// checks.
 func (c *Call) checkLimit() time.Duration {
 	if c.Request.NoCheck {
 		return 0
@@ -100,7 +98,7 @@ func (v *view) watch(ctx context.Context) (*watch, error) {
 	return w, nil
 }
 
-// ask leaves of the hosts those that answer.
+// ask keeps those hosts that answer.
 func ask(ctx context.Context, links []watched) error {
 	var hosts []reach.Host
 	for _, l := range links {
@@ -133,8 +131,8 @@ func (v *view) near() []watched {
 	return all
 }
 
-// echoes are the hosts as asked by an echo, which has no way to say on which
-// link it means a link-local address.
+// echoes are the hosts that can be asked by an echo, which cannot say on which link a
+// link-local address is.
 func echoes(peers []reach.Host) []reach.Host {
 	var hosts []reach.Host
 	for _, p := range peers {
@@ -152,7 +150,7 @@ func unreached(links []watched, a reach.Answers) []watched {
 	})
 }
 
-// step is the look after the change; it is empty if nobody is missed.
+// step checks after the change; it is empty if nobody can be missed.
 func (w *watch) step() plan.Step {
 	if len(w.links) == 0 {
 		return plan.Step{}
@@ -203,7 +201,7 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 	said := map[int]bool{}
 	for _, l := range missing {
 		if l.ping && said[l.nic] {
-			continue // no answer to ARP: it goes without saying
+			continue // no answer to ARP, so none to an echo: that need not be said
 		}
 		if l.ping {
 			hint = "a firewall that sees bridged packets may be in the way: let it accept what is forwarded, or sysctl -w net.bridge.bridge-nf-call-iptables=0"

@@ -18,10 +18,10 @@ import (
 type Report struct {
 	Bridges   []Entry `json:"bridges"`
 	IPForward string  `json:"ip_forward"`
-	// Others are up where something that was asked for is not.
+	// Others are up, if something that was asked for is not.
 	Others []string `json:"others,omitempty"`
-	// Unfinished is the command line of a call that died in a change, or
-	// whose change was not confirmed in time and not put back.
+	// Unfinished is the command line of a call that died in a change, or whose change
+	// was neither confirmed in time nor put back.
 	Unfinished string `json:"unfinished,omitempty"`
 	// Waiting is the change that waits to be confirmed.
 	Waiting *Waiting `json:"waiting,omitempty"`
@@ -39,11 +39,11 @@ type Waiting struct {
 	SecondsLeft int    `json:"seconds_left"`
 }
 
-// statusWait is how long status waits for a call that changes things; then it
-// tells how they stand meanwhile.
+// statusWait is how long status waits for a call that changes things; after that it
+// says how they stand meanwhile.
 const statusWait = 20 * time.Second
 
-// status waits for changes to end, and tells how the wanted bridges stand.
+// status waits for changes to end, and says how the wanted bridges stand.
 func (c *Call) status(ctx context.Context) (*Result, error) {
 	if os.Geteuid() == 0 && c.Request.Host == "" { // nobody else may touch the lock
 		lock, err := c.lock(ctx, statusWait)
@@ -64,7 +64,7 @@ func (c *Call) status(ctx context.Context) (*Result, error) {
 	return &Result{Report: r}, err
 }
 
-// report tells how the wanted bridges stand.
+// report says how the wanted bridges stand.
 func (v *view) report() (*Report, error) {
 	r := &Report{Bridges: []Entry{}}
 	for _, f := range v.features() {

@@ -24,12 +24,12 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// A change with confirm= is watched by a process of its own, the timer, in a
-// session of its own: it survives the terminal and the call that made the
-// change. It is there before the first step, so it also takes back what a call
-// leaves that was killed on the way. A socket connects the two: the timer says
-// that it stands, the call that the change is done, the timer that it has seen
-// the journal. If instead the socket ends, the call has died or given up.
+// A change with confirm= is watched by a process of its own, the timer, in a session of
+// its own: it survives the terminal and the call that made the change. It exists before
+// the first step, so it also takes back what a call leaves that is killed on the way. A
+// socket connects the two: the timer says that it is ready, the call that the change is
+// done, and the timer that it has seen the journal. If the socket is closed instead,
+// the call has died or given up.
 
 // TimerWord is the argument by which the program is called as a timer, before
 // that of Timer.
@@ -41,7 +41,7 @@ const timerPatience = 10 * time.Second
 // timer is the call's side.
 type timer struct{ sock *os.File }
 
-// startTimer starts the process and waits until it stands.
+// startTimer starts the process and waits until it is ready.
 func startTimer() (*timer, error) {
 	t, err := spawnTimer()
 	if err != nil {
@@ -91,12 +91,12 @@ func (t *timer) arm() error {
 	return t.hear()
 }
 
-// leave ends the connection: if the timer is not armed, it looks whether there
-// is something to be taken back, and ends.
+// leave closes the connection: if the timer is not armed, it checks whether there is
+// something to take back, and ends.
 func (t *timer) leave() { _ = t.sock.Close() }
 
-// Timer is the timer itself. pid is that of the call. An error has been logged,
-// or the call sees to it.
+// Timer is the timer itself; pid is that of the call. An error has been logged, or the
+// call handles it.
 func Timer(pid string) error {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGTSTP)
 	// Who ends the timer ends the wait: nobody would put things back later.
@@ -114,37 +114,37 @@ func Timer(pid string) error {
 	defer func() { _ = conn.Close() }()
 	w := &waiter{Call{Request: &config.Request{Command: config.Recover}, Args: []string{TimerWord, pid}, Note: func(string) {}, conn: conn}}
 	if _, err := sock.Write([]byte{0}); err != nil {
-		return err // the call is gone before it began
+		return err // the call ended before it began
 	}
 	if _, err := sock.Read(make([]byte, 1)); err != nil {
-		_ = sock.Close() // if the call is still there it shall not wait for an answer
+		_ = sock.Close() // a call that still exists must not wait for an answer
 		return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.PID == parent })
 	}
 	u, err := w.runner().Unfinished()
 	if err != nil || u == nil || u.Until == 0 {
-		return cmp.Or(err, errNoChange) // the call hears that the socket ends, and takes it back
+		return cmp.Or(err, errNoChange) // the call sees that the socket is closed, and takes the change back
 	}
 	until := u.Until
-	_, _ = sock.Write([]byte{0}) // if the call is gone its change has still to be confirmed
+	_, _ = sock.Write([]byte{0}) // even if the call is gone, its change has to be confirmed
 	_ = sock.Close()
 	wait(ctx, until)
 	return w.takeBack(ctx, func(u *plan.Unfinished) bool { return u.Until == until })
 }
 
-// errNoChange is what a timer ends with that has nothing to wait for.
+// errNoChange is the error of a timer that has nothing to wait for.
 var errNoChange = errors.New("no change waits to be confirmed")
 
 // waiter is the timer at work.
 type waiter struct{ Call }
 
-// timerTick is how often the timer looks whether it is still needed.
+// timerTick is how often the timer checks whether it is still needed.
 const timerTick = 200 * time.Millisecond
 
-// wait returns when the time is over, or the journal is another or none: the
-// change was confirmed or taken back. It only looks whether the file is there,
-// for a journal may be large.
+// wait returns when the time is over, or when the journal is gone or another one: then
+// the change was confirmed or taken back. It only checks whether the file is there,
+// because a journal may be large.
 func wait(ctx context.Context, until time.Duration) {
-	journal, _ := os.Stat(plan.JournalPath(runDir)) // nil: the end is then for takeBack to judge
+	journal, _ := os.Stat(plan.JournalPath(runDir)) // if nil, takeBack finds out
 	for left := until - boottime.Now(); left > 0; left = until - boottime.Now() {
 		now, err := os.Stat(plan.JournalPath(runDir))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && journal != nil && !os.SameFile(journal, now) {
@@ -158,12 +158,12 @@ func wait(ctx context.Context, until time.Duration) {
 	}
 }
 
-// timerPauses are how long the timer waits before it tries again what failed:
-// there may be nobody who can reach the host and do so.
+// timerPauses are the times that the timer waits before it tries again what failed:
+// perhaps nobody else can reach the host to do so.
 var timerPauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second}
 
-// takeBack undoes the change if it is still the one, tries again if that fails,
-// and logs how it went.
+// takeBack undoes the change if it is still the same, tries again if that fails, and
+// logs how it went.
 func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) (err error) {
 	for _, pause := range append([]time.Duration{0}, timerPauses...) {
 		select {
@@ -204,7 +204,7 @@ func (w *waiter) tryBack(ctx context.Context, is func(*plan.Unfinished) bool) er
 	return nil
 }
 
-// log tells the system's log: there may be no terminal any more.
+// log writes to the system's log: there may be no terminal any more.
 func log(text string) {
 	l, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_WARNING, "xbr-script")
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// From so many routes or interfaces on they decide how much memory is taken.
+// From these numbers of routes or interfaces on, they determine how much memory is
+// used.
 const (
 	manyRoutes = 20000
 	manyLinks  = 250
@@ -83,9 +84,9 @@ func (v *view) resolve() error {
 	return err
 }
 
-// started is what a stop or status that names nothing is about: every bridge
-// that was started. Of those whose records are lost, or which somebody else's
-// script made, it can be told that they are up, but not which of them to stop.
+// started is what a stop or status that names nothing is about: every bridge that was
+// started. Status also shows bridges whose records are lost, or which somebody else's
+// script made, but stop cannot tell which of them are meant.
 func (v *view) started(records []*bridge.Record) ([]bridge.Want, error) {
 	if v.Request.Given || v.Request.Command == config.Start {
 		return nil, nil

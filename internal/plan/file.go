@@ -13,9 +13,9 @@ import (
 // FileKind names a File in a journal.
 const FileKind = "file"
 
-// File is an operation that gives a file of the tool's own a content, or
-// removes it where Content is nil. It has no command to print: an admin who
-// types the others has no use for it.
+// File is an operation that gives one of the program's own files a content, or removes
+// the file if Content is nil. It has no command to print: an admin who types the others
+// has no use for it.
 type File struct {
 	Path    string  `json:"Path"`
 	Content *string `json:"Content"`
@@ -35,8 +35,8 @@ func (f *File) Do(context.Context, bool) error {
 	return rundir.Write(f.Path, []byte(*f.Content))
 }
 
-// confined refuses steps of a journal that would touch other files than the
-// records beside it.
+// confined refuses a journal whose steps would touch other files than the records
+// beside it.
 func confined(dir string, steps []Step) error {
 	for _, s := range steps {
 		for _, op := range slices.Concat(s.Do, s.Undo) {

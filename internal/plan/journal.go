@@ -17,17 +17,17 @@ import (
 	"xbr-script/internal/rundir"
 )
 
-// journalName is the file that exists while a change is under way, or was
-// left by a process that died in one.
+// journalName is the file that exists while a change is under way, or that was left by
+// a process that died during one.
 const journalName = "journal"
 
-// journalVersion is of the journal and of the operations in it, each of which has
-// a form that does not change within a version. Another kind of operation needs no
-// other version: who does not know it says so.
+// journalVersion is the version of the journal and of the operations in it, each of
+// which has a form that does not change within a version. A new kind of operation needs
+// no new version: a program that does not know it says so.
 const journalVersion = 3
 
-// preface is the first line of a journal: how long its parts are, so that none
-// can be cut off unseen, and their checksum.
+// preface is the first line of a journal: the lengths of its parts, so that none can be
+// cut off unnoticed, and their checksum.
 type preface struct {
 	Version int    `json:"version"`
 	Head    int    `json:"head"`  // bytes of the second line, with its end
@@ -62,8 +62,8 @@ type journal struct {
 // checksums are CRC-32C, which processors calculate themselves.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// create writes everything but the marks and only then gives the journal its
-// name: a journal that exists is whole. One of another boot gives way to it.
+// create writes everything but the marks and only then gives the journal its name: a
+// journal that exists is whole. It replaces one of another boot.
 func create(dir string, h header, steps []Step) (*journal, error) {
 	var e encoder
 	var err error
@@ -97,8 +97,8 @@ func create(dir string, h header, steps []Step) (*journal, error) {
 	return &journal{path: path, f: f, marker: marker{at: at, end: at + int64(p.Marks*markBytes), sum: sum}}, nil
 }
 
-// write writes a journal that has no marks yet, but the room for them: a file
-// system that is full is found out before the first change.
+// write writes a journal that has no marks yet, but room for them, so that a full file
+// system is noticed before the first change.
 func write(f *os.File, first, head []byte, steps []wireStep, marks int) error {
 	w := bufio.NewWriterSize(f, 64<<10)
 	_, err := w.Write(append(first, head...))
@@ -135,11 +135,11 @@ func (j *journal) close() error { return j.f.Close() }
 
 // remove ends the change: without the file it is done, or wholly undone.
 func (j *journal) remove() error {
-	_ = j.f.Close() // it is written already, and may be closed from an earlier try
+	_ = j.f.Close() // everything is written, and an earlier try may have closed it
 	return os.Remove(j.path)
 }
 
-// Unfinished is a change that a process began and did not end.
+// Unfinished is a change that a process began but did not end.
 type Unfinished struct {
 	Command string
 	PID     int
@@ -228,7 +228,7 @@ func (h *header) unfinished(steps []Step) *Unfinished {
 	return &Unfinished{Command: h.Command, PID: h.PID, Time: h.Time, Steps: steps, boot: h.Boot}
 }
 
-// BadJournal is a journal that cannot be read.
+// BadJournal says that a journal cannot be read.
 type BadJournal struct {
 	Path  string
 	Cause error
@@ -253,11 +253,11 @@ func (b *BadJournal) Advice() string {
 // ExitStatus implements refusal.Explained.
 func (*BadJournal) ExitStatus() int { return refusal.Failed }
 
-// bootIDPath is where the kernel tells its name for this boot.
+// bootIDPath is where the kernel has its name for this boot.
 var bootIDPath = "/proc/sys/kernel/random/boot_id"
 
-// bootID reads it. Not to know it is no answer: without it nobody can tell
-// whether what a journal describes still exists.
+// bootID reads it. Not knowing it is an error: without it nobody can tell whether what
+// a journal describes still exists.
 func bootID() (string, error) {
 	data, err := os.ReadFile(bootIDPath)
 	id := strings.TrimSpace(string(data))

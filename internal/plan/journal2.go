@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// A journal of version 2 may be found right after an upgrade. It has no checksums: a header in one line, the bulk of the
-// operations, and a line for each mark, of which any step may be "undone".
+// A journal of version 2 may be found right after an upgrade. It has no checksums: it
+// has a header in one line, the bulk of the operations, and a line for each mark, in
+// which any step may be "undone".
 
 type header2 struct {
 	Version int `json:"version"`
@@ -38,7 +39,7 @@ func parse2(first, rest []byte, kinds Kinds) (*Unfinished, error) {
 	if err := Strict(first, &h); err != nil {
 		return nil, err
 	}
-	// Some of its operations have fields that nobody needs any more.
+	// Some of its operations have fields that are no longer needed.
 	d := &decoder{kinds: kinds, read: json.Unmarshal, bulk: rest}
 	steps := make([]Step, len(h.Steps))
 	for i, s := range h.Steps {
@@ -56,8 +57,8 @@ func parse2(first, rest []byte, kinds Kinds) (*Unfinished, error) {
 	return u, nil
 }
 
-// marks2 reads the marks. A line cut short is one that was never acted upon.
-// What was taken back below a step that was not is taken back once more.
+// marks2 reads the marks. A line that is cut short was never acted upon. What was taken
+// back below a step that was not taken back is taken back once more.
 func (u *Unfinished) marks2(lines string) {
 	undone := map[int]bool{}
 	for line := range strings.Lines(lines) {

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// The marks of a journal say how far a change has come: a line for each step
-// that begins ("do 3") or that has been taken back together with all that
-// began after it ("undone 3"), one that says until when a change that is done
-// has to be confirmed ("until 86400000000000", by the clock of package
-// boottime), and one that says that it is being taken back ("back 0"): from then
-// on it cannot be confirmed. All lines are of one length and have their place from the
-// beginning, so that none can be lost unseen, and each ends with a checksum of
-// the whole journal up to it.
+// The marks of a journal say how far a change has come. There is a line for each step
+// that begins ("do 3"), or that has been taken back together with everything that
+// began after it ("undone 3"); one that says until when a change that is done has to
+// be confirmed ("until 86400000000000", by the clock of package boottime); and one that
+// says that the change is being taken back ("back 0"): from then on it cannot be
+// confirmed. All lines have the same length and their place from the beginning, so that
+// none can be lost unnoticed, and each ends with a checksum of the whole journal up to
+// it.
 const (
 	markDo     = "do"
 	markUndone = "undone"
@@ -30,18 +30,18 @@ const (
 	sumAt     = markText + 1  // where the checksum begins
 )
 
-// noMark is the place of a mark that was not yet made.
+// noMark is the place of a mark that has not been made yet.
 var noMark = strings.Repeat(" ", markBytes-1) + "\n"
 
 // marker knows where the next mark goes.
 type marker struct {
 	at, end int64  // of the place of the next mark, and of all
-	sum     uint32 // of what is before, and of owed
+	sum     uint32 // of what comes before, and of owed
 	owed    string // marks that could not be written
 }
 
-// mark writes a mark. One that cannot be written goes before the next: none
-// would be understood without those before it.
+// mark writes a mark. One that cannot be written is written before the next: none can
+// be understood without those before it.
 func (m *marker) mark(f *os.File, what string, n int64) error {
 	line, sum := markLine(m.sum, what, n)
 	m.owed, m.sum = m.owed+line, sum
@@ -60,16 +60,17 @@ func (m *marker) pay(f *os.File) error {
 	return nil
 }
 
-// markLine is a mark after what has that checksum, and the checksum after it.
+// markLine is a mark that comes after what has that checksum, and the checksum after
+// it.
 func markLine(sum uint32, what string, n int64) (string, uint32) {
 	text := fmt.Sprintf("%-*s", markText, fmt.Sprint(what, " ", n))
 	sum = crc32.Update(sum, castagnoli, []byte(text))
 	return text + " " + sumText(sum) + "\n", sum
 }
 
-// marks reads the marks. One that is cut short was never acted upon: where a
-// step was about to begin, it counts as begun, for it does no harm to take back
-// what was not done. Anything else that is not as it was written is an error.
+// marks reads the marks. One that is cut short was never acted upon. If a step was about
+// to begin, it counts as begun, because taking back what was not done does no harm.
+// Anything else that is not as it was written is an error.
 func (u *Unfinished) marks(b []byte) error {
 	for ; len(b) > 0; b = b[markBytes:] {
 		mark := string(b[:markBytes])
@@ -123,8 +124,8 @@ func (u *Unfinished) noMore(b []byte) error {
 	return nil
 }
 
-// apply takes a mark into account. Steps begin one after another, and are
-// taken back the last first.
+// apply takes a mark into account. Steps begin one after another, and are taken back in
+// reverse order.
 func (u *Unfinished) apply(what string, n int64) error {
 	switch {
 	case what == markDo && n == int64(u.Begun) && !u.Back && u.Until == 0 && u.Begun < len(u.Steps):

@@ -1,19 +1,19 @@
 package plan
 
-// Part is what one package adds to the plan of a call. Its steps are in places,
-// each of which Up and Down put among those of the other packages.
+// Part is what one package adds to the plan of a call. Its steps are in named places,
+// and Up and Down put each of them among those of the other packages.
 type Part struct {
 	First   []Step // before all others
 	Network []Step // interfaces, and what they have
 	Rules   []Step // what packets may pass
 	Guests  []Step // guests' ports: no guest sends a frame past rules that are not there
 	Verify  []Step // finds out whether the network is as planned
-	Host    []Step // what is the whole host's
-	Last    []Step // finds out the same of the rest
+	Host    []Step // what belongs to the whole host
+	Last    []Step // finds out whether the rest is as planned
 
 	Warnings []string // see Plan
 	Lines    []string // tell the user what becomes of each bridge when it is done
-	Notes    []string // what else he should know then
+	Notes    []string // what else the user should know then
 }
 
 // Up is the plan of a start: guests' ports come when there are rules for them.
@@ -30,8 +30,8 @@ func Down(parts ...Part) *Plan {
 	})
 }
 
-// join puts the steps of one place after those of the place before. One that only
-// finds something out is left out where nothing before it changes anything.
+// join puts the steps of each place after those of the previous one. A step that only
+// finds something out is left out if nothing before it changes anything.
 func join(parts []Part, places func(Part) [][]Step) *Plan {
 	all := &Plan{}
 	for place := range places(Part{}) {

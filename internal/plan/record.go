@@ -11,8 +11,8 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// sealVersion is of what is around every record. What is in it has a form of
-// its own.
+// sealVersion is the version of the envelope around every record. Its content has a
+// form of its own.
 const sealVersion = 1
 
 // envelope is a record in its file.
@@ -22,24 +22,24 @@ type envelope struct {
 	Record  json.RawMessage `json:"record"`
 }
 
-// Form is how one kind of record lies on disk. What the program works with, a
-// T, is converted to that and from it, so a change of T changes nothing on
-// disk. A form that changes gets the next version, and the former ones are
-// still read: an upgrade finds what the version before has written.
+// Form is how one kind of record looks on disk. What the program works with, a T, is
+// converted to it and from it, so a change of T changes nothing on disk. A form that
+// changes gets the next version, and the former ones can still be read: an upgrade finds
+// what the previous version has written.
 type Form[T any] struct {
-	// Version is of the form that is written.
+	// Version is the version of the form that is written.
 	Version int
-	// Write gives a value that form: a struct with json tags, the first of
-	// which is its version.
+	// Write gives a value that form: a struct with json tags, of which the first is
+	// its version.
 	Write func(*T) any
-	// Read has how each form is read, by its version. The first ones have no
-	// version in them, and count as 1. See FormOf.
+	// Read has a function for each form, by its version. The first forms contain no
+	// version, and count as 1. See FormOf.
 	Read map[int]func(form []byte) (*T, error)
-	// What calls the record at a path, given as %s, in a message; "" is "the
-	// record %s".
+	// What names the record in a message, with %s for its path; "" means "the record
+	// %s".
 	What string
-	// Without says what is to be expected where the record is removed, for the
-	// hint where it cannot be read.
+	// Without says what to expect if the record is removed, for the hint if it cannot
+	// be read.
 	Without string
 }
 
@@ -54,7 +54,7 @@ func FormOf[F, T any](convert func(*F) (*T, error)) func([]byte) (*T, error) {
 	}
 }
 
-// newer is the error for what a later version of the program has written.
+// newer is the error for something that a later version of the program has written.
 type newer struct{ text string }
 
 func (n *newer) Error() string { return n.text }
@@ -97,7 +97,7 @@ func (f Form[T]) explain(path string, err error) error {
 	return refusal.Wrap(err, hint, "cannot read "+what, path)
 }
 
-// open takes a record out of its envelope. One that has none was written by an
+// open takes a record out of its envelope. A record without one was written by an
 // earlier version, before an upgrade.
 func (f Form[T]) open(data []byte) (*T, error) {
 	var e envelope
@@ -170,9 +170,9 @@ func sumOf(data []byte) (string, error) {
 	return sumText(crc32.Checksum(b.Bytes(), castagnoli)), nil
 }
 
-// Keep is the step that makes v the record of that name, or with nil removes it,
-// whatever its form. It is empty where that is so already, be it in a former
-// form: an upgrade is no reason to write.
+// Keep is the step that makes v the record of that name, or with nil removes the record,
+// whatever its form. It is empty if that is so already, even in a former form: an upgrade
+// is no reason to write.
 func (f Form[T]) Keep(r Records, name string, v *T) (Step, error) {
 	path := r.Path(name)
 	data, err := r.read(name)

@@ -11,25 +11,24 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// A rollback takes steps back, the last first. Each is tried whatever became
-// of the others, because a host that is half as it was can still be reached
-// more often than one of which nothing is. But it is not over until one round
-// through all of it has met no error: what failed may have failed because of
-// something that only a step below puts back, and what was taken back below one
-// that failed was taken back in a world that it was not made for. So a step is
-// marked as undone only if all that began after it are; and the next round, or
-// the next process, begins at the last step that is not, and does everything
-// below once more.
+// A rollback takes steps back in reverse order. It tries each step even if others have
+// failed, because a host that is half restored can be reached more often than one on
+// which nothing is. But it is not over until one round through all steps has met no
+// error: a step may have failed because of something that only a step below puts back,
+// and what was taken back below a failed step was taken back in a state that it was not
+// made for. So a step is marked as undone only if everything that began after it is
+// undone; and the next round, or the next process, begins at the last step that is not
+// undone, and does everything below once more.
 
-// rounds is how often a rollback is gone through before it is given up, and
-// tries how often an operation is tried in each.
+// rounds is how often a rollback goes through its steps before it gives up, and tries
+// how often it tries an operation in each round.
 const (
 	rounds = 4
 	tries  = 3
 )
 
-// patience is how long a rollback may have taken before nothing is tried again:
-// an operation may have a long wait of its own.
+// patience is how long a rollback may have taken before it tries nothing again: an
+// operation may wait long by itself.
 const patience = 10 * time.Second
 
 // rollback is one at work.
@@ -41,9 +40,9 @@ type rollback struct {
 	begun   time.Time
 }
 
-// takeBack undoes the steps; those before done are known to have been done
-// wholly. If something is left the journal stays, so that Recover can try again.
-// It goes through with it even when ctx is done.
+// takeBack undoes the steps; those before done are known to have been done wholly. If
+// something is left the journal stays, so that Recover can try again. It finishes even
+// if ctx is done.
 func (r *Runner) takeBack(ctx context.Context, j *journal, steps []Step, done int, failed *Failed) error {
 	ctx = context.WithoutCancel(ctx)
 	failed.Journal = j.path
@@ -69,8 +68,8 @@ func (r *Runner) takeBack(ctx context.Context, j *journal, steps []Step, done in
 
 func (b *rollback) late() bool { return time.Since(b.begun) > patience }
 
-// round undoes the first steps, and says before which of them they still have
-// to be undone, with the commands of what failed.
+// round undoes the given number of steps. It returns how many still have to be undone,
+// and the commands of what failed.
 func (b *rollback) round(ctx context.Context, steps int) (rest int, left []string) {
 	for i := steps - 1; i >= 0; i-- {
 		failed := b.undo(ctx, i)
@@ -127,9 +126,9 @@ func (b *rollback) undoHook(step int, after bool) error {
 	return b.UndoHook(step, after)
 }
 
-// Unfinished looks for a change that another process began and did not end;
-// nil if there is none, or if it is of another boot: what it describes went
-// with that kernel. It only looks.
+// Unfinished looks for a change that another process began but did not end; nil if
+// there is none, or if it is of another boot: what it describes is gone with that
+// kernel. It only looks.
 func (r *Runner) Unfinished() (*Unfinished, error) {
 	u, err := read(r.Dir, r.Kinds)
 	if err != nil || u == nil {
@@ -149,10 +148,10 @@ func (u *Unfinished) Commands() []string {
 	return back.Commands()
 }
 
-// Recover takes an unfinished change back, wholly even if ctx is done meanwhile.
-// The error is nil, or a *Failed that says what is left, or another if nothing
-// was begun: what could still be confirmed is not touched before its journal
-// says that it cannot any more.
+// Recover takes an unfinished change back, wholly even if ctx is done meanwhile. The
+// error is nil, or a *Failed that says what is left, or another one if nothing was
+// begun: a change that can still be confirmed is not touched before its journal says
+// that it cannot be any more.
 func (r *Runner) Recover(ctx context.Context, u *Unfinished) error {
 	path := JournalPath(r.Dir)
 	f, err := rundir.Open(path, os.O_WRONLY, rundir.MaxJournal)

@@ -23,7 +23,7 @@ type wireStep struct {
 	Undo  []wireOp `json:"undo,omitempty"`
 }
 
-// encoder writes steps down, and goes through their bulk once for that.
+// encoder encodes steps, and goes through their bulk once for that.
 type encoder struct {
 	size int    // bytes of bulk
 	sum  uint32 // its checksum
@@ -61,7 +61,7 @@ func (e *encoder) op(op Op) (w wireOp, err error) {
 	return w, err
 }
 
-// bulk yields what the steps' operations have beside their JSON, in order.
+// bulk yields what the steps' operations have besides their JSON, in order.
 func bulk(steps []wireStep) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, s := range steps {
@@ -79,15 +79,15 @@ func bulk(steps []wireStep) iter.Seq[[]byte] {
 	}
 }
 
-// decoder reads steps: kinds are the operations there are, read is how their
-// JSON is read, bulk what they have beside it.
+// decoder reads steps: kinds are the known operations, read is how their JSON is read,
+// and bulk is what they have besides it.
 type decoder struct {
 	kinds Kinds
 	read  func([]byte, any) error
 	bulk  []byte
 }
 
-// errShort is a journal that lacks a part.
+// errShort says that a part of a journal is missing.
 var errShort = errors.New("it is cut short")
 
 // steps reads all of them, and all of the bulk.
@@ -149,8 +149,8 @@ func (d *decoder) readBulk(op Op, size int) error {
 	return b.SetBulk(mine)
 }
 
-// guard makes a panic of an operation an error: one that goes wrong must not
-// keep the others from being carried out.
+// guard turns a panic of an operation into an error: one that goes wrong must not keep
+// the others from being carried out.
 func guard(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -9,17 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sizes of one exchange. A chunk is what one sendmsg hands to the kernel; the
-// receive buffer must hold an error for each of its messages should all fail,
-// and one full dump message.
+// Sizes of one exchange. A chunk is what one sendmsg gives to the kernel. If all its
+// messages fail, the receive buffer must hold an error for each of them; and it must
+// hold one full dump message.
 const (
 	chunkBytes  = 128 << 10
 	bufferBytes = 4 << 20
 	readBytes   = 256 << 10
 )
 
-// dumpTries bounds how often a dump is asked for again that a change of the
-// kernel's tables interrupted.
+// dumpTries bounds how often a dump is repeated that a change of the kernel's tables has
+// interrupted.
 const dumpTries = 20
 
 // Conn is one rtnetlink socket. It is not for use by several goroutines.
@@ -32,11 +32,11 @@ type Conn struct {
 // Dial opens a socket in the calling thread's network namespace.
 func Dial() (*Conn, error) { return dialTo(unix.NETLINK_ROUTE) }
 
-// DialDiag opens a socket by which the kernel tells of sockets (sock_diag(7)):
-// of a Conn, Dump serves there.
+// DialDiag opens a socket through which the kernel reports sockets (sock_diag(7)). Of
+// a Conn, only Dump works there.
 func DialDiag() (*Conn, error) { return dialTo(unix.NETLINK_SOCK_DIAG) }
 
-// DialNetfilter opens a socket to netfilter: of a Conn, Dump and Get serve there.
+// DialNetfilter opens a socket to netfilter. Of a Conn, only Dump and Get work there.
 func DialNetfilter() (*Conn, error) { return dialTo(unix.NETLINK_NETFILTER) }
 
 func dialTo(protocol int) (*Conn, error) {
@@ -84,10 +84,10 @@ func (e *Error) Error() string {
 // Unwrap lets errors.Is compare with a unix.Errno.
 func (e *Error) Unwrap() error { return e.Errno }
 
-// Send hands the messages to the kernel in as few system calls as it takes
-// and returns every refusal, in order. Messages after a refused one are
-// carried out all the same: the kernel works through what it was given. err
-// is a failure of the socket itself, after which it is unknown what was done.
+// Send gives the messages to the kernel in as few system calls as possible, and returns
+// every refusal, in order. Messages after a refused one are carried out all the same:
+// the kernel works through everything that it was given. err is a failure of the socket
+// itself, after which nobody knows what was done.
 func (c *Conn) Send(w Wire) (refused []*Error, err error) {
 	for sent := 0; ; sent++ {
 		at, count := w.ownRoute()
@@ -129,8 +129,8 @@ func (c *Conn) send(w Wire, sent int) (refused []*Error, err error) {
 	return refused, nil
 }
 
-// address makes requests of messages and says how many there are. Errors come
-// unasked, so that one answer, to the last of them, tells that all is done.
+// address turns messages into requests and says how many there are. Errors come
+// unasked, so one answer, to the last request, shows that all are done.
 func (c *Conn) address(b []byte) (count int) {
 	for last := []byte(nil); ; count++ {
 		if len(b) == 0 {
@@ -273,9 +273,9 @@ func (c *Conn) Link(index int) (Msg, error) {
 	return c.Get(unix.RTM_GETLINK, req)
 }
 
-// Dump asks for all objects of a kind: typ is an RTM_GET… type, body the
-// request's fixed struct. A dump that a concurrent change interrupted is
-// asked for again, so that what comes back stood in the kernel at one time.
+// Dump asks for all objects of a kind: typ is an RTM_GET… type, body the request's fixed
+// struct. A dump that a concurrent change has interrupted is repeated, so that what comes
+// back was in the kernel at one time.
 func (c *Conn) Dump(typ uint16, body []byte) ([]Msg, error) {
 	var msgs []Msg
 	err := c.dump(typ, body, bytes.Clone, func() { msgs = nil }, func(m Msg) { msgs = append(msgs, m) })
@@ -285,8 +285,8 @@ func (c *Conn) Dump(typ uint16, body []byte) ([]Msg, error) {
 	return msgs, nil
 }
 
-// DumpEach is a Dump that hands each object to f, which must not keep it, and
-// calls begin before the first, each time that it is asked for.
+// DumpEach is a Dump that calls f with each object, which f must not keep, and calls
+// begin before the first one, each time that the dump is asked for.
 func (c *Conn) DumpEach(typ uint16, body []byte, begin func(), f func(Msg)) error {
 	return c.dump(typ, body, func(b []byte) []byte { return b }, begin, f)
 }
@@ -303,8 +303,8 @@ func (c *Conn) dump(typ uint16, body []byte, own func([]byte) []byte, begin func
 	return fmt.Errorf("netlink dump: the kernel's tables changed during each of %d tries: %w", dumpTries, unix.EINTR)
 }
 
-// DumpOnly is a Dump of what the request names (a table, an interface); the
-// kernel sorts out the rest where it can (Linux 4.20), and the caller has to.
+// DumpOnly is a Dump of only what the request names (a table, an interface). The kernel
+// leaves out the rest if it can (Linux 4.20), and the caller has to do so, too.
 func (c *Conn) DumpOnly(typ uint16, body []byte) ([]Msg, error) {
 	const strict = 12 // NETLINK_GET_STRICT_CHK
 	_ = unix.SetsockoptInt(c.fd, unix.SOL_NETLINK, strict, 1)
@@ -354,7 +354,7 @@ func dumpEnd(h unix.NlMsghdr, body []byte, interrupted bool) error {
 	return nil
 }
 
-// Events is a socket on which the kernel tells of changes.
+// Events is a socket on which the kernel reports changes.
 type Events struct {
 	fd  int
 	buf []byte
@@ -381,9 +381,8 @@ func Subscribe(group int) (*Events, error) {
 // Close ends the subscription.
 func (e *Events) Close() error { return unix.Close(e.fd) }
 
-// Wait returns when something has changed since the last call, or the limit
-// is over: the caller has to look what it was. It counts as a change that
-// events were lost.
+// Wait returns when something has changed since the last call, or the limit is over: the
+// caller has to find out what it was. Lost events count as a change.
 func (e *Events) Wait(limit time.Duration) error {
 	fds := []unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}
 	if _, err := unix.Poll(fds, int(limit/time.Millisecond)+1); err != nil && !errors.Is(err, unix.EINTR) {

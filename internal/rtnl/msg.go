@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nestMask takes the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER off an
-// attribute's type.
+// nestMask removes the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER from an attribute's
+// type.
 const nestMask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 
 var native = binary.NativeEndian
@@ -65,9 +65,9 @@ func (m Msg) Fixed() []byte {
 	return m.Body[:n]
 }
 
-// Attrs is an iterator over the message's attributes, in order, which stops at
-// the first malformed one. Called for each of a hundred thousand routes, it
-// costs no allocation.
+// Attrs is an iterator over the message's attributes, in order, which stops at the first
+// malformed one. It allocates nothing, as it is called for each of a hundred thousand
+// routes.
 func (m Msg) Attrs(yield func(Attr) bool) {
 	for a, b, ok := nextAttr(m.rest()); ok && yield(a); {
 		a, b, ok = nextAttr(b)
@@ -83,8 +83,7 @@ func (m Msg) rest() []byte {
 	return m.Body[n:]
 }
 
-// ParseAttrs yields the attributes in b, a nested attribute's value for
-// instance.
+// ParseAttrs yields the attributes in b, for instance the value of a nested attribute.
 func ParseAttrs(b []byte) iter.Seq[Attr] {
 	return func(yield func(Attr) bool) {
 		for a, b, ok := nextAttr(b); ok && yield(a); {
@@ -120,7 +119,7 @@ func nextAttr(b []byte) (a Attr, rest []byte, ok bool) {
 // end.
 func (m Msg) Whole() bool { return m.Fixed() != nil && WholeAttrs(m.rest()) }
 
-// WholeAttrs says whether b is attributes to its end.
+// WholeAttrs says whether b consists of attributes to its end.
 func WholeAttrs(b []byte) bool {
 	for len(b) > 0 {
 		var ok bool
@@ -187,8 +186,8 @@ func (m Msg) With(typ uint16, value []byte) Msg {
 // Without is a copy that lacks the attributes of these types.
 func (m Msg) Without(types ...uint16) Msg { return m.without(0, types...) }
 
-// without leaves room for that many bytes more, and takes no more than that:
-// there may be very many routes.
+// without leaves room for that many more bytes, and no more: there may be very many
+// routes.
 func (m Msg) without(room int, types ...uint16) Msg {
 	n := align(fixedLen(m.Type))
 	if len(m.Body) < n {
@@ -223,8 +222,8 @@ func appendWithout(dst, b []byte, types []uint16) []byte {
 	return dst
 }
 
-// Uses says whether an address, route, neighbour or nexthop message stands on
-// the interface with that index.
+// Uses says whether an address, route, neighbour or nexthop message is about the
+// interface with that index.
 func (m Msg) Uses(index int) bool {
 	found := false
 	m.eachIndex(func(b []byte) { found = found || int(native.Uint32(b)) == index })
@@ -274,15 +273,14 @@ func (m Msg) Indexes(yield func(int) bool) {
 	m.eachIndex(func(b []byte) { more = more && yield(int(native.Uint32(b))) })
 }
 
-// eachIndex hands every place of four bytes that holds an interface index
-// to f.
+// eachIndex calls f with every place of four bytes that holds an interface index.
 func (m Msg) eachIndex(f func([]byte)) {
 	switch m.Type {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH,
 		unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_SETLINK, NewLinkProp, DelLinkProp,
 		unix.RTM_NEWVLAN, unix.RTM_DELVLAN, unix.RTM_NEWMDB, unix.RTM_DELMDB:
 		if len(m.Body) >= 8 {
-			f(m.Body[4:8]) // ifa_index, ndm_ifindex, ifi_index and the others' ifindex all stand there
+			f(m.Body[4:8]) // ifa_index, ndm_ifindex, ifi_index and the others' ifindex are all there
 		}
 		if e := m.Get(MdbaSetEntry); (m.Type == unix.RTM_NEWMDB || m.Type == unix.RTM_DELMDB) && len(e) == SizeofMdbEntry {
 			f(e[:4])
@@ -305,8 +303,8 @@ func (m Msg) eachIndex(f func([]byte)) {
 	}
 }
 
-// Legs yields each struct rtnexthop of an RTA_MULTIPATH value together with
-// the attributes that follow it.
+// Legs yields each struct rtnexthop of an RTA_MULTIPATH value, with the attributes that
+// follow it.
 func Legs(b []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(b) >= unix.SizeofRtNexthop {
@@ -322,9 +320,9 @@ func Legs(b []byte) iter.Seq[[]byte] {
 	}
 }
 
-// EachGateway calls f with every gateway that a route or nexthop has on the
-// interface with that index, and whether it counts as on the link without a
-// route that says so (onlink).
+// EachGateway calls f with every gateway that a route or nexthop has on the interface
+// with that index, and with whether it counts as on the link even without a route to it
+// (onlink).
 func (m Msg) EachGateway(index int, f func(addr []byte, onlink bool)) {
 	switch m.Type {
 	case unix.RTM_NEWNEXTHOP:
@@ -370,7 +368,7 @@ func (m Msg) append(b []byte, seq uint32, flags uint16) []byte {
 	return b
 }
 
-// split yields the messages of a buffer in wire form, header apart.
+// split yields the messages of a buffer in wire form, each with its header separate.
 func split(b []byte) iter.Seq2[unix.NlMsghdr, []byte] {
 	return func(yield func(unix.NlMsghdr, []byte) bool) {
 		for len(b) >= unix.SizeofNlMsghdr {

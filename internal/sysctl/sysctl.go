@@ -31,9 +31,9 @@ const Kind = "sysctl"
 type Set struct {
 	Name  string `json:"Name"`
 	Value string `json:"Value"`
-	// Index, unless 0, is that of the interface whose setting it is: then the
-	// interface counts, whatever it is called by now. Name has the name that it
-	// has where the plan has come to.
+	// Index, unless 0, is that of the interface to which the setting belongs: then the
+	// interface counts, whatever its name is by now. Name contains the name that it
+	// has at this point of the plan.
 	Index int `json:"Index,omitempty"`
 }
 
@@ -90,8 +90,8 @@ func (w *Write) Do(_ context.Context, undoing bool) error {
 	return errors.Join(errs...)
 }
 
-// isGone says whether a failure to write the setting means that there is
-// nothing to set any more. An interface that is still there lacks no setting.
+// isGone says whether a failure to write the setting means that there is nothing to set
+// any more. An interface that is still there has all settings.
 func (s Set) isGone(err error) bool {
 	if s.Index != 0 {
 		return errors.Is(err, unix.ENODEV)
@@ -103,8 +103,8 @@ func (s Set) isGone(err error) bool {
 // written.
 const renames = 10
 
-// strange says whether a name is none that this package made: a journal that
-// somebody else wrote must not lead out of the network's settings.
+// strange says whether a name cannot come from this package: a journal that somebody
+// else wrote must not lead out of the network's settings.
 func (s Set) strange() bool {
 	return !strings.HasPrefix(s.Name, "net/") || path.Clean(s.Name) != s.Name
 }
@@ -132,11 +132,11 @@ func (s Set) write() error {
 	}
 }
 
-// writeAs writes the setting if the interface is called so. With another name
-// the kernel gives it other files (addrconf_sysctl_unregister, devinet_sysctl_unregister,
-// neigh_sysctl_unregister), and one that was open takes nothing any more. So
-// who has opened it, and then finds the interface still called so, cannot write
-// to another's.
+// writeAs writes the setting if the interface has that name. With another name the
+// kernel gives it other files (addrconf_sysctl_unregister, devinet_sysctl_unregister,
+// neigh_sysctl_unregister), and one that was open accepts nothing any more. So whoever
+// has opened the file, and then finds that the interface still has the name, cannot
+// write to another interface's.
 func (s Set) writeAs(name string) (renamed bool, err error) {
 	f, err := os.OpenFile(root+s.Of(name), os.O_WRONLY, 0)
 	if err == nil {
@@ -155,15 +155,15 @@ func (s Set) writeAs(name string) (renamed bool, err error) {
 	return errors.Is(err, fs.ErrNotExist), err
 }
 
-// Of is the setting's name when its interface is called so.
+// Of is the setting's name when its interface has that name.
 func (s Set) Of(device string) string {
 	dir, setting := filepath.Split(s.Name)
 	return filepath.Dir(filepath.Clean(dir)) + "/" + device + "/" + setting
 }
 
 // Ready implements plan.Prudent: a container may have /proc/sys read-only.
-// Settings of interfaces that are still to be made are not there yet, so one
-// that always is stands for all.
+// Settings of interfaces that are yet to be created do not exist, so one that always
+// does stands for all.
 func (w *Write) Ready(context.Context) error {
 	const always = root + "net/core/somaxconn"
 	if err := unix.Access(always, unix.W_OK); errors.Is(err, unix.EROFS) {
@@ -172,7 +172,7 @@ func (w *Write) Ready(context.Context) error {
 	return nil
 }
 
-// Get reads one setting; "" where it does not exist.
+// Get reads one setting; "" if it does not exist.
 func Get(name string) (string, error) {
 	v, err := read(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -184,8 +184,8 @@ func Get(name string) (string, error) {
 	return v, nil
 }
 
-// read reads a setting by itself: os.ReadFile makes ten system calls of what
-// takes three, and a NIC has some hundred settings.
+// read reads a setting by itself: os.ReadFile needs ten system calls for what takes
+// three, and a NIC has some hundred settings.
 func read(name string) (string, error) {
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(root+name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -227,8 +227,8 @@ type Key struct{ Dir, Name string }
 // Of is the setting's name for that interface.
 func (k Key) Of(device string) string { return k.Dir + "/" + device + "/" + k.Name }
 
-// OfDevice takes a setting's name apart into that of its interface and the rest;
-// device is "" for one that is no interface's.
+// OfDevice splits a setting's name into its interface's name and the rest; device is ""
+// if the setting does not belong to an interface.
 func OfDevice(name string) (device string, k Key) {
 	for _, dir := range dirs {
 		if rest, ok := strings.CutPrefix(name, dir+"/"); ok {
@@ -240,8 +240,8 @@ func OfDevice(name string) (device string, k Key) {
 	return "", Key{}
 }
 
-// Set is the setting with a value, for the interface with that index, which is
-// called device.
+// Set is the setting with a value, for the interface with that index and the name
+// device.
 func (k Key) Set(index int, device, value string) Set {
 	return Set{Name: k.Of(device), Value: value, Index: index}
 }
@@ -256,7 +256,7 @@ func (k *Key) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// notState are files that are no state to carry over.
+// notState are files that are not state to carry over.
 var notState = map[string]bool{
 	"mc_forwarding":       true, // read only: set by a multicast routing daemon
 	"addr_gen_mode":       true, // moved by netlink: a write here would generate addresses
@@ -299,9 +299,9 @@ func ReadDevice(device string) (Device, error) {
 	return d, nil
 }
 
-// noValue says whether a failure to read a setting means that it has no value:
-// a stable_secret that was never written gives EIO (addrconf_sysctl_stable_secret),
-// an interface may go while it is read, and who is not root may not read all.
+// noValue says whether a failure to read a setting means that it has no value: a
+// stable_secret that was never written gives EIO (addrconf_sysctl_stable_secret), an
+// interface may go while it is read, and only root may read all settings.
 func (k Key) noValue(err error) bool {
 	switch {
 	case errors.Is(err, unix.EIO):

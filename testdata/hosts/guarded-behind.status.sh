@@ -1,9 +1,9 @@
 # $ xbr-script status
 xenbr0      not as asked           fe:ff:ff:ff:ff:ff
-  wrong     iptables: the chain XBR-xenbr0 of raw has somebody else's rule: -s
+  wrong     iptables: the chain XBR-xenbr0 of raw has a foreign rule: -s
             192.0.2.1/32 -j DROP
-  wrong     iptables: the chain XBR-xenbr0 of filter has somebody else's rule:
-            -j ACCEPT
+  wrong     iptables: the chain XBR-xenbr0 of filter has a foreign rule: -j
+            ACCEPT
   wrong     iptables: in FORWARD, XBR-xenbr0 is at the wrong place: another rule
             decides before it: -i xenbr0 -m physdev --physdev-is-bridged -j
             ACCEPT

@@ -1,5 +1,5 @@
 // Package dhcpcd refuses to move the addresses of an interface that dhcpcd looks
-// after. It takes a NIC's renaming for its departure, and ended when it began
+// after. When a NIC is renamed, dhcpcd takes it as gone, and it ended when it began
 // with the new interface of that name (9.4.1).
 package dhcpcd
 
@@ -22,10 +22,10 @@ type Manager struct {
 	Call string // the command line that it has to be ended for, quoted
 }
 
-// Kinds are none: it is not told.
+// Kinds are none: dhcpcd is not told anything.
 func (Manager) Kinds() plan.Kinds { return nil }
 
-// Around refuses the moves of interfaces that it looks after.
+// Around refuses the moves of interfaces that dhcpcd looks after.
 func (m Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
 	for _, move := range moves {
 		err = errors.Join(err, m.refuse(move))
@@ -40,7 +40,7 @@ func (m Manager) refuse(move manager.Move) error {
 	from, to := " "+shell.Quote(move.From.Name), " "+shell.Quote(move.To.Name)
 	is, err := runs(move.From.Name)
 	if err == nil && !is && move.Leased {
-		from, to = "", "" // one for all interfaces
+		from, to = "", "" // a dhcpcd for all interfaces
 		is, err = runs("")
 	}
 	if err != nil || !is {
@@ -51,8 +51,8 @@ func (m Manager) refuse(move manager.Move) error {
 		"cannot %s: dhcpcd looks after %s, and would let its lease run out", move.Undertaking, move.From.Name)
 }
 
-// runs tells whether there is a dhcpcd for that interface alone, or if it is
-// empty one for all. Versions before 9 have no folder for their files.
+// runs says whether there is a dhcpcd for that interface alone, or, if the name is
+// empty, one for all. Versions before 9 have no folder for their files.
 func runs(dev string) (bool, error) {
 	names := []string{"dhcpcd/pid", "dhcpcd.pid"}
 	if dev != "" {
@@ -77,8 +77,8 @@ func runs(dev string) (bool, error) {
 	return false, nil
 }
 
-// contentOf is what a small file says; "" if it is not there, or of a process
-// that has ended.
+// contentOf is the content of a small file; "" if it is missing, or belongs to a
+// process that has ended.
 func contentOf(name string) (string, error) {
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {

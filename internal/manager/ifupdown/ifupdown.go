@@ -1,7 +1,8 @@
 // Package ifupdown refuses to rename an interface that Debian's ifupdown has
 // brought up by allow-hotplug: its unit is bound to the device of that name
-// (BindsTo=sys-subsystem-net-devices-eth0.device). systemd ends it a moment after
-// the renaming, and it takes addresses and routes off whatever has the name then.
+// (BindsTo=sys-subsystem-net-devices-eth0.device). systemd ends the unit a moment
+// after the renaming, and that removes addresses and routes from whatever has the
+// name then.
 package ifupdown
 
 import (
@@ -16,10 +17,10 @@ import (
 // Manager is ifupdown.
 type Manager struct{}
 
-// Kinds are none: it is not told.
+// Kinds are none: ifupdown is not told anything.
 func (Manager) Kinds() plan.Kinds { return nil }
 
-// Around refuses the moves of interfaces that came by allow-hotplug.
+// Around refuses the moves of interfaces that came up by allow-hotplug.
 func (Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
 	for _, m := range moves {
 		err = errors.Join(err, refuse(m.NetDev))

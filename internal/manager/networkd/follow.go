@@ -13,27 +13,27 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// Heir is an interface that systemd-networkd shall configure as it did another.
+// Heir is an interface that systemd-networkd is to configure as it did another one.
 type Heir struct {
-	Was   Link   `json:"Was"`             // what it did with the other
-	From  string `json:"From"`            // the name of the other
+	Was   Link   `json:"Was"`             // what it did with the other one
+	From  string `json:"From"`            // the name of the other one
 	Dev   string `json:"Dev"`             // the name of the heir
 	Index int    `json:"Index,omitempty"` // of the heir; 0 in a journal of an earlier version
-	// Others is of the form of earlier versions, and always empty in a journal: when
-	// a change is undone there are no new interfaces to be left alone.
+	// Others is part of the form of earlier versions, and always empty in a journal:
+	// when a change is undone there are no new interfaces to be left alone.
 	Others []string            `json:"Others"`
 	others []manager.Interface // new ones, to be left alone
 }
 
 // Manager is systemd-networkd.
 type Manager struct {
-	Limit time.Duration // how long it may take with the heirs; 0: nobody looks
+	Limit time.Duration // how long it may take with the heirs; 0: nobody checks
 }
 
-// Around gives the steps around a change after which others have the addresses
-// of interfaces that it configures. It is restarted after the change, and after
-// that is undone. Within the limit it must have taken the heirs, and none of the
-// others.
+// Around gives the steps around a change that moves the addresses of interfaces that
+// systemd-networkd configures. It is restarted after the change, and after the change
+// is undone. Within the limit it must have taken the heirs, and none of the other new
+// interfaces.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
 	heirs, back, err := inherit(moves)
 	if err != nil || len(heirs) == 0 {
@@ -48,8 +48,8 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	return []plan.Step{first}, []plan.Step{last}, nil
 }
 
-// inherit finds the interfaces that will have what it configures on others, and
-// those others, that have it again when the change is undone.
+// inherit finds the interfaces that will have what systemd-networkd configures on
+// others, and those others, which have it again when the change is undone.
 func inherit(moves []manager.Move) (heirs, back []Heir, err error) {
 	for _, m := range moves {
 		if m.From == nil {
@@ -70,8 +70,8 @@ func inherit(moves []manager.Move) (heirs, back []Heir, err error) {
 	return heirs, back, nil
 }
 
-// await waits until systemd-networkd, restarted then, has got so far with the
-// heirs as it was before. That it gets an address is for others to find out.
+// await waits until systemd-networkd, after that restart, has got as far with the
+// heirs as it was before. Whether it gets an address is for others to find out.
 func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Duration) error {
 	if restarted.IsZero() {
 		return nil
@@ -99,8 +99,8 @@ func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Du
 	}
 }
 
-// progress tells whether it has decided about all interfaces of one heir, and
-// whether it is done with that.
+// progress says whether it has decided about all interfaces of one heir, and whether
+// it is done with the heir.
 func progress(h Heir, restarted time.Time) (decided, settled bool, err error) {
 	l, decided, err := since(h.itself(), restarted)
 	for _, o := range h.others {

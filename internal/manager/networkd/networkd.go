@@ -1,8 +1,8 @@
-// Package networkd has systemd-networkd follow dom0's addresses to another
-// interface. It knows an interface by its index, which stays with the NIC.
-// Left alone, it would let a lease run out, and put addresses on the NIC once
-// more when its cable is pulled and put back. Restarted, it begins with the
-// interfaces as they are; a leased address is gone for a moment then.
+// Package networkd makes systemd-networkd follow dom0's addresses to another
+// interface. It knows an interface by its index, which stays with the NIC. Left alone,
+// it would let a lease run out, and put addresses on the NIC again when the cable is
+// pulled and put back. Once restarted, it begins with the interfaces as they are; a
+// leased address is gone for a moment then.
 package networkd
 
 import (
@@ -29,14 +29,14 @@ const (
 	// linksDir is where systemd-networkd says what it does with each interface,
 	// in a file named by its index (systemd's networkd-state-file.c).
 	linksDir = "/run/systemd/netif/links"
-	// pause is between two looks at such a file.
+	// pause is the time between two looks at such a file.
 	pause = 50 * time.Millisecond
 )
 
 // Restart is the operation.
 type Restart struct {
-	// Heirs are waited for, but no longer than Limit (nanoseconds), if that is not
-	// 0: until then the host may have no address.
+	// The operation waits for the Heirs, but no longer than Limit (nanoseconds), if
+	// that is not 0: until then the host may have no address.
 	Heirs []Heir        `json:"Heirs"`
 	Limit time.Duration `json:"Limit"`
 	at    time.Time     // when it was done; zero if it was not
@@ -53,7 +53,7 @@ func (*Restart) Kind() string { return "networkd restart" }
 // Commands are those that do the same.
 func (*Restart) Commands() []string { return []string{"systemctl try-restart " + unit} }
 
-// Ready tells whether systemd can be asked.
+// Ready says whether systemd can be asked.
 func (*Restart) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, restartLimit)
 	defer cancel()
@@ -96,12 +96,12 @@ func (r *Restart) Do(ctx context.Context, _ bool) error {
 	}
 	r.at = at
 	if r.Limit > 0 {
-		_ = await(ctx, r.Heirs, at, r.Limit) // nothing could be done about it
+		_ = await(ctx, r.Heirs, at, r.Limit) // nothing can be done about it
 	}
 	return context.Cause(ctx)
 }
 
-// runs tells whether it is at work and will be.
+// runs says whether it is at work and will stay so.
 func runs(ctx context.Context, conn systemd.Conn) (bool, error) {
 	if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 		return false, err
@@ -116,11 +116,11 @@ type Link struct {
 	when  time.Time
 }
 
-// Configures tells whether it is one that systemd-networkd configures.
+// Configures says whether systemd-networkd configures the interface.
 func (l Link) Configures() bool { return l.File != "" && l.State != "unmanaged" }
 
-// LinkOf reads of an interface by its index. One that is not known to
-// systemd-networkd is not configured by it.
+// LinkOf reads what systemd-networkd does with the interface that has this index. One
+// that it does not know is not configured by it.
 func LinkOf(index int) (Link, error) {
 	name := filepath.Join(linksDir, strconv.Itoa(index))
 	info, err := os.Stat(name)

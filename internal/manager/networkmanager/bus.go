@@ -12,7 +12,7 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// name is what NetworkManager is called on the bus, and how its interfaces begin.
+// name is NetworkManager's name on the bus, and the beginning of its interfaces'.
 const name = "org.freedesktop.NetworkManager"
 
 // conn is a connection to it.
@@ -43,7 +43,7 @@ func ask(ctx context.Context, do func(context.Context, *conn) error) error {
 		err = do(limited, c)
 	}
 	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx) // whatever it has kept from being done
+		return context.Cause(ctx) // whatever error it has caused
 	}
 	return err
 }
@@ -63,8 +63,8 @@ type device struct {
 	bus *dbus.Conn
 }
 
-// devices are all that it knows, by their names: for a moment two may be called
-// the same.
+// devices are all that it knows, by their names: for a moment two may have the same
+// name.
 func (c *conn) devices(ctx context.Context) (map[string][]device, error) {
 	var paths []dbus.ObjectPath
 	if err := c.bus.Object(name, "/org/freedesktop/NetworkManager").CallWithContext(ctx, name+".GetAllDevices", 0).Store(&paths); err != nil {
@@ -84,16 +84,16 @@ func (c *conn) devices(ctx context.Context) (map[string][]device, error) {
 	return found, nil
 }
 
-// hasGone tells whether an error means that the object is not there any more.
+// hasGone says whether an error means that the object is no longer there.
 func hasGone(err error) bool {
 	var answer dbus.Error
 	return errors.As(err, &answer) &&
 		(answer.Name == "org.freedesktop.DBus.Error.UnknownObject" || answer.Name == "org.freedesktop.DBus.Error.UnknownMethod")
 }
 
-// nameOf is what an interface is called now: NetworkManager goes by names, and
-// somebody may have given it another. Without an index the name has to do. It is
-// empty if the interface is gone.
+// nameOf is the name that an interface has now: NetworkManager goes by names, and
+// somebody may have given the interface another one. Without an index the old name has
+// to do. The name is empty if the interface is gone.
 func nameOf(dev string, index int) (string, error) {
 	if index == 0 {
 		return dev, nil
@@ -105,8 +105,8 @@ func nameOf(dev string, index int) (string, error) {
 	return now, err
 }
 
-// called are the devices of the name that an interface has now. One that somebody
-// else has renamed it may have to hear of.
+// called are the devices with the name that an interface has now. If somebody else has
+// renamed it, NetworkManager may have yet to hear of that.
 func (c *conn) called(ctx context.Context, dev string, index int) ([]device, error) {
 	for end := time.Now().Add(askAgain); ; {
 		now, err := nameOf(dev, index)
@@ -123,8 +123,8 @@ func (c *conn) called(ctx context.Context, dev string, index int) ([]device, err
 	}
 }
 
-// known waits until it has seen all that happened to the names of an interface
-// and of the NIC; nil if the interface is gone.
+// known waits until NetworkManager has seen everything that happened to the names of
+// an interface and of the NIC; nil if the interface is gone.
 func (c *conn) known(ctx context.Context, t *Take) (*device, error) {
 	for {
 		devices, err := c.devices(ctx)
@@ -148,7 +148,7 @@ func (c *conn) known(ctx context.Context, t *Take) (*device, error) {
 	}
 }
 
-// activate has it configure a device by the profile of that UUID.
+// activate makes it configure a device by the profile with that UUID.
 func (c *conn) activate(ctx context.Context, uuid string, d *device) error {
 	var profile, active dbus.ObjectPath
 	settings := c.bus.Object(name, "/org/freedesktop/NetworkManager/Settings")
@@ -167,7 +167,7 @@ func (d *device) get(ctx context.Context, property string, value any) error {
 	return get(ctx, d, name+".Device", property, value)
 }
 
-// profile is the UUID of what it is configured by.
+// profile is the UUID of the profile that configures a device.
 func (d *device) profile(ctx context.Context) (uuid string, err error) {
 	var path dbus.ObjectPath
 	if err := d.get(ctx, "ActiveConnection", &path); err != nil || path == "/" {

@@ -1,9 +1,8 @@
-// Package networkmanager has NetworkManager follow dom0's addresses to another
-// interface. It looks after interfaces by their index: to a NIC that is called
-// peth0 now and is a port it would give its addresses back, and let the lease of
-// dom0's eth0 run out (seen with 1.42). So it lets the NIC go before the change,
-// which keeps addresses and routes, and takes the other interface after it, by
-// the profile that the NIC had.
+// Package networkmanager makes NetworkManager follow dom0's addresses to another
+// interface. It looks after interfaces by their index: it would give its addresses back
+// to a NIC that is called peth0 now and is a port, and let the lease of dom0's eth0 run
+// out (seen with 1.42). So it lets the NIC go before the change, which keeps addresses
+// and routes, and takes the other interface after it, by the profile that the NIC had.
 package networkmanager
 
 import (
@@ -25,12 +24,12 @@ import (
 	"xbr-script/internal/systemd"
 )
 
-// runDir is where NetworkManager has a file for each interface, by its index,
-// and the profiles that are not for good.
+// runDir is where NetworkManager has a file for each interface, by its index, and the
+// temporary profiles.
 const runDir = "/run/NetworkManager"
 
-// Released tells whether it was told to leave an interface alone, by its index.
-// A name that its configuration excludes is not enough: names change.
+// Released says whether it was told to leave an interface alone, by its index. A name
+// that its configuration excludes is not enough, because names change.
 func Released(index int) (bool, error) {
 	d, err := entry(index)
 	return d["managed"] == "false", err
@@ -49,7 +48,7 @@ func Profile(index int) (string, error) {
 	return d["connection-uuid"], nil
 }
 
-// external tells whether a profile only describes what was found on an interface.
+// external says whether a profile only describes what was found on an interface.
 func external(uuid string) (bool, error) {
 	const dir = runDir + "/system-connections"
 	files, err := os.ReadDir(dir)
@@ -76,8 +75,8 @@ func entry(index int) (map[string]string, error) {
 // Manager is NetworkManager.
 type Manager struct{}
 
-// Around gives the steps around a change for the NICs that it configures, and
-// for those that it might.
+// Around gives the steps around a change for the NICs that NetworkManager configures,
+// and for those that it might.
 func (Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
 	if runs, err := systemd.Up("NetworkManager.service"); err != nil || !runs {
 		return nil, nil, err
@@ -114,8 +113,8 @@ func around(m manager.Move) (before, after []plan.Step, err error) {
 	return before, after, nil
 }
 
-// refuse refuses what it could not follow: the profile of a NIC does not fit a
-// bridge, nor that of a bridge a NIC.
+// refuse refuses what NetworkManager could not follow: a NIC's profile does not fit a
+// bridge, nor a bridge's profile a NIC.
 func refuse(m manager.Move) error {
 	links := []*host.Link{m.Bridge}
 	if m.OnBridge {
@@ -153,7 +152,7 @@ func follow(m manager.Move, profile string) (first, last plan.Step) {
 	return first, last
 }
 
-// leave is the step by which it leaves an interface alone that it does not
+// leave is the step by which NetworkManager leaves alone an interface that it does not
 // configure, also under its next name. That needs no undoing.
 func leave(l *host.Link) plan.Step {
 	return plan.Step{Title: "have NetworkManager leave " + l.Name + " alone", Do: []plan.Op{&Release{l.Name, l.Index}}}
@@ -167,8 +166,8 @@ func (Manager) Kinds() plan.Kinds {
 	}
 }
 
-// Release has it let an interface go, and leave it alone whatever it is called
-// later, also when it is restarted, until the next boot.
+// Release makes NetworkManager let an interface go, and leave it alone until the next
+// boot, whatever its name is later, and even if NetworkManager is restarted.
 type Release struct {
 	Dev   string `json:"Dev"`
 	Index int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
@@ -198,7 +197,7 @@ func (r *Release) Do(ctx context.Context, _ bool) error {
 	})
 }
 
-// Take has it configure an interface by a profile.
+// Take makes NetworkManager configure an interface by a profile.
 type Take struct {
 	Dev     string `json:"Dev"`
 	Index   int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
@@ -224,9 +223,9 @@ const (
 	// takeLimit is how long it may take until an interface is configured: the
 	// link has to come up, and 45 s is its own patience with a DHCP server.
 	takeLimit = 75 * time.Second
-	// askAgain is how long it may take to begin with what was asked.
+	// askAgain is how long it may take to begin with what it was asked for.
 	askAgain = 5 * time.Second
-	// pause is between two looks.
+	// pause is the time between two looks.
 	pause = 50 * time.Millisecond
 )
 
@@ -236,8 +235,8 @@ const (
 	stateActivated    = 100
 )
 
-// Do carries it out: a profile that the interface is configured by already is
-// not activated again, and none while the machine is being switched off.
+// Do carries it out. A profile that configures the interface already is not activated
+// again, and none is while the machine is being switched off.
 func (t *Take) Do(ctx context.Context, undoing bool) error {
 	return ask(ctx, func(ctx context.Context, c *conn) error {
 		if stopping(ctx) {
@@ -259,7 +258,7 @@ func (t *Take) Do(ctx context.Context, undoing bool) error {
 	})
 }
 
-// stopping tells whether the machine is being switched off.
+// stopping says whether the machine is being switched off.
 func stopping(ctx context.Context) bool {
 	conn, err := systemd.Dial(ctx)
 	if err != nil {
@@ -296,7 +295,7 @@ func (t *Take) activate(ctx context.Context, c *conn, d *device) error {
 	}
 }
 
-// wait is between two looks. It ends with what is missing when the time is over.
+// wait waits between two looks. When the time is over it returns what is missing.
 func wait(ctx context.Context, missing string) error {
 	select {
 	case <-ctx.Done():

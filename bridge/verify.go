@@ -19,33 +19,39 @@ import (
 // missingShown is how many missing objects an error names.
 const missingShown = 5
 
-// check reads everything back at the end of a plan: the parts are there (or gone),
-// and everything that dom0 had on an interface before is on its successor.
-func (p *Planner) check(wants []Want, up bool, b *builder) func(context.Context) error {
-	return func(context.Context) error {
-		moved := map[int]int{} // a route may have legs on several that have moved
-		now, missing, err := p.Host.ReadAgain(p.Conn, func(now *host.Host) map[int]int {
-			for _, w := range wants {
-				was, is := look(w, p.Host), look(w, now)
-				if from, to := was.carrier(), is.carrier(); from != nil && to != nil {
-					moved[from.Index] = to.Index
-				}
+// verifier reads back at the end of a plan what has become of it.
+type verifier struct {
+	*Planner
+	wants []Want
+	up    bool        // the networks shall be up, else none of them
+	ends  map[int]end // what single interfaces have besides, by index
+}
+
+// check reads everything: the parts are there (or gone), and everything that dom0
+// had on an interface before is on its successor.
+func (v *verifier) check(context.Context) error {
+	moved := map[int]int{} // a route may have legs on several that have moved
+	now, missing, err := v.Host.ReadAgain(v.Conn, func(now *host.Host) map[int]int {
+		for _, w := range v.wants {
+			was, is := look(w, v.Host), look(w, now)
+			if from, to := was.carrier(), is.carrier(); from != nil && to != nil {
+				moved[from.Index] = to.Index
 			}
-			return moved
-		})
-		if err != nil {
-			return err
 		}
-		was := p.Host.WithRoutes(missing)
-		var errs []error
-		for _, w := range wants {
-			errs = append(errs, stands(w, now, up), p.arrived(w, up, was, now, moved))
-		}
-		for index, e := range b.ends {
-			errs = append(errs, e.differs(now, now.Index(index)))
-		}
-		return errors.Join(append(errs, now.Err())...)
+		return moved
+	})
+	if err != nil {
+		return err
 	}
+	was := v.Host.WithRoutes(missing)
+	var errs []error
+	for _, w := range v.wants {
+		errs = append(errs, v.stands(w, now), v.arrived(w, was, now, moved))
+	}
+	for index, e := range v.ends {
+		errs = append(errs, e.differs(now, now.Index(index)))
+	}
+	return errors.Join(append(errs, now.Err())...)
 }
 
 // gone checks that interfaces were deleted. Another one may have the index by now.
@@ -88,14 +94,14 @@ func (e end) differs(h *host.Host, l *host.Link) error {
 }
 
 // stands checks the parts of one bridge.
-func stands(w Want, h *host.Host, up bool) error {
+func (v *verifier) stands(w Want, h *host.Host) error {
 	s := look(w, h)
 	switch {
-	case up && !s.up:
+	case v.up && !s.up:
 		return fmt.Errorf("%s is missing", w.PDev)
-	case !up && s.up:
+	case !v.up && s.up:
 		return fmt.Errorf("%s is still there", w.PDev)
-	case !up:
+	case !v.up:
 		return nil
 	}
 	var texts []string
@@ -113,9 +119,9 @@ func stands(w Want, h *host.Host, up bool) error {
 	return nil
 }
 
-// arrived checks that dom0's interface has what it had before start (up) or stop. Of
+// arrived checks that dom0's interface has what it had before. Of
 // routes, the hosts have only those that differ now.
-func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]int) error {
+func (v *verifier) arrived(w Want, before, h *host.Host, moved map[int]int) error {
 	then, now := look(w, before), look(w, h)
 	had, dev := then.carrier(), now.carrier()
 	if dev == nil {
@@ -125,10 +131,10 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 		return nil
 	}
 	from, to := w.NetDev, w.Dom0()
-	if !up {
+	if !v.up {
 		from, to = to, from
 	}
-	if had.Up() && !dev.Up() && (up || !w.onBridge() || !bare(before.State(had.Index))) {
+	if had.Up() && !dev.Up() && (v.up || !w.onBridge() || !bare(before.State(had.Index))) {
 		return fmt.Errorf("%s is switched off", dev.Name)
 	}
 	was, have := routes.Relabeled(routes.Unspent(before, before.State(had.Index)), from, to), routes.Relabeled(h.State(dev.Index), dev.Name, dev.Name)
@@ -144,14 +150,14 @@ func (p *Planner) arrived(w Want, up bool, before, h *host.Host, moved map[int]i
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{
 		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
-		{rtnl.Rest(was.Neighs, passing), have.Neighs}, {touched(p.Host, before.Routes, had.Index), h.Routes},
+		{rtnl.Rest(was.Neighs, passing), have.Neighs}, {touched(v.Host, before.Routes, had.Index), h.Routes},
 	} {
 		lost = append(lost, missing(list[0], list[1], moved, names)...)
 	}
 	if n := len(lost); n > missingShown {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
 	}
-	if up && !then.up && now.port != nil && now.port.Master != 0 && !h.Pinned(now.port.Index, dev.MAC) {
+	if v.up && !then.up && now.port != nil && now.port.Master != 0 && !h.Pinned(now.port.Index, dev.MAC) {
 		lost = append(lost, fmt.Sprintf("the entry that sends frames for it to %s", now.port.Name))
 	}
 	if len(lost) > 0 {

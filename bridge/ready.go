@@ -1,0 +1,247 @@
+package bridge
+
+import (
+	"cmp"
+	"errors"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/bridge/routes"
+	"xbr-script/internal/config"
+	"xbr-script/internal/guest"
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
+)
+
+// What start and stop look at before the first step, and refuse.
+
+// ready says why start cannot build on this host, nil if it can: what is wrong
+// with the NIC, what with the names and the bridge.
+func (s *site) ready(h *host.Host) error {
+	if err := s.checkNIC(h); err != nil {
+		return err
+	}
+	taken := cmp.Or(s.checkNames(h), s.checkBridge(h))
+	if !s.onBridge() {
+		return errors.Join(s.checkAbove(h), taken)
+	}
+	return errors.Join(s.checkAbove(h), s.checkOn(h), cmp.Or(taken, s.checkFree(h)), s.checkByName(h))
+}
+
+func (s *site) checkNIC(h *host.Host) error {
+	switch n := s.nic; {
+	case n == nil:
+		return missingNIC(h, s.NetDev)
+	case n.Flags&unix.IFF_LOOPBACK != 0 || !n.Ethernet:
+		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is not an Ethernet interface", s.NetDev)
+	case n.Kind == "bridge":
+		return refuse("name the NIC that is to be its port with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
+	case dom0Port(n.Name, n, h) != nil:
+		return refuse("the host has "+candidates(h)+"; name one with netdev=",
+			"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, dom0Port(n.Name, n, h).Name)
+	case n.Master != 0:
+		return refuse("take it out first: ip link set dev "+shell.Quote(s.NetDev)+" nomaster",
+			"cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
+	}
+	return nil
+}
+
+// missingNIC is the error for a NIC that is not there.
+func missingNIC(h *host.Host, name string) error {
+	return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot find the interface %s", name)
+}
+
+// candidates lists the interfaces that netdev= could mean.
+func candidates(h *host.Host) string {
+	var names []string
+	for _, l := range h.Links {
+		if l.Ethernet && l.Flags&unix.IFF_LOOPBACK == 0 && l.Kind != "bridge" && l.Master == 0 && !guest.IsPort(l.Name) {
+			names = append(names, l.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "no Ethernet interface"
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkAbove looks at what stands on the NIC. A VLAN takes its frames before
+// the bridge does and stays. The others either claim every frame of the NIC
+// as a bridge does, or are bound to it by index and would lose their way.
+func (s *site) checkAbove(h *host.Host) error {
+	for _, l := range h.Above(s.nic.Index) {
+		switch l.Kind {
+		case "vlan":
+		case "macvlan", "macvtap", "ipvlan", "ipvtap":
+			return refuse("remove it first, or give its users a port in the bridge instead",
+				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind)
+		default:
+			return refuse("remove it, start, and make it again on the new "+s.NetDev,
+				"cannot move %s: %s (%s) is bound to it and would be cut off", s.NetDev, l.Name, l.Kind)
+		}
+	}
+	return nil
+}
+
+// checkNames looks whether the names that start gives are free.
+func (s *site) checkNames(h *host.Host) error {
+	if s.onBridge() {
+		return s.checkName(s.VDev, s.dev)
+	}
+	err := cmp.Or(s.checkName(s.VDev, s.dev), s.checkName(s.VIF, s.port), s.checkName(s.Bridge, s.br))
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.dev == nil && s.port != nil && s.port.Master != 0:
+		return refuse("use another vifnum=", "cannot use vifnum=%d for %s: %s is a port of %s", s.VifNum, s.Bridge, s.VIF, h.Names().Of(s.port.Master))
+	case s.dev == nil && s.port != nil:
+		return s.taken(s.VIF, s.port)
+	case s.dev != nil && s.port == nil:
+		return s.taken(s.VDev, s.dev)
+	}
+	if s.dev == nil {
+		return nil
+	}
+	if s.dev.Kind == "veth" && s.dev.Lower != s.port.Index {
+		return refuse("use another vifnum=", "cannot use %s and %s: they are not a pair", s.VDev, s.VIF)
+	}
+	if s.port.Master != 0 {
+		return refuse("use another vifnum=", "cannot use %s: it is a port of %s", s.VIF, h.Names().Of(s.port.Master))
+	}
+	if st := h.State(s.dev.Index); len(st.Addrs4) > 0 {
+		return refuse("use another vifnum=", "cannot use %s: it has addresses of its own", s.VDev)
+	}
+	return nil
+}
+
+// checkName refuses an interface that has the name as an alternative one, or
+// is in the way of a bridge that shall have it for a moment.
+func (s *site) checkName(name string, l *host.Link) error {
+	if l == nil || l.Name == name && name != "b"+s.NetDev {
+		return nil
+	}
+	return s.taken(name, l)
+}
+
+// checkFree looks whether a bridge that is there can be dom0's interface: what
+// it has itself, stop could not tell from dom0's.
+func (s *site) checkFree(h *host.Host) error {
+	if s.br == nil {
+		return nil
+	}
+	st := h.State(s.br.Index)
+	if !bare(st) || len(rtnl.Rest(st.Routes, rtnl.Msg.ByKernel)) > 0 {
+		return refuse("give another bridge=, or take them off: ip addr flush dev "+shell.Quote(s.Bridge),
+			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
+	}
+	return nil
+}
+
+// checkOn refuses a NIC that is switched off, if it has something to lose by
+// being on: a bridge has to be on, for the guests.
+func (s *site) checkOn(h *host.Host) error {
+	st := h.State(s.nic.Index)
+	if s.nic.Up() || bare(st) && len(st.Neighs) == 0 {
+		return nil
+	}
+	return refuse("switch it on first: ip link set dev "+shell.Quote(s.NetDev)+" up",
+		"cannot give the addresses of %s to %s: it is switched off, and the bridge will be on", s.NetDev, s.Bridge)
+}
+
+// checkByName looks for what would lose its way when dom0's interface is not
+// called as the NIC was.
+func (s *site) checkByName(h *host.Host) error {
+	if s.Dom0() == s.NetDev {
+		return nil
+	}
+	if h.HasRule(s.NetDev) {
+		return refuse("give bridge="+s.NetDev+", and dom0's interface keeps its name",
+			"cannot give the addresses of %s to %s: there is an ip rule for %s by its name", s.NetDev, s.Bridge, s.NetDev)
+	}
+	for _, m := range h.State(s.nic.Index).Addrs4 {
+		if label := routes.LabelOn(s.Bridge, m, s.NetDev); len(label) > nameMax {
+			return refuse("give bridge="+s.NetDev+", and dom0's interface keeps its name",
+				"cannot give the addresses of %s to %s: the label %s has more than %d bytes", s.NetDev, s.Bridge, label, nameMax)
+		}
+	}
+	return nil
+}
+
+// taken refuses because an interface has a name that start has to give.
+func (s *site) taken(name string, l *host.Link) error {
+	if l.Name != name {
+		return refuse("take it off: ip link property del dev "+shell.Quote(l.Name)+" altname "+shell.Quote(name),
+			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
+	}
+	hint := "use another vifnum=, or remove it: ip link del dev " + shell.Quote(name)
+	if name == s.PDev || name == s.VDev && s.onBridge() {
+		hint = "rename it: ip link set dev " + shell.Quote(name) + " name " + shell.Quote(name+"-old")
+	}
+	return refuse(hint, "cannot use the name %s for %s: there is an interface %s already", name, s.Bridge, name)
+}
+
+func (s *site) checkBridge(h *host.Host) error {
+	if s.br == nil {
+		return nil
+	}
+	if s.br.Kind != "bridge" {
+		return refuse("give another bridge=", "cannot use %s: it is not a bridge", s.Bridge)
+	}
+	for _, g := range s.others(h) {
+		if !guest.IsPort(g.Name) {
+			return refuse("give another bridge=, or take the port out: ip link set dev "+shell.Quote(g.Name)+" nomaster",
+				"cannot use the bridge %s: it has the port %s, which is not a guest's", s.Bridge, g.Name)
+		}
+	}
+	return nil
+}
+
+// standing says why stop cannot take this network down.
+func (s *site) standing(h *host.Host) error {
+	switch {
+	case s.dev == nil:
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
+			"cannot find %s, dom0's interface, though %s is there", s.Dom0(), s.PDev)
+	case s.onBridge() && s.br.Kind != "bridge":
+		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
+			"cannot take %s down: it is not a bridge, though %s is there", s.Bridge, s.PDev)
+	case !s.onBridge() && (s.port == nil || s.dev.Kind == "veth" && s.dev.Lower != s.port.Index):
+		return refuse("name the vifnum= that start had", "cannot take %s down: %s is not dom0's port for %s", s.Bridge, s.VIF, s.NetDev)
+	case s.nic.Master != 0 && (s.br == nil || s.nic.Master != s.br.Index):
+		return refuse("name the bridge= that start had", "cannot take %s down: %s is a port of %s", s.Bridge, s.PDev, h.Names().Of(s.nic.Master))
+	}
+	return nil
+}
+
+// distinct says which two of the wanted bridges are in each other's way.
+func distinct(wants []Want) error {
+	for i, a := range wants {
+		for _, b := range wants[:i] {
+			for _, same := range []struct{ key, a, b string }{
+				{"bridge", a.Bridge, b.Bridge}, {"netdev", a.NetDev, b.NetDev}, {"vifnum", a.number(), b.number()},
+			} {
+				if same.a == same.b && same.a != "" {
+					return refuse("give every bridge its own vifnum=, bridge= and netdev=",
+						"cannot tell %s and %s apart: both have %s=%s", b.Bridge, a.Bridge, same.key, same.a)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// fit refuses names that this program would not take on its command line: the
+// default route's device may have such a name, since the kernel accepts nearly any.
+func (w Want) fit() error {
+	for _, name := range []string{w.NetDev, w.PDev, w.Bridge, w.VDev, w.Dom0()} {
+		if reason := config.CheckName(name); reason != "" {
+			return refuse("give the interface another name first: ip link set dev "+shell.Quote(w.NetDev)+" name eth"+strconv.Itoa(w.VifNum),
+				"cannot use the name %s", reason)
+		}
+	}
+	return nil
+}
