@@ -1,9 +1,11 @@
 package main
 
 import (
+	"embed"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -82,6 +84,31 @@ func records(t *testing.T, dir string) map[string]string {
 	return all
 }
 
+// keptFiles are testdata/upgrade, whatever the thread's working directory is: one
+// with a mount namespace of its own has its own.
+//
+//go:embed testdata/upgrade
+var keptFiles embed.FS
+
+// keptRecords are those that the former version has left of a network.
+func keptRecords(t *testing.T, network string) map[string]string {
+	t.Helper()
+	dir := path.Join("testdata", "upgrade", network)
+	files, err := keptFiles.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, f := range files {
+		data, err := keptFiles.ReadFile(path.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[f.Name()] = string(data)
+	}
+	return all
+}
+
 func putRecords(t *testing.T, dir string, all map[string]string) {
 	t.Helper()
 	for name, text := range all {
@@ -121,7 +148,7 @@ func TestUpgradeRecords(t *testing.T) {
 		}
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
-			former := records(t, filepath.Join("testdata", "upgrade", u.name)) // before the directory is another's
+			former := keptRecords(t, u.name)
 			down := u.make(t)
 			mustRun(t, "start"+u.start)
 			if ours := records(t, recordsDir); len(ours) != len(former) || len(ours) < 4 {
