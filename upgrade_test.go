@@ -2,6 +2,7 @@ package main
 
 import (
 	"embed"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -66,24 +67,6 @@ func same(t *testing.T, what string, is network) {
 	}
 }
 
-// records are the files, by name.
-func records(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]string{}
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[filepath.Base(f)] = string(data)
-	}
-	return all
-}
-
 // keptFiles are testdata/upgrade, whatever the thread's working directory is: one
 // with a mount namespace of its own has its own.
 //
@@ -93,18 +76,27 @@ var keptFiles embed.FS
 // keptRecords are those that the former version has left of a network.
 func keptRecords(t *testing.T, network string) map[string]string {
 	t.Helper()
-	dir := path.Join("testdata", "upgrade", network)
-	files, err := keptFiles.ReadDir(dir)
+	dir, err := fs.Sub(keptFiles, path.Join("testdata", "upgrade", network))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records(t, dir)
+}
+
+// records are the files of a directory, by name.
+func records(t *testing.T, dir fs.FS) map[string]string {
+	t.Helper()
+	names, err := fs.Glob(dir, "*.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := map[string]string{}
-	for _, f := range files {
-		data, err := keptFiles.ReadFile(path.Join(dir, f.Name()))
+	for _, name := range names {
+		data, err := fs.ReadFile(dir, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[f.Name()] = string(data)
+		all[name] = string(data)
 	}
 	return all
 }
@@ -123,18 +115,18 @@ func putRecords(t *testing.T, dir string, all map[string]string) {
 func (u upgrade) upgraded(t *testing.T, down network) {
 	t.Helper()
 	nstest.Rest(t)
-	up, before := readNetwork(t), records(t, recordsDir)
+	up, before := readNetwork(t), records(t, os.DirFS(recordsDir))
 	mustRun(t, "status")
 	mustRun(t, "start"+u.start)
 	same(t, "started again", up)
-	for name, text := range records(t, recordsDir) {
+	for name, text := range records(t, os.DirFS(recordsDir)) {
 		if before[name] != text {
 			t.Errorf("%s has been written:\n%s\nwas\n%s", name, text, before[name])
 		}
 	}
 	mustRun(t, "stop")
 	same(t, "stopped", down)
-	if left := records(t, recordsDir); len(left) > 0 {
+	if left := records(t, os.DirFS(recordsDir)); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -151,7 +143,7 @@ func TestUpgradeRecords(t *testing.T) {
 			former := keptRecords(t, u.name)
 			down := u.make(t)
 			mustRun(t, "start"+u.start)
-			if ours := records(t, recordsDir); len(ours) != len(former) || len(ours) < 4 {
+			if ours := records(t, os.DirFS(recordsDir)); len(ours) != len(former) || len(ours) < 4 {
 				t.Fatalf("there are %d records, and were %d", len(ours), len(former))
 			}
 			putRecords(t, recordsDir, former)
@@ -175,7 +167,7 @@ func TestUpgrade(t *testing.T) {
 			f := &former{t, u, binary, u.make(t)}
 			f.must("start" + u.start)
 			if *update && u.kept {
-				putRecords(t, kept, records(t, recordsDir))
+				putRecords(t, kept, records(t, os.DirFS(recordsDir)))
 			}
 			u.upgraded(t, f.down)
 			f.guests()
@@ -298,7 +290,7 @@ func (f *former) back() {
 	f.Helper()
 	mustRun(f.T, "start"+f.start)
 	nstest.Rest(f.T)
-	up, before := readNetwork(f.T), records(f.T, recordsDir)
+	up, before := readNetwork(f.T), records(f.T, os.DirFS(recordsDir))
 	for _, line := range []string{"stop", "start" + f.start} {
 		status, out := f.run(line)
 		if status != 1 || !strings.Contains(out, "xbr-script: cannot read the record ") {
@@ -307,7 +299,7 @@ func (f *former) back() {
 		same(f.T, "refused", up)
 	}
 	for name, text := range before {
-		if records(f.T, recordsDir)[name] != text {
+		if records(f.T, os.DirFS(recordsDir))[name] != text {
 			f.Errorf("%s has changed", name)
 		}
 	}

@@ -57,7 +57,7 @@ func Kinds() plan.Kinds {
 	return plan.Kinds{
 		editKind:   func() plan.Op { return &edit{} },
 		loadKind:   func() plan.Op { return &load{} },
-		callKind:   func() plan.Op { return &call{} },
+		callKind:   func() plan.Op { return &nfCall{} },
 		stickyKind: func() plan.Op { return &sticky{} },
 		tablesKind: func() plan.Op { return &dropTables{} },
 	}
@@ -114,7 +114,7 @@ func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.S
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := p.survey(h, seen, records)
+	s, err := p.begin(h, seen, records)
 	if err != nil {
 		return nil, nil, explain(bridges[0].Name, err)
 	}

@@ -37,11 +37,11 @@ type chainEdit struct {
 
 // jump is one rule in a chain of others.
 type jump struct {
-	Table string `json:"Table"`
-	Chain string `json:"Chain"`
-	Rule  string `json:"Rule"`
-	Place place  `json:"Place"`
-	At    []int  `json:"At,omitempty"` // the places, for exactly
+	Table string   `json:"Table"`
+	Chain string   `json:"Chain"`
+	Rule  string   `json:"Rule"`
+	Place position `json:"Place"`
+	At    []int    `json:"At,omitempty"` // the places, for exactly
 	// Own are the ports whose rules are not a guest's, for afterGuests.
 	Own []string `json:"Own,omitempty"`
 }
@@ -105,7 +105,7 @@ func (e *edit) Do(ctx context.Context, _ bool) error {
 }
 
 // script is what has to be done to s; it is done to s itself too.
-func (e *edit) script(s *state) *script {
+func (e *edit) script(s *ruleset) *script {
 	out := &script{}
 	for _, c := range e.Chains {
 		if !c.Gone {
@@ -127,7 +127,7 @@ func (e *edit) script(s *state) *script {
 }
 
 // fill gives a chain its rules.
-func (s *state) fill(want chainEdit, out *script) {
+func (s *ruleset) fill(want chainEdit, out *script) {
 	fresh := &chain{policy: "-"}
 	for _, text := range want.Rules {
 		fresh.rules = append(fresh.rules, newRule(text))
@@ -144,7 +144,7 @@ func (s *state) fill(want chainEdit, out *script) {
 }
 
 // drop removes a chain.
-func (s *state) drop(want chainEdit, out *script) {
+func (s *ruleset) drop(want chainEdit, out *script) {
 	if s.chain(want.Table, want.Name) == nil {
 		return
 	}
@@ -154,7 +154,7 @@ func (s *state) drop(want chainEdit, out *script) {
 
 // put brings a jump to its place. Rules are removed by what they are, not by
 // number: others may have moved them since.
-func (s *state) put(j jump, out *script) {
+func (s *ruleset) put(j jump, out *script) {
 	c := s.builtin(j.Table, j.Chain)
 	r := newRule(j.Rule)
 	have := c.indexes(r)
@@ -178,7 +178,7 @@ func (s *state) put(j jump, out *script) {
 	}
 }
 
-func (s *state) set(p policyEdit, out *script) {
+func (s *ruleset) set(p policyEdit, out *script) {
 	if c := s.builtin(p.Table, p.Chain); c.policy != p.Target {
 		c.policy = p.Target
 		out.add(p.Table, "-P "+p.Chain+" "+p.Target)
@@ -186,7 +186,7 @@ func (s *state) set(p policyEdit, out *script) {
 }
 
 // inverse is the edit that brings back what s has of all that e is about.
-func (e *edit) inverse(s *state) *edit {
+func (e *edit) inverse(s *ruleset) *edit {
 	inv := &edit{Program: e.Program}
 	for _, want := range e.Chains {
 		c := s.chain(want.Table, want.Name)
@@ -214,7 +214,7 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 
 // step is the step that carries e out, from the state that the plan has
 // reached; empty if there is nothing to do.
-func (e *edit) step(title string, s *state) plan.Step {
+func (e *edit) step(title string, s *ruleset) plan.Step {
 	undo := e.inverse(s)
 	do := e.script(s)
 	if do.empty() {

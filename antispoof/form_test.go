@@ -48,7 +48,7 @@ func TestOpForms(t *testing.T) {
 			Shell:    []string{"iptables -P FORWARD DROP"},
 		},
 		&load{Program: "iptables", Sets: sets},
-		&call{Bridge: "xenbr0", Index: 10, Sets: sets},
+		&nfCall{Bridge: "xenbr0", Index: 10, Sets: sets},
 		&sticky{Port: "vif0.0", MAC: "00:16:3e:00:00:01", On: true, Index: 9},
 		&dropTables{Program: "iptables", Tables: []string{"raw"}},
 	)

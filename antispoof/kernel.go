@@ -231,19 +231,19 @@ func (l *load) modprobe(ctx context.Context) error {
 
 const callKind = "nf_call"
 
-// call is an operation that sets whether one bridge shows its packets to
+// nfCall is an operation that sets whether one bridge shows its packets to
 // iptables.
-type call struct {
+type nfCall struct {
 	Bridge string       `json:"Bridge"` // what it is called where the plan has come to
 	Index  int          `json:"Index"`  // by which it is known whatever it is called by now
 	Sets   []sysctl.Set `json:"Sets"`   // nf_call_iptables and the like
 }
 
 // Kind implements plan.Op.
-func (*call) Kind() string { return callKind }
+func (*nfCall) Kind() string { return callKind }
 
 // Commands implements plan.Op.
-func (c *call) Commands() []string {
+func (c *nfCall) Commands() []string {
 	cmd := "ip link set dev " + shell.Quote(c.Bridge) + " type bridge"
 	for _, s := range c.Sets {
 		cmd += " " + s.Name + " " + s.Value
@@ -252,7 +252,7 @@ func (c *call) Commands() []string {
 }
 
 // Ready implements plan.Prudent: a container may have /sys read-only.
-func (c *call) Ready(context.Context) error {
+func (c *nfCall) Ready(context.Context) error {
 	if err := unix.Access(sysfs, unix.W_OK); errors.Is(err, unix.EROFS) {
 		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /sys", "cannot show iptables what crosses %s, which is set below %s", c.Bridge, sysfs)
 	}
@@ -260,7 +260,7 @@ func (c *call) Ready(context.Context) error {
 }
 
 // Do implements plan.Op.
-func (c *call) Do(_ context.Context, undoing bool) error {
+func (c *nfCall) Do(_ context.Context, undoing bool) error {
 	if c.Bridge == "" || c.Bridge == ".." || strings.Contains(c.Bridge, "/") {
 		return fmt.Errorf("%q is not a bridge", c.Bridge)
 	}
@@ -285,7 +285,7 @@ func interfaceOf(index int, name string) (netlink.Link, error) {
 }
 
 // write sets one flag. No journal leads out of a bridge's own directory.
-func (c *call) write(bridge string, s sysctl.Set) error {
+func (c *nfCall) write(bridge string, s sysctl.Set) error {
 	if s.Name != ipv4.flag && s.Name != ipv6.flag {
 		return fmt.Errorf("%q of %q is not a flag of a bridge", s.Name, bridge)
 	}

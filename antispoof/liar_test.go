@@ -172,13 +172,13 @@ func TestForeignPrograms(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []call{{Bridge: "../../etc"}, {Bridge: ".."}, {}, {Bridge: "a/b"}} {
+	for _, c := range []nfCall{{Bridge: "../../etc"}, {Bridge: ".."}, {}, {Bridge: "a/b"}} {
 		c.Sets = switched([]*family{ipv4})
 		if err := c.Do(t.Context(), true); err == nil {
 			t.Errorf("a flag of %q is set", c.Bridge)
 		}
 	}
-	if err := (&call{"lo", 0, []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(t.Context(), true); err == nil {
+	if err := (&nfCall{"lo", 0, []sysctl.Set{{Name: "../flags", Value: "0x1"}}}).Do(t.Context(), true); err == nil {
 		t.Error("another file is written")
 	}
 }

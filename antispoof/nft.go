@@ -77,7 +77,7 @@ func dropUnused(p *program, table string) error {
 
 // unused says whether a table is there and has only the chains that every
 // table begins with, without rules. One that iptables cannot read is another's.
-func (s *state) unused(table string) bool {
+func (s *ruleset) unused(table string) bool {
 	for key, c := range s.chains {
 		if key.table == table && (c.policy != "ACCEPT" || len(c.rules) > 0) {
 			return false
@@ -87,7 +87,7 @@ func (s *state) unused(table string) bool {
 }
 
 // dropTables is the operation for all tables that were not there before.
-func (s *survey) dropTables() []plan.Op {
+func (s *draft) dropTables() []plan.Op {
 	var ops []plan.Op
 	for _, st := range s.states {
 		if tables := s.made.NewTables[st.program.family.program]; len(tables) > 0 {

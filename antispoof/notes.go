@@ -10,7 +10,7 @@ import (
 )
 
 // changes says what a start does to one bridge with this record, or nil for none.
-func (s *survey) changes(b Bridge, rec *record) []string {
+func (s *draft) changes(b Bridge, rec *record) []string {
 	on := b.Name + ": antispoof is on: guests may send only what rules for them allow, and not as dom0"
 	if b.GuestsAllow {
 		on = b.Name + ": antispoof is on: guests may not send as dom0"
@@ -27,7 +27,7 @@ func (s *survey) changes(b Bridge, rec *record) []string {
 
 // words is what the user should know about one bridge: what may keep guests from
 // sending, and what the rules do not judge.
-func (s *survey) words(b Bridge, fresh bool, forward *chain) (notes []string) {
+func (s *draft) words(b Bridge, fresh bool, forward *chain) (notes []string) {
 	add := func(format string, args ...any) {
 		notes = append(notes, b.Name+": "+fmt.Sprintf(format, args...))
 	}

@@ -164,7 +164,7 @@ func unguard(p *program, b Bridge) *edit {
 // not belong to those bridges met the policy ACCEPT, and must still be accepted: a
 // chain before the guests' rules does that. So that chain exists only if the
 // policy was ACCEPT, and when the chain goes, so does the policy DROP.
-func closing(s *state, bridges []Bridge) *edit {
+func closing(s *ruleset, bridges []Bridge) *edit {
 	e := &edit{
 		Program: s.program.name,
 		Chains:  []chainEdit{{Table: "filter", Name: lastChain, Gone: true}},

@@ -176,7 +176,7 @@ func (p *program) otherHolds() (string, error) {
 	}
 	name := p.family.program + suffix
 	other, err := open(p.ctx, name)
-	var s *state
+	var s *ruleset
 	if err == nil && other.nft != p.nft {
 		s, err = read(other)
 	}
@@ -230,7 +230,7 @@ func readHost() (h *host.Host, done func(), err error) {
 }
 
 // states are the rules as a plan changes them.
-func (s *Seen) states() (states []*state, err error) {
+func (s *Seen) states() (states []*ruleset, err error) {
 	for _, f := range s.Families {
 		text := ""
 		for _, line := range f.Saved {

@@ -38,15 +38,15 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 	}
 	h, seen, done, err := p.see(records, b.Name, true)
 	defer done()
-	var s *survey
+	var s *draft
 	if err == nil {
-		s, err = p.survey(h, seen, records)
+		s, err = p.begin(h, seen, records)
 	}
 	if err != nil {
 		st.Wrong = []string{unknown(err)}
 		return st, nil
 	}
-	b.look(h)
+	b.readAddrs(h)
 	st.Wrong = s.wrong(b, rec)
 	st.InForce = len(st.Wrong) == 0
 	st.Notes = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
@@ -66,7 +66,7 @@ func unknown(err error) string {
 }
 
 // wrong lists what is not as it should be.
-func (s *survey) wrong(b Bridge, rec *record) (all []string) {
+func (s *draft) wrong(b Bridge, rec *record) (all []string) {
 	if now := s.seen.Backend; now != rec.Backend {
 		all = append(all, fmt.Sprintf("iptables is now the one of %s, but the rules are in that of %s", now, rec.Backend))
 	}
@@ -86,7 +86,7 @@ func (s *survey) wrong(b Bridge, rec *record) (all []string) {
 }
 
 // style is the style that start would choose now.
-func (s *survey) style(rec *record, st *state) style {
+func (s *draft) style(rec *record, st *ruleset) style {
 	if st.program.family == ipv6 {
 		return rec.Style
 	}
@@ -105,7 +105,7 @@ func unseen(h *host.Host, f *family, bridge string) []string {
 }
 
 // differences says what an edit would change.
-func (s *state) differences(e *edit) []string {
+func (s *ruleset) differences(e *edit) []string {
 	var all []string
 	for _, want := range e.Chains {
 		if w := s.chainDifference(want); w != "" {
@@ -125,7 +125,7 @@ func (s *state) differences(e *edit) []string {
 	return all
 }
 
-func (s *state) chainDifference(want chainEdit) string {
+func (s *ruleset) chainDifference(want chainEdit) string {
 	have := s.chain(want.Table, want.Name)
 	switch {
 	case want.Gone && have == nil:
@@ -162,7 +162,7 @@ func (s *state) chainDifference(want chainEdit) string {
 	return ""
 }
 
-func (s *state) jumpDifference(j jump) string {
+func (s *ruleset) jumpDifference(j jump) string {
 	have := s.builtin(j.Table, j.Chain).indexes(newRule(j.Rule))
 	target := newRule(j.Rule).value("-j")
 	switch {

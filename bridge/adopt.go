@@ -105,7 +105,7 @@ type found struct {
 }
 
 // foundDom0 is what is found at that site, nil if start has to create it.
-func (b *builder) foundDom0(s site) *found {
+func (b *builder) foundDom0(s parts) *found {
 	switch {
 	case s.dev == nil:
 		return nil

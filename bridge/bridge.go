@@ -5,7 +5,7 @@
 // was asked for and the records of earlier calls; nothing is changed. The
 // steps are carried out, journalled and undone by package plan.
 //
-// A site is the place of one bridge on the host: which of its parts stand.
+// The parts of one bridge are what stands of it on the host.
 // start.go and stop.go give the order of the steps, make.go, give.go and state.go
 // the steps, repair.go what is not as it should be on a network that is up.
 // Package routes has the messages that move routes, package divert what bridges
@@ -50,7 +50,7 @@ func (p *Planner) Index(name string) int {
 
 // outcome is what a plan does to one bridge.
 type outcome struct {
-	Want
+	Spec
 	changed bool
 	text    string // for the user, in one line
 }
@@ -65,17 +65,17 @@ func (o outcome) line(why bool) string {
 
 // Start plans that all of the wanted bridges be up. Those that are cost no
 // step; those that are not as they should be are repaired where that is safe.
-func (p *Planner) Start(wants []Want) (plan.Part, error) {
+func (p *Planner) Start(wants []Spec) (plan.Part, error) {
 	return p.all(wants, true, p.startOne)
 }
 
 // Stop plans that none of the wanted bridges be up.
-func (p *Planner) Stop(wants []Want) (plan.Part, error) {
+func (p *Planner) Stop(wants []Spec) (plan.Part, error) {
 	return p.all(wants, false, p.stopOne)
 }
 
 // all plans the bridges one after another. What is refused is so at once.
-func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want) (outcome, error)) (plan.Part, error) {
+func (p *Planner) all(wants []Spec, up bool, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
 	if err := distinct(wants); err != nil {
 		return plan.Part{}, err
 	}
@@ -106,11 +106,11 @@ func (p *Planner) all(wants []Want, up bool, one func(*builder, *plan.Plan, Want
 	return part, p.Host.Err()
 }
 
-func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
+func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	if err := w.fit(); err != nil {
 		return outcome{}, err
 	}
-	s := look(w, p.Host)
+	s := findParts(w, p.Host)
 	if s.up {
 		return p.repair(b, pl, s)
 	}
@@ -144,9 +144,9 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
 // Dom0 is dom0's MAC address on a wanted bridge and the addresses that it has
 // there with their networks, whether it is up or not. Both are empty where the
 // interface is missing.
-func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
-	s := look(w, p.Host)
-	dev := s.carrier()
+func (p *Planner) Dom0(w Spec) (net.HardwareAddr, []netip.Prefix) {
+	s := findParts(w, p.Host)
+	dev := s.dom0Link()
 	if dev == nil {
 		return nil, nil
 	}
@@ -160,8 +160,8 @@ func (p *Planner) Dom0(w Want) (net.HardwareAddr, []netip.Prefix) {
 	return dev.MAC, addrs
 }
 
-func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
-	s := look(w, p.Host)
+func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
+	s := findParts(w, p.Host)
 	rec, err := p.Store.Load(w.Bridge)
 	switch {
 	case err != nil:
@@ -171,7 +171,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
 	case !s.up:
 		return p.forget(b, pl, w, rec)
 	case rec == nil:
-		rec = &Record{Want: w}
+		rec = &Record{Spec: w}
 	}
 	if err := s.standing(p.Host); err != nil {
 		return outcome{}, err
@@ -194,7 +194,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Want) (outcome, error) {
 
 // remember keeps a bridge's record, and what stop leaves for the next start; nil
 // is none.
-func (p *Planner) remember(pl *plan.Plan, w Want, rec *Record, kept *kept) error {
+func (p *Planner) remember(pl *plan.Plan, w Spec, rec *Record, kept *kept) error {
 	step, err := p.Store.keep(w.Bridge, rec)
 	if err != nil {
 		return err
@@ -206,8 +206,8 @@ func (p *Planner) remember(pl *plan.Plan, w Want, rec *Record, kept *kept) error
 
 // forget drops the record of a bridge that is not up, if it is one of that NIC,
 // and tells what is up that the call leaves so.
-func (p *Planner) forget(b *builder, pl *plan.Plan, w Want, rec *Record) (outcome, error) {
-	o := outcome{Want: w, text: w.Bridge + " is not up"}
+func (p *Planner) forget(b *builder, pl *plan.Plan, w Spec, rec *Record) (outcome, error) {
+	o := outcome{Spec: w, text: w.Bridge + " is not up"}
 	records, err := p.Store.All()
 	if err != nil {
 		return o, err
@@ -215,7 +215,7 @@ func (p *Planner) forget(b *builder, pl *plan.Plan, w Want, rec *Record) (outcom
 	if others := Others(Standing(p.Host, records), b.wants); len(others) > 0 {
 		o.text += "; up is " + strings.Join(others, ", ")
 	}
-	if rec == nil || rec.Want.NetDev != w.NetDev {
+	if rec == nil || rec.Spec.NetDev != w.NetDev {
 		return o, nil
 	}
 	step, err := p.Store.keep(w.Bridge, nil)

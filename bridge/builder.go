@@ -23,7 +23,7 @@ type builder struct {
 	h     *host.Host  // with routes, nexthops and addresses as they are at this point, after catchUp
 	names ipcmd.Names // operations keep only what they need of it, so that a plan grows with the number of bridges, not its square
 	next  int         // an interface index that is free
-	wants []Want      // all that the call is about
+	wants []Spec      // all that the call is about
 	// pending are the moves that are not yet in h, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
@@ -33,7 +33,7 @@ type builder struct {
 	// removed are the interfaces that are gone at the end, by index.
 	removed []int
 	// sites are the places that the plan changes, as they were before.
-	sites []site
+	sites []parts
 	// guests are the steps about guests' ports, which have a place of their own in
 	// the plan.
 	guests []plan.Step
@@ -67,12 +67,12 @@ func (b *builder) catchUp() {
 func (b *builder) index(name string) int {
 	i := b.next
 	b.next++
-	b.call(i, name)
+	b.setName(i, name)
 	return i
 }
 
-// call notes the name that an interface has from this point on.
-func (b *builder) call(index int, name string) {
+// setName notes the name that an interface has from this point on.
+func (b *builder) setName(index int, name string) {
 	b.names[index] = name
 }
 
@@ -112,7 +112,7 @@ func (b *builder) rename(index int, to string) plan.Step {
 		return plan.Step{}
 	}
 	do := b.ops(setLink(index, attrName(to)))
-	b.call(index, to)
+	b.setName(index, to)
 	return plan.Step{Title: "rename " + from + " to " + to, Do: do, Undo: b.ops(setLink(index, attrName(from)))}
 }
 

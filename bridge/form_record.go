@@ -60,7 +60,7 @@ type foundForm struct {
 }
 
 func formOfRecord(r *Record) *recordForm {
-	w := r.Want
+	w := r.Spec
 	return &recordForm{
 		Version: recordVersion, Bridge: rawjson.String(w.Bridge), NetDev: rawjson.String(w.NetDev), VifNum: w.VifNum, Dom0Is: w.Shape.String(),
 		PDev: rawjson.String(w.PDev), VDev: rawjson.String(w.VDev), VIF: rawjson.String(w.VIF), Why: rawjson.Strings(w.Why),
@@ -89,7 +89,7 @@ func (f *recordForm) record() (*Record, error) {
 		return nil, err
 	}
 	r := &Record{
-		Want: Want{
+		Spec: Spec{
 			VifNum: f.VifNum, Bridge: string(f.Bridge), NetDev: string(f.NetDev),
 			PDev: string(f.PDev), VDev: string(f.VDev), VIF: string(f.VIF), Shape: shape, Why: rawjson.Plain(f.Why),
 		},
@@ -117,7 +117,7 @@ func (f *foundForm) found() (*found, error) {
 
 // whole says what a record lacks to be one, nil if nothing.
 func (r *Record) whole() error {
-	if w := r.Want; w.Bridge == "" || w.NetDev == "" || w.PDev == "" || w.VDev == "" {
+	if w := r.Spec; w.Bridge == "" || w.NetDev == "" || w.PDev == "" || w.VDev == "" {
 		return errors.New("one of the names is missing in it")
 	}
 	return nil

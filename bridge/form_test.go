@@ -44,7 +44,7 @@ func fullRecord() *Record {
 		Addrs6: []rtnl.Msg{aMessage()},
 	}
 	return &Record{
-		Want: Want{
+		Spec: Spec{
 			VifNum: 3, Bridge: "xenbr3", NetDev: "eth0", PDev: "peth0", VDev: "veth3", VIF: "vif0.3",
 			Why: []string{"vifnum=3, the next that is free after 0"},
 		},
@@ -57,10 +57,10 @@ func fullRecord() *Record {
 // here.
 func TestNothingForgotten(t *testing.T) {
 	const kept = "Link.BridgeAttrs Link.PortAttrs" // see keptForm
-	const asked = "Want.Unfit Want.AntiSpoof Want.GuestsAllow"
-	const veth = "Want.Shape kept.Shape" // for the other one see TestShapesKept
+	const asked = "Spec.Unfit Spec.AntiSpoof Spec.GuestsAllow"
+	const veth = "Spec.Shape kept.Shape" // for the other one see TestShapesKept
 	rec := fullRecord()
-	for _, v := range []any{*rec, rec.Want, *rec.FoundDom0, *rec.FoundBridge, fullKept(), fullKept().NIC, fullKept().NIC.Settings, (*fullKept().NIC.Settings.VLANs)[0]} {
+	for _, v := range []any{*rec, rec.Spec, *rec.FoundDom0, *rec.FoundBridge, fullKept(), fullKept().NIC, fullKept().NIC.Settings, (*fullKept().NIC.Settings.VLANs)[0]} {
 		s := reflect.ValueOf(v)
 		for i := range s.NumField() {
 			name := s.Type().Name() + "." + s.Type().Field(i).Name
@@ -80,7 +80,7 @@ func TestRecordForms(t *testing.T) {
 // no record whose names are of one shape and its word of the other.
 func TestShapesKept(t *testing.T) {
 	rec, k := fullRecord(), fullKept()
-	rec.Want.Shape, rec.Want.VIF, k.Shape = OnBridge, "", OnBridge
+	rec.Spec.Shape, rec.Spec.VIF, k.Shape = OnBridge, "", OnBridge
 	back, err := formOfRecord(rec).record()
 	if err != nil || !reflect.DeepEqual(back, rec) {
 		t.Errorf("the record is read as %+v, %v", back, err)
@@ -133,9 +133,9 @@ func TestOpForms(t *testing.T) {
 		&relabel{Addrs: batch, Index: 7, Spare: 8},
 		&remove{Batch: batch, Name: "veth0", Later: "eth0", What: "veth", MAC: mac, Peer: 9},
 		&setMAC{Msgs: batch, Index: 7, MAC: mac},
-		&arrive{Index: 7, Addrs: [][]byte{{0xfe, 0x80, 15: 1}}},
-		&await{Port: 9, Names: names},
-		&carrier{Index: 7, Port: 9, Names: names},
+		&awaitAddrs{Index: 7, Addrs: [][]byte{{0xfe, 0x80, 15: 1}}},
+		&awaitForwarding{Port: 9, Names: names},
+		&awaitCarrier{Index: 7, Port: 9, Names: names},
 		&gather{
 			To: 8, Known: stateForm{Index: 7, Addrs4: msgs, Addrs6: msgs, Neighs: msgs, Nexthops: msgs, Routes: msgs},
 			Down: true, Names: names,

@@ -40,7 +40,7 @@ type ports struct {
 // incoming is what start puts into the bridge of that site besides the move, and the
 // ports that stay out. What was set on the bridge is given only to one that start
 // makes, and what was set on dom0's side only to the same NIC in the same shape.
-func (s *site) incoming(h *host.Host, k kept) (*ports, []string) {
+func (s *parts) incoming(h *host.Host, k kept) (*ports, []string) {
 	back, set, stay := k.comeBack(h, s.br)
 	p := &ports{kept: k, others: back, now: map[int]int{}}
 	p.Guests = set
@@ -70,7 +70,7 @@ func beside(nic *host.Link, s settings) *host.Link {
 
 // outgoing is what stop takes out of the bridge of that site besides the move, as it
 // is. A bridge that start found keeps its ports.
-func (s *site) outgoing(h *host.Host, rec *Record, k kept) *ports {
+func (s *parts) outgoing(h *host.Host, rec *Record, k kept) *ports {
 	p := &ports{kept: k, asBridge: s.br, asPort: s.port, now: map[int]int{}}
 	p.became(k.NIC.Index, k.NIC.Index)
 	p.became(k.Dom0.Index, k.Dom0.Index)

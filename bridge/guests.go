@@ -15,7 +15,7 @@ import (
 
 // others are the ports of the bridge that are neither the NIC nor dom0's, ordered by
 // their port numbers: attached in this order they get these numbers again.
-func (s *site) others(h *host.Host) []*host.Link {
+func (s *parts) others(h *host.Host) []*host.Link {
 	if s.br == nil {
 		return nil
 	}

@@ -8,20 +8,20 @@ import (
 // hidden says whether dom0's interface is in the NIC's place, but the NIC does not
 // have its second name: somebody has given it another one, or pulled it out. Then
 // the network is not up, but it is not down either.
-func (s *site) hidden(rec *Record) bool {
+func (s *parts) hidden(rec *Record) bool {
 	l := s.nic // what has the NIC's name
 	switch {
 	case l == nil:
 		return false
 	case s.onBridge():
-		return l.Kind == "bridge" && rec != nil && rec.Want.NetDev == s.NetDev
+		return l.Kind == "bridge" && rec != nil && rec.Spec.NetDev == s.NetDev
 	}
 	return l.Kind == "veth" && !l.Elsewhere && s.port != nil && l.Lower == s.port.Index
 }
 
 // refuseHidden says what the NIC may be called now, going by the MAC address that
 // it has as a port.
-func (s *site) refuseHidden(h *host.Host) error {
+func (s *parts) refuseHidden(h *host.Host) error {
 	br, mac := s.br, portMAC
 	if s.onBridge() {
 		br, mac = s.nic, s.nic.MAC

@@ -23,7 +23,7 @@ type keeper struct {
 // keep is what is set on the network of that site and on its ports, and every port
 // that is neither the NIC's nor dom0's. It leaves out those flags of the bridge that
 // rules have switched on.
-func (s *site) keep(h *host.Host, switched []string) kept {
+func (s *parts) keep(h *host.Host, switched []string) kept {
 	if s.br == nil {
 		return kept{}
 	}

@@ -28,7 +28,7 @@ var trace = flag.Bool("trace", false, "log the commands that the plans carry out
 type network struct {
 	name   string
 	script string // makes the host, one shell command a line
-	wants  []bridge.Want
+	wants  []bridge.Spec
 	// adverts are what routers at the cables' ends tell once the host is made.
 	adverts []nstest.Advert
 	// guests, if any, makes guests and settings on the network when it is up,
@@ -38,9 +38,9 @@ type network struct {
 }
 
 // want is one bridge, named as Xen's scripts name its parts.
-func want(vifnum int, netdev string) bridge.Want {
+func want(vifnum int, netdev string) bridge.Spec {
 	n := strconv.Itoa(vifnum)
-	return bridge.Want{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
+	return bridge.Spec{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
 }
 
 // shaped is the same network with dom0's interfaces beside the bridges, or with
@@ -52,7 +52,7 @@ func (n network) shaped(onBridge bool) network {
 	n.name += ", dom0=bridge"
 	n.wants = slices.Clone(n.wants)
 	for i, w := range n.wants {
-		n.wants[i] = bridge.Want{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev, Shape: bridge.OnBridge}
+		n.wants[i] = bridge.Spec{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev, Shape: bridge.OnBridge}
 	}
 	return n
 }

@@ -38,8 +38,8 @@ type lack struct {
 	shuffled map[routes.Group]bool // IPv4 destinations whose routes are missing, or not in their order
 }
 
-// look compares. patient says to wait for a carrier rather than make do without it.
-func (m *mend) look(patient bool) (*lack, error) {
+// compare finds what is missing. patient says to wait for a carrier rather than make do without it.
+func (m *mend) compare(patient bool) (*lack, error) {
 	now, missing, err := m.was.ReadAgain(m.Conn, func(*host.Host) map[int]int { return nil })
 	if err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func (l *lack) awaitCarrier(ctx context.Context, index int) {
 	if !k.Running() {
 		return
 	}
-	wait := &carrier{Index: index, Conn: l.Conn}
+	wait := &awaitCarrier{Index: index, Conn: l.Conn}
 	for _, p := range l.Links {
 		if p.Link.Master == index && p.Link.Running() {
 			l.awaitCarrier(ctx, p.Link.Index)

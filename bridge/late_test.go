@@ -19,10 +19,10 @@ var errLater = errors.New("later")
 // those on the interface that dom0 has then, whatever was renamed meanwhile, also
 // where the last step fails.
 func TestLateLabels(t *testing.T) {
-	host := network{name: "late", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip addr add 192.0.2.2/24 dev eth0\n", wants: []bridge.Want{want(0, "eth0")}}
+	host := network{name: "late", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip addr add 192.0.2.2/24 dev eth0\n", wants: []bridge.Spec{want(0, "eth0")}}
 	apart := host.shaped(true)
 	apart.name += " of another name"
-	apart.wants = []bridge.Want{{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0", VDev: "bxenbr0", Shape: bridge.OnBridge}}
+	apart.wants = []bridge.Spec{{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0", VDev: "bxenbr0", Shape: bridge.OnBridge}}
 	for _, n := range []network{host, host.shaped(true), apart} {
 		for _, live := range []bool{true, false} {
 			for _, start := range []bool{true, false} {

@@ -95,7 +95,7 @@ type pair struct {
 // interface is like the NIC that it will stand for, with its settings, and switched on
 // if the NIC is, and if it can still be renamed then.
 func (m *move) makePair(like *host.Link) plan.Step {
-	p, w, ps, as := m.pair, m.s.Want, m.ports, m.ports.asPort
+	p, w, ps, as := m.pair, m.s.Spec, m.ports, m.ports.asPort
 	ps.became(ps.Dom0.Index, p.port)
 	size := []*nl.RtAttr{attrU32(unix.IFLA_MTU, like.MTU), attrU32(unix.IFLA_TXQLEN, like.TxQLen)}
 	peer := []*nl.RtAttr{attrName(w.VIF), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU)}

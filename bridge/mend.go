@@ -49,7 +49,7 @@ const mendKind = "mend"
 var keepers = []sysctl.Key{disableIPv6, ipv6MTU}
 
 // keep is the step that keeps what the parts of those sites have.
-func (b *builder) keep(h *host.Host, sites []site) plan.Step {
+func (b *builder) keep(h *host.Host, sites []parts) plan.Step {
 	if len(sites) == 0 {
 		return plan.Step{}
 	}
@@ -205,7 +205,7 @@ const mendTries = 3
 // Do implements plan.Op.
 func (m *mend) Do(ctx context.Context, _ bool) error {
 	for try := 0; ; try++ {
-		l, err := m.look(try == 0)
+		l, err := m.compare(try == 0)
 		if err != nil || l.empty() {
 			return err
 		}

@@ -12,28 +12,28 @@ import (
 
 // network is a bridge with its NIC that is up on the host, or that has a record.
 type network struct {
-	Want
+	Spec
 	live     bool // the NIC has its second name
 	recorded bool
 }
 
 // Standing is every network that is up, with or without a record.
-func Standing(h *host.Host, records []*Record) []Want {
-	var wants []Want
+func Standing(h *host.Host, records []*Record) []Spec {
+	var wants []Spec
 	for _, n := range networks(h, records) {
 		if n.live {
-			wants = append(wants, n.Want)
+			wants = append(wants, n.Spec)
 		}
 	}
 	return wants
 }
 
 // Same says whether both are the same network.
-func (w Want) Same(o Want) bool { return w.Bridge == o.Bridge && w.NetDev == o.NetDev }
+func (w Spec) Same(o Spec) bool { return w.Bridge == o.Bridge && w.NetDev == o.NetDev }
 
 // Others are the networks that are not among the wanted ones, each as
 // "xenbr0 (eth0)".
-func Others(networks, wants []Want) []string {
+func Others(networks, wants []Spec) []string {
 	var names []string
 	for _, n := range networks {
 		if !slices.ContainsFunc(wants, n.Same) {
@@ -48,7 +48,7 @@ func Others(networks, wants []Want) []string {
 func networks(h *host.Host, records []*Record) []network {
 	var live, gone []network
 	for _, rec := range records {
-		n := network{Want: rec.Want, recorded: true}
+		n := network{Spec: rec.Spec, recorded: true}
 		nic := h.Name(n.PDev)
 		if n.live = nic != nil && nic.Name == n.PDev; n.live {
 			live = append(live, n)
@@ -63,7 +63,7 @@ func networks(h *host.Host, records []*Record) []network {
 			continue
 		}
 		if w, ok := unrecorded(netdev, nic, h); ok {
-			live = append(live, network{Want: w, live: true})
+			live = append(live, network{Spec: w, live: true})
 		}
 	}
 	return append(live, gone...)
@@ -71,8 +71,8 @@ func networks(h *host.Host, records []*Record) []network {
 
 // unrecorded is the network of a NIC that has its second name, as the interfaces
 // show it: somebody else's script has started it, or its record is lost.
-func unrecorded(netdev string, nic *host.Link, h *host.Host) (Want, bool) {
-	w := Want{NetDev: netdev, PDev: nic.Name}
+func unrecorded(netdev string, nic *host.Link, h *host.Host) (Spec, bool) {
+	w := Spec{NetDev: netdev, PDev: nic.Name}
 	w.VifNum, _ = strconv.Atoi(trailingDigits(netdev)) // without digits it is 0
 	if br := carrying(netdev, h); br != nil {
 		w.Bridge = br.Name
@@ -168,8 +168,8 @@ func (n network) unfit(b config.Bridge) []string {
 }
 
 // as is the network with what else the request says.
-func (n network) as(b config.Bridge) Want {
-	w := n.Want
+func (n network) as(b config.Bridge) Spec {
+	w := n.Spec
 	w.AntiSpoof, w.GuestsAllow = b.AntiSpoof, b.GuestsAllow
 	w.Why = slices.DeleteFunc(slices.Clone(w.Why), func(why string) bool {
 		key, _, _ := strings.Cut(why, "=")
@@ -204,7 +204,7 @@ func (r *resolver) refuse(b config.Bridge, n *network) error {
 	var up []string
 	for _, o := range r.nets {
 		named := slices.ContainsFunc(given(b), func(w word) bool { return o.live && o.word(w.key) == w.value })
-		if named || o.Same(n.Want) {
+		if named || o.Same(n.Spec) {
 			up = append(up, o.text())
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // or the next free number from there on. The names that are made from it are
 // nobody else's, so two calls for two NICs need not give it. If the bridge is
 // dom0's interface, no name has the number.
-func (r *resolver) number(w *Want, b config.Bridge, byDefault bool) error {
+func (r *resolver) number(w *Spec, b config.Bridge, byDefault bool) error {
 	if b.VifNum != nil {
 		w.VifNum = *b.VifNum
 		return nil
@@ -54,7 +54,7 @@ func (r *resolver) digits(netdev string, byDefault bool) (int, string) {
 // usable. When a number is searched for, a bridge with somebody else's ports is
 // passed over. A call that gives nothing has to be refused instead, because its
 // guests are told xenbr0.
-func (r *resolver) taken(w Want, searching bool) bool {
+func (r *resolver) taken(w Spec, searching bool) bool {
 	if w.Bridge == "" {
 		w.Bridge = bridgeNumbered(w.VifNum)
 	} else {
@@ -76,6 +76,6 @@ func (r *resolver) taken(w Want, searching bool) bool {
 			return true
 		}
 	}
-	s := look(w, r.h)
+	s := findParts(w, r.h)
 	return !s.up && (s.checkNames(r.h) != nil || searching && s.checkBridge(r.h) != nil)
 }

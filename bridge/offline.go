@@ -44,7 +44,7 @@ func (m *move) awaitBoth(nic *host.Link) plan.Step {
 	}
 	return plan.Step{
 		Title: m.awaitBridge(nic).Title,
-		Do:    append(m.carrier(nic), m.bridgeCarrier(nic)...),
+		Do:    append(m.carrierOps(nic), m.bridgeCarrier(nic)...),
 	}
 }
 
@@ -64,10 +64,10 @@ func (m *move) off(title string, link *host.Link, vlans []host.State) plan.Step 
 	again = append(again, routes.Restore(m.h, m.state, link.Index)...)
 	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(link.Index)...)
 	undo = append(undo, m.batch(setFlags(link.Index, link.Flags, unix.IFF_UP)))
-	undo = append(undo, m.carrier(link)...)
+	undo = append(undo, m.carrierOps(link)...)
 	undo = append(undo, m.allowTemporary(link.Index)...)
 	undo = append(undo, m.wireOps(again)...)
-	undo = append(undo, m.arrived(m.state, link.Up())...)
+	undo = append(undo, m.addrsOps(m.state, link.Up())...)
 	undo = append(undo, m.reviveOps(vlans)...)
 	return plan.Step{
 		Title: title,
@@ -76,16 +76,16 @@ func (m *move) off(title string, link *host.Link, vlans []host.State) plan.Step 
 	}
 }
 
-// carrier is the operation that waits until an interface is as ready to send as it
+// carrierOps is the operation that waits until an interface is as ready to send as it
 // is at the time of planning; a bridge is ready when its NIC is.
-func (m *move) carrier(now *host.Link) []plan.Op {
+func (m *move) carrierOps(now *host.Link) []plan.Op {
 	if now.Index == m.bridge && m.now != nil && m.now.Running() {
-		return append(m.carrier(m.now), m.bridgeCarrier(m.now)...)
+		return append(m.carrierOps(m.now), m.bridgeCarrier(m.now)...)
 	}
 	if !now.Running() || !now.OperUp { // some, such as dummies, are never operational
 		return nil
 	}
-	return []plan.Op{&carrier{Index: now.Index, Names: m.names.In(nil, now.Index), Conn: m.conn}}
+	return []plan.Op{&awaitCarrier{Index: now.Index, Names: m.names.In(nil, now.Index), Conn: m.conn}}
 }
 
 // vlans is the state of the VLANs on an interface, which go down and up with
@@ -118,7 +118,7 @@ func (m *move) reviveOps(vlans []host.State) []plan.Op {
 	}
 	ops := m.wireOps(m.reviveMsgs(vlans))
 	for _, v := range vlans {
-		ops = append(ops, m.arrived(v, m.h.Index(v.Index).Up())...)
+		ops = append(ops, m.addrsOps(v, m.h.Index(v.Index).Up())...)
 	}
 	if len(off) == 0 {
 		return ops
@@ -226,7 +226,7 @@ func (m *move) offlineBack() []plan.Step {
 		on := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)))
 		steps = append(steps, plan.Step{
 			Title: "switch " + m.s.NetDev + " on",
-			Do:    append(on, m.carrier(m.now)...),
+			Do:    append(on, m.carrierOps(m.now)...),
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}

@@ -25,9 +25,9 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
 		removeKind:    func() plan.Op { return &remove{Conn: c} },
 		macKind:       func() plan.Op { return &setMAC{Conn: c} },
-		arriveKind:    func() plan.Op { return &arrive{Conn: c} },
-		awaitKind:     func() plan.Op { return &await{Conn: c} },
-		carrierKind:   func() plan.Op { return &carrier{Conn: c} },
+		arriveKind:    func() plan.Op { return &awaitAddrs{Conn: c} },
+		awaitKind:     func() plan.Op { return &awaitForwarding{Conn: c} },
+		carrierKind:   func() plan.Op { return &awaitCarrier{Conn: c} },
 		gatherKind:    func() plan.Op { return &gather{Conn: c} },
 		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
 		whenReadyKind: func() plan.Op { return &whenReady{Conn: c} },
@@ -156,10 +156,10 @@ func (r *remove) is(l *host.Link, made bool) bool {
 	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
 }
 
-// await waits until a bridge port forwards and dom0's interface behind it can send.
+// awaitForwarding waits until a bridge port forwards and dom0's interface behind it can send.
 // Between the calls that switch a veth pair on and that moment the kernel works in the
 // background, and what is sent then is lost.
-type await struct {
+type awaitForwarding struct {
 	Port  int         `json:"Port"` // the port in the bridge
 	Names ipcmd.Names `json:"Names"`
 	Conn  *rtnl.Conn  `json:"-"`
@@ -170,16 +170,16 @@ type await struct {
 const awaitLimit = 5 * time.Second
 
 // Kind implements plan.Op.
-func (*await) Kind() string { return awaitKind }
+func (*awaitForwarding) Kind() string { return awaitKind }
 
 // Commands implements plan.Op.
-func (a *await) Commands() []string {
+func (a *awaitForwarding) Commands() []string {
 	name := shell.Quote(a.Names.Of(a.Port))
 	return []string{"until bridge link show dev " + name + " | grep -q 'state forwarding'; do sleep 0.01; done"}
 }
 
 // Do implements plan.Op.
-func (a *await) Do(ctx context.Context, undoing bool) error {
+func (a *awaitForwarding) Do(ctx context.Context, undoing bool) error {
 	for start := time.Now(); ; time.Sleep(100 * time.Microsecond) {
 		ready, err := a.ready()
 		if ready || undoing && err != nil {
@@ -203,7 +203,7 @@ func (a *await) Do(ctx context.Context, undoing bool) error {
 // ready looks at both ends of the pair. The kernel notices the carrier of one end after
 // that of the other (linkwatch_run_queue), and only then makes an interface ready for
 // IPv6, which makes addresses if it is allowed to by then.
-func (a *await) ready() (bool, error) {
+func (a *awaitForwarding) ready() (bool, error) {
 	l, err := host.ReadLink(a.Conn, a.Port)
 	if err != nil || l.PortState != host.Forwarding || !l.OperUp {
 		return false, err
@@ -215,12 +215,12 @@ func (a *await) ready() (bool, error) {
 	return err == nil && (dev.Running() && dev.OperUp || !dev.Up()), err
 }
 
-// carrier waits until a NIC that was switched on has agreed with the switch on a speed,
+// awaitCarrier waits until a NIC that was switched on has agreed with the switch on a speed,
 // which takes seconds; or until a bridge has the carrier of the NIC that has become its
 // port. Until then frames do not pass anyway, and what is entered may be lost: when the
-// kernel notices that there is no carrier, it removes the proxy entries
+// kernel notices that there is no awaitCarrier, it removes the proxy entries
 // (neigh_carrier_down).
-type carrier struct {
+type awaitCarrier struct {
 	Index int         `json:"Index"`
 	Port  int         `json:"Port"` // of a bridge, where its carrier comes from; 0 for a NIC
 	Names ipcmd.Names `json:"Names"`
@@ -232,10 +232,10 @@ type carrier struct {
 const carrierLimit = 10 * time.Second
 
 // Kind implements plan.Op.
-func (*carrier) Kind() string { return carrierKind }
+func (*awaitCarrier) Kind() string { return carrierKind }
 
 // Commands implements plan.Op.
-func (c *carrier) Commands() []string {
+func (c *awaitCarrier) Commands() []string {
 	name := shell.Quote(c.Names.Of(c.Index))
 	return []string{"for i in $(seq 100); do ip link show dev " + name + " | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done"}
 }
@@ -243,7 +243,7 @@ func (c *carrier) Commands() []string {
 // Do implements plan.Op. It is no error if the carrier does not come: that is checked
 // when everything is done. Until the kernel has noticed that the carrier is gone, it
 // still reports the interface as operational.
-func (c *carrier) Do(ctx context.Context, _ bool) error {
+func (c *awaitCarrier) Do(ctx context.Context, _ bool) error {
 	for start := time.Now(); ctx.Err() == nil && time.Since(start) < carrierLimit; time.Sleep(time.Millisecond) {
 		l, err := host.ReadLink(c.Conn, c.Index)
 		if err != nil || !l.Up() || l.Running() && l.OperUp {
@@ -257,12 +257,12 @@ func (c *carrier) Do(ctx context.Context, _ bool) error {
 }
 
 // feeds says whether the port has a carrier that it can give its bridge.
-func (c *carrier) feeds() bool {
+func (c *awaitCarrier) feeds() bool {
 	p, err := host.ReadLink(c.Conn, c.Port)
 	return err == nil && p.Running() && p.Master == c.Index
 }
 
-// arrive waits until the kernel accepts packets to IPv6 addresses on the
+// awaitAddrs waits until the kernel accepts packets to IPv6 addresses on the
 // interface that they were added to. It makes their local routes in the
 // background (addrconf_dad_work); until then the old interface must keep them.
 //
@@ -270,7 +270,7 @@ func (c *carrier) feeds() bool {
 // of a prefix whose address has not been added yet, the kernel makes it, and has
 // it wait until it is found unique (addrconf_prefix_rcv_add_addr). Such an address
 // is made anew.
-type arrive struct {
+type awaitAddrs struct {
 	Index int        `json:"Index"`
 	Addrs [][]byte   `json:"Addrs"`
 	Conn  *rtnl.Conn `json:"-"`
@@ -281,14 +281,14 @@ type arrive struct {
 const arriveLimit = time.Second
 
 // Kind implements plan.Op.
-func (*arrive) Kind() string { return arriveKind }
+func (*awaitAddrs) Kind() string { return arriveKind }
 
 // Commands implements plan.Op: there is none, the ip program is slower than
 // the kernel.
-func (*arrive) Commands() []string { return nil }
+func (*awaitAddrs) Commands() []string { return nil }
 
 // Do implements plan.Op.
-func (a *arrive) Do(ctx context.Context, undoing bool) error {
+func (a *awaitAddrs) Do(ctx context.Context, undoing bool) error {
 	for start := time.Now(); ctx.Err() == nil && time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
 		missing, err := a.missing()
 		if err == nil && len(missing) > 0 {
@@ -307,7 +307,7 @@ func (a *arrive) Do(ctx context.Context, undoing bool) error {
 }
 
 // missing are the addresses without a local route.
-func (a *arrive) missing() (map[string]bool, error) {
+func (a *awaitAddrs) missing() (map[string]bool, error) {
 	req := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
 	req.Body[0], req.Body[4] = unix.AF_INET6, unix.RT_TABLE_LOCAL
 	req = req.With(unix.RTA_OIF, rtnl.U32Bytes(uint32(a.Index)))
@@ -329,7 +329,7 @@ func (a *arrive) missing() (map[string]bool, error) {
 
 // hurry makes those of the addresses anew that the kernel checks, though it was
 // told not to.
-func (a *arrive) hurry(missing map[string]bool) error {
+func (a *awaitAddrs) hurry(missing map[string]bool) error {
 	req := make([]byte, unix.SizeofIfAddrmsg)
 	req[0] = unix.AF_INET6
 	copy(req[4:], rtnl.U32Bytes(uint32(a.Index)))

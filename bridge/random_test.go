@@ -38,7 +38,7 @@ func TestRandomHosts(t *testing.T) {
 		for i := range many {
 			live, onBridge := i%2 == 0, i/2%2 == 1
 			script, nic := generate(from, uint64(i), onBridge) // else it may be refused
-			n := network{name: "random host", wants: []bridge.Want{want(0, nic)}}.shaped(onBridge)
+			n := network{name: "random host", wants: []bridge.Spec{want(0, nic)}}.shaped(onBridge)
 			t.Run(fmt.Sprintf("%d %s", i, renaming(live)), func(t *testing.T) {
 				t.Parallel()
 				r := &randomHost{lab: emptyLab(t, n, live)}
@@ -161,7 +161,7 @@ func undead(s nstest.State) nstest.State {
 // dom0View picks what shall be the same before and after start: everything but
 // the parts of the bridge. Dom0's interface is another kind of device, and has
 // a carrier where the NIC may have none.
-func dom0View(w bridge.Want) func(nstest.State) nstest.State {
+func dom0View(w bridge.Spec) func(nstest.State) nstest.State {
 	keep := func(section string) bool {
 		_, device, _ := strings.Cut(section, " ")
 		return !strings.HasPrefix(section, "bridge") && device != w.PDev && device != w.VIF && device != w.Bridge

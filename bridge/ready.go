@@ -20,7 +20,7 @@ import (
 
 // ready says why start cannot build on this host, nil if it can: what is wrong
 // with the NIC, what with the names and the bridge.
-func (s *site) ready(h *host.Host) error {
+func (s *parts) ready(h *host.Host) error {
 	if err := s.checkNIC(h); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *site) ready(h *host.Host) error {
 	return errors.Join(s.checkAbove(h), s.checkOn(h), cmp.Or(taken, s.checkFree(h)), s.checkByName(h))
 }
 
-func (s *site) checkNIC(h *host.Host) error {
+func (s *parts) checkNIC(h *host.Host) error {
 	switch n := s.nic; {
 	case n == nil:
 		return missingNIC(h, s.NetDev)
@@ -71,7 +71,7 @@ func candidates(h *host.Host) string {
 // checkAbove looks at what stands on the NIC. A VLAN takes its frames before
 // the bridge does and stays. The others either claim every frame of the NIC
 // as a bridge does, or are bound to it by index and would lose their way.
-func (s *site) checkAbove(h *host.Host) error {
+func (s *parts) checkAbove(h *host.Host) error {
 	for _, l := range h.Above(s.nic.Index) {
 		switch l.Kind {
 		case "vlan":
@@ -87,7 +87,7 @@ func (s *site) checkAbove(h *host.Host) error {
 }
 
 // checkNames looks whether the names that start gives are free.
-func (s *site) checkNames(h *host.Host) error {
+func (s *parts) checkNames(h *host.Host) error {
 	if s.onBridge() {
 		return s.checkName(s.VDev, s.dev)
 	}
@@ -120,7 +120,7 @@ func (s *site) checkNames(h *host.Host) error {
 
 // checkName refuses an interface that has the name as an alternative one, or
 // is in the way of a bridge that shall have it for a moment.
-func (s *site) checkName(name string, l *host.Link) error {
+func (s *parts) checkName(name string, l *host.Link) error {
 	if l == nil || l.Name == name && name != "b"+s.NetDev {
 		return nil
 	}
@@ -129,7 +129,7 @@ func (s *site) checkName(name string, l *host.Link) error {
 
 // checkFree looks whether a bridge that is there can be dom0's interface: what
 // it has itself, stop could not tell from dom0's.
-func (s *site) checkFree(h *host.Host) error {
+func (s *parts) checkFree(h *host.Host) error {
 	if s.br == nil {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (s *site) checkFree(h *host.Host) error {
 
 // checkOn refuses a NIC that is switched off, if it has something to lose by
 // being on: a bridge has to be on, for the guests.
-func (s *site) checkOn(h *host.Host) error {
+func (s *parts) checkOn(h *host.Host) error {
 	st := h.State(s.nic.Index)
 	if s.nic.Up() || bare(st) && len(st.Neighs) == 0 {
 		return nil
@@ -154,7 +154,7 @@ func (s *site) checkOn(h *host.Host) error {
 
 // checkByName looks for what would lose its way when dom0's interface is not
 // called as the NIC was.
-func (s *site) checkByName(h *host.Host) error {
+func (s *parts) checkByName(h *host.Host) error {
 	if s.Dom0() == s.NetDev {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (s *site) checkByName(h *host.Host) error {
 }
 
 // taken refuses because an interface has a name that start has to give.
-func (s *site) taken(name string, l *host.Link) error {
+func (s *parts) taken(name string, l *host.Link) error {
 	if l.Name != name {
 		return refuse("take it off: ip link property del dev "+shell.Quote(l.Name)+" altname "+shell.Quote(name),
 			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
@@ -184,7 +184,7 @@ func (s *site) taken(name string, l *host.Link) error {
 	return refuse(hint, "cannot use the name %s for %s: there is an interface %s already", name, s.Bridge, name)
 }
 
-func (s *site) checkBridge(h *host.Host) error {
+func (s *parts) checkBridge(h *host.Host) error {
 	if s.br == nil {
 		return nil
 	}
@@ -201,7 +201,7 @@ func (s *site) checkBridge(h *host.Host) error {
 }
 
 // standing says why stop cannot take this network down.
-func (s *site) standing(h *host.Host) error {
+func (s *parts) standing(h *host.Host) error {
 	switch {
 	case s.dev == nil:
 		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),
@@ -218,7 +218,7 @@ func (s *site) standing(h *host.Host) error {
 }
 
 // distinct says which two of the wanted bridges are in each other's way.
-func distinct(wants []Want) error {
+func distinct(wants []Spec) error {
 	for i, a := range wants {
 		for _, b := range wants[:i] {
 			for _, same := range []struct{ key, a, b string }{
@@ -236,7 +236,7 @@ func distinct(wants []Want) error {
 
 // fit refuses names that this program would not take on its command line: the
 // default route's device may have such a name, since the kernel accepts nearly any.
-func (w Want) fit() error {
+func (w Spec) fit() error {
 	for _, name := range []string{w.NetDev, w.PDev, w.Bridge, w.VDev, w.Dom0()} {
 		if reason := config.CheckName(name); reason != "" {
 			return refuse("give the interface another name first: ip link set dev "+shell.Quote(w.NetDev)+" name eth"+strconv.Itoa(w.VifNum),

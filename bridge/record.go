@@ -11,7 +11,7 @@ import (
 // live network; but then what start found, and must leave, counts as its own.
 // form_record.go has the record's form on disk.
 type Record struct {
-	Want   Want
+	Spec   Spec
 	NICMAC string // the NIC's own address
 	NICOff bool   // it was switched off
 	// StandIn is the token that start gave dom0's interface in place of the NIC's

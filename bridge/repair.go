@@ -22,7 +22,7 @@ type difference struct {
 
 // differences compares a network that is up with what start would build. Only
 // the first of those that cannot be mended is told: the rest follow from it.
-func (s *site) differences(h *host.Host) []difference {
+func (s *parts) differences(h *host.Host) []difference {
 	switch {
 	case len(s.Unfit) > 0:
 		return broken("%s", strings.Join(s.Unfit, "; "))
@@ -57,7 +57,7 @@ func broken(format string, args ...any) []difference {
 }
 
 // portDifferences looks at the NIC or dom0's port.
-func (s *site) portDifferences(h *host.Host, l *host.Link) []difference {
+func (s *parts) portDifferences(h *host.Host, l *host.Link) []difference {
 	var ds []difference
 	if l.Master == 0 {
 		ds = append(ds, difference{l.Name + " is not in " + s.Bridge,
@@ -74,7 +74,7 @@ func (s *site) portDifferences(h *host.Host, l *host.Link) []difference {
 }
 
 // pinDifference looks at a NIC that keeps its own address, see setMAC.
-func (s *site) pinDifference(h *host.Host) []difference {
+func (s *parts) pinDifference(h *host.Host) []difference {
 	if h.Pinned(s.port.Index, s.nic.MAC) {
 		return nil
 	}
@@ -84,7 +84,7 @@ func (s *site) pinDifference(h *host.Host) []difference {
 }
 
 // bridgeDifferences looks at the bridge itself.
-func (s *site) bridgeDifferences() []difference {
+func (s *parts) bridgeDifferences() []difference {
 	ds := offDifference(s.br)
 	if !s.onBridge() {
 		ds = append(ds, s.macDifference(s.br)...)
@@ -103,7 +103,7 @@ func offDifference(l *host.Link) []difference {
 
 // macDifference looks whether an interface beside dom0's has its MAC address:
 // the bridge would take frames for dom0 for its own.
-func (s *site) macDifference(l *host.Link) []difference {
+func (s *parts) macDifference(l *host.Link) []difference {
 	if !sameMAC(l.MAC, s.dev.MAC) {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (s *site) macDifference(l *host.Link) []difference {
 
 // notes are what is not as start makes it, and works: somebody has chosen it,
 // so it stays.
-func (s *site) notes() (notes []string) {
+func (s *parts) notes() (notes []string) {
 	if s.br == nil {
 		return nil
 	}
@@ -146,7 +146,7 @@ func (s *site) notes() (notes []string) {
 const userHz = 100
 
 // repair plans what a network that is up lacks: nothing, as a rule.
-func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (outcome, error) {
+func (p *Planner) repair(b *builder, pl *plan.Plan, s parts) (outcome, error) {
 	if taken, err := p.nameTaken(s); taken || err != nil {
 		return outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
 	}
@@ -156,7 +156,7 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (outcome, error) {
 	}
 	ds := s.differences(p.Host)
 	if len(ds) == 0 {
-		return outcome{Want: s.Want, text: s.Bridge + " is up already"}, nil
+		return outcome{Spec: s.Spec, text: s.Bridge + " is up already"}, nil
 	}
 	var texts []string
 	for _, d := range ds {
@@ -167,12 +167,12 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s site) (outcome, error) {
 		texts = append(texts, d.text)
 		pl.Add(plan.Step{Title: "mend that " + d.text, Do: b.ops(d.do...), Undo: b.ops(d.undo...)})
 	}
-	return outcome{s.Want, true, s.Bridge + " was up in part, mended: " + strings.Join(texts, "; ")}, nil
+	return outcome{s.Spec, true, s.Bridge + " was up in part, mended: " + strings.Join(texts, "; ")}, nil
 }
 
 // nameTaken says whether what has the NIC's second name is something else: no
 // part of the bridge is there, and start has not made it.
-func (p *Planner) nameTaken(s site) (bool, error) {
+func (p *Planner) nameTaken(s parts) (bool, error) {
 	if s.nic.Name != s.PDev {
 		return true, nil
 	}
@@ -184,6 +184,6 @@ func (p *Planner) nameTaken(s site) (bool, error) {
 }
 
 // args is how this bridge is named on the command line.
-func (w Want) args() string {
+func (w Spec) args() string {
 	return fmt.Sprintf("vifnum=%d bridge=%s netdev=%s", w.VifNum, shell.Quote(w.Bridge), shell.Quote(w.NetDev))
 }

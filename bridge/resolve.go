@@ -19,14 +19,14 @@ type resolver struct {
 	h       *host.Host
 	nets    []network
 	asked   []config.Bridge // all that the call asks for
-	wants   []Want          // those settled so far
+	wants   []Spec          // those settled so far
 }
 
 // Resolve settles the names of the bridges that a call asks for, in view of what is
 // there. Every word that was given has to fit the network that is selected: if one
 // does not, start and stop are refused, and status reports a difference. Names may
 // be alternative ones; a Want has the interfaces' own names.
-func Resolve(command config.Command, asked []config.Bridge, h *host.Host, records []*Record) ([]Want, error) {
+func Resolve(command config.Command, asked []config.Bridge, h *host.Host, records []*Record) ([]Spec, error) {
 	r := &resolver{command: command, h: h, nets: networks(h, records)}
 	for _, b := range asked {
 		b.NetDev, b.Bridge = r.nicName(b.NetDev), r.ownName(b.Bridge)
@@ -70,7 +70,7 @@ func (r *resolver) nicName(name string) string {
 }
 
 // settle finds the network that is meant, or names the parts of a new one.
-func (r *resolver) settle(b config.Bridge) (Want, error) {
+func (r *resolver) settle(b config.Bridge) (Spec, error) {
 	n := r.selected(b)
 	if n == nil {
 		w, err := r.fresh(b)
@@ -107,7 +107,7 @@ func (r *resolver) selected(b config.Bridge) *network {
 }
 
 // owner is the network from which a new one would take a part.
-func (r *resolver) owner(w Want, b config.Bridge) *network {
+func (r *resolver) owner(w Spec, b config.Bridge) *network {
 	silent := len(given(b)) == 0 && r.command != config.Start
 	for i, n := range r.nets {
 		if (n.live || silent) && (n.NetDev == w.NetDev || n.Bridge == w.Bridge || n.live && n.number() == w.number() && !n.onBridge()) {
@@ -120,8 +120,8 @@ func (r *resolver) owner(w Want, b config.Bridge) *network {
 // fresh names the parts of a network that is not up, by the rules of Xen's
 // network-bridge: those of Xen 3.0 and 3.1, or with dom0=bridge those of 3.2 and
 // later, where the bridge takes the NIC's name.
-func (r *resolver) fresh(b config.Bridge) (Want, error) {
-	w := Want{Bridge: b.Bridge, NetDev: b.NetDev, AntiSpoof: b.AntiSpoof, GuestsAllow: b.GuestsAllow}
+func (r *resolver) fresh(b config.Bridge) (Spec, error) {
+	w := Spec{Bridge: b.Bridge, NetDev: b.NetDev, AntiSpoof: b.AntiSpoof, GuestsAllow: b.GuestsAllow}
 	dev, isDefault := defaultDevice(r.h)
 	whyNetDev := ""
 	if w.NetDev == "" {
@@ -157,7 +157,7 @@ func (r *resolver) fresh(b config.Bridge) (Want, error) {
 }
 
 // checkWords checks only the names.
-func (w Want) checkWords(h *host.Host) error {
+func (w Spec) checkWords(h *host.Host) error {
 	switch {
 	case len(w.NetDev) > nameMax:
 		return missingNIC(h, w.NetDev)

@@ -75,7 +75,7 @@ func asked(t *testing.T, line string) []config.Bridge {
 }
 
 // short is a bridge as BRIDGE=NIC/NUMBER, or BRIDGE=NIC if dom0 has the bridge.
-func short(w bridge.Want) string {
+func short(w bridge.Spec) string {
 	if w.Shape == bridge.OnBridge {
 		return w.Bridge + "=" + w.NetDev
 	}
@@ -165,7 +165,7 @@ func TestResolveRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &bridge.Record{Want: wants[0]}
+		return &bridge.Record{Spec: wants[0]}
 	}
 	own := rec("netdev=eth1 dom0=bridge vifnum=4")
 	old := rec("netdev=eth5 vifnum=0")

@@ -67,7 +67,7 @@ func TestStandIn(t *testing.T) {
 				t.Parallel()
 				l := newStableLab(t)
 				if onBridge {
-					l.want = Want{Bridge: "eth0", NetDev: "eth0", PDev: "peth0", VDev: "beth0", Shape: OnBridge}
+					l.want = Spec{Bridge: "eth0", NetDev: "eth0", PDev: "peth0", VDev: "beth0", Shape: OnBridge}
 				}
 				var had []string
 				for _, p := range c.prefixes {
@@ -106,7 +106,7 @@ type stableLab struct {
 	t     *testing.T
 	conn  *rtnl.Conn
 	store Store
-	want  Want
+	want  Spec
 }
 
 func newStableLab(t *testing.T) *stableLab {
@@ -119,7 +119,7 @@ func newStableLab(t *testing.T) *stableLab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	w := Want{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0", VDev: "veth0", VIF: "vif0.0"}
+	w := Spec{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0", VDev: "veth0", VIF: "vif0.0"}
 	return &stableLab{t, conn, Store{Dir: t.TempDir()}, w}
 }
 
@@ -161,7 +161,7 @@ func (l *stableLab) run(start bool) *plan.Plan {
 	if start {
 		do, join = p.Start, plan.Up
 	}
-	part, err := do([]Want{l.want})
+	part, err := do([]Spec{l.want})
 	pl := join(part)
 	if err == nil {
 		r := &plan.Runner{Dir: l.store.Dir, Kinds: plan.Merge(netop.Kinds(l.conn), sysctl.Kinds(), divert.Kinds(), Kinds(l.conn)), Command: "test"}

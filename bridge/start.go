@@ -22,9 +22,9 @@ import (
 // Then the routes are switched, each in its place, and only then does the NIC lose its
 // addresses and its MAC address. What dom0 sends by the NIC until then still leaves by
 // the NIC.
-func (b *builder) start(s site, ps *ports) ([]plan.Step, Record) {
+func (b *builder) start(s parts, ps *ports) ([]plan.Step, Record) {
 	var p plan.Plan
-	rec := Record{Want: s.Want, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
+	rec := Record{Spec: s.Spec, NICMAC: s.nic.MAC.String(), NICOff: !s.nic.Up(), FoundBridge: s.br, FoundDom0: b.foundDom0(s)}
 	m := move{builder: b, s: s, ports: ps, settings: b.h.Settings(s.NetDev), own: rec.FoundDom0 == nil}
 	m.state = b.moving(s.nic.Index, m.settings)
 	like := m.twin(&rec)
@@ -52,7 +52,7 @@ func (b *builder) start(s site, ps *ports) ([]plan.Step, Record) {
 // move is one NIC's change from dom0's interface to a port of the bridge.
 type move struct {
 	*builder
-	s        site
+	s        parts
 	ports    *ports
 	bridge   int
 	pair     pair
@@ -107,7 +107,7 @@ func (m *move) awaitPort(up bool) plan.Step {
 
 // forwards is the operation that waits until dom0's port does.
 func (m *move) forwards() plan.Op {
-	return &await{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}
+	return &awaitForwarding{Port: m.pair.port, Names: ipcmd.Names{m.pair.port: m.s.VIF}, Conn: m.conn}
 }
 
 // awaitBridge waits until a bridge that is dom0's interface has the carrier of the NIC,
@@ -122,7 +122,7 @@ func (m *move) bridgeCarrier(nic *host.Link) []plan.Op {
 	if !m.s.onBridge() || m.bridge == 0 || !nic.Running() {
 		return nil
 	}
-	return []plan.Op{&carrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}}
+	return []plan.Op{&awaitCarrier{Index: m.bridge, Port: nic.Index, Names: m.names.In(nil, m.bridge), Conn: m.conn}}
 }
 
 // enslave makes the NIC a port. Frames to its own address would now go up to the bridge
@@ -182,7 +182,7 @@ func (m *move) strip() plan.Step {
 	undo = append(undo, m.againInet6()...)
 	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
 	undo = append(undo, m.ops(routes.AddState(m.state)...)...)
-	undo = append(undo, m.arrived(m.state, nic.Up())...)
+	undo = append(undo, m.addrsOps(m.state, nic.Up())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
 }
 

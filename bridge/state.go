@@ -25,7 +25,7 @@ func (m *move) addState(s host.State, up bool) plan.Step {
 	}
 	return plan.Step{
 		Title: "give " + m.names[s.Index] + " the addresses",
-		Do:    append(m.ops(routes.AddState(s)...), m.arrived(s, up)...),
+		Do:    append(m.ops(routes.AddState(s)...), m.addrsOps(s, up)...),
 		Undo:  undo,
 	}
 }
@@ -40,8 +40,8 @@ func (b *builder) addNeighs(s host.State) plan.Step {
 	}
 }
 
-// arrived is the operation that waits for the state's IPv6 addresses.
-func (b *builder) arrived(s host.State, up bool) []plan.Op {
+// addrsOps is the operation that waits for the state's IPv6 addresses.
+func (b *builder) addrsOps(s host.State, up bool) []plan.Op {
 	var addrs [][]byte
 	for _, m := range s.Addrs6 {
 		if m.AddrFlags()&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
@@ -51,7 +51,7 @@ func (b *builder) arrived(s host.State, up bool) []plan.Op {
 	if len(addrs) == 0 || !up {
 		return nil
 	}
-	return []plan.Op{&arrive{Index: s.Index, Addrs: addrs, Conn: b.conn}}
+	return []plan.Op{&awaitAddrs{Index: s.Index, Addrs: addrs, Conn: b.conn}}
 }
 
 // moveRoutes is the step that switches every route and nexthop from one interface to

@@ -49,8 +49,8 @@ type Status struct {
 }
 
 // Status says how one wanted bridge stands.
-func (p *Planner) Status(w Want) (Status, error) {
-	s := look(w, p.Host)
+func (p *Planner) Status(w Spec) (Status, error) {
+	s := findParts(w, p.Host)
 	st := Status{
 		Bridge: w.Bridge, State: Down, VifNum: w.VifNum, NetDev: w.NetDev, Dom0Is: w.Shape, Why: w.Why,
 		Guests: []Port{}, Addresses: []string{}, Defaults: []string{},

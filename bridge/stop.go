@@ -18,7 +18,7 @@ import (
 // The names change first: IPv4 labels do not survive a renaming (see relabel), so the
 // addresses are put on the NIC when it has its own name again. Until the NIC leaves
 // the bridge, dom0 is reached through its port as before.
-func (b *builder) stop(s site, rec *Record, ps *ports) []plan.Step {
+func (b *builder) stop(s parts, rec *Record, ps *ports) []plan.Step {
 	m := b.backMove(s, rec, ps)
 	b.ends[m.s.nic.Index] = end{m.s.nic.MAC, m.settings[disableIPv6]}
 	var p plan.Plan
@@ -45,7 +45,7 @@ func (m *move) leaveTree() plan.Step {
 	if len(tree) == 0 {
 		return plan.Step{}
 	}
-	undo := m.carrier(m.now)
+	undo := m.carrierOps(m.now)
 	if p := m.s.port; p != nil && p.PortState == host.Forwarding {
 		undo = append(undo, m.forwards())
 	}
@@ -61,7 +61,7 @@ func (m *move) offAgain() plan.Step {
 
 // backMove describes the move as start would make it from the host that stop is to
 // leave: there the NIC has everything that dom0's interface has now.
-func (b *builder) backMove(s site, rec *Record, ps *ports) *move {
+func (b *builder) backMove(s parts, rec *Record, ps *ports) *move {
 	nic, now := *s.dev, s.nic
 	nic.Index = now.Index
 	if s.onBridge() && !sameMAC(now.MAC, portMAC) {

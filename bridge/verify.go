@@ -22,7 +22,7 @@ const missingShown = 5
 // verifier reads back at the end of a plan what has become of it.
 type verifier struct {
 	*Planner
-	wants []Want
+	wants []Spec
 	up    bool        // the networks shall be up, else none of them
 	ends  map[int]end // what single interfaces have besides, by index
 }
@@ -33,8 +33,8 @@ func (v *verifier) check(context.Context) error {
 	moved := map[int]int{} // a route may have legs on several that have moved
 	now, missing, err := v.Host.ReadAgain(v.Conn, func(now *host.Host) map[int]int {
 		for _, w := range v.wants {
-			was, is := look(w, v.Host), look(w, now)
-			if from, to := was.carrier(), is.carrier(); from != nil && to != nil {
+			was, is := findParts(w, v.Host), findParts(w, now)
+			if from, to := was.dom0Link(), is.dom0Link(); from != nil && to != nil {
 				moved[from.Index] = to.Index
 			}
 		}
@@ -46,7 +46,7 @@ func (v *verifier) check(context.Context) error {
 	was := v.Host.WithRoutes(missing)
 	var errs []error
 	for _, w := range v.wants {
-		errs = append(errs, v.stands(w, now), v.arrived(w, was, now, moved))
+		errs = append(errs, v.stands(w, now), v.hasAll(w, was, now, moved))
 	}
 	for index, e := range v.ends {
 		errs = append(errs, e.differs(now, now.Index(index)))
@@ -94,8 +94,8 @@ func (e end) differs(h *host.Host, l *host.Link) error {
 }
 
 // stands checks the parts of one bridge.
-func (v *verifier) stands(w Want, h *host.Host) error {
-	s := look(w, h)
+func (v *verifier) stands(w Spec, h *host.Host) error {
+	s := findParts(w, h)
 	switch {
 	case v.up && !s.up:
 		return fmt.Errorf("%s is missing", w.PDev)
@@ -119,11 +119,11 @@ func (v *verifier) stands(w Want, h *host.Host) error {
 	return nil
 }
 
-// arrived checks that dom0's interface has what it had before. Of
+// hasAll checks that dom0's interface has what it had before. Of
 // routes, the hosts have only those that differ now.
-func (v *verifier) arrived(w Want, before, h *host.Host, moved map[int]int) error {
-	then, now := look(w, before), look(w, h)
-	had, dev := then.carrier(), now.carrier()
+func (v *verifier) hasAll(w Spec, before, h *host.Host, moved map[int]int) error {
+	then, now := findParts(w, before), findParts(w, h)
+	had, dev := then.dom0Link(), now.dom0Link()
 	if dev == nil {
 		return fmt.Errorf("%s is missing", w.NetDev)
 	}
@@ -145,7 +145,7 @@ func (v *verifier) arrived(w Want, before, h *host.Host, moved map[int]int) erro
 		}
 	}
 	have.Addrs6 = usable(was.Addrs6, have.Addrs6)
-	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see carrier
+	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see awaitCarrier
 	names := h.Names()
 	var lost []string
 	for _, list := range [][2][]rtnl.Msg{

@@ -31,9 +31,9 @@ ip link set eth0 up master br0`) // without a carrier
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
 	for _, op := range []plan.Op{
-		&carrier{Index: index, Conn: conn},
-		&await{Port: index, Conn: conn},
-		&arrive{Index: index, Addrs: [][]byte{make([]byte, 16)}, Conn: conn},
+		&awaitCarrier{Index: index, Conn: conn},
+		&awaitForwarding{Port: index, Conn: conn},
+		&awaitAddrs{Index: index, Addrs: [][]byte{make([]byte, 16)}, Conn: conn},
 	} {
 		if err := op.Do(ctx, false); !errors.Is(err, why) {
 			t.Errorf("%s: %v", op.Kind(), err)

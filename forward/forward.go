@@ -60,7 +60,7 @@ func (f Forward) Start(h *host.Host, on bool) ([]plan.Step, error) {
 	if h.Setting(Setting) == want {
 		return nil, h.Err()
 	}
-	now := look(h)
+	now := current(h)
 	before := *now
 	if rec != nil {
 		before = *rec // what was before the first start
@@ -88,7 +88,7 @@ func (f Forward) Stop(h *host.Host) (steps []plan.Step, note string, err error) 
 	if err != nil {
 		return nil, "", err
 	}
-	now := look(h)
+	now := current(h)
 	if now.Before != rec.Set {
 		note = fmt.Sprintf("ip_forward is left at %s: it was changed from %s since start", now.Before, rec.Set)
 		return []plan.Step{drop}, note, h.Err()
@@ -129,10 +129,10 @@ func present(h *host.Host, sets []sysctl.Set) (there []sysctl.Set) {
 	return there
 }
 
-// look finds the switch and the settings that go with it but are not as it
+// current finds the switch and the settings that go with it but are not as it
 // would set them: accept_redirects, and interfaces that do not forward as the
 // host does.
-func look(h *host.Host) *record {
+func current(h *host.Host) *record {
 	now := &record{Before: h.Setting(Setting)}
 	devices := []string{"default"}
 	for _, l := range h.Links {

@@ -124,7 +124,7 @@ func agree(groups []*group) error {
 			}
 			if before := first.values[name]; before != value {
 				return refused(
-					fmt.Sprintf("cannot set %s to both %s (%s) and %s (%s)", name, plain(before), first.place(), plain(value), g.place()),
+					fmt.Sprintf("cannot set %s to both %s (%s) and %s (%s)", name, plain(before), first.origin(), plain(value), g.origin()),
 					name+" is for the whole host: give it once")
 			}
 		}
@@ -183,15 +183,15 @@ func sharing(groups []*group, name string) (a, b *group) {
 func places(a, b *group) string {
 	switch {
 	case a != b:
-		return " (" + a.place() + " and " + b.place() + ")"
+		return " (" + a.origin() + " and " + b.origin() + ")"
 	case a.where != "":
 		return " (" + a.where + ")"
 	}
 	return ""
 }
 
-// place is where the group is.
-func (g *group) place() string {
+// origin is where the group is.
+func (g *group) origin() string {
 	if g.where == "" {
 		return "the command line"
 	}

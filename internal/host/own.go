@@ -70,7 +70,7 @@ func (h *Host) markPrefixes(c *rtnl.Conn, places []int) error {
 	if err != nil {
 		return err
 	}
-	own := map[place]bool{}
+	own := map[routeID]bool{}
 	for _, m := range announced {
 		if m.Type == unix.RTM_NEWROUTE && m.Fixed()[4] == unix.RT_TABLE_MAIN { // rtm_table
 			own[placeOf(m)] = true
@@ -84,15 +84,15 @@ func (h *Host) markPrefixes(c *rtnl.Conn, places []int) error {
 	return nil
 }
 
-// place is what distinguishes a route from the others in its table.
-type place struct {
+// routeID is what distinguishes a route from the others in its table.
+type routeID struct {
 	dst, gateway [16]byte
 	bits         uint8
 	metric, dev  uint32
 }
 
-func placeOf(m rtnl.Msg) place {
-	p := place{bits: m.Fixed()[1], metric: m.U32(unix.RTA_PRIORITY), dev: m.U32(unix.RTA_OIF)} // rtm_dst_len
+func placeOf(m rtnl.Msg) routeID {
+	p := routeID{bits: m.Fixed()[1], metric: m.U32(unix.RTA_PRIORITY), dev: m.U32(unix.RTA_OIF)} // rtm_dst_len
 	copy(p.dst[:], m.Get(unix.RTA_DST))
 	copy(p.gateway[:], m.Get(unix.RTA_GATEWAY))
 	return p
@@ -102,7 +102,7 @@ func placeOf(m rtnl.Msg) place {
 // table is not reported there, but only in the main one are routes the kernel's
 // own.
 func (h *Host) markRouters(c *rtnl.Conn, places []int) error {
-	wanted, devs := map[place]int{}, map[string]uint32{}
+	wanted, devs := map[routeID]int{}, map[string]uint32{}
 	for _, i := range places {
 		p := placeOf(h.Routes[i])
 		wanted[p] = i
@@ -117,7 +117,7 @@ func (h *Host) markRouters(c *rtnl.Conn, places []int) error {
 	}
 	f, err := os.Open("/proc/thread-self/net/ipv6_route")
 	if err == nil {
-		err = eachProcRoute(f, func(p place, dev string, flags uint32) {
+		err = eachProcRoute(f, func(p routeID, dev string, flags uint32) {
 			p.dev = devs[dev]
 			if i, ok := wanted[p]; ok && flags&rtnl.OwnFlags != 0 {
 				h.Routes[i] = h.Routes[i].AsOwn(flags)
@@ -133,14 +133,14 @@ func (h *Host) markRouters(c *rtnl.Conn, places []int) error {
 
 // eachProcRoute goes through the lines of /proc/net/ipv6_route
 // (ipv6_route_native_seq_show): each names an interface and has the flags.
-func eachProcRoute(r io.Reader, f func(p place, dev string, flags uint32)) error {
+func eachProcRoute(r io.Reader, f func(p routeID, dev string, flags uint32)) error {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		w := strings.Fields(lines.Text())
 		if len(w) != 10 {
 			return fmt.Errorf("unknown line %q", lines.Text())
 		}
-		var p place
+		var p routeID
 		bits, err1 := strconv.ParseUint(w[1], 16, 8)
 		metric, err2 := strconv.ParseUint(w[5], 16, 32)
 		flags, err3 := strconv.ParseUint(w[8], 16, 32)

@@ -16,17 +16,17 @@ import (
 func TestEachProcRoute(t *testing.T) {
 	const zero = "00000000000000000000000000000000"
 	line := "20010db8000000000000000000000000 20 " + zero + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 10c40003 enx001122334455\n"
-	var got place
+	var got routeID
 	var dev string
 	var flags uint32
-	if err := eachProcRoute(strings.NewReader(line), func(p place, d string, f uint32) { got, dev, flags = p, d, f }); err != nil {
+	if err := eachProcRoute(strings.NewReader(line), func(p routeID, d string, f uint32) { got, dev, flags = p, d, f }); err != nil {
 		t.Fatal(err)
 	}
 	if got.bits != 32 || got.metric != 1024 || got.dst[3] != 0xb8 || got.gateway[15] != 1 || dev != "enx001122334455" || flags != 0x10c40003 {
 		t.Errorf("%+v, %s, %x", got, dev, flags)
 	}
 	for _, torn := range []string{line[:60] + "\n", strings.Replace(line, "0400", "04x0", 1)} {
-		if err := eachProcRoute(strings.NewReader(torn), func(place, string, uint32) {}); err == nil {
+		if err := eachProcRoute(strings.NewReader(torn), func(routeID, string, uint32) {}); err == nil {
 			t.Errorf("%q is taken", torn)
 		}
 	}

@@ -28,11 +28,11 @@ func (h *Host) State(index int) State {
 	if h.states == nil {
 		h.states = map[int]State{}
 	}
-	h.states[index] = h.state(index)
+	h.states[index] = h.collectState(index)
 	return h.states[index]
 }
 
-func (h *Host) state(index int) State {
+func (h *Host) collectState(index int) State {
 	s := State{Index: index}
 	for _, m := range h.Addrs {
 		switch {

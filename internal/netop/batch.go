@@ -128,7 +128,7 @@ type losses struct {
 func (l *losses) undone(m rtnl.Msg, e unix.Errno) bool {
 	if m.Type == unix.RTM_NEWLINK && m.Flags&unix.NLM_F_CREATE != 0 {
 		if l.gone == nil {
-			l.look()
+			l.read()
 		}
 		return e == unix.EEXIST && !l.lost(m)
 	}
@@ -139,7 +139,7 @@ func (l *losses) undone(m rtnl.Msg, e unix.Errno) bool {
 // something on such an interface, which may be gone, too.
 func (l *losses) lost(m rtnl.Msg) bool {
 	if l.gone == nil {
-		l.look()
+		l.read()
 	}
 	for index := range l.gone {
 		if m.Uses(index) || master(m) == index {
@@ -155,8 +155,8 @@ func (l *losses) lost(m rtnl.Msg) bool {
 	return len(l.gone) > 0 && dependent(m) || l.flushed && overNexthop(m)
 }
 
-// look finds out which interfaces of the batch are gone.
-func (l *losses) look() {
+// read finds out which interfaces of the batch are gone.
+func (l *losses) read() {
 	l.gone, l.dark = map[int]bool{}, map[int]bool{}
 	seen := map[int]bool{}
 	see := func(index int) {

@@ -102,7 +102,7 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 
 // lookAndPlan makes the plan for the host as it is now.
 func (c *Call) lookAndPlan(ctx context.Context) (*view, *plan.Plan, *Result, error) {
-	v, err := c.look(ctx)
+	v, err := c.snapshot(ctx)
 	if err != nil {
 		return v, nil, nil, err
 	}

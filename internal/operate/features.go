@@ -146,7 +146,7 @@ func (f forwarding) Stop() (plan.Part, error) {
 	records, err := f.store.All()
 	left := slices.Clone(f.up)
 	for _, r := range records {
-		left = append(left, r.Want)
+		left = append(left, r.Spec)
 	}
 	if err != nil || len(bridge.Others(left, f.wants)) > 0 {
 		return plan.Part{}, err

@@ -67,7 +67,7 @@ func (v *view) moves() []manager.Move {
 	return all
 }
 
-func (v *view) move(w bridge.Want) manager.Move {
+func (v *view) move(w bridge.Spec) manager.Move {
 	m := manager.Move{
 		Undertaking: string(v.Request.Command) + " " + w.Bridge,
 		NetDev:      w.NetDev, Port: w.PDev, Bridge: v.host.Name(w.Bridge), OnBridge: v.then(w) == w.Bridge,
@@ -93,7 +93,7 @@ func (v *view) move(w bridge.Want) manager.Move {
 }
 
 // then is the name of dom0's interface after this call.
-func (v *view) then(w bridge.Want) string {
+func (v *view) then(w bridge.Spec) string {
 	if v.Request.Command == config.Start {
 		return w.Dom0()
 	}

@@ -44,7 +44,7 @@ func TestHeirs(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = c.conn.Close() }()
-		v, err := c.look(t.Context())
+		v, err := c.snapshot(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,7 +56,7 @@ func (c *Call) status(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	v, err := c.look(ctx)
+	v, err := c.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}

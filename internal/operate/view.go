@@ -28,16 +28,16 @@ type view struct {
 	*Call
 	host  *host.Host
 	store bridge.Store
-	wants []bridge.Want
-	up    []bridge.Want // every network that is up
+	wants []bridge.Spec
+	up    []bridge.Spec // every network that is up
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner
 	forward   forward.Forward
 }
 
-// look reads the host and settles which bridges are meant.
-func (c *Call) look(ctx context.Context) (*view, error) {
+// snapshot reads the host and settles which bridges are meant.
+func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	read := host.Read
 	if c.Request.Command == config.Status {
 		read = host.Look
@@ -87,17 +87,17 @@ func (v *view) resolve() error {
 // started is what a stop or status that names nothing is about: every bridge that was
 // started. Status also shows bridges whose records are lost, or which somebody else's
 // script made, but stop cannot tell which of them are meant.
-func (v *view) started(records []*bridge.Record) ([]bridge.Want, error) {
+func (v *view) started(records []*bridge.Record) ([]bridge.Spec, error) {
 	if v.Request.Given || v.Request.Command == config.Start {
 		return nil, nil
 	}
-	var wants []bridge.Want
+	var wants []bridge.Spec
 	for _, r := range records {
-		wants = append(wants, r.Want)
+		wants = append(wants, r.Spec)
 	}
 	switch names := bridge.Others(v.up, wants); {
 	case v.Request.Command == config.Status:
-		recorded := func(w bridge.Want) bool { return slices.ContainsFunc(wants, w.Same) }
+		recorded := func(w bridge.Spec) bool { return slices.ContainsFunc(wants, w.Same) }
 		return append(wants, slices.DeleteFunc(slices.Clone(v.up), recorded)...), nil
 	case wants == nil && len(names) > 1:
 		return nil, refusal.New("name each: xbr-script stop bridge="+shell.Quote(v.up[0].Bridge)+" netdev="+shell.Quote(v.up[0].NetDev),

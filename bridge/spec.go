@@ -16,8 +16,8 @@ import (
 // NUL).
 const nameMax = unix.IFNAMSIZ - 1
 
-// Want is one bridge as it is to be, with every name settled.
-type Want struct {
+// Spec is one bridge as it is to be, with every name settled.
+type Spec struct {
 	VifNum int
 	Bridge string // the bridge
 	NetDev string // the NIC before start
@@ -48,11 +48,11 @@ func isEthN(name string) bool { return name == "eth"+trailingDigits(name) && nam
 func trailingDigits(name string) string { return name[len(strings.TrimRight(name, "0123456789")):] }
 
 // onBridge says whether the bridge is dom0's interface (dom0=bridge).
-func (w Want) onBridge() bool { return w.Shape == OnBridge }
+func (w Spec) onBridge() bool { return w.Shape == OnBridge }
 
 // Dom0 is the name of dom0's interface after start: the NIC's own, or that of
 // the bridge.
-func (w Want) Dom0() string {
+func (w Spec) Dom0() string {
 	if w.onBridge() {
 		return w.Bridge
 	}
@@ -60,7 +60,7 @@ func (w Want) Dom0() string {
 }
 
 // onPair names the parts of a bridge in which dom0 has a port.
-func (w Want) onPair() Want {
+func (w Spec) onPair() Spec {
 	w.VDev = "veth" + strconv.Itoa(w.VifNum)
 	w.VIF, w.Shape = "vif0."+strconv.Itoa(w.VifNum), Veth
 	return w
@@ -69,7 +69,7 @@ func (w Want) onPair() Want {
 // onTop names the parts of a bridge that is dom0's interface itself. While the NIC
 // still has its name, the bridge that is to get it has another one, which is not too
 // long, just like the NIC's second name.
-func (w Want) onTop() Want {
+func (w Spec) onTop() Spec {
 	w.VDev, w.VIF, w.Shape = w.Bridge, "", OnBridge
 	if w.Bridge == w.NetDev {
 		w.VDev = "b" + w.NetDev

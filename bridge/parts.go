@@ -11,10 +11,10 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// site is what stands of one wanted bridge on the host. A missing part is
+// parts is what stands of one wanted bridge on the host. A missing part is
 // nil.
-type site struct {
-	Want
+type parts struct {
+	Spec
 	nic  *host.Link // the NIC, under whichever of its two names
 	dev  *host.Link // dom0's own interface: ethN when up, vethN before; or the bridge
 	port *host.Link // its port vif0.N, if it is not the bridge
@@ -22,9 +22,9 @@ type site struct {
 	up   bool // the NIC has its second name
 }
 
-// look finds the parts of a wanted bridge.
-func look(w Want, h *host.Host) site {
-	s := site{Want: w, nic: h.Name(w.PDev)}
+// findParts finds the parts of a wanted bridge.
+func findParts(w Spec, h *host.Host) parts {
+	s := parts{Spec: w, nic: h.Name(w.PDev)}
 	dom0 := w.Dom0()
 	if s.up = s.nic != nil; !s.up {
 		s.nic, dom0 = h.Name(w.NetDev), w.VDev
@@ -40,13 +40,13 @@ func look(w Want, h *host.Host) site {
 
 // Interfaces are the interface that has dom0's addresses and the NIC, which
 // may be the same one; nil if they are missing.
-func (w Want) Interfaces(h *host.Host) (dom0, nic *host.Link) {
-	s := look(w, h)
-	return s.carrier(), s.nic
+func (w Spec) Interfaces(h *host.Host) (dom0, nic *host.Link) {
+	s := findParts(w, h)
+	return s.dom0Link(), s.nic
 }
 
-// carrier is the interface that has dom0's addresses.
-func (s *site) carrier() *host.Link {
+// dom0Link is the interface that has dom0's addresses.
+func (s *parts) dom0Link() *host.Link {
 	if s.up {
 		return s.dev
 	}
@@ -63,7 +63,7 @@ func bare(s host.State) bool {
 func notLinkLocal(m rtnl.Msg) bool { return m.Body[3] != unix.RT_SCOPE_LINK } // ifa_scope
 
 // number is the vifnum that names are made of, "" if none is.
-func (w Want) number() string {
+func (w Spec) number() string {
 	if w.onBridge() {
 		return ""
 	}

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// state is the chains of one family as they were read at one moment. A plan makes
+// ruleset is the chains of one family as they were read at one moment. A plan makes
 // its changes in it, too, so that the next step finds what this one will leave.
-type state struct {
+type ruleset struct {
 	program *program
 	tables  []string // those that exist
 	chains  map[chainKey]*chain
@@ -33,13 +33,13 @@ type rule struct {
 func newRule(text string) rule { return rule{text, split(text)} }
 
 // read reads all chains.
-func read(p *program) (*state, error) {
+func read(p *program) (*ruleset, error) {
 	s, _, err := readSaved(p)
 	return s, err
 }
 
 // readSaved is read, with the text that was read.
-func readSaved(p *program) (s *state, saved string, err error) {
+func readSaved(p *program) (s *ruleset, saved string, err error) {
 	for try := 0; ; try++ {
 		must, err := p.tables()
 		if err != nil {
@@ -75,8 +75,8 @@ func (p *program) tables() ([]string, error) {
 }
 
 // parse reads the output of iptables-save, and refuses anything else.
-func parse(saved string) (*state, error) {
-	s := &state{chains: map[chainKey]*chain{}}
+func parse(saved string) (*ruleset, error) {
+	s := &ruleset{chains: map[chainKey]*chain{}}
 	table := ""
 	for line := range savedLines(saved) {
 		if line == "" || line[0] == '#' {
@@ -130,7 +130,7 @@ func endOfLine(text string) int {
 }
 
 // take adds a chain or a rule of that table; false if the line is neither.
-func (s *state) take(table, line string) bool {
+func (s *ruleset) take(table, line string) bool {
 	if head, ok := strings.CutPrefix(line, ":"); ok {
 		name, rest, _ := strings.Cut(head, " ")
 		policy, _, _ := strings.Cut(rest, " ")
@@ -148,10 +148,10 @@ func (s *state) take(table, line string) bool {
 }
 
 // chain is a chain; nil if it does not exist.
-func (s *state) chain(table, name string) *chain { return s.chains[chainKey{table, name}] }
+func (s *ruleset) chain(table, name string) *chain { return s.chains[chainKey{table, name}] }
 
 // builtin is a chain that always exists, if only as soon as it is used.
-func (s *state) builtin(table, name string) *chain {
+func (s *ruleset) builtin(table, name string) *chain {
 	c := s.chain(table, name)
 	if c == nil {
 		c = &chain{policy: "ACCEPT"}
@@ -161,8 +161,8 @@ func (s *state) builtin(table, name string) *chain {
 }
 
 // clone is a copy that changes apart from s.
-func (s *state) clone() *state {
-	t := &state{s.program, s.tables, maps.Clone(s.chains)}
+func (s *ruleset) clone() *ruleset {
+	t := &ruleset{s.program, s.tables, maps.Clone(s.chains)}
 	for key, c := range t.chains {
 		t.chains[key] = &chain{c.policy, slices.Clone(c.rules)}
 	}

@@ -18,13 +18,13 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// survey is what one plan is made from: the host's rules and records, and the plan
+// draft is what one plan is made from: the host's rules and records, and the plan
 // so far.
-type survey struct {
+type draft struct {
 	host    *host.Host
 	keep    plan.Records
 	seen    *Seen
-	states  []*state           // the rules: IPv4, then IPv6 if the kernel has it
+	states  []*ruleset         // the rules: IPv4, then IPv6 if the kernel has it
 	records map[string]*record // as they will be
 	made    *hostRecord        // nil: no bridge was guarded
 	at      string             // the bridge that is being planned
@@ -32,18 +32,18 @@ type survey struct {
 	notes   []string
 }
 
-// survey begins a plan from what was seen.
-func (p *Planner) survey(h *host.Host, seen *Seen, records map[string]*record) (*survey, error) {
+// begin makes the draft of a plan from what was seen.
+func (p *Planner) begin(h *host.Host, seen *Seen, records map[string]*record) (*draft, error) {
 	made, err := p.loadHost()
 	if err != nil {
 		return nil, err
 	}
 	states, err := seen.states()
-	return &survey{host: h, keep: p.Records, seen: seen, states: states, records: records, made: made}, err
+	return &draft{host: h, keep: p.Records, seen: seen, states: states, records: records, made: made}, err
 }
 
 // change plans that bridges are guarded, or no longer guarded.
-func (s *survey) change(on, off []Bridge) error {
+func (s *draft) change(on, off []Bridge) error {
 	for _, b := range off {
 		s.at = b.Name
 		if err := s.off(b); err != nil {
@@ -84,7 +84,7 @@ func explain(bridge string, err error) error {
 
 // begin checks whether the host can guard a bridge, and plans what it needs before
 // the first one.
-func (s *survey) begin(b *Bridge) error {
+func (s *draft) begin(b *Bridge) error {
 	rec := s.records[b.Name]
 	ipt := s.states[0].program
 	if s.seen.Backend != ipt.backend() {
@@ -101,7 +101,7 @@ func (s *survey) begin(b *Bridge) error {
 			return err
 		}
 	}
-	b.look(s.host)
+	b.readAddrs(s.host)
 	fresh := &record{Bridge: *b, Style: s.seen.Scripts.styleOf(forward), Backend: ipt.backend(), Calls: calls(s.host, b.Name, s.families())}
 	fresh.Bridge.Addrs = slices.Concat(networks(ipv4, b.Addrs), networks(ipv6, b.Addrs))
 	if rec != nil {
@@ -112,9 +112,9 @@ func (s *survey) begin(b *Bridge) error {
 	return nil
 }
 
-// look finds out whether the bridge has IP addresses of its own, apart from
+// readAddrs finds out whether the bridge has IP addresses of its own, apart from
 // those that IPv6 gives every interface.
-func (b *Bridge) look(h *host.Host) {
+func (b *Bridge) readAddrs(h *host.Host) {
 	b.routed = b.Port == ""
 	l := h.Name(b.Name)
 	if b.routed || l == nil { // it is still to be made
@@ -131,7 +131,7 @@ func (b *Bridge) look(h *host.Host) {
 }
 
 // first plans what the host needs before its first bridge is guarded.
-func (s *survey) first() error {
+func (s *draft) first() error {
 	s.made = &hostRecord{NewTables: map[string][]string{}}
 	for _, st := range s.states {
 		for _, t := range []string{"raw", "filter"} {
@@ -154,13 +154,13 @@ func (s *survey) first() error {
 }
 
 // on plans to guard one bridge.
-func (s *survey) on(b Bridge) error {
+func (s *draft) on(b Bridge) error {
 	rec := s.records[b.Name]
 	for _, state := range s.states {
 		s.plan.Add(guard(state.program, b, rec.Style).step("guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
 	}
 	families := s.families()
-	s.call("show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, families), switched(families))
+	s.setNfCall("show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, families), switched(families))
 	step := stickyStep(s.host, b, true)
 	note, err := recordForms.Keep(s.keep, recordName(b.Name), rec)
 	s.plan.Add(step, note)
@@ -168,13 +168,13 @@ func (s *survey) on(b Bridge) error {
 }
 
 // off plans to guard it no longer.
-func (s *survey) off(b Bridge) error {
+func (s *draft) off(b Bridge) error {
 	if rec := s.records[b.Name]; rec != nil {
 		b.MAC = rec.Bridge.MAC
 		if b.Want != config.AntiSpoofAsIs {
 			s.notes = append(s.notes, b.Name+": antispoof is off")
 		}
-		s.call("no longer show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, s.families()), rec.Calls)
+		s.setNfCall("no longer show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, s.families()), rec.Calls)
 	}
 	s.plan.Add(stickyStep(s.host, b, false))
 	for _, state := range s.states {
@@ -187,7 +187,7 @@ func (s *survey) off(b Bridge) error {
 }
 
 // close plans what the policy of FORWARD has to be.
-func (s *survey) close() {
+func (s *draft) close() {
 	e := closing(s.states[0], appendedTo(s.records))
 	s.plan.Add(e.step("let the policy of FORWARD decide for guests, or no longer", s.states[0]))
 }
@@ -204,7 +204,7 @@ func appendedTo(records map[string]*record) []Bridge {
 }
 
 // end plans what is left to do after the last bridge.
-func (s *survey) end() error {
+func (s *draft) end() error {
 	if s.made == nil || len(s.records) > 0 {
 		return nil
 	}
@@ -214,7 +214,7 @@ func (s *survey) end() error {
 	return err
 }
 
-func (s *survey) families() []*family {
+func (s *draft) families() []*family {
 	var fs []*family
 	for _, st := range s.states {
 		fs = append(fs, st.program.family)
@@ -231,9 +231,9 @@ func switched(families []*family) []sysctl.Set {
 	return sets
 }
 
-// call plans to change a bridge's flags.
-func (s *survey) call(title string, b Bridge, from, to []sysctl.Set) {
+// setNfCall plans to change a bridge's flags.
+func (s *draft) setNfCall(title string, b Bridge, from, to []sysctl.Set) {
 	if !slices.Equal(from, to) {
-		s.plan.Add(plan.Step{Title: title, Do: []plan.Op{&call{b.Name, b.Index, to}}, Undo: []plan.Op{&call{b.Name, b.Index, from}}})
+		s.plan.Add(plan.Step{Title: title, Do: []plan.Op{&nfCall{b.Name, b.Index, to}}, Undo: []plan.Op{&nfCall{b.Name, b.Index, from}}})
 	}
 }

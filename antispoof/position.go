@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// place says where a jump belongs in a chain.
-type place string
+// position says where a jump belongs in a chain.
+type position string
 
 const (
-	nowhere     place = "nowhere"
-	first       place = "first"       // before everything that would decide instead of it
-	afterGuests place = "afterGuests" // and after the guests' rules
-	last        place = "last"        // after everything that is not a guest's rule
-	exactly     place = "exactly"     // where it was
+	nowhere     position = "nowhere"
+	first       position = "first"       // before everything that would decide instead of it
+	afterGuests position = "afterGuests" // and after the guests' rules
+	last        position = "last"        // after everything that is not a guest's rule
+	exactly     position = "exactly"     // where it was
 )
 
 // places are the indexes at which a jump should be. A jump that is where it works
 // stays there: others may have put their rules around it.
-func (s *state) places(j jump, have []int) []int {
+func (s *ruleset) places(j jump, have []int) []int {
 	switch j.Place {
 	case nowhere:
 		return nil
@@ -50,7 +50,7 @@ func behind(rules []rule, such func(rule) bool) int {
 }
 
 // misplaced says why a jump does not work at that index; "" if it does.
-func (s *state) misplaced(j jump, at int) string {
+func (s *ruleset) misplaced(j jump, at int) string {
 	c := s.builtin(j.Table, j.Chain)
 	before, after := c.rules[:at], c.rules[at+1:]
 	if j.Place == last {
@@ -86,7 +86,7 @@ func isGuests(r rule, own []string) bool {
 
 // decided is the index of the first rule that ends the chain for every packet
 // that the jump is meant for, or len(rules).
-func (s *state) decided(j jump, rules []rule) int {
+func (s *ruleset) decided(j jump, rules []rule) int {
 	pkt := packet{bridge: newRule(j.Rule).value("-i"), forwarded: j.Chain == "FORWARD"}
 	for i, r := range rules {
 		if s.ends(j.Table, r, pkt, 0) {
@@ -106,7 +106,7 @@ type packet struct {
 const maxDepth = 16
 
 // ends says whether a rule decides about all such packets.
-func (s *state) ends(table string, r rule, pkt packet, depth int) bool {
+func (s *ruleset) ends(table string, r rule, pkt packet, depth int) bool {
 	target := r.value("-j")
 	if target == "" {
 		target = r.value("-g")
