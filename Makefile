@@ -77,7 +77,7 @@ test-upgrade: deps ## start with the program of the commit FORMER, go on with th
 	XBR_TEST_FORMER="$$dir/former" $(GO) test -count=1 -v -run '^TestUpgrade' $(TESTFLAGS) .
 
 # What namespaces inherit on a router with strict filters, on one with Docker, on
-# a desktop, and where IPv6 is switched off: see internal/nstest. That each
+# a desktop, and where IPv6 is switched off: see internal/testing/nstest. That each
 # begins with the same settings all the same is tested there; these are tests
 # that need them.
 TUNED = net/ipv4/ip_forward=1 net/ipv6/conf/all/forwarding=1 net/ipv6/conf/default/forwarding=1 \

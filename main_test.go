@@ -11,8 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"xbr-script/internal/nstest"
-	"xbr-script/internal/xend"
+	"xbr-script/internal/testing/nstest"
+	"xbr-script/internal/testing/xend"
 )
 
 var update = flag.Bool("update", false, "write what the scripts compare with")

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestManyBridges has 256 bridges in one call: it takes no more than 64 MiB of

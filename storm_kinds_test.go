@@ -14,7 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // maybe is for what may fail: the host is in change.

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/faults"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
 )
 
 func TestStartStop(t *testing.T) {

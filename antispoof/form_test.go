@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"xbr-script/internal/formtest"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/formtest"
 )
 
 // TestForms holds the forms of the records.

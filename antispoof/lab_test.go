@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"xbr-script/internal/config"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/nstest"
 )
 
 const runDir = "/run/xbr-script"

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	sys "xbr-script/internal/program"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // fake puts programs before those that are installed, each a shell script in

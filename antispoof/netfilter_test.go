@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/nfnetlink"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // nftTable makes a table with a chain at the forward hook, as firewalld does.

@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/testing/nstest"
 )
 
 // refused fails unless a start is refused with those words and a hint.

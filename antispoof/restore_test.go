@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 // foreign are rules that others may have made before.

@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"xbr-script/internal/host"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
+	"xbr-script/internal/testing/nstest"
 )
 
 // asAnybody has iptables be programs that say what they are told to: nobody has

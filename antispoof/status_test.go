@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 var errInjected = errors.New("injected")

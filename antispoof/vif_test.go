@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 func TestReadScripts(t *testing.T) {

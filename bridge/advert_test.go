@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // host6 is a host that has IPv6 by a router's advertisements.

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"xbr-script/internal/host"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestAltNames moves names from one interface to another, also when somebody

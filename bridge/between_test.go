@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // reachable is a host with a neighbour who answers, in a namespace of its own.

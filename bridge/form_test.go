@@ -11,13 +11,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/formtest"
 	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/netop"
 	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/formtest"
 )
 
 // fullLink is an interface with everything that is kept of one. Its name is no

@@ -16,10 +16,10 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/operate"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 var makeHosts = flag.Bool("make-hosts", false, "make the hosts in testdata/hosts anew")

@@ -16,10 +16,10 @@ import (
 	"xbr-script/bridge/divert"
 	"xbr-script/internal/host"
 	"xbr-script/internal/netop"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/nstest"
 )
 
 var trace = flag.Bool("trace", false, "log the commands that the plans carry out")

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 var errLater = errors.New("later")

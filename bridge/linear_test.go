@@ -6,8 +6,8 @@ import (
 	"os"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 // inRow is a host with so many NICs, each with addresses and a bridge of its

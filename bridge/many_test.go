@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 // many is a host with so many addresses of each family, in one network each,

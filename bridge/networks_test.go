@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // quick spares the hosts the second that the kernel takes to find an IPv6

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // private is a host with temporary addresses, whose neighbour answers.

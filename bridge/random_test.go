@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 var (

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // scriptHosts is how many made-up hosts TestDryRunScript takes, scriptSeed

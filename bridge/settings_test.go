@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // chosen are things that an admin, a wrapper or a daemon does to a network that

@@ -13,10 +13,10 @@ import (
 	"xbr-script/bridge/divert"
 	"xbr-script/internal/host"
 	"xbr-script/internal/netop"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/nstest"
 )
 
 const stableHost = `sysctl -qw net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0

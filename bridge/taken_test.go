@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestTakenMeanwhile has somebody else create interfaces between the plan and

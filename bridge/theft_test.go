@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/faults"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
 )
 
 // thefts are what others take away, by name: shell commands about the NIC, dom0's

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 // pullable is the rich host without a route elsewhere that has an address of

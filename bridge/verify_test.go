@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestCheck takes something away behind the plan's back, after its last step:

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"xbr-script/internal/ifname"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestWaitsHear tells operations to end that wait for what does not come.

@@ -3,8 +3,8 @@ package forward
 import (
 	"testing"
 
-	"xbr-script/internal/formtest"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/formtest"
 )
 
 // TestForms holds the forms of the record.

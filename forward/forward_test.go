@@ -9,12 +9,12 @@ import (
 	"testing"
 
 	"xbr-script/forward"
-	"xbr-script/internal/faults"
 	"xbr-script/internal/host"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
 )
 
 // lab is a host in a namespace of its own, with NICs that differ.

@@ -79,7 +79,7 @@ prepare() {
 	[ -x "$1" ] || refuse "no program $1 (make build)"
 	cp "$1" "$tmp/xbr-script"
 	# Its work files go there too, so that they go away with the rest.
-	CGO_ENABLED=0 GOTMPDIR=$tmp go build -o "$tmp/probe" ./internal/demo/probe
+	CGO_ENABLED=0 GOTMPDIR=$tmp go build -o "$tmp/probe" ./internal/testing/probe
 	[ "$antispoof" != yes ] || load_br_netfilter
 }
 

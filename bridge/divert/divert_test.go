@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestWaysToDivert has frames come in on a NIC. Those that are for dom0's

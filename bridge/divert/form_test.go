@@ -4,7 +4,7 @@ import (
 	"net"
 	"testing"
 
-	"xbr-script/internal/formtest"
+	"xbr-script/internal/testing/formtest"
 )
 
 // TestOpForms holds the form of the operation.

@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"xbr-script/internal/config"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/operate"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/testing/nstest"
 )
 
 var update = flag.Bool("update", false, "write anew what is planned for hosts in files")

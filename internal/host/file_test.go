@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // form1 is a snapshot as a file has it.

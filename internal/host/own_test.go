@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestEachProcRoute reads a line of the kernel's, and refuses what it does not

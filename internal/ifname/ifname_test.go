@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/ifname"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestRenamed asks for an interface before and after it is renamed.

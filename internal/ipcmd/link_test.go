@@ -4,8 +4,8 @@ import (
 	"regexp"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestLinks carries out linkMessages, and portMessages, in one namespace as they

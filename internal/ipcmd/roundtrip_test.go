@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 var update = flag.Bool("update", false, "write the files in testdata anew")

@@ -12,8 +12,8 @@ import (
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/ipcmd"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // toNowhere is a route over an interface that does not exist.

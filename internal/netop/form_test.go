@@ -6,9 +6,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/formtest"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/formtest"
 )
 
 // TestOpForms holds the form of the operation.

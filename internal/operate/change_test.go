@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/bridge"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestTriesAgain: a change begins anew after somebody else has come first with

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestDamagedJournal has a journal damaged in many ways, and taken back by what

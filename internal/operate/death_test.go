@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // errDeath is the end of a process.

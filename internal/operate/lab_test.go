@@ -12,8 +12,8 @@ import (
 
 	"xbr-script/bridge"
 	"xbr-script/internal/config"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/testing/nstest"
 )
 
 func TestMain(m *testing.M) {

@@ -11,8 +11,8 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/networkd"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // TestHeirs asks which interfaces systemd-networkd has to follow to, at start

@@ -6,10 +6,10 @@ import (
 	"testing"
 
 	"xbr-script/internal/config"
-	"xbr-script/internal/faults"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
 )
 
 // matrixHost has a LAN that a container and a firewall are on, too.

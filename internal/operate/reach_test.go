@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/testing/nstest"
 )
 
 // atStep is a hook that acts once, when that step has been taken.

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"xbr-script/internal/faults"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
 )
 
 // hostRules are those that matrixHost has of its own.

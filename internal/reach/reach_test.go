@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/testing/nstest"
 )
 
 func TestMain(m *testing.M) {

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // byRouter is a default route by fe80::n over an interface.

@@ -3,8 +3,8 @@ package sysctl_test
 import (
 	"testing"
 
-	"xbr-script/internal/formtest"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/formtest"
 )
 
 // TestOpForms holds the form of the operation.

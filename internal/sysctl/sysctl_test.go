@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/testing/nstest"
 )
 
 // key is a setting of an interface, from text.

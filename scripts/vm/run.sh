@@ -106,7 +106,7 @@ prepare() {
 	cp scripts/vm/init.sh "$over/init"
 	cp scripts/xbr-script.service "$over/vm"
 	cp xbr-script "$over/usr/local/sbin"
-	CGO_ENABLED=0 go build -o "$over/usr/local/sbin/probe" ./internal/demo/probe
+	CGO_ENABLED=0 go build -o "$over/usr/local/sbin/probe" ./internal/testing/probe
 	[ "$folder" != scripts/xen ] || prepare_xen "$over"
 	pack "$over" | cat "$image/base.cpio" - >"$tmp/initramfs"
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"xbr-script/internal/formtest"
+	"xbr-script/internal/testing/formtest"
 )
 
 // TestOpForms holds the form of the operation.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"xbr-script/internal/manager"
-	"xbr-script/internal/nstest"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/testing/nstest"
 )
 
 // states is systemd-networkd's folder, which the test writes: its /run is its own.

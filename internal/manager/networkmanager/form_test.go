@@ -3,7 +3,7 @@ package networkmanager
 import (
 	"testing"
 
-	"xbr-script/internal/formtest"
+	"xbr-script/internal/testing/formtest"
 )
 
 // TestOpForms holds the forms of the operations.

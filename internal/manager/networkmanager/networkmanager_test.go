@@ -16,7 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"xbr-script/internal/ifname"
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // bus is a message bus with a NetworkManager on it, as far as it is asked here.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // links are the interfaces that sysfs shows.

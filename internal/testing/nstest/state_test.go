@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // host is a host with some of what a State shows.

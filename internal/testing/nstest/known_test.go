@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/nstest"
+	"xbr-script/internal/testing/nstest"
 )
 
 // hosts are machines as people have them, by what a new namespace inherits.

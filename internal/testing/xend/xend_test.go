@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbr-script/internal/xend"
+	"xbr-script/internal/testing/xend"
 )
 
 func TestNetworkScript(t *testing.T) {
