@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -170,9 +171,24 @@ func Script(t T, text string) string {
 			Netns(t, name)
 			continue
 		}
-		out.WriteString(Run(t, "sh", "-ec", line))
+		out.WriteString(runLine(t, line))
 	}
 	return out.String()
+}
+
+// runLine has a shell carry out one line. An IPv6 address cannot be a route's
+// source until the kernel has come to it in the background (addrconf_dad_work).
+func runLine(t T, line string) string {
+	helper(t)()
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		out, err := Try(t, "sh", "-ec", line)
+		if err == nil {
+			return out
+		}
+		if !strings.Contains(out, "Invalid source address") || time.Since(start) > settleLimit {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Background starts a command in the namespace and ends it with the test.
