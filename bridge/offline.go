@@ -60,14 +60,13 @@ func (m *move) down(link *host.Link, vlans []host.State) plan.Step {
 // restores everything that the kernel forgets with that, on the interface and on the
 // VLANs that go down with it.
 func (m *move) off(title string, link *host.Link, vlans []host.State) plan.Step {
-	again := rtnl.Pack(routes.AddState(m.state)...)
-	again = append(again, routes.Restore(m.h, m.state, link.Index)...)
 	undo := append(m.ops(m.ports.calm(m.bridge)...), m.hush(link.Index)...)
 	undo = append(undo, m.batch(setFlags(link.Index, link.Flags, unix.IFF_UP)))
 	undo = append(undo, m.carrierOps(link)...)
 	undo = append(undo, m.allowTemporary(link.Index)...)
-	undo = append(undo, m.wireOps(again)...)
+	undo = append(undo, m.ops(routes.AddState(m.state)...)...)
 	undo = append(undo, m.addrsOps(m.state, link.Up())...)
+	undo = append(undo, m.wireOps(routes.Restore(m.h, m.state, link.Index))...)
 	undo = append(undo, m.reviveOps(vlans)...)
 	return plan.Step{
 		Title: title,
@@ -120,12 +119,14 @@ func (m *move) reviveOps(vlans []host.State) []plan.Op {
 	for _, v := range vlans {
 		ops = append(ops, m.addrsOps(v, m.h.Index(v.Index).Up())...)
 	}
+	ops = append(ops, m.wireOps(m.reviveRoutes(vlans))...)
 	if len(off) == 0 {
 		return ops
 	}
 	return append(append(write(off), ops...), write(back)...)
 }
 
+// reviveMsgs are the addresses of the VLANs, and the state of those that are off.
 func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
 	var msgs rtnl.Wire
 	for _, v := range vlans {
@@ -139,7 +140,19 @@ func (m *move) reviveMsgs(vlans []host.State) rtnl.Wire {
 			continue
 		}
 		msgs = msgs.Add(routes.AddState(v)...)
-		msgs = append(msgs, routes.Restore(m.h, v, v.Index)...)
+	}
+	return msgs
+}
+
+// reviveRoutes makes the routes of the VLANs that are on, and gives their addresses
+// their own flags.
+func (m *move) reviveRoutes(vlans []host.State) rtnl.Wire {
+	var msgs rtnl.Wire
+	for _, v := range vlans {
+		m.catchUp()
+		if m.h.Index(v.Index).Up() {
+			msgs = append(msgs, routes.Restore(m.h, v, v.Index)...)
+		}
 	}
 	return msgs
 }

@@ -46,9 +46,9 @@ ip link set dev peth0 up
 # give the VLANs of peth0 back what they lost
 ip addr add 10.5.0.2/24 dev eth0.5
 ip neigh replace 10.5.0.1 lladdr 02:00:00:05:00:01 dev eth0.5 nud permanent
-ip route del 10.5.0.0/24 dev eth0.5 proto kernel scope link src 10.5.0.2
 ip addr add 10.6.0.2/24 dev eth0.6
 ip neigh replace 10.6.0.1 lladdr 02:00:00:06:00:01 dev eth0.6 nud permanent
+ip route del 10.5.0.0/24 dev eth0.5 proto kernel scope link src 10.5.0.2
 ip route del 10.6.0.0/24 dev eth0.6 proto kernel scope link src 10.6.0.2
 # rename beth0 to eth0
 ip link set dev beth0 name eth0
