@@ -375,11 +375,14 @@ func (l *lab) failAtEnd(start bool) {
 }
 
 // usable fails if dom0's interface has an address that it may not use, or lacks
-// one.
+// one, or one has other flags than before.
 func (l *lab) usable() {
 	l.t.Helper()
 	addrs := nstest.Run(l.t, "ip", "-6", "addr", "show", "dev", "eth0", "-tentative")
 	if n := strings.Count(addrs, "216:3eff:fe00:1/64"); n != 1+len(often().Prefixes) {
 		l.t.Fatalf("%d addresses that can be used:\n%s", n, nstest.Run(l.t, "ip", "-6", "addr"))
+	}
+	if strings.Contains(addrs, "nodad") || strings.Contains(addrs, "noprefixroute") {
+		l.t.Fatalf("addresses have the flags that they had on the way:\n%s", addrs)
 	}
 }
