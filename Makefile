@@ -131,15 +131,16 @@ bench: deps build ## measure loss, time and scale against other tools (10 minute
 storm: deps ## change the host all the time while the program is at work, each way for STORMTIME (5m)
 	$(GO) test -count=1 -timeout 3h -v -run '^TestStorm$$' -storm $(STORMTIME) .
 
+# Two at a time, each with one processor.
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@packages=$$($(GO) list ./...); \
 	for package in $$packages; do \
 		listed=$$($(GO) test -list '^Fuzz' "$$package"); \
 		for target in $$(printf '%s\n' "$$listed" | grep '^Fuzz'); do \
-			echo "fuzz $$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+			echo "$$package $$target"; \
 		done; \
-	done
+	done | xargs -P 2 -L 1 sh -c 'echo "fuzz $$0 $$1"; \
+		$(GO) test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -parallel 1 "$$0"'
 
 # Not part of lint: it asks the Go vulnerability database.
 vuln: ## look the dependencies up in the Go vulnerability database
