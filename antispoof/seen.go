@@ -232,11 +232,11 @@ func readHost() (h *host.Host, done func(), err error) {
 // states are the rules as a plan changes them.
 func (s *Seen) states() (states []*ruleset, err error) {
 	for _, f := range s.Families {
-		text := ""
+		var text strings.Builder
 		for _, line := range f.Saved {
-			text += string(line) + "\n"
+			text.WriteString(string(line) + "\n")
 		}
-		st, err := parse(text)
+		st, err := parse(text.String())
 		if err != nil {
 			return nil, fmt.Errorf("%s-save: %w", f.Program, err)
 		}

@@ -277,8 +277,12 @@ type awaitAddrs struct {
 }
 
 // arriveLimit bounds the wait; an address that never gets there is found by
-// the check at the end.
-const arriveLimit = time.Second
+// the check at the end. What is still missing after each hurryAfter may be an address
+// that the kernel checks: most are there at once, and thousands take long to look at.
+const (
+	arriveLimit = time.Second
+	hurryAfter  = 10 * time.Millisecond
+)
 
 // Kind implements plan.Op.
 func (*awaitAddrs) Kind() string { return arriveKind }
@@ -289,10 +293,12 @@ func (*awaitAddrs) Commands() []string { return nil }
 
 // Do implements plan.Op.
 func (a *awaitAddrs) Do(ctx context.Context, undoing bool) error {
-	for start := time.Now(); ctx.Err() == nil && time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
+	start := time.Now()
+	for looked := start; ctx.Err() == nil && time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
 		missing, err := a.missing()
-		if err == nil && len(missing) > 0 {
+		if err == nil && len(missing) > 0 && time.Since(looked) > hurryAfter {
 			err = a.hurry(missing)
+			looked = time.Now()
 		}
 		switch {
 		case undoing && errors.Is(err, unix.ENODEV):

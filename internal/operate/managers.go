@@ -42,10 +42,13 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	if v.Request.Host != "" {
 		return nil, nil, nil // a file does not tell who looks after its host
 	}
+	moves := v.moves()
+	if len(moves) == 0 {
+		return nil, nil, nil
+	}
 	if is, err := host.OfMachine(); err != nil || !is {
 		return nil, nil, err
 	}
-	moves := v.moves()
 	for _, m := range v.managers() {
 		b, a, refused := m.Around(moves)
 		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
