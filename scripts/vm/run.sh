@@ -205,15 +205,14 @@ title() { sed -n 's/^# \(.*\)/\1/p' "$1" | grep -v shellcheck | head -n 1; }
 # machine interrupts come late, and Linux would panic for want of a timer.
 machine() {
 	local arguments=() n model linux="loglevel=5 panic=-1 net.ifnames=0 tsc=reliable no_timer_check mitigations=off"
-	# Time goes by what the processor has done (-icount), which there can be only one
-	# of then: on a busy machine timeouts ran out, such as those of xl's hotplug
-	# scripts. Where it has nothing to do, its clock jumps to the next event
-	# (sleep=off). Two of them, with a thread each, QEMU 7.2 cannot do for Linux 6.12,
-	# which crashes under load; Debian 12's is the faster for it.
+	# Time goes by what the processor has done (-icount): on a busy machine timeouts ran
+	# out, such as those of xl's hotplug scripts and of DHCP. There can be only one
+	# processor then. Where it has nothing to do, its clock jumps to the next event
+	# (sleep=off). Two of them, with a thread each, are not even faster, and QEMU 7.2
+	# cannot do that for Linux 6.12, which crashes under load.
 	local clock=(-accel tcg -icount "shift=1,sleep=off")
 	case $folder in
 	scripts/vm)
-		[ "$suite" != bookworm ] || clock=(-accel "tcg,thread=multi" -smp 2)
 		arguments=(
 			"${clock[@]}" -cpu max -m 1000 -kernel "$image/vmlinux" -initrd "$tmp/initramfs"
 			-append "console=ttyS0 $linux"
