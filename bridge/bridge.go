@@ -37,8 +37,8 @@ type Planner struct {
 	names ipcmd.Names
 }
 
-// Index is, after Start or Stop, the index of what is called so while the
-// networks are up; 0 if nothing is.
+// Index is the index of the interface that has this name while the networks of
+// the plan are up; 0 if none has. It is known after Start or Stop.
 func (p *Planner) Index(name string) int {
 	for index, n := range p.names {
 		if n == name {
@@ -55,7 +55,8 @@ type outcome struct {
 	text    string // for the user, in one line
 }
 
-// line is the text, with where the values come from that were not named.
+// line is the text; with why, it says where values come from that were not
+// named.
 func (o outcome) line(why bool) string {
 	if why && o.changed && len(o.Why) > 0 {
 		return o.text + " (" + strings.Join(o.Why, "; ") + ")"
@@ -74,7 +75,7 @@ func (p *Planner) Stop(wants []Spec) (plan.Part, error) {
 	return p.all(wants, false, p.stopOne)
 }
 
-// all plans the bridges one after another. What is refused is so at once.
+// all plans the bridges one after another. All refusals are returned at once.
 func (p *Planner) all(wants []Spec, up bool, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
 	if err := distinct(wants); err != nil {
 		return plan.Part{}, err
@@ -204,8 +205,8 @@ func (p *Planner) remember(pl *plan.Plan, w Spec, rec *Record, kept *kept) error
 	return err
 }
 
-// forget drops the record of a bridge that is not up, if it is one of that NIC,
-// and tells what is up that the call leaves so.
+// forget removes the record of a bridge that is not up, if it is about that
+// NIC, and says which networks the call leaves up.
 func (p *Planner) forget(b *builder, pl *plan.Plan, w Spec, rec *Record) (outcome, error) {
 	o := outcome{Spec: w, text: w.Bridge + " is not up"}
 	records, err := p.Store.All()
