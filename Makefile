@@ -46,7 +46,7 @@ export CGO_ENABLED = 0
 
 help: ## list the targets
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 deps:
 	@scripts/deps.sh
@@ -60,7 +60,7 @@ build: ## build the static binary, ./xbr-script
 test: deps ## run the tests (as root: they make network namespaces)
 	$(GO) test -short -count=1 -timeout 30m $(TESTFLAGS) ./...
 
-test-long: deps test-hosts ## run all of them, every fault at every step of every network
+test-long: deps test-hosts ## run all tests: every fault at every step of every network
 	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./...
 
 # Tables that take hours, of which test-long tries one case in several.
@@ -71,7 +71,7 @@ test-whole: deps ## try every theft and every series of faults (hours)
 # writes records in forms that can still be read.
 FORMER = f64d0df
 
-test-upgrade: deps ## start with the program of the commit FORMER, go on with this one
+test-upgrade: deps ## start networks with the program of FORMER, stop them with this one
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	git archive $(FORMER) | tar -x -C "$$dir"; \
 	echo "$(GO) build   # $(FORMER)"; $(GO) -C "$$dir" build -o "$$dir/former" .; \
@@ -88,7 +88,7 @@ TUNED = net/ipv4/ip_forward=1 net/ipv6/conf/all/forwarding=1 net/ipv6/conf/defau
 	net/ipv6/conf/default/use_tempaddr=2 net/ipv6/conf/default/accept_ra=0 net/ipv6/conf/default/addr_gen_mode=1 \
 	net/ipv6/conf/all/disable_ipv6=1 net/ipv6/conf/default/disable_ipv6=1
 
-test-hosts: deps ## run tests as on machines that are tuned otherwise
+test-hosts: deps ## run tests with the kernel settings of other machines
 	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 $(TESTFLAGS) ./forward ./internal/reach ./internal/host
 	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 -run '^(TestScript|TestBetween|TestCheck)$$' $(TESTFLAGS) . ./bridge
 

@@ -129,11 +129,11 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	if err := p.remember(pl, w, &rec, nil); err != nil {
 		return outcome{}, err
 	}
-	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has ", w.Bridge, w.NetDev, w.PDev)
+	text := fmt.Sprintf("%s is up: %s is now %s, ", w.Bridge, w.NetDev, w.PDev)
 	if w.onBridge() {
-		text += "the bridge itself"
+		text += "the bridge itself has dom0's addresses"
 	} else {
-		text += w.NetDev + " by its port " + w.VIF
+		text += "dom0 has " + w.NetDev + " by its port " + w.VIF
 	}
 	text += portText(", guests' ports taken back: ", " ", names(ports.others)) + portText(", not taken back: ", ", ", stay)
 	if !ports.Bridge.none() || !ports.NIC.Settings.none() || !ports.Dom0.Settings.none() {
