@@ -254,7 +254,7 @@ func (c *nfCall) Commands() []string {
 // Ready implements plan.Prudent: a container may have /sys read-only.
 func (c *nfCall) Ready(context.Context) error {
 	if err := unix.Access(sysfs, unix.W_OK); errors.Is(err, unix.EROFS) {
-		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /sys", "cannot show iptables what crosses %s, which is set below %s", c.Bridge, sysfs)
+		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /sys", "cannot show iptables the packets that cross %s: the setting is below %s", c.Bridge, sysfs)
 	}
 	return nil
 }
