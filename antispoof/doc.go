@@ -9,8 +9,8 @@
 // through and drops the rest. Only this bridge is told to show its packets to
 // iptables (nf_call_iptables).
 //
-// draft.go has the order of the steps, rules.go the content of the chains,
-// position.go where the jumps go, edit.go the operation that makes the rules in
-// one transaction, kernel.go what else the kernel needs, vif.go what Xen's
-// vif-bridge does, and status.go what is in force.
+// survey.go has the order of the steps, rules.go the content of the chains, place.go
+// where the jumps go, edit.go the operation that makes the rules in one transaction,
+// kernel.go what else the kernel needs, vif.go what Xen's vif-bridge does, and
+// status.go what is in force.
 package antispoof

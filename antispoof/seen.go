@@ -195,8 +195,8 @@ func (p *program) otherHolds() (string, error) {
 	return "", nil
 }
 
-// see returns the snapshot and what else was seen: what the planner was given,
-// or else what is there now. The caller has to call done.
+// see is the snapshot and what is seen besides: what the planner was given, or else
+// what is there now. done ends it.
 func (p *Planner) see(records map[string]*record, bridge string, guard bool) (h *host.Host, s *Seen, done func(), err error) {
 	h, s, done = p.Host, p.Seen, func() {}
 	if h == nil {

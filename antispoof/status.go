@@ -11,7 +11,7 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// Status is the state of one bridge's rules.
+// Status is how one bridge stands.
 type Status struct {
 	On      bool     `json:"on"`               // guarded, by the record of start
 	InForce bool     `json:"in_force"`         // and nothing is wrong
@@ -21,7 +21,7 @@ type Status struct {
 	Backend string   `json:"backend,omitempty"`
 }
 
-// Status reads the state of a bridge's rules, and changes nothing.
+// Status reads how a bridge stands, and changes nothing.
 func (p *Planner) Status(b Bridge) (Status, error) {
 	records, err := p.all()
 	if err != nil {

@@ -15,7 +15,7 @@ nics=4
 lay_out() {
 	modprobe -a e1000 virtio_pci virtio_net
 	local n name
-	# First names that nobody uses: the kernel has given out eth0 and so on.
+	# First names that are nobody's: the kernel has given out eth0 and so on.
 	for name in $(names_by_mac 52:54:00:); do
 		ip link set "$name" name "new-$name"
 	done
@@ -27,12 +27,11 @@ lay_out() {
 		ip -n "lan$n" link set wire up
 	done
 	ip link set lo up
-	# As on every Debian: udev may change interfaces that appear, such as their
-	# MAC addresses.
+	# As on every Debian: it may change what it sees come, such as MAC addresses.
 	/lib/systemd/systemd-udevd --daemon 2>/dev/null
 	udevadm trigger --action=add --subsystem-match=net
 	udevadm settle
 }
 
-# names_by_mac START: the NICs whose MAC address begins in this way.
+# names_by_mac START: the NICs whose MAC address starts so.
 names_by_mac() { ip -br link | awk -v start="$1" 'index($3, start) == 1 { print $1 }'; }

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Runs one scenario inside the virtual machine: scenario.sh FILE SEED. All
-# scenarios begin with a copy of the same machine, so randomness has to come
-# from outside.
+# scenarios begin with a copy of one machine, so chance has to come from outside.
 set -eEu
 set -o pipefail
-exec 3>&1 # what run.sh reads
-# A subshell may fail, as in a test of its output.
+exec 3>&1 # where run.sh listens
+# A subshell may fail, as one does whose output is looked at.
 trap '[ "$BASHPID" != "$$" ] || echo "   FAILED: line $LINENO: $BASH_COMMAND" >&3' ERR
 RANDOM=$2
 # shellcheck source=scripts/vm/lib.sh
