@@ -97,12 +97,13 @@ func (p *Planner) all(wants []Spec, up bool, one func(*builder, *plan.Plan, Spec
 	if refused != nil {
 		return plan.Part{}, refused
 	}
+	pl.Add(b.deletion())
 	part.First = []plan.Step{b.keep(p.Host, b.sites)}
 	part.Network, part.Guests, part.Warnings = pl.Steps, b.guests, b.warnings
 	v := &verifier{Planner: p, wants: wants, up: up, ends: b.ends}
 	part.Verify = []plan.Step{{Title: "find the network as planned", Check: v.check}}
-	if len(b.removed) > 0 {
-		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
+	if removed := b.removed(); len(removed) > 0 {
+		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(removed), Final: true})
 	}
 	return part, p.Host.Err()
 }
