@@ -18,8 +18,8 @@ import (
 
 const runDir = "/run/xbr-script"
 
-// dom0 is a namespace with a bridge as start leaves it, and what is needed to
-// change it.
+// dom0 is a namespace with a bridge as start leaves it, and what changes its
+// rules.
 type dom0 struct {
 	*testing.T
 	backend string
@@ -27,14 +27,14 @@ type dom0 struct {
 	runner  *plan.Runner
 }
 
-// newDom0 makes the namespace, in which iptables has that back end.
+// newDom0 makes the namespace, in which iptables has this back end.
 func newDom0(t *testing.T, backend string) *dom0 {
 	t.Helper()
 	nstest.New(t)
 	nstest.IPTables(t, backend)
 	nstest.Script(t, "mkdir -p /run/scripts "+runDir)
 	if backend == "legacy" {
-		// Its tables stay once they were used.
+		// The tables of iptables stay once they were used.
 		nstest.Script(t, `
 			for t in filter raw; do iptables -t $t -S; ip6tables -t $t -S; done`)
 	}
@@ -115,7 +115,7 @@ func (d *dom0) stop(bridges ...Bridge) []plan.Step {
 	return steps
 }
 
-// saved is both families' rules and what else antispoof changes.
+// saved is both families' rules, and whatever else antispoof changes.
 func (d *dom0) saved() string {
 	d.Helper()
 	return nstest.Rules(d) + "== kernel\n" +
@@ -129,7 +129,7 @@ func (d *dom0) same(what, want string) {
 	}
 }
 
-// each runs a test with either back end, in namespaces of their own.
+// each runs a test with each back end, in namespaces of their own.
 func each(t *testing.T, test func(t *testing.T, backend string)) {
 	t.Parallel()
 	for _, backend := range nstest.IPTablesBackends {
@@ -178,7 +178,7 @@ func (d *dom0) scripts(text string) {
 	}
 }
 
-// Scripts as Xen has them, as far as is looked at.
+// Scripts of Xen, as far as the program reads them.
 const (
 	oldScript = `
 frob_iptable()

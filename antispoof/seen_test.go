@@ -15,8 +15,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// asAnybody has iptables be programs that say what they are told to: nobody has
-// to be root to read that.
+// asAnybody has programs in place of iptables that say what a test tells them
+// to, so that no test of reading needs root.
 type asAnybody struct {
 	*testing.T
 	bin     string
@@ -26,7 +26,7 @@ type asAnybody struct {
 func newAnybody(t *testing.T) *asAnybody {
 	t.Helper()
 	if os.Geteuid() == 0 {
-		nstest.New(t) // root sees the machine's tables elsewhere
+		nstest.New(t) // otherwise root would read the machine's own tables
 	}
 	a := &asAnybody{T: t, bin: t.TempDir()}
 	a.Setenv("PATH", a.bin+":"+os.Getenv("PATH"))
@@ -41,7 +41,7 @@ func newAnybody(t *testing.T) *asAnybody {
 	return a
 }
 
-// program is one of those programs.
+// program writes one of these programs.
 func (a *asAnybody) program(name, version, saved string) {
 	a.Helper()
 	for suffix, text := range map[string]string{"": strings.TrimSuffix(name, "-legacy") + " " + version + "\n", "-save": saved} {
@@ -62,7 +62,7 @@ func (a *asAnybody) read(guard bool) *Seen {
 	return s
 }
 
-// TestRead reads what programs say, and plans from that.
+// TestRead reads what programs say, and plans from it.
 func TestRead(t *testing.T) {
 	a := newAnybody(t)
 	lines := []rawjson.String{"*filter", ":FORWARD ACCEPT [0:0]", "-A FORWARD -s 192.0.2.1/32 -j DROP", "COMMIT"}
@@ -76,7 +76,7 @@ func TestRead(t *testing.T) {
 	if g := s.Ground; g == nil || !slices.Equal(g.Others, []string{"iptables-legacy", ""}) || len(g.Forwarding) > 0 {
 		t.Errorf("ground: %+v", g)
 	}
-	s.Ground.Lacks = "" // that is this machine's kernel's
+	s.Ground.Lacks = "" // depends on this machine's kernel
 	data, err := json.Marshal(s)
 	back := &Seen{}
 	if err == nil {
@@ -98,7 +98,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestReadNot has it fail, or say that there is nothing, as the programs are.
+// TestReadNot has programs that make reading fail, or say that nothing is
+// there.
 func TestReadNot(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(a *asAnybody)
@@ -125,7 +126,7 @@ func TestReadNot(t *testing.T) {
 	}
 }
 
-// TestUnknown plans from what was not looked at: that is no plan.
+// TestUnknown plans without knowing what is there: there is no such plan.
 func TestUnknown(t *testing.T) {
 	b := Bridge{Name: "xenbr0", NIC: "peth0"}
 	for name, s := range map[string]*Seen{
@@ -145,14 +146,14 @@ func TestUnknown(t *testing.T) {
 	if steps, _, err := p.Stop([]Bridge{b}); err != nil || len(steps) > 0 {
 		t.Errorf("nothing to stop: %d steps, %v", len(steps), err)
 	}
-	// The module's settings are not in this snapshot.
+	// The snapshot lacks the module's settings.
 	p.Seen = &Seen{Backend: "nft", Families: []SeenFamily{{"iptables", "nft", []rawjson.String{"*filter", "COMMIT"}}}, Ground: &SeenGround{}}
 	if steps, _, err := p.Start([]Bridge{yes(b)}); err == nil {
 		t.Errorf("a host of which little is known: %d steps", len(steps))
 	}
 }
 
-// TestWaiting knows since when iptables waits for its lock.
+// TestWaiting asks since which version iptables waits for its lock.
 func TestWaiting(t *testing.T) {
 	for version, want := range map[[3]int]string{
 		{1, 8, 9}: "--noflush --wait 5", {1, 6, 2}: "--noflush --wait 5", {1, 6, 1}: "--noflush", {1, 4, 21}: "--noflush",
@@ -166,7 +167,7 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// TestKernelHas looks for modules in lists as kernels have them.
+// TestKernelHas looks modules up in lists as kernels have them.
 func TestKernelHas(t *testing.T) {
 	dir := t.TempDir()
 	list := "kernel/net/xt_physdev.ko.xz:\nkernel/net/xt_CT.ko:\n"

@@ -114,7 +114,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	if s.up {
 		return p.repair(b, pl, s)
 	}
-	if err := s.ready(p.Host); err != nil {
+	if err := s.refusals(p.Host); err != nil {
 		return outcome{}, err
 	}
 	kept, err := p.Store.kept(w.Bridge)

@@ -13,7 +13,7 @@ import (
 
 const defaultFile = "/etc/xen/xbr-script.conf"
 
-// files is a file system: names and contents.
+// files is a file system: contents by name.
 type files map[string]string
 
 func (f files) source() Source {
@@ -176,7 +176,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestWrappers calls what the wrappers of the two seeds call, word for word.
+// TestWrappers makes the calls that the wrappers of both seeds make, word for
+// word.
 func TestWrappers(t *testing.T) {
 	calls := []struct {
 		line string
@@ -216,7 +217,8 @@ func TestNoDefaultFile(t *testing.T) {
 	}
 }
 
-// TestHelpReadsNothing: a broken file must not keep anybody from the help.
+// TestHelpReadsNothing: a broken file must not keep anybody from reading the
+// help.
 func TestHelpReadsNothing(t *testing.T) {
 	src := Source{DefaultFile: defaultFile, ReadFile: func(name string) ([]byte, error) {
 		t.Errorf("reads %q", name)
@@ -235,7 +237,7 @@ func TestNull(t *testing.T) {
 	}
 }
 
-// TestGeneratedNames: every name that is made of a vifnum is a valid one.
+// TestGeneratedNames: every name that is made from a vifnum is a valid one.
 func TestGeneratedNames(t *testing.T) {
 	for _, format := range []string{"xenbr%d", "vif0.%d", "veth%d", "peth%d"} {
 		if f := checkName(fmt.Sprintf(format, maxVifNum)); f != nil {

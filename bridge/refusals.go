@@ -19,9 +19,9 @@ import (
 
 // What start and stop look at before the first step, and refuse.
 
-// ready says why start cannot build on this host, nil if it can: what is wrong
+// refusals says why start cannot build on this host, nil if it can: what is wrong
 // with the NIC, what with the names and the bridge.
-func (s *parts) ready(h *host.Host) error {
+func (s *parts) refusals(h *host.Host) error {
 	if err := s.checkNIC(h); err != nil {
 		return err
 	}
