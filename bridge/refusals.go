@@ -3,6 +3,7 @@ package bridge
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,18 +74,28 @@ func candidates(h *host.Host) string {
 // NIC, as a bridge does, or are bound to it by its index and would be left on
 // the wrong interface.
 func (s *parts) checkAbove(h *host.Host) error {
+	var refused error
 	for _, l := range h.Above(s.nic.Index) {
-		switch l.Kind {
-		case "vlan":
-		case "macvlan", "macvtap", "ipvlan", "ipvtap":
-			return refuse("remove it first, or give its users a port in the bridge instead",
-				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind)
+		switch {
+		case StaysOn(l):
+		case claims(l):
+			refused = errors.Join(refused, refuse("remove it first, or give its users a port in the bridge instead",
+				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind))
 		default:
-			return refuse("remove it, start, and make it again on the new "+s.NetDev,
-				"cannot move %s: %s (%s) is bound to it and would be cut off", s.NetDev, l.Name, l.Kind)
+			refused = errors.Join(refused, refuse("remove it, start, and make it again on the new "+s.NetDev,
+				"cannot move %s: %s (%s) is bound to it and would be cut off", s.NetDev, l.Name, l.Kind))
 		}
 	}
-	return nil
+	return refused
+}
+
+// StaysOn says whether an interface that stands on a NIC goes on there when the NIC is
+// a port.
+func StaysOn(l *host.Link) bool { return l.Kind == "vlan" }
+
+// claims says whether an interface takes every frame of the one that it stands on.
+func claims(l *host.Link) bool {
+	return slices.Contains([]string{"macvlan", "macvtap", "ipvlan", "ipvtap"}, l.Kind)
 }
 
 // checkNames checks that the names that start gives are free.

@@ -22,11 +22,17 @@ func (c *Call) settle(ctx context.Context) error {
 	if err != nil || u == nil {
 		return err
 	}
-	if left, waits := u.Waits(); waits {
-		return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
-			"cannot %s: %q waits to be confirmed, %s left", c.Request.Command, u.Command, seconds(left))
+	if _, waits := u.Waits(); waits {
+		return c.refuseWaiting(u)
 	}
 	return c.undo(ctx, r, u)
+}
+
+// refuseWaiting is the error because another change waits to be confirmed.
+func (c *Call) refuseWaiting(u *plan.Unfinished) error {
+	left, _ := u.Waits()
+	return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
+		"cannot %s: %q waits to be confirmed, %s left", c.Request.Command, u.Command, seconds(left))
 }
 
 // undo takes an unfinished change back, and says so.
@@ -129,9 +135,10 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		}
 		return u.Commands(), []string{"all was taken back"}, nil
 	}
-	_, p, done, err := c.lookAndPlan(ctx)
+	v, p, done, err := c.lookAndPlan(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	p.Warnings = append(p.Warnings, v.breaking()...)
 	return p.Commands(), append(done.Lines, done.Notes...), nil
 }

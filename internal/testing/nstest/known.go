@@ -94,6 +94,14 @@ func Netns(t T, name string) {
 	}
 }
 
+// Inside calls f on a thread in the namespace of that name, which Netns has made.
+func Inside(t T, name string, f func() error) {
+	helper(t)()
+	if err := inside("/run/netns/"+name, f); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // inside calls f on a thread in that namespace, which ends with it. The path is
 // looked up here: /run is this thread's.
 func inside(path string, f func() error) error {
