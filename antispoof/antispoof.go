@@ -26,7 +26,7 @@ type Bridge struct {
 	routed bool
 }
 
-// own are the ports that are not a guest's.
+// own are the bridge's ports that are not a guest's.
 func (b Bridge) own() []string {
 	if b.Port == "" {
 		return []string{b.NIC}

@@ -10,7 +10,7 @@ import (
 const nextOption = "--next"
 
 // commands is every command.
-var commands = []Command{Start, Stop, Status, Recover, Confirm}
+var commands = []Command{Start, Stop, Check, Status, Recover, Confirm}
 
 // option is a word that is not a key and not a command.
 type option struct {
@@ -41,7 +41,7 @@ const (
 	saveOption = "--save-host"
 )
 
-const usage = "usage: xbr-script start|stop|status [key=value ...] [--next key=value ...], or recover|confirm"
+const usage = "usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...], or recover|confirm"
 
 // findOption is the option of that name, or nil.
 func findOption(name string) *option {
@@ -112,12 +112,22 @@ func (r *argReader) readArgs(args []string) {
 			r.hollow = key
 		}
 	}
-	if r.req.Command == "" && !r.stray {
-		r.wrong.add(refused("cannot tell what to do: there is no command", usage))
-	}
+	r.settleCommand()
 	nameParts(r.groups)
 	if r.req.Command.takesKeys() {
 		r.checkParts()
+	}
+}
+
+// settleCommand finds out what check is about.
+func (r *argReader) settleCommand() {
+	switch req := r.req; {
+	case req.Command == "" && req.OnlyCheck:
+		req.Command = Start
+	case req.Command == "" && !r.stray:
+		r.wrong.add(refused("cannot tell what to do: there is no command", usage))
+	case req.OnlyCheck && req.Command != Start && req.Command != Stop:
+		r.wrong.add(refused(fmt.Sprintf("cannot do both check and %s in one call", req.Command), "check is about start, or with stop in the line about stop"))
 	}
 }
 
@@ -185,6 +195,8 @@ func (r *argReader) wordHint(word string) string {
 // may have it too. Of different commands the original takes the first one.
 func (r *argReader) command(c Command) error {
 	switch before := r.req.Command; {
+	case c == Check:
+		r.req.OnlyCheck = true
 	case before == "":
 		r.req.Command = c
 	case before != c && r.original:
@@ -229,12 +241,13 @@ func (r *argReader) checkOptions() {
 	if req.Command == "" {
 		return
 	}
-	if req.JSON && req.Command != Status {
-		r.wrong.add(refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with status"))
+	asks := req.Command == Status || req.OnlyCheck
+	if req.JSON && !asks {
+		r.wrong.add(refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with check and status"))
 	}
-	if req.DryRun && (req.Command == Status || req.Command == Confirm) {
-		r.wrong.add(refused(fmt.Sprintf("cannot use --dry-run with %s", req.Command),
-			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.Command)))
+	if req.DryRun && (asks || req.Command == Confirm) {
+		r.wrong.add(refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),
+			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.named())))
 	}
 	if err := checkHostOptions(req); err != nil {
 		r.wrong.add(err)
@@ -249,9 +262,9 @@ func checkHostOptions(req *Request) error {
 	case req.Host != "" && req.SaveHost != "":
 		return refused("cannot use both "+hostOption+" and "+saveOption, saveOption+" writes what is there, and "+hostOption+" reads what was written so")
 	case req.Host != "" && !plans && req.Command != Status:
-		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.Command), hostOption+" goes with status, and with start and stop if they have --dry-run")
+		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.named()), hostOption+" goes with status, and with start and stop if they have --dry-run")
 	case req.SaveHost != "" && !plans:
-		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.Command), saveOption+" goes with start and stop if they have --dry-run")
+		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.named()), saveOption+" goes with start and stop if they have --dry-run")
 	}
 	return nil
 }
