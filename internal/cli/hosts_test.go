@@ -129,7 +129,7 @@ func callWith(t *testing.T, args []string, stdout, stderr *bytes.Buffer) (int, e
 	if err != nil {
 		return 0, err
 	}
-	return show(stdout, result, req.JSON)
+	return show(stdout, req, result)
 }
 
 // difference shows where two texts begin to differ, with some lines after that.
