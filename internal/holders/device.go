@@ -127,6 +127,39 @@ func readPrograms(r *reader) error {
 	return nil
 }
 
+// readXDP reads the sockets that take frames from a queue of the interface
+// (xdp_diag.h). If there are none, the part of the kernel that tells of them may not be
+// loaded, and is left alone.
+func readXDP(r *reader) error {
+	some := false
+	err := eachLine("protocols", 1, func(w []string) error {
+		some = some || len(w) > 2 && w[0] == "XDP" && w[2] != "0"
+		return nil
+	})
+	if err != nil || !some {
+		return err
+	}
+	c, err := rtnl.DialDiag()
+	if err != nil {
+		return unlessLacking(err)
+	}
+	defer func() { _ = c.Close() }()
+	const byFamily, showInfo, info, sizeofMsg = 20, 1, 0, 16 // SOCK_DIAG_BY_FAMILY, XDP_SHOW_INFO, XDP_DIAG_INFO, struct xdp_diag_msg
+	req := make([]byte, 20)
+	req[0] = unix.AF_XDP
+	binary.NativeEndian.PutUint32(req[8:], showInfo)
+	msgs, err := c.Dump(byFamily, req)
+	for _, m := range msgs {
+		if len(m.Body) < sizeofMsg {
+			continue
+		}
+		if i := rtnl.FindAttr(m.Body[sizeofMsg:], info); len(i) >= 8 {
+			r.use(Use{int(rtnl.U32(i[:4])), "AF_XDP", fmt.Sprintf("socket on queue %d", rtnl.U32(i[4:8])), Stays, "it gets frames before the bridge does"})
+		}
+	}
+	return unlessLacking(err)
+}
+
 // readRedirects reads the actions of traffic control that send to another interface,
 // wherever they are used (struct tc_mirred).
 func readRedirects(r *reader) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -164,7 +165,7 @@ func findBridged(d *Data, m Move) []Holder {
 		off := fmt.Sprintf("give antispoof=yes, or sysctl -w %s=0", b.Setting)
 		if b.Sent > 0 && !m.OnBridge {
 			all = append(all, Holder{
-				Kind: "published ports", What: plural(b.Sent, "rule") + " that send connections elsewhere (DNAT), and " + b.Setting + "=1", Outcome: Breaks,
+				Kind: "published ports", What: b.Setting + "=1, and rules that send connections elsewhere (DNAT): " + strconv.Itoa(b.Sent), Outcome: Breaks,
 				Then: "connections from outside no longer get there: " + off,
 			})
 		}

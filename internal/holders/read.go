@@ -45,6 +45,7 @@ var finders = []finder{
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
 	{"the rules for routing", nil, findPolicy},
+	{"the neighbours", nil, findManaged},
 	{"the address labels", readLabels, findLabels},
 	{"the masqueraded connections", readMasked, findMasked},
 	{"what bridged packets meet", readBridged, findBridged},
@@ -52,6 +53,7 @@ var finders = []finder{
 	{"the PPPoE sessions", readPPPoE, nil},
 	{"the targets of netconsole", readConsoles, nil},
 	{"the programs on it", readPrograms, nil},
+	{"the sockets of AF_XDP", readXDP, nil},
 	{"the actions of traffic control", readRedirects, nil},
 	{"the policies of IPsec", readPolicies, nil},
 }
