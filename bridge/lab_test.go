@@ -153,6 +153,12 @@ func (l *lab) planned(start bool) (*plan.Plan, string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	return l.planFor(h, start)
+}
+
+// planFor is planned for that host.
+func (l *lab) planFor(h *host.Host, start bool) (*plan.Plan, string) {
+	l.t.Helper()
 	h.LiveRename = l.live
 	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
 	makePlan, join := p.Stop, plan.Down

@@ -109,7 +109,7 @@ func (c *Call) takeBack(ctx context.Context, r *plan.Runner, cause error) error 
 
 // waitsText tells that the change has to be confirmed.
 func (c *Call) waitsText() string {
-	return fmt.Sprintf("this stays if within %s you give: xbr-script confirm", seconds(c.Request.Confirm))
+	return fmt.Sprintf("everything is put back in %s, unless you give: xbr-script confirm", seconds(c.Request.Confirm))
 }
 
 // seconds is a time for people, rounded up: what is left is never 0 s.

@@ -72,8 +72,8 @@ func settle() error {
 	return nil
 }
 
-// set writes a setting, name=value, if it differs; older kernels have fewer
-// settings.
+// set writes a setting, name=value, if its value differs. Older kernels have
+// fewer settings.
 func set(setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
 	path := "/proc/sys/" + name
