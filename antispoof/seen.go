@@ -69,8 +69,8 @@ func (s *Seen) allKnown() error {
 	return errors.New("what the rules need was not read")
 }
 
-// states are the rules as a plan changes them.
-func (s *Seen) states() (states []*ruleset, err error) {
+// rulesets are the rules as a plan changes them.
+func (s *Seen) rulesets() (list []*ruleset, err error) {
 	for _, f := range s.Families {
 		var text strings.Builder
 		for _, line := range f.Saved {
@@ -81,10 +81,10 @@ func (s *Seen) states() (states []*ruleset, err error) {
 			return nil, fmt.Errorf("%s-save: %w", f.Program, err)
 		}
 		st.program = &program{name: f.Program, nft: f.Backend == "nft", family: familyOf(f.Program)}
-		states = append(states, st)
+		list = append(list, st)
 	}
-	if len(states) == 0 {
+	if len(list) == 0 {
 		return nil, errors.New("the rules were not read")
 	}
-	return states, nil
+	return list, nil
 }
