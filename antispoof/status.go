@@ -10,7 +10,7 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// Status is how one bridge stands.
+// Status is the state of one bridge's rules.
 type Status struct {
 	On      bool     `json:"on"`               // guarded, by the record of start
 	InForce bool     `json:"in_force"`         // and nothing is wrong
@@ -20,7 +20,7 @@ type Status struct {
 	Backend string   `json:"backend,omitempty"`
 }
 
-// Status says how a bridge stands.
+// Status says in which state a bridge's rules are.
 func (p *Planner) Status(b Bridge) (Status, error) {
 	records, err := allRecords(p.Records)
 	if err != nil {
