@@ -38,8 +38,8 @@ type network struct {
 	guests, more string
 }
 
-// want is one bridge, whose parts have the names of Xen's scripts.
-func want(vifnum int, netdev string) bridge.Spec {
+// specOf is one bridge, whose parts have the names of Xen's scripts.
+func specOf(vifnum int, netdev string) bridge.Spec {
 	n := strconv.Itoa(vifnum)
 	return bridge.Spec{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
 }
