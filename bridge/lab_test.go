@@ -38,8 +38,8 @@ type network struct {
 	guests, more string
 }
 
-// want is one bridge, whose parts have the names of Xen's scripts.
-func want(vifnum int, netdev string) bridge.Spec {
+// specOf is one bridge, whose parts have the names of Xen's scripts.
+func specOf(vifnum int, netdev string) bridge.Spec {
 	n := strconv.Itoa(vifnum)
 	return bridge.Spec{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
 }
@@ -153,6 +153,12 @@ func (l *lab) planned(start bool) (*plan.Plan, string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	return l.planFor(h, start)
+}
+
+// planFor is planned for that host.
+func (l *lab) planFor(h *host.Host, start bool) (*plan.Plan, string) {
+	l.t.Helper()
 	h.LiveRename = l.live
 	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
 	makePlan, join := p.Stop, plan.Down

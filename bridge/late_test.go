@@ -19,7 +19,7 @@ var errLater = errors.New("later")
 // these on whatever interface dom0 has at the end, also where the last step
 // fails.
 func TestLateLabels(t *testing.T) {
-	host := network{name: "late", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip addr add 192.0.2.2/24 dev eth0\n", wants: []bridge.Spec{want(0, "eth0")}}
+	host := network{name: "late", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip addr add 192.0.2.2/24 dev eth0\n", wants: []bridge.Spec{specOf(0, "eth0")}}
 	apart := host.shaped(true)
 	apart.name += " of another name"
 	apart.wants = []bridge.Spec{{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0", VDev: "bxenbr0", Shape: bridge.OnBridge}}
