@@ -23,21 +23,43 @@ type Status struct {
 
 // Status reads how a bridge stands, and changes nothing.
 func (p *Planner) Status(b Bridge) (Status, error) {
-	records, err := p.all()
+	all, err := p.Statuses([]Bridge{b})
 	if err != nil {
 		return Status{}, err
 	}
-	rec := records[b.Name]
-	if rec == nil {
-		return Status{}, nil
+	return all[0], nil
+}
+
+// Statuses is Status of several bridges, for which the rules are read once.
+func (p *Planner) Statuses(bridges []Bridge) ([]Status, error) {
+	all := make([]Status, len(bridges))
+	records, err := p.all()
+	if err != nil {
+		return nil, err
 	}
+	guarded := slices.IndexFunc(bridges, func(b Bridge) bool { return records[b.Name] != nil })
+	if guarded < 0 {
+		return all, nil
+	}
+	h, seen, done, seeErr := p.see(records, bridges[guarded].Name, true)
+	defer done()
+	for i, b := range bridges {
+		if rec := records[b.Name]; rec == nil {
+			continue
+		} else if all[i], err = p.status(b, rec, records, h, seen, seeErr); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// status is that of a bridge with a record, by what was seen, or by why nothing was.
+func (p *Planner) status(b Bridge, rec *record, records map[string]*record, h *host.Host, seen *Seen, err error) (Status, error) {
 	b.GuestsAllow = rec.Bridge.GuestsAllow
 	st := Status{On: true, Guests: "rules", Backend: rec.Backend}
 	if b.GuestsAllow {
 		st.Guests = "all"
 	}
-	h, seen, done, err := p.see(records, b.Name, true)
-	defer done()
 	var s *draft
 	if err == nil {
 		s, err = p.begin(h, seen, records)

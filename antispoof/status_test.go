@@ -3,6 +3,8 @@ package antispoof
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -249,4 +251,37 @@ func TestAddresses(t *testing.T) {
 		}
 		d.settled("started", more)
 	})
+}
+
+// TestReadOnce has the rules read as often for two bridges as for one.
+func TestReadOnce(t *testing.T) {
+	d := newDom0(t, nstest.IPTablesBackends[0])
+	a, b := d.bridge(0), d.bridge(1)
+	d.start(yes(a), yes(b))
+	calls := filepath.Join(t.TempDir(), "calls")
+	programs := map[string]string{}
+	for _, name := range []string{"iptables", "ip6tables", "iptables-save", "ip6tables-save"} {
+		programs[name] = "echo >>" + calls + "\nexec $real \"$@\""
+	}
+	fake(t, programs)
+	count := func(bridges ...Bridge) int {
+		_ = os.Remove(calls)
+		all, err := d.planner.Statuses(bridges)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, st := range all {
+			if !st.InForce {
+				t.Errorf("%s: %+v", bridges[i].Name, st)
+			}
+		}
+		text, err := os.ReadFile(calls)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(text)
+	}
+	if one, two := count(a), count(a, b); one == 0 || one != two {
+		t.Errorf("%d programs for one bridge, %d for two", one, two)
+	}
 }

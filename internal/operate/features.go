@@ -88,25 +88,22 @@ func (r rules) verify() []plan.Step {
 	}
 	return []plan.Step{{Title: "find the rules as planned", Check: func(ctx context.Context) error {
 		now := &antispoof.Planner{Records: plan.Records{Dir: runDir}, Ctx: ctx}
-		for _, b := range bridges {
-			st, err := now.Status(b)
-			if err != nil {
-				return err
-			}
+		all, err := now.Statuses(bridges)
+		for i, st := range all {
 			if !st.InForce {
-				return errors.New(strings.Join(append([]string{"antispoof is not in force on " + b.Name}, st.Wrong...), "; "))
+				return errors.New(strings.Join(append([]string{"antispoof is not in force on " + bridges[i].Name}, st.Wrong...), "; "))
 			}
 		}
-		return nil
+		return err
 	}}}
 }
 
 func (r rules) Status(report *Report) error {
-	for i, b := range r.guarded() {
-		st, err := r.antispoof.Status(b)
-		if err != nil {
-			return err
-		}
+	all, err := r.antispoof.Statuses(r.guarded())
+	if err != nil {
+		return err
+	}
+	for i, st := range all {
 		e := &report.Bridges[i]
 		if e.AntiSpoof = st; e.State == bridge.Up && st.On && !st.InForce {
 			e.State = bridge.Differ
