@@ -3,7 +3,6 @@ package antispoof
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -21,63 +20,40 @@ type Status struct {
 	Backend string   `json:"backend,omitempty"`
 }
 
-// Status reads how a bridge stands, and changes nothing.
+// Status says how a bridge stands.
 func (p *Planner) Status(b Bridge) (Status, error) {
-	all, err := p.Statuses([]Bridge{b})
+	records, err := allRecords(p.Records)
 	if err != nil {
 		return Status{}, err
 	}
-	return all[0], nil
-}
-
-// Statuses is Status of several bridges, for which the rules are read once.
-func (p *Planner) Statuses(bridges []Bridge) ([]Status, error) {
-	all := make([]Status, len(bridges))
-	records, err := p.all()
-	if err != nil {
-		return nil, err
+	rec := records[b.Name]
+	if rec == nil {
+		return Status{}, nil
 	}
-	guarded := slices.IndexFunc(bridges, func(b Bridge) bool { return records[b.Name] != nil })
-	if guarded < 0 {
-		return all, nil
-	}
-	h, seen, done, seeErr := p.see(records, bridges[guarded].Name, true)
-	defer done()
-	for i, b := range bridges {
-		if rec := records[b.Name]; rec == nil {
-			continue
-		} else if all[i], err = p.status(b, rec, records, h, seen, seeErr); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// status is that of a bridge with a record, by what was seen, or by why nothing was.
-func (p *Planner) status(b Bridge, rec *record, records map[string]*record, h *host.Host, seen *Seen, err error) (Status, error) {
 	b.GuestsAllow = rec.Bridge.GuestsAllow
 	st := Status{On: true, Guests: "rules", Backend: rec.Backend}
 	if b.GuestsAllow {
 		st.Guests = "all"
 	}
+	err = p.Seen.allKnown()
 	var s *draft
 	if err == nil {
-		s, err = p.begin(h, seen, records)
+		s, err = p.begin(records)
 	}
 	if err != nil {
 		st.Wrong = []string{unknown(err)}
 		return st, nil
 	}
-	b.readAddrs(h)
+	b.readAddrs(p.Host)
 	st.Wrong = s.wrong(b, rec)
 	st.InForce = len(st.Wrong) == 0
 	st.Notes = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
-	return st, h.Err()
+	return st, p.Host.Err()
 }
 
 // unknown is what is wrong if the rules cannot be read.
 func unknown(err error) string {
-	if os.Geteuid() != 0 {
+	if errors.As(err, &notRoot{}) {
 		return "the rules cannot be read: that needs root"
 	}
 	var refused *refusal.Error

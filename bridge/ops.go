@@ -167,7 +167,7 @@ func (a *awaitForwarding) ready() (bool, error) {
 // awaitCarrier waits until a NIC that was switched on has agreed with the switch on a speed,
 // which takes seconds; or until a bridge has the carrier of the NIC that has become its
 // port. Until then frames do not pass anyway, and what is entered may be lost: when the
-// kernel notices that there is no awaitCarrier, it removes the proxy entries
+// kernel notices that there is no carrier, it removes the proxy entries
 // (neigh_carrier_down).
 type awaitCarrier struct {
 	Index int         `json:"Index"`

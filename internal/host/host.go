@@ -290,12 +290,15 @@ func (h *Host) Names() ipcmd.Names {
 }
 
 // liveRename reads the kernel's release: there is no other way to ask.
-func liveRename() (bool, error) {
+func liveRename() (bool, error) { return KernelAtLeast(6, 2) }
+
+// KernelAtLeast says whether the kernel is of that version or a later one.
+func KernelAtLeast(major, minor int) (bool, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return false, fmt.Errorf("uname: %w", err)
 	}
-	return atLeast(rtnl.String(u.Release[:]), 6, 2), nil
+	return atLeast(rtnl.String(u.Release[:]), major, minor), nil
 }
 
 // atLeast compares a release such as "6.1.0-18-amd64" with a version.

@@ -20,8 +20,8 @@ func table(msg, flags int, name string) *nl.NetlinkRequest {
 	return Request(msg, flags, unix.NFPROTO_INET, Text(unix.NFTA_TABLE_NAME, name))
 }
 
-// TestCommit has transactions carried out as a whole or not at all, and the same
-// socket used again after one was refused.
+// TestCommit carries transactions out as a whole or not at all, and uses the
+// same socket again after one was refused.
 func TestCommit(t *testing.T) {
 	nstest.New(t)
 	c, err := Dial()

@@ -9,6 +9,7 @@ import (
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/forward"
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 )
 
@@ -87,23 +88,40 @@ func (r rules) verify() []plan.Step {
 		return nil
 	}
 	return []plan.Step{{Title: "find the rules as planned", Check: func(ctx context.Context) error {
-		now := &antispoof.Planner{Records: plan.Records{Dir: runDir}, Ctx: ctx}
-		all, err := now.Statuses(bridges)
-		for i, st := range all {
+		now, err := r.rulesNow(ctx)
+		if err != nil {
+			return err
+		}
+		for _, b := range bridges {
+			st, err := now.Status(b)
+			if err != nil {
+				return err
+			}
 			if !st.InForce {
-				return errors.New(strings.Join(append([]string{"antispoof is not in force on " + bridges[i].Name}, st.Wrong...), "; "))
+				return errors.New(strings.Join(append([]string{"antispoof is not in force on " + b.Name}, st.Wrong...), "; "))
 			}
 		}
-		return err
+		return nil
 	}}}
 }
 
-func (r rules) Status(report *Report) error {
-	all, err := r.antispoof.Statuses(r.guarded())
+// rulesNow reads what tells how the rules stand by now.
+func (r rules) rulesNow(ctx context.Context) (*antispoof.Planner, error) {
+	h, err := host.ReadLinks(r.conn)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i, st := range all {
+	records, err := plan.ReadRecords(runDir)
+	seen := antispoof.Reader{Records: records, Host: h}.All(ctx)
+	return &antispoof.Planner{Records: records, Host: h, Seen: seen}, err
+}
+
+func (r rules) Status(report *Report) error {
+	for i, b := range r.guarded() {
+		st, err := r.antispoof.Status(b)
+		if err != nil {
+			return err
+		}
 		e := &report.Bridges[i]
 		if e.AntiSpoof = st; e.State == bridge.Up && st.On && !st.InForce {
 			e.State = bridge.Differ
