@@ -55,7 +55,7 @@ func TestHeirs(t *testing.T) {
 		if len(p.Steps) == 0 || len(p.Steps[0].Undo) == 0 {
 			return ""
 		}
-		restart, ok := p.Steps[0].Undo[0].(*networkd.Restart)
+		restart, ok := p.Steps[0].Undo[len(p.Steps[0].Undo)-1].(*networkd.Restart)
 		if !ok {
 			return ""
 		}

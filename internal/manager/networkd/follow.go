@@ -31,17 +31,23 @@ type Manager struct {
 }
 
 // Around gives the steps around a change that moves the addresses of interfaces that
-// systemd-networkd configures. It is restarted after the change, and after the change
-// is undone. Within the limit it must have taken the heirs, and none of the other new
-// interfaces.
+// systemd-networkd configures. It is held still during the change, and restarted after
+// it; the same while the change is undone. Within the limit it must have taken the
+// heirs, and none of the other new interfaces.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
 	heirs, back, err := inherit(moves)
 	if err != nil || len(heirs) == 0 {
 		return nil, nil, err
 	}
 	restart := &Restart{}
-	first := plan.Step{Title: "have systemd-networkd return", Undo: []plan.Op{&Restart{Heirs: back, Limit: m.Limit}}}
-	last := plan.Step{Title: "have systemd-networkd follow", Do: []plan.Op{restart}}
+	first := plan.Step{
+		Title: "hold systemd-networkd still",
+		Do:    []plan.Op{&Freeze{unit}}, Undo: []plan.Op{&Thaw{unit}, &Restart{Heirs: back, Limit: m.Limit}},
+	}
+	last := plan.Step{
+		Title: "have systemd-networkd follow",
+		Do:    []plan.Op{&Thaw{unit}, restart}, Undo: []plan.Op{&Freeze{unit}},
+	}
 	if m.Limit > 0 {
 		last.Check = func(ctx context.Context) error { return await(ctx, heirs, restart.at, m.Limit) }
 	}

@@ -17,7 +17,6 @@ import (
 
 	"xbr-script/internal/keyfile"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/refusal"
 	"xbr-script/internal/systemd"
 )
 
@@ -44,7 +43,11 @@ type Restart struct {
 
 // Kinds are its operations.
 func (Manager) Kinds() plan.Kinds {
-	return plan.Kinds{(&Restart{}).Kind(): func() plan.Op { return &Restart{} }}
+	return plan.Kinds{
+		(&Restart{}).Kind(): func() plan.Op { return &Restart{} },
+		(&Freeze{}).Kind():  func() plan.Op { return &Freeze{} },
+		(&Thaw{}).Kind():    func() plan.Op { return &Thaw{} },
+	}
 }
 
 // Kind is its name in the journal.
@@ -54,45 +57,21 @@ func (*Restart) Kind() string { return "networkd restart" }
 func (*Restart) Commands() []string { return []string{"systemctl try-restart " + unit} }
 
 // Ready says whether systemd can be asked.
-func (*Restart) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, restartLimit)
-	defer cancel()
-	conn, err := systemd.Dial(ctx)
-	if err != nil {
-		return refusal.Wrap(err, "systemctl stop systemd-networkd, if the host can do without",
-			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")
-	}
-	conn.Close()
-	return nil
-}
+func (*Restart) Ready(ctx context.Context) error { return ready(ctx) }
 
 // Do restarts it, if it runs and the machine is not being switched off.
 func (r *Restart) Do(ctx context.Context, _ bool) error {
-	limited, cancel := context.WithTimeout(ctx, restartLimit)
-	defer cancel()
-	conn, err := systemd.Dial(limited)
+	var at time.Time
+	err := ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+		ok, err := runs(ctx, conn, unit)
+		if err == nil && ok {
+			at = time.Now()
+			err = restart(ctx, conn)
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	defer conn.Close()
-	if ok, err := runs(limited, conn); err != nil || !ok {
-		return err
-	}
-	at := time.Now()
-	done := make(chan string, 1)
-	if _, err := conn.TryRestartUnitContext(limited, unit, "replace", done); err != nil {
-		return err
-	}
-	select {
-	case result := <-done:
-		if result != "done" {
-			return fmt.Errorf("systemd says of its restart: %s", result)
-		}
-	case <-limited.Done():
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("not restarted after %v", restartLimit)
 	}
 	r.at = at
 	if r.Limit > 0 {
@@ -101,8 +80,24 @@ func (r *Restart) Do(ctx context.Context, _ bool) error {
 	return context.Cause(ctx)
 }
 
-// runs says whether it is at work and will stay so.
-func runs(ctx context.Context, conn systemd.Conn) (bool, error) {
+func restart(ctx context.Context, conn systemd.Conn) error {
+	done := make(chan string, 1)
+	if _, err := conn.TryRestartUnitContext(ctx, unit, "replace", done); err != nil {
+		return err
+	}
+	select {
+	case result := <-done:
+		if result != "done" {
+			return fmt.Errorf("systemd says of its restart: %s", result)
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// runs says whether a unit is at work and will stay so.
+func runs(ctx context.Context, conn systemd.Conn, unit string) (bool, error) {
 	if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 		return false, err
 	}

@@ -1,7 +1,5 @@
 # shellcheck shell=bash
 # The boot unit, with DHCP by systemd-networkd: it follows, and the lease is renewed after start and stop, or all is put back
-# systemd 257 gives the NIC up, and takes the address off it, while it is moved.
-needs "bookworm, for xbr-script does not hold a newer systemd-networkd still while the NIC moves" suite bookworm
 dhcp_server 0
 printf '%s\n' '[Match]' 'Name=eth0' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
 mkdir -p /etc/xen
@@ -29,6 +27,46 @@ refute "with the cable out and in, nothing is on peth0" grep . <(ip -4 addr show
 expect "the lease is renewed" renews eth0
 xbr stop
 expect "the lease is renewed" renews eth0
+
+# is_frozen: systemd-networkd is held still. It needs no other process to find out.
+is_frozen() {
+	local events
+	mapfile -t events <"/sys/fs/cgroup$group/cgroup.events"
+	[[ ${events[*]} == *'frozen 1'* ]]
+}
+group=$(systemctl show --property=ControlGroup --value systemd-networkd)
+# put_back_by_timer: the change that waited is gone.
+put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
+# killed_frozen COMMAND: the call is killed as soon as it has frozen systemd-networkd,
+# and what it has begun is taken back.
+killed_frozen() {
+	local call child
+	inside /usr/local/sbin/xbr-script "$1" >/tmp/said 2>&1 </dev/null &
+	call=$!
+	until is_frozen; do
+		kill -0 "$call" 2>/dev/null || fail "$1 has not frozen systemd-networkd: $(cat /tmp/said)"
+	done
+	read -r child <"/proc/$call/task/$call/children"
+	kill -KILL "$child"
+	wait "$call" 2>/dev/null || true
+	expect "$1 is killed, and systemd-networkd still frozen" is_frozen
+	xbr recover
+	refute "it runs again" is_frozen
+	expect "the LAN reaches the host" answers 192.168.0.100 lan 0
+	expect "the lease is renewed" renews eth0
+}
+killed_frozen start
+refute "nothing is up" xbr-script status
+xbr start
+killed_frozen stop
+expect "status says: up as asked" xbr-script status
+xbr stop
+
+xbr start confirm=1
+expect "not confirmed, the change is taken back" wait_for 100 put_back_by_timer
+expect "the LAN reaches the host" answers 192.168.0.100 lan 0
+expect "the lease is renewed" renews eth0
+refute "systemd-networkd is not frozen" is_frozen
 
 said() { "$@" >/tmp/said 2>&1; }
 # put_back HINT: start fails, says so, and the lease lives on.
