@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/testing/dbustest"
 )
@@ -20,9 +21,9 @@ type fakeSystemd struct {
 	state    string // of the whole system
 	inactive bool   // systemd-networkd does not run
 	frozen   bool
+	ending   bool                // it has got the signal, and will do nothing else
 	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
 	log      []string            // the methods that had an effect
-	restart  func()              // if set, is called when systemd-networkd starts anew
 }
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
@@ -53,8 +54,19 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 		}
 		f.frozen = member == "FreezeUnit"
 		f.log = append(f.log, member)
+		if !f.frozen && f.ending {
+			f.inactive, f.ending = true, false
+		} else if !f.frozen {
+			f.Error("it is thawed, and was not told to end")
+		}
 		return nil
-	case "TryRestartUnit":
+	case "KillUnit":
+		if whom, signal := msg.Body[1], msg.Body[2]; whom != "main" || signal != int32(unix.SIGUSR2) {
+			f.Errorf("signal %d for %s", signal, whom)
+		}
+		f.ending = true
+		return nil
+	case "RestartUnit":
 		return []any{f.restarted()}
 	}
 	f.Errorf("asked for %s", member)
@@ -80,6 +92,9 @@ func (f *fakeSystemd) failure(member string) (name string) {
 }
 
 func (f *fakeSystemd) property(name string) []any {
+	if name == "RestartKillSignal" {
+		return []any{dbus.MakeVariant(int32(unix.SIGUSR2))}
+	}
 	value := map[string]string{"SystemState": f.state, "ActiveState": "active", "FreezerState": "running"}[name]
 	switch {
 	case value == "":
@@ -95,13 +110,13 @@ func (f *fakeSystemd) property(name string) []any {
 // restarted begins a job, which fails for a unit that is frozen, as with systemd from
 // 254 on.
 func (f *fakeSystemd) restarted() dbus.ObjectPath {
-	f.log = append(f.log, "TryRestartUnit")
+	f.log = append(f.log, "RestartUnit")
 	job := dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/systemd1/job/%d", len(f.log)))
 	result := "done"
 	if f.frozen {
 		result = "frozen"
-	} else if f.restart != nil {
-		f.restart()
+	} else {
+		f.inactive = false
 	}
 	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved",
 		uint32(len(f.log)), job, "systemd-networkd.service", result)
@@ -114,6 +129,13 @@ func (f *fakeSystemd) calls() []string {
 	defer f.mu.Unlock()
 	defer func() { f.log = nil }()
 	return slices.Clone(f.log)
+}
+
+// isStill says that it does nothing now.
+func (f *fakeSystemd) isStill() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.frozen || f.inactive
 }
 
 func (f *fakeSystemd) isFrozen() bool {

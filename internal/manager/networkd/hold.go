@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 	"xbr-script/internal/systemd"
 )
 
-// holdLimit is how long systemd may take to freeze it, or to thaw it. What it is busy
-// with must have come to an end first.
+// holdLimit is how long systemd may take to freeze it. What it is busy with must have
+// come to an end first.
 const holdLimit = 20 * time.Second
 
 // Freeze keeps systemd-networkd from running until it is thawed. From version 257 on it
@@ -26,22 +28,43 @@ type Freeze struct {
 	Unit string `json:"Unit"` // systemd-networkd's
 }
 
-// Thaw has it run again. Nothing happens if it is not frozen.
-type Thaw struct {
+// Resume has systemd-networkd begin anew, and thaws it for that. One that is frozen gets
+// the signal to end first: else it would act for a moment on what it has slept through,
+// and give up interfaces that it still takes for others.
+type Resume struct {
 	Unit string `json:"Unit"`
+	// Ran says that it ran before the change: then it is started if it has ended.
+	Ran bool `json:"Ran"`
+	// The operation waits for the Heirs, but no longer than Limit (nanoseconds), if
+	// that is not 0: until then the host may have no address.
+	Heirs []Heir        `json:"Heirs"`
+	Limit time.Duration `json:"Limit"`
+	at    time.Time     // when it was done; zero if it was not
 }
+
+var _ plan.Prudent = (*Resume)(nil)
 
 // Kind is its name in the journal.
 func (*Freeze) Kind() string { return "networkd freeze" }
 
 // Kind is its name in the journal.
-func (*Thaw) Kind() string { return "networkd thaw" }
+func (*Resume) Kind() string { return "networkd resume" }
 
 // Commands are those that do the same.
 func (f *Freeze) Commands() []string { return []string{"systemctl freeze " + shell.Quote(f.Unit)} }
 
 // Commands are those that do the same.
-func (t *Thaw) Commands() []string { return []string{"systemctl thaw " + shell.Quote(t.Unit)} }
+func (r *Resume) Commands() []string {
+	u := shell.Quote(r.Unit)
+	restart := "systemctl restart " + u
+	if !r.Ran {
+		restart = "systemctl try-restart " + u
+	}
+	return []string{"systemctl kill --kill-who=main --signal=USR2 " + u, "systemctl thaw " + u, restart}
+}
+
+// Ready says whether systemd can be asked.
+func (*Resume) Ready(ctx context.Context) error { return ready(ctx) }
 
 // Do freezes it, if it runs. While a change is taken back it is only tried: whatever
 // systemd-networkd does meanwhile, it begins anew in the end.
@@ -58,15 +81,46 @@ func (f *Freeze) Do(ctx context.Context, undoing bool) error {
 	return err
 }
 
-// Do thaws it.
-func (t *Thaw) Do(ctx context.Context, _ bool) error {
-	return ask(ctx, holdLimit, func(ctx context.Context, conn systemd.Conn) error {
-		state, err := conn.GetUnitPropertyContext(ctx, t.Unit, "FreezerState")
-		if err != nil || state.Value.Value() == "running" {
-			return unless(err, unable...)
+// Do carries it out. While the machine is being switched off it is only thawed.
+func (r *Resume) Do(ctx context.Context, _ bool) error {
+	err := ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+		if err := r.thaw(ctx, conn); err != nil {
+			return err
 		}
-		return patiently(ctx, func() error { return conn.ThawUnit(ctx, t.Unit) })
+		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+			return err
+		}
+		if ok, err := conn.Active(ctx, r.Unit); err != nil || !ok && !r.Ran {
+			return err
+		}
+		r.at = time.Now()
+		return job(ctx, r.Unit, conn.RestartUnitContext)
 	})
+	if err != nil {
+		r.at = time.Time{}
+		return err
+	}
+	if r.Limit > 0 {
+		_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
+	}
+	return context.Cause(ctx)
+}
+
+// thaw thaws it if it is frozen, so that it ends.
+func (r *Resume) thaw(ctx context.Context, conn systemd.Conn) error {
+	state, err := conn.GetUnitPropertyContext(ctx, r.Unit, "FreezerState")
+	if err != nil || state.Value.Value() == "running" {
+		return unless(err, unable...)
+	}
+	// The signal by which systemd restarts it, so that it keeps its leases.
+	signal := int32(unix.SIGTERM)
+	if p, err := conn.GetServicePropertyContext(ctx, r.Unit, "RestartKillSignal"); err == nil {
+		if is, ok := p.Value.Value().(int32); ok && is != 0 {
+			signal = is
+		}
+	}
+	_ = conn.KillUnitWithTarget(ctx, r.Unit, systemd.Main, signal) // else it acts for a moment
+	return patiently(ctx, func() error { return conn.ThawUnit(ctx, r.Unit) })
 }
 
 var (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
 )
 
 // network is a change amid those of systemd-networkd, which has to be held still
@@ -25,25 +27,47 @@ type network struct {
 func (*network) Kind() string       { return "test network" }
 func (*network) Commands() []string { return nil }
 func (n *network) Do(context.Context, bool) error {
-	if !n.lax && !n.f.isFrozen() {
+	if !n.lax && !n.f.isStill() {
 		n.f.Error("systemd-networkd runs while the network changes")
 	}
 	return nil
 }
 
-// move is that of dom0's addresses to a pair.
-func (s states) move() manager.Move {
-	nic := &host.Link{Index: s.index("peth0"), Name: "peth0"}
-	return manager.Move{
-		Undertaking: "start xenbr0", From: nic, NIC: nic, NetDev: "eth0", Port: "peth0",
-		To: manager.Interface{Name: "eth0", Index: s.index("eth0")},
+// move is that of dom0's addresses to a pair, or back.
+func (s states) move(back bool) manager.Move {
+	port, dom0 := s.index("peth0"), s.index("eth0")
+	m := manager.Move{NetDev: "eth0", Port: "peth0"}
+	if back {
+		m.From, m.NIC = &host.Link{Index: dom0, Name: "eth0"}, &host.Link{Index: port, Name: "peth0"}
+		m.To = manager.Interface{Name: "eth0", Index: port}
+		return m
 	}
+	m.NIC = &host.Link{Index: port, Name: "eth0"}
+	m.From, m.To = m.NIC, manager.Interface{Name: "eth0", Index: dom0}
+	m.New = []manager.Interface{{Name: "peth0", Index: port}}
+	return m
+}
+
+// configured has it configure one interface, by netplan's file or by ours.
+func (s states) configured(name, file string) {
+	s.Helper()
+	nstest.Script(s.T, "rm -f "+linksDir+"/*\nmkdir -p "+runConfig)
+	if err := os.WriteFile(netplans, []byte(byMAC), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	s.say(name, "configured", file, false)
+}
+
+// files are those in /run/systemd/network, with their content.
+func (s states) files() string {
+	s.Helper()
+	return nstest.Run(s.T, "grep", "-r", ".", runConfig)
 }
 
 // around is a whole plan, with a change of the network.
-func (s states) around(f *fakeSystemd) *plan.Plan {
+func (s states) around(f *fakeSystemd, back bool) *plan.Plan {
 	s.Helper()
-	before, after, err := (Manager{}).Around([]manager.Move{s.move()})
+	before, after, err := (Manager{}).Around([]manager.Move{s.move(back)})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -62,41 +86,59 @@ func (s states) runner(f *fakeSystemd) plan.Runner {
 func TestHeld(t *testing.T) {
 	s := newStates(t)
 	f := newFakeSystemd(t)
-	s.say("peth0", "configured", "/etc/systemd/network/eth0.network", false)
-	m := faults.Matrix{T: t, Runner: s.runner(f)}
+	m := &faults.Matrix{T: t, Runner: s.runner(f)}
+	s.configured("peth0", netplans)
+	s.held(m, f, false)
+	const copied = runConfig + "/0-xbr-script-eth0.network"
+	if files := s.files(); strings.Count(files, copied) == 0 || strings.Count(files, "Unmanaged=yes") != 1 {
+		t.Errorf("after start: %s", files)
+	}
+	s.configured("eth0", copied)
+	s.held(m, f, true)
+	if files := s.files(); strings.Contains(files, mark) {
+		t.Errorf("after stop: %s", files)
+	}
+	t.Log(m)
+}
+
+// held tries such a change in all ways, then makes it.
+func (s states) held(m *faults.Matrix, f *fakeSystemd, back bool) {
+	s.Helper()
+	files := s.files()
 	m.Same = func(what string) bool {
-		calls := f.calls()
-		ok := !f.isFrozen() && len(calls) > 0 && calls[len(calls)-1] == "TryRestartUnit"
+		calls, now := f.calls(), s.files()
+		ok := !f.isFrozen() && !f.inactive && len(calls) > 0 && calls[len(calls)-1] == "RestartUnit" && now == files
 		if !ok {
-			t.Errorf("%s: frozen: %t, after %q", what, f.isFrozen(), calls)
+			s.Errorf("%s: frozen: %t, after %q; files:\n%s", what, f.isFrozen(), calls, now)
 		}
 		return ok
 	}
-	makePlan := func() *plan.Plan { return s.around(f) }
-	m.Try("change", makePlan)
-	if err := m.Runner.Run(t.Context(), makePlan()); err != nil {
-		t.Error(err)
-	}
-	if calls := f.calls(); !slices.Equal(calls, []string{"FreezeUnit", "ThawUnit", "TryRestartUnit"}) {
-		t.Errorf("a change that goes well: %q", calls)
-	}
-	m.Runner.Kinds["test network"] = func() plan.Op { return &network{f: f, lax: true} }
-	held := makePlan
-	makePlan = func() *plan.Plan {
-		p := held()
-		p.Steps[1].Undo[0].(*network).lax = true
-		return p
+	strict, lax := s.runner(f), s.runner(f)
+	lax.Kinds["test network"] = func() plan.Op { return &network{f: f, lax: true} }
+	steps := m.Steps
+	m.Runner = strict
+	m.Try("change", func() *plan.Plan { return s.around(f, back) })
+	if m.Steps-steps != 4 {
+		s.Errorf("%d steps were tried", m.Steps-steps)
 	}
 	nth := 1
 	if testing.Short() {
-		nth = 13
+		nth = 23
 	}
-	m.Series("change", makePlan, nth, 0)
-	m.SeriesBack("change", makePlan, nth, 0)
-	if m.Steps != 3 {
-		t.Errorf("%d steps were tried", m.Steps)
+	makeLax := func() *plan.Plan {
+		p := s.around(f, back)
+		p.Steps[1].Undo[0].(*network).lax = true
+		return p
 	}
-	t.Log(&m)
+	m.Runner = lax
+	m.Series("change", makeLax, nth, 0)
+	m.SeriesBack("change", makeLax, nth, 0)
+	if err := strict.Run(s.Context(), s.around(f, back)); err != nil {
+		s.Error(err)
+	}
+	if calls := f.calls(); !slices.Equal(calls, []string{"FreezeUnit", "ThawUnit", "RestartUnit"}) {
+		s.Errorf("a change that goes well: %q", calls)
+	}
 }
 
 // TestCannotHold has systemd refuse to freeze or thaw: where it is not able to at all,
@@ -108,19 +150,20 @@ func TestCannotHold(t *testing.T) {
 		calls string
 		err   string // what the error begins with
 	}{
-		"cgroups of version 1": {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "TryRestartUnit", ""},
-		"systemd 245":          {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "TryRestartUnit", ""},
-		"busy at first":        {map[string][]string{"FreezeUnit": {busy, busy}, "ThawUnit": {busy}}, "FreezeUnit ThawUnit TryRestartUnit", ""},
-		"it goes wrong":        {map[string][]string{"FreezeUnit": {failed}}, "TryRestartUnit", "cannot hold systemd-networkd still: "},
-		"thawing goes wrong":   {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit TryRestartUnit", "cannot have systemd-networkd follow: "},
+		"cgroups of version 1":  {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "RestartUnit", ""},
+		"systemd 245":           {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "RestartUnit", ""},
+		"busy at first":         {map[string][]string{"FreezeUnit": {busy, busy}, "ThawUnit": {busy}}, "FreezeUnit ThawUnit RestartUnit", ""},
+		"it goes wrong":         {map[string][]string{"FreezeUnit": {failed}}, "RestartUnit", "cannot hold systemd-networkd still: "},
+		"thawing goes wrong":    {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit RestartUnit", "cannot have systemd-networkd follow: "},
+		"restarting goes wrong": {map[string][]string{"RestartUnit": {failed}}, "FreezeUnit ThawUnit RestartUnit", "cannot have systemd-networkd follow: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStates(t)
 			f := newFakeSystemd(t)
 			f.fails = c.fails
-			s.say("peth0", "configured", "/etc/systemd/network/eth0.network", false)
-			p := s.around(f)
-			if c.calls == "TryRestartUnit" { // it is not held
+			s.configured("peth0", netplans)
+			p := s.around(f, false)
+			if c.calls == "RestartUnit" { // it is not held
 				p.Steps = slices.Delete(p.Steps, 1, 2)
 			}
 			r := s.runner(f)
@@ -154,7 +197,7 @@ func TestNotHeld(t *testing.T) {
 			newStates(t)
 			f := newFakeSystemd(t)
 			c.prepare(f)
-			for _, op := range []plan.Op{&Freeze{unit}, &Thaw{unit}, &Restart{}} {
+			for _, op := range []plan.Op{&Freeze{unit}, &Resume{Unit: unit}, &Restart{}} {
 				if err := op.Do(t.Context(), false); err != nil {
 					t.Error(op.Kind(), err)
 				}
