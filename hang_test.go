@@ -15,9 +15,9 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestHangingIPTables ends the program by a signal while iptables hangs, when
-// it is asked for the first time or amid the change: everything is put back, and
-// nothing of iptables is left.
+// TestHangingIPTables ends the program by a signal while iptables hangs, either
+// at its first call or in the middle of the change: everything is put back, and
+// no process of iptables is left.
 func TestHangingIPTables(t *testing.T) {
 	for name, hangs := range map[string]string{
 		"asked":  `case $0 in *-save) echo $$ >>/run/hung; sleep 1000 & wait;; esac`,
@@ -43,7 +43,8 @@ func TestHangingIPTables(t *testing.T) {
 	}
 }
 
-// hanging is a folder with iptables, before which that script runs.
+// hanging makes a folder with an iptables that runs the script before the real
+// one.
 func hanging(t *testing.T, script string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -58,8 +59,8 @@ func hanging(t *testing.T, script string) string {
 	return dir
 }
 
-// end starts the program, ends it as soon as iptables hangs, and finds nothing
-// left of that.
+// end starts the program, ends it as soon as iptables hangs, and fails if any
+// process of that is left.
 func end(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	var out bytes.Buffer
@@ -70,12 +71,12 @@ func end(t *testing.T, cmd *exec.Cmd) {
 	}
 	pid := ""
 	for limit := time.Now().Add(time.Minute); pid == "" && time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
-		data, _ := os.ReadFile("/run/hung") // not yet there
+		data, _ := os.ReadFile("/run/hung") // not there yet
 		pid = strings.TrimSpace(string(data))
 	}
 	begin := time.Now()
 	_ = cmd.Process.Signal(unix.SIGTERM)
-	_ = cmd.Wait() // its status tells
+	_ = cmd.Wait() // the process state tells how it ended
 	if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(out.String(), "was ended: ") || time.Since(begin) > 20*time.Second {
 		t.Errorf("exit status %d after %s\n%s", status, time.Since(begin), out.String())
 	}

@@ -9,20 +9,21 @@ import (
 	"testing"
 )
 
-// injection is one host on which calls are made to fail.
+// injection is one host on which system calls are made to fail.
 type injection struct {
 	*testing.T
 	bridges  string
 	down, up network
 	isUp     bool
-	counts   map[string]int // outcomes
-	points   int            // failing calls that were met: which are made depends on time, too
+	counts   map[string]int // by outcome
+	points   int            // failing calls that were met: which calls are made depends on timing, too
 	failures int
 }
 
-// TestFailingCalls makes a system call of the program fail, one in each call of
-// it, whichever it is: either all is as it was before and the exit status tells
-// so, or all is as asked. No error counts for "there is nothing".
+// TestFailingCalls makes one system call fail in each run of the program,
+// whichever call it is: afterwards everything is as it was before and the exit
+// status says so, or everything is as asked. No error may be taken to mean that
+// nothing is there.
 func TestFailingCalls(t *testing.T) {
 	changes, others := 85, 120 // of each command on each host
 	if testing.Short() {
@@ -37,8 +38,8 @@ func TestFailingCalls(t *testing.T) {
 	})
 }
 
-// inject makes three hosts, does the same on each, and tells how many points
-// there were.
+// inject makes three hosts, does the same on each, and logs how many faults
+// were met.
 func inject(t *testing.T, do func(*injection)) {
 	t.Helper()
 	var total atomic.Int64
@@ -59,8 +60,8 @@ func inject(t *testing.T, do func(*injection)) {
 	}
 }
 
-// choose are that many points, at random, in a call or in its timer, of each kind of call as many as of the
-// others as far as there are so many.
+// choose picks n faults at random, in a call or in its timer: the same number
+// for each kind of system call, as far as there are enough.
 func choose(counts map[place]int, timer bool, n int) (points []point) {
 	kinds := make([][]point, len(failing))
 	for i, c := range failing {
@@ -123,7 +124,7 @@ func (in *injection) change(command string, n int) {
 	}
 }
 
-// judge finds out whether what the program says is so.
+// judge checks that what the program says is true.
 func (in *injection) judge(command string, status int, said string, hit bool) {
 	in.Helper()
 	before, asked := in.down, in.up
@@ -156,8 +157,8 @@ func (in *injection) judge(command string, status int, said string, hit bool) {
 	in.counts[command+": "+outcome]++
 }
 
-// ask makes calls of a command fail that changes nothing: it says the same as
-// otherwise, or that it could not find out.
+// ask makes system calls fail in a command that changes nothing: it says the
+// same as without a fault, or that it could not find out.
 func (in *injection) ask(line string, n int) {
 	in.Helper()
 	in.set(!strings.HasPrefix(line, "start"))

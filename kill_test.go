@@ -20,8 +20,8 @@ import (
 
 // The tests here run the real program as a process of its own.
 
-// dom0 is a host with two NICs, several addresses and routes, and nobody on
-// its links.
+// dom0 is a host with two NICs, several addresses and routes, and nobody else
+// on its links.
 const dom0 = `
 	sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
 	ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
@@ -39,7 +39,7 @@ const dom0 = `
 	ip -6 route add default via 2001:db8::1
 	ip neigh add 192.168.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent`
 
-// program is a call of the program.
+// program is one run of the program.
 func program(line string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
@@ -50,11 +50,11 @@ func program(line string) *exec.Cmd {
 	return cmd
 }
 
-// linkNumber is an interface's index: that of one that is made anew depends on
-// which others are there.
+// linkNumber is an interface's index, which differs for each interface that is
+// made anew.
 var linkNumber = regexp.MustCompile(`^[0-9]+: `)
 
-// network is all that the program may change, as text.
+// network is everything that the program may change, as text.
 type network struct {
 	state nstest.State
 	rest  string
@@ -62,7 +62,8 @@ type network struct {
 
 func readNetwork(t *testing.T) network {
 	t.Helper()
-	every := func(section string) bool { return section != "bridge" } // the links say so, too, not in the order of their making
+	// Links show what section bridge has, without the order in which they were made.
+	every := func(section string) bool { return section != "bridge" }
 	state := nstest.ReadState(t).Filter(every, func(_, line string) string { return linkNumber.ReplaceAllString(line, "") })
 	return network{state, nstest.Script(t, `
 		iptables-save | grep -v '^#' | sed 's/ \[[0-9]*:[0-9]*\]$//'
@@ -70,8 +71,8 @@ func readNetwork(t *testing.T) network {
 		sysctl net.bridge net.ipv4.ip_forward`)}
 }
 
-// differs tells how the network is not one of those, "" if it is; which is the
-// number of the one that it is.
+// differs compares the network with several others. It returns the number of
+// the one that it equals, or in what way it equals none.
 func differs(t *testing.T, of ...network) (diff string, which int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -93,7 +94,8 @@ func differs(t *testing.T, of ...network) (diff string, which int) {
 	}
 }
 
-// twoBridges are the bridges of these tests: one of each shape, at random.
+// twoBridges are the words for the bridges of these tests: one of each shape,
+// in random order.
 func twoBridges(t *testing.T) string {
 	t.Helper()
 	shape := []string{" dom0=veth", " dom0=bridge"}
@@ -103,7 +105,7 @@ func twoBridges(t *testing.T) string {
 	return line
 }
 
-// run runs the program and returns its exit status and what it said.
+// run runs the program and returns its exit status and what it printed.
 func run(t *testing.T, line string) (int, string) {
 	t.Helper()
 	out, err := program(line).CombinedOutput()
@@ -125,14 +127,14 @@ func mustRun(t *testing.T, line string) {
 	}
 }
 
-// bothWays makes the host, and returns it without and with the bridges. The
-// bridges are down at the end.
+// bothWays makes the host, and returns the network without and with the
+// bridges. At the end the bridges are down.
 func bothWays(t *testing.T, bridges string) (down, up network) {
 	t.Helper()
 	nstest.New(t)
 	nstest.Script(t, dom0)
 	nstest.Rest(t)
-	// What is loaded on demand shall be there from the start.
+	// So that what is loaded on demand is there from the start.
 	mustRun(t, "start"+bridges)
 	mustRun(t, "stop")
 	nstest.Rest(t)
@@ -147,10 +149,10 @@ func bothWays(t *testing.T, bridges string) (down, up network) {
 	return down, up
 }
 
-// TestKilled ends the program by a signal at a random moment of start or stop,
-// again and again. After SIGKILL another call puts things right; after any
-// other signal the call itself has. Either way the host is as before or as
-// asked, and nothing in between.
+// TestKilled sends the program a signal at a random moment of start or stop,
+// again and again. After SIGKILL the next call puts things right; after any
+// other signal the call itself has done so. Either way the host is as before or
+// as asked, never in between.
 func TestKilled(t *testing.T) {
 	rounds := 500
 	if testing.Short() {
@@ -169,7 +171,7 @@ func TestKilled(t *testing.T) {
 			command = "stop"
 		}
 		killed := unix.SIGKILL
-		if round%5 == 4 { // besides
+		if round%5 == 4 { // in addition
 			killed = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP}[rand.N(3)]
 		}
 		after := rand.N(takes)
@@ -195,11 +197,11 @@ func interrupt(t *testing.T, line string, s unix.Signal, after time.Duration) (i
 	}
 	time.Sleep(after)
 	_ = cmd.Process.Signal(s) // it may have ended
-	_ = cmd.Wait()            // its status tells
+	_ = cmd.Wait()            // the process state tells how it ended
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// settle makes the call that comes after, and compares.
+// settle makes the next call, and compares.
 func settle(t *testing.T, title string, killed bool, command, bridges string, counts map[string]int, down, up network) (isUp bool) {
 	t.Helper()
 	asked := map[string]network{"start": up, "stop": down}
@@ -239,8 +241,8 @@ func settle(t *testing.T, title string, killed bool, command, bridges string, co
 }
 
 // TestConfirmSurvives kills calls that have a timer, at random moments and
-// with their whole session, as when a terminal goes. The timer takes back what
-// was begun at once, and what was done when its time is over.
+// together with their session, as when a terminal closes. The timer takes back
+// an unfinished change at once, and a finished one when its time is over.
 func TestConfirmSurvives(t *testing.T) {
 	rounds := 40
 	if testing.Short() {
@@ -261,15 +263,15 @@ func TestConfirmSurvives(t *testing.T) {
 		}
 		after := rand.N(takes)
 		time.Sleep(after)
-		_ = unix.Kill(-cmd.Process.Pid, unix.SIGHUP) // the terminal's farewell to its session
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGHUP) // what a terminal that closes sends to its session
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		_ = cmd.Wait()
 		if d, _ := differs(t, up); d != "" {
 			t.Fatalf("round %d, killed after %s: %s", round, after, d)
 		}
 		if _, err := os.Stat("/run/xbr-script/journal"); err == nil {
-			// The comparison was made before the time was over, or the
-			// timer is about to remove it.
+			// The comparison was made before the time was over, or before the
+			// timer has removed the journal.
 			for deadline := time.Now().Add(time.Minute); err == nil && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 				_, err = os.Stat("/run/xbr-script/journal")
 			}
@@ -288,7 +290,7 @@ func TestConfirmSurvives(t *testing.T) {
 }
 
 // TestMixed runs many calls at the same time. Each ends as it would alone, and
-// the network is one that a row of calls could have made.
+// the network is one that the same calls could have made one after the other.
 func TestMixed(t *testing.T) {
 	rounds, width := 30, 8
 	if testing.Short() {
@@ -337,7 +339,7 @@ func TestMixed(t *testing.T) {
 	t.Logf("%d rounds of %d calls; the sets of bridges that were up at the end: %v", rounds, width, counts)
 }
 
-// outcome is what a call came to.
+// outcome is how a call ended.
 type outcome struct {
 	status int
 	out    string
@@ -352,11 +354,11 @@ func together(t *testing.T, lines []string) []outcome {
 		cmd := program(line)
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
-		if err := cmd.Start(); err != nil { // here, as the namespace is this thread's
+		if err := cmd.Start(); err != nil { // not in a goroutine: the namespace belongs to this thread
 			t.Fatal(err)
 		}
 		all.Go(func() {
-			_ = cmd.Wait() // its status tells
+			_ = cmd.Wait() // the process state tells how it ended
 			outcomes[i] = outcome{cmd.ProcessState.ExitCode(), out.String()}
 		})
 	}

@@ -17,18 +17,18 @@ import (
 
 var update = flag.Bool("update", false, "write what the scripts compare with")
 
-// TestMain lets the test binary stand for the program under both of its
-// names, so that the scripts run the real one.
+// TestMain lets the test binary be the program under either of its names, so
+// that the scripts run the real one.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main, underFilter: filtered})
 }
 
 // TestScript runs testdata/script/*.txt, each in a network namespace of its
-// own, and those about antispoof with either kind of iptables. Besides
-// testscript's commands they have "state save" and "state same", that the whole
-// state of the network is as it was; "rules", for what iptables has;
-// "netns", which makes a namespace for a neighbour; and "xend", which does what
-// xend does at its start.
+// own, and those about antispoof with both kinds of iptables. Besides
+// testscript's commands they have "state save" and "state same", which compare
+// the whole state of the network; "rules", which does so for iptables; "netns",
+// which makes a namespace for a neighbour; and "xend", which does what xend
+// does when it starts.
 func TestScript(t *testing.T) {
 	about, err := filepath.Glob("testdata/script/antispoof*.txt")
 	if err != nil {
@@ -71,8 +71,8 @@ func runScripts(t *testing.T, files []string, backend string) {
 }
 
 // layOut gives dom0 what both seeds begin with: eth0 with addresses and a
-// gateway on a LAN, and eth1 and eth2 without. A stand-in for dummy0 is made
-// of ifb, as not every kernel has the driver.
+// gateway on a LAN, eth1 and eth2 without. An ifb stands in for dummy0, as not
+// every kernel has that driver.
 func layOut(env *testscript.Env) error {
 	t := adapter{env.T()}
 	nstest.Script(t, `
@@ -93,7 +93,7 @@ ip -6 addr add fe80::1:2/64 dev eth0 nodad
 until ip -6 route show table local | grep -q fe80::1:2; do sleep 0.02; done
 sleep 0.1
 `)
-	// /etc/xen of the namespace is not the machine's.
+	// The namespace has an /etc/xen of its own.
 	for _, dir := range []string{"etc/xen/scripts"} {
 		if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
 			return err
@@ -103,7 +103,7 @@ sleep 0.1
 	return nil
 }
 
-// adapter makes testscript's T one for nstest.
+// adapter makes testscript's T fit nstest.
 type adapter struct{ testscript.T }
 
 // state is the script command: "state save NAME", "state same NAME".
@@ -149,9 +149,9 @@ func rules(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startXend is the script command "xend NAME [VERSION COMMAND]": what xend, by
-// default that of 4.0 at its start, does with testdata/xend/NAME.sxp. It fails
-// where the program does, which xend ignores.
+// startXend is the script command "xend NAME [VERSION COMMAND]": it does with
+// testdata/xend/NAME.sxp what xend does when it starts, by default that of 4.0.
+// It fails where the program fails; xend itself would ignore that.
 func startXend(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 && len(args) != 3 {
 		ts.Fatalf("usage: xend NAME [VERSION COMMAND]")
@@ -177,7 +177,7 @@ func startXend(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// scriptT makes a running script a T for nstest.
+// scriptT makes a running script fit nstest as its T.
 type scriptT struct{ ts *testscript.TestScript }
 
 func (s scriptT) Skip(args ...any)  { s.ts.Fatalf("%s", fmt.Sprint(args...)) }

@@ -9,8 +9,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestManyBridges has 256 bridges in one call: it takes no more than 64 MiB of
-// memory.
+// TestManyBridges starts 256 bridges in one call, which may take no more than
+// 64 MiB of memory.
 func TestManyBridges(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes the kernel long to rename so many")

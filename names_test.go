@@ -13,15 +13,15 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// hostile are names that the kernel takes: commands, options, escape sequences,
-// bytes that are no UTF-8.
+// hostile are interface names that the kernel accepts: commands, options,
+// escape sequences, bytes that are not UTF-8.
 var hostile = []string{
 	"$(id>pwned)", "`id>pwned`", ";id>pwned;", "|id>pwned", "\"$(id>pwned)", "'`id>pwned`'", "#id>pwned", "&id>pwned&",
 	"-x", "--help", "é", "漢字", "fifteen-bytes-x", `\c`, "*", "~root", "a=b", "!", "<x>", "con#1",
 	"\x1b[31m", "\x9b31m", "\xff", "a\xc3", "\x1b]0;x\a", "\x01\x7f", "\u202eb", "..x",
 }
 
-// someHostile are those names, or of them a part in a short run.
+// someHostile are these names, or in a short run some of them.
 func someHostile() []string {
 	if testing.Short() {
 		return []string{"$(id>pwned)", "'`id>pwned`'", "-x", "漢字", "\x1b[31m", "\xff"}
@@ -29,7 +29,7 @@ func someHostile() []string {
 	return hostile
 }
 
-// someShapes are both, or in a short run one.
+// someShapes are both shapes, or in a short run one.
 func someShapes() []string {
 	shapes := []string{"veth", "bridge"}
 	if testing.Short() {
@@ -38,7 +38,7 @@ func someShapes() []string {
 	return shapes
 }
 
-// quietly fails the test if text has anything in it but what one can see.
+// quietly fails the test if text contains anything but printable characters.
 func quietly(t *testing.T, what, text string) {
 	t.Helper()
 	for i, r := range text {
@@ -49,7 +49,7 @@ func quietly(t *testing.T, what, text string) {
 	}
 }
 
-// harmless fails the test if a shell has run what stands in a name.
+// harmless fails the test if a shell has run what a name contains.
 func harmless(t *testing.T, what string) {
 	t.Helper()
 	if _, err := os.Stat("pwned"); err == nil {
@@ -58,8 +58,8 @@ func harmless(t *testing.T, what string) {
 	}
 }
 
-// say runs the program, which has to end so, and returns what it said, which
-// has to be fit for a terminal.
+// say runs the program, which has to end with one of these statuses, and
+// returns what it printed, which must be fit for a terminal.
 func say(t *testing.T, line string, want ...int) string {
 	t.Helper()
 	status, out := run(t, line)
@@ -74,7 +74,7 @@ func say(t *testing.T, line string, want ...int) string {
 	return out
 }
 
-// runScript has a shell run a script that the program has printed.
+// runScript lets a shell run a script that the program has printed.
 func runScript(t *testing.T, script string) {
 	t.Helper()
 	out, err := exec.Command("sh", "-e", "-c", script).CombinedOutput()
@@ -84,7 +84,7 @@ func runScript(t *testing.T, script string) {
 	harmless(t, script)
 }
 
-// ip runs ip(8), for words that no script has to quote.
+// ip runs ip(8), so that no shell has to quote its words.
 func ip(t *testing.T, args ...string) {
 	t.Helper()
 	nstest.Run(t, "ip", args...)
@@ -185,7 +185,7 @@ func TestHostileDefault(t *testing.T) {
 }
 
 // TestHostileTexts has an alias and alternative names that are not text. They
-// come over, come back, and come back by way of the journal.
+// survive start, stop, and a way back through the journal.
 func TestHostileTexts(t *testing.T) {
 	t.Chdir(t.TempDir())
 	nstest.New(t)
@@ -223,8 +223,8 @@ func TestHostileTexts(t *testing.T) {
 	}
 }
 
-// TestHostileComments has rules with such comments, of others and in a chain of
-// ours.
+// TestHostileComments has rules with such comments, among others' rules and in
+// one of our chains.
 func TestHostileComments(t *testing.T) {
 	t.Chdir(t.TempDir())
 	backends := nstest.IPTablesBackends

@@ -20,14 +20,14 @@ import (
 )
 
 // Here a system call of the real program is made to fail, whichever it is: the
-// kernel hands each to the test before it is carried out (seccomp's user
-// notification, Linux 5.0), which lets it pass or answers with an error.
+// kernel shows each call to the test before it carries it out (seccomp's user
+// notification, Linux 5.0), and the test lets it pass or answers with an error.
 
-// underFilter is the name by which the test binary calls the program with the
+// underFilter is the name under which the test binary runs the program with the
 // filter, see filtered.
 const underFilter = "filtered-xbr-script"
 
-// listenerFD is where the program has the filter's listener until it begins.
+// listenerFD is where the filter's listener stays until the program begins.
 const listenerFD = 200
 
 // filtered puts the filter on this process and becomes the program.
@@ -46,10 +46,10 @@ func filtered() {
 	panic(unix.Exec("/proc/self/exe", append([]string{"xbr-script"}, os.Args[1:]...), os.Environ()))
 }
 
-// filterProgram hands the system calls of the table to the listener, but for the
-// one that gives the listener its place.
+// filterProgram hands the system calls of the table to the listener, except for
+// the dup that puts the listener in its place.
 func filterProgram() []unix.SockFilter {
-	const number, secondArg = 0, 24 // where they are in struct seccomp_data
+	const number, secondArg = 0, 24 // offsets in struct seccomp_data
 	load := func(at uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
 	}
@@ -68,8 +68,8 @@ func filterProgram() []unix.SockFilter {
 		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF})
 }
 
-// failing are the system calls that are made to fail, and the errors that their
-// manual pages name.
+// failing are the system calls that are made to fail, and errors that their
+// manual pages list.
 var failing = []struct {
 	nr     uint32
 	name   string
@@ -121,21 +121,21 @@ var failing = []struct {
 	{unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", []unix.Errno{unix.EPERM}},
 }
 
-// place is where system calls are made: a kind of them, in a call of the program
-// or in the timer that it leaves behind.
+// place is where system calls are made: which call, and whether in the program
+// itself or in the timer that it leaves behind.
 type place struct {
 	nr    uint32
 	timer bool
 }
 
-// point is one fault: the nth call of one kind fails, or the process ends there.
+// point is one fault: the nth call of a kind fails, or the process ends there.
 type point struct {
 	place
 	nth   int
 	errno unix.Errno
 }
 
-// killed stands for the end of the process.
+// killed stands for the death of the process.
 const killed = unix.Errno(4095)
 
 func (p point) String() string {
@@ -172,14 +172,14 @@ type answer struct {
 	flags uint32
 }
 
-// watched is a call of the program with the filter on it.
+// watched is a run of the program under the filter.
 type watched struct {
 	cmd         *exec.Cmd
 	out, errs   bytes.Buffer
 	listener    int
 	faults      []point
 	timed       bool          // it may have a timer
-	begun       map[bool]bool // the own work of each process, after its runtime's
+	begun       map[bool]bool // whether the program's own work has begun, after that of Go's runtime
 	counts      map[place]int
 	hit         []string // which calls failed
 	ended       chan error
@@ -198,7 +198,7 @@ func begin(t *testing.T, line string, faults ...point) *watched {
 		begun: map[bool]bool{}, counts: map[place]int{}, ended: make(chan error, 1),
 	}
 	w.cmd.Args = append([]string{underFilter}, strings.Fields(line)...)
-	w.cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1") // fewer signals, of which each repeats a call
+	w.cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1") // fewer signals, each of which makes a system call start again
 	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.errs
 	w.cmd.WaitDelay = time.Minute
 	if err := w.cmd.Start(); err != nil {
@@ -212,11 +212,11 @@ func begin(t *testing.T, line string, faults ...point) *watched {
 	return w
 }
 
-// status waits for the call itself: its timer may go on.
+// status waits for the program itself: its timer may go on.
 func (w *watched) status() int {
 	stuck := time.AfterFunc(patience, func() { _ = w.cmd.Process.Kill() })
 	defer stuck.Stop()
-	_ = w.cmd.Wait() // its status tells
+	_ = w.cmd.Wait() // the process state tells how it ended
 	w.stdout, w.err = w.out.String(), w.errs.String()
 	return w.cmd.ProcessState.ExitCode()
 }
@@ -235,12 +235,12 @@ func (w *watched) end(t *testing.T) {
 	_ = unix.Close(w.listener)
 }
 
-// patience is how long a call, or its timer when that is no longer needed, may
-// take.
+// patience is how long a run may take, or its timer once that is no longer
+// needed.
 const patience = 3 * time.Minute
 
-// runFailing runs the program with faults in it; counts are how many calls it
-// made of each kind.
+// runFailing runs the program with these faults; w.counts tells how many calls
+// of each kind it made.
 func runFailing(t *testing.T, line string, faults ...point) (status int, w *watched) {
 	t.Helper()
 	w = begin(t, line, faults...)
@@ -249,7 +249,7 @@ func runFailing(t *testing.T, line string, faults ...point) (status int, w *watc
 	return status, w
 }
 
-// listen takes the listener from the process, as soon as it has it.
+// listen takes the listener from the process as soon as it is there.
 func (w *watched) listen() error {
 	pidfd, err := unix.PidfdOpen(w.cmd.Process.Pid, 0)
 	if err != nil {
@@ -282,7 +282,7 @@ func (w *watched) serve() error {
 	}
 }
 
-// next takes one call.
+// next handles one system call.
 func (w *watched) next() error {
 	var n notif
 	if errno := notifIoctl(w.listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n)); errno != 0 {
@@ -311,11 +311,12 @@ func notifIoctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
 	return errno
 }
 
-// fails counts a call, and says how it shall fail; 0: not at all.
+// fails counts a system call, and returns the error with which it shall fail,
+// or 0.
 func (w *watched) fails(n notif) unix.Errno {
 	at := place{n.nr, w.isTimer(n)}
 	if !w.begun[at.timer] {
-		// The first thing that is not the runtime's is the socket for netlink.
+		// The socket for netlink is the first thing that is not the runtime's.
 		w.begun[at.timer] = n.nr == unix.SYS_SOCKET
 	}
 	if !w.begun[at.timer] || !w.own(n) {
@@ -331,18 +332,17 @@ func (w *watched) fails(n notif) unix.Errno {
 	return 0
 }
 
-// isTimer says whether a call is the timer's.
+// isTimer says whether the timer makes this call.
 func (w *watched) isTimer(n notif) bool {
 	if !w.timed {
 		return false
 	}
-	args, _ := os.ReadFile("/proc/" + strconv.Itoa(int(n.pid)) + "/cmdline") // none: it has ended
+	args, _ := os.ReadFile("/proc/" + strconv.Itoa(int(n.pid)) + "/cmdline") // empty if it has ended
 	return bytes.Contains(args, []byte("\x00--timer\x00"))
 }
 
-// own says whether a call is the program's own: not that of another program that
-// it runs, and not one of the runtime's to wake itself, or to have another
-// thread.
+// own says whether the program itself makes this call: not another program that
+// it runs, and not Go's runtime, which wakes itself or starts threads.
 func (w *watched) own(n notif) bool {
 	proc := "/proc/" + strconv.Itoa(int(n.pid))
 	mine, _ := os.Readlink("/proc/self/exe")
@@ -363,13 +363,13 @@ func (w *watched) own(n notif) bool {
 		return true
 	}
 	file, err := os.Readlink(proc + "/fd/" + strconv.Itoa(int(of)))
-	// By a pipe Go's own forkExec hears of a child that has no other way to tell
-	// that it could not become the program; no read of a pipe fails.
+	// Only by this pipe does Go's forkExec learn that the child could not
+	// become the program. Reading a pipe does not fail.
 	started := n.nr == unix.SYS_READ && n.args[2] == 8 && strings.HasPrefix(file, "pipe:")
 	return err == nil && !strings.Contains(file, "[eventfd]") && !started
 }
 
-// describe tells what a call is about, as far as that can be read.
+// describe tells what a call is about, as far as it can be read.
 func describe(n notif) string {
 	proc := "/proc/" + strconv.Itoa(int(n.pid))
 	switch n.nr {

@@ -17,7 +17,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// maybe is for what may fail: the host is in change.
+// maybe is for calls that may fail because the host is changing.
 func maybe(error) {}
 
 // attrs are those of an interface with a name.
@@ -27,7 +27,7 @@ func attrs(name string) netlink.LinkAttrs {
 	return a
 }
 
-// link finds an interface; nil if there is none.
+// link finds an interface; it is nil if there is none.
 func (w *world) link(name string) netlink.Link {
 	l, err := w.rtnl.LinkByName(name)
 	if err != nil {
@@ -36,18 +36,18 @@ func (w *world) link(name string) netlink.Link {
 	return l
 }
 
-// remove deletes interfaces by the beginnings of their names, on both ends of
+// remove deletes all interfaces whose names begin in this way, at both ends of
 // the LAN.
 func (w *world) remove(beginnings ...string) {
 	for _, end := range []*netlink.Handle{w.rtnl, w.lan} {
 		for {
 			links, err := end.LinkList()
 			if err != nil {
-				continue // it was interrupted
+				continue // the dump was interrupted
 			}
 			for _, l := range links {
 				if slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(l.Attrs().Name, b) }) {
-					maybe(end.LinkDel(l)) // it goes with its peer
+					maybe(end.LinkDel(l)) // its peer goes with it
 				}
 			}
 			break
@@ -108,14 +108,15 @@ func (s guestStorm) calm() []string {
 	return nil
 }
 
-// nameStorm renames what is not the program's: guests' ports in the bridge and
-// interfaces of others; and gives them and the host's NICs alternative names.
-// Such a one that was not touched while a call was under way is where it was.
+// nameStorm renames interfaces that are not the program's: guests' ports in the
+// bridge and those of others. It also gives alternative names to them and to
+// the host's NICs. A name that was not touched during a call must still be
+// where it was.
 type nameStorm struct {
 	*world
 	lock    sync.Mutex
-	had     map[string]bool // the NICs that had one at the last mark
-	touched map[string]bool // since
+	had     map[string]bool // the NICs that had an alternative name at the last mark
+	touched map[string]bool // since the last mark
 	lost    []string
 }
 
@@ -162,7 +163,7 @@ func (s *nameStorm) flip(nic string) {
 	}
 }
 
-// mark is before and after a call.
+// mark is called before and after a call.
 func (s *nameStorm) mark() {
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -195,8 +196,8 @@ type partStorm struct{ *world }
 
 func newPartStorm(w *world) storm { return partStorm{w} }
 
-// renameByName goes by the name in one call: what has become another's
-// meanwhile is not touched.
+// renameByName looks the name up in the same system call: an interface that
+// lost it meanwhile is not touched.
 func renameByName(from, to string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -232,18 +233,18 @@ func (s partStorm) calm() (lost []string) {
 	return lost
 }
 
-// claimStorm takes the names and the indexes that a plan has chosen, and moves
+// claimStorm takes the names and indexes that a plan has chosen, and moves
 // interfaces between namespaces. Nobody else may touch what it has made.
 type claimStorm struct {
 	*world
-	mine map[int]string // the names by the indexes
+	mine map[int]string // names by index
 	lost []string
 }
 
 func newClaimStorm(w *world) storm { return &claimStorm{world: w, mine: map[int]string{}} }
 
 func (s *claimStorm) act() {
-	for index, name := range s.mine { // a name is given up soon: else there is no plan
+	for index, name := range s.mine { // a name is soon given up, otherwise no plan could be made
 		if !strings.HasPrefix(name, "claim") || len(s.mine) > 2 || rand.N(2) == 0 {
 			s.giveUp(index)
 		}
@@ -253,7 +254,7 @@ func (s *claimStorm) act() {
 	switch rand.N(3) {
 	case 0: // the next free index
 		l.Index = s.next() + rand.N(4)
-	case 1: // an interface that comes from elsewhere
+	case 1: // an interface that comes from another namespace
 		if s.lan.LinkAdd(l) == nil {
 			if s.lan.LinkSetNsFd(l, s.hostNS) != nil {
 				maybe(s.lan.LinkDel(l))
@@ -277,11 +278,11 @@ func (s *claimStorm) claim(name string) {
 	}
 }
 
-// next is an index above all that are there.
+// next is an index above all existing ones.
 func (s *claimStorm) next() int {
 	links, err := s.rtnl.LinkList()
 	if err != nil {
-		return 50 // interrupted
+		return 50 // the dump was interrupted
 	}
 	top := 0
 	for _, l := range links {
@@ -290,8 +291,8 @@ func (s *claimStorm) next() int {
 	return top + 1
 }
 
-// giveUp deletes what the storm has made, or sends it elsewhere first, and looks
-// whether it was as it should be.
+// giveUp deletes what the storm has made, in some cases from another namespace,
+// and checks that nobody has changed it.
 func (s *claimStorm) giveUp(index int) {
 	name := s.mine[index]
 	delete(s.mine, index)
@@ -322,8 +323,8 @@ func (s *claimStorm) calm() []string {
 	return lost
 }
 
-// ruleStorm flushes the rules of others, or puts its own in their place, and
-// keeps the lock of iptables for a while.
+// ruleStorm flushes others' rules, or replaces them by its own, and holds the
+// lock of iptables for a while.
 type ruleStorm struct{ *world }
 
 func newRuleStorm(w *world) storm { return ruleStorm{w} }
@@ -349,7 +350,7 @@ func (s ruleStorm) act() {
 
 func (ruleStorm) sh(line string) { maybe(exec.Command("sh", "-c", line).Run()) }
 
-// hold keeps the lock that all iptables of the legacy kind take.
+// hold takes the lock that iptables of the legacy kind waits for.
 func (ruleStorm) hold(d time.Duration) {
 	f, err := os.OpenFile("/run/xtables.lock", os.O_CREATE|os.O_RDONLY, 0o600)
 	if err != nil {
@@ -370,8 +371,8 @@ func (s ruleStorm) calm() []string {
 	return nil
 }
 
-// linkStorm has the link of the LAN's end, a port of a switch, go down and come
-// back.
+// linkStorm takes the link at the LAN's end down and up, like a port of a
+// switch.
 type linkStorm struct{ *world }
 
 func newLinkStorm(w *world) storm {

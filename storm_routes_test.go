@@ -12,13 +12,13 @@ import (
 )
 
 // routeStorm adds, replaces and deletes addresses, routes and neighbours: on
-// eth0, whatever that is by now, on another NIC and in other tables. What stands
-// when it pauses is on eth0, none is lost.
+// eth0, whichever interface that is at the moment, on another NIC and in other
+// tables. When it pauses, all entries that exist must be on eth0.
 //
-// An entry that was made while the name went from one interface to the other
-// may be anywhere: as with ip, the name was looked up before. What was deleted
-// while a call was under way may be back with it. And neighbours that come while
-// a stop is under way may go with the NIC's change of its MAC address.
+// An entry that was made while the name moved from one interface to another may
+// be on either, as with ip(8), which looks the name up first. An entry that was
+// deleted during a call may be back with it. And neighbours that are added
+// during a stop may go when the NIC changes its MAC address.
 type routeStorm struct {
 	*world
 	entries []*stormEntry
@@ -31,10 +31,10 @@ type stormEntry struct {
 	dev   string
 	what  func(index int) any // a *netlink.Addr, Route or Neigh
 	there bool
-	loose bool // it may be there or not
+	loose bool // it may exist or not
 }
 
-// stormEntries is how many of each sort there are.
+// stormEntries is the number of entries of each sort.
 const stormEntries = 60
 
 func newRouteStorm(w *world) storm {
@@ -82,7 +82,7 @@ func host6(part, i int) *net.IPNet {
 
 // change adds or deletes an entry, or puts a route in its own place.
 func (s *routeStorm) change(what any, index int, add, replace bool) error {
-	l := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: index}} // all that is asked of it
+	l := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: index}} // the index is all that is asked of it
 	switch v := what.(type) {
 	case *netlink.Addr:
 		if add {
@@ -124,7 +124,7 @@ func (s *routeStorm) act() {
 	replace := e.there && rand.N(3) == 0
 	add := !e.there || replace
 	if s.change(e.what(index), index, add, replace) != nil {
-		return // it is there, or is not there yet
+		return // it exists already, or does not exist yet
 	}
 	e.there = add
 	_, neighbour := e.what(index).(*netlink.Neigh)
@@ -135,7 +135,7 @@ func (s *routeStorm) act() {
 
 func (s *routeStorm) calm() []string {
 	s.lost = nil
-	for _, e := range slices.Backward(s.entries) { // routes before the addresses they come from
+	for _, e := range slices.Backward(s.entries) { // routes go before the addresses that are their sources
 		index := s.index(e.dev)
 		err := s.change(e.what(index), index, false, false)
 		switch {
@@ -149,7 +149,7 @@ func (s *routeStorm) calm() []string {
 	return s.lost
 }
 
-// everywhere deletes an entry wherever it is.
+// everywhere deletes an entry from every interface.
 func (s *routeStorm) everywhere(e *stormEntry) {
 	links, err := s.rtnl.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {

@@ -9,20 +9,19 @@ import (
 	"sync"
 )
 
-// settingStorm writes the settings of eth0, of another NIC, of all interfaces,
-// and of those to come. The program knows those of eth0 as they were when it
-// planned: of what is written to it while a call is under way any may be there
-// after that, also what was there before it, but nothing else. What is written
-// to others stays.
+// settingStorm writes the settings of eth0, of another NIC, of all interfaces
+// and of future ones. The program has read those of eth0 when it planned: of the
+// values written during a call, and the one before it, any may be there
+// afterwards, but no other. Values written to other interfaces stay.
 type settingStorm struct {
 	*world
 	lock  sync.Mutex
-	begun map[string]string   // what was there at first, by file
-	had   map[string][]string // what there was since the last mark
+	begun map[string]string   // the values at first, by file
+	had   map[string][]string // all values since the last mark
 	lost  []string
 }
 
-// stormSettings are settings that cut nobody off, with values.
+// stormSettings are settings that cut nobody off, with possible values.
 var stormSettings = map[string][]string{
 	"ipv4/conf/%s/rp_filter":             {"0", "1", "2"},
 	"ipv4/conf/%s/log_martians":          {"0", "1"},
@@ -37,7 +36,7 @@ var stormSettings = map[string][]string{
 	"ipv6/neigh/%s/gc_stale_time":        {"60", "61", "62"},
 }
 
-// settingDevices are whose settings are written.
+// settingDevices are the interfaces whose settings are written.
 var settingDevices = []string{"eth0", "eth1", "all", "default"}
 
 func settingFile(name, device string) string { return "/proc/sys/net/" + fmt.Sprintf(name, device) }
@@ -63,10 +62,10 @@ func (s *settingStorm) act() {
 	for name, values := range stormSettings {
 		file, value := settingFile(name, device), values[rand.N(len(values))]
 		if os.WriteFile(file, []byte(value), 0) != nil {
-			return // no such file, or no eth0 just now
+			return // no such file, or no eth0 at the moment
 		}
 		s.had[file] = append(s.had[file], value)
-		if device == "default" { // what has not been set apart follows (devinet_copy_dflt_conf, neigh_copy_dflt_parms)
+		if device == "default" { // interfaces that have no value of their own follow (devinet_copy_dflt_conf, neigh_copy_dflt_parms)
 			for _, follower := range []string{"eth0", "eth1"} {
 				file := settingFile(name, follower)
 				s.had[file] = append(s.had[file], value)
@@ -76,7 +75,7 @@ func (s *settingStorm) act() {
 	}
 }
 
-// mark is before and after a call.
+// mark is called before and after a call.
 func (s *settingStorm) mark() {
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -92,12 +91,12 @@ func (s *settingStorm) mark() {
 
 func (s *settingStorm) calm() []string {
 	s.mark()
-	// What is to come first: others may follow.
+	// The defaults come first, as others may follow them.
 	for _, device := range []string{"default", "all", "eth0", "eth1"} {
 		for name := range stormSettings {
 			file := settingFile(name, device)
 			if value, ok := s.begun[file]; ok {
-				maybe(os.WriteFile(file, []byte(value), 0)) // it shows in what is compared
+				maybe(os.WriteFile(file, []byte(value), 0)) // if it fails, the comparison shows it
 				s.had[file] = []string{value}
 			}
 		}
@@ -107,8 +106,8 @@ func (s *settingStorm) calm() []string {
 	return lost
 }
 
-// followsDefault says whether a line of a State tells a setting of one of the
-// bridge's parts that it has from those to come.
+// followsDefault says whether a line of a State is a setting that a part of the
+// bridge has inherited from the defaults.
 func followsDefault(device, line string) bool {
 	if slices.Contains([]string{"lo", "eth0", "eth1"}, device) {
 		return false

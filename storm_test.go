@@ -20,19 +20,19 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// The storms: others change the host all the time while the program is at work.
-// After every few calls the storm pauses, what it has left is taken away, and
-// the network must be what the calls' exit statuses say.
+// The storms: others change the host all the time while the program works.
+// After every few calls the storm pauses and removes what it has made, and the
+// network must be what the calls' exit statuses promise.
 
 var stormFlag = flag.Duration("storm", 0, "how long each storm blows; 0: some seconds")
 
 // storm is one kind of change.
 type storm interface {
-	// act makes one change. It may fail, as may all that meet a host in change.
-	// It is called from a goroutine of its own, but never while calm is.
+	// act makes one change. It may fail, as anything may on a host that
+	// changes. It is called from a goroutine of its own, but never during calm.
 	act()
-	// calm takes back all that is left of the changes, and tells what has
-	// become of them that must not.
+	// calm undoes all changes that are left, and returns those that did not end
+	// as they must.
 	calm() (lost []string)
 }
 
@@ -42,13 +42,14 @@ type stormKind struct {
 	make   func(*world) storm
 	rate   int  // changes a second
 	short  bool // runs in everyday tests, too
-	safe   bool // every start is with antispoof and ip_forward
-	again  bool // rules are whole only after another start
+	safe   bool // every start has antispoof and ip_forward
+	again  bool // rules may be whole only after another start
 	online bool // the NIC is never switched off, so that nothing is lost
 }
 
-// TestStorm blows each kind of storm, at hosts with both shapes of network, with
-// kernels that rename what is up and such as do not, some calls being killed.
+// TestStorm runs each kind of storm on hosts with both shapes of network, with
+// kernels that can rename an interface that is up and kernels that cannot. Some
+// calls are killed.
 func TestStorm(t *testing.T) {
 	for _, kind := range []stormKind{
 		{name: "guests", make: newGuestStorm, rate: 100, short: true},
@@ -71,7 +72,7 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// stormLength is how long each storm blows.
+// stormLength is how long each storm lasts.
 func stormLength() time.Duration {
 	switch {
 	case *stormFlag != 0:
@@ -82,10 +83,10 @@ func stormLength() time.Duration {
 	return 15 * time.Second
 }
 
-// stormFaults is after how many faults a storm gives up.
+// stormFaults is the number of faults after which a storm ends.
 const stormFaults = 4
 
-// blow has a storm of that kind. After a fault it goes on with another host.
+// blow runs one kind of storm. After a fault it goes on with another host.
 func blow(t *testing.T, kind stormKind) {
 	t.Helper()
 	n := &tally{calls: map[string]int{}, said: map[string]int{}}
@@ -105,15 +106,15 @@ func blow(t *testing.T, kind stormKind) {
 	}
 }
 
-// tally is the size of a storm.
+// tally tells how large a storm was.
 type tally struct {
 	took        time.Duration // in all
 	blown       time.Duration // while the storm blew
 	gusts       int
 	acts        atomic.Int64
-	calls       map[string]int // by command and how it ended
-	said        map[string]int // by what was said when it did not end well
-	up, down    int            // starts and stops that changed the network
+	calls       map[string]int // by command and exit status
+	said        map[string]int // by message, of calls that failed
+	up, down    int            // calls that changed the network
 	faults      int
 	tookLongest time.Duration
 }
@@ -153,18 +154,18 @@ type world struct {
 
 	calling atomic.Bool // a call is under way
 
-	nets   []network // down, and up with each of the lines
-	lines  []string  // of start, from 1 on
-	at     []int     // the possible ones of nets
+	nets   []network // without bridges, and with those of each line
+	lines  []string  // words of start, from index 1 on
+	at     []int     // which of nets are possible now
 	cut    bool      // a call was killed and not taken back
-	report []string  // of this gust
+	report []string  // of the current gust
 }
 
-// down is the number of the network without a bridge.
+// down is the index in nets of the network without bridges.
 const down = 0
 
-// newWorld makes a host with someone on its LAN, and reads how it is without
-// and with a bridge of each kind.
+// newWorld makes a host with a neighbour on its LAN, and reads its network
+// without bridges and with those of each line.
 func newWorld(t *testing.T, kind stormKind, n *tally) *world {
 	t.Helper()
 	nstest.New(t)
@@ -204,7 +205,7 @@ func newWorld(t *testing.T, kind stormKind, n *tally) *world {
 	return w
 }
 
-// readNets goes through the networks that the calls may make.
+// readNets reads all networks that calls may lead to.
 func (w *world) readNets() {
 	w.t.Helper()
 	for _, shape := range []string{"veth", "bridge"} {
@@ -214,7 +215,7 @@ func (w *world) readNets() {
 		}
 		w.lines = append(w.lines, line+" antispoof=yes guests=allow ip_forward=1")
 	}
-	mustRun(w.t, w.lines[1]) // what is loaded on demand shall be there from the start
+	mustRun(w.t, w.lines[1]) // so that what is loaded on demand is there from the start
 	mustRun(w.t, "stop")
 	for i, line := range w.lines {
 		if i > 0 {
@@ -228,7 +229,7 @@ func (w *world) readNets() {
 	}
 }
 
-// end closes what the world holds.
+// end closes what the world holds open.
 func (w *world) end() {
 	w.rtnl.Close()
 	w.lan.Close()
@@ -238,8 +239,8 @@ func (w *world) end() {
 
 var learntNow = regexp.MustCompile(`learnt$`)
 
-// read is readNetwork without what depends on who came first, or was
-// spoken to of late.
+// read is readNetwork without what depends on who came first, or on who was
+// spoken to recently.
 func (w *world) read() network {
 	w.t.Helper()
 	every := func(string) bool { return true }
@@ -253,7 +254,8 @@ func (w *world) read() network {
 		}
 		return line
 	})
-	// Tables and chains of the kernel's own are there when they were asked for.
+	// The kernel's own tables and chains exist once somebody has asked for
+	// them.
 	n.rest = nstest.Script(w.t, `
 		for p in iptables ip6tables; do $p-save | sed -n 's/ \[[0-9]*:[0-9]*\]//; /^:.* ACCEPT/d; /^[:-]/p' | sed "s/^/$p /"; done
 		sysctl net.bridge net.ipv4.ip_forward
@@ -264,8 +266,8 @@ func (w *world) read() network {
 // gustLength bounds the time until a storm pauses.
 const gustLength = time.Second
 
-// gust lets the storm blow while some calls are made, and compares when it has
-// paused. It says whether to go on.
+// gust makes some calls while the storm is on, then lets it pause and compares.
+// It says whether to go on.
 func (w *world) gust() bool {
 	w.report = nil
 	begin := time.Now()
@@ -294,17 +296,17 @@ func (w *world) gust() bool {
 	return !w.failed()
 }
 
-// between tells a storm that wants to know when no call is under way.
+// between tells storms that ask for it that no call is under way.
 func (w *world) between() {
 	if s, ok := w.storm.(interface{ mark() }); ok {
 		s.mark()
 	}
 }
 
-// stormBurst bounds how much a storm makes up for when it had no processor.
+// stormBurst bounds what a storm catches up on after it had no processor.
 const stormBurst = 100 * time.Millisecond
 
-// keepOn makes the storm's changes at its rate.
+// keepOn makes changes at the storm's rate.
 func (w *world) keepOn(stop <-chan struct{}) {
 	next := time.Now()
 	for {
@@ -317,16 +319,16 @@ func (w *world) keepOn(stop <-chan struct{}) {
 		w.n.acts.Add(1)
 		next = next.Add(time.Second / time.Duration(w.kind.rate))
 		if late := time.Since(next); late > stormBurst {
-			next = next.Add(late - stormBurst) // what was missed before is not made up for
+			next = next.Add(late - stormBurst) // what was missed before that is not caught up on
 		}
 		time.Sleep(time.Until(next))
 	}
 }
 
-// stormShown is how many bytes of what is wrong are printed.
+// stormShown is how many bytes of a fault are printed.
 const stormShown = 6000
 
-// fault notes that something is wrong, with all that led to it.
+// fault records that something is wrong, with everything that led to it.
 func (w *world) fault(format string, args ...any) {
 	w.t.Helper()
 	w.n.faults++
@@ -340,7 +342,8 @@ func (w *world) fault(format string, args ...any) {
 
 func (w *world) failed() bool { return slices.Contains(w.report, "FAULT") }
 
-// choose is the next command: to and fro, and now and then something else.
+// choose picks the next command: mostly start and stop in turn, sometimes
+// another.
 func (w *world) choose() (line string, to []int) {
 	is := w.at[0]
 	switch n := rand.N(10); {
@@ -357,11 +360,11 @@ func (w *world) choose() (line string, to []int) {
 	return "stop", []int{down}
 }
 
-// uname26 makes programs that the calling thread starts see a kernel 2.6, by
-// personality(2): one that cannot rename what is up.
+// uname26 makes programs that the calling thread starts see a kernel 2.6
+// (personality(2)), which cannot rename an interface that is up.
 const uname26 = 0x0020000
 
-// call makes one call in the storm, and says whether it is known how it ended.
+// call makes one call in the storm, and says whether its outcome is known.
 func (w *world) call() bool {
 	w.t.Helper()
 	line, to := w.choose()
@@ -386,7 +389,7 @@ func (w *world) call() bool {
 		after = rand.N(100 * time.Millisecond)
 	}
 	killer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-	_ = cmd.Wait() // its status tells
+	_ = cmd.Wait() // the process state tells how it ended
 	killer.Stop()
 	w.n.tookLongest = max(w.n.tookLongest, time.Since(begin))
 	status := cmd.ProcessState.ExitCode()
@@ -395,10 +398,10 @@ func (w *world) call() bool {
 	return w.note(command, status, out.String(), to)
 }
 
-// numbers and the like make messages of one kind different.
+// numbers are what differs between messages of the same kind.
 var numbers = regexp.MustCompile(`[0-9a-f:.]*[0-9][0-9a-f:./]*`)
 
-// note takes in how a call ended.
+// note records how a call ended.
 func (w *world) note(command string, status int, out string, to []int) (known bool) {
 	w.t.Helper()
 	w.n.calls[fmt.Sprintf("%s: %d", command, status)]++
@@ -424,7 +427,7 @@ func (w *world) note(command string, status int, out string, to []int) (known bo
 	return !w.cut
 }
 
-// quiet makes a call that must succeed, as the storm has paused.
+// quiet makes a call that must succeed, as the storm pauses.
 func (w *world) quiet(line string) {
 	w.t.Helper()
 	status, out := run(w.t, line)
@@ -438,7 +441,7 @@ func (w *world) quiet(line string) {
 // stormSettles is how long the kernel may take to note what has changed.
 const stormSettles = 5 * time.Second
 
-// compare tells how the network is none of those that it may be.
+// compare tells in what way the network is none of those that it may be.
 func (w *world) compare() (wrong []string) {
 	w.t.Helper()
 	if _, err := os.Stat("/run/xbr-script/journal"); err == nil {
@@ -465,7 +468,7 @@ func (w *world) compare() (wrong []string) {
 	}
 }
 
-// answers tells who on the LAN cannot be reached, and who cannot reach dom0.
+// answers lists who on the LAN cannot be reached, and who cannot reach dom0.
 func (w *world) answers() (mute []string) {
 	w.t.Helper()
 	for _, ping := range []string{

@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFailingTakeBack makes system calls fail, or ends the process at one, while
-// a change is taken back, by recover or by the timer: one that was killed on the
-// way, or one that waits to be confirmed. Whatever is said is so, and the next
-// call to which nothing happens ends with everything as it was before; a timer
-// that lives needs none. The same for confirm, and for a call that leaves a timer.
+// TestFailingTakeBack makes a system call fail, or ends the process at one,
+// while recover or the timer takes a change back: one that was killed half-way,
+// or one that waits to be confirmed. Everything the program says must be true,
+// and the next undisturbed call must leave everything as it was before; if the
+// timer lives, it does so itself. The same goes for confirm, and for a call
+// that leaves a timer.
 func TestFailingTakeBack(t *testing.T) {
 	recovers, timers, others := 50, 30, 12 // of each command on each host
 	inject(t, func(in *injection) {
@@ -40,10 +41,11 @@ type back struct {
 	line    string // with the bridges
 	before  network
 	asked   network
-	marks   int // how many its journal gets
+	marks   int // the number of marks in its journal
 }
 
-// wayBack looks at a change that is to be taken back, and leaves it undone.
+// wayBack makes the change once to count the marks in its journal, and goes
+// back to the state before it.
 func (in *injection) wayBack(command string) *back {
 	in.Helper()
 	b := &back{in, command, command + in.bridges, in.down, in.up, 0}
@@ -58,10 +60,10 @@ func (in *injection) wayBack(command string) *back {
 	return b
 }
 
-// reset has the network as it is before the change.
+// reset brings the network to its state before the change.
 func (b *back) reset() { b.set(b.command == "stop") }
 
-// cut is the end of the process at one of its marks, at random.
+// cut ends the process at one of its marks, at random.
 func cut(marks int) point {
 	return point{place{unix.SYS_PWRITE64, false}, 1 + rand.N(max(marks, 1)), killed}
 }
@@ -82,7 +84,7 @@ func (b *back) each(what string, points []point, n int, try func(point) (outcome
 	}
 }
 
-// is compares the network, and complains with what was said before.
+// is compares the network, and reports what was said before.
 func (b *back) is(n network, said string) {
 	b.Helper()
 	diff, _ := differs(b.T, n)
@@ -96,25 +98,25 @@ func (b *back) is(n network, said string) {
 	b.isUp = status != 3
 }
 
-// journal says whether there is one.
+// journal says whether a journal exists.
 func journal() bool {
 	_, err := os.Stat("/run/xbr-script/journal")
 	return err == nil
 }
 
-// told is all that a call has come to.
+// told is everything that a call said and did.
 func told(status int, title string, w *watched) string {
 	return fmt.Sprintf("%s, %s: status %d\n%s%s", title, w.hit, status, w.stdout, w.err)
 }
 
-// wrong is a failure of the program.
+// wrong reports a fault of the program.
 func (b *back) wrong(what, said string) {
 	b.Helper()
 	b.failures++
 	b.Errorf("%s: %s", what, said)
 }
 
-// recover makes calls of that command fail.
+// recover makes system calls of recover fail.
 func (b *back) recover(n int) {
 	b.Helper()
 	mustRun(b.T, b.line+" confirm=600")
@@ -136,8 +138,8 @@ func (b *back) recover(n int) {
 	})
 }
 
-// recovered compares what a recover says with what is, and with what another
-// makes of that.
+// recovered compares what a recover says with the network, and with what
+// another recover then makes of it.
 func (b *back) recovered(status int, said string, w *watched) (outcome string) {
 	b.Helper()
 	left := journal()
@@ -159,8 +161,8 @@ func (b *back) recovered(status int, said string, w *watched) (outcome string) {
 	return outcome
 }
 
-// timer makes calls of the timer fail, in half of the cases of one whose call
-// is killed, and else of one whose time runs out.
+// timer makes system calls of the timer fail: in half of the cases that of a
+// call that was killed, otherwise one whose time runs out.
 func (b *back) timer(n int) {
 	b.Helper()
 	_, clean := runFailing(b.T, b.line+" confirm=1")
@@ -190,7 +192,7 @@ func (b *back) timer(n int) {
 	})
 }
 
-// confirm makes calls of that command fail.
+// confirm makes system calls of confirm fail.
 func (b *back) confirm(n int) {
 	b.Helper()
 	mustRun(b.T, b.line+" confirm=600")
@@ -215,7 +217,7 @@ func (b *back) confirm(n int) {
 	})
 }
 
-// arm makes calls of the command itself fail, which starts a timer.
+// arm makes system calls of the command itself fail, which starts a timer.
 func (b *back) arm(n int) {
 	b.Helper()
 	line := b.line + " confirm=600"

@@ -17,10 +17,11 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// An upgrade replaces the binary while the network is up: what the version before
-// has left in /run is all that this one knows of it. With XBR_TEST_FORMER, a
-// binary of that version, these tests have it start and this one stop (make
-// test-upgrade); without, records that it has left are put in the place of ours.
+// An upgrade replaces the binary while the network is up: what the former
+// version has left in /run is all that the new one knows. With XBR_TEST_FORMER,
+// the path of a former binary, these tests start with that and stop with this
+// one (make test-upgrade); without it, records that it has left replace our
+// own.
 
 // recordsDir is where records are.
 const recordsDir = "/run/xbr-script"
@@ -28,13 +29,13 @@ const recordsDir = "/run/xbr-script"
 // upgrade is a network that one version starts and another stops.
 type upgrade struct {
 	name   string
-	script string // what is there before start, besides dom0
+	script string // what exists before start, besides dom0
 	start  string // the words
 	kept   bool   // testdata/upgrade/NAME has the former version's records of it
 }
 
-// upgrades are of both shapes; those with records have nothing in them that
-// another kernel would not have.
+// upgrades are of both shapes. Those with kept records use nothing that another
+// kernel may lack.
 var upgrades = []upgrade{
 	{"veth", aBridge, " vifnum=0 netdev=eth0 antispoof=yes ip_forward=1 check=no", true},
 	{"bridge", "", " netdev=eth0 dom0=bridge antispoof=yes guests=allow ip_forward=1 check=no", true},
@@ -43,7 +44,7 @@ var upgrades = []upgrade{
 	{"found", aBridge + "\nip link set xenbr0 up alias \"the admin's\"", " netdev=eth0 bridge=xenbr0 dom0=bridge check=no", false},
 }
 
-// aBridge is one of the admin's, which stop has to leave as it was.
+// aBridge is the admin's own bridge, which stop has to leave as it was.
 const aBridge = "ip link add xenbr0 index 200 address 00:16:3e:00:00:08 type bridge stp_state 1 forward_delay 400"
 
 // make makes the host, and returns the network before start.
@@ -53,7 +54,7 @@ func (u upgrade) make(t *testing.T) network {
 	nstest.IPTables(t, nstest.IPTablesBackends[0])
 	nstest.Script(t, "sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.accept_redirects=1\n"+dom0+"\n"+u.script)
 	nstest.Rest(t)
-	mustRun(t, "start"+u.start) // so that the kernel has loaded what it loads on demand
+	mustRun(t, "start"+u.start) // so that the kernel loads what it loads on demand
 	mustRun(t, "stop")
 	nstest.Rest(t)
 	return readNetwork(t)
@@ -67,8 +68,8 @@ func same(t *testing.T, what string, is network) {
 	}
 }
 
-// keptFiles are testdata/upgrade, whatever the thread's working directory is: one
-// with a mount namespace of its own has its own.
+// keptFiles are testdata/upgrade, which a thread in a mount namespace of its
+// own may not find in the file system.
 //
 //go:embed testdata/upgrade
 var keptFiles embed.FS
@@ -110,8 +111,8 @@ func putRecords(t *testing.T, dir string, all map[string]string) {
 	}
 }
 
-// upgraded is on a network that the former version has started, as far as anybody
-// can tell: to start it again does nothing, and stop leaves the host as it was.
+// upgraded checks a network that the former version seems to have started: to
+// start it again does nothing, and stop leaves the host as it was.
 func (u upgrade) upgraded(t *testing.T, down network) {
 	t.Helper()
 	nstest.Rest(t)
@@ -131,8 +132,8 @@ func (u upgrade) upgraded(t *testing.T, down network) {
 	}
 }
 
-// TestUpgradeRecords has records of the version before in place of those that
-// start has written.
+// TestUpgradeRecords replaces the records of start by those of the former
+// version.
 func TestUpgradeRecords(t *testing.T) {
 	for _, u := range upgrades {
 		if !u.kept {
@@ -152,7 +153,7 @@ func TestUpgradeRecords(t *testing.T) {
 	}
 }
 
-// TestUpgrade has the version before start, and this one go on.
+// TestUpgrade starts with the former version, and goes on with this one.
 func TestUpgrade(t *testing.T) {
 	binary := os.Getenv("XBR_TEST_FORMER")
 	if binary == "" {
@@ -178,7 +179,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// former is another version of the program on a host.
+// former is the former version of the program on a host.
 type former struct {
 	*testing.T
 	upgrade
@@ -204,7 +205,7 @@ func (f *former) must(line string) {
 	}
 }
 
-// guests has it stop a network with a guest, which this one takes back.
+// guests lets it stop a network with a guest, which this version starts again.
 func (f *former) guests() {
 	f.Helper()
 	f.must("start" + f.start)
@@ -216,7 +217,7 @@ func (f *former) guests() {
 	same(f.T, "stopped without the guest", f.down)
 }
 
-// guest is there.
+// guest adds the guest.
 func (f *former) guest() {
 	f.Helper()
 	nstest.Script(f.T, `
@@ -226,7 +227,7 @@ func (f *former) guest() {
 		bridge link set dev vif1.0 isolated on cost 77`)
 }
 
-// noGuest ends the guest, whose port has come back as it was.
+// noGuest checks that the guest's port has come back as it was, and removes it.
 func (f *former) noGuest() {
 	f.Helper()
 	if is := nstest.Script(f.T, "bridge -d link show dev vif1.0"); !strings.Contains(is, "isolated on") || !strings.Contains(is, "cost 77") {
@@ -235,7 +236,7 @@ func (f *former) noGuest() {
 	nstest.Script(f.T, "ip link del vif1.0")
 }
 
-// unconfirmed has it wait for what this one says.
+// unconfirmed lets it wait for a confirm, or recover, of this version.
 func (f *former) unconfirmed() {
 	f.Helper()
 	f.must("start confirm=600" + f.start)
@@ -247,7 +248,7 @@ func (f *former) unconfirmed() {
 	same(f.T, "confirmed, and stopped", f.down)
 }
 
-// killed kills it at random moments; this one takes the rest back.
+// killed kills it at random moments; this version takes the rest back.
 func (f *former) killed() {
 	f.Helper()
 	begin := time.Now()
@@ -273,7 +274,8 @@ func (f *former) killed() {
 	f.Logf("of 12 that were killed %d had begun", back)
 }
 
-// names are the words that say which networks, for a stop of what may be down.
+// names are the words that name the networks, for a stop of some that may be
+// down.
 func (f *former) names() string {
 	var words []string
 	for _, w := range strings.Fields(f.start) {
@@ -284,8 +286,9 @@ func (f *former) names() string {
 	return " " + strings.Join(words, " ")
 }
 
-// back has this one start, and the former go on: it refuses what it does not
-// know, and changes nothing. When this one has stopped, it can go on.
+// back starts with this version and goes on with the former one: it refuses
+// what it does not know, and changes nothing. After this version's stop it can
+// go on.
 func (f *former) back() {
 	f.Helper()
 	mustRun(f.T, "start"+f.start)
@@ -305,7 +308,7 @@ func (f *former) back() {
 	}
 	f.guest()
 	mustRun(f.T, "stop")
-	f.must("start" + f.start) // it knows what is kept of guests
+	f.must("start" + f.start) // it knows this version's form of kept guests
 	f.noGuest()
 	f.must("stop")
 	same(f.T, "stopped", f.down)

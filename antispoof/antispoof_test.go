@@ -46,15 +46,15 @@ func TestStartStop(t *testing.T) {
 }
 
 // TestFaults makes every step of a start, of a change and of a stop go wrong in
-// every way: the rules, the flags and the records then are as they were.
+// every way: afterwards the rules, the flags and the records are as they were.
 func TestFaults(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
-		d.scripts(oldScript) // with one step more
+		d.scripts(oldScript) // one step more than with today's
 		a, b := d.bridge(0), d.bridge(1)
 		nstest.Script(t, "iptables -A FORWARD -s 192.0.2.1 -j DROP\nip6tables -P INPUT DROP")
 		before := ""
-		// The journal is a file there, too.
+		// A journal that is left behind would show among the files.
 		whole := func() string {
 			return d.saved() + "== files\n" + nstest.Run(t, "sh", "-c", "grep -r . "+runDir+" | sort")
 		}
@@ -88,12 +88,12 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// TestPlanning only looks: it makes not even a table.
+// TestPlanning only plans, which creates nothing, not even a table of iptables.
 func TestPlanning(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		nstest.New(t)
 		nstest.IPTables(t, backend)
-		d := &dom0{T: t, backend: backend, planner: &Planner{Records: plan.Records{Dir: runDir}, Scripts: "/run/scripts"}}
+		d := &dom0{T: t, backend: backend, planner: newPlanner(t, runDir)}
 		a := d.bridge(0)
 		before := d.saved()
 		if steps, _, err := d.planner.Start([]Bridge{yes(a)}); err != nil || len(steps) == 0 {
@@ -112,8 +112,8 @@ func TestPlanning(t *testing.T) {
 	})
 }
 
-// TestLeftovers has rules of ours of which no record tells: a start that says
-// no, or a stop, removes them.
+// TestLeftovers has rules of ours that no record knows: a start with
+// antispoof=no removes them, and so does a stop.
 func TestLeftovers(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -133,7 +133,8 @@ func TestLeftovers(t *testing.T) {
 	})
 }
 
-// TestJournal keeps every operation as a journal does: nothing of it is lost.
+// TestJournal writes every operation as a journal does, and reads it back:
+// nothing of it is lost.
 func TestJournal(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)

@@ -32,14 +32,14 @@ type draft struct {
 	notes   []string
 }
 
-// begin makes the draft of a plan from what was seen.
-func (p *Planner) begin(h *host.Host, seen *Seen, records map[string]*record) (*draft, error) {
-	made, err := p.loadHost()
+// begin makes the draft of a plan.
+func (p *Planner) begin(records map[string]*record) (*draft, error) {
+	made, err := hostForms.Load(p.Records, hostName)
 	if err != nil {
 		return nil, err
 	}
-	states, err := seen.states()
-	return &draft{host: h, keep: p.Records, seen: seen, states: states, records: records, made: made}, err
+	states, err := p.Seen.states()
+	return &draft{host: p.Host, keep: p.Records, seen: p.Seen, states: states, records: records, made: made}, err
 }
 
 // change plans that bridges are guarded, or no longer guarded.

@@ -12,21 +12,20 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// flow is something that has to work: a ping, as a shell command, or a
-// function.
+// flow is something that has to work: a ping, as a shell command, or a test.
 type flow struct {
 	name string
 	ping string
 	test func() bool
 }
 
-// own is a static IPv6 address of the guest loose, one that is not made from
-// its MAC address.
+// own is a static IPv6 address of the guest loose, not made from its MAC
+// address.
 var own = ip("fd00::13")
 
-// world gives dom0 what a host has besides bridges for guests: containers
-// that are routed and have a published port, containers on a bridge of their
-// own, a VPN, a VLAN on the NIC, and the rules that Docker makes for that.
+// world adds what a host has besides bridges for guests: containers that are
+// routed and publish a port, containers on a bridge of their own, a VPN, a VLAN
+// on the NIC, and the rules that Docker makes for all that.
 func (s *site) world() {
 	s.Helper()
 	if _, err := nstest.Try(s, "ip", "link", "add", "link", "peth0", "name", "peth0.100", "type", "vlan", "id", "100"); err == nil {
@@ -90,8 +89,8 @@ func ping(from *box, to any, options ...string) string {
 	return fmt.Sprintf("ip netns exec %s ping -n -c1 %s %v", from.name, strings.Join(options, " "), to)
 }
 
-// flows are those between guests, the LAN and dom0, and what else the host
-// does.
+// flows are those between guests, the LAN and dom0, and those of everything
+// else on the host.
 func (s *site) flows() []flow {
 	m, gw, victim, loose := s.mallory, s.gw, s.victim, s.loose
 	plain := func(to any) string { return fmt.Sprintf("ping -n -c1 %v", to) }
@@ -139,11 +138,12 @@ func (s *site) flows() []flow {
 	return list
 }
 
-// work tries all flows and tells which work. Those that are to are waited for.
+// work tries all flows and tells which work. It is patient with those that
+// must.
 func (s *site) work(flows []flow, column int) []tried {
 	s.Helper()
 	var script strings.Builder
-	// Everybody has to ask anew who has which address.
+	// Everybody has to ask again who has which address.
 	for _, ns := range []string{"", "-n gw", "-n guest11", "-n guest12", "-n guest13"} {
 		fmt.Fprintf(&script, "ip %s neigh flush all; ip %s -6 neigh flush all\n", ns, ns)
 	}
@@ -166,7 +166,7 @@ func (s *site) work(flows []flow, column int) []tried {
 	return results
 }
 
-// wait is how long an answer is waited for.
+// wait is how long to wait for an answer.
 func (s *site) wait(flow string, column int) time.Duration {
 	if works(flow, column) {
 		return patience
@@ -184,7 +184,7 @@ func (s *site) within(limit time.Duration, done func() bool) bool {
 	return false
 }
 
-// arrives sends a frame and looks whether it comes to the other end.
+// arrives sends a frame and tells whether the other end receives it.
 func (s *site) arrives(from, to *box, frame func(marker string) []byte) bool {
 	s.Helper()
 	came(to.fd)
@@ -208,7 +208,7 @@ func (s *site) dhcpAnswer() bool {
 
 func (s *site) dhcp6() bool {
 	return s.arrives(s.mallory, s.gw, func(mk string) []byte {
-		src, dst := ip("fe80::1234"), ip("ff02::1:2") // such an address as a stable private one
+		src, dst := ip("fe80::1234"), ip("ff02::1:2") // like a stable private address
 		return ethernet(mac("33:33:00:01:00:02"), s.mallory.mac, 0x86dd, ipv6Packet(src, dst, 17, 1, udp(src, dst, 546, 547, mk)))
 	})
 }
@@ -220,7 +220,7 @@ func (s *site) multicast() bool {
 	})
 }
 
-// tagged sends as a VLAN interface of either end would.
+// tagged sends as a VLAN interface at either end would.
 func (s *site) tagged(from, to *box) bool {
 	s.Helper()
 	return s.arrives(from, to, func(mk string) []byte {

@@ -22,7 +22,7 @@ func TestForms(t *testing.T) {
 	formtest.Records(t, "antispoof-host", hostForms, &hostRecord{NewTables: map[string][]string{"iptables": {"raw", "filter"}}}, nil, "new_tables")
 }
 
-// TestStrange has records that say what no version has written.
+// TestStrange has records that no version of the program has written.
 func TestStrange(t *testing.T) {
 	for want, f := range map[string]recordForm{
 		"one of the names is missing in it": {Bridge: "xenbr0", Style: "insert", Backend: "nft"},

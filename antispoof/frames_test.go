@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// Frames are written by hand: the tests send what no socket would.
+// Frames are made by hand: the tests send what no socket would.
 
 func mac(text string) net.HardwareAddr {
 	m, err := net.ParseMAC(text)
@@ -60,7 +60,7 @@ func checksum(sum uint32, b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// pseudo is the sum of the header that transport checksums begin with.
+// pseudo is the sum of the pseudo-header that transport checksums begin with.
 func pseudo(src, dst netip.Addr, proto uint8, length int) uint32 {
 	sum := uint32(proto) + uint32(length)
 	for _, a := range []netip.Addr{src, dst} {
@@ -137,8 +137,8 @@ func icmpv6(src, dst netip.Addr, typ uint8, body []byte) []byte {
 	return ipv6Packet(src, dst, 58, 255, b)
 }
 
-// advert6 is a neighbour advertisement: target has that MAC address. The
-// marker follows in an option that nobody knows.
+// advert6 is a neighbour advertisement which says that target has this MAC
+// address. The marker follows in an unknown option.
 func advert6(src, dst, target netip.Addr, m net.HardwareAddr, marker string) []byte {
 	body := append([]byte{0x20, 0, 0, 0}, target.AsSlice()...)
 	body = append(append(body, 2, 1), m...)
@@ -161,7 +161,7 @@ func option(marker string) []byte {
 	return b
 }
 
-// arp is a reply to somebody who did not ask.
+// arp is a reply that nobody has asked for.
 func arp(src net.HardwareAddr, who netip.Addr, dst net.HardwareAddr, whom netip.Addr, marker string) []byte {
 	b := []byte{0, 1, 8, 0, 6, 4, 0, 2}
 	b = append(append(b, src...), who.AsSlice()...)
@@ -169,7 +169,7 @@ func arp(src net.HardwareAddr, who netip.Addr, dst net.HardwareAddr, whom netip.
 	return append(b, marker...)
 }
 
-// eui64 is the address of a network that is made from a MAC address.
+// eui64 is the address in a network that is made from a MAC address.
 func eui64(prefix string, m net.HardwareAddr) netip.Addr {
 	a := ip(prefix).As16()
 	copy(a[8:], []byte{m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})

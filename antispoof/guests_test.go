@@ -16,35 +16,35 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// port is where the attackers' UDP goes.
+// port is the UDP port of the attacks.
 const port = 4243
 
-// box is one end of a cable: a namespace that is joined to dom0's bridge, as a
-// guest or the LAN with the gateway, or an interface of dom0's.
+// box is one end of a cable: a namespace that is connected to dom0's bridge, as
+// a guest or as the LAN with the gateway; or an interface of dom0's.
 type box struct {
-	name  string // of the namespace; "" is dom0
-	link  string // its interface
+	name  string // of the namespace, "" for dom0
+	link  string // its interface there
 	mac   net.HardwareAddr
 	v4    netip.Addr
 	v6    netip.Addr // made from the MAC address
 	local netip.Addr // the link-local one
-	fd    int        // sees all frames that come in, and sends
+	fd    int        // a socket that sees all incoming frames, and sends
 }
 
-// site is dom0 with one bridge, the LAN and guests, all reachable from each
-// other.
+// site is dom0 with one bridge, the LAN and guests, which can all reach one
+// another.
 type site struct {
 	*dom0
 	b             Bridge
 	bridgeMAC     net.HardwareAddr
-	gw, mallory   *box          // the attacker is a guest whose address is known to Xen
-	victim, loose *box          // and loose one with no ip= in its configuration
+	gw, mallory   *box          // mallory attacks, and Xen knows its address
+	victim, loose *box          // loose has no ip= in its configuration
 	dom0box, nic  *box          // dom0's interface, and the NIC, where its VLANs branch off
 	container     *box          // routed by dom0
 	listen        int           // dom0's UDP socket
 	home          int           // dom0's namespace
 	vlan          bool          // the kernel has VLAN interfaces
-	limit         time.Duration // how long a flow is waited for
+	limit         time.Duration // how long to wait for a flow
 }
 
 var (
@@ -52,7 +52,7 @@ var (
 	dom0IPv4  = ip("10.0.0.1")
 	dom0IPv6  = ip("fd00::1")
 	dom0Local = eui64("fe80::", dom0MAC)
-	dom0Lease = ip("10.0.0.9") // what the network's DHCP server gave it since start
+	dom0Lease = ip("10.0.0.9") // what DHCP has given it since start
 )
 
 func newSite(t *testing.T, backend string, onBridge bool) *site {
@@ -63,7 +63,7 @@ func newSite(t *testing.T, backend string, onBridge bool) *site {
 	}
 	t.Cleanup(func() { _ = home.Close() })
 	s.home = int(home.Fd())
-	// An address that is being checked is not dom0's yet.
+	// An address that is still being checked is not dom0's yet.
 	nstest.Script(t, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0")
 	link := "eth0" // dom0's interface
 	if onBridge {
@@ -100,8 +100,8 @@ func newSite(t *testing.T, backend string, onBridge bool) *site {
 func (s *site) udpSocket(port int) int {
 	s.Helper()
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	// A process that is being forked elsewhere may still have one that was
-	// closed.
+	// A process that is being forked elsewhere may still hold a socket that was
+	// closed here.
 	for range 50 {
 		if err = unix.Bind(fd, &unix.SockaddrInet6{Port: port}); !errors.Is(err, unix.EADDRINUSE) {
 			break
@@ -126,7 +126,7 @@ func (s *site) guest(port, mac string, n int) *box {
 	return s.box("guest"+fmt.Sprint(n), end, mac, n)
 }
 
-// box moves an interface into a namespace of its own, with addresses.
+// box moves an interface into a namespace of its own, and gives it addresses.
 func (s *site) box(name, link, hw string, n int) *box {
 	s.Helper()
 	b := &box{name: name, link: "eth0", mac: mac(hw), v4: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})}
@@ -160,7 +160,7 @@ func (s *site) listenIn(b *box) {
 	}
 }
 
-// in runs a function in the box's namespace; without a name, in dom0.
+// in runs a function in the box's namespace, or in dom0 if it has none.
 func (s *site) in(b *box, f func()) {
 	s.Helper()
 	if b.name == "" {
@@ -183,7 +183,7 @@ func (s *site) in(b *box, f func()) {
 	f()
 }
 
-// allFrames is ETH_P_ALL as the network writes it.
+// allFrames is ETH_P_ALL in network byte order.
 const allFrames = unix.ETH_P_ALL << 8
 
 // send lets a box send a frame.
@@ -194,7 +194,7 @@ func (s *site) send(b *box, frame []byte) {
 	}
 }
 
-// index is that of the box's interface.
+// index is the index of the box's interface.
 func (s *site) index(b *box) int {
 	s.Helper()
 	index := 0
@@ -208,7 +208,7 @@ func (s *site) index(b *box) int {
 	return index
 }
 
-// came reads all that has come to a socket.
+// came reads everything that a socket has received.
 func came(fd int) []byte {
 	var all []byte
 	buf := make([]byte, 1<<16)
@@ -227,37 +227,37 @@ func came(fd int) []byte {
 	}
 }
 
-// attack is what a guest may try. Its frames carry the marker, and it worked
-// if they arrive at the target.
+// attack is what a guest may try. Its frames carry the marker, and it has
+// worked if they arrive at the target.
 type attack struct {
 	name   string
 	from   *box
-	to     *box // nil is dom0
+	to     *box // nil for dom0
 	frames func(marker string) [][]byte
-	then   func(marker string) // what others do after that
+	then   func(marker string) // what others send afterwards
 }
 
-// tried is how an attack ended.
+// tried is the outcome of an attack or a flow.
 type tried struct {
 	name string
 	got  bool
 }
 
-// settle is how long a frame may take from one end to another; patience, how
-// long it is waited for on a machine that is busy.
+// settle is how long a frame may take from one end to another; patience is how
+// long to wait for one on a busy machine.
 const (
 	settle   = 150 * time.Millisecond
 	patience = 10 * time.Second
 )
 
-// try carries out all attacks and tells which arrived.
+// try carries out all attacks and tells which have arrived.
 func (s *site) try(attacks []attack) []tried {
 	s.Helper()
 	seen := map[*box][]byte{nil: nil}
 	for _, a := range attacks {
 		seen[a.to] = nil
 	}
-	// The bridge learns anew who is where: some attacks mislead it.
+	// Some attacks mislead the bridge: it learns again who is where.
 	s.announce("READY")
 	s.receive(seen, "READY")
 	for i, a := range attacks {
@@ -268,7 +268,8 @@ func (s *site) try(attacks []attack) []tried {
 			a.then(mark(i))
 		}
 	}
-	// What nobody stops comes after all that may arrive.
+	// This is sent after every attack: once it has come, all frames that nobody
+	// stops have come.
 	s.announce("ENOUGH")
 	s.receive(seen, "ENOUGH")
 	var out []tried
@@ -288,8 +289,8 @@ func (s *site) announce(marker string) {
 	s.send(s.gw, ethernet(dom0MAC, s.gw.mac, typ, p))
 }
 
-// receive adds what comes to each end until the announcement has come to all
-// that are on the bridge.
+// receive adds what comes to each end, until the announcement has come to
+// everybody on the bridge.
 func (s *site) receive(seen map[*box][]byte, marker string) {
 	s.Helper()
 	for begin, settled := time.Now(), false; ; time.Sleep(settle) {
@@ -314,7 +315,7 @@ func (s *site) receive(seen map[*box][]byte, marker string) {
 
 func mark(i int) string { return fmt.Sprintf("MARK%03d.", i) }
 
-// udpAttack is one packet from mallory to a box, or dom0, with a source.
+// udpAttack is one packet from mallory to a box, or to dom0, with that source.
 func (s *site) udpAttack(name string, to *box, src netip.Addr) attack {
 	return attack{name: name, from: s.mallory, to: to, frames: func(marker string) [][]byte {
 		hw, dst := dom0MAC, dom0IPv4
@@ -341,7 +342,7 @@ func (s *site) frame(name string, to *box, f func(marker string) []byte) attack 
 }
 
 // vifRules are the commands by which vif-bridge adds (-I) or removes (-D) a
-// guest's rules, or by which it added them before 2009 (-A).
+// guest's rules, and by which it added them before 2009 (-A).
 func vifRules(op, port string, addrs ...netip.Addr) string {
 	var out strings.Builder
 	add := func(match string) {

@@ -11,38 +11,92 @@ import (
 	"testing"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 	"xbr-script/internal/testing/nstest"
 )
 
 const runDir = "/run/xbr-script"
 
-// dom0 is a namespace with a bridge as start leaves it, and what is needed to
-// change it.
+// dom0 is a namespace with a bridge as start leaves it, and what changes its
+// rules.
 type dom0 struct {
 	*testing.T
 	backend string
-	planner *Planner
+	planner planner
 	runner  *plan.Runner
 }
 
-// newDom0 makes the namespace, in which iptables has that back end.
+// newDom0 makes the namespace, in which iptables has this back end.
 func newDom0(t *testing.T, backend string) *dom0 {
 	t.Helper()
 	nstest.New(t)
 	nstest.IPTables(t, backend)
 	nstest.Script(t, "mkdir -p /run/scripts "+runDir)
 	if backend == "legacy" {
-		// Its tables stay once they were used.
+		// The tables of iptables stay once they were used.
 		nstest.Script(t, `
 			for t in filter raw; do iptables -t $t -S; ip6tables -t $t -S; done`)
 	}
 	return &dom0{
 		T: t, backend: backend,
-		planner: &Planner{Records: plan.Records{Dir: runDir}, Scripts: "/run/scripts"},
+		planner: newPlanner(t, runDir),
 		runner:  &plan.Runner{Dir: runDir, Kinds: plan.Merge(sysctl.Kinds(), Kinds()), Command: "test"},
 	}
+}
+
+// planner reads the host, and plans for it.
+type planner struct {
+	dir  string
+	conn *rtnl.Conn
+}
+
+func newPlanner(t *testing.T, dir string) planner {
+	t.Helper()
+	c, err := rtnl.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return planner{dir, c}
+}
+
+func (p planner) read() (Reader, *Planner, error) {
+	h, err := host.ReadLinks(p.conn)
+	if err != nil {
+		return Reader{}, nil, err
+	}
+	records, err := plan.ReadRecords(p.dir)
+	return Reader{Records: records, Host: h, Scripts: "/run/scripts"}, &Planner{Records: records, Host: h}, err
+}
+
+func (p planner) Start(bridges []Bridge) ([]plan.Step, []string, error) {
+	r, now, err := p.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	now.Seen = r.ForStart(context.Background(), bridges)
+	return now.Start(bridges)
+}
+
+func (p planner) Stop(bridges []Bridge) ([]plan.Step, []string, error) {
+	r, now, err := p.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	now.Seen = r.ForStop(context.Background(), bridges)
+	return now.Stop(bridges)
+}
+
+func (p planner) Status(b Bridge) (Status, error) {
+	r, now, err := p.read()
+	if err != nil {
+		return Status{}, err
+	}
+	now.Seen = r.ForStatus(context.Background(), []Bridge{b})
+	return now.Status(b)
 }
 
 // bridge makes a bridge with its NIC and dom0's port.
@@ -115,7 +169,7 @@ func (d *dom0) stop(bridges ...Bridge) []plan.Step {
 	return steps
 }
 
-// saved is both families' rules and what else antispoof changes.
+// saved is both families' rules, and whatever else antispoof changes.
 func (d *dom0) saved() string {
 	d.Helper()
 	return nstest.Rules(d) + "== kernel\n" +
@@ -129,7 +183,7 @@ func (d *dom0) same(what, want string) {
 	}
 }
 
-// each runs a test with either back end, in namespaces of their own.
+// each runs a test with each back end, in namespaces of their own.
 func each(t *testing.T, test func(t *testing.T, backend string)) {
 	t.Parallel()
 	for _, backend := range nstest.IPTablesBackends {
@@ -178,7 +232,7 @@ func (d *dom0) scripts(text string) {
 	}
 }
 
-// Scripts as Xen has them, as far as is looked at.
+// Scripts of Xen, as far as the program reads them.
 const (
 	oldScript = `
 frob_iptable()

@@ -16,8 +16,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// fake puts programs before those that are installed, each a shell script in
-// which $real is the real one.
+// fake puts programs in front of the installed ones. Each is a shell script, in
+// which $real is the installed one.
 func fake(t *testing.T, programs map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,7 +38,7 @@ func fake(t *testing.T, programs map[string]string) {
 	t.Setenv("PATH", dir+":"+path)
 }
 
-// someBackends are both, or in a short run one.
+// someBackends are both back ends, or in a short run one.
 func someBackends() []string {
 	if testing.Short() {
 		return nstest.IPTablesBackends[:1]
@@ -46,7 +46,7 @@ func someBackends() []string {
 	return nstest.IPTablesBackends
 }
 
-// TestLiars has programs that do not what they say, or say what is not.
+// TestLiars has programs that do not do what they say, or say what is not true.
 func TestLiars(t *testing.T) {
 	each := func(name string, f func(t *testing.T, d *dom0, a Bridge)) {
 		for _, backend := range someBackends() {
@@ -70,7 +70,7 @@ func TestLiars(t *testing.T) {
 		"no end of its complain": {"ip6tables": "yes >&2"},
 	} {
 		if testing.Short() && strings.HasPrefix(name, "no end of") {
-			continue // it takes until the limit
+			continue // it runs into the limit
 		}
 		each(name, func(t *testing.T, d *dom0, a Bridge) {
 			before := d.saved()
@@ -106,7 +106,7 @@ func TestLiars(t *testing.T) {
 	})
 }
 
-// TestHangs ends a start while iptables hangs, and everything is put back.
+// TestHangs ends a start while iptables hangs: everything is put back.
 func TestHangs(t *testing.T) {
 	for _, backend := range someBackends() {
 		t.Run(backend, func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestHangs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The second family's hangs once.
+			// That of the second family hangs once.
 			fake(t, map[string]string{"ip6tables-restore": `mkdir /run/hung 2>/dev/null && sleep 1000; exec $real "$@"`})
 			time.AfterFunc(2*time.Second, func() { cancel(errors.New("a signal")) })
 			begin := time.Now()
@@ -133,8 +133,8 @@ func TestHangs(t *testing.T) {
 	}
 }
 
-// TestHangsForEver has iptables hang in the change and in its undoing, which
-// ends all the same, and says what is left.
+// TestHangsForEver lets iptables hang during the change and during its undoing.
+// The call ends all the same, and says what is left.
 func TestHangsForEver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes until the limit, some times")
@@ -156,15 +156,15 @@ func TestHangsForEver(t *testing.T) {
 	t.Setenv("PATH", path)
 }
 
-// TestForeignPrograms has operations of a journal that name other programs or
-// other files refused.
+// TestForeignPrograms has journals with operations that name other programs or
+// files: they are refused.
 func TestForeignPrograms(t *testing.T) {
 	nstest.New(t)
 	for _, name := range []string{"reboot", "/tmp/iptables", "../iptables", "iptables;reboot", "", "iptables-save"} {
 		for _, undoing := range []bool{false, true} {
 			for _, op := range []plan.Op{&edit{Program: name}, &dropTables{Program: name}, &load{Program: name}} {
 				if _, loads := op.(*load); loads && !undoing {
-					continue // the module is there
+					continue // the module is loaded
 				}
 				if err := op.Do(t.Context(), undoing); err == nil {
 					t.Errorf("%T of %q is carried out", op, name)

@@ -16,8 +16,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// flood sends forged packets without end, each in the name of another guest or
-// of dom0, and counts those that arrive at the gateway.
+// flood sends forged packets without end, in the name of another guest and of
+// dom0 in turn, and counts those that arrive at the gateway.
 type flood struct {
 	sent, leaked int
 	stop         chan struct{}
@@ -61,7 +61,7 @@ func (s *site) flood() *flood {
 func (f *flood) end() { close(f.stop); f.done.Wait() }
 
 // TestLive changes the rules under load: no forged packet gets through and no
-// other is lost, whether a chain is filled anew, a bridge comes or goes.
+// other is lost while a chain is replaced, and while a bridge comes and goes.
 func TestLive(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		s := newSite(t, backend, false)
@@ -92,11 +92,12 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// pings lets one box ping another without end; what it returns ends that and
-// tells whether all were answered, but for one that may be on its way.
+// pings lets one box ping another without end. The function that it returns
+// ends that and tells whether all were answered, except for one that may be on
+// its way.
 func (s *site) pings(from, to *box) (end func() (count string, ok bool)) {
 	s.Helper()
-	// Whoever does not know the other's MAC address has to ask first.
+	// Without the other's MAC address, the first packets would wait for it.
 	nstest.Run(s, "ip", "netns", "exec", from.name, "ping", "-n", "-c1", "-W10", to.v4.String())
 	ping := exec.Command("ip", "netns", "exec", from.name, "ping", "-q", "-n", "-i", "0.005", "-W", "5", to.v4.String())
 	var out bytes.Buffer
@@ -106,7 +107,7 @@ func (s *site) pings(from, to *box) (end func() (count string, ok bool)) {
 	}
 	return func() (count string, ok bool) {
 		_ = ping.Process.Signal(unix.SIGINT)
-		_ = ping.Wait() // that it was interrupted is no failure
+		_ = ping.Wait() // an interrupt is no failure
 		_, count, _ = strings.Cut(out.String(), "statistics ---\n")
 		count, _, _ = strings.Cut(count, "\n")
 		sent, answered := 0, 0
@@ -115,8 +116,8 @@ func (s *site) pings(from, to *box) (end func() (count string, ok bool)) {
 	}
 }
 
-// TestOnOff switches antispoof on and off on a bridge that is up: no packet
-// that may pass is lost.
+// TestOnOff switches antispoof on and off on a bridge that is up: no permitted
+// packet is lost.
 func TestOnOff(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		s := newSite(t, backend, false)
@@ -142,15 +143,16 @@ func TestOnOff(t *testing.T) {
 	})
 }
 
-// TestBesideVif starts and stops while vif-bridge brings guests up and down:
-// no guest's rule is lost and none is left without effect.
+// TestBesideVif starts and stops while vif-bridge adds and removes guests: no
+// guest's rule is lost, and none is left without effect.
 func TestBesideVif(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
 		d.scripts(newScript)
 		a := d.bridge(0)
 		if !testing.Short() {
-			// Then there is no end to add ours to, and they have to be counted.
+			// With this rule ours are not the last ones any more, and have to
+			// be counted.
 			nstest.Script(t, "iptables -A FORWARD -s 192.0.2.1 -j DROP")
 		}
 		var script strings.Builder
@@ -181,7 +183,7 @@ func TestBesideVif(t *testing.T) {
 		d.start(yes(a))
 		d.settled("afterwards", a)
 		rules := nstest.Run(t, "iptables", "-S", "FORWARD")
-		if n := strings.Count(rules, "ACCEPT\n") - 1; n != 4*guests { // less the policy
+		if n := strings.Count(rules, "ACCEPT\n") - 1; n != 4*guests { // without the policy
 			t.Errorf("%d of the guests' %d rules are there:\n%s", n, 4*guests, rules)
 		}
 	})

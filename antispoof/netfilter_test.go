@@ -30,8 +30,8 @@ func nftTable(t *testing.T, family uint8, table string) {
 	}
 }
 
-// TestNFTables has rules of nftables besides those of iptables: that is told
-// once, and again by status.
+// TestNFTables has rules of nftables beside those of iptables: start says so
+// once, and status says so, too.
 func TestNFTables(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -58,7 +58,7 @@ func TestNFTables(t *testing.T) {
 	})
 }
 
-// TestDropTable takes care not to remove what has changed meanwhile.
+// TestDropTable does not remove a table that has changed meanwhile.
 func TestDropTable(t *testing.T) {
 	t.Parallel()
 	d := newDom0(t, "nft")

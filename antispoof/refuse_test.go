@@ -13,7 +13,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// refused fails unless a start is refused with those words and a hint.
+// refused fails unless a start is refused in these words, with a hint.
 func (d *dom0) refused(what string, b Bridge, words string) {
 	d.Helper()
 	steps, _, err := d.planner.Start([]Bridge{b})
@@ -41,7 +41,7 @@ func TestMissing(t *testing.T) {
 	})
 }
 
-// TestTakenAway takes iptables away from a bridge under guard.
+// TestTakenAway takes iptables away while a bridge is protected.
 func TestTakenAway(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -57,7 +57,7 @@ func TestTakenAway(t *testing.T) {
 	})
 }
 
-// hold takes the lock of the legacy back end, until it is given back.
+// hold takes the lock of the legacy back end, and returns what releases it.
 func (d *dom0) hold() (release func()) {
 	d.Helper()
 	lock, err := os.OpenFile("/run/xtables.lock", os.O_CREATE|os.O_RDWR, 0o600)
@@ -70,10 +70,10 @@ func (d *dom0) hold() (release func()) {
 	return func() { _ = lock.Close() }
 }
 
-// TestLocked holds the lock of the legacy back end without end: a start is
-// refused all the same, and one that was planned before is undone. One that
-// meets the lock half-way cannot be undone either, and says what is left; the
-// next call does that.
+// TestLocked holds the lock of the legacy back end for good: a start is refused
+// nevertheless, and one that was planned before is undone. One that meets the
+// lock half-way cannot be undone either, and says what is left; the next call
+// puts that back.
 func TestLocked(t *testing.T) {
 	t.Parallel()
 	d := newDom0(t, "legacy")
@@ -115,7 +115,7 @@ func TestLocked(t *testing.T) {
 	d.same("taken back", before)
 }
 
-// TestKernel hides what the kernel has.
+// TestKernel hides features of the kernel.
 func TestKernel(t *testing.T) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
@@ -154,7 +154,8 @@ func TestKernel(t *testing.T) {
 		nstest.Script(t, "rm "+dir+"/modules.dep")
 		d.refused("no modules at all", yes(a), this+"was built without br_netfilter, and has no modules")
 	}
-	// A module that is listed and cannot be loaded: that shows in doing.
+	// A module that is listed but cannot be loaded: only the attempt shows
+	// that.
 	write("xt_physdev", "xt_CT", "xt_addrtype", "ip6t_eui64", "br_netfilter")
 	steps, _, err := d.planner.Start([]Bridge{yes(a)})
 	if err != nil {
@@ -183,7 +184,7 @@ func isLoaded(t *testing.T, module string) bool {
 	return is
 }
 
-// TestSwitched switches iptables to the other back end under a bridge.
+// TestSwitched switches iptables to the other back end while a bridge is up.
 func TestSwitched(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)

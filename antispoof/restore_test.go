@@ -9,7 +9,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// foreign are rules that others may have made before.
+// foreign are rules that others may have made beforehand.
 var foreign = []struct{ name, commands string }{
 	{"nothing", ""},
 	{"Docker", `
@@ -37,8 +37,8 @@ var foreign = []struct{ name, commands string }{
 		ip6tables -t raw -P OUTPUT DROP`},
 }
 
-// TestOthersRules goes through a host's life: whatever others have made stays
-// as it was, and after the last stop all is as before.
+// TestOthersRules starts, changes and stops: whatever others have made stays as
+// it is, and after the last stop everything is as before.
 func TestOthersRules(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		for _, f := range foreign {
@@ -60,8 +60,8 @@ func TestOthersRules(t *testing.T) {
 	})
 }
 
-// TestCounters has rules of others that have counted packets: they go on from
-// there. (To ip6tables-nft 1.8.9 no count can be given.)
+// TestCounters has others' rules that have counted packets: they go on counting
+// from there. (ip6tables-nft 1.8.9 cannot be given a count.)
 func TestCounters(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -117,7 +117,8 @@ func (d *dom0) life(foreign, op string) {
 	if foreign != "" {
 		d.same("all gone", before)
 	} else if diff := lineDiff(withoutEmpty(before), withoutEmpty(d.saved())); diff != "" {
-		// A table that only guests' rules were in when both were stopped stays.
+		// When both were stopped, a table stays in which only guests' rules had
+		// been.
 		d.Errorf("all gone: the rules differ\n%s", diff)
 	}
 }
@@ -126,7 +127,7 @@ var emptyTable = regexp.MustCompile(`(?m)^\*.*\n(:[A-Z]+ ACCEPT \n)*COMMIT\n`)
 
 func withoutEmpty(saved string) string { return emptyTable.ReplaceAllString(saved, "") }
 
-// settled fails if a start would find anything to do.
+// settled fails if a start would still do something.
 func (d *dom0) settled(what string, bridges ...Bridge) {
 	d.Helper()
 	steps, _, err := d.planner.Start(bridges)
@@ -141,7 +142,7 @@ func (d *dom0) settled(what string, bridges ...Bridge) {
 	}
 }
 
-// others is the rules of all others, also their policies.
+// others is everybody else's rules and policies.
 func (d *dom0) others() string {
 	d.Helper()
 	rules, _, _ := strings.Cut(d.saved(), "== kernel")
@@ -154,9 +155,9 @@ func (d *dom0) others() string {
 	return out.String()
 }
 
-// theirs compares the rules, chains and policies of others. Tables that are
-// empty of them, which ours have made, and the policy of FORWARD, which an old
-// vif-bridge needs, are not theirs.
+// theirs compares others' rules, chains and policies. An empty table that ours
+// have made does not count, nor does the policy of FORWARD, which an old
+// vif-bridge needs.
 func (d *dom0) theirs(what, want string) {
 	d.Helper()
 	want, _, _ = strings.Cut(want, "== kernel")

@@ -3,7 +3,6 @@ package antispoof
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -21,9 +20,9 @@ type Status struct {
 	Backend string   `json:"backend,omitempty"`
 }
 
-// Status reads how a bridge stands, and changes nothing.
+// Status says how a bridge stands.
 func (p *Planner) Status(b Bridge) (Status, error) {
-	records, err := p.all()
+	records, err := allRecords(p.Records)
 	if err != nil {
 		return Status{}, err
 	}
@@ -36,26 +35,25 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 	if b.GuestsAllow {
 		st.Guests = "all"
 	}
-	h, seen, done, err := p.see(records, b.Name, true)
-	defer done()
+	err = p.Seen.allKnown()
 	var s *draft
 	if err == nil {
-		s, err = p.begin(h, seen, records)
+		s, err = p.begin(records)
 	}
 	if err != nil {
 		st.Wrong = []string{unknown(err)}
 		return st, nil
 	}
-	b.readAddrs(h)
+	b.readAddrs(p.Host)
 	st.Wrong = s.wrong(b, rec)
 	st.InForce = len(st.Wrong) == 0
 	st.Notes = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
-	return st, h.Err()
+	return st, p.Host.Err()
 }
 
 // unknown is what is wrong if the rules cannot be read.
 func unknown(err error) string {
-	if os.Geteuid() != 0 {
+	if errors.As(err, &notRoot{}) {
 		return "the rules cannot be read: that needs root"
 	}
 	var refused *refusal.Error

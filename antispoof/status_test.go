@@ -13,8 +13,8 @@ import (
 
 var errInjected = errors.New("injected")
 
-// TestDamage breaks what start has made, one thing at a time: status says so
-// and start mends it, so that all is as before.
+// TestDamage breaks what start has made, one thing at a time: status says so,
+// and start mends it, so that everything is as before.
 func TestDamage(t *testing.T) {
 	cases := []struct {
 		name, commands string
@@ -73,7 +73,7 @@ func TestDamage(t *testing.T) {
 	})
 }
 
-// says fails unless status has that among what is wrong.
+// says fails unless status reports this among what is wrong.
 func (d *dom0) says(name string, b Bridge, want string) {
 	d.Helper()
 	st, err := d.planner.Status(b)
@@ -82,8 +82,8 @@ func (d *dom0) says(name string, b Bridge, want string) {
 	}
 }
 
-// TestBefore puts rules before ours that decide for every packet: status says
-// so, and start brings ours before them.
+// TestBefore puts rules in front of ours that decide about every packet: status
+// says so, and start moves ours before them.
 func TestBefore(t *testing.T) {
 	cases := []struct{ name, commands, undo, says string }{
 		{"catch-all", "iptables -I FORWARD -j ACCEPT", "iptables -D FORWARD -j ACCEPT", "another rule decides before it: -j ACCEPT"},
@@ -114,8 +114,7 @@ func TestBefore(t *testing.T) {
 	})
 }
 
-// withTables is what others' rules made of the tables: they were the first to
-// use some.
+// withTables allows for tables that others' rules were the first to use.
 func withTables(before, after string) string {
 	if withoutEmpty(before) == withoutEmpty(after) {
 		return after
@@ -123,8 +122,8 @@ func withTables(before, after string) string {
 	return before
 }
 
-// TestHarmless puts rules before ours that leave some packets to them: nothing
-// is wrong then.
+// TestHarmless puts rules in front of ours that leave some packets to them:
+// nothing is wrong with that.
 func TestHarmless(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -146,8 +145,7 @@ func TestHarmless(t *testing.T) {
 	})
 }
 
-// TestGuestsBehind has a guest's rules behind ours, where they are without
-// effect.
+// TestGuestsBehind has a guest's rules behind ours, where they have no effect.
 func TestGuestsBehind(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -163,7 +161,7 @@ func TestGuestsBehind(t *testing.T) {
 }
 
 // TestPolicy has an old vif-bridge on a host whose FORWARD lets everything
-// pass: it has to go on doing so, but for guests.
+// pass: it has to go on doing so for everything but guests.
 func TestPolicy(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -192,7 +190,7 @@ func TestPolicy(t *testing.T) {
 		d.settled("two bridges", a, b)
 		d.start(no(a))
 		d.settled("one bridge", b)
-		// Xen was upgraded.
+		// Xen has been upgraded.
 		d.scripts(newScript)
 		d.start(b)
 		d.settled("a new vif-bridge", b)
@@ -202,8 +200,8 @@ func TestPolicy(t *testing.T) {
 	})
 }
 
-// TestRouted has a bridge with an IP address, by which guests reach dom0 and
-// the world: that goes on.
+// TestRouted has a bridge with an IP address, through which guests reach dom0
+// and the rest of the world: that goes on.
 func TestRouted(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)
@@ -225,7 +223,7 @@ func TestRouted(t *testing.T) {
 	})
 }
 
-// TestAddresses changes what dom0 has: start follows.
+// TestAddresses changes dom0's addresses: start follows.
 func TestAddresses(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		d := newDom0(t, backend)

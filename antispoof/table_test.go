@@ -11,7 +11,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// attacks are what the table is about.
+// attacks are those in the table.
 func (s *site) attacks() []attack {
 	m, gw, victim := s.mallory, s.gw, s.victim
 	stranger := ip("192.0.2.1")
@@ -57,7 +57,7 @@ func (s *site) attacks() []attack {
 	return append(list, s.outside()...)
 }
 
-// outside are the attacks that rules of iptables cannot see, or not judge.
+// outside are the attacks that rules of iptables cannot see, or cannot judge.
 func (s *site) outside() []attack {
 	m, gw, victim := s.mallory, s.gw, s.victim
 	forged := func(mk string) []byte {
@@ -101,7 +101,8 @@ func (s *site) outside() []attack {
 		s.frame("two VLAN tags on a forged IPv4", gw, func(mk string) []byte {
 			return tagged(tagged(forged(mk), 0x8100, 7), 0x88a8, 8)
 		}),
-		// The last one: it draws to mallory what others send to the gateway.
+		// It is the last one, as it draws to mallory what others send to the
+		// gateway.
 		{name: "MAC: the gateway's, to get what another guest sends to it", from: m, to: m, frames: func(string) [][]byte {
 			return [][]byte{ethernet(victim.mac, gw.mac, unix.ETH_P_ARP, arp(gw.mac, m.v4, victim.mac, victim.v4, ""))}
 		}, then: func(mk string) {
@@ -111,7 +112,7 @@ func (s *site) outside() []attack {
 	}
 }
 
-// looseAttack is by a guest that may send with any address, as far as Xen goes.
+// looseAttack comes from a guest that Xen allows any address.
 func (s *site) looseAttack(name string, src netip.Addr) attack {
 	return attack{name: name, from: s.loose, to: s.gw, frames: func(mk string) [][]byte {
 		typ, p := datagram(src, s.gw.v4, mk)
@@ -127,7 +128,7 @@ func (s *site) toBridge(name string, src, dst netip.Addr) attack {
 	})
 }
 
-// fragments are two; the marker is in the second.
+// fragments are two; the second has the marker.
 func (s *site) fragments(name string, to *box, src netip.Addr) attack {
 	return attack{name: name, from: s.mallory, to: to, frames: func(mk string) [][]byte {
 		hw, dst4, dst6 := dom0MAC, dom0IPv4, dom0IPv6
@@ -154,10 +155,10 @@ func (s *site) fragments(name string, to *box, src netip.Addr) attack {
 // columns of the table.
 var columns = []string{"none", "original, today", "original, br_nf", "yes", "yes, allow", "yes, old vif"}
 
-// yesColumn is the number of the column that Xen of today has.
+// yesColumn is the column of antispoof=yes with today's Xen.
 const yesColumn = 3
 
-// arrives says for each attack in which columns it arrives (x).
+// arrives says in which columns each attack arrives (x).
 var arrives = map[string]string{
 	"IPv4: as the gateway, to dom0":                                   "xx--x-",
 	"IPv4: as another guest, to dom0":                                 "xx--x-",
@@ -204,9 +205,9 @@ var arrives = map[string]string{
 	"two VLAN tags on a forged IPv4":                                  "xxxxxx",
 }
 
-// onBridge is what arrives otherwise where the bridge is dom0's interface: what
-// is for dom0 is not bridged, so no rule of a guest's can be asked; and the
-// bridge's own MAC address nobody can claim.
+// onBridge says what differs where the bridge is dom0's interface: frames for
+// dom0 are not bridged, so guests' rules never see them; and nobody can claim
+// the bridge's own MAC address.
 var onBridge = map[string]string{
 	"IPv4: as the gateway, to dom0":                               "xxxxxx",
 	"IPv4: as another guest, to dom0":                             "xxxxxx",
@@ -238,7 +239,7 @@ func works(flow string, column int) bool {
 	return !known || in[column] == '-'
 }
 
-// expect fails unless exactly that arrives and works which is to.
+// expect fails unless what arrives and works is what the table says.
 func (s *site) expect(column int, arrived, worked []tried) {
 	s.Helper()
 	for _, w := range worked {
@@ -257,8 +258,8 @@ func (s *site) expect(column int, arrived, worked []tried) {
 	}
 }
 
-// TestTable prints which attacks arrive and which flows work, without
-// protection, with the original's and with ours.
+// TestTable prints which attacks arrive and which flows work: without
+// protection, with that of the original, and with ours.
 func TestTable(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		for name, onBridge := range map[string]bool{"dom0=veth": false, "dom0=bridge": true} {
@@ -270,7 +271,7 @@ func TestTable(t *testing.T) {
 	})
 }
 
-// measure goes through the columns of the table.
+// measure fills the columns of the table.
 func (s *site) measure(t *testing.T) {
 	s.world()
 	var arrived, worked [][]tried
@@ -310,7 +311,7 @@ func (s *site) measure(t *testing.T) {
 	nstest.Script(t, vif("-A"))
 	measure()
 
-	// Restarted with the guests up, and beside another bridge.
+	// Restarted while the guests are up, and beside another bridge.
 	column, other := len(columns)-1, s.bridge(1)
 	s.stop(s.b)
 	s.start(yes(s.b), yes(other))
@@ -318,12 +319,12 @@ func (s *site) measure(t *testing.T) {
 	t.Log("\n" + table(columns, arrived, "-", "ARRIVES") + "\n" + table(columns, worked, "DEAD", "works"))
 }
 
-// allow is the rule that the notes offer for a guest without rules.
+// allow is the rule that the notes suggest for a guest without rules.
 func allow(program, op, port string, src netip.Addr) string {
 	return fmt.Sprintf("%s %s FORWARD -m physdev --physdev-is-bridged --physdev-in %s -s %s -j ACCEPT\n", program, op, port, src)
 }
 
-// brNetfilter switches filtering of all bridges.
+// brNetfilter switches the filtering of all bridges.
 const brNetfilter = "for f in iptables ip6tables; do echo VALUE >/proc/sys/net/bridge/bridge-nf-call-$f; done\n"
 
 // original is what antispoof=yes of Xen's network-bridge does.
@@ -334,7 +335,7 @@ const original = `
 	iptables -A FORWARD -m physdev --physdev-in vif0.0 -j ACCEPT
 `
 
-// asCommands makes commands from what iptables -S prints.
+// asCommands turns the output of iptables -S into commands.
 func asCommands(saved string) string {
 	var out strings.Builder
 	for line := range strings.Lines(saved) {

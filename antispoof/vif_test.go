@@ -37,8 +37,8 @@ func TestReadScripts(t *testing.T) {
 	}
 }
 
-// debianScripts fetches Debian's scripts of Xen and unpacks them. It has to
-// run outside of a test's namespace, where the network is.
+// debianScripts fetches Debian's Xen scripts and unpacks them. It has to run
+// outside of a test's namespace, where there is a network.
 func debianScripts(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,8 +59,8 @@ func debianScripts(t *testing.T) string {
 	return dir + "/etc/xen/scripts"
 }
 
-// TestDebian runs Debian's vif-bridge, as it is and with the line removed by
-// which it makes no rules.
+// TestDebian runs Debian's vif-bridge, as it comes, and without the line that
+// keeps it from making rules.
 func TestDebian(t *testing.T) {
 	if os.Geteuid() != 0 {
 		nstest.New(t) // skips or fails
@@ -76,8 +76,8 @@ func TestDebian(t *testing.T) {
 	})
 }
 
-// xen is a site whose guests' ports are not yet in the bridge: that is for
-// vif-bridge to do.
+// xen is a site whose guests' ports are not in the bridge yet: vif-bridge puts
+// them there.
 type xen struct{ *site }
 
 func newXen(t *testing.T, backend, scripts string) *xen {
@@ -98,15 +98,15 @@ func newXen(t *testing.T, backend, scripts string) *xen {
 	return x
 }
 
-// standIns are the programs that speak with xenstore: here it is files under
-// /run/xenstore. What is logged is not looked at.
+// standIns replace the programs that speak to xenstore, which here is files
+// under /run/xenstore. Nobody reads the log.
 var standIns = map[string]string{
 	"xenstore-read":  `test -e "/run/xenstore/$1" && cat "/run/xenstore/$1"`,
 	"xenstore-write": `while [ $# -gt 1 ]; do mkdir -p "/run/xenstore/${1%/*}"; echo "$2" >"/run/xenstore/$1"; shift 2; done`,
 	"logger":         "",
 }
 
-// vif calls vif-bridge for a guest's port as xen's tools do.
+// vif calls vif-bridge for a guest's port, as Xen's tools do.
 func (x *xen) vif(command, port string, addrs ...string) {
 	x.Helper()
 	path := "backend/vif/" + strings.NewReplacer("vif", "", ".", "/").Replace(port)
@@ -139,12 +139,12 @@ func (x *xen) offline() {
 	}
 }
 
-// ownRules are those of the admin, for what vif-bridge does not know of.
+// ownRules are the admin's, for what vif-bridge does not know of.
 func (x *xen) ownRules(op string) string {
 	return allow("iptables", op, "c4", ip("10.0.0.44")) + allow("ip6tables", op, "vif3.0", own)
 }
 
-// mended is with a vif-bridge that makes rules.
+// mended has a vif-bridge that makes rules.
 func (x *xen) mended() {
 	x.Helper()
 	x.world()
@@ -158,7 +158,7 @@ func (x *xen) mended() {
 	nstest.Script(x, x.ownRules("-I"))
 	x.expect(yesColumn, x.try(x.attacks()), x.work(x.flows(), yesColumn))
 
-	// The bridge is stopped and started with its guests up.
+	// The bridge is stopped and started while its guests are up.
 	guests := x.others()
 	x.stop(x.b)
 	x.theirs("stopped with guests up", guests)
@@ -175,8 +175,8 @@ func (x *xen) mended() {
 	}
 }
 
-// stock is with Debian's vif-bridge as it comes: no guest can send IPv4 unless
-// it is said that all may.
+// stock has Debian's vif-bridge as it comes: no guest can send IPv4 until a
+// rule allows all of them to.
 func (x *xen) stock() {
 	x.Helper()
 	x.world()

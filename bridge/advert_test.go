@@ -13,7 +13,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// host6 is a host that has IPv6 by a router's advertisements.
+// host6 is a host that has IPv6 from a router's advertisements.
 var host6 = network{name: "host6", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + `
 sysctl -qw net/ipv6/conf/eth0/accept_ra_rt_info_max_plen=64
 ip addr add 192.0.2.2/24 brd + dev eth0
@@ -22,7 +22,7 @@ ip addr add 192.0.2.2/24 brd + dev eth0
 const hour = 3600 * time.Second
 
 // everyWay runs a test on the network in both shapes, with and without live
-// rename; in short only once each.
+// rename; in a short run each of these only once.
 func everyWay(t *testing.T, n network, test func(*lab)) {
 	t.Helper()
 	for _, n := range shapes(n) {
@@ -38,13 +38,14 @@ func everyWay(t *testing.T, n network, test func(*lab)) {
 	}
 }
 
-// turn is what routers say next, and what is there when the kernel has taken it.
+// turn is what routers say next, and what is there once the kernel has taken
+// it.
 type turn struct {
 	says        []nstest.Advert
 	has, hasNot []string // in the output of ip -6 addr, ip -6 route and the settings
 }
 
-// turns are what can become of what a router has announced.
+// turns are what may become of something that a router has announced.
 var turns = []turn{
 	{
 		says: []nstest.Advert{
@@ -56,7 +57,7 @@ var turns = []turn{
 		has: []string{"2001:db8:1:0:216:3eff:fe00:1/64", "2001:db8:9::/64 dev eth0", "2001:db8:8000::/48 via fe80::1", "default via fe80::1 dev eth0",
 			"via fe80::2 dev eth0", "hop_limit 61", "mtu 1470", "base_reachable_time_ms 21000", "retrans_time_ms 600", "pref low"},
 	},
-	{ // lifetimes, preference, what the link is like; the digits looked for are there from the first second on
+	{ // lifetimes, preference, link parameters; the digits are those of the first second already
 		says: []nstest.Advert{
 			{Router: "fe80::1", Lifetime: 890 * time.Second, Preference: 1, HopLimit: 62, MTU: 1460, Reachable: 22 * time.Second, Retransmit: 500 * time.Millisecond,
 				Prefixes:    []nstest.AdvertPrefix{{Prefix: "2001:db8:1::/64", Valid: 7190 * time.Second, Preferred: hour}},
@@ -66,7 +67,7 @@ var turns = []turn{
 			"hop_limit 62", "mtu 1460", "base_reachable_time_ms 22000", "retrans_time_ms 500", "pref high"},
 		hasNot: []string{"nexthop"},
 	},
-	{ // renumbering: a new prefix and route, others withdrawn, one router leaves
+	{ // renumbering: a new prefix and route, others are withdrawn, one router leaves
 		says: []nstest.Advert{
 			{Router: "fe80::1", Lifetime: 1800 * time.Second,
 				Prefixes: []nstest.AdvertPrefix{{Prefix: "2001:db8:1::/64"}, {Prefix: "2001:db8:9::/64", NoAuto: true},
@@ -84,11 +85,11 @@ var turns = []turn{
 	},
 }
 
-// TestAdvertisements has routers change everything that they can, after start
-// and after stop: at each of these moments, whatever was learnt before.
+// TestAdvertisements lets routers change everything that they can, after start
+// and after stop: at each of these moments, whatever they had announced before.
 func TestAdvertisements(t *testing.T) {
 	everyWay(t, host6, func(l *lab) {
-		for up := range turns { // how many turns there are before start
+		for up := range turns { // how many turns happen before start
 			for i := range up {
 				l.take(turns[i])
 			}
@@ -104,7 +105,7 @@ func TestAdvertisements(t *testing.T) {
 	})
 }
 
-// take has the routers speak, and looks at what becomes of it.
+// take lets the routers speak, and checks the result.
 func (l *lab) take(next turn) {
 	l.t.Helper()
 	var err error
@@ -134,7 +135,7 @@ func (n turn) check(learnt string) error {
 	return errors.Join(errs...)
 }
 
-// learnt is what dom0's interface has of routers.
+// learnt is what dom0's interface has from routers.
 func (l *lab) learnt() string {
 	l.t.Helper()
 	out := nstest.Run(l.t, "sh", "-ec", `ip -6 addr show dev eth0; ip -6 route show | sed 's/metric 1024/METRIC/; s/METRIC expires/METRIC expires/; s/proto [a-z]* //'
@@ -154,7 +155,7 @@ ip link set eth0 up
 ip addr add 192.0.2.2/24 brd + dev eth0
 `, wants: []bridge.Spec{want(0, "eth0")}}
 
-// radvdConf has it speak every few seconds, with lifetimes that are over soon.
+// radvdConf makes radvd speak every few seconds, with lifetimes that end soon.
 func radvdConf(prefixes ...string) string {
 	text := "interface lan0 { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultLifetime 20; AdvCurHopLimit 61; AdvLinkMTU 1400;\n"
 	for _, p := range prefixes {
@@ -163,11 +164,11 @@ func radvdConf(prefixes ...string) string {
 	return text + "};\n"
 }
 
-// intervals is three times that in which it speaks.
+// intervals is three times radvd's longest interval.
 const intervals = 12 * time.Second
 
 // TestRadvd lets a real router advertise while start and stop come and go: what
-// it announces lives on, and a new prefix comes.
+// it announces stays alive, and a new prefix is accepted.
 func TestRadvd(t *testing.T) {
 	everyWay(t, radvd, func(l *lab) {
 		conf := filepath.Join(l.t.TempDir(), "radvd.conf")
@@ -192,11 +193,11 @@ func TestRadvd(t *testing.T) {
 	})
 }
 
-// announced waits for addresses of these prefixes that were given their
-// lifetimes lately, and a default route.
+// announced waits for a default route, and for addresses of these prefixes
+// whose lifetimes were renewed recently.
 func (l *lab) announced(prefixes ...string) {
 	l.t.Helper()
-	const fresh = 14 // seconds of 20, above what three intervals leave
+	const fresh = 14 // of 20 seconds: more than is left after three intervals
 	var lines string
 	for start := time.Now(); time.Since(start) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
 		lines = nstest.Run(l.t, "sh", "-ec", "ip -6 -o addr show dev eth0 scope global -tentative; ip -6 route show default dev eth0")
@@ -218,7 +219,8 @@ func (l *lab) announced(prefixes ...string) {
 	l.t.Fatalf("no fresh addresses of %q, or no default route:\n%s", prefixes, lines)
 }
 
-// TestToken moves a token there and back, where the kernel would refuse it, too.
+// TestToken moves a token there and back, also where the kernel would refuse to
+// set it.
 func TestToken(t *testing.T) {
 	for name, script := range map[string]string{
 		"set":             "ip token set ::53 dev eth0",
@@ -285,8 +287,9 @@ func TestForwarding(t *testing.T) {
 	})
 }
 
-// TestAdvertisedMeanwhile has a router speak before each step of start and stop:
-// nothing of it may be lost, or keep the next advertisement from being taken.
+// TestAdvertisedMeanwhile lets a router speak before each step of start and
+// stop: nothing that it says may be lost, or keep the next advertisement from
+// being accepted.
 func TestAdvertisedMeanwhile(t *testing.T) {
 	stride := 1
 	if testing.Short() {
@@ -335,11 +338,11 @@ func often() nstest.Advert {
 	return a
 }
 
-// TestAdvertisedOften has a router speak all the time, as one does that is asked
-// when a NIC comes up, on a host that checks whether its addresses are unique. An
-// address that the kernel has made of what the router said cannot be used yet;
-// there and back, and when start and stop are taken back at their last steps, dom0
-// has at once all that it had.
+// TestAdvertisedOften has a router that speaks all the time, as one does that
+// is asked when a NIC comes up, on a host that checks whether its addresses are
+// unique. An address that the kernel has just made from an advertisement cannot
+// be used yet; but after start, after stop, and after either was taken back at
+// its last step, dom0 has at once everything that it had.
 func TestAdvertisedOften(t *testing.T) {
 	n := host6
 	n.script += careful
@@ -357,7 +360,7 @@ func TestAdvertisedOften(t *testing.T) {
 	})
 }
 
-// failAtEnd has the last step fail, so that all is taken back.
+// failAtEnd makes the last step fail, so that everything is taken back.
 func (l *lab) failAtEnd(start bool) {
 	l.t.Helper()
 	pl := l.plan(start)
@@ -374,8 +377,8 @@ func (l *lab) failAtEnd(start bool) {
 	}
 }
 
-// usable fails if dom0's interface has an address that it may not use, or lacks
-// one, or one has other flags than before.
+// usable fails if dom0's interface has an address that cannot be used yet,
+// lacks one, or has one with other flags than before.
 func (l *lab) usable() {
 	l.t.Helper()
 	addrs := nstest.Run(l.t, "ip", "-6", "addr", "show", "dev", "eth0", "-tentative")

@@ -10,7 +10,7 @@ import (
 )
 
 // TestAltNames moves names from one interface to another, also when somebody
-// gives one back meanwhile, and when a third has it for good.
+// gives one back meanwhile, and when a third interface has taken one for good.
 func TestAltNames(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, `

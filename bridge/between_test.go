@@ -29,9 +29,9 @@ ip route add default via 10.0.0.1
 until ping -qc1 -W1 10.9.0.1 && ping -qc1 -W1 2001:db8::1; do sleep 0.1; done
 `, wants: []bridge.Spec{want(0, "eth0")}}
 
-// TestBetween stops start and stop after each step, and looks whether dom0 and
-// its neighbours reach each other there: no step may leave a way that is not
-// whole. (On kernels without live rename the NIC is off for a while.)
+// TestBetween pauses start and stop after each step, and checks whether dom0
+// and its neighbours reach each other there: no step may leave a path that is
+// broken. (On kernels without live rename the NIC is off for a while.)
 func TestBetween(t *testing.T) {
 	for i, n := range slices.Concat(shapes(reachable), shapes(reachable)) {
 		strict := strconv.Itoa(i / 2)
@@ -67,7 +67,7 @@ func TestBetween(t *testing.T) {
 					t.Fatal(err)
 				}
 				if start && !shielded {
-					t.Error("the shield was not up") // Linux 6.6 has it
+					t.Error("the shield was not up") // the kernel has it from Linux 6.6 on
 				}
 				if v := nstest.Run(t, "cat", "/proc/sys/net/ipv4/conf/eth0/rp_filter"); strings.TrimSpace(v) != strict {
 					t.Errorf("%s left rp_filter=%s", verb(start), fmt.Sprint(v))
@@ -77,7 +77,7 @@ func TestBetween(t *testing.T) {
 	}
 }
 
-// received is how many IPv6 packets have come to an interface.
+// received is how many IPv6 packets an interface has received.
 func received(t *testing.T, name string) (n int) {
 	t.Helper()
 	out, err := nstest.Try(t, "sed", "-n", "s/^Ip6InReceives//p", "/proc/net/dev_snmp6/"+name)
@@ -85,7 +85,7 @@ func received(t *testing.T, name string) (n int) {
 		_, err = fmt.Sscan(out, &n)
 	}
 	if err != nil {
-		return 0 // it is not there at this step
+		return 0 // it does not exist at this step
 	}
 	return n
 }

@@ -37,8 +37,8 @@ type Planner struct {
 	names ipcmd.Names
 }
 
-// Index is, after Start or Stop, the index of what is called so while the
-// networks are up; 0 if nothing is.
+// Index is the index of the interface that has this name while the networks of
+// the plan are up; 0 if none has. It is known after Start or Stop.
 func (p *Planner) Index(name string) int {
 	for index, n := range p.names {
 		if n == name {
@@ -55,7 +55,8 @@ type outcome struct {
 	text    string // for the user, in one line
 }
 
-// line is the text, with where the values come from that were not named.
+// line is the text; with why, it says where values come from that were not
+// named.
 func (o outcome) line(why bool) string {
 	if why && o.changed && len(o.Why) > 0 {
 		return o.text + " (" + strings.Join(o.Why, "; ") + ")"
@@ -74,7 +75,7 @@ func (p *Planner) Stop(wants []Spec) (plan.Part, error) {
 	return p.all(wants, false, p.stopOne)
 }
 
-// all plans the bridges one after another. What is refused is so at once.
+// all plans the bridges one after another. All refusals are returned at once.
 func (p *Planner) all(wants []Spec, up bool, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
 	if err := distinct(wants); err != nil {
 		return plan.Part{}, err
@@ -96,12 +97,13 @@ func (p *Planner) all(wants []Spec, up bool, one func(*builder, *plan.Plan, Spec
 	if refused != nil {
 		return plan.Part{}, refused
 	}
+	pl.Add(b.deletion())
 	part.First = []plan.Step{b.keep(p.Host, b.sites)}
 	part.Network, part.Guests, part.Warnings = pl.Steps, b.guests, b.warnings
 	v := &verifier{Planner: p, wants: wants, up: up, ends: b.ends}
 	part.Verify = []plan.Step{{Title: "find the network as planned", Check: v.check}}
-	if len(b.removed) > 0 {
-		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
+	if removed := b.removed(); len(removed) > 0 {
+		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(removed), Final: true})
 	}
 	return part, p.Host.Err()
 }
@@ -128,11 +130,11 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	if err := p.remember(pl, w, &rec, nil); err != nil {
 		return outcome{}, err
 	}
-	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has ", w.Bridge, w.NetDev, w.PDev)
+	text := fmt.Sprintf("%s is up: %s is now %s, ", w.Bridge, w.NetDev, w.PDev)
 	if w.onBridge() {
-		text += "the bridge itself"
+		text += "the bridge itself has dom0's addresses"
 	} else {
-		text += w.NetDev + " by its port " + w.VIF
+		text += "dom0 has " + w.NetDev + " by its port " + w.VIF
 	}
 	text += portText(", guests' ports taken back: ", " ", names(ports.others)) + portText(", not taken back: ", ", ", stay)
 	if !ports.Bridge.none() || !ports.NIC.Settings.none() || !ports.Dom0.Settings.none() {
@@ -204,8 +206,8 @@ func (p *Planner) remember(pl *plan.Plan, w Spec, rec *Record, kept *kept) error
 	return err
 }
 
-// forget drops the record of a bridge that is not up, if it is one of that NIC,
-// and tells what is up that the call leaves so.
+// forget removes the record of a bridge that is not up, if it is about that
+// NIC, and says which networks the call leaves up.
 func (p *Planner) forget(b *builder, pl *plan.Plan, w Spec, rec *Record) (outcome, error) {
 	o := outcome{Spec: w, text: w.Bridge + " is not up"}
 	records, err := p.Store.All()

@@ -30,8 +30,8 @@ type builder struct {
 	warnings []string
 	// ends are what else the check at the end looks for, by index.
 	ends map[int]end
-	// removed are the interfaces that are gone at the end, by index.
-	removed []int
+	// doomed are the interfaces that are gone at the end.
+	doomed []doomed
 	// sites are the places that the plan changes, as they were before.
 	sites []parts
 	// guests are the steps about guests' ports, which have a place of their own in

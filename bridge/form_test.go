@@ -20,7 +20,7 @@ import (
 	"xbr-script/internal/testing/formtest"
 )
 
-// fullLink is an interface with everything that is kept of one. Its name is no
+// fullLink is an interface with everything that is kept of one. Its name is not
 // UTF-8.
 func fullLink() *host.Link {
 	return &host.Link{
@@ -32,7 +32,7 @@ func fullLink() *host.Link {
 	}
 }
 
-// aMessage is one of the kernel's.
+// aMessage is a message of the kernel's.
 func aMessage() rtnl.Msg {
 	return rtnl.Msg{Type: unix.RTM_NEWADDR, Flags: unix.NLM_F_CREATE, Body: []byte{10, 64, 0, 253, 7, 0, 0, 0}}
 }
@@ -52,13 +52,13 @@ func fullRecord() *Record {
 	}
 }
 
-// TestNothingForgotten has everything in the examples that a plan is made from,
-// but for what is no record's: what a new field is about is either kept, or named
-// here.
+// TestNothingForgotten holds that the examples set every field that a plan is
+// made from, except those that no record keeps. So whoever adds a field either
+// keeps it, or names it here.
 func TestNothingForgotten(t *testing.T) {
 	const kept = "Link.BridgeAttrs Link.PortAttrs" // see keptForm
 	const asked = "Spec.Unfit Spec.AntiSpoof Spec.GuestsAllow"
-	const veth = "Spec.Shape kept.Shape" // for the other one see TestShapesKept
+	const veth = "Spec.Shape kept.Shape" // for the other shape see TestShapesKept
 	rec := fullRecord()
 	for _, v := range []any{*rec, rec.Spec, *rec.FoundDom0, *rec.FoundBridge, fullKept(), fullKept().NIC, fullKept().NIC.Settings, (*fullKept().NIC.Settings.VLANs)[0]} {
 		s := reflect.ValueOf(v)
@@ -76,8 +76,9 @@ func TestRecordForms(t *testing.T) {
 	formtest.Records(t, "bridge", recordForms, fullRecord(), nil, "found_dom0.settings", "found_dom0.port_settings")
 }
 
-// TestShapesKept reads what is kept of a network of the other shape as that, and
-// no record whose names are of one shape and its word of the other.
+// TestShapesKept reads what is kept of a network of the other shape as such,
+// and refuses a record that names one shape and has the interfaces of the
+// other.
 func TestShapesKept(t *testing.T) {
 	rec, k := fullRecord(), fullKept()
 	rec.Spec.Shape, rec.Spec.VIF, k.Shape = OnBridge, "", OnBridge
@@ -148,7 +149,7 @@ func TestOpForms(t *testing.T) {
 	)
 }
 
-// aMend has a message beside its JSON.
+// aMend is a mend that has a message outside of its JSON.
 func aMend(names ipcmd.Names, setting sysctl.Set, mac net.HardwareAddr) *mend {
 	l := fullLink()
 	return &mend{

@@ -9,8 +9,8 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// FuzzRecord reads records of all sorts. One that is read is read the same again
-// once it has been written.
+// FuzzRecord reads arbitrary records. One that can be read is the same after it
+// was written and read again.
 func FuzzRecord(f *testing.F) {
 	files, err := filepath.Glob("testdata/forms/*.json")
 	if err != nil || len(files) < 4 {
@@ -27,7 +27,7 @@ func FuzzRecord(f *testing.F) {
 		if err := json.Unmarshal(data, &sealed); err != nil {
 			f.Fatal(err)
 		}
-		f.Add([]byte(sealed.Record)) // a checksum would keep everything else out
+		f.Add([]byte(sealed.Record)) // with a checksum, everything else would be refused
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		again(t, recordForms, data)
@@ -35,7 +35,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// again reads a record, writes it, reads that and writes it again.
+// again reads a record, writes it, reads that, and writes it again.
 func again[T any](t *testing.T, form plan.Form[T], data []byte) {
 	t.Helper()
 	load := func(data []byte) (*T, error) {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// generator makes up a host: shell commands that the kernel may refuse, as an
-// admin's script may contain some that it does.
+// generator makes up a host: shell commands, some of which the kernel may
+// refuse, as it may some of an admin's script.
 type generator struct {
 	*rand.Rand
-	nic, other   string // the NIC that becomes a port, and one beside it
-	peer         string // where the NIC's cable ends
+	nic, other   string // the NIC that becomes a port, and another one
+	peer         string // the other end of the NIC's cable
 	lines        []string
 	four, six    []string // addresses of the NIC
-	on           bool     // the NIC is not switched off
-	carrier      bool     // it has one
-	gate4, gate6 []string // gateways that can be reached, by the NIC or the other
+	on           bool     // the NIC stays switched on
+	carrier      bool     // the NIC has one
+	gate4, gate6 []string // gateways within reach of the NIC or of the other
 }
 
 // sometimes is true with a probability of one to n.
@@ -37,8 +37,8 @@ func (g *generator) add(format string, args ...any) {
 	g.lines = append(g.lines, fmt.Sprintf(format, args...))
 }
 
-// generate makes the commands of a host and the name of its NIC; on says that
-// this is not switched off.
+// generate makes the commands of a host and the name of its NIC, which stays
+// switched on if on is set.
 func generate(seed, number uint64, on bool) (script []string, nic string) {
 	g := &generator{on: on, Rand: rand.New(rand.NewPCG(seed, number)), other: "eth9", peer: "lan0"}
 	g.nic = g.pick("eth0", "eth0", "eth1", "enp3s0", "eno1", "em1.2", "wan")
@@ -115,7 +115,7 @@ func (g *generator) addrs4() {
 	g.gate4 = append(g.gate4, "10.0.0.1")
 }
 
-// oneIn is one of the texts in one case of n.
+// oneIn is one of the texts in one of n cases, otherwise nothing.
 func (g *generator) oneIn(n int, of ...string) string {
 	if !g.sometimes(n) {
 		return ""
@@ -161,7 +161,7 @@ func (g *generator) linkLocal() {
 
 func (g *generator) neighbours() {
 	if !g.carrier {
-		return // the kernel drops them, up to a second later
+		return // the kernel drops them up to a second later
 	}
 	for range g.IntN(6) {
 		to := g.pick(g.gate4...)
@@ -214,7 +214,8 @@ func (g *generator) routes4() {
 	}
 }
 
-// hop4 is where a route leads; attributes may follow unless it has legs.
+// hop4 is where a route leads; attributes may follow unless it has several
+// legs.
 func (g *generator) hop4() string {
 	switch g.IntN(9) {
 	case 0:
@@ -270,7 +271,8 @@ func (g *generator) rules() {
 	}
 }
 
-// settings are the interface's sysctls, by directory and name, with values.
+// settings are the interface's sysctls, by directory and name, with possible
+// values.
 var settings = [][]string{
 	{"ipv4/conf/%s/arp_ignore", "1", "2"}, {"ipv4/conf/%s/arp_notify", "1"}, {"ipv4/conf/%s/arp_announce", "2"},
 	{"ipv4/conf/%s/rp_filter", "0", "1", "2"}, {"ipv4/conf/%s/proxy_arp", "1"}, {"ipv4/conf/%s/forwarding", "1"},
@@ -289,26 +291,27 @@ func (g *generator) settings() {
 	for _, s := range settings {
 		if g.sometimes(12) {
 			if strings.HasSuffix(s[0], "disable_ipv6") && strings.Contains(strings.Join(g.lines, "\n"), "nexthop add") {
-				continue // a nexthop object that outlives its IPv6: the kernel would not take it again
+				continue // nexthop objects outlive its IPv6, and the kernel would not accept them again
 			}
 			if s[0] == "ipv6/conf/%s/forwarding" {
 				if !g.carrier {
 					continue // it joins anycast addresses only when a carrier comes
 				}
-				// Written while the kernel still works on new addresses, it
-				// joins their anycast addresses twice and leaves them once.
+				// If it is written while the kernel still works on new
+				// addresses, it joins their anycast addresses twice and leaves
+				// them once.
 				g.settle()
 			}
 			g.add("sysctl -qw net/"+s[0]+"=%s", g.nic, g.pick(s[1:]...))
 		}
 	}
 	if !g.sometimes(4) {
-		g.settle() // before that, the addresses are taken without detection
+		g.settle() // until then, the addresses are accepted without detection
 		g.add("sysctl -qw net/ipv6/conf/%s/accept_dad=1", g.nic)
 	}
 }
 
-// settle waits until the kernel has done with the addresses.
+// settle waits until the kernel has finished with the addresses.
 func (g *generator) settle() {
 	g.add("i=0; while ip -6 addr show dev %s tentative | grep -q inet6 && [ $((i += 1)) -lt 60 ]; do sleep 0.05; done; sleep 0.1", g.nic)
 }

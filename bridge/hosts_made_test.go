@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// plain is a host with one NIC that has an address of each family, and another.
+// plain is a host with one NIC that has an address of each family, and a second
+// NIC.
 const plain = quick + `
 ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
 ip link add eth1 address 00:16:3e:00:00:02 type veth peer name lan1
@@ -36,7 +37,7 @@ ip6tables -P FORWARD DROP
 sysctl -qw net/ipv4/conf/lan0/forwarding=1
 `
 
-// oldXen has a vif-common.sh of Xen 3.0's, as far as is looked at.
+// oldXen is a vif-common.sh of Xen 3.0, as far as the program reads it.
 const oldXen = `
 mkdir -p /etc/xen && mount -t tmpfs tmpfs /etc/xen && mkdir /etc/xen/scripts
 printf '%s\n' 'frob_iptable()' '{' 'c="-A"' '}' 'handle_iptable()' '{' 'true' '}' >/etc/xen/scripts/vif-common.sh

@@ -24,19 +24,19 @@ import (
 
 var makeHosts = flag.Bool("make-hosts", false, "make the hosts in testdata/hosts anew")
 
-// hostsDir has hosts in files, from which package cli's TestHosts plans.
+// hostsDir holds hosts in files, from which TestHosts of package cli plans.
 const hostsDir = "../testdata/hosts"
 
 // hostInFile is a host that is kept in a file.
 type hostInFile struct {
 	name string
 	network
-	up   string // calls of the program that bring networks up, one a line
-	then string // what is done to the host after that, one shell command a line
-	call string // with which it is written
-	// backend is of iptables: legacy, or "" for nft.
+	up   string // calls of the program that start networks, one a line
+	then string // shell commands that change the host afterwards, one a line
+	call string // the call that writes the file
+	// backend is that of iptables: legacy, or "" for nft.
 	backend string
-	// edit, if set, changes what was written: for what this kernel has not.
+	// edit, if set, changes the file: for what this kernel cannot do.
 	edit func(f *hostFile)
 }
 
@@ -48,8 +48,9 @@ type hostFile struct {
 	AntiSpoof json.RawMessage `json:"antispoof,omitempty"`
 }
 
-// TestMakeHosts makes the hosts of testdata/hosts, and has a file tell what the
-// host itself does. With -make-hosts it writes them.
+// TestMakeHosts makes the hosts of testdata/hosts, and checks that a plan from
+// the file says what a plan on the host says. With -make-hosts it writes the
+// files.
 func TestMakeHosts(t *testing.T) {
 	hosts := hostsInFiles()
 	if testing.Short() && !*makeHosts {
@@ -86,7 +87,7 @@ func (h hostInFile) make(t *testing.T) {
 	nstest.Script(t, h.then)
 	nstest.Rest(t)
 	file := filepath.Join(t.TempDir(), "host.json")
-	fromHost, _ := callProgram(t, h.call+" --dry-run --save-host="+file) // an error is in the text, too
+	fromHost, _ := callProgram(t, h.call+" --dry-run --save-host="+file) // the text contains the error, too
 	fromFile, _ := callProgram(t, h.call+" --dry-run --host="+file)
 	if fromFile != fromHost {
 		t.Errorf("%s: by the host\n%s\nby its file\n%s", h.call, fromHost, fromFile)
@@ -109,8 +110,7 @@ func (h hostInFile) keep(t *testing.T, file string) {
 	must(0, os.WriteFile(filepath.Join(hostsDir, h.name+".json"), data, 0o600))
 }
 
-// callProgram is one call of the program, for which there is neither a file nor
-// an environment.
+// callProgram runs the program in this process, without files or environment.
 func callProgram(t *testing.T, line string) (text string, err error) {
 	t.Helper()
 	args := strings.Fields(line)
@@ -129,11 +129,11 @@ func callProgram(t *testing.T, line string) (text string, err error) {
 	return text, err
 }
 
-// old is a kernel that cannot rename an interface which is up.
+// old makes it a kernel that cannot rename an interface which is up.
 func old(f *hostFile) { f.Host.LiveRename = false }
 
-// withVLANs has two VLANs on a NIC, of which this kernel may have none: one with
-// an address, one with a MAC address of its own.
+// withVLANs adds two VLANs to a NIC, as this kernel may have none: one with an
+// address, one with a MAC address of its own.
 func withVLANs(nic string) func(f *hostFile) {
 	return func(f *hostFile) {
 		on := f.Host.Name(nic)
@@ -146,7 +146,7 @@ func withVLANs(nic string) func(f *hostFile) {
 	}
 }
 
-// asBond has eth0 be bond0, with two ports.
+// asBond turns eth0 into bond0, with two ports.
 func asBond(f *hostFile) {
 	bond := f.Host.Name("eth0")
 	f.Host.Asked.Devices["bond0"] = f.Host.Asked.Devices["eth0"]
@@ -156,7 +156,7 @@ func asBond(f *hostFile) {
 	}
 }
 
-// above has something stand on a NIC.
+// above puts an interface on top of a NIC.
 func above(nic, name, kind string) func(f *hostFile) {
 	return func(f *hostFile) {
 		on := f.Host.Name(nic)
@@ -164,7 +164,7 @@ func above(nic, name, kind string) func(f *hostFile) {
 	}
 }
 
-// addLink adds a link that for the rest is like another.
+// addLink adds a link that is like another in everything else.
 func addLink(h *host.Host, l host.Link, like *host.Link) *host.Link {
 	l.Index = h.Links[len(h.Links)-1].Index + 1
 	l.Ethernet, l.MTU, l.TxQLen, l.Inet6, l.OperUp = true, like.MTU, like.TxQLen, like.Inet6, like.OperUp
@@ -184,7 +184,7 @@ func address4(index int, a, b, c, d byte) rtnl.Msg {
 		With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_PERMANENT))
 }
 
-// neighbour4 is a neighbour that somebody has entered.
+// neighbour4 is a neighbour that an admin has entered.
 func neighbour4(index int, a, b, c, d byte) rtnl.Msg {
 	fixed := make([]byte, unix.SizeofNdMsg)
 	fixed[0], fixed[8] = unix.AF_INET, unix.NUD_PERMANENT
@@ -193,7 +193,7 @@ func neighbour4(index int, a, b, c, d byte) rtnl.Msg {
 		With(unix.NDA_DST, []byte{a, b, c, d}).With(unix.NDA_LLADDR, []byte{2, 0, 0, b, c, d})
 }
 
-// seen changes a part of what was seen of rules.
+// seen changes a part of what was seen of the rules.
 func seen(part string, value any) func(f *hostFile) {
 	return func(f *hostFile) {
 		all := map[string]any{}
@@ -203,8 +203,8 @@ func seen(part string, value any) func(f *hostFile) {
 	}
 }
 
-// noNetfilter has iptables not see what crosses bridges, as br_netfilter is not
-// loaded.
+// noNetfilter is a host where br_netfilter is not loaded, so that iptables does
+// not see what crosses bridges.
 func noNetfilter(f *hostFile) {
 	for name := range f.Host.Asked.Settings {
 		if strings.HasPrefix(name, "net/bridge/") {
@@ -213,7 +213,7 @@ func noNetfilter(f *hostFile) {
 	}
 }
 
-// rules replaces texts in what was seen of rules.
+// rules replaces texts in what was seen of the rules.
 func rules(pairs ...string) func(f *hostFile) {
 	return func(f *hostFile) {
 		f.AntiSpoof = json.RawMessage(strings.NewReplacer(pairs...).Replace(string(f.AntiSpoof)))

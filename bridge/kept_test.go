@@ -9,7 +9,7 @@ import (
 	"xbr-script/internal/host"
 )
 
-// TestKeptRefused has files that are none of what stop keeps.
+// TestKeptRefused has files that stop cannot have written.
 func TestKeptRefused(t *testing.T) {
 	for in, want := range map[string]string{
 		`["vif1.0", "tap2.0"]`:                         "vif1.0 tap2.0",
@@ -38,7 +38,7 @@ func TestKeptRefused(t *testing.T) {
 	}
 }
 
-// TestNoGuest tells guests' ports from others by what they are.
+// TestNoGuest tells guests' ports from other ports.
 func TestNoGuest(t *testing.T) {
 	for _, c := range []struct {
 		name, kind, bus, want string

@@ -24,27 +24,28 @@ import (
 
 var trace = flag.Bool("trace", false, "log the commands that the plans carry out")
 
-// network is a host and what is to be built on it.
+// network is a host, and the bridges that are to be built on it.
 type network struct {
 	name   string
 	script string // makes the host, one shell command a line
 	wants  []bridge.Spec
-	// adverts are what routers at the cables' ends tell once the host is made.
+	// adverts are what routers at the cables' ends announce once the host is
+	// made.
 	adverts []nstest.Advert
-	// guests, if any, makes guests and settings on the network when it is up,
-	// which is then stopped again; more sets more each time that it is up. $br
-	// is the first bridge.
+	// guests, if set, makes guests and settings on the network when it is up;
+	// the network is then stopped again. more makes further settings each time
+	// that it is up. $br is the first bridge.
 	guests, more string
 }
 
-// want is one bridge, named as Xen's scripts name its parts.
+// want is one bridge, whose parts have the names of Xen's scripts.
 func want(vifnum int, netdev string) bridge.Spec {
 	n := strconv.Itoa(vifnum)
 	return bridge.Spec{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
 }
 
-// shaped is the same network with dom0's interfaces beside the bridges, or with
-// bridges that are dom0's interfaces and are called as the NICs were.
+// shaped is the network in one shape: dom0's interfaces stand beside the
+// bridges, or are the bridges, which then have the NICs' names.
 func (n network) shaped(onBridge bool) network {
 	if !onBridge {
 		return n
@@ -60,7 +61,7 @@ func (n network) shaped(onBridge bool) network {
 // onBridge says whether the bridges are dom0's interfaces.
 func (n network) onBridge() bool { return n.wants[0].Shape == bridge.OnBridge }
 
-// shapes are both shapes of each network.
+// shapes is each network in both shapes.
 func shapes(networks ...network) (all []network) {
 	for _, n := range networks {
 		all = append(all, n.shaped(false), n.shaped(true))
@@ -72,7 +73,7 @@ func shapes(networks ...network) (all []network) {
 type lab struct {
 	network
 	t    *testing.T
-	live bool // what the plans take LiveRename to be
+	live bool // LiveRename of the snapshots that plans are made from
 	conn *rtnl.Conn
 	dir  string
 }
@@ -103,14 +104,14 @@ func (l *lab) build() {
 	nstest.Rest(l.t)
 }
 
-// inBridge carries out a script about the first bridge.
+// inBridge runs a script about the first bridge.
 func (l *lab) inBridge(script string) {
 	l.t.Helper()
 	nstest.Rest(l.t)
 	nstest.Script(l.t, strings.ReplaceAll(script, "$br", l.wants[0].Bridge))
 }
 
-// emptyLab is a lab whose host has nothing yet.
+// emptyLab is a lab on whose host nothing was made yet.
 func emptyLab(t *testing.T, n network, live bool) *lab {
 	t.Helper()
 	nstest.New(t)
@@ -122,7 +123,7 @@ func emptyLab(t *testing.T, n network, live bool) *lab {
 	return &lab{n, t, live, conn, t.TempDir()}
 }
 
-// advertise has routers at the end of the first cable say so.
+// advertise lets routers at the end of the first cable announce this.
 func (l *lab) advertise(adverts ...nstest.Advert) {
 	l.t.Helper()
 	for _, a := range adverts {
@@ -145,13 +146,19 @@ func (l *lab) plan(start bool) *plan.Plan {
 	return pl
 }
 
-// planned is plan, and what is said of the first bridge.
+// planned is plan, with the notes about the first bridge.
 func (l *lab) planned(start bool) (*plan.Plan, string) {
 	l.t.Helper()
 	h, err := host.Read(l.conn)
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	return l.planFor(h, start)
+}
+
+// planFor is planned for that host.
+func (l *lab) planFor(h *host.Host, start bool) (*plan.Plan, string) {
+	l.t.Helper()
 	h.LiveRename = l.live
 	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
 	makePlan, join := p.Stop, plan.Down
@@ -200,6 +207,6 @@ func renaming(live bool) string {
 }
 
 func TestMain(m *testing.M) {
-	nl.NativeEndian() // finds it out at the first call, unguarded: before tests run side by side
+	nl.NativeEndian() // it looks this up at its first call, without a lock, so before tests run in parallel
 	os.Exit(m.Run())
 }

@@ -15,7 +15,7 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// lack is what a host lacks of what a mend has kept.
+// lack is what the host lacks of what a mend has kept.
 type lack struct {
 	*mend
 	now  *host.Host
@@ -143,8 +143,8 @@ func neighKey(m rtnl.Msg) string {
 	return string(m.Get(unix.NDA_DST))
 }
 
-// lookRoutes compares the routes: missing are those that were there, and are not where
-// they were looked for.
+// lookRoutes compares the routes. missing are those that existed, and were not
+// found in their place.
 func (l *lack) lookRoutes(missing []rtnl.Msg) {
 	if len(missing) == 0 {
 		return

@@ -13,11 +13,11 @@ import (
 
 var errLater = errors.New("later")
 
-// TestLateLabels has somebody add two addresses to dom0's interface before every
-// step from the one on that a kernel without live rename could still notice
-// them in: one with the label that it gets by itself, one with another. They have
-// those on the interface that dom0 has then, whatever was renamed meanwhile, also
-// where the last step fails.
+// TestLateLabels adds two addresses to dom0's interface before every step, from
+// the first one on at which a kernel without live rename can still notice them:
+// one has its interface's name as label, the other another label. They keep
+// these on whatever interface dom0 has at the end, also where the last step
+// fails.
 func TestLateLabels(t *testing.T) {
 	host := network{name: "late", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip addr add 192.0.2.2/24 dev eth0\n", wants: []bridge.Spec{want(0, "eth0")}}
 	apart := host.shaped(true)
@@ -41,7 +41,7 @@ func TestLateLabels(t *testing.T) {
 	}
 }
 
-// late carries the plan out, and looks for what it has added meanwhile.
+// late carries the plan out, and looks for what was added meanwhile.
 func (l *lab) late(start, fails bool) {
 	l.t.Helper()
 	pl := l.plan(start)
@@ -51,7 +51,7 @@ func (l *lab) late(start, fails bool) {
 			first = i + 1
 		}
 	}
-	names := []string{l.wants[0].NetDev, l.wants[0].Bridge} // of dom0's interface, before or after
+	names := []string{l.wants[0].NetDev, l.wants[0].Bridge} // names of dom0's interface, before or after
 	if !l.onBridge() {
 		names = names[:1]
 	}

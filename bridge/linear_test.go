@@ -10,8 +10,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// inRow is a host with so many NICs, each with addresses and a bridge of its
-// own.
+// inRow is a host with n NICs, each with addresses and a bridge of its own.
 func inRow(n int) network {
 	row := network{name: fmt.Sprintf("%d bridges", n), script: quick}
 	for i := range n {
@@ -23,8 +22,9 @@ func inRow(n int) network {
 	return row
 }
 
-// TestLinear has four times as many bridges in one call: the journal, and with
-// it what a call keeps in memory, is four times as large, and not sixteen.
+// TestLinear starts four times as many bridges in one call: the journal, and
+// with it what the call keeps in memory, must be four times as large, not
+// sixteen times.
 func TestLinear(t *testing.T) {
 	const few, times = 3, 4
 	for _, live := range []bool{true, false} {
@@ -57,8 +57,8 @@ func journalSizes(t *testing.T, n network, live bool) (start, stop int64) {
 	return start, l.journalSize(false)
 }
 
-// journalSize is the size of the journal when the first step begins, with which
-// it ends.
+// journalSize is the size of the journal when the first step begins; it hardly
+// grows after that.
 func (l *lab) journalSize(start bool) (size int64) {
 	l.t.Helper()
 	r := l.runner()

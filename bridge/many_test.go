@@ -12,8 +12,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// many is a host with so many addresses of each family, in one network each,
-// which are to be found in a file.
+// many is a host with n4 and n6 addresses of the two families, all in one
+// network each. A file lists them.
 func many(n4, n6 int) network {
 	return network{
 		name:   fmt.Sprintf("%d and %d addresses", n4, n6),
@@ -35,10 +35,10 @@ func addresses(n4, n6 int) []byte {
 }
 
 // TestManyAddresses moves thousands of addresses there and back, and back again
-// in mid-move. That it ends is what counts: where the kernel still has the list
-// of the groups that were left with IPv6 addresses, each move of 4,000 takes it
-// minutes. The fewer there are the less that shows, but what is moved is the
-// same.
+// in the middle of a move. What counts is that it ends: a kernel that still
+// keeps the list of multicast groups left with each IPv6 address takes minutes
+// for each move of 4,000. With fewer addresses that shows less, but the same
+// things are moved.
 func TestManyAddresses(t *testing.T) {
 	type size struct {
 		n4, n6   int
@@ -48,7 +48,7 @@ func TestManyAddresses(t *testing.T) {
 	if !testing.Short() {
 		hosts = append(hosts, size{0, 4000, false}, size{4000, 500, true})
 	}
-	const limit = 20 * time.Minute // and an hour for one of those minutes
+	const limit = 20 * time.Minute // far more than it takes when nothing is left behind
 	for _, h := range hosts {
 		n := many(h.n4, h.n6).shaped(h.onBridge)
 		t.Run(n.name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func (l *lab) settled(after string, want nstest.State) {
 	}
 }
 
-// undone carries a plan out of which the last step fails.
+// undone carries out a plan whose last step fails.
 func (l *lab) undone(start bool) {
 	l.t.Helper()
 	pl, r := l.plan(start), l.runner()

@@ -10,8 +10,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// maxBad bounds how many cases of one network may fail before the rest is
-// given up.
+// maxBad is how many cases of one network may fail before the others are given
+// up.
 const maxBad = 12
 
 // TestEveryStepFails makes each step of start and stop fail in each way. The
@@ -27,8 +27,9 @@ func TestEveryStepFails(t *testing.T) {
 	})
 }
 
-// TestSeries makes steps of start and stop fail, then steps of taking that back;
-// and steps of taking back what waited to be confirmed, then of doing it again.
+// TestSeries makes steps of start and stop fail, and then steps of taking that
+// back; and steps of taking back a change that waited to be confirmed, and then
+// of making it again.
 func TestSeries(t *testing.T) {
 	nth := faults.OneIn(3203, 24)
 	var shift atomic.Int64
@@ -49,7 +50,7 @@ func eachMatrix(t *testing.T, networks []network, try func(m *matrix, verb strin
 		for _, n := range networks {
 			for _, live := range []bool{true, false} {
 				if testing.Short() && (n.guests != "" || len(n.adverts) > 0) && live == n.onBridge() {
-					continue // one way for each shape
+					continue // each shape in one way only
 				}
 				t.Run(n.name+" "+renaming(live), func(t *testing.T) {
 					t.Parallel()
@@ -79,7 +80,7 @@ type matrix struct {
 	*lab
 	faults.Matrix
 	before, after nstest.State
-	pick          func(nstest.State) nstest.State // of the state before, what must be there again
+	pick          func(nstest.State) nstest.State // what of the state before must be there again
 	start         bool
 	bad           int
 }
@@ -103,13 +104,13 @@ func (m *matrix) try(start bool, how func(*matrix, string, func() *plan.Plan)) {
 	how(m, verb(start), func() *plan.Plan { return m.plan(m.start) })
 }
 
-// same reports the difference that a case has left.
+// same reports what a case has left different.
 func (m *matrix) same(title string) bool {
 	if !m.is(title, m.before, m.pick) {
 		return false
 	}
 	// The kernel tells lifetimes in whole seconds: what a hundred moves add up
-	// must not be taken for one that is wrong.
+	// must not look like a fault of one.
 	m.before = nstest.ReadState(m.t)
 	return true
 }
@@ -129,13 +130,14 @@ func (m *matrix) is(title string, want nstest.State, pick func(nstest.State) nst
 
 var ageing = regexp.MustCompile(` ageing_time [0-9]+`)
 
-// ageless is everything but the time after which a bridge forgets: spanning tree
-// shortens it while it takes the topology for changed, and tells no other.
+// ageless is everything but the time after which a bridge forgets addresses:
+// spanning tree shortens it while it believes that the topology has changed,
+// and then the kernel tells only the short one.
 func ageless(s nstest.State) nstest.State {
 	return s.Filter(func(string) bool { return true }, func(_, line string) string { return ageing.ReplaceAllString(line, "") })
 }
 
-// rebuild makes the host anew where a failed case has spoilt it.
+// rebuild makes the host anew after a failed case.
 func (m *matrix) rebuild(title string) {
 	if m.bad++; m.bad >= maxBad {
 		m.t.Fatalf("given up after %s", title)

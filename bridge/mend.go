@@ -72,9 +72,8 @@ func (m *mend) keep(h *host.Host, l *host.Link) {
 		return
 	}
 	k := asItWas{Link: l}
-	settings := h.Settings(l.Name)
 	for _, key := range keepers {
-		if v, ok := settings[key]; ok {
+		if v := h.Setting(key.Of(l.Name)); v != "" {
 			k.Settings = append(k.Settings, key.Set(l.Index, l.Name, v))
 		}
 	}

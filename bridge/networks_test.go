@@ -7,12 +7,12 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// quick spares the hosts the second that the kernel takes to find an IPv6
-// address unique; a host that has been up for a while has it behind it.
+// quick saves the second that the kernel takes to check that an IPv6 address is
+// unique; on a host that has been up for a while that is over.
 const quick = `sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
 `
 
-// careful lets it check every address from then on.
+// careful switches these checks on for later addresses.
 const careful = `for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 1 >$f; done
 `
 
@@ -111,9 +111,10 @@ ip neigh add proxy 10.0.0.77 dev eth0
 ip neigh add proxy 2001:db8::77 dev eth0
 ` + careful, wants: []bridge.Spec{want(0, "eth0")}}
 
-// announced has all that two routers can tell, and beside it what looks like it
-// but is not: a user's routes by the same routers, a program's that takes
-// advertisements itself, and an address and its route in an announced prefix.
+// announced has everything that two routers can announce, and beside it what
+// looks like that but is not: a user's routes through the same routers, routes
+// of a program that handles advertisements itself, and an address and its route
+// in an announced prefix.
 var announced = network{name: "announced", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + `
 sysctl -qw net/ipv6/conf/eth0/accept_ra_rt_info_max_plen=64
 ip addr add 192.0.2.2/24 brd + dev eth0
@@ -138,10 +139,10 @@ ip -6 route add 2001:db8:77::/48 via fe80::1 dev eth0
 	{Router: "fe80::2", Lifetime: 900 * time.Second, Preference: 3, Reachable: 20 * time.Second, Retransmit: 700 * time.Millisecond},
 }}
 
-// settled has guests, and an admin who has set something of everything on their
-// ports, on dom0's and on the bridge; and then still more. Spanning tree
-// comes last: another priority would be a change of topology, in which the kernel
-// ages entries early, and tells no other time.
+// settled has guests, and an admin who has set one of each setting on their
+// ports, on dom0's and on the bridge; and more still. Spanning tree comes last:
+// another priority changes the topology, and then the kernel ages entries early
+// and tells no other time.
 var settled = network{name: "settled", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth9", "lan9", "00:16:3e:00:00:09") + `
 ip addr add 192.168.0.20/24 brd + dev eth0
 ip route add default via 192.168.0.1
@@ -182,7 +183,7 @@ ip link set vif1.0 type bridge_slave flood off mcast_flood off bcast_flood off m
 ip link set vif2.0 type bridge_slave mcast_fast_leave on neigh_suppress on proxy_arp on proxy_arp_wifi on locked on
 `
 
-// portVLANs are VLANs, on kernels that have them in bridges.
+// portVLANs are VLANs, for kernels that have them in bridges.
 const portVLANs = `
 has_vlans() { [ -e /sys/class/net/$br/bridge/vlan_filtering ]; }; if has_vlans; then ip link set $br type bridge vlan_filtering 1 vlan_stats_enabled 1; bridge vlan del dev vif1.0 vid 1; bridge vlan add dev vif1.0 vid 200 pvid untagged; bridge vlan add dev vif1.0 vid 10-20; bridge vlan add dev $br vid 30 self; bridge vlan add dev peth0 vid 30; bridge vlan del dev vif3.0 vid 1; fi
 `

@@ -127,11 +127,11 @@ func (r *remove) Do(ctx context.Context, _ bool) error { return r.Unmake(ctx, tr
 
 // Unmake implements plan.Maker.
 func (r *remove) Unmake(ctx context.Context, made bool) error {
-	msgs := r.Batch.Wire.Msgs()
-	if len(msgs) != 1 || msgs[0].Fixed() == nil {
-		return errors.New("it names no interface")
+	index, err := r.index()
+	if err != nil {
+		return err
 	}
-	l, err := host.ReadLink(r.Conn, int(int32(rtnl.U32(msgs[0].Fixed()[4:8])))) // ifi_index
+	l, err := host.ReadLink(r.Conn, index)
 	if errors.Is(err, unix.ENODEV) || err == nil && !r.is(l, made) {
 		return nil
 	}
@@ -141,6 +141,15 @@ func (r *remove) Unmake(ctx context.Context, made bool) error {
 	b := r.Batch
 	b.Conn = r.Conn
 	return b.Do(ctx, true)
+}
+
+// index is that of the interface.
+func (r *remove) index() (int, error) {
+	msgs := r.Batch.Wire.Msgs()
+	if len(msgs) != 1 || msgs[0].Fixed() == nil {
+		return 0, errors.New("it names no interface")
+	}
+	return int(int32(rtnl.U32(msgs[0].Fixed()[4:8]))), nil // ifi_index
 }
 
 // is says whether the interface that has the index is the one.
@@ -218,7 +227,7 @@ func (a *awaitForwarding) ready() (bool, error) {
 // awaitCarrier waits until a NIC that was switched on has agreed with the switch on a speed,
 // which takes seconds; or until a bridge has the carrier of the NIC that has become its
 // port. Until then frames do not pass anyway, and what is entered may be lost: when the
-// kernel notices that there is no awaitCarrier, it removes the proxy entries
+// kernel notices that there is no carrier, it removes the proxy entries
 // (neigh_carrier_down).
 type awaitCarrier struct {
 	Index int         `json:"Index"`

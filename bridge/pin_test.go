@@ -13,8 +13,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// TestPinVLANs holds that a VLAN whose address is set keeps its neighbours, also
-// when that is undone: the kernel forgets them with it.
+// TestPinVLANs holds that a VLAN keeps its neighbours when its address is set,
+// and when that is undone: the kernel forgets them with the address.
 func TestPinVLANs(t *testing.T) {
 	mac := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}
 	other := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 2}
@@ -28,7 +28,7 @@ func TestPinVLANs(t *testing.T) {
 		Links: []*host.Link{
 			nic,
 			{Name: "eth0.5", Index: 3, MAC: mac, Kind: "vlan", Lower: 2},
-			{Name: "eth0.6", Index: 4, MAC: other, Kind: "vlan", Lower: 2}, // has one of its own
+			{Name: "eth0.6", Index: 4, MAC: other, Kind: "vlan", Lower: 2}, // it has a MAC address of its own
 		},
 		Neighs: []rtnl.Msg{neigh(2, 2), neigh(3, 3), neigh(4, 4)},
 	}

@@ -28,9 +28,9 @@ var twoPrefixes = nstest.Advert{Lifetime: hour, Prefixes: []nstest.AdvertPrefix{
 	{Prefix: "2001:db8:1::/64", Valid: hour, Preferred: hour}, {Prefix: "2001:db8:2::/64", Valid: hour, Preferred: hour},
 }}
 
-// TestTemporary goes round several times: the setting stays, for each prefix
-// there is a temporary address that new connections are made from as before,
-// who uses an old one keeps it, and they do not pile up.
+// TestTemporary starts and stops several times: the setting stays; for each
+// prefix there is a temporary address, from which new connections are made as
+// before; a session on an old one keeps it; and they do not pile up.
 func TestTemporary(t *testing.T) {
 	for _, value := range []string{"1", "2"} {
 		everyWay(t, private(value), func(l *lab) {
@@ -50,7 +50,8 @@ func TestTemporary(t *testing.T) {
 					if !strings.Contains(all, used) {
 						l.t.Fatalf("%s: %s, which is used, is gone:\n%s", what, used, all)
 					}
-					// two lasting ones, two temporary ones, those that they followed, and the used one
+					// Two lasting ones, two temporary ones, the two that those
+					// followed, and the used one.
 					if n := strings.Count(all, "\n"); n > 7 {
 						l.t.Fatalf("%s: %d addresses:\n%s", what, n, all)
 					}
@@ -60,8 +61,8 @@ func TestTemporary(t *testing.T) {
 	}
 }
 
-// temporary are the kernel's temporary addresses; they and the setting are
-// looked at.
+// temporary are the kernel's temporary addresses, which are checked, as is the
+// setting.
 func (l *lab) temporary(value string) (addrs []string) {
 	l.t.Helper()
 	if v, _ := os.ReadFile("/proc/sys/net/ipv6/conf/eth0/use_tempaddr"); strings.TrimSpace(string(v)) != value {
@@ -74,8 +75,8 @@ func (l *lab) temporary(value string) (addrs []string) {
 	return addrs
 }
 
-// dialFrom opens a socket that is bound to an address, for as long as the test
-// runs, and returns that.
+// dialFrom opens a socket that is bound to an address for as long as the test
+// runs, and returns the address.
 func dialFrom(t *testing.T, addr string) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -89,7 +90,8 @@ func dialFrom(t *testing.T, addr string) string {
 	return addr
 }
 
-// TestSource looks where new connections are made from right after a change.
+// TestSource checks from which address new connections are made right after a
+// change.
 func TestSource(t *testing.T) {
 	for value, want := range map[string]bool{"1": false, "2": true} {
 		everyWay(t, private(value), func(l *lab) {

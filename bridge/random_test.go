@@ -21,8 +21,8 @@ var (
 	hosts = flag.Int("hosts", 200, "how many hosts TestRandomHosts makes")
 )
 
-// TestRandomHosts moves the NICs of hosts that are made up: after start
-// everything is on the new interface, after stop the host is as it was.
+// TestRandomHosts moves the NICs of made-up hosts: after start everything is on
+// the new interface, after stop the host is as it was.
 func TestRandomHosts(t *testing.T) {
 	from := *seed
 	if from == 0 {
@@ -37,7 +37,7 @@ func TestRandomHosts(t *testing.T) {
 	t.Run("host", func(t *testing.T) {
 		for i := range many {
 			live, onBridge := i%2 == 0, i/2%2 == 1
-			script, nic := generate(from, uint64(i), onBridge) // else it may be refused
+			script, nic := generate(from, uint64(i), onBridge) // on a bridge, one that is off may be refused
 			n := network{name: "random host", wants: []bridge.Spec{want(0, nic)}}.shaped(onBridge)
 			t.Run(fmt.Sprintf("%d %s", i, renaming(live)), func(t *testing.T) {
 				t.Parallel()
@@ -100,7 +100,7 @@ func (r *randomHost) batch(lines []string) []string {
 	out, _ := nstest.Try(r.t, "ip", "-force", "-batch", file)
 	refused := map[int]bool{}
 	for _, m := range refusedLine.FindAllStringSubmatch(out, -1) {
-		n, _ := strconv.Atoi(m[1]) // the pattern matched digits
+		n, _ := strconv.Atoi(m[1]) // the pattern has matched digits
 		refused[n-1] = true
 	}
 	var accepted []string
@@ -136,7 +136,7 @@ func (r *randomHost) upAndDown() {
 }
 
 var (
-	// where an interface stands among the others, and what it is made of.
+	// Where an interface stands among the others, and what its type is.
 	place   = regexp.MustCompile(`^[0-9]+: ([^:@]+)(@[^:]+)?:`)
 	carrier = regexp.MustCompile(`,LOWER_UP|NO-CARRIER,|,M-DOWN| state [A-Z]+| mode DEFAULT| minmtu .*`)
 	dead    = regexp.MustCompile(` dead| linkdown`)
@@ -144,9 +144,9 @@ var (
 	multicastAll = regexp.MustCompile(`^multicast ff00::/8 .* proto kernel`)
 )
 
-// undead picks everything, but does not look whether routes know of a missing
-// carrier (the kernel marks them when they are made, or when it is lost), nor
-// at anycast addresses: where forwarding is switched on while the kernel still
+// undead is everything except whether routes know of a missing carrier (the
+// kernel marks them when they are made, or when the carrier is lost), and
+// except anycast addresses: if forwarding is switched on while the kernel still
 // works on new addresses, it joins them twice and leaves them once.
 func undead(s nstest.State) nstest.State {
 	all := func(string) bool { return true }
@@ -158,9 +158,9 @@ func undead(s nstest.State) nstest.State {
 	})
 }
 
-// dom0View picks what shall be the same before and after start: everything but
-// the parts of the bridge. Dom0's interface is another kind of device, and has
-// a carrier where the NIC may have none.
+// dom0View is what must be the same before and after start: everything but the
+// parts of the bridge. Dom0's interface is another type of device, and has a
+// carrier where the NIC may have none.
 func dom0View(w bridge.Spec) func(nstest.State) nstest.State {
 	keep := func(section string) bool {
 		_, device, _ := strings.Cut(section, " ")
@@ -175,7 +175,7 @@ func dom0View(w bridge.Spec) func(nstest.State) nstest.State {
 			line = carrier.ReplaceAllString(line, "")
 		}
 		if multicastAll.MatchString(line) || strings.HasPrefix(line, "anycast ") {
-			return "" // the kernel makes it when there is a carrier
+			return "" // the kernel adds it once there is a carrier
 		}
 		return dead.ReplaceAllString(line, "")
 	}

@@ -22,10 +22,11 @@ type resolver struct {
 	wants   []Spec          // those settled so far
 }
 
-// Resolve settles the names of the bridges that a call asks for, in view of what is
-// there. Every word that was given has to fit the network that is selected: if one
-// does not, start and stop are refused, and status reports a difference. Names may
-// be alternative ones; a Want has the interfaces' own names.
+// Resolve settles the names of the bridges that a call asks for, in view of
+// what is there. Every word that was given has to fit the network that is
+// selected: if one does not, start and stop are refused, and status reports a
+// difference. Names may be alternative ones; a Spec has the interfaces' own
+// names.
 func Resolve(command config.Command, asked []config.Bridge, h *host.Host, records []*Record) ([]Spec, error) {
 	r := &resolver{command: command, h: h, nets: networks(h, records)}
 	for _, b := range asked {

@@ -16,9 +16,10 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// aHost is a host of interfaces, one a word: NAME, NAME/ALTNAME, and for a
-// network that is up PNAME>BRIDGE with its pair or without. The default route
-// leaves by the last of all that is called way, or by none.
+// aHost is a host with one interface a word: NAME, NAME/ALTNAME, or for a
+// network that is up NAME>BRIDGE:NUMBER with a veth pair, or NAME>BRIDGE
+// without one. The default route goes through the interface called way, if
+// there is one.
 func aHost(way string, words ...string) *host.Host {
 	h := &host.Host{}
 	add := func(l host.Link) *host.Link {
@@ -64,7 +65,7 @@ func aHost(way string, words ...string) *host.Host {
 	return h
 }
 
-// asked reads bridges as the command line has them.
+// asked parses bridges as a command line has them.
 func asked(t *testing.T, line string) []config.Bridge {
 	t.Helper()
 	req, err := config.Parse(strings.Fields("start "+line), config.Source{})
@@ -82,7 +83,7 @@ func short(w bridge.Spec) string {
 	return w.Bridge + "=" + w.NetDev + "/" + strconv.Itoa(w.VifNum)
 }
 
-// TestResolve: which network words mean, for start.
+// TestResolve holds which network the words of a start mean.
 func TestResolve(t *testing.T) {
 	three := []string{"eth0/enp3s0", "eth1", "enp9s0/eth7"}
 	up := []string{"eth0>xenbr0:0/enp3s0", "eth1>eth1", "enp9s0>lan:1"}
@@ -93,7 +94,7 @@ func TestResolve(t *testing.T) {
 		want  string // "" if it is refused
 		whose []string
 	}{
-		// Nothing is up.
+		// No network is up.
 		{three, "eth0", "", "xenbr0=eth0/0", nil},
 		{three, "eth1", "", "xenbr1=eth1/1", nil},
 		{three, "enp9s0", "", "xenbr0=enp9s0/0", nil},
@@ -157,8 +158,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestResolveRecords: a record tells what the live network does not, and one
-// without its network keeps start from nothing.
+// TestResolveRecords: a record tells what the live network does not, and a
+// record without its network does not change a start.
 func TestResolveRecords(t *testing.T) {
 	rec := func(line string) *bridge.Record {
 		wants, err := bridge.Resolve(config.Start, asked(t, line), aHost("eth0", "eth0", "eth1", "eth5"), nil)
@@ -201,8 +202,8 @@ func TestResolveRecords(t *testing.T) {
 	}
 }
 
-// TestResolveForStatus: what does not fit is told, and nothing else is
-// different.
+// TestResolveForStatus: what does not fit is reported, and everything else is
+// the same.
 func TestResolveForStatus(t *testing.T) {
 	h := aHost("eth0", "eth0>xenbr0:0", "eth1")
 	wants, err := bridge.Resolve(config.Status, asked(t, "netdev=eth1 bridge=xenbr0 vifnum=0 dom0=bridge"), h, nil)

@@ -14,17 +14,17 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// scriptHosts is how many made-up hosts TestDryRunScript takes, scriptSeed
-// what they are made from.
+// scriptHosts is how many made-up hosts TestDryRunScript uses, scriptSeed the
+// seed that they are made from.
 const (
 	scriptHosts = 15
 	scriptSeed  = 7
 )
 
-// TestDryRunScript carries plans out on a host, and their commands on its
-// twin: both must be the same after start and after stop. A shell that stops
-// at the first failure runs the commands, since a script of which some must
-// fail is none that an admin would trust.
+// TestDryRunScript carries plans out on a host, and their commands on its twin:
+// both must be the same after start and after stop. The shell that runs the
+// commands stops at the first failure, since no admin would trust a script in
+// which some commands must fail.
 func TestDryRunScript(t *testing.T) {
 	for _, n := range shapes(seed000, seed002, rich, settled) {
 		t.Run(n.name, func(t *testing.T) {
@@ -58,7 +58,7 @@ type twins struct {
 	build func(*lab)
 }
 
-// outcome is what became of one of them.
+// outcome is what became of one of the twins.
 type outcome struct {
 	before  nstest.State
 	records map[string][]byte // after start
@@ -84,8 +84,8 @@ func (w *twins) host(t *testing.T) (*lab, nstest.State) {
 	return l, nstest.ReadState(t)
 }
 
-// apart is how much later the second twin was made, by the lifetimes of what
-// both have.
+// apart is how much later the second twin was made, judging by the lifetimes
+// that both have.
 func apart(t *testing.T, first, second nstest.State) time.Duration {
 	t.Helper()
 	const most, step = 5 * time.Minute, time.Second
@@ -134,19 +134,19 @@ func (w *twins) scripted(t *testing.T, planned outcome) {
 		if d := nstest.Settled(t, planned.states[i].Later(later), pick); d != "" {
 			t.Errorf("after the script of %s (+) the host is not as after the plan (-):\n%s\nit was:\n%s", verb(start), d, commands)
 		}
-		for name, data := range planned.records { // the script writes none; stop reads them
+		for name, data := range planned.records { // the script writes none, and stop reads them
 			must(0, os.WriteFile(filepath.Join(l.dir, name), data, 0o600))
 		}
 	}
 }
 
-// slowScript is how long a script may take whose lifetimes are compared: a
-// script says what was left when it was written.
+// slowScript is how long a script may take if its lifetimes are compared: it
+// has those that were left when it was written.
 const slowScript = 1500 * time.Millisecond
 
 var lifetime = regexp.MustCompile(`\b[0-9]+sec\b`)
 
-// timeless is the state without how long lifetimes last.
+// timeless is the state without lifetimes.
 func timeless(s nstest.State) nstest.State {
 	return s.Filter(func(string) bool { return true }, func(_, line string) string { return lifetime.ReplaceAllString(line, "limited") })
 }
@@ -165,11 +165,11 @@ func must[V any](v V, err error) V {
 	return v
 }
 
-// expressible leaves out what would make the twins differ for reasons of their
-// own: for "random" the kernel draws a secret for each host; and whether an
-// address on a NIC that is off counts as tentative depends on when the kernel
-// gets to it, if detection is switched on at last. (Of what a made-up host has, iproute2 6.1 has words for all; see internal/rtnl/render.go for
-// what it lacks.)
+// expressible leaves out what makes twins differ by themselves: for "random"
+// the kernel draws a secret for each host, and whether an address on a NIC that
+// is off counts as tentative, if detection is switched on last, depends on when
+// the kernel looks at it. (iproute2 6.1 has words for everything else on a
+// made-up host; internal/ipcmd says what it lacks.)
 func expressible(script []string) []string {
 	return slices.DeleteFunc(slices.Clone(script), func(line string) bool {
 		return strings.Contains(line, "addrgenmode random") || strings.HasSuffix(line, "/accept_dad=1")

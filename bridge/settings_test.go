@@ -11,8 +11,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// chosen are things that an admin, a wrapper or a daemon does to a network that
-// is up. $br is the bridge, $port what dom0 has in it.
+// chosen are things that an admin, a wrapper or a daemon may do to a network
+// that is up. $br is the bridge, $port what dom0 has in it.
 var chosen = []string{
 	"ip link set $br type bridge stp_state 1",
 	"ip link set $br type bridge stp_state 0; ip link set $br type bridge forward_delay 700",
@@ -52,22 +52,22 @@ var chosen = []string{
 	"bridge mdb add dev $br port peth0 grp 01:02:03:04:05:06 permanent",
 }
 
-// guestPorts are what the toolstack makes.
+// guestPorts are ports as the toolstack makes them.
 const guestPorts = `
 ip link add vif1.0 address 00:16:3e:00:01:00 type veth peer name g1
 ip link add vif2.0 address 00:16:3e:00:02:00 mtu 1300 type veth peer name g2
 for i in 1 2; do ip link set g$i addrgenmode none up; ip link set vif$i.0 addrgenmode none up; done
 `
 
-// chooser is the network on which the settings are tried.
+// chooser is the network on which they are tried.
 var chooser = network{name: "chosen", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth9", "lan9", "00:16:3e:00:00:09") + `
 ip addr add 192.168.0.20/24 brd + dev eth0
 ip route add default via 192.168.0.1
 ` + guestPorts, wants: seed000.wants[:1]}
 
-// TestChosenStays makes every choice on a network that is up. Each time a
-// second start has nothing to do; and after stop and start the ports and the
-// bridge are as they were.
+// TestChosenStays tries each of them on a network that is up. A second start
+// then has nothing to do, and after stop and start the ports and the bridge are
+// as they were.
 func TestChosenStays(t *testing.T) {
 	for _, n := range shapes(chooser) {
 		for _, live := range []bool{true, false} {
@@ -78,7 +78,7 @@ func TestChosenStays(t *testing.T) {
 				l.mustRun(true)
 				port := "vif0.0"
 				if n.onBridge() {
-					port = "peth0" // dom0 has none there
+					port = "peth0" // dom0 has no port there
 				}
 				for _, c := range append(chosen, portVLANs) {
 					c = strings.NewReplacer("$br", n.wants[0].Bridge, "$port", port).Replace(c)
@@ -106,14 +106,14 @@ func TestChosenStays(t *testing.T) {
 	}
 }
 
-// Of dom0's interfaces, what the NIC has comes back; of the bridge's and of the
-// ports', what belongs to the bridge.
+// Of dom0's interfaces, what belongs to the NIC must come back; of the bridge
+// and the ports, what belongs to the bridge.
 var (
 	ownIndex  = regexp.MustCompile(`^[0-9]+: ([^:@]+)(@[^:]+)?: <[^>]*>.*(group \S+) .*`)
 	portPlace = regexp.MustCompile(` port_(id|no) \S+| promiscuity .*`)
 )
 
-// inBridge picks what belongs to the bridge and its ports; but not eth9, which is
+// inBridge is what belongs to the bridge and its ports, without eth9, which is
 // no guest's.
 func inBridge(s nstest.State) nstest.State {
 	keep := func(section string) bool {
@@ -137,8 +137,8 @@ func inBridge(s nstest.State) nstest.State {
 
 var placeInList = regexp.MustCompile(`^[0-9]+: ([^:@]+).* master`)
 
-// TestComesBack changes a guest's port between stop and start, so that it must
-// not come back, though the rest does.
+// TestComesBack changes a guest's port between stop and start in such a way
+// that it must not come back, though the rest does.
 func TestComesBack(t *testing.T) {
 	for _, c := range []struct{ name, script, says string }{
 		{"as it was", "", ""},
@@ -188,8 +188,8 @@ func ports(t *testing.T, bridge string) (names []string) {
 	return names
 }
 
-// TestMTU has guests with other MTUs than the NIC: the bridge's is always the
-// NIC's, until somebody sets it.
+// TestMTU has guests with other MTUs than the NIC's: the bridge's MTU is always
+// the NIC's, until somebody sets it.
 func TestMTU(t *testing.T) {
 	found := chooser
 	found.name, found.script = "found", found.script+"ip link add xenbr0 mtu 1492 type bridge\n"

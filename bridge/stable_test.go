@@ -32,8 +32,8 @@ var stableRA = nstest.Advert{Lifetime: time.Hour, Prefixes: []nstest.AdvertPrefi
 	{Prefix: "2001:db8:1::/64", Valid: time.Hour, Preferred: time.Hour}, {Prefix: "2001:db8:2::/64", Valid: time.Hour, Preferred: time.Hour},
 }}
 
-// TestStableAsKernel compares the kernel's stable addresses with what this
-// package takes them to be.
+// TestStableAsKernel compares the kernel's stable addresses with those that
+// this package works out.
 func TestStableAsKernel(t *testing.T) {
 	l := newStableLab(t)
 	nstest.Advertise(t, "lan0", stableRA)
@@ -55,8 +55,8 @@ func TestStableAsKernel(t *testing.T) {
 	}
 }
 
-// TestStandIn moves the stable addresses of a NIC that was born with an address,
-// which no virtual one is: its snapshot says so.
+// TestStandIn moves the stable addresses of a NIC that has a permanent MAC
+// address. No virtual NIC has one, so the snapshot is made to say so.
 func TestStandIn(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -125,7 +125,7 @@ func newStableLab(t *testing.T) *stableLab {
 
 var nicPerm = net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 9}
 
-// read is a snapshot in which the NIC was born with an address.
+// read is a snapshot in which the NIC has a permanent MAC address.
 func (l *stableLab) read() *host.Host {
 	l.t.Helper()
 	h, err := host.Read(l.conn)

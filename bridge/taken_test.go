@@ -11,9 +11,9 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestTakenMeanwhile has somebody else create interfaces between the plan and
-// its first step, with the indexes or the names that it has chosen. The plan
-// fails, and what others have made stays.
+// TestTakenMeanwhile lets somebody else create interfaces between planning and
+// the first step, with the indexes or names that the plan has chosen. The plan
+// fails, and others' interfaces stay.
 func TestTakenMeanwhile(t *testing.T) {
 	for name, script := range map[string]string{
 		"indexes":    "for i in 1 2 3; do ip link add other$i type ifb; done",
@@ -40,9 +40,9 @@ func TestTakenMeanwhile(t *testing.T) {
 	}
 }
 
-// TestVanished has an interface that is in the way of stop when it is planned,
-// under a name that dom0's interface is about to take, vanish before that: what
-// start has created is gone afterwards.
+// TestVanished has an interface with a name that dom0's interface is about to
+// take: it is there when stop is planned, and vanishes before its name is
+// needed. What start has created is gone afterwards.
 func TestVanished(t *testing.T) {
 	for _, n := range shapes(seed002) {
 		t.Run(n.name, func(t *testing.T) {
@@ -66,9 +66,9 @@ func TestVanished(t *testing.T) {
 	}
 }
 
-// TestTakenAtOnce has somebody else take the indexes that stop has given up, as
-// soon as that is possible, and then the call fails. It must not have given them
-// up while it could fail.
+// TestTakenAtOnce lets somebody else take the indexes that stop has given up as
+// soon as that is possible, and then the call fails. It must not have given
+// them up while it could still fail.
 func TestTakenAtOnce(t *testing.T) {
 	for _, n := range shapes(seed002) {
 		t.Run(n.name, func(t *testing.T) {

@@ -12,8 +12,9 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// thefts are what others take away, by name: shell commands about the NIC, dom0's
-// interface, its port and the bridge, under whatever names they have then.
+// thefts are what others take away, by name: shell commands about the NIC,
+// dom0's interface, its port and the bridge, under the names that they have at
+// that moment.
 var thefts = []struct{ name, script string }{
 	{"the NIC's addresses", "ip addr flush dev $NIC"},
 	{"the addresses of dom0's interface", "ip addr flush dev $DEV"},
@@ -40,9 +41,9 @@ var thefts = []struct{ name, script string }{
 	{"the IPv6 of dom0's interface", "echo 1 >/proc/sys/net/ipv6/conf/$DEV/disable_ipv6"},
 }
 
-// TestTheft has somebody take away each of them before each step of start and
-// stop, and of taking them back: every other time on a kernel with live rename,
-// and else on one without. It tries some, see faults.OneIn.
+// TestTheft lets somebody take away one of these before each step of start and
+// stop, and of taking them back, half of them on a kernel with live rename and
+// half on one without. It tries one case in several, see faults.OneIn.
 func TestTheft(t *testing.T) {
 	nth := faults.OneIn(402, 16)
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
@@ -56,7 +57,7 @@ func TestTheft(t *testing.T) {
 	})
 }
 
-// undisturbed is what the plan leads to when nobody is at it.
+// undisturbed is the state that the plan leads to when nobody interferes.
 func (m *matrix) undisturbed() nstest.State {
 	m.t.Helper()
 	m.mustRun(m.start)
@@ -68,8 +69,7 @@ func (m *matrix) undisturbed() nstest.State {
 	return after
 }
 
-// done looks whether the plan has led to what it leads to undisturbed, and goes
-// back.
+// done checks that the plan has led to the undisturbed state, and goes back.
 func (m *matrix) done(title string) bool {
 	if !m.is(title+", carried out", m.after, unlearnt) {
 		return false
@@ -85,8 +85,8 @@ var (
 	lifetimes = regexp.MustCompile(`[1-9][0-9]*sec`)
 )
 
-// unlearnt is a state without neighbours that come by themselves, and go with
-// whoever flushes them, and without lifetimes: they run on from case to case.
+// unlearnt is a state without neighbours that come by themselves and may be
+// flushed by anybody, and without lifetimes, which run on from case to case.
 func unlearnt(s nstest.State) nstest.State {
 	return nstest.Unnumbered(s).Filter(func(string) bool { return true }, func(name, line string) string {
 		if name == "neigh" && learnt.MatchString(line) {
@@ -96,7 +96,7 @@ func unlearnt(s nstest.State) nstest.State {
 	})
 }
 
-// thefts are those on this host. The NIC keeps its index.
+// thefts are those that this host is tried with. The NIC keeps its index.
 func (m *matrix) thefts() (list []faults.Theft) {
 	nic := ""
 	if index := nstest.Run(m.t, "cat", "/sys/class/net/eth0/ifindex"); m.start {
@@ -110,7 +110,7 @@ func (m *matrix) thefts() (list []faults.Theft) {
 	return list
 }
 
-// take runs the commands if all interfaces that they are about are there.
+// take runs the commands if all interfaces that they name exist.
 func (m *matrix) take(nic, script string) bool {
 	w := m.wants[0]
 	names := map[string]string{"$BRIDGE": "", "$PORT": "", "$NIC": "", "$DEV": ""}

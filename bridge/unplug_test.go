@@ -12,21 +12,21 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// pullable is the rich host without a route elsewhere that has an address of
-// the NIC as its source: the kernel lets it keep that one, but does not accept
-// it anew.
+// pullable is the rich host without a route elsewhere whose source is an
+// address of the NIC: the kernel lets such a route stay, but does not accept it
+// again.
 var pullable = network{name: "pullable", script: strings.Replace(rich.script, "ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2\n", "", 1), wants: rich.wants}
 
 // TestUnplugged takes the NIC away before each step of start and of stop, as
 // when somebody pulls it out of its slot. The call fails, and leaves what would
-// be left if the NIC had gone while nobody was at work: nothing of dom0's on
-// it, and for start nothing of the bridge.
+// be left if the NIC had gone at any other time: nothing of dom0's on it, and
+// for start nothing of the bridge.
 func TestUnplugged(t *testing.T) {
 	var cases atomic.Int64
 	t.Run("NIC", func(t *testing.T) {
 		for i := range 8 {
 			if testing.Short() && !slices.Contains([]int{0, 3, 5, 6}, i) {
-				continue // each value of each, and each pair of them
+				continue // each value of each, and each pair of values
 			}
 			start, live, n := i&1 == 0, i&2 == 0, pullable.shaped(i&4 != 0)
 			t.Run(fmt.Sprint(n.name, " ", verb(start), " ", renaming(live)), func(t *testing.T) {
@@ -55,11 +55,11 @@ func TestUnplugged(t *testing.T) {
 	t.Logf("%d cases", cases.Load())
 }
 
-// without is the state of the rich host when its NIC is gone.
+// without is the state of the rich host after its NIC has gone.
 func without(t *testing.T) (s nstest.State) {
 	t.Helper()
 	done := make(chan struct{})
-	go func() { // a namespace of its own
+	go func() { // in a namespace of its own
 		defer close(done)
 		newLab(t, pullable, true)
 		nstest.Run(t, "ip", "link", "del", "lan0")
@@ -70,7 +70,7 @@ func without(t *testing.T) (s nstest.State) {
 	return s
 }
 
-// unplug is one case.
+// unplug tries one case.
 func (l *lab) unplug(start bool, at int, want nstest.State) {
 	l.t.Helper()
 	pl := l.plan(start)
@@ -82,7 +82,7 @@ func (l *lab) unplug(start bool, at int, want nstest.State) {
 		}
 		return nil
 	}
-	late := pl.Steps[at].Final // all has been looked at, as if it came after the call
+	late := pl.Steps[at].Final // everything was checked before, as if it happened after the call
 	err := r.Run(l.t.Context(), pl)
 	var failed *plan.Failed
 	if err == nil && late && len(l.journals()) == 0 {
@@ -99,7 +99,7 @@ func (l *lab) unplug(start bool, at int, want nstest.State) {
 		l.t.Errorf("%s: the journal is still there", title)
 	}
 	if !start {
-		return // the bridge stands, with what it had
+		return // the bridge stays, with what it had
 	}
 	if d := nstest.Settled(l.t, want, nstest.Whole); d != "" {
 		l.t.Errorf("%s: the host is not as one without the NIC:\n%s", title, d)

@@ -19,7 +19,7 @@ import (
 // missingShown is how many missing objects an error names.
 const missingShown = 5
 
-// verifier reads back at the end of a plan what has become of it.
+// verifier reads back, at the end of a plan, what has become of the host.
 type verifier struct {
 	*Planner
 	wants []Spec
@@ -30,7 +30,7 @@ type verifier struct {
 // check reads everything: the parts are there (or gone), and everything that dom0
 // had on an interface before is on its successor.
 func (v *verifier) check(context.Context) error {
-	moved := map[int]int{} // a route may have legs on several that have moved
+	moved := map[int]int{} // a route may have legs over several interfaces that have moved
 	now, missing, err := v.Host.ReadAgain(v.Conn, func(now *host.Host) map[int]int {
 		for _, w := range v.wants {
 			was, is := findParts(w, v.Host), findParts(w, now)

@@ -10,8 +10,9 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestCheck takes something away behind the plan's back, after its last step:
-// the look at the host that ends a plan must find that, and all be put back.
+// TestCheck takes something away after the plan's last step, without the plan's
+// knowledge: the check that ends a plan must find that, and everything be put
+// back.
 func TestCheck(t *testing.T) {
 	n := seed002
 	n.script += `

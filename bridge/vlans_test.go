@@ -13,7 +13,7 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// told is how the kernel tells the VLANs of an interface.
+// told is the kernel's message with the VLANs of an interface.
 func told(index int, vlans ...vlan) rtnl.Msg {
 	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
 	for _, v := range vlans {
@@ -26,8 +26,8 @@ func told(index int, vlans ...vlan) rtnl.Msg {
 	return m
 }
 
-// TestVLANs reads the VLANs of ports as the kernel tells them, and gives them to
-// ports that begin with another one.
+// TestVLANs reads the VLANs of ports from the kernel's messages, and gives them
+// to ports that have another one at first.
 func TestVLANs(t *testing.T) {
 	begins := vlan{VID: 1, Flags: rtnl.VLANPVID | rtnl.VLANUntagged}
 	tagged := vlan{VID: 1}
@@ -64,7 +64,7 @@ func TestVLANs(t *testing.T) {
 	}
 }
 
-// TestVLANOptions reads what is set of single VLANs.
+// TestVLANOptions reads what is set for single VLANs.
 func TestVLANOptions(t *testing.T) {
 	entry := func(index int, attrs ...rtnl.Attr) rtnl.Msg {
 		var nest []byte

@@ -11,7 +11,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestWaitsHear tells operations to end that wait for what does not come.
+// TestWaitsHear ends operations that wait for something that does not come.
 func TestWaitsHear(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, `ip link add br0 type bridge

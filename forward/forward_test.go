@@ -17,7 +17,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// lab is a host in a namespace of its own, with NICs that differ.
+// lab is a host in a namespace of its own, whose NICs differ.
 type lab struct {
 	t   *testing.T
 	fwd forward.Forward
@@ -59,7 +59,7 @@ func (l *lab) start(on bool) {
 	l.carryOut(steps)
 }
 
-// stop carries out the way back and returns the note.
+// stop takes the setting back, and returns the note.
 func (l *lab) stop() string {
 	l.t.Helper()
 	steps, note, err := l.fwd.Stop(l.host())
@@ -88,7 +88,7 @@ func (l *lab) want(settings string) {
 	}
 }
 
-// settings are all of the namespace's that IPv4 has, as text.
+// settings are all settings of IPv4 in the namespace, as text.
 func (l *lab) settings() string {
 	l.t.Helper()
 	return nstest.Run(l.t, "sh", "-c", "cd /proc/sys/net/ipv4 && grep -r . ip_forward conf")
@@ -105,7 +105,7 @@ func (l *lab) unchanged(when, before string) {
 	}
 }
 
-// records are the files that are left.
+// records are the record files that exist.
 func (l *lab) records() []string {
 	l.t.Helper()
 	files, err := filepath.Glob(filepath.Join(l.fwd.Records.Dir, "*"))
@@ -122,8 +122,8 @@ func (l *lab) noRecord() {
 	}
 }
 
-// hosts are what forwarding may be before the first start. All of it must be
-// back after the last stop.
+// hosts are states of forwarding before the first start. After the last stop
+// everything must be so again.
 var hosts = map[string]string{
 	"off":           ``,
 	"on":            `sysctl -qw net/ipv4/ip_forward=1`,
@@ -134,7 +134,7 @@ var hosts = map[string]string{
 	"redirects on":  `sysctl -qw net/ipv4/ip_forward=1 net/ipv4/conf/all/accept_redirects=1`,
 }
 
-// TestStartStop sets forwarding, once or twice, and puts it back.
+// TestStartStop sets forwarding once or twice, and takes it back.
 func TestStartStop(t *testing.T) {
 	for name, script := range hosts {
 		for _, starts := range [][]bool{{true}, {false}, {true, true}, {true, false}, {false, true}} {
@@ -172,8 +172,8 @@ func TestStartSets(t *testing.T) {
 	}
 }
 
-// TestNothingToSet starts where all is as asked: nothing is noted, and stop
-// leaves what others do in the meantime.
+// TestNothingToSet starts where everything is as asked: no record is written,
+// and stop leaves what others have done meanwhile.
 func TestNothingToSet(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/ip_forward=1`)
 	l.start(true)
@@ -185,8 +185,8 @@ func TestNothingToSet(t *testing.T) {
 	l.want("ip_forward=0")
 }
 
-// TestChangedSince lets someone else change the setting between start and
-// stop: it is left, and said so.
+// TestChangedSince lets somebody change the setting between start and stop:
+// stop leaves it, and says so.
 func TestChangedSince(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
 	l.start(true)
@@ -199,7 +199,7 @@ func TestChangedSince(t *testing.T) {
 
 	l.start(true)
 	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
-	l.start(true) // start again: asked for once more, it is ours again
+	l.start(true) // asked for again, it is ours again
 	l.want("ip_forward=1")
 	if note := l.stop(); note != "" {
 		t.Error(note)
@@ -207,8 +207,7 @@ func TestChangedSince(t *testing.T) {
 	l.want("ip_forward=0 conf/em1.2/forwarding=0")
 }
 
-// TestNICGone takes a NIC away that differed: what is gone needs no putting
-// back.
+// TestNICGone removes a NIC that differed: nothing of it has to be put back.
 func TestNICGone(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1 net/ipv4/conf/eth0/forwarding=1`)
 	l.start(true)
@@ -220,8 +219,8 @@ func TestNICGone(t *testing.T) {
 	l.noRecord()
 }
 
-// TestRenamed takes a start back after the NIC has got another name, and another
-// interface its own, as the moving of a NIC has it.
+// TestRenamed takes a start back after the NIC has got another name, and
+// another interface the NIC's, as happens when a NIC is moved.
 func TestRenamed(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/eth0/forwarding=1`)
 	steps, err := l.fwd.Start(l.host(), true)
@@ -244,7 +243,7 @@ func TestRenamed(t *testing.T) {
 	l.noRecord()
 }
 
-// TestFaults makes each step go wrong in each way, for each host, at start, at
+// TestFaults makes each step go wrong in each way, for each host: at start, at
 // another start and at stop.
 func TestFaults(t *testing.T) {
 	total := &faults.Matrix{}
@@ -305,8 +304,8 @@ func (l *lab) record() string {
 	return text
 }
 
-// TestCommandLines checks the commands of both ways against the settings that
-// the plans make.
+// TestCommandLines compares the commands of both directions with the settings
+// that the plans make.
 func TestCommandLines(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
 	before := l.settings()
@@ -327,7 +326,7 @@ func TestCommandLines(t *testing.T) {
 	l.unchanged("after both scripts", before)
 }
 
-// TestBadRecord reads a record that someone has spoilt.
+// TestBadRecord reads a record that somebody has damaged.
 func TestBadRecord(t *testing.T) {
 	l := newLab(t, "")
 	l.start(true)

@@ -12,16 +12,16 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestWaysToDivert has frames come in on a NIC. Those that are for dom0's
-// address and of no VLAN go to another interface, in each way that a kernel may
-// have, and only as long as they are diverted.
+// TestWaysToDivert sends frames to a NIC. Those that have dom0's MAC address
+// and no VLAN tag go to another interface, in each way that a kernel may offer,
+// and only as long as they are diverted.
 func TestWaysToDivert(t *testing.T) {
 	mac, err := net.ParseMAC("00:16:3e:00:00:01")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		into   string // where what is diverted arrives
+		into   string // where diverted packets arrive
 		divert func(nic, port, into int) (io.Closer, error)
 	}{
 		"nftables": {"dev0", func(_, port, _ int) (io.Closer, error) { return newNftFwd("nic", mac, port) }},
@@ -41,7 +41,7 @@ ip neigh add 10.0.0.2 lladdr 00:16:3e:00:00:01 dev lan
 ip neigh add 10.0.0.3 lladdr 00:16:3e:00:00:03 dev lan
 `)
 			heard := listen(t, index(t, c.into))
-			// send sends n packets and says how many came where they are diverted to.
+			// send sends n packets and says how many were diverted.
 			send := func(to string, n int) int {
 				_, _ = nstest.Try(t, "ping", "-q", "-c", strconv.Itoa(n), "-i", "0.01", "-W", "0.1", to) // nobody answers
 				return heard()
@@ -73,7 +73,7 @@ ip neigh add 10.0.0.3 lladdr 00:16:3e:00:00:03 dev lan
 	}
 }
 
-// index is an interface's.
+// index is the index of an interface.
 func index(t *testing.T, name string) int {
 	t.Helper()
 	l, err := net.InterfaceByName(name)
@@ -83,7 +83,7 @@ func index(t *testing.T, name string) int {
 	return l.Index
 }
 
-// sendTagged sends an IPv4 packet to that address by VLAN 5.
+// sendTagged sends an IPv4 packet to that address in VLAN 5.
 func sendTagged(t *testing.T, from int, to net.HardwareAddr) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
@@ -99,8 +99,8 @@ func sendTagged(t *testing.T, from int, to net.HardwareAddr) {
 	}
 }
 
-// listen returns a function that says how many IPv4 packets have come in on an
-// interface since it was called last.
+// listen returns a function that says how many IPv4 packets an interface has
+// received since its last call.
 func listen(t *testing.T, index int) func() int {
 	t.Helper()
 	protocol := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP))

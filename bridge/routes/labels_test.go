@@ -10,7 +10,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// TestLabels has the labels that addresses get and lose with a name.
+// TestLabels has the labels that addresses get and lose with an interface's
+// name.
 func TestLabels(t *testing.T) {
 	for _, c := range []struct{ label, to, want string }{
 		{"eth0", "br0", "br0"},
@@ -46,8 +47,8 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// TestRelabel has addresses get their labels again, without a moment in which the
-// interface has none, or in which nobody has them.
+// TestRelabel gives addresses their labels again, with no moment at which the
+// interface has none of them, or at which nobody has one.
 func TestRelabel(t *testing.T) {
 	addrs := []rtnl.Msg{
 		address(t, "10.0.0.2/24 dev eth0").As(unix.RTM_NEWADDR, rtnl.Add),
@@ -84,7 +85,7 @@ addr del 10.0.0.2/24 dev new0`},
 	}
 }
 
-// TestAddresses has the messages for addresses.
+// TestAddresses compares the messages for addresses.
 func TestAddresses(t *testing.T) {
 	h := aHost(t, `
 addr 10.0.0.2/24 dev eth0
@@ -106,8 +107,7 @@ addr del 10.0.0.2/24 dev eth0`)
 	compare(t, "final", rtnl.Pack(Final(s.Addrs6[1])), "addr replace 2001:db8::3/64 dev eth0 mngtmpaddr")
 }
 
-// TestReaddress has addresses taken away, added and put into another order by
-// others.
+// TestReaddress has addresses that others take away, add and reorder.
 func TestReaddress(t *testing.T) {
 	v4 := func(list string) (addrs []rtnl.Msg) {
 		for _, a := range strings.Fields(list) {

@@ -15,11 +15,12 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// modelHosts is how many hosts are made up for each of these tests.
+// modelHosts is how many hosts each of these tests makes up.
 const modelHosts = 300
 
-// fib is the kernel's list of IPv4 routes, as far as order and gateways go
-// (fib_table_insert, fib_table_delete, fib_check_nh): those of a Group in order.
+// fib is the kernel's list of IPv4 routes, with their order and gateways
+// (fib_table_insert, fib_table_delete, fib_check_nh): the routes of each Group
+// in order.
 type fib struct {
 	groups map[Group][]rtnl.Msg
 }
@@ -40,7 +41,7 @@ func (f *fib) clone() *fib {
 	return g
 }
 
-// sameRoute says whether two routes of a Group are one to the kernel.
+// sameRoute says whether the kernel takes two routes of a Group for the same.
 func sameRoute(a, b rtnl.Msg) bool {
 	for _, typ := range []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_PREFSRC} {
 		if !bytes.Equal(a.Get(typ), b.Get(typ)) {
@@ -50,8 +51,8 @@ func sameRoute(a, b rtnl.Msg) bool {
 	return bytes.Equal(a.Fixed()[5:8], b.Fixed()[5:8]) // protocol, scope, type
 }
 
-// do is what the kernel makes of a message; refused are those that it has no
-// reason to take, as the product expects of some.
+// do applies a message as the kernel would; refused tells of one that the
+// kernel would not accept, as the product expects of some.
 func (f *fib) do(m rtnl.Msg) (refused bool, err error) {
 	g := GroupOf(m)
 	list := f.groups[g]
@@ -80,7 +81,7 @@ func (f *fib) do(m rtnl.Msg) (refused bool, err error) {
 	return false, nil
 }
 
-// reachable says whether a route without a gateway leads to that of m.
+// reachable says whether a route without a gateway leads to m's gateway.
 func (f *fib) reachable(m rtnl.Msg) bool {
 	gateway, ok := netip.AddrFromSlice(m.Get(unix.RTA_GATEWAY))
 	for _, list := range f.groups {
@@ -94,7 +95,8 @@ func (f *fib) reachable(m rtnl.Msg) bool {
 	return !ok
 }
 
-// text is the routes that are not on that interface, in the order of each group.
+// text lists the routes that are not on that interface, in the order of each
+// group.
 func (f *fib) text(but int) string {
 	var all []string
 	for _, list := range f.groups {
@@ -110,14 +112,14 @@ func (f *fib) text(but int) string {
 	return strings.TrimSpace(strings.Join(all, "\n"))
 }
 
-// someRoutes is a host of random routes to few places, over eth0 and eth1.
+// someRoutes is a host of random routes to a few places, over eth0 and eth1.
 func someRoutes(t *testing.T, r *rand.Rand) *host.Host {
 	t.Helper()
 	text := "addr 10.0.0.2/24 dev eth0\naddr 10.6.0.2/24 dev eth1\n"
 	near := []string{"10.0.0.0/24 dev eth0 proto kernel src 10.0.0.2\n", "10.0.0.0/24 dev eth1 proto kernel src 10.0.0.12\n"}
 	r.Shuffle(2, func(i, j int) { near[i], near[j] = near[j], near[i] })
 	switch r.IntN(4) {
-	case 0: // removed by somebody
+	case 0: // somebody has removed it
 	case 1:
 		near = slices.DeleteFunc(near, func(s string) bool { return strings.Contains(s, "eth1") })
 		fallthrough
@@ -142,10 +144,10 @@ func someRoutes(t *testing.T, r *rand.Rand) *host.Host {
 	return aHost(t, text)
 }
 
-// TestModel carries the messages for random routes out as the kernel would: all
-// routes stand where they stood, on the other interface. Wherever that stops, the
-// undoing puts all of them back in their order; and no gateway is ever out of
-// reach.
+// TestModel applies the messages for random routes as the kernel would: every
+// route then stands where it stood, on the other interface. Wherever that
+// stops, undoing it puts all of them back in their order; and no gateway is
+// ever out of reach.
 func TestModel(t *testing.T) {
 	const seed = 71
 	for i := range modelHosts {
@@ -184,8 +186,8 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestModelRestore does so for an interface that was switched off, and has lost
-// its routes.
+// TestModelRestore does the same for an interface that was switched off and has
+// lost its routes.
 func TestModelRestore(t *testing.T) {
 	const seed = 72
 	for i := range modelHosts {

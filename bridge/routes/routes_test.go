@@ -7,7 +7,7 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// TestSwitch has the messages for hosts of a few routes.
+// TestSwitch compares the messages for hosts with a few routes.
 func TestSwitch(t *testing.T) {
 	for name, c := range map[string]struct {
 		host     string
@@ -240,7 +240,7 @@ addr replace 2001:db8::77/64 dev new0 noprefixroute`, undo: ""},
 	}
 }
 
-// TestAgain has the messages that make routes anew, or take them over.
+// TestAgain compares the messages that make routes anew, or take them over.
 func TestAgain(t *testing.T) {
 	const lost = `
 addr 10.0.0.2/24 dev eth0

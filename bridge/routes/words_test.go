@@ -19,7 +19,7 @@ const eth0, eth1, new0 = 2, 3, 7
 
 var devs = ipcmd.Names{eth0: "eth0", eth1: "eth1", new0: "new0"}
 
-// words are the words behind keys, as ip(8) has them.
+// words are the values of keys, as ip(8) has them.
 type words struct {
 	t    *testing.T
 	list []string
@@ -54,9 +54,9 @@ func (w words) number(key string) uint32 {
 	return uint32(n)
 }
 
-// route makes a route of words such as "10.0.0.0/24 dev eth0 src 10.0.0.2": as
-// the kernel lists it. Besides ip's words it knows own, for a router's, and
-// family before "default" of IPv6.
+// route makes a route as the kernel lists it from words such as "10.0.0.0/24
+// dev eth0 src 10.0.0.2". Besides the words of ip(8) it knows "own", for a
+// router's route, and the family before an IPv6 "default".
 func route(t *testing.T, text string) rtnl.Msg {
 	t.Helper()
 	w := words{t, strings.Fields(text)}
@@ -118,7 +118,7 @@ func (w words) route(m rtnl.Msg) rtnl.Msg {
 	return m
 }
 
-// hops are the legs of a route with several, "hop eth0 10.0.0.1".
+// hops are the legs of a multipath route, "hop eth0 10.0.0.1".
 func (w words) hops() (b []byte) {
 	for i, word := range w.list {
 		if word != "hop" {
@@ -135,7 +135,7 @@ func (w words) hops() (b []byte) {
 	return b
 }
 
-// address makes an address of words such as "10.0.0.2/24 dev eth0".
+// address makes an address from words such as "10.0.0.2/24 dev eth0".
 func address(t *testing.T, text string) rtnl.Msg {
 	t.Helper()
 	w := words{t, strings.Fields(text)}
@@ -169,7 +169,7 @@ func address(t *testing.T, text string) rtnl.Msg {
 	return m
 }
 
-// nexthop makes a nexthop object of words such as "5 via 10.0.0.5 dev eth0".
+// nexthop makes a nexthop object from words such as "5 via 10.0.0.5 dev eth0".
 func nexthop(t *testing.T, text string) rtnl.Msg {
 	t.Helper()
 	w := words{t, strings.Fields(text)}
@@ -183,7 +183,7 @@ func nexthop(t *testing.T, text string) rtnl.Msg {
 		With(unix.NHA_GATEWAY, netip.MustParseAddr(w.after("via")).AsSlice()).With(unix.NHA_OIF, w.dev())
 }
 
-// aHost is a host of words, a line each: "addr …", "nexthop …", or a route.
+// aHost is a host made from one item a line: "addr …", "nexthop …", or a route.
 func aHost(t *testing.T, text string) *host.Host {
 	t.Helper()
 	h := &host.Host{LiveRename: true, Asked: &host.Asked{Sockets: &host.Sockets{}}}
@@ -206,7 +206,7 @@ func aHost(t *testing.T, text string) *host.Host {
 	return h
 }
 
-// commands is messages as ip has them, without what all of them begin with.
+// commands prints messages as commands of ip, without their common beginning.
 func commands(w rtnl.Wire) (list []string) {
 	for m := range w.All() {
 		c := devs.Command(m)
@@ -220,7 +220,7 @@ func commands(w rtnl.Wire) (list []string) {
 	return list
 }
 
-// lines is text in lines, without what is around them.
+// lines splits text into lines, without the blanks around them.
 func lines(text string) (list []string) {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -230,7 +230,7 @@ func lines(text string) (list []string) {
 	return list
 }
 
-// compare compares messages with lines.
+// compare compares messages with the commands expected, one a line.
 func compare(t *testing.T, what string, got rtnl.Wire, want string) {
 	t.Helper()
 	if g, w := commands(got), lines(want); !slices.Equal(g, w) {

@@ -20,15 +20,15 @@ import (
 
 var update = flag.Bool("update", false, "write anew what is planned for hosts in files")
 
-// hostsDir has hosts, HOST.json, as --save-host writes them, and what the program
-// says for them, HOST.CALL.sh, which begins with the call. Package bridge's
-// TestMakeHosts makes the hosts.
+// hostsDir has hosts, HOST.json, as --save-host writes them, and what the
+// program says for them, HOST.CALL.sh, which begins with the call.
+// TestMakeHosts of package bridge makes the hosts.
 const hostsDir = "../../testdata/hosts"
 
 const callPrefix = "# $ "
 
-// TestHosts plans for hosts in files, whoever runs it and wherever: the whole
-// script, or what is said instead, is compared.
+// TestHosts plans for hosts in files, and compares the whole script, or what is
+// said instead. Who runs it, and on which machine, does not matter.
 func TestHosts(t *testing.T) {
 	hosts, err := filepath.Glob(hostsDir + "/*.json")
 	if err != nil || len(hosts) < 25 {
@@ -49,8 +49,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestHostsBlind does so where nothing of the machine can be read, neither
-// settings nor interfaces nor programs: plans are made from the file alone.
+// TestHostsBlind does the same where nothing of the machine can be read,
+// neither settings nor interfaces nor programs: plans depend on the file alone.
 func TestHostsBlind(t *testing.T) {
 	dir, err := filepath.Abs(hostsDir)
 	if err != nil {
@@ -68,7 +68,7 @@ func TestHostsBlind(t *testing.T) {
 	}
 }
 
-// planFor compares what is said for one host with what is in the file.
+// planFor compares what the program says for one host with what the file says.
 func planFor(t *testing.T, host, file string) {
 	t.Helper()
 	want, err := os.ReadFile(file)
@@ -93,8 +93,8 @@ func planFor(t *testing.T, host, file string) {
 	t.Errorf("%s (-update writes it anew):\n%s", file, difference(string(want), got))
 }
 
-// said is all that the program says for a host: a script, and as comments what
-// it says besides.
+// said is everything that the program says for a host: the script, and the rest
+// as comments.
 func said(t *testing.T, line, host string) string {
 	t.Helper()
 	args := append(strings.Fields(line), "--host="+host)
@@ -117,8 +117,7 @@ func said(t *testing.T, line, host string) string {
 	return text
 }
 
-// callWith is one call of the program, for which there is neither a file nor an
-// environment.
+// callWith runs the program once in this process, without files or environment.
 func callWith(t *testing.T, args []string, stdout, stderr *bytes.Buffer) (int, error) {
 	t.Helper()
 	req, err := config.Parse(args, config.Source{ReadFile: func(string) ([]byte, error) { return nil, fs.ErrNotExist }})
@@ -133,7 +132,7 @@ func callWith(t *testing.T, args []string, stdout, stderr *bytes.Buffer) (int, e
 	return show(stdout, result, req.JSON)
 }
 
-// difference is where two texts begin to differ, and some lines from there on.
+// difference shows where two texts begin to differ, with some lines after that.
 func difference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	at := 0
@@ -147,8 +146,8 @@ func difference(want, got string) string {
 	return fmt.Sprintf("from line %d on it is\n%s\nand was\n%s", at+1, part(g), part(w))
 }
 
-// TestDamagedHosts damages the kernel's messages in hosts in files: what is planned
-// for them, if anything, is nobody's concern, but it must come to an end.
+// TestDamagedHosts damages the kernel's messages in hosts in files: what is
+// planned for them does not matter, but planning must end.
 func TestDamagedHosts(t *testing.T) {
 	const seed = 5
 	times := 2
@@ -177,7 +176,7 @@ func TestDamagedHosts(t *testing.T) {
 	}
 }
 
-// base64Text is what a host in a file has of the kernel's own.
+// base64Text matches the kernel's own messages in a host in a file.
 var base64Text = regexp.MustCompile(`"[0-9A-Za-z+/]{16,}`)
 
 // damage changes some characters of some messages.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// stuck is a reader's end that nobody reads.
+// stuck is a writer whose reader never reads.
 type stuck struct{ never chan struct{} }
 
 func (s stuck) Write([]byte) (int, error) { <-s.never; return 0, io.ErrClosedPipe }

@@ -11,7 +11,7 @@ import (
 	"xbr-script/internal/operate"
 )
 
-// TestShowReport shows answers of status: what they begin with, and the exit
+// TestShowReport shows answers of status: their first line, and the exit
 // status.
 func TestShowReport(t *testing.T) {
 	entry := func(s bridge.State) operate.Entry {
@@ -46,7 +46,7 @@ func TestShowReport(t *testing.T) {
 	}
 }
 
-// TestShowLines: lines stand as they are, and notes fit a terminal.
+// TestShowLines: lines are shown as they are, and notes fit a terminal.
 func TestShowLines(t *testing.T) {
 	long := strings.TrimSpace(strings.Repeat("word ", 20))
 	var b bytes.Buffer

@@ -10,7 +10,7 @@ import (
 const nextOption = "--next"
 
 // commands is every command.
-var commands = []Command{Start, Stop, Status, Recover, Confirm}
+var commands = []Command{Start, Stop, Check, Status, Recover, Confirm}
 
 // option is a word that is not a key and not a command.
 type option struct {
@@ -41,7 +41,7 @@ const (
 	saveOption = "--save-host"
 )
 
-const usage = "usage: xbr-script start|stop|status [key=value ...] [--next key=value ...], or recover|confirm"
+const usage = "usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...], or recover|confirm"
 
 // findOption is the option of that name, or nil.
 func findOption(name string) *option {
@@ -109,11 +109,24 @@ func readArgs(req *Request, args []string, original bool) ([]*group, error) {
 			r.hollow = key
 		}
 	}
-	if req.Command == "" {
-		return nil, refused("cannot tell what to do: there is no command", usage)
+	if err := settleCommand(req); err != nil {
+		return nil, err
 	}
 	nameParts(r.groups)
 	return r.groups, checkParts(r.groups)
+}
+
+// settleCommand finds out what check is about.
+func settleCommand(req *Request) error {
+	switch {
+	case req.Command == "" && req.OnlyCheck:
+		req.Command = Start
+	case req.Command == "":
+		return refused("cannot tell what to do: there is no command", usage)
+	case req.OnlyCheck && req.Command != Start && req.Command != Stop:
+		return refused(fmt.Sprintf("cannot do both check and %s in one call", req.Command), "check is about start, or with stop in the line about stop")
+	}
+	return nil
 }
 
 // read reads one word. The command may stand anywhere: wrappers pass theirs on
@@ -180,6 +193,8 @@ func (r *argReader) wordHint(word string) string {
 // may have it too. Of different commands the original takes the first one.
 func (r *argReader) command(c Command) error {
 	switch before := r.req.Command; {
+	case c == Check:
+		r.req.OnlyCheck = true
 	case before == "":
 		r.req.Command = c
 	case before != c && r.original:
@@ -225,13 +240,13 @@ func checkParts(groups []*group) error {
 
 // checkOptions refuses an option that has no meaning for the command.
 func checkOptions(req *Request) error {
-	status := req.Command == Status
-	if req.JSON && !status {
-		return refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with status")
+	asks := req.Command == Status || req.OnlyCheck
+	if req.JSON && !asks {
+		return refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with check and status")
 	}
-	if req.DryRun && (status || req.Command == Confirm) {
-		return refused(fmt.Sprintf("cannot use --dry-run with %s", req.Command),
-			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.Command))
+	if req.DryRun && (asks || req.Command == Confirm) {
+		return refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),
+			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.named()))
 	}
 	return checkHostOptions(req)
 }
@@ -244,9 +259,9 @@ func checkHostOptions(req *Request) error {
 	case req.Host != "" && req.SaveHost != "":
 		return refused("cannot use both "+hostOption+" and "+saveOption, saveOption+" writes what is there, and "+hostOption+" reads what was written so")
 	case req.Host != "" && !plans && req.Command != Status:
-		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.Command), hostOption+" goes with status, and with start and stop if they have --dry-run")
+		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.named()), hostOption+" goes with status, and with start and stop if they have --dry-run")
 	case req.SaveHost != "" && !plans:
-		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.Command), saveOption+" goes with start and stop if they have --dry-run")
+		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.named()), saveOption+" goes with start and stop if they have --dry-run")
 	}
 	return nil
 }

@@ -18,6 +18,9 @@ const (
 	// confirmed. Confirm lets the latter stay.
 	Recover Command = "recover"
 	Confirm Command = "confirm"
+	// Check is the word that makes of start, which it stands for alone, or of stop a
+	// question: see Request.OnlyCheck.
+	Check Command = "check"
 )
 
 // takesKeys says whether the command is about bridges.
@@ -59,6 +62,7 @@ func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 // Request is a whole command line with its file read.
 type Request struct {
 	Command   Command
+	OnlyCheck bool     // the command check: what would become of Command, which is Start or Stop
 	Bridges   []Bridge // at least one, unless Help, Version, Recover or Confirm
 	Given     bool     // false: no key and no file said anything about bridges or the host; Bridges is then a single zero Bridge
 	File      string   // the file that the bridges were read from, "" if none
@@ -81,6 +85,14 @@ type Request struct {
 type EmptyKey struct {
 	Bridge int // the index of the bridge in Request.Bridges, -1 if these come from a file
 	Key    string
+}
+
+// named is the command as it was given.
+func (r *Request) named() Command {
+	if r.OnlyCheck {
+		return Check
+	}
+	return r.Command
 }
 
 // note adds to Notes.

@@ -13,7 +13,7 @@ import (
 
 const defaultFile = "/etc/xen/xbr-script.conf"
 
-// files is a file system: names and contents.
+// files is a file system: contents by name.
 type files map[string]string
 
 func (f files) source() Source {
@@ -66,6 +66,11 @@ func TestParse(t *testing.T) {
 			Request{Command: Stop, Bridges: []Bridge{{}}, DryRun: true, Verbose: true}},
 		{"status for programs", "--json status -v", nil,
 			Request{Command: Status, Bridges: []Bridge{{}}, JSON: true, Verbose: true}},
+		{"check alone is about start", "check netdev=eth1 --json", nil,
+			Request{Command: Start, OnlyCheck: true, Given: true, JSON: true, Bridges: []Bridge{{NetDev: "eth1"}}}},
+		{"check beside start", "start check", nil, Request{Command: Start, OnlyCheck: true, Bridges: []Bridge{{}}}},
+		{"check beside stop", "check netdev=eth1 stop check=no", nil,
+			Request{Command: Stop, OnlyCheck: true, Given: true, NoCheck: true, Bridges: []Bridge{{NetDev: "eth1"}}}},
 		{"help wins over errors", "sart --json -h", nil, Request{Help: true}},
 		{"long help", "--help start", nil, Request{Help: true}},
 		{"version wins over errors", "bridge=/ --version", nil, Request{Version: true}},
@@ -171,7 +176,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestWrappers calls what the wrappers of the two seeds call, word for word.
+// TestWrappers makes the calls that the wrappers of both seeds make, word for
+// word.
 func TestWrappers(t *testing.T) {
 	calls := []struct {
 		line string
@@ -211,7 +217,8 @@ func TestNoDefaultFile(t *testing.T) {
 	}
 }
 
-// TestHelpReadsNothing: a broken file must not keep anybody from the help.
+// TestHelpReadsNothing: a broken file must not keep anybody from reading the
+// help.
 func TestHelpReadsNothing(t *testing.T) {
 	src := Source{DefaultFile: defaultFile, ReadFile: func(name string) ([]byte, error) {
 		t.Errorf("reads %q", name)
@@ -230,7 +237,7 @@ func TestNull(t *testing.T) {
 	}
 }
 
-// TestGeneratedNames: every name that is made of a vifnum is a valid one.
+// TestGeneratedNames: every name that is made from a vifnum is a valid one.
 func TestGeneratedNames(t *testing.T) {
 	for _, format := range []string{"xenbr%d", "vif0.%d", "veth%d", "peth%d"} {
 		if f := checkName(fmt.Sprintf(format, maxVifNum)); f != nil {

@@ -21,12 +21,12 @@ import (
 	"xbr-script/internal/config"
 )
 
-// listing is where a document lists things: between two texts, each thing as
+// listing says where a document lists things: between two texts, each thing in
 // the group of a pattern.
 type listing struct{ from, to, item string }
 
-// document is a text that users go by. Where there is no listing of a kind, it
-// does not have to name those.
+// document is a text that users read. Things for which it has no listing need
+// not be in it.
 type document struct {
 	name                              string
 	text                              func(t *testing.T) string
@@ -63,12 +63,12 @@ var documents = []document{
 	},
 }
 
-// TestDocumented has each document name every key, command, option and exit
-// status that there is, and no other.
+// TestDocumented holds that each document names every key, command, option and
+// exit status that exists, and no other.
 func TestDocumented(t *testing.T) {
 	var options []string
 	for _, o := range config.OptionNames() {
-		options = append(options, o[1:]) // as in a manual page, where Fl stands for the first hyphen
+		options = append(options, o[1:]) // without the first hyphen, for which Fl stands in a manual page
 	}
 	statuses := exitStatuses(t)
 	for _, d := range documents {
@@ -82,7 +82,7 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// compare finds what is missing in a document, and what should not be there.
+// compare finds what is missing in a document, and what should not be in it.
 func (l listing) compare(t *testing.T, text, what string, want []string) {
 	t.Helper()
 	if l.item == "" {
@@ -114,8 +114,8 @@ func (l listing) part(t *testing.T, text string) string {
 	return part
 }
 
-// TestExampleLines has the program read each line of the example, including
-// those that are commented out: "#" without a blank after it.
+// TestExampleLines lets the program read each line of the example, including
+// those that are commented out by a "#" without a blank after it.
 func TestExampleLines(t *testing.T) {
 	lines := regexp.MustCompile(`(?m)^#?[a-z].*$`).FindAllString(file("scripts/xbr-script.conf.example")(t), -1)
 	if len(lines) < 5 {
@@ -125,7 +125,7 @@ func TestExampleLines(t *testing.T) {
 		line = strings.TrimPrefix(line, "#")
 		text := line
 		if !strings.Contains(line, "bridge=") && !strings.Contains(line, "netdev=") {
-			text = "bridge=xenbr0\n" + line // it is about the whole host
+			text = "bridge=xenbr0\n" + line // it concerns the whole host
 		}
 		read := func(string) ([]byte, error) { return []byte(text), nil }
 		if _, err := config.Parse([]string{"start"}, config.Source{DefaultFile: "example", ReadFile: read}); err != nil {
@@ -156,9 +156,9 @@ func help(t *testing.T) string {
 	return out.String()
 }
 
-// exitStatuses are the values of the constants that the program exits with:
-// those of the groups below internal/ whose comment begins with "Exit statuses".
-// They count from 0, or a group has not been found.
+// exitStatuses are the values of the constants that the program exits with: of
+// the groups below internal/ whose comment begins with "Exit statuses". They
+// must count from 0, or a group was not found.
 func exitStatuses(t *testing.T) []string {
 	t.Helper()
 	about := regexp.MustCompile(`(?i)^(the )?exit statuses`)
@@ -190,7 +190,7 @@ func exitStatuses(t *testing.T) []string {
 	return statuses
 }
 
-// numbers are the numbers in a group of constants, of which each has one.
+// numbers are the values in a group of constants that all have one.
 func numbers(group *ast.GenDecl) []string {
 	var values []string
 	ast.Inspect(group, func(n ast.Node) bool {

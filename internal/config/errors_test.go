@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file anew")
 
-// errorCases is input that is refused; the golden file holds what is said.
+// errorCases is input that is refused; the golden file has what is said.
 var errorCases = []struct {
 	args  []string
 	files files // "f" is shown in the golden file
@@ -27,6 +27,12 @@ var errorCases = []struct {
 	{args: words("netdev=eth0")},
 	{args: words("start stop")},
 	{args: words("stop --next status")},
+	{args: words("check status")},
+	{args: words("recover check")},
+	{args: words("check start stop")},
+	{args: words("check -n")},
+	{args: words("check --host=f")},
+	{args: words("check --save-host=f")},
 	{args: words("start --host=f")},
 	{args: words("recover -n --host=f")},
 	{args: words("start --host --dry-run")},
@@ -236,7 +242,7 @@ func TestErrors(t *testing.T) {
 	compareLines(t, b.String(), string(want))
 }
 
-// TestUnreadableDefaultFile: only a default file that is not there is none.
+// TestUnreadableDefaultFile: a default file may be missing, but not unreadable.
 func TestUnreadableDefaultFile(t *testing.T) {
 	src := sourceWithFaults(nil)
 	src.DefaultFile = "unreadable"
@@ -265,7 +271,7 @@ func writeCase(b *strings.Builder, args []string, f files, err *refusal.Error) {
 	b.WriteString("\n")
 }
 
-// shellWord quotes a word for the golden file where it has to be.
+// shellWord quotes a word for the golden file if necessary.
 func shellWord(s string) string {
 	if strings.ContainsAny(s, " \\\"") {
 		return fmt.Sprintf("%q", s)
@@ -273,7 +279,7 @@ func shellWord(s string) string {
 	return plain(s)
 }
 
-// short cuts what is too long to be read.
+// short cuts what is too long to read.
 func short(s string) string {
 	if len(s) > 80 {
 		return s[:80] + "..."
@@ -319,7 +325,7 @@ func checkError(t *testing.T, err error) *refusal.Error {
 	return usage
 }
 
-// TestNamesOfKeysInHints: a key that joins the table is named by the hints.
+// TestNamesOfKeysInHints: hints name a key that has been added to the table.
 func TestNamesOfKeysInHints(t *testing.T) {
 	_, err := Parse([]string{"start", "nosuchkey=1"}, files{}.source())
 	usage, ok := errors.AsType[*refusal.Error](err)

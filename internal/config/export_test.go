@@ -1,6 +1,6 @@
 package config
 
-// What TestDocumented goes by.
+// What TestDocumented compares documents with.
 var (
 	KeyNames     = func() []string { return keyNames(perBridge, hostWide, manner, argsOnly) }
 	CommandNames = commandNames

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// FuzzParse reads a command line, its words separated by new lines, on a host
-// where every file holds the same.
+// FuzzParse reads a command line, one word a line, on a host where every file
+// has the same content.
 func FuzzParse(f *testing.F) {
 	for _, tt := range errorCases {
 		content := tt.files["f"] + tt.files[defaultFile]
@@ -81,7 +81,7 @@ func checkRequest(t *testing.T, req *Request) {
 	if len(req.Bridges) == 0 {
 		t.Errorf("%d bridges", len(req.Bridges))
 	}
-	// A file may be there and hold nothing but how the call goes: wait=.
+	// A file may contain nothing but how the call behaves: wait=.
 	if !req.Given && (len(req.Bridges) != 1 || req.Bridges[0] != Bridge{} || req.IPForward != nil) {
 		t.Errorf("nothing given, but %s", show(*req))
 	}
@@ -97,7 +97,7 @@ func checkRequest(t *testing.T, req *Request) {
 	}
 }
 
-// checkBridge checks a bridge and notes what no other may have.
+// checkBridge checks a bridge, and notes what no other bridge may have.
 func checkBridge(t *testing.T, b Bridge, seen map[string]bool) {
 	t.Helper()
 	for _, name := range []string{b.Bridge, b.NetDev} {
@@ -122,8 +122,8 @@ func checkBridge(t *testing.T, b Bridge, seen map[string]bool) {
 	}
 }
 
-// kernelTakes is dev_valid_name of the kernel, and what a name must be beyond
-// that, written anew.
+// kernelTakes is the kernel's dev_valid_name, together with what else a name
+// has to be, written independently.
 func kernelTakes(name string) bool {
 	if len(name) > 127 || name == "." || name == ".." || name[0] == '-' {
 		return false

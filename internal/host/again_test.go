@@ -25,7 +25,7 @@ func routesTo(index int, ns ...byte) (routes []rtnl.Msg) {
 	return routes
 }
 
-// numbers says where routes lead to.
+// numbers says which places routes lead to.
 func numbers(routes []rtnl.Msg) (ns []byte) {
 	for _, m := range routes {
 		ns = append(ns, m.Get(unix.RTA_DST)[3])
@@ -34,7 +34,7 @@ func numbers(routes []rtnl.Msg) (ns []byte) {
 }
 
 // TestDiffer compares lists of routes that have moved from interface 2 to 7,
-// but for 9, which is over 3.
+// except route 9, which is over 3.
 func TestDiffer(t *testing.T) {
 	many := make([]byte, 40)
 	for i := range many {
@@ -62,7 +62,7 @@ func TestDiffer(t *testing.T) {
 			return routes
 		}
 		d := &differ{was: over(2, c.was), moved: map[int]int{2: 7}}
-		for range 2 { // a dump may have to begin anew
+		for range 2 { // a dump may have to begin again
 			d.begin()
 			for _, m := range over(7, c.now) {
 				d.see(m)

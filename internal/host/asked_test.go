@@ -9,8 +9,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// TestErr has each question that cannot be asked be an error of the snapshot,
-// and none of those that can.
+// TestErr: a question that cannot be asked is an error of the snapshot, and one
+// that can be asked is not.
 func TestErr(t *testing.T) {
 	spent := AsTemporary(rtnl.Msg{Type: unix.RTM_NEWADDR, Body: make([]byte, unix.SizeofIfAddrmsg)}).
 		With(unix.IFA_ADDRESS, make([]byte, 16))

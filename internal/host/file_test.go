@@ -123,7 +123,8 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestBadFile has files that are none, or of another version, refused.
+// TestBadFile has files that are not snapshots, or of another version: they are
+// refused.
 func TestBadFile(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"another version":     {`"version": 1`, `"version": 2`},
@@ -152,7 +153,8 @@ func TestBadFile(t *testing.T) {
 	}
 }
 
-// TestFileOfHost has a file tell of a host what the host does.
+// TestFileOfHost checks that a file says about a host what the host itself
+// does.
 func TestFileOfHost(t *testing.T) {
 	c := dial(t, `sysctl -qw net.ipv6.conf.default.accept_dad=0
 ip link add eth0 type veth peer name lan0

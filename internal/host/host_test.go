@@ -36,7 +36,7 @@ func TestAtLeast(t *testing.T) {
 	}
 }
 
-// dial opens a connection in a namespace that the script has furnished.
+// dial opens a connection in a namespace that the script has set up.
 func dial(t *testing.T, script string) *rtnl.Conn {
 	t.Helper()
 	nstest.New(t)
@@ -153,8 +153,8 @@ func TestReadLink(t *testing.T) {
 	}
 }
 
-// TestElsewhere reads a macvlan whose NIC is in another namespace: the number
-// of that NIC is not one of ours.
+// TestElsewhere reads a macvlan whose NIC is in another namespace: that NIC's
+// index is not one of ours.
 func TestElsewhere(t *testing.T) {
 	c := dial(t, `
 		ip link add eth0 index 10 type veth peer name lan0
@@ -263,7 +263,7 @@ func TestState(t *testing.T) {
 	}
 }
 
-// uses counts the messages that stand on an interface.
+// uses counts the messages that are about an interface.
 func uses(index int, lists ...[]rtnl.Msg) (n int) {
 	for _, list := range lists {
 		for _, m := range list {
@@ -324,7 +324,8 @@ func TestByAddress(t *testing.T) {
 	}
 }
 
-// TestTellNetfilter has a kernel keep to itself what a bridge shows to iptables.
+// TestTellNetfilter has a kernel that does not tell what a bridge shows to
+// iptables.
 func TestTellNetfilter(t *testing.T) {
 	c := dial(t, `ip link add br0 type bridge
 ip link set br0 type bridge nf_call_ip6tables 1`)

@@ -11,8 +11,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestEachProcRoute reads a line of the kernel's, and refuses what it does not
-// know rather than to take it for nothing.
+// TestEachProcRoute reads a line of the kernel's, and refuses one that it does
+// not know instead of skipping it.
 func TestEachProcRoute(t *testing.T) {
 	const zero = "00000000000000000000000000000000"
 	line := "20010db8000000000000000000000000 20 " + zero + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 10c40003 enx001122334455\n"
@@ -32,7 +32,7 @@ func TestEachProcRoute(t *testing.T) {
 	}
 }
 
-// TestMarkOwn tells the kernel's own routes from those that are alike.
+// TestMarkOwn tells the kernel's own routes from similar ones.
 func TestMarkOwn(t *testing.T) {
 	c := dial(t, `sysctl -qw net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.default.accept_ra_rt_info_max_plen=64
 ip link add dev eth0 type veth peer name lan0

@@ -28,7 +28,7 @@ func attr(typ uint16, values ...[]byte) []byte {
 func str(typ uint16, s string) []byte { return attr(typ, []byte(s), []byte{0}) }
 func num(typ uint16, v uint32) []byte { return attr(typ, rtnl.U32Bytes(v)) }
 
-// link is the body of a link message.
+// link is the body of a message about a link.
 func link(index int, flags, change uint32, attrs ...[]byte) []byte {
 	b := binary.NativeEndian.AppendUint32([]byte{0, 0, 0, 0}, uint32(index))
 	b = binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(b, flags), change)
@@ -88,16 +88,18 @@ func linkMessages() []rtnl.Msg {
 		set(20, str(unix.IFLA_IFNAME, "br7")),
 		set(20, num(unix.IFLA_MTU, 900)),
 		{Type: unix.RTM_DELLINK, Flags: 0, Body: link(23, 0, 0)},
+		set(20, num(unix.IFLA_GROUP, 1<<31)),
+		{Type: unix.RTM_DELLINK, Flags: 0, Body: link(0, 0, 0, num(unix.IFLA_GROUP, 1<<31))},
 	}
 }
 
-// port is the settings of a bridge port.
+// port is a message with settings of a bridge port.
 func port(index int, attrs ...[]byte) rtnl.Msg {
 	return set(index, attr(unix.IFLA_LINKINFO, str(unix.IFLA_INFO_SLAVE_KIND, "bridge"), attr(unix.IFLA_INFO_SLAVE_DATA, attrs...)))
 }
 
-// mdb is an entry of the multicast database of br0: the group is 20 bytes of a
-// struct br_mdb_entry.
+// mdb is an entry of the multicast database of br0; group is the last 20 bytes
+// of struct br_mdb_entry.
 func mdb(typ uint16, index int, group []byte, attrs ...[]byte) rtnl.Msg {
 	entry := slices.Concat(rtnl.U32Bytes(uint32(index)), []byte{rtnl.MdbPermanent, 0, 0, 0}, group, make([]byte, 20-len(group)))
 	body := append([]byte{unix.AF_BRIDGE, 0, 0, 0, 20, 0, 0, 0}, attr(rtnl.MdbaSetEntry, entry)...)
@@ -110,12 +112,12 @@ func mdb(typ uint16, index int, group []byte, attrs ...[]byte) rtnl.Msg {
 	return rtnl.Msg{Type: typ, Flags: create, Body: body}
 }
 
-// groupOf is a group's address with its protocol.
+// groupOf is a group's address, followed by its protocol.
 func groupOf(proto uint16, addr ...byte) []byte {
 	return append(append(addr, make([]byte, 16-len(addr))...), byte(proto>>8), byte(proto))
 }
 
-// portMessages make a bridge with ports and change what is set on those.
+// portMessages make a bridge with ports and change the ports' settings.
 func portMessages() []rtnl.Msg {
 	addr := func(b byte) []byte { return attr(unix.IFLA_ADDRESS, []byte{2, 0, 0, 0, 0, b}) }
 	on := func(typ uint16) []byte { return attr(typ, []byte{1}) }
@@ -150,8 +152,8 @@ func portMessages() []rtnl.Msg {
 	}
 }
 
-// vlanMessages are of what not every kernel has, or iproute2, or what the kernel
-// takes only when a carrier has come.
+// vlanMessages are about what not every kernel or iproute2 has, and what the
+// kernel accepts only once there is a carrier.
 func vlanMessages() []rtnl.Msg {
 	spec := func(typ uint16, index int, attrs ...[]byte) rtnl.Msg {
 		m := set(index, attr(unix.IFLA_AF_SPEC, attrs...))
@@ -192,7 +194,7 @@ func vlanMessages() []rtnl.Msg {
 	}
 }
 
-// oddMessages are some that the kernel would not send or take.
+// oddMessages are messages that the kernel would not send or accept.
 func oddMessages() []rtnl.Msg {
 	route := func(family byte, attrs ...[]byte) []byte {
 		return append([]byte{family, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0}, slices.Concat(attrs...)...)
@@ -233,7 +235,7 @@ func oddMessages() []rtnl.Msg {
 	}
 }
 
-// recorded are the messages that TestRoundTrip kept with -update, by the
+// recorded are the messages that TestRoundTrip has kept with -update, with the
 // command that made each.
 func recorded(t testing.TB) (commands []string, msgs [][]rtnl.Msg) {
 	t.Helper()
@@ -360,8 +362,8 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// TestCommandsFollow checks that interfaces are called by the names that they have
-// by then, and that the names themselves are kept.
+// TestCommandsFollow checks that commands use the names that interfaces have by
+// then, and that the Names themselves do not change.
 func TestCommandsFollow(t *testing.T) {
 	veth := kind("veth", attr(1, link(31, 0, 0, str(unix.IFLA_IFNAME, "y0"))))
 	n := Names{10: "eth0"}

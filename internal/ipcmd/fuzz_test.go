@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKey checks that a message as it is sent has the key of the one that was
-// read, for everything the kernel gave in TestRoundTrip, and that objects that
-// differ have different keys.
+// TestKey checks, for everything that the kernel gave in TestRoundTrip, that a
+// message to be sent has the same key as the one that was read, and that
+// different objects have different keys.
 func TestKey(t *testing.T) {
 	commands, msgs := recorded(t)
 	keys := map[string][]string{}
@@ -32,7 +32,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// FuzzMsg feeds arbitrary bytes to all that reads a message.
+// FuzzMsg feeds arbitrary bytes to everything that reads a message.
 func FuzzMsg(f *testing.F) {
 	_, msgs := recorded(f)
 	for _, made := range msgs {
@@ -48,7 +48,7 @@ func FuzzMsg(f *testing.F) {
 		f.Add(m.Type, m.Flags, m.Body)
 		f.Add(m.Type+1, m.Flags, m.Body)
 	}
-	f.Add(uint16(unix.RTM_NEWROUTE), uint16(0x600), []byte("000000000000")) // flags that Settable has to take off
+	f.Add(uint16(unix.RTM_NEWROUTE), uint16(0x600), []byte("000000000000")) // flags that Settable has to remove
 	f.Fuzz(func(t *testing.T, typ, flags uint16, body []byte) {
 		m := rtnl.Msg{Type: typ, Flags: flags, Body: body}
 		before := m.Clone()
@@ -81,14 +81,15 @@ func FuzzMsg(f *testing.F) {
 	})
 }
 
-// printed is a word of which a byte must not reach a terminal: see shell.Quote.
+// printed is a word with a byte that must not reach a terminal: see
+// shell.Quote.
 var printed = regexp.MustCompile(`"\$\(printf '([a-zA-Z0-9_@+=:,./-]|\\[0-3][0-7][0-7])*'\)"`)
 
-// standsIn is what is said behind the command for a route of the kernel's own.
+// standsIn is the comment after the command for one of the kernel's own routes.
 var standsIn = regexp.MustCompile(`   # stands in until the next router advertisement: [a-z ',]+$`)
 
-// runShell checks that nothing in a command means anything to a shell but quotes
-// and blanks, and words that printf makes.
+// runShell checks that nothing in a command means anything to a shell except
+// quotes and blanks, and words that printf makes.
 func runShell(t *testing.T, command string) {
 	t.Helper()
 	if strings.HasPrefix(command, "# ") && !strings.Contains(command, "\n") {
@@ -108,7 +109,7 @@ func runShell(t *testing.T, command string) {
 	}
 }
 
-// TestNamesJSON keeps names as a journal does.
+// TestNamesJSON writes and reads names as a journal does.
 func TestNamesJSON(t *testing.T) {
 	n := Names{1: "lo", 2: "\xff", 3: "é", 4: "\x1b[31m", 5: ""}
 	data, err := json.Marshal(n)

@@ -8,9 +8,9 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestLinks carries out linkMessages, and portMessages, in one namespace as they
-// are and in another by their rendered commands: the interfaces must be the same
-// after each.
+// TestLinks sends linkMessages and portMessages in one namespace, and runs
+// their rendered commands in another: the interfaces must be the same after
+// each.
 func TestLinks(t *testing.T) {
 	for name, msgs := range map[string][]rtnl.Msg{"links": linkMessages(), "ports": portMessages()} {
 		t.Run(name, func(t *testing.T) { sentAndTyped(t, msgs) })
@@ -48,7 +48,7 @@ func sentAndTyped(t *testing.T, msgs []rtnl.Msg) {
 	}
 }
 
-// moving is what changes on its own in a link's details.
+// moving is what changes by itself in a link's details.
 var moving = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP|,M-DOWN| \\w*(topology_change|designated)\w* \S+| \w+_timer +[\d.]+| qdisc \w+| state \w+|(?m)^ +(link/\w+ [0-9a-f:]+ brd [0-9a-f:]+)?`)
 
 func links(t *testing.T) string {

@@ -20,7 +20,7 @@ func byRouter(n byte, index int) rtnl.Msg {
 		With(unix.RTA_PRIORITY, rtnl.U32Bytes(1024)).With(unix.RTA_PREF, []byte{1}).With(23, rtnl.U32Bytes(900))
 }
 
-// TestOwnCommand says what a script can do in the kernel's place.
+// TestOwnCommand says what a script does in place of the kernel.
 func TestOwnCommand(t *testing.T) {
 	names := Names{7: "eth0"}
 	own := byRouter(1, 7).AsOwn(rtnl.OwnAnnounce | rtnl.OwnDefault)

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the files in testdata anew")
 
-// kinds are the tables whose contents make up a host's state.
+// kinds are the tables that make up a host's state.
 var kinds = []struct {
 	name string
 	get  uint16
@@ -63,15 +63,15 @@ func dump(t *testing.T, c *rtnl.Conn) state {
 	return s
 }
 
-// fleeting says whether the kernel makes and drops the entry by itself: the
-// neighbours to which it sent multicast.
+// fleeting says whether the kernel adds and drops the entry by itself, as it
+// does neighbours to which it has sent multicast.
 func fleeting(m rtnl.Msg) bool {
 	dst, _ := netip.AddrFromSlice(m.Get(unix.NDA_DST))
 	return m.Type == unix.RTM_NEWNEIGH && dst.IsMulticast()
 }
 
-// settled dumps until nothing changes: some of what goes with an IPv6 address
-// comes a moment later.
+// settled dumps until nothing changes any more: some of what an IPv6 address
+// brings comes a moment later.
 func settled(t *testing.T, c *rtnl.Conn) state {
 	t.Helper()
 	for s, tries := dump(t, c), 0; ; tries++ {
@@ -86,8 +86,8 @@ func settled(t *testing.T, c *rtnl.Conn) state {
 	}
 }
 
-// complete tells whether the kernel has made the local route of every IPv6
-// address, which it does in the background.
+// complete tells whether every IPv6 address has its local route, which the
+// kernel adds in the background.
 func complete(s state) bool {
 	local := map[string]bool{}
 	for _, m := range s {
@@ -117,7 +117,7 @@ func minus(a, b state) state {
 	return out
 }
 
-// mustEqual waits until the kernel has exactly this.
+// mustEqual waits until the kernel has exactly this state.
 func mustEqual(t *testing.T, c *rtnl.Conn, n Names, want state) {
 	t.Helper()
 	var missing, extra state
@@ -142,13 +142,13 @@ func describe(n Names, s state) string {
 	return strings.Join(lines, "\n")
 }
 
-// added is the message that makes what a dump showed.
+// added is the message that makes an object which a dump has shown.
 func added(m rtnl.Msg) rtnl.Msg {
 	m = m.Settable()
 	return m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 }
 
-// names reads what the interfaces are called.
+// names reads the interfaces' names.
 func names(t *testing.T, c *rtnl.Conn) Names {
 	t.Helper()
 	links, err := c.Dump(unix.RTM_GETLINK, make([]byte, unix.SizeofIfInfomsg))
@@ -162,7 +162,7 @@ func names(t *testing.T, c *rtnl.Conn) Names {
 	return n
 }
 
-// objects are the lines of a file in testdata that are not comments.
+// objects are the lines of a file in testdata, without comments.
 func objects(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + file)
@@ -188,9 +188,9 @@ func kindOf(command string) string {
 	return ""
 }
 
-// TestRoundTrip makes every object of objects.txt with ip(8) or bridge(8), and
-// then removes it and makes it again, first by its rendered commands, then by
-// its messages. Each time everything the kernel has must be as it was.
+// TestRoundTrip makes every object of objects.txt with ip(8) or bridge(8),
+// removes it, and makes it again: first by its rendered commands, then by its
+// messages. Each time the kernel's whole state must be as it was.
 func TestRoundTrip(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, strings.Join(objects(t, "fixture.txt"), "\n"))
@@ -218,8 +218,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// trip is the round trip of what the command has made. It runs in the goroutine
-// of the test, which t.Run would leave.
+// trip is the round trip of what the command has made. It runs in the test's
+// own goroutine, which t.Run would leave.
 func trip(t *testing.T, c *rtnl.Conn, n Names, base state, command string, record *strings.Builder) {
 	t.Helper()
 	with := settled(t, c)
@@ -271,8 +271,8 @@ func byMessages(t *testing.T, c *rtnl.Conn, n Names, made []rtnl.Msg, without, w
 	}
 }
 
-// removals are the messages that remove the objects, the last one first: with the
-// primary address of a subnet its secondaries would go.
+// removals are the messages that remove the objects, the last one first: the
+// primary address of a subnet would take its secondary ones along.
 func removals(made []rtnl.Msg) []rtnl.Msg {
 	var msgs []rtnl.Msg
 	for _, m := range slices.Backward(made) {
@@ -281,9 +281,9 @@ func removals(made []rtnl.Msg) []rtnl.Msg {
 	return msgs
 }
 
-// removal is the message that removes what a Settable message makes. Names of
-// everything about it keep it from hitting another object; only a nexthop may be
-// named by nothing but its id.
+// removal is the message that removes what a Settable message makes. It names
+// everything about the object, so that it cannot hit another one; only a
+// nexthop can be named by its id alone.
 func removal(m rtnl.Msg) rtnl.Msg {
 	id := m.Get(unix.NHA_ID)
 	m = m.As(m.Type+1, 0).Clone() // RTM_DEL… follows RTM_NEW… everywhere
@@ -314,7 +314,7 @@ func log(t *testing.T, line string) string {
 	return line
 }
 
-// TestRoundTripRaw is the round trip of what ip(8) may not be able to express:
+// TestRoundTripRaw is the round trip of what ip(8) may be unable to express:
 // the protocol of an address.
 func TestRoundTripRaw(t *testing.T) {
 	nstest.New(t)

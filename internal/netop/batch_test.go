@@ -29,7 +29,7 @@ func route(last byte) rtnl.Msg {
 	return m.With(unix.RTA_DST, []byte{192, 0, 2, last})
 }
 
-// set is a message about an interface, and named one that renames it.
+// set is a message about an interface, named one that renames it.
 func set(index byte) rtnl.Msg {
 	return rtnl.Msg{Type: unix.RTM_NEWLINK, Body: []byte{0, 0, 0, 0, index, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}
 }
@@ -45,7 +45,7 @@ func TestBatchJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := &Batch{Wire: rtnl.Pack(toNowhere())} // what it had must go
+	got := &Batch{Wire: rtnl.Pack(toNowhere())} // what it had before must go
 	if err := json.Unmarshal(data, got); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestBatchDo(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	b := &Batch{Wire: rtnl.Pack(route(1), route(2)), Names: ipcmd.Names{1: "lo"}, At: boottime.Now(), Conn: c}
-	for range 2 { // what is there already counts as done
+	for range 2 { // what exists already counts as done
 		if err := b.Do(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}

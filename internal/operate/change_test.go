@@ -10,15 +10,15 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestTriesAgain: a change begins anew after somebody else has come first with
-// a name, and not for an error that a new plan would meet again.
+// TestTriesAgain: a change begins again if somebody else has just taken a name,
+// but not after an error that a new plan would meet again.
 func TestTriesAgain(t *testing.T) {
 	newHost(t, quiet)
 	before := nstest.ReadState(t)
 	for _, c := range []struct {
 		name           string
 		meddle, mended string // what somebody else does at the step that fails
-		same           bool   // it is the same each time, and noticed
+		same           bool   // it is the same each time, which is noticed
 		attempts       int
 	}{
 		{"the error stays", "true other%d", "true other%d", false, 1},

@@ -14,8 +14,9 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestDamagedJournal has a journal damaged in many ways, and taken back by what
-// is there: it is refused, and nothing is changed, or all is as before.
+// TestDamagedJournal damages a journal in many ways, and takes back what it
+// says: either it is refused, and nothing is changed, or everything is as
+// before.
 func TestDamagedJournal(t *testing.T) {
 	times := 12000
 	if testing.Short() {
@@ -88,11 +89,11 @@ func TestDamagedJournal(t *testing.T) {
 
 func must1[V any](v V, _ error) V { return v }
 
-// tail is where the marks of a journal are.
+// tail is the part of a journal with its marks.
 func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 
-// TestDamagedRecords has the records of a network that is up damaged, and stop
-// planned from them: that is refused, or the plan is the same.
+// TestDamagedRecords damages the records of a network that is up, and plans a
+// stop from them: that is refused, or the plan is the same.
 func TestDamagedRecords(t *testing.T) {
 	times := 2000
 	if testing.Short() {
@@ -130,7 +131,7 @@ func TestDamagedRecords(t *testing.T) {
 	t.Logf("%d damaged records, of which %d were as good as whole", times, accepted)
 }
 
-// damage changes a file, at one to three places.
+// damage changes a file in one to three places.
 func damage(r *rand.Rand, good []byte) []byte {
 	b := bytes.Clone(good)
 	for range 1 + r.IntN(3) {
@@ -138,7 +139,7 @@ func damage(r *rand.Rand, good []byte) []byte {
 			return b
 		}
 		at := r.IntN(len(b))
-		switch r.IntN(3) { // the beginning and the end count for more
+		switch r.IntN(3) { // the beginning and the end are more likely
 		case 0:
 			at = r.IntN(min(len(b), 200))
 		case 1:
@@ -162,7 +163,7 @@ func damage(r *rand.Rand, good []byte) []byte {
 			clear(b[at : at+n])
 		case 7:
 			for i := range n {
-				b[at+i] = " \n"[min(1, (at+i+1)%40/39)] // as where nothing was written
+				b[at+i] = " \n"[min(1, (at+i+1)%40/39)] // blanks, as where nothing was written
 			}
 		}
 	}

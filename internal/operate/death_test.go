@@ -13,8 +13,8 @@ import (
 // errDeath is the end of a process.
 var errDeath = errors.New("killed")
 
-// next are the commands that may come after a call that was killed: each sees
-// to what it has left, or tells of it.
+// next are the commands that may follow a call that was killed: each deals with
+// what it has left, or reports it.
 var next = []string{"start", "stop", "status", "recover"}
 
 // quiet is a host with two NICs and nobody on their links.
@@ -32,13 +32,14 @@ const quiet = `
 	ip route add default via 192.168.0.1
 	ip -6 route add default via 2001:db8::1`
 
-// wholeCall is what the seed's wrapper asks for: bridges, rules and forwarding.
+// wholeCall is what the wrapper of a seed asks for: bridges, rules and
+// forwarding.
 const wholeCall = " vifnum=0 netdev=eth0 antispoof=yes --next dom0=bridge netdev=eth1 antispoof=yes ip_forward=1 check=no"
 
-// TestNextCall has calls die at each step, before and after it took effect,
-// and then makes the next call: start, stop, status and recover in turn. It
-// says what it has found, and everything is as before. Shortened, it dies at
-// each step once.
+// TestNextCall lets calls die at each step, before and after it took effect,
+// and then makes the next call: start, stop, status and recover in turn. That
+// says what it has found, and everything is as before. In a short run, calls
+// die at each step only once.
 func TestNextCall(t *testing.T) {
 	newHost(t, quiet)
 	d := &deaths{T: t}
@@ -54,7 +55,7 @@ type deaths struct {
 	cases int
 }
 
-// everyStep has calls of a command die at every step.
+// everyStep lets calls of a command die at every step.
 func (d *deaths) everyStep(command string) {
 	nstest.Rest(d)
 	state, rules := nstest.ReadState(d), nstest.Rules(d)
@@ -78,11 +79,11 @@ func (d *deaths) everyStep(command string) {
 	}
 }
 
-// die makes a call that dies, and says how many steps its plan has.
+// die makes a call that dies, and returns how many steps its plan has.
 func (d *deaths) die(line string, step int, after bool) (total int) {
 	defer func() {
 		if p := recover(); p != any(errDeath) {
-			panic(p) // nil, too: it should have died
+			panic(p) // also nil: it should have died
 		}
 	}()
 	doCall(context.Background(), d.T, line, func(c *Call) {
@@ -109,7 +110,7 @@ func (d *deaths) next(title, command string) {
 	}
 	line := command
 	if command == "start" || command == "stop" {
-		line += " bridge=null" // nothing but to put things back
+		line += " bridge=null" // it should do nothing but put things back
 	}
 	r := doCall(context.Background(), d.T, line, nil)
 	if command == "status" {

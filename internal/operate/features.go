@@ -9,6 +9,7 @@ import (
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/forward"
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 )
 
@@ -87,7 +88,10 @@ func (r rules) verify() []plan.Step {
 		return nil
 	}
 	return []plan.Step{{Title: "find the rules as planned", Check: func(ctx context.Context) error {
-		now := &antispoof.Planner{Records: plan.Records{Dir: runDir}, Ctx: ctx}
+		now, err := r.rulesNow(ctx)
+		if err != nil {
+			return err
+		}
 		for _, b := range bridges {
 			st, err := now.Status(b)
 			if err != nil {
@@ -99,6 +103,17 @@ func (r rules) verify() []plan.Step {
 		}
 		return nil
 	}}}
+}
+
+// rulesNow reads what tells how the rules stand by now.
+func (r rules) rulesNow(ctx context.Context) (*antispoof.Planner, error) {
+	h, err := host.ReadLinks(r.conn)
+	if err != nil {
+		return nil, err
+	}
+	records, err := plan.ReadRecords(runDir)
+	seen := antispoof.Reader{Records: records, Host: h}.All(ctx)
+	return &antispoof.Planner{Records: records, Host: h, Seen: seen}, err
 }
 
 func (r rules) Status(report *Report) error {

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	nl.NativeEndian() // finds it out at the first call, unguarded: before tests run side by side
+	nl.NativeEndian() // it looks this up at its first call, without a lock, so before tests run in parallel
 	os.Exit(m.Run())
 }
 
@@ -46,14 +46,14 @@ func newHost(t *testing.T, script string) {
 	nstest.Rest(t)
 }
 
-// outcome is what a call came to.
+// outcome is what a call returned and said.
 type outcome struct {
 	*Result
 	err    error
-	stderr string // what the user was told meanwhile, and of the error
+	stderr string // what the user was told, including the error
 }
 
-// ok is nil if the call succeeded, and a status is one of bridges that are as
+// ok is nil if the call succeeded; a status succeeds if the bridges are as
 // asked.
 func (o outcome) ok() error {
 	if o.err != nil || o.Report == nil {
@@ -70,7 +70,7 @@ func (o outcome) ok() error {
 	return nil
 }
 
-// doCall is one call of the program, in this process; prepare may change it
+// doCall runs the program once, in this process; prepare may change the call
 // before it runs.
 func doCall(ctx context.Context, t *testing.T, line string, prepare func(*Call)) outcome {
 	t.Helper()
@@ -91,7 +91,7 @@ func doCall(ctx context.Context, t *testing.T, line string, prepare func(*Call))
 	return outcome{r, err, stderr.String()}
 }
 
-// must is a call that has to succeed.
+// must runs a call that has to succeed.
 func must(t *testing.T, line string) {
 	t.Helper()
 	if r := doCall(t.Context(), t, line, nil); r.ok() != nil {

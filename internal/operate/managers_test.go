@@ -16,13 +16,13 @@ import (
 )
 
 // TestHeirs asks which interfaces systemd-networkd has to follow to, at start
-// and at stop, and which new ones there are besides: to none of a NIC that is none
-// of its business.
+// and at stop, and which new ones it must learn about: none for a NIC that it
+// does not configure.
 func TestHeirs(t *testing.T) {
 	newHost(t, lan)
 	const dir = "/run/systemd/netif/links"
 	nstest.Script(t, "mkdir -p "+dir)
-	// configures says that it has a file for the interface, and for no other.
+	// configures says that networkd has a file for this interface only.
 	configures := func(name string) {
 		nstest.Script(t, "rm -f "+dir+"/*")
 		if name == "" {
@@ -60,7 +60,7 @@ func TestHeirs(t *testing.T) {
 			return ""
 		}
 		var texts []string
-		for _, h := range resume.Heirs { // from what was moved, back to what was
+		for _, h := range resume.Heirs { // from what was moved, back to where it came from
 			moves := v.moves()
 			m := moves[slices.IndexFunc(moves, func(m manager.Move) bool { return m.To.Name == h.From })]
 			names := []string{}
@@ -94,13 +94,13 @@ func TestHeirs(t *testing.T) {
 	expect("start netdev=eth0 bridge=eth0", "eth0[peth0]")
 	expect("stop netdev=eth0", "")
 
-	configures("") // there is no systemd to be asked here
+	configures("") // there is no systemd here to ask
 	must(t, both)
 	configures("peth0")
 	expect(both, "")
 	configures("eth0")
 	expect("stop", "eth0[]")
-	configures("peth0") // it was not told
+	configures("peth0") // it has not heard of the rename
 	expect("stop", "eth0[]")
 	configures("")
 	expect("stop", "")

@@ -12,7 +12,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// matrixHost has a LAN that a container and a firewall are on, too.
+// matrixHost has a LAN that a container and a firewall share.
 const matrixHost = `
 sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.router_solicitations=0
 ip link add eth0 address 00:16:3e:00:00:01 type veth peer name lan0
@@ -31,9 +31,9 @@ ip6tables -P FORWARD DROP
 `
 
 // TestEveryStepFails makes each step of a whole start and stop with antispoof
-// and ip_forward go wrong in each way: network, rules and forwarding are as if
-// nothing had been tried. The steps of bridge have a matrix of their own; here
-// they are tried without -short.
+// and ip_forward go wrong in each way: afterwards network, rules and forwarding
+// are as if nothing had been tried. Package bridge has a matrix for its own
+// steps; here they are tried without -short only.
 func TestEveryStepFails(t *testing.T) {
 	for i := range 4 {
 		backend, name := nstest.IPTablesBackends[i/2], []string{"xenbr0", "eth0"}[i%2] // the latter is dom0's interface
@@ -59,8 +59,9 @@ func TestEveryStepFails(t *testing.T) {
 	}
 }
 
-// TestSeries makes steps of whole calls go wrong, then steps of taking that back,
-// and of taking back what waited to be confirmed, as recover and the timer do.
+// TestSeries makes steps of whole calls go wrong, and then steps of taking that
+// back; and steps of taking back a change that waited to be confirmed, as
+// recover and the timer do.
 func TestSeries(t *testing.T) {
 	nth := faults.OneIn(5003, 71)
 	var cases atomic.Int64
@@ -99,19 +100,19 @@ func (w *whole) series(nth int, args ...string) {
 type whole struct {
 	*testing.T
 	matrix   faults.Matrix
-	plan     *plan.Plan      // that the last call made
-	titles   map[string]bool // of the steps that are bridge's
-	renumber bool            // ports may have joined the bridge again, in another order
+	plan     *plan.Plan      // of the last call
+	titles   map[string]bool // of the steps of package bridge
+	renumber bool            // ports may have joined the bridge again in another order
 }
 
-// planOf is the plan that the program makes of a command line.
+// planOf is the plan that the program makes for a command line.
 func (w *whole) planOf(args ...string) *plan.Plan {
 	w.Helper()
 	w.call(args...)
 	return w.plan
 }
 
-// newCall is what the program makes of a command line.
+// newCall parses a command line.
 func (w *whole) newCall(args ...string) *Call {
 	w.Helper()
 	req, err := config.Parse(args, config.Source{})
@@ -126,7 +127,7 @@ func (w *whole) newCall(args ...string) *Call {
 	return c
 }
 
-// call is newCall that has looked and planned.
+// call is newCall with the host read and the plan made.
 func (w *whole) call(args ...string) *Call {
 	w.Helper()
 	c := w.newCall(args...)
@@ -150,7 +151,8 @@ func (w *whole) call(args ...string) *Call {
 	return c
 }
 
-// prepare has the matrix look for what there is before such a call.
+// prepare notes the present state, to which the cases of the matrix must
+// return.
 func (w *whole) prepare(args ...string) {
 	w.Helper()
 	nstest.Rest(w)
@@ -189,7 +191,7 @@ func (w *whole) everyStep(args ...string) {
 }
 
 // rules are those of iptables, the flags that show it packets, the forwarding
-// table and the files that calls leave.
+// table, and the files that calls leave.
 func (w *whole) rules() string {
 	w.Helper()
 	return nstest.Rules(w) + nstest.Run(w, "sh", "-c",

@@ -11,7 +11,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// atStep is a hook that acts once, when that step has been taken.
+// atStep is a hook that acts once, after that step.
 func atStep(step int, act func()) func(int, bool) error {
 	acted := false
 	return func(i int, after bool) error {
@@ -23,7 +23,7 @@ func atStep(step int, act func()) func(int, bool) error {
 	}
 }
 
-// lastStep is the number of the plan's last step before it is asked who can be
+// lastStep is the number of the last step before the program asks who can be
 // reached.
 func lastStep(t *testing.T, line string) int {
 	t.Helper()
@@ -37,11 +37,11 @@ func lastStep(t *testing.T, line string) int {
 	return steps - 1
 }
 
-// TestLink cuts the link of a NIC while it moves, and has it come back or not.
+// TestLink cuts the link of a NIC while it moves, and may restore it later.
 func TestLink(t *testing.T) {
 	for name, c := range map[string]struct {
 		line   string
-		back   time.Duration // when the link comes back, 0 for not
+		back   time.Duration // 0 if the link does not come back
 		fails  bool
 		stderr string
 	}{
@@ -80,8 +80,8 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// TestGivesUp ends a call by a signal while it waits for the network after
-// the change.
+// TestGivesUp ends a call by a signal while it waits for the network after the
+// change.
 func TestGivesUp(t *testing.T) {
 	newHost(t, lan)
 	before := nstest.ReadState(t)
@@ -104,8 +104,8 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
-// TestNobodyToAsk has hosts without a gateway, without addresses and without a
-// carrier: nothing is waited for.
+// TestNobodyToAsk has hosts without a gateway, without addresses or without a
+// carrier: the call waits for nothing.
 func TestNobodyToAsk(t *testing.T) {
 	for name, script := range map[string]string{
 		"no gateway": "ip route flush default\nip -6 route flush default\nip neigh flush all",

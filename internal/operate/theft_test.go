@@ -10,7 +10,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// hostRules are those that matrixHost has of its own.
+// hostRules are the rules that matrixHost has of its own.
 const hostRules = `
 for i in iptables ip6tables; do for t in filter raw; do $i -t $t -F; $i -t $t -X; done; done
 iptables -N DOCKER
@@ -21,9 +21,10 @@ iptables -t raw -S
 ip6tables -t raw -S
 `
 
-// TestRulesStolen has somebody flush the rules before each step of a whole start
-// and stop with antispoof, and of taking them back: the network is whole, and
-// where start ends well the rules are in force. It tries some, see faults.OneIn.
+// TestRulesStolen lets somebody flush the rules before each step of a whole
+// start and stop with antispoof, and of taking them back: the network is whole,
+// and if start ends well the rules are in force. It tries one case in several,
+// see faults.OneIn.
 func TestRulesStolen(t *testing.T) {
 	nth := faults.OneIn(119, 5)
 	thefts := []struct{ name, script string }{
@@ -61,7 +62,7 @@ func TestRulesStolen(t *testing.T) {
 	t.Logf("%d cases", cases.Load())
 }
 
-// steal has the matrix look for the network only: the rules of others are gone.
+// steal lets the matrix look at the network only, as others' rules are gone.
 func (w *whole) steal(bridge string, list []faults.Theft, nth int, args ...string) {
 	w.Helper()
 	w.prepare(args...)
@@ -82,7 +83,7 @@ func (w *whole) steal(bridge string, list []faults.Theft, nth int, args ...strin
 			w.Errorf("%s: rules are left:\n%s", what, rules)
 			ok = false
 		}
-		if stopping { // whose rules may have gone for good: stop, and begin anew
+		if stopping { // its rules may be gone for good, so stop and begin again
 			w.again("stop")
 			nstest.Script(w, hostRules)
 			w.again(back...)
@@ -108,7 +109,7 @@ func (w *whole) steal(bridge string, list []faults.Theft, nth int, args ...strin
 	w.matrix.Steal(strings.Join(args, " "), func() *plan.Plan { return w.planOf(args...) }, list, nth, 0)
 }
 
-// again is a call that has to succeed.
+// again makes a call that has to succeed.
 func (w *whole) again(args ...string) {
 	w.Helper()
 	if err := w.call(args...).runner().Run(w.Context(), w.plan); err != nil {

@@ -55,11 +55,26 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	store := bridge.Store(s.records)
 	v := &view{
 		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
-		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof, Ctx: ctx},
+		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
 		forward:   forward.Forward{Records: s.records},
 	}
-	err = v.resolve()
+	if err = v.resolve(); err == nil && s.antispoof == nil {
+		v.readRules(ctx)
+	}
 	return v, err
+}
+
+// readRules reads what the rules of the bridges that are meant are planned from.
+func (v *view) readRules(ctx context.Context) {
+	reader, bridges := antispoof.Reader{Records: v.antispoof.Records, Host: v.host}, rules{v}.guarded()
+	switch v.Request.Command {
+	case config.Start:
+		v.antispoof.Seen = reader.ForStart(ctx, bridges)
+	case config.Stop:
+		v.antispoof.Seen = reader.ForStop(ctx, bridges)
+	default:
+		v.antispoof.Seen = reader.ForStatus(ctx, bridges)
+	}
 }
 
 // resolve settles the names.

@@ -11,7 +11,7 @@ import (
 
 var update = flag.Bool("forms", false, "write the golden file of the journal if it is missing; none is ever overwritten")
 
-// noted is a change of which a journal of each version is kept: it is done, and
+// noted is a change of which a journal of each version is kept, as done and as
 // being taken back.
 func noted() (header, []Step) {
 	text := "a note\n"
@@ -24,7 +24,7 @@ func noted() (header, []Step) {
 		}
 }
 
-// TestJournalForm holds the form of the journal: if it changes it needs another
+// TestJournalForm holds the form of the journal: a changed form needs another
 // version, and those before are still read.
 func TestJournalForm(t *testing.T) {
 	h, steps := noted()

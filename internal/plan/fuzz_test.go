@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// FuzzJournal reads journals of all sorts, whose checksum is right. One that is
-// read says nothing that it could not mean.
+// FuzzJournal reads arbitrary journals with a correct checksum. One that can be
+// read says nothing impossible.
 func FuzzJournal(f *testing.F) {
 	former := must(os.ReadFile("testdata/forms/journal-2"))
 	parts := bytes.SplitN(must(os.ReadFile("testdata/forms/journal-3")), []byte("\n"), 3)
@@ -46,7 +46,7 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
-// sealedJournal is a journal of those parts.
+// sealedJournal is a journal made of these parts.
 func sealedJournal(head, bulk []byte, marks []string) []byte {
 	sum := crc32.Checksum(append(bytes.Clone(bulk), head...), castagnoli)
 	p := preface{Version: journalVersion, Head: len(head), Bulk: len(bulk), Marks: len(marks) + 2, Sum: sumText(sum)}

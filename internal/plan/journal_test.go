@@ -18,7 +18,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// must is the value of a call that has to succeed.
+// must returns the value of a call that has to succeed.
 func must[V any](v V, err error) V {
 	if err != nil {
 		panic(err)
@@ -39,7 +39,7 @@ func aHeader(t *testing.T, n int) header {
 func TestJournalRoundTrip(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 3)
 	steps := w.plan(3).Steps
-	// What looks like lines of a journal is none.
+	// What looks like a journal's lines, but is not.
 	steps[1].Undo = append(steps[1].Undo, &pile{"first", []byte("do 2\n\x00")}, &pile{Name: "empty", Sand: []byte{}})
 	steps[2].Undo = append(steps[2].Undo, &pile{"last", []byte("undone 0\n")})
 	j, err := create(dir, h, steps)
@@ -59,7 +59,7 @@ func TestJournalRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range steps {
-		steps[i].Do = nil // nobody needs it to take the change back
+		steps[i].Do = nil // taking a change back does not need it
 	}
 	want := &Unfinished{Command: h.Command, PID: 42, Time: h.Time, Steps: steps, Begun: 3, Left: 2, Until: 24 * time.Hour, Back: true, boot: h.Boot, marker: j.marker}
 	if !reflect.DeepEqual(u, want) {
@@ -85,8 +85,8 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// TestMarks reads marks as processes leave them, one of which may be killed in
-// the middle of one, and as they are if somebody has damaged them.
+// TestMarks reads marks as processes leave them, also one killed in the middle
+// of a mark, and marks that somebody has damaged.
 func TestMarks(t *testing.T) {
 	const steps, cut, bad = 13, "cut", "damaged"
 	for _, c := range []struct {
@@ -100,9 +100,9 @@ func TestMarks(t *testing.T) {
 		{"do 0;do 1;back 0;undone 1;undone 0", 2, 0, false},
 		{"do 0;do 1;back 0;undone 1", 2, 1, false},
 		{"do 0;do 1;back 0;" + cut, 2, 2, false},
-		{"do 0;do 1;" + cut, 2, 2, false}, // it may be about to be done
+		{"do 0;do 1;" + cut, 2, 2, false}, // the step may have begun
 		{"do 0;" + cut, 1, 1, false},
-		{"do 0;do 1;back 0;undone 1;" + cut, 2, 2, false}, // it may be taken back again
+		{"do 0;do 1;back 0;undone 1;" + cut, 2, 2, false}, // it is undone once more
 		{"do 0;do 1;" + bad, 0, 0, true},
 		{"do 0;do 1;back 0;undone 1;" + bad, 0, 0, true},
 		{"do 0;do 1;undone 1", 0, 0, true},
@@ -193,8 +193,8 @@ func TestVersion2(t *testing.T) {
 	asBefore(t, w, r)
 }
 
-// TestBadJournal writes journals that cannot be read. They are reported and
-// left as they are: their changes may still stand.
+// TestBadJournal has journals that cannot be read. They are reported and left
+// as they are: their changes may still be in place.
 func TestBadJournal(t *testing.T) {
 	w := newWorld()
 	compose := func(p preface, head []byte) string {
@@ -273,7 +273,8 @@ func TestBadJournal(t *testing.T) {
 	}
 }
 
-// TestOtherBoot finds a journal of another boot: it is nothing to recover.
+// TestOtherBoot finds a journal of an earlier boot: there is nothing to
+// recover.
 func TestOtherBoot(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 2)
 	h.Boot = "6a5e3c55-0000-4000-8000-000000000000"
@@ -294,7 +295,7 @@ func TestOtherBoot(t *testing.T) {
 	}
 }
 
-// TestBootUnknown cannot read which boot this is: that deletes nothing.
+// TestBootUnknown cannot read which boot this is: nothing is deleted.
 func TestBootUnknown(t *testing.T) {
 	dir, w, h := t.TempDir(), newWorld(), aHeader(t, 2)
 	if err := must(create(dir, h, newWorld().plan(len(h.Steps)).Steps)).close(); err != nil {
@@ -316,11 +317,11 @@ func TestBootUnknown(t *testing.T) {
 	}
 }
 
-// TestJournalNoRoom has a file system that holds the journal's header and not
-// its marks.
+// TestJournalNoRoom has a file system with room for the journal's header, but
+// not for its marks.
 func TestJournalNoRoom(t *testing.T) {
 	nstest.New(t)
-	const dir = "/mnt" // of the namespace
+	const dir = "/mnt" // in the namespace
 	nstest.Run(t, "mount", "-t", "tmpfs", "-o", "size=16k,mode=755", "tmpfs", dir)
 	const page = 4096
 	h := aHeader(t, 3)
@@ -350,7 +351,7 @@ func TestJournalNoRoom(t *testing.T) {
 	}
 }
 
-// TestJournalNoPlace puts something in the way of the files.
+// TestJournalNoPlace puts something in the place of the files.
 func TestJournalNoPlace(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	none := &Runner{Dir: dir + "/none", Kinds: w.kinds()}
@@ -378,9 +379,9 @@ func TestJournalNoPlace(t *testing.T) {
 	}
 }
 
-// TestMarkLater has one mark of a change, whichever it is, not written at first:
-// the next one brings it along, and a process that ends between leaves a
-// journal that can be read.
+// TestMarkLater cannot write one of a change's marks at first, whichever it is:
+// the next mark brings it along, and if the process ends in between its journal
+// can be read.
 func TestMarkLater(t *testing.T) {
 	marks := []struct {
 		what string
@@ -426,8 +427,8 @@ func TestMarkLater(t *testing.T) {
 	}
 }
 
-// TestMarkBack begins to take back a change of which the journal cannot be
-// written: it is said, and nothing is touched.
+// TestMarkBack takes back a change whose journal cannot be written: that is
+// reported, and nothing is touched.
 func TestMarkBack(t *testing.T) {
 	w := newWorld()
 	r := w.runner(t)

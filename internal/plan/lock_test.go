@@ -92,7 +92,8 @@ func TestLockBusy(t *testing.T) {
 	}
 }
 
-// TestLockNameless reads the lock of a holder that has not signed yet.
+// TestLockNameless reads the lock of a holder that has not written its name
+// yet.
 func TestLockNameless(t *testing.T) {
 	dir := t.TempDir()
 	l := acquire(t, dir, "")

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestParts joins what three packages add to a plan: each step has its place, on
-// the way up and on the way down, and nothing is found out where nothing is changed.
+// TestParts joins what three packages add to a plan: each step has its place,
+// on the way up and on the way down, and where nothing is changed nothing is
+// looked up.
 func TestParts(t *testing.T) {
 	step := func(title string) Step { return Step{Title: title, Do: []Op{&File{Path: title}}} }
 	verify := func(title string) Step {

@@ -93,7 +93,7 @@ func TestEncodeFails(t *testing.T) {
 	}
 }
 
-// mute is an operation that cannot be kept as JSON.
+// mute is an operation that cannot be written as JSON.
 type mute struct {
 	quiet
 	F func()
@@ -156,7 +156,7 @@ func TestFile(t *testing.T) {
 }
 
 // TestRemember changes a file in a plan that is undone, by the process itself
-// and by another, and in one that is not.
+// or by another, and in a plan that is not undone.
 func TestRemember(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "record.json")
@@ -201,8 +201,8 @@ func TestRemember(t *testing.T) {
 	}
 }
 
-// TestConfined has a journal refused that is about other files than records
-// beside it.
+// TestConfined has a journal about files other than the records beside it: it
+// is refused.
 func TestConfined(t *testing.T) {
 	for _, path := range []string{"/etc/passwd", "DIR/../other.json", "DIR/journal", "DIR/below/x.json", "x.json", ""} {
 		w := newWorld()

@@ -10,8 +10,8 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// note is what the records of these tests have, and noteForm the form of it.
-// The first form was a list.
+// note is what the records of these tests contain, and noteForm its form. The
+// first form was a list.
 type note struct{ text string }
 
 type noteForm struct {
@@ -39,8 +39,7 @@ func sealed(version int, record string) string {
 	return fmt.Sprintf(`{"version": %d, "sum": %q, "record": %s}`, version, must(sumOf([]byte(record))), record)
 }
 
-// TestRecord reads records as versions of the program have left them, or
-// somebody else.
+// TestRecord reads records that versions of the program have left, and others.
 func TestRecord(t *testing.T) {
 	const mine, theirs = "do without it: rm ", "a newer xbr-script has written it, use that one; do without it: rm "
 	for in, c := range map[string]struct{ want, hint string }{
@@ -83,7 +82,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestKeep writes a record and removes it, and does neither where that is so.
+// TestKeep writes a record and removes it, and does nothing where that is done
+// already.
 func TestKeep(t *testing.T) {
 	r := Records{Dir: t.TempDir()}
 	const name = "note.json"
@@ -110,7 +110,7 @@ func TestKeep(t *testing.T) {
 	}
 	do(nil, "remove "+path)
 	must(0, os.WriteFile(path, []byte(sealed(1, `["a", "b"]`)), 0o600))
-	do(&note{"a b"}, "") // a former form is as good
+	do(&note{"a b"}, "") // a former form will do
 	do(&note{"a c"}, "write "+path)
 	must(0, os.WriteFile(path, []byte("of no form"), 0o600))
 	do(&note{"a c"}, "write "+path)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// asBefore checks that nothing is left of a plan.
+// asBefore checks that a plan has left nothing behind.
 func asBefore(t *testing.T, w *world, r *Runner) {
 	t.Helper()
 	if n := w.numbers(); len(n) > 0 {
@@ -22,7 +22,7 @@ func asBefore(t *testing.T, w *world, r *Runner) {
 	}
 }
 
-// fails checks that it is a *Failed at that step, with that cause if not nil.
+// fails checks that it is a *Failed at this step, with this cause if not nil.
 func fails(t *testing.T, err error, step string, cause error) *Failed {
 	t.Helper()
 	var f *Failed
@@ -137,8 +137,8 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestUndoFails leaves what cannot be undone, tries the rest all the same, and
-// takes the remainder back later.
+// TestUndoFails has an operation that cannot be undone: the others are undone
+// nevertheless, and what is left is taken back later.
 func TestUndoFails(t *testing.T) {
 	w := newWorld()
 	r := w.runner(t)
@@ -151,7 +151,7 @@ func TestUndoFails(t *testing.T) {
 	if n := w.numbers(); !slices.Equal(n, []int{11}) {
 		t.Errorf("there are %v", n)
 	}
-	for range 2 { // still stuck: the journal stays
+	for range 2 { // it still fails, and the journal stays
 		u := unfinished(t, r)
 		if u.Begun != 3 || u.Left != 2 {
 			t.Errorf("the journal says: begun %d, left %d", u.Begun, u.Left)
@@ -181,8 +181,8 @@ func unfinished(t *testing.T, r *Runner) *Unfinished {
 	return u
 }
 
-// TestUndoFailsQuietly lets an operation fail that has no command: the change
-// is not undone, and nobody may say so.
+// TestUndoFailsQuietly lets the undoing of an operation without a command fail:
+// nobody may say that the change was undone.
 func TestUndoFailsQuietly(t *testing.T) {
 	w := newWorld()
 	r := w.runner(t)
@@ -206,8 +206,8 @@ func (*bad) Kind() string                   { return "bad" }
 func (*bad) Commands() []string             { panic("no command") }
 func (*bad) Do(context.Context, bool) error { panic("fake") }
 
-// TestPanic has an operation panic, on the way there and while undoing: it has
-// failed, and the others are carried out.
+// TestPanic lets an operation panic, in doing and in undoing: it has failed,
+// and the others are carried out.
 func TestPanic(t *testing.T) {
 	w := newWorld()
 	r := w.runner(t)
@@ -231,7 +231,7 @@ func TestPanic(t *testing.T) {
 	unfinished(t, r)
 }
 
-// lastWord is an error that knows the one command that failed.
+// lastWord is an error that names the one command that failed.
 type lastWord struct{ command string }
 
 func (l *lastWord) Error() string         { return l.command + ": fake" }
@@ -255,7 +255,7 @@ func TestLeftOver(t *testing.T) {
 	}
 }
 
-// errKilled stands for the end of the process.
+// errKilled stands for the death of the process.
 var errKilled = errors.New("killed")
 
 // TestRecover kills the process at each step and lets another one, with
@@ -291,8 +291,8 @@ func TestRecover(t *testing.T) {
 }
 
 // TestJournalCannotEnd puts a directory in the journal's place while the plan
-// runs: a change whose journal cannot be removed would be taken back by the
-// next call, so it is taken back at once, and the file is named.
+// runs. The next call would take back a change whose journal cannot be removed,
+// so the change is taken back at once, and the file is named.
 func TestJournalCannotEnd(t *testing.T) {
 	w := newWorld()
 	r, p := w.runner(t), w.plan(2)
@@ -314,7 +314,7 @@ func TestJournalCannotEnd(t *testing.T) {
 }
 
 // TestConfirm runs plans that have to be confirmed: their journal says so, to
-// this process and to others, until they are accepted or taken back.
+// this process and to others, until the plans are confirmed or taken back.
 func TestConfirm(t *testing.T) {
 	for name, end := range map[string]struct {
 		do   func(*Runner, *Unfinished) error
@@ -356,7 +356,7 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// wary is an operation that knows that it will fail.
+// wary is an operation that knows beforehand that it will fail.
 type wary struct{ put }
 
 func (*wary) Ready(context.Context) error { return errFake }
@@ -381,8 +381,8 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// endless is an operation that waits until it is told to end; undoing, it asks
-// whether it is.
+// endless is an operation that waits until its context ends. Undone, it notes
+// whether its context has ended.
 type endless struct {
 	begun func()
 	told  error
@@ -401,8 +401,8 @@ func (e *endless) Do(ctx context.Context, undoing bool) error {
 	return context.Cause(ctx)
 }
 
-// TestHeard ends a call while an operation waits: it hears that, and what was
-// done is taken back by operations that are told nothing of the kind.
+// TestHeard ends a call while an operation waits. The operation's context tells
+// it; the contexts of the undoing do not.
 func TestHeard(t *testing.T) {
 	w := newWorld()
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -73,7 +73,7 @@ func (w *world) kinds() Kinds {
 	return Kinds{"put": func() Op { return &put{w: w} }, "pile": func() Op { return &pile{} }}
 }
 
-// pile is an operation of which a part is kept apart.
+// pile is an operation that keeps a part outside of its JSON.
 type pile struct {
 	Name string
 	Sand []byte `json:"-"`
@@ -115,7 +115,7 @@ func (w *world) runner(t *testing.T) *Runner {
 	return &Runner{Dir: t.TempDir(), Kinds: w.kinds(), Command: "start"}
 }
 
-// quiet is an operation that fails and has no command to print, as a File.
+// quiet is an operation that fails and has no command to print, like a File.
 type quiet struct{}
 
 func (*quiet) Kind() string                   { return "quiet" }

@@ -39,8 +39,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestEnds has a program that does not end ended, with its children, whether
-// they hold the pipes or not.
+// TestEnds ends a program that does not end by itself, together with its
+// children, whether they hold the pipes or not.
 func TestEnds(t *testing.T) {
 	for name, text := range map[string]string{
 		"sleeps":             `sleep 1000`,
@@ -68,7 +68,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// gone fails if one of the process groups is there.
+// gone fails if one of the process groups still exists.
 func gone(t *testing.T, file string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -89,7 +89,7 @@ func gone(t *testing.T, file string) {
 	}
 }
 
-// TestTooMuch has a program that says ever more ended.
+// TestTooMuch ends a program whose output does not end.
 func TestTooMuch(t *testing.T) {
 	if _, err := Run(t.Context(), "", script(t, `exec yes`)); !errors.Is(err, errTooMuch) {
 		t.Errorf("on standard output: %v", err)

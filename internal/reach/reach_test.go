@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	nl.NativeEndian() // finds it out at the first call, unguarded: before tests run side by side
+	nl.NativeEndian() // it looks this up at its first call, without a lock, so before tests run in parallel
 	os.Exit(m.Run())
 }
 
@@ -42,7 +42,7 @@ const lan = `
 	until ip -6 route show table local | grep -q 2001:db8::2; do sleep 0.02; done
 	until ip -n lan -6 route show table local | grep -q fe80::1; do sleep 0.02; done`
 
-// patience is far more than an answer takes on a busy machine.
+// patience is far more time than an answer takes on a busy machine.
 const patience = 20 * time.Second
 
 func never(Answers, time.Duration) bool { return false }
@@ -61,7 +61,7 @@ func TestAsk(t *testing.T) {
 		t.Errorf("of %v only these answered: %v", there, got)
 	}
 	nobody := []Host{
-		on("eth0", "10.0.0.77"), on("eth0", "2001:db8::77"), on("eth0", "10.9.9.9"), // the last is not on the link: nor does it tell by ARP
+		on("eth0", "10.0.0.77"), on("eth0", "2001:db8::77"), on("eth0", "10.9.9.9"), // not on the link, so it does not answer ARP either
 		on("", "10.0.0.77"), on("none", "10.0.0.1"), on("none", "fe80::1"), on("lo", "10.0.0.1"),
 	}
 	nstest.Run(t, "ip", "netns", "exec", "lan", "sysctl", "-qw", "net.ipv4.conf.lan0.arp_ignore=1")
@@ -84,8 +84,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestAskComesBack asks over a link that is made while it asks, and over one
-// that goes and comes.
+// TestAskComesBack asks over a link that is made meanwhile, and over one that
+// goes and comes back.
 func TestAskComesBack(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, lan+`
@@ -167,7 +167,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// answers is Ask where nothing keeps it from asking.
+// answers is Ask, which must not fail here.
 func answers(ctx context.Context, t *testing.T, hosts []Host, limit time.Duration, enough func(Answers, time.Duration) bool) Answers {
 	t.Helper()
 	got, err := Ask(ctx, hosts, limit, enough)
@@ -177,7 +177,7 @@ func answers(ctx context.Context, t *testing.T, hosts []Host, limit time.Duratio
 	return got
 }
 
-// TestCannotAsk has it an error that nobody can be asked, which is not the same
+// TestCannotAsk: an error says that nobody can be asked, which is not the same
 // as that nobody answers.
 func TestCannotAsk(t *testing.T) {
 	nstest.New(t)

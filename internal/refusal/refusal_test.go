@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestText tells users of errors.
+// TestText has what users are told about errors.
 func TestText(t *testing.T) {
 	usage := &Error{Msg: "cannot understand it", Usage: true}
 	cause := errors.New("no room")

@@ -17,7 +17,7 @@ func toNowhere() Msg {
 	return Msg{unix.RTM_NEWROUTE, create, append(body, num(unix.RTA_OIF, 9999)...)}
 }
 
-// route is one through lo that the kernel takes.
+// route is a route over lo that the kernel accepts.
 func route(last byte) Msg {
 	m := toNowhere().With(unix.RTA_OIF, U32Bytes(1))
 	return m.With(unix.RTA_DST, []byte{192, 0, 2, last})
@@ -68,13 +68,13 @@ func count(msgs []Msg, f func(Msg) bool) (n int) {
 	return n
 }
 
-// TestSendAllRefused checks that no answer gets lost when there are very many,
-// be the messages short or long.
+// TestSendAllRefused checks that no answer is lost when there are very many,
+// whether messages are short or long.
 func TestSendAllRefused(t *testing.T) {
 	nstest.New(t)
 	c := dial(t)
 	for name, m := range map[string]Msg{
-		"least": {Type: unix.RTM_DELNEXTHOP, Body: []byte{0}}, // less is passed over
+		"least": {Type: unix.RTM_DELNEXTHOP, Body: []byte{0}}, // the kernel would pass over less
 		"short": {Type: unix.RTM_DELADDR, Body: []byte{unix.AF_INET, 32, 0, 0, 0xff, 0xff, 0, 0}},
 		"route": toNowhere(),
 		"long":  toNowhere().With(unix.RTA_METRICS, attr(unix.RTAX_CC_ALGO, make([]byte, 1000))),
@@ -102,7 +102,7 @@ func TestSendAllRefused(t *testing.T) {
 	}
 }
 
-// TestDumpLarge reads back many routes that were sent in several system calls.
+// TestDumpLarge reads many routes that were sent in several system calls.
 func TestDumpLarge(t *testing.T) {
 	nstest.New(t)
 	c := dial(t)

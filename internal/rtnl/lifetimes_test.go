@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lives is the lifetimes of an address: preferred, valid.
+// lives are the lifetimes of an address: preferred, valid.
 func lives(preferred, valid uint32) Msg {
 	body := append([]byte{2, 24, 0, 0, 1, 0, 0, 0}, attr(unix.IFA_LOCAL, []byte{10, 0, 0, 1})...)
 	ci := append(append(U32Bytes(preferred), U32Bytes(valid)...), make([]byte, 8)...)

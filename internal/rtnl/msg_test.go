@@ -37,7 +37,7 @@ func TestRetarget(t *testing.T) {
 		in, want Msg
 	}{
 		{"multipath", multipath(leg(5, gw), leg(6, gw), leg(5)), multipath(leg(7, gw), leg(6, gw), leg(7))},
-		// An RTA_OIF within a leg is not the kernel's.
+		// The kernel puts no RTA_OIF into a leg.
 		{"within a leg", multipath(leg(5, oif)), multipath(leg(7, oif))},
 		{"other", multipath(leg(6)), multipath(leg(6))},
 		{"route", route(1).With(unix.RTA_OIF, U32Bytes(5)), route(1).With(unix.RTA_OIF, U32Bytes(7))},
@@ -80,9 +80,9 @@ func TestWith(t *testing.T) {
 	}
 }
 
-// TestKey checks that what changes by itself with time does not change the key of
-// an object, and that other things do. See TestKey of package ipcmd for all that
-// a kernel tells.
+// TestKey checks that what changes by itself over time does not change an
+// object's key, and that everything else does. TestKey of package ipcmd does so
+// for everything that a kernel tells.
 func TestKey(t *testing.T) {
 	reachable := Msg{Type: unix.RTM_NEWNEIGH, Body: []byte{2, 0, 0, 0, 1, 0, 0, 0, unix.NUD_REACHABLE, 0, 0, 0}}
 	stale := Msg{Type: unix.RTM_NEWNEIGH, Body: []byte{2, 0, 0, 0, 1, 0, 0, 0, unix.NUD_STALE, 0, 0, 0}}
@@ -100,7 +100,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// TestSameRoute compares routes with ones that differ in one thing.
+// TestSameRoute compares routes that differ in one thing.
 func TestSameRoute(t *testing.T) {
 	a := route(1).With(unix.RTA_GATEWAY, []byte{192, 0, 2, 9})
 	moved := a.Retarget(1, 7)

@@ -24,8 +24,8 @@ func byRouter(n byte, index int) Msg {
 		With(unix.RTA_PRIORITY, U32Bytes(1024)).With(unix.RTA_PREF, []byte{1}).With(23, U32Bytes(900))
 }
 
-// TestOwnRoute makes routes amid others, in one go, and looks at their order,
-// at their flags, and which message is said to be refused.
+// TestOwnRoute adds routes among others, all in one go, and checks their order,
+// their flags, and which message is reported as refused.
 func TestOwnRoute(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, `ip link add dev va type veth peer name vb
@@ -39,7 +39,7 @@ ip link set vb up`)
 	index := link.Index
 	own := byRouter(1, index).AsOwn(OwnAnnounce | OwnDefault)
 	refused, err := c.Send(Pack(
-		byRouter(1, index).As(unix.RTM_DELROUTE, 0), // there is none yet
+		byRouter(1, index).As(unix.RTM_DELROUTE, 0), // it does not exist yet
 		own,
 		own,
 		byRouter(2, index),
@@ -51,11 +51,12 @@ ip link set vb up`)
 		t.Fatalf("refused %v, %v", refused, err)
 	}
 	lines := 0
-	table, _ := os.ReadFile("/proc/thread-self/net/ipv6_route") // an empty one fails below
+	table, _ := os.ReadFile("/proc/thread-self/net/ipv6_route") // if it is empty, the test fails below
 	for line := range strings.Lines(string(table)) {
 		if strings.HasPrefix(line, strings.Repeat("0", 32)+" 00") && strings.Contains(line, " 00000400 ") {
 			lines++
-			// RTF_UP, RTF_GATEWAY, RTF_EXPIRES and the preference 1, without or with RTF_ADDRCONF and RTF_DEFAULT
+			// RTF_UP, RTF_GATEWAY, RTF_EXPIRES and preference 1, without or
+			// with RTF_ADDRCONF and RTF_DEFAULT.
 			want := " 08450003 "
 			if strings.Contains(line, "fe800000000000000000000000000002 ") {
 				want = " 08400003 "
@@ -71,7 +72,7 @@ ip link set vb up`)
 	if out := nstest.Run(t, "ip", "-6", "route"); strings.Contains(out, "nexthop") {
 		t.Errorf("routers have become paths of one route:\n%s", out)
 	}
-	// What the kernel or an ioctl has made goes by the same message.
+	// The same message removes what the kernel or an ioctl has made.
 	if refused, err := c.Send(Pack(own.As(unix.RTM_DELROUTE, 0))); err != nil || len(refused) > 0 {
 		t.Errorf("removed: %v, %v", refused, err)
 	}

@@ -18,7 +18,7 @@ func attr(typ uint16, values ...[]byte) []byte {
 func str(typ uint16, s string) []byte { return attr(typ, []byte(s), []byte{0}) }
 func num(typ uint16, v uint32) []byte { return attr(typ, U32Bytes(v)) }
 
-// link is the body of a link message.
+// link is the body of a message about a link.
 func link(index int, flags, change uint32, attrs ...[]byte) []byte {
 	b := native.AppendUint32([]byte{0, 0, 0, 0}, uint32(index))
 	b = native.AppendUint32(native.AppendUint32(b, flags), change)

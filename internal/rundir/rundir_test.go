@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// must ends the test with what cannot be prepared.
+// must ends the test if something cannot be prepared.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -45,8 +45,8 @@ func TestWriteAndRead(t *testing.T) {
 	}
 }
 
-// TestStrange has what nobody but somebody else can have made refused, at once
-// and with a hint, and left as it is.
+// TestStrange has things that only somebody else can have made: they are
+// refused at once, with a hint, and left as they are.
 func TestStrange(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("files of others need root")
@@ -110,7 +110,8 @@ func TestStrange(t *testing.T) {
 	}
 }
 
-// TestLeftOver takes away what one that died left, and whatever lies in its way.
+// TestLeftOver removes what a process that died has left, and whatever is in
+// its place.
 func TestLeftOver(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755))

@@ -43,7 +43,7 @@ func TestKeyText(t *testing.T) {
 	}
 }
 
-// TestDeviceJSON keeps an interface's settings as a record does.
+// TestDeviceJSON writes and reads an interface's settings as a record does.
 func TestDeviceJSON(t *testing.T) {
 	nstest.New(t)
 	d := readDevice(t, "lo")
@@ -96,7 +96,7 @@ func TestReadDevice(t *testing.T) {
 }
 
 // TestDeviceWritable checks that each setting that is read can be written:
-// one that cannot would make every plan fail.
+// otherwise every plan would fail.
 func TestDeviceWritable(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, `ip link add eth0 type veth peer name lan0`)
@@ -151,8 +151,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestWriteByIndex writes settings of interfaces that are called otherwise by
-// now: the index counts.
+// TestWriteByIndex writes settings of interfaces that have been renamed: the
+// index counts.
 func TestWriteByIndex(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, `ip link add eth0 index 10 type veth peer name lan0 index 11
@@ -191,8 +191,8 @@ func TestWriteByIndex(t *testing.T) {
 	}
 }
 
-// TestCommands carries out the commands: they must set what Do sets, whatever
-// the interface is called.
+// TestCommands runs the commands: they must set what Do sets, whatever the
+// interface is called.
 func TestCommands(t *testing.T) {
 	nstest.New(t)
 	for _, dev := range []string{"eth0", "em1.2", "a+b", "x~y", "$HOME", "a'b", `a"b`, "a;b", "a*b", `a\b`} {
@@ -251,7 +251,7 @@ func get(t *testing.T, name string) string {
 	return v
 }
 
-// TestStrange has names that lead elsewhere refused, whoever asks.
+// TestStrange has names that lead to other files: they are refused.
 func TestStrange(t *testing.T) {
 	nstest.New(t)
 	for _, name := range []string{"kernel/hostname", "net/../kernel/hostname", "../../etc/passwd", "/etc/passwd", "", "net/ipv4/conf/../ip_forward", "net//ipv4/ip_forward"} {
@@ -263,7 +263,7 @@ func TestStrange(t *testing.T) {
 	}
 }
 
-// TestUnreadable has an error that does not mean that a setting is not there.
+// TestUnreadable has errors that do not mean that a setting does not exist.
 func TestUnreadable(t *testing.T) {
 	nstest.New(t)
 	var limit unix.Rlimit

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A capture notes which MAC addresses the LAN sees, and what kinds of frames,
-// but for the probes and streams of those that may be there: their number is
-// known, and they would be most of the work.
+// A capture counts which MAC addresses the LAN sees, and which kinds of frames,
+// except the probes and streams of the addresses that may be there: their
+// number is known, and they would be most of the work.
 type capture struct {
 	fd      int
 	allowed map[string]bool
 	done    sync.WaitGroup
 
 	mu    sync.Mutex
-	macs  map[string]int // frames by a MAC address that has no business there
-	kinds map[string]int // other frames, by what they are
+	macs  map[string]int // frames by a MAC address that should not be there
+	kinds map[string]int // other frames, by kind
 	drops int
 	ended bool
 }
@@ -70,7 +70,7 @@ func (c *capture) open(device string, filter []bpf.RawInstruction) error {
 	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20); err != nil {
 		return err
 	}
-	// So that the reader looks now and then whether it is to end.
+	// So that the reader regularly looks whether it should end.
 	if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50000}); err != nil {
 		return err
 	}
@@ -78,7 +78,8 @@ func (c *capture) open(device string, filter []bpf.RawInstruction) error {
 	return unix.Bind(c.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: i.Index})
 }
 
-// filterFor passes all that arrives but UDP and TCP from the given addresses.
+// filterFor passes everything that arrives except UDP and TCP from these
+// addresses.
 func filterFor(macs []net.HardwareAddr) ([]bpf.RawInstruction, error) {
 	program := []bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtType},
@@ -136,7 +137,7 @@ func (c *capture) note(frame []byte) {
 	c.kinds[kind(frame)]++
 }
 
-// kind is what a person calls a frame.
+// kind is the name of a kind of frame.
 func kind(f []byte) string {
 	switch typ := binary.BigEndian.Uint16(f[12:]); {
 	case typ == unix.ETH_P_ARP && len(f) >= 42:

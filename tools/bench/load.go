@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A load is all that goes over the wire while tools are tried: probes both
-// ways, a TCP session each way, and an ear on the LAN.
+// A load is everything on the wire while a tool is tried: probes both ways, a
+// TCP session each way, and a listener on the LAN.
 type load struct {
 	ways    []*direction
 	streams []*stream
@@ -21,8 +21,8 @@ const (
 	outward = "from dom0 out"
 )
 
-// startLoad puts dom0 of a world under load, of so many probes a second each
-// way, for at most so many seconds.
+// startLoad puts dom0 of a world under load: rate probes a second each way, for
+// at most that many seconds.
 func startLoad(w *world, rate, seconds int) (*load, error) {
 	l := &load{}
 	most := rate * seconds
@@ -100,17 +100,17 @@ func (t *trial) gap() (g float64) {
 }
 
 const (
-	before = 30 * time.Millisecond // quiet before the command, part of the trial
+	before = 30 * time.Millisecond // before the command, part of the trial
 	after  = 120 * time.Millisecond
-	quiet  = 60 * time.Millisecond // so long must all be answered before it ends
-	most   = 6 * time.Second       // after that it ends all the same
+	quiet  = 60 * time.Millisecond // the trial ends when all were answered for this long
+	most   = 6 * time.Second       // after this it ends in any case
 )
 
 // try carries f out under load. The trial lasts until the network is whole
 // again.
 func (l *load) try(name, phase string, f func() error) (trial, error) {
 	t := trial{Tool: name, Phase: phase, Ways: map[string]tally{}}
-	// What a trial before this one did to the sessions is not to count for it.
+	// What an earlier trial did to the sessions must not count for this one.
 	for end := time.Now().Add(most); !l.steady() && time.Now().Before(end); {
 		time.Sleep(quiet / 2)
 	}
@@ -140,7 +140,7 @@ func (l *load) try(name, phase string, f func() error) (trial, error) {
 	for i, d := range l.ways {
 		last[i] = d.n.Load()
 	}
-	time.Sleep(20 * time.Millisecond) // for the last answers
+	time.Sleep(20 * time.Millisecond) // so that the last answers arrive
 	for i, d := range l.ways {
 		if last[i] == int64(len(d.probes)) {
 			return t, errors.New("no room for more probes")
@@ -159,7 +159,7 @@ func (l *load) try(name, phase string, f func() error) (trial, error) {
 	return t, nil
 }
 
-// whole tells whether the last probes were all answered.
+// whole tells whether all recent probes were answered.
 func (l *load) whole() bool {
 	until := time.Now().Add(-10 * time.Millisecond)
 	for _, d := range l.ways {
@@ -170,7 +170,7 @@ func (l *load) whole() bool {
 	return true
 }
 
-// steady tells whether all TCP sessions go on as if nothing had been.
+// steady tells whether all TCP sessions go on as if nothing had happened.
 func (l *load) steady() bool {
 	for _, s := range l.streams {
 		if !s.steady() {
@@ -200,8 +200,8 @@ type carried struct {
 	Late float64            `json:"late_ms"`
 }
 
-// measureLoad finds out what the machine carries without any command, and
-// whether the probe sees a loss: the counter-check.
+// measureLoad finds out what the machine carries without any command, and, as a
+// counter-check, whether the probe notices a loss.
 func measureLoad(o *options, r *report) error {
 	w, err := newWorld(1000)
 	if err != nil {
@@ -227,8 +227,8 @@ func measureLoad(o *options, r *report) error {
 	}
 	time.Sleep(200 * time.Millisecond)
 	for range o.pick(5, 3) {
-		// The LAN's end goes down and up: what dom0 has is not touched, as when a
-		// cable is pulled for a moment.
+		// The LAN's end goes down and up, as when somebody pulls a cable for a
+		// moment: nothing on dom0 is touched.
 		t, err := l.try("link down for 20 ms", "counter-check", func() error {
 			if err := w.lan.run("ip", "link", "set", "lan0", "down"); err != nil {
 				return err
@@ -273,8 +273,8 @@ func carry(w *world, rate int, length time.Duration) (carried, error) {
 	return c, nil
 }
 
-// processorTime is what this process has used so far, in seconds. The way of a
-// probe through the kernel is part of it.
+// processorTime is the processor time that this process has used so far, in
+// seconds. It includes the way of a probe through the kernel.
 func processorTime() float64 {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {

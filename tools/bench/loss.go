@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Controls: what the machine does to probes by itself, and what it does to
-// them while the same command works on another dom0, so that only the
+// Controls: what happens to probes when the machine does nothing else, and what
+// happens while the same command works on another dom0, so that only the
 // processor is shared.
 const (
 	nothing   = "nothing"
 	elsewhere = "xbr-script on another host"
 )
 
-// measureLoss tries each tool under load, in turns: start and stop, on one
-// host, so that all see the same machine at the same time.
+// measureLoss tries each tool under load: start and stop on one host, the tools
+// in turns, so that all see the machine in the same state.
 func measureLoss(o *options, r *report) error {
 	trials := o.trials
 	if trials == 0 {
@@ -31,8 +31,8 @@ func measureLoss(o *options, r *report) error {
 	return underLoad(o, r, 100000, 2, 0, true)
 }
 
-// underLoad tries each tool so often, and slow ones some times, on a host with
-// so many routes.
+// underLoad tries each tool trials times, and slow ones slow times, on a host
+// with that many routes.
 func underLoad(o *options, r *report, routes, trials, slow int, many bool) error {
 	w, err := newWorld(routes)
 	if err != nil {
@@ -54,8 +54,8 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 		return err
 	}
 	time.Sleep(500 * time.Millisecond)
-	// Under load, because the peers by hand carry along the neighbours that dom0
-	// has at this moment.
+	// Under load, because the peers' commands take along the neighbours that
+	// dom0 has at this moment.
 	tools, err := prepareTools(o, w)
 	if err != nil {
 		return err
@@ -83,7 +83,8 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 	return l.overflowed()
 }
 
-// often is in which rounds those are tried that only ours is compared with.
+// often says in how many rounds a tool is tried that only ours is compared
+// with.
 const often = 10
 
 // due tells whether a tool has its turn in a round.
@@ -108,7 +109,7 @@ type contest struct {
 	w      *world
 	l      *load
 	r      *report
-	suffix string // of the tools' names in the results
+	suffix string // appended to the tools' names in the results
 }
 
 func (c *contest) controls(o *options, other *world, round int) error {
@@ -137,8 +138,8 @@ func (c *contest) once(name, phase string, f func() error) error {
 	return err
 }
 
-// pair tries start and stop of a tool, and makes sure that dom0 is the same
-// for the next one. A tool that fails is not tried again.
+// pair tries start and stop of a tool, and makes dom0 the same for the next
+// one. A tool that fails is not tried again.
 func (c *contest) pair(t *tool) error {
 	if t.why != "" {
 		return nil
@@ -166,7 +167,7 @@ func (c *contest) pair(t *tool) error {
 	return nil
 }
 
-// overflowed tells of losses that were the probe's own: a result with those
+// overflowed returns an error if the probe itself has lost frames: the result
 // would be worth nothing.
 func (l *load) overflowed() error {
 	var err error
@@ -183,7 +184,7 @@ func (l *load) overflowed() error {
 }
 
 // measureGuests probes between a guest and the LAN while another bridge is
-// added and removed beside theirs.
+// added and removed.
 func measureGuests(o *options, r *report) error {
 	w, err := newWorld(1000)
 	if err != nil {

@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// options is what was asked for.
+// options is what the command line asked for.
 type options struct {
 	binary string
 	peers  string
@@ -43,7 +43,7 @@ type options struct {
 	trials int
 }
 
-// pick is the first of two numbers in a full run and the second in a quick one.
+// pick is the first number in a full run, and the second in a quick one.
 func (o *options) pick(full, quick int) int {
 	if o.quick {
 		return quick
@@ -51,7 +51,7 @@ func (o *options) pick(full, quick int) int {
 	return full
 }
 
-// wants tells whether a part of the bench is to run.
+// wants tells whether a part of the bench is to be run.
 func (o *options) wants(part string) bool { return len(o.only) == 0 || o.only[part] }
 
 var parts = []string{"load", "loss", "guests", "time", "scale"}
@@ -88,14 +88,14 @@ func run(args []string) error {
 	if err := prepareMounts(&o); err != nil {
 		return err
 	}
-	// Probes are sent, echoed and received by threads that must never wait for
-	// Go's scheduler, nor for its garbage collector.
+	// Threads that must never wait for Go's scheduler or its garbage collector
+	// send, echo and receive probes.
 	runtime.GOMAXPROCS(32)
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(4 << 30)
 	begin := time.Now()
 	r := newReport(&o)
-	// A part that fails takes the others' results not with it.
+	// A part that fails must not take the others' results with it.
 	failed := measure(&o, r)
 	r.Seconds = time.Since(begin).Seconds()
 	r.print(os.Stdout)
@@ -108,7 +108,7 @@ func run(args []string) error {
 	return failed
 }
 
-// measure runs the parts one after the other: none disturbs another.
+// measure runs the parts one after the other, so that none disturbs another.
 func measure(o *options, r *report) error {
 	var errs []error
 	for _, part := range []struct {
@@ -129,13 +129,13 @@ func measure(o *options, r *report) error {
 	return errors.Join(errs...)
 }
 
-// progress tells a person who waits.
+// progress tells whoever waits how far the bench is.
 func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 }
 
-// enclosed is the safety catch: interfaces are made and changed from here on,
-// and never the machine's own.
+// enclosed is the safety catch: everything after it makes and changes
+// interfaces, which must never be the machine's own.
 func enclosed(outside string) error {
 	here, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
@@ -147,8 +147,8 @@ func enclosed(outside string) error {
 	return nil
 }
 
-// prepareMounts lays the peers' files over /etc and /usr, for this run only,
-// and gives it a /run of its own.
+// prepareMounts lays the peers' files over /etc and /usr for this run only, and
+// gives it a /run of its own.
 func prepareMounts(o *options) error {
 	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("cannot make the mounts private: %w", err)

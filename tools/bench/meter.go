@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// meterArg makes this program a small one that runs a command and prints what
-// it took, as JSON. The highest use of memory of a process counts from that of
-// the process that started it, which therefore must not be this bench, full of
+// meterArg turns this program into a small one that runs a command and prints,
+// as JSON, what it took. A process's peak memory includes that of the process
+// that started it, so it must not be started by the bench, which is full of
 // probes.
 const meterArg = "meter"
 
@@ -40,8 +40,8 @@ func meter(args []string) int {
 	return 0
 }
 
-// metered runs a command inside and tells what it took. It and all that it
-// started count.
+// metered runs a command inside and tells what it took, together with
+// everything that it started.
 func (n *netns) metered(args ...string) (usage, error) {
 	var u usage
 	self, err := os.Executable()
@@ -55,7 +55,7 @@ func (n *netns) metered(args ...string) (usage, error) {
 	return u, json.Unmarshal([]byte(out), &u)
 }
 
-// counter reads one counter of the kernel; 0 if it is not there.
+// counter reads a counter of the kernel; it is 0 if there is none.
 func (n *netns) counter(file, name string) int {
 	var text []byte
 	_ = n.try(func() (err error) { text, err = os.ReadFile(file); return err })
@@ -63,8 +63,8 @@ func (n *netns) counter(file, name string) int {
 	var names []string
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
-		// snmp6 has a name and a number in a line, snmp a line of names and one of
-		// numbers.
+		// A line of snmp6 has a name and a number; snmp has a line of names and
+		// one of numbers.
 		if len(f) == 2 && strings.HasSuffix(f[0], name) {
 			var v int
 			_, _ = fmt.Sscan(f[1], &v)

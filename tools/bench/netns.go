@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A netns is a network namespace, with a /sys and a /run that belong to it.
-// A namespace is a property of a thread, so one goroutine stays locked to a
-// thread in there and does what it is given. Sockets stay where they were
-// made, and may be used from anywhere.
+// A netns is a network namespace with a /sys and a /run of its own. A namespace
+// is a property of a thread, so one goroutine stays locked to a thread in there
+// and runs what it is given. Sockets stay where they were made, and may be used
+// from anywhere.
 type netns struct {
 	name string
 	path string
 	work chan func()
 }
 
-// newNetns makes a namespace. It goes away with close, when its thread ends.
+// newNetns makes a namespace. It goes away after close, when its thread ends.
 func newNetns(name string) (*netns, error) {
 	n := &netns{name: name, work: make(chan func())}
 	ready := make(chan error)
@@ -69,14 +69,14 @@ func (n *netns) enter() error {
 
 func (n *netns) close() { close(n.work) }
 
-// do calls f inside and waits for it.
+// do runs f inside and waits for it.
 func (n *netns) do(f func()) {
 	done := make(chan struct{})
 	n.work <- func() { defer close(done); f() }
 	<-done
 }
 
-// try is do for what can fail.
+// try is do for functions that can fail.
 func (n *netns) try(f func() error) (err error) {
 	n.do(func() { err = f() })
 	return err
@@ -90,7 +90,7 @@ type usage struct {
 	MaxRSS int64   `json:"max_rss_kib,omitempty"` // only where it was metered
 }
 
-// command runs a command inside, with text as its standard input.
+// command runs a command inside, with text on its standard input.
 func (n *netns) command(text string, args ...string) (out string, u usage, err error) {
 	n.do(func() {
 		cmd := exec.Command(args[0], args[1:]...)
@@ -114,7 +114,7 @@ func (n *netns) command(text string, args ...string) (out string, u usage, err e
 	return out, u, err
 }
 
-// run runs a command of which only its success matters.
+// run runs a command whose output does not matter.
 func (n *netns) run(args ...string) error {
 	_, _, err := n.command("", args...)
 	return err
@@ -132,7 +132,8 @@ func (n *netns) batch(lines []string) error {
 	return err
 }
 
-// write writes a file of the namespace, such as one under /proc/sys/net or /run.
+// write writes a file of the namespace, for instance below /proc/sys/net or
+// /run.
 func (n *netns) write(name, text string) error {
 	return n.try(func() error { return os.WriteFile(name, []byte(text), 0o600) })
 }

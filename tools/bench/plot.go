@@ -9,16 +9,16 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	_ "gonum.org/v1/plot/vg/vgsvg" // the format of what Save writes
+	_ "gonum.org/v1/plot/vg/vgsvg" // a format that Save can write
 )
 
-// palette has colours that can be told apart in print, too.
+// palette has colours that can be told apart on paper, too.
 var palette = []color.RGBA{
 	{0x1b, 0x6c, 0xa8, 0xff}, {0xd9, 0x5f, 0x02, 0xff}, {0x1b, 0x9e, 0x77, 0xff}, {0x75, 0x70, 0xb3, 0xff},
 	{0xe7, 0x29, 0x8a, 0xff}, {0x66, 0xa6, 0x1e, 0xff}, {0x66, 0x66, 0x66, 0xff}, {0xa6, 0x76, 0x1d, 0xff},
 }
 
-// plot draws what the tables say into a folder.
+// plot draws the tables into files in a folder.
 func (r *report) plot(folder string) error {
 	var errs []error
 	if len(r.Summary) > 0 {
@@ -28,11 +28,11 @@ func (r *report) plot(folder string) error {
 	return errors.Join(errs...)
 }
 
-// least is the left end of a logarithmic scale for gaps: a gap of a probe or
-// two is none.
+// least is the left end of a logarithmic scale of gaps: a gap of one or two
+// probes is none.
 const least = 0.1
 
-// plotGaps draws the gaps of each tool's trials: every trial a point, and the
+// plotGaps draws the gaps of each tool's trials: each trial is a point, and the
 // median a line.
 func (r *report) plotGaps(file string) error {
 	p := plot.New()
@@ -52,7 +52,7 @@ func (r *report) plotGaps(file string) error {
 		names = append(names, name)
 		points := make(plotter.XYs, 0, len(s.gaps))
 		for i, g := range s.gaps {
-			// Spread a little, so that points do not hide one another.
+			// Spread a little, so that points do not hide each other.
 			points = append(points, plotter.XY{X: max(g, least), Y: y + 0.5*(float64(i%9)/8-0.5)})
 		}
 		dots, err := plotter.NewScatter(points)

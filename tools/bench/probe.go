@@ -15,15 +15,15 @@ import (
 
 const (
 	echoPort  = 7
-	probeSize = 16 // the number of the probe, and the direction's mark
-	pairs     = 2  // so many probes go out at once: to wake up is most of the work
-	burst     = 8  // so many probes that are overdue are sent at once, no more
+	probeSize = 16 // the probe's number, and a mark for its direction
+	pairs     = 2  // so many probes are sent at once, as waking up costs the most
+	burst     = 8  // so many overdue probes are sent at once, no more
 	schedFIFO = 1
-	room      = 64 // messages that one system call takes
+	room      = 64 // messages that one system call receives
 )
 
 // A direction is the probes that one namespace sends to another, which echoes
-// them: one after the other over several flows. All that is known of a probe
+// them: one after the other, over several flows. Everything known about a probe
 // is kept, so that a loss can be told from a delay, and the way there from the
 // way back.
 type direction struct {
@@ -35,8 +35,8 @@ type direction struct {
 
 	n       atomic.Int64 // probes sent
 	probes  []probe
-	refused atomic.Int64 // what the sender's own kernel would not send
-	strange atomic.Int64 // what came and was never sent
+	refused atomic.Int64 // what the sender's own kernel did not send
+	strange atomic.Int64 // what was received and never sent
 
 	stop    atomic.Bool
 	workers sync.WaitGroup
@@ -50,15 +50,15 @@ type flow struct {
 	server int
 }
 
-// A probe is noted by three threads. Times are those of
-// CLOCK_REALTIME in nanoseconds; arrivals are stamped by the kernel, so a
-// program that has to wait for the processor does not count as the network.
+// Three threads fill in a probe. Times are those of CLOCK_REALTIME, in
+// nanoseconds; the kernel stamps arrivals, so a program that has to wait for
+// the processor does not count as the network.
 type probe struct {
 	sent  atomic.Int64
 	there atomic.Int64
 	again atomic.Int64 // when the answer was sent
 	back  atomic.Int64
-	count atomic.Uint32 // arrivals: there in the lower half, back in the upper
+	count atomic.Uint32 // arrivals: on the way there in the lower half, back in the upper
 }
 
 // newDirection opens the sockets and starts the echo.
@@ -83,9 +83,9 @@ func newDirection(name string, client, echo *netns, rate, most int, targets ...s
 	return d, nil
 }
 
-// background runs f on a thread of its own, which comes before all others: what
-// is measured is the network, not the machine's other work. The system calls in
-// there are raw ones: Go's scheduler must not take part either.
+// background runs f on a thread of its own with the highest priority: what is
+// measured is the network, not the machine's other work. The system calls in f
+// are raw ones, as Go's scheduler must not take part either.
 func background(workers *sync.WaitGroup, f func()) {
 	workers.Add(1)
 	go func() {
@@ -96,7 +96,7 @@ func background(workers *sync.WaitGroup, f func()) {
 		}, 0); err != nil {
 			_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20)
 		}
-		// 1 ns: the kernel is not to let timers wait for one another.
+		// 1 ns: the kernel must not delay timers to handle several at once.
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 		f()
 	}()
@@ -121,7 +121,8 @@ func (d *direction) socket(to netip.Addr) (int, unix.Sockaddr, error) {
 		return 0, nil, err
 	}
 	d.fds = append(d.fds, fd)
-	// A program that has to wait is not to lose what has arrived.
+	// If the program has to wait, the kernel must not drop what arrives
+	// meanwhile.
 	for _, option := range []int{unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 32<<20); err != nil {
 			return 0, nil, err
@@ -130,8 +131,8 @@ func (d *direction) socket(to netip.Addr) (int, unix.Sockaddr, error) {
 	return fd, sa, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 }
 
-// listen binds to one address: a wildcard would answer from whichever address
-// the kernel likes best.
+// listen binds to one address: a socket bound to a wildcard would answer from
+// whichever address the kernel prefers.
 func (d *direction) listen(at netip.Addr) (int, error) {
 	fd, sa, err := d.socket(at)
 	if err != nil {
@@ -148,7 +149,7 @@ func (d *direction) connect(to netip.Addr) (int, error) {
 	return fd, unix.Connect(fd, sa)
 }
 
-// sendAll sends a probe at each period.
+// sendAll sends probes, one a period on average.
 func (d *direction) sendAll() {
 	message := make([]byte, probeSize)
 	binary.LittleEndian.PutUint64(message[8:], d.mark)
@@ -169,7 +170,7 @@ func (d *direction) sendAll() {
 	}
 }
 
-// send sends the next probe, if there is room to note it.
+// send sends the next probe, if there is room for it.
 func (d *direction) send(message []byte) bool {
 	i := d.n.Load()
 	if i == int64(len(d.probes)) {
@@ -179,14 +180,14 @@ func (d *direction) send(message []byte) bool {
 	d.probes[i].sent.Store(time.Now().UnixNano())
 	d.n.Store(i + 1)
 	f := &d.flows[int(i)%len(d.flows)]
-	// What cannot be sent has no answer, and so is counted as lost, too.
+	// What cannot be sent gets no answer, so it counts as lost, too.
 	if _, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(f.client), uintptr(unsafe.Pointer(&message[0])), uintptr(len(message))); errno != 0 {
 		d.refused.Add(1)
 	}
 	return true
 }
 
-// echoAll sends back what arrives.
+// echoAll sends back everything that arrives.
 func (d *direction) echoAll() {
 	var fds []unix.PollFd
 	for _, f := range d.flows {
@@ -216,7 +217,7 @@ func (d *direction) echoAll() {
 	}
 }
 
-// receiveAll notes the answers. It need not hurry: the kernel stamps them.
+// receiveAll fills in the answers. It need not hurry: the kernel stamps them.
 func (d *direction) receiveAll() {
 	m := newMessages()
 	for last := false; !last; {
@@ -236,7 +237,7 @@ func (d *direction) receiveAll() {
 	}
 }
 
-// noted is the probe that a message is of.
+// noted is the probe that a message belongs to.
 func (d *direction) noted(payload []byte) *probe {
 	if len(payload) == probeSize && binary.LittleEndian.Uint64(payload[8:]) == d.mark {
 		if i := binary.LittleEndian.Uint64(payload); i < uint64(d.n.Load()) {
@@ -247,7 +248,7 @@ func (d *direction) noted(payload []byte) *probe {
 	return nil
 }
 
-// messages is room for what recvmmsg brings.
+// messages is room for what recvmmsg receives.
 type messages struct {
 	headers  [room]mmsghdr
 	iovecs   [room]unix.Iovec
@@ -265,7 +266,7 @@ type mmsghdr struct {
 
 func newMessages() *messages { return &messages{} }
 
-// receive takes what is there, and does not wait for more.
+// receive takes what has arrived, and does not wait for more.
 func (m *messages) receive(fd int) int {
 	for i := range m.headers {
 		m.iovecs[i].Base = &m.payloads[i][0]
@@ -278,7 +279,7 @@ func (m *messages) receive(fd int) int {
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.headers[0])), room, unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
-		return 0 // nothing there, or an ICMP error that tells of a probe that is lost
+		return 0 // nothing, or an ICMP error about a probe that is lost
 	}
 	return int(n)
 }
@@ -294,8 +295,8 @@ func (m *messages) stamp(i int) int64 {
 	return (*unix.Timespec)(unsafe.Pointer(&m.controls[i][unix.SizeofCmsghdr])).Nano()
 }
 
-// sendBack sends the first n messages to where they came from. One that cannot
-// be sent must not hold up the others.
+// sendBack sends the first n messages back to where they came from. One that
+// cannot be sent must not hold up the others.
 func (m *messages) sendBack(fd, n int) {
 	for i := range n {
 		m.headers[i].Control, m.headers[i].Controllen = nil, 0

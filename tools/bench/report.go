@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A report is all that was measured.
+// A report is everything that was measured.
 type report struct {
 	Kernel  string            `json:"kernel"`
 	Cores   int               `json:"cores"`
@@ -40,7 +40,7 @@ func newReport(o *options) *report {
 	return r
 }
 
-// tool notes what a reader must know of a tool.
+// tool adds what a reader must know of a tool.
 func (r *report) tool(t tool) {
 	r.Tools[t.Name] = t.Note
 	if t.why != "" {
@@ -48,7 +48,7 @@ func (r *report) tool(t tool) {
 	}
 }
 
-// A summary is all the trials of one tool and phase.
+// A summary is all trials of one tool and phase.
 type summary struct {
 	Tool      string         `json:"tool"`
 	Phase     string         `json:"phase"`
@@ -143,7 +143,7 @@ func sum(into, from map[string]int) {
 	}
 }
 
-// print writes the tables.
+// print prints the tables.
 func (r *report) print(out io.Writer) {
 	r.summarize()
 	fmt.Fprintf(out, "Linux %s, %d cores, %.0f s in all\n", r.Kernel, r.Cores, r.Seconds)
@@ -158,7 +158,7 @@ func (r *report) print(out io.Writer) {
 	}
 }
 
-// table writes rows under a heading.
+// table prints rows under a heading.
 func table(out io.Writer, title string, rows [][]string) {
 	if len(rows) < 2 {
 		return
@@ -219,7 +219,7 @@ func (r *report) printTime(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
-// ratio is ours to that, of the same thing.
+// ratio is our time divided by that one, for the same task.
 func (r *report) ratio(t *timing) string {
 	if t.Tool == ours {
 		return ""
@@ -242,7 +242,7 @@ func ms(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// writeJSON writes all of it, a trial a line: there are hundreds.
+// writeJSON writes the whole report, one trial a line, as there are hundreds.
 func (r *report) writeJSON(name string) error {
 	r.summarize()
 	trials := r.Trials

@@ -19,21 +19,21 @@ const (
 	streamEvery = time.Millisecond
 )
 
-// A stream is a TCP session under steady load: a kilobyte a millisecond, one
-// way. Its counters are the kernel's own.
+// A stream is a TCP session under steady load in one direction: a kilobyte a
+// millisecond. The kernel itself keeps its counters.
 type stream struct {
 	name     string
 	client   net.Conn
 	server   net.Conn
 	listener net.Listener
 	stop     atomic.Bool
-	longest  atomic.Int64 // the longest time between two reads, since it was asked
+	longest  atomic.Int64 // the longest time between two reads since stall was called
 	dead     atomic.Bool
 	fds      [2]int
 	workers  sync.WaitGroup
 }
 
-// newStream connects client to an address in server, and sends.
+// newStream connects client to an address in server, and starts to send.
 func newStream(name string, client, server *netns, address string) (*stream, error) {
 	s := &stream{name: name}
 	at := net.JoinHostPort(address, streamPort)
@@ -57,8 +57,8 @@ func newStream(name string, client, server *netns, address string) (*stream, err
 	return s, nil
 }
 
-// own gives the sender's and the receiver's thread a socket that waits for
-// itself: like the probes they are not to wait for Go's scheduler.
+// own gives the sender's and the receiver's thread a blocking socket: like the
+// probes they must not wait for Go's scheduler.
 func own(c net.Conn) (int, error) {
 	f, err := c.(*net.TCPConn).File()
 	if err != nil {
@@ -108,7 +108,7 @@ func (s *stream) receive() {
 	}
 }
 
-// steady tells whether the session has got over whatever happened to it.
+// steady tells whether the session has recovered from whatever happened.
 func (s *stream) steady() bool {
 	info, err := tcpInfo(s.client)
 	return err == nil && info.Ca_state == 0 && info.Backoff == 0 && info.Unacked < 16 && info.Notsent_bytes == 0
@@ -126,7 +126,7 @@ func tcpInfo(c net.Conn) (info *unix.TCPInfo, err error) {
 	return info, errors.Join(err, failed)
 }
 
-// counters are the segments that either end has sent again so far.
+// counters are the segments that either end has had to send again so far.
 func (s *stream) counters() (int, error) {
 	total := 0
 	for _, c := range []net.Conn{s.client, s.server} {

@@ -12,16 +12,17 @@ type tally struct {
 	Lost      int     `json:"lost"`
 	LostThere int     `json:"lost_on_the_way_there"`
 	Twice     int     `json:"twice"` // probes or answers that arrived more than once
-	// Gap is the longest time without an answer, whoever is to blame: the
+	// Gap is the longest time without an answer, whatever the cause: the
 	// programs that ask and answer may have had to wait for the processor, too.
 	Gap float64 `json:"gap_ms"`
 	// Hole and Late are the network's doing. Hole is the longest time, on one
-	// flow, from the last probe that was answered to the next one that was, with
-	// some lost in between. Late is the longest that one took on the wire, one way.
+	// flow, from an answered probe to the next answered one, with lost ones in
+	// between. Late is the longest that a probe took on the wire, one way.
 	Hole float64 `json:"hole_ms"`
 	Late float64 `json:"late_ms"`
-	// Losses are the first few lost probes: when they were sent, in milliseconds
-	// from the beginning of the command, on which flow, and where they were lost.
+	// Losses are the first few lost probes: when they were sent, in
+	// milliseconds from the beginning of the command, on which flow, and where
+	// they were lost.
 	Losses []loss `json:"losses,omitempty"`
 }
 
@@ -33,13 +34,13 @@ type loss struct {
 
 const lossesKept = 4
 
-// tally sums up the probes from number first on, before number end. Times are
-// told from zero.
+// tally sums up the probes from number first on, before number end. Times count
+// from zero.
 func (d *direction) tally(first, end int64, zero time.Time) tally {
 	var t tally
 	var arrivals []int64
 	flows := make([]struct {
-		last int64 // when the last probe that was answered was sent
+		last int64 // when the last answered probe was sent
 		lost bool
 	}, len(d.flows))
 	hole := func(f int, until int64) {
@@ -74,7 +75,7 @@ func (d *direction) tally(first, end int64, zero time.Time) tally {
 		t.Late = max(t.Late, float64(back-again)/1e6)
 		arrivals = append(arrivals, back)
 	}
-	for f := range flows { // what did not end lasts until the end
+	for f := range flows { // a hole that did not end lasts until the end
 		hole(f, d.probes[end-1].sent.Load())
 	}
 	if end > first {
@@ -87,7 +88,7 @@ func (d *direction) tally(first, end int64, zero time.Time) tally {
 	return t
 }
 
-// answeredSince tells whether all probes of the last stretch were answered.
+// answeredSince tells whether all probes of that time were answered.
 func (d *direction) answeredSince(from, until time.Time) bool {
 	seen := false
 	for i := d.n.Load() - 1; i >= 0; i-- {

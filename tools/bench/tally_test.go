@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sent is a direction with a probe a millisecond on two flows, each answered
-// half a millisecond later, but for those that the list names.
+// sent is a direction with a probe a millisecond on two flows. Each is answered
+// half a millisecond later, except those listed as lost.
 func sent(n int, lost ...int) *direction {
 	d := &direction{probes: make([]probe, n)}
 	for _, to := range []string{"192.0.2.1", "2001:db8::1"} {

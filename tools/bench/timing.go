@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A timing is how long one way of doing a thing took, each time.
+// A timing is how long one way of doing something took, each time.
 type timing struct {
 	What  string    `json:"what"`
 	Tool  string    `json:"tool"`
@@ -37,7 +37,7 @@ func quantileOf(us []usage, f func(usage) float64) float64 {
 
 func median(v []float64) float64 { return quantile(v, 0.5) }
 
-// quantile is the value that a share of all does not exceed.
+// quantile is the value that this share of all values does not exceed.
 func quantile(v []float64, share float64) float64 {
 	if len(v) == 0 {
 		return 0
@@ -49,7 +49,7 @@ func quantile(v []float64, share float64) float64 {
 	return s[min(int(share*float64(len(s))), len(s)-1)]
 }
 
-// timings keeps those that belong together.
+// timings has one timing for each task, tool and size.
 type timings struct{ all []*timing }
 
 func (t *timings) at(what, tool string, size int) *timing {
@@ -63,7 +63,7 @@ func (t *timings) at(what, tool string, size int) *timing {
 	return one
 }
 
-// measureTime takes the time of each tool on a host with ten routes, without
+// measureTime measures the time of each tool on a host with ten routes and no
 // load, and of the calls that change nothing.
 func measureTime(o *options, r *report) error {
 	w, err := newWorld(10)
@@ -118,7 +118,7 @@ func timePair(w *world, t *tool, ts *timings) error {
 	return w.repair()
 }
 
-// timeIdle times start where there is nothing to do, and status.
+// timeIdle measures a start that has nothing to do, and status.
 func timeIdle(o *options, w *world, ts *timings, rounds int) error {
 	if err := w.dom0.run(o.binary, "start", "check=no"); err != nil {
 		return err
@@ -153,7 +153,7 @@ func timeIdle(o *options, w *world, ts *timings, rounds int) error {
 	return nil
 }
 
-// measureScale takes time and memory on hosts of growing size.
+// measureScale measures time and memory on hosts of growing size.
 func measureScale(o *options, r *report) error {
 	var ts timings
 	routes := []int{100, 1000, 10000, 100000}
@@ -213,7 +213,8 @@ func together(n int) string {
 	return strings.Join(words, " --next ")
 }
 
-// manyAddresses is a world whose NIC has n addresses, four of IPv4 to one of IPv6.
+// manyAddresses is a world whose NIC has n addresses, four IPv4 ones to one
+// IPv6 one.
 func manyAddresses(n int) (*world, error) {
 	w, err := newNICs(1)
 	if err != nil {
@@ -233,8 +234,8 @@ func manyAddresses(n int) (*world, error) {
 	return w, w.settle()
 }
 
-// scale times the binary and a batch that does the same, in turns, in one
-// world, and closes that.
+// scale measures the binary, and a batch of ip that does the same, in turns in
+// one world, which it then closes.
 func scale(o *options, w *world, ts *timings, what string, size, rounds int, words string) error {
 	defer w.close()
 	keys := append(strings.Fields(words), "check=no")

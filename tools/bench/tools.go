@@ -15,8 +15,8 @@ type tool struct {
 	Note  string // what a reader must know of it
 	start []string
 	stop  []string
-	slow  bool   // it takes seconds: a few trials must do
-	why   string // it cannot do the job here, for this reason
+	slow  bool   // takes seconds, so that a few trials must do
+	why   string // why it cannot do the job here, if so
 }
 
 const (
@@ -34,7 +34,7 @@ const (
 const files = "/run/bench"
 
 // prepareTools writes down how each tool does the job in this world: the peers
-// by hand get the very commands that the binary says it would carry out.
+// by hand get the very commands that the binary's dry run prints.
 func prepareTools(o *options, w *world) ([]tool, error) {
 	x := o.binary
 	if err := w.dom0.try(func() error { return os.MkdirAll(files, 0o755) }); err != nil {
@@ -59,7 +59,7 @@ func prepareTools(o *options, w *world) ([]tool, error) {
 	return append(tools, debian(o, w)...), nil
 }
 
-// byHand asks the binary what it would do, in that world, and turns the answer
+// byHand asks the binary what it would do in that world, and turns the answer
 // into what an admin would write.
 func byHand(o *options, w *world) ([]tool, error) {
 	start, err := w.dom0.output(o.binary, "start", "check=no", "--dry-run")
@@ -92,7 +92,7 @@ func byHand(o *options, w *world) ([]tool, error) {
 			start: []string{"ip", "-batch", filepath.Join(files, "one.start")}, stop: sh("careful.stop"),
 		},
 		{
-			Name: careful, Note: "the same work in the same order: ip -batch, the shell for settings, bridge for the forwarding table",
+			Name: careful, Note: "the same work in the same order: ip -batch, the shell for settings, bridge for the forwarding table; interfaces are deleted one by one",
 			start: sh("careful.start"), stop: sh("careful.stop"),
 		},
 		{
@@ -102,24 +102,42 @@ func byHand(o *options, w *world) ([]tool, error) {
 	}, nil
 }
 
-// commands are the lines of a dry run that do something. Whatever creates an
-// interface leaves its index to the kernel.
+// commands are the lines of a dry run that do something. The kernel chooses the
+// indexes of new interfaces.
 func commands(dry string) []string {
 	var lines []string
 	for line := range strings.Lines(dry) {
 		line = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), "|| true"))
 		if strings.HasPrefix(line, "ip neigh del ") {
-			continue // an entry that was learnt may have gone by itself since
+			continue // a learnt entry may have gone by itself since
 		}
 		if line == "" || strings.HasPrefix(line, "#") || !strings.Contains(line, " ") || isNotice(line) {
 			continue
 		}
 		lines = append(lines, withoutIndex(line))
 	}
-	return lines
+	return oneByOne(lines)
 }
 
-// isNotice tells what the binary says to a person beside its commands.
+// oneByOne deletes interfaces as everybody does, one after the other. The binary
+// deletes them by a group into which it puts them before.
+func oneByOne(lines []string) []string {
+	var out, members []string
+	for _, line := range lines {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 7 && strings.HasPrefix(line, "ip link set dev ") && f[5] == "group":
+			members = append(members, "ip link del dev "+f[4])
+		case strings.HasPrefix(line, "ip link del group "):
+			out, members = append(out, members...), nil
+		default:
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// isNotice tells what the binary says to the user beside its commands.
 func isNotice(line string) bool {
 	first, _, _ := strings.Cut(line, " ")
 	return !slices.Contains([]string{"ip", "bridge", "tc", "sysctl", "until"}, first)
@@ -141,8 +159,8 @@ func withoutIndex(line string) string {
 // plain is the dry run as a script.
 func plain(dry string) string { return strings.Join(commands(dry), "\n") + "\n" }
 
-// batches is the same as a careful admin would write it: what ip can do in one
-// go is one batch, a setting costs no process. The order is the same.
+// batches is the dry run as a careful admin would write it: what ip can do in
+// one go is one batch, and settings start no process. The order is the same.
 func batches(dry string) string {
 	var b strings.Builder
 	b.WriteString("set -e\n")
@@ -174,8 +192,8 @@ func batches(dry string) string {
 	return b.String()
 }
 
-// single is the start as one batch of ip alone. Without an entry in the
-// forwarding table the NIC must give its MAC address away as soon as it is a
+// single is the start as a single batch of ip. Without an entry in the
+// forwarding table the NIC has to give up its MAC address as soon as it is a
 // port, or the bridge would take dom0's frames for its own.
 func single(dry string) []string {
 	var lines []string
@@ -199,8 +217,8 @@ func single(dry string) []string {
 	return lines
 }
 
-// debian is what Debian has for the job. Its tools give the bridge dom0's
-// addresses: the job is the same for the LAN, though there is no vif0.0.
+// debian is what Debian offers for the job. Its tools give the bridge dom0's
+// addresses: to the LAN that is the same, though there is no vif0.0.
 func debian(o *options, w *world) []tool {
 	tools := []tool{{
 		Name: oldDebian, Note: "bridge_ports of bridge-utils, bridge_fd 0; addresses on the bridge", slow: true,
@@ -224,12 +242,11 @@ func debian(o *options, w *world) []tool {
 	return tools
 }
 
-// The program goes by the name under which it is called.
+// ifupdown2 looks at the name that it is called by.
 const reload = "ln -sf /usr/share/ifupdown2/__main__.py " + files + "/ifreload; exec /usr/bin/python3 " + files + "/ifreload -a"
 
 // interfaces are the files /etc/network/interfaces of both tools, before and
-// after. The routes are given to ip in one batch, as is done where there are
-// many.
+// after. One batch of ip adds the routes, as is usual where there are many.
 func interfaces(w *world) map[string]string {
 	routes := strings.ReplaceAll(strings.Join(routeLines(w.routes), "\n"), "route add", "route replace") + "\n"
 	stanza := func(device, more string, labels bool) string {

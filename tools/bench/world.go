@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// dom0MAC is the address of dom0's NIC, guestMAC that of a guest's.
+// dom0MAC is the MAC address of dom0's NIC, guestMAC that of a guest's.
 const (
 	dom0MAC  = "00:1b:21:3c:4d:5e"
 	guestMAC = "00:16:3e:74:d4:bf"
@@ -17,11 +17,12 @@ const (
 type world struct {
 	dom0, lan, guest *netns
 	routes           int
-	state            string // dom0's state at first
+	state            string // as it was at first
 }
 
-// lanAddresses are those of the router on the LAN, and of hosts behind it: one
-// within reach of a route, one within reach of the default route only.
+// lanAddresses are those of the router on the LAN and of hosts behind it: one
+// that a route of its own leads to, and one that only the default route leads
+// to.
 var lanAddresses = []string{
 	"192.168.0.1/24", "172.20.0.1/24", "2001:db8::1/64", "2001:db8:0:1::1/64",
 }
@@ -33,10 +34,10 @@ var dom0Addresses = []string{
 	"2001:db8::2/64 nodad", "2001:db8:0:1::2/64 nodad",
 }
 
-// defaults are dom0's ways out.
+// defaults are dom0's default routes.
 var defaults = []string{"route add default via 192.168.0.1", "route add default via 2001:db8::1"}
 
-// routeLines are n routes for ip -batch: four of IPv4 to one of IPv6.
+// routeLines are n routes for ip -batch: four IPv4 ones to one IPv6 one.
 func routeLines(n int) []string {
 	lines := make([]string, 0, n)
 	for i := range n {
@@ -50,7 +51,7 @@ func routeLines(n int) []string {
 	return lines
 }
 
-// newWorld lays out a world with so many routes on the NIC.
+// newWorld makes a world with that many routes on the NIC.
 func newWorld(routes int) (*world, error) {
 	w, err := newNICs(1)
 	if err != nil {
@@ -77,7 +78,7 @@ func newWorld(routes int) (*world, error) {
 	return w, w.settle()
 }
 
-// newNICs lays out a world whose dom0 has so many NICs without addresses.
+// newNICs makes a world whose dom0 has n NICs without addresses.
 func newNICs(n int) (*world, error) {
 	dom0, err := newNetns("dom0")
 	if err != nil {
@@ -91,11 +92,12 @@ func newNICs(n int) (*world, error) {
 	for _, s := range []struct{ name, value string }{
 		{"/proc/sys/net/ipv6/conf/all/disable_ipv6", "0"},
 		{"/proc/sys/net/ipv6/conf/default/disable_ipv6", "0"},
-		// The LAN is there from the beginning, and answers for all it is asked.
+		// The LAN exists from the beginning, and answers for everything it is
+		// asked.
 		{"/proc/sys/net/ipv6/conf/all/accept_dad", "0"},
 		{"/proc/sys/net/ipv6/conf/default/accept_dad", "0"},
 		{"/proc/sys/net/ipv4/ip_forward", "1"},
-		// A cache that has to be cleaned in the middle of a run is noise.
+		// Cleaning up a cache in the middle of a run would be noise.
 		{"/proc/sys/net/ipv6/route/max_size", "1000000"},
 	} {
 		if err := w.lan.write(s.name, s.value); err != nil {
@@ -121,8 +123,8 @@ func newNICs(n int) (*world, error) {
 	return w, nil
 }
 
-// settle waits until dom0's link-local addresses are tried, and notes what
-// dom0 is like.
+// settle waits until the kernel has checked dom0's link-local addresses, and
+// keeps dom0's state.
 func (w *world) settle() error {
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		out, err := w.dom0.output("ip", "-6", "addr", "show", "tentative")
@@ -141,7 +143,7 @@ func (w *world) settle() error {
 	return err
 }
 
-// read is dom0's state: addresses, and the number of routes by their device.
+// read is dom0's state: its addresses, and the number of routes by device.
 func (w *world) read() (string, error) {
 	addrs, err := w.dom0.output("ip", "-o", "addr")
 	if err != nil {
@@ -168,7 +170,7 @@ func (w *world) read() (string, error) {
 	return fmt.Sprint(strings.Join(lines, "\n"), "\n", devs), nil
 }
 
-// restored tells by an error what is different from the beginning.
+// restored returns an error that says what differs from the beginning.
 func (w *world) restored() error {
 	now, err := w.read()
 	if err != nil {
@@ -180,13 +182,13 @@ func (w *world) restored() error {
 	return nil
 }
 
-// repair makes dom0 as it was, from whatever a tool has left.
+// repair brings dom0 back to what it was, whatever a tool has left.
 func (w *world) repair() error {
 	if w.restored() == nil {
 		return nil
 	}
 	lines := []string{"link del veth0"}
-	if w.dom0.run("ip", "link", "show", "peth0") == nil { // the tool has come no further
+	if w.dom0.run("ip", "link", "show", "peth0") == nil { // the tool got no further than this
 		lines = []string{"link del eth0", "link set peth0 name eth0"}
 	}
 	lines = append(lines,
@@ -197,7 +199,7 @@ func (w *world) repair() error {
 	}
 	lines = append(append(lines, defaults...), routeLines(w.routes)...)
 	_ = w.dom0.write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "0")
-	// Much of it may be there already: what counts is what comes of it.
+	// Much of it may exist already: only the result counts.
 	_, _, _ = w.dom0.command(strings.Join(lines, "\n")+"\n", "ip", "-force", "-batch", "-")
 	var err error
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {

@@ -17,16 +17,17 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// bus is a message bus with a NetworkManager on it, as far as it is asked here.
-// It has a device for each index, and hears of a new name some questions late.
+// bus is a message bus with a NetworkManager on it, as far as this package asks
+// it. It has a device for each index, and learns a new name some questions
+// late.
 type bus struct {
 	*testing.T
 	mu      sync.Mutex
 	devices []int
-	names   map[int]string // what it takes them to be called
-	late    int            // for how many lists of devices it does not hear of names
-	managed map[int]bool   // what it was told
-	active  map[int]string // the profiles by which they are configured
+	names   map[int]string // by index, as far as it knows
+	late    int            // how many lists of devices it has to give before it learns a name
+	managed map[int]bool   // by name, what it was told
+	active  map[int]string // by name, the profiles that configure them
 }
 
 func newBus(t *testing.T, names ...string) *bus {
@@ -49,13 +50,13 @@ func newBus(t *testing.T, names ...string) *bus {
 
 const devicePath = "/org/freedesktop/NetworkManager/Devices/"
 
-// answer is what it says, nil if nothing.
+// answer is its answer, or nil if it gives none.
 func (b *bus) answer(msg *dbus.Message) []any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	path := msg.Headers[dbus.FieldPath].Value().(dbus.ObjectPath)
 	var index int
-	_, _ = fmt.Sscanf(string(path), devicePath+"%d", &index) // of a device
+	_, _ = fmt.Sscanf(string(path), devicePath+"%d", &index) // the path of a device
 	switch member := msg.Headers[dbus.FieldMember].Value().(string); member {
 	case "Hello":
 		return []any{":1.1"}
@@ -111,7 +112,8 @@ func (b *bus) property(index int, path dbus.ObjectPath, name string) dbus.Varian
 	return dbus.MakeVariant("")
 }
 
-// told is what it was told of interfaces: "eth0=false" for Managed, and profiles.
+// told is what it was told about interfaces: "eth0=false" for Managed, and
+// profiles.
 func (b *bus) told() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,8 +129,8 @@ func (b *bus) told() string {
 	return strings.Join(texts, ", ")
 }
 
-// TestRenamed has somebody rename the interface that an operation is about, and
-// another one have its name: the operation is about the interface all the same.
+// TestRenamed renames the interface that an operation is about, and gives its
+// name to another: the operation is still about the first one.
 func TestRenamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
@@ -161,7 +163,8 @@ func TestRenamed(t *testing.T) {
 	}
 }
 
-// TestGivenUp ends a call that waits for a device which is not heard of.
+// TestGivenUp ends a call that waits for a device which NetworkManager does not
+// report.
 func TestGivenUp(t *testing.T) {
 	b := newBus(t, "eth0")
 	nstest.Script(t, "ip link set eth0 name xeth0")
@@ -174,8 +177,9 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// TestGone has an interface deleted that an operation is about: it is not there
-// to be released, and to take it fails unless a change is taken back.
+// TestGone deletes the interface that an operation is about: it need not be
+// released, and it cannot be managed again, except that this counts as done
+// when a change is taken back.
 func TestGone(t *testing.T) {
 	b := newBus(t, "eth0", "other")
 	nstest.Script(t, "ip link del eth0; ip link set other name eth0")

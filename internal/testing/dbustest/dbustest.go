@@ -108,7 +108,7 @@ func first(body []any) any {
 	return body[0]
 }
 
-// admit is D-Bus's way to authenticate.
+// admit answers a client that authenticates, in D-Bus's way.
 func admit(c net.Conn, r *bufio.Reader) bool {
 	for line := ""; line != "BEGIN\r\n"; {
 		var err error

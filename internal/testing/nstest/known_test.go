@@ -11,7 +11,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// hosts are machines as people have them, by what a new namespace inherits.
+// hosts are machines as people have them: settings that a new namespace
+// inherits.
 var hosts = map[string]string{
 	"router": `net/ipv4/ip_forward=1 net/ipv6/conf/all/forwarding=1 net/ipv4/conf/all/rp_filter=2 net/ipv4/conf/default/rp_filter=2
 		net/ipv4/conf/all/send_redirects=0 net/ipv4/conf/default/proxy_arp=1 net/ipv6/conf/all/proxy_ndp=1 net/ipv6/conf/default/accept_ra=2`,
@@ -32,8 +33,8 @@ var hosts = map[string]string{
 	"forwarding by device": `net/ipv4/conf/default/forwarding=1 net/ipv4/conf/lo/forwarding=1 net/ipv6/conf/default/forwarding=1`,
 }
 
-// TestKnown makes namespaces as on other machines: they and what is made in
-// them have the same settings everywhere.
+// TestKnown makes namespaces as on other machines: they, and what is made in
+// them, have the same settings everywhere.
 func TestKnown(t *testing.T) {
 	var plain, beside []string
 	t.Run("untuned", func(t *testing.T) {
@@ -70,7 +71,7 @@ func same(t *testing.T, what string, want, got []string) {
 	}
 }
 
-// world is the settings of a new namespace, with a bridge and a NIC, and of one
+// world is the settings of a new namespace with a bridge and a NIC, and of one
 // beside it.
 func world(t *testing.T) (here, there []string) {
 	t.Helper()
@@ -89,13 +90,13 @@ func world(t *testing.T) (here, there []string) {
 	return here, there
 }
 
-// settings are all that can be read below a directory, but for counters and
+// settings are all readable settings below a directory, except counters and
 // what a namespace makes up.
 func settings(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	err := filepath.WalkDir("/proc/sys/"+dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
-			return nil // what is gone, or not there
+			return nil // it has gone, or never existed
 		}
 		name := strings.TrimPrefix(path, "/proc/sys/")
 		switch filepath.Base(name) {

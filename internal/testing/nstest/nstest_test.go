@@ -49,7 +49,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestApart puts many namespaces side by side: each sees its own bridge only.
+// TestApart puts many namespaces side by side: each sees only its own bridge.
 func TestApart(t *testing.T) {
 	for i := range 8 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// recorder notes how a test ends; like the real one it does not return.
+// recorder notes how a test ends; like the real T it does not return then.
 type recorder struct{ failed, skipped string }
 
 func (r *recorder) Fatal(args ...any) { r.failed = fmt.Sprint(args...); panic(r) }

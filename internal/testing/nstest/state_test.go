@@ -8,7 +8,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// host is a host with some of what a State shows.
+// host is a host with some of everything that a State shows.
 const host = `
 	sysctl -qw net/ipv6/conf/default/accept_dad=0 net/ipv6/conf/all/accept_dad=0
 	ip link add eth0 type veth peer name lan0
@@ -35,8 +35,8 @@ func furnish(t *testing.T) nstest.State {
 	return nstest.ReadState(t)
 }
 
-// TestDiff changes one thing after the other. Each must show, in its section,
-// and show no more when it is taken back.
+// TestDiff changes one thing at a time. Each must show, in its section, and
+// must not show any more when it is changed back.
 func TestDiff(t *testing.T) {
 	before := furnish(t)
 	if d := before.Diff(nstest.ReadState(t)); d != "" {
@@ -73,7 +73,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestDiffPasses makes changes that are none: what the kernel does by itself.
+// TestDiffPasses makes changes that do not count: what the kernel does by
+// itself.
 func TestDiffPasses(t *testing.T) {
 	_ = furnish(t)
 	for _, change := range []string{
@@ -81,7 +82,7 @@ func TestDiffPasses(t *testing.T) {
 		"ip neigh change 10.0.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable",
 		"ip neigh add 10.0.0.66 dev eth0 nud failed",
 	} {
-		before := nstest.ReadState(t) // anew: what is between counts for lifetimes
+		before := nstest.ReadState(t) // read again, as lifetimes go on meanwhile
 		nstest.Script(t, change)
 		if d := before.Diff(nstest.ReadState(t)); d != "" {
 			t.Errorf("%s: reported as a difference:\n%s", change, d)
@@ -89,8 +90,9 @@ func TestDiffPasses(t *testing.T) {
 	}
 }
 
-// TestSettled lets a difference pass after a while, as a link's state does,
-// and one that would pass but must not: an address that is checked anew.
+// TestSettled lets a difference pass that goes away, like a link's state, but
+// not one that would go away and still counts: an address that is checked
+// again.
 func TestSettled(t *testing.T) {
 	before := furnish(t)
 	nstest.Script(t, `ip link set eth0 mtu 1400; (sleep 1; ip link set eth0 mtu 1500) >/dev/null 2>&1 &`)
@@ -113,8 +115,8 @@ func TestSettled(t *testing.T) {
 
 func isAddr(section string) bool { return strings.HasPrefix(section, "addr ") }
 
-// TestTentativeBefore wants an address that is tentative for want of a
-// carrier: that is no check anew.
+// TestTentativeBefore has an address that is tentative for want of a carrier,
+// which is not the same as being checked again.
 func TestTentativeBefore(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, `

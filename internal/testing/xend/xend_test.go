@@ -57,8 +57,8 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestVersions is what the versions make of the same string; "" is a failure,
-// and of several values the last one counts from there on.
+// TestVersions is what the versions make of the same string. "" is a failure;
+// of several values, the last one applies to all later versions.
 func TestVersions(t *testing.T) {
 	for config, want := range map[string][]string{
 		`(network-script a!b)`:        {"/a", "/a", "/a", "/a", "/a!b"},

@@ -1,0 +1,73 @@
+package holders
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// findPolicy: rules for routing go by the name (ip rule … iif, oif). If that changes
+// start refuses them.
+func findPolicy(d *Data, m Move) []Holder {
+	if !d.Host.HasRule(m.From.Name) {
+		return nil
+	}
+	h := Holder{Kind: "ip rule", What: "by the name " + m.From.Name, Outcome: Moves, Then: "it means dom0's " + m.To.Name}
+	switch {
+	case m.From.Name == m.To.Name:
+	case m.Start:
+		h.Outcome, h.Then = InTheWay, ""
+	default:
+		h.Outcome, h.Then = Breaks, "dom0's interface is called "+m.To.Name+" then: make it anew with that name"
+	}
+	return []Holder{h}
+}
+
+// Label is an entry by which the kernel selects source addresses (RFC 6724), for one
+// interface.
+type Label struct {
+	Index  int
+	Prefix netip.Prefix
+	Label  uint32
+}
+
+// readLabels reads them (RTM_GETADDRLABEL, linux/if_addrlabel.h).
+func readLabels(r *reader) error {
+	const sizeofMsg, address, label = 12, 1, 2 // struct ifaddrlblmsg, IFAL_ADDRESS, IFAL_LABEL
+	req := make([]byte, sizeofMsg)
+	req[0] = unix.AF_INET6
+	msgs, err := r.conn.Dump(unix.RTM_GETADDRLABEL, req)
+	if lacks(err, unix.EOPNOTSUPP, unix.EAFNOSUPPORT) {
+		return nil // a kernel without IPv6
+	}
+	for _, m := range msgs { // as long as a struct rtmsg, so that its attributes are found
+		if len(m.Body) < sizeofMsg {
+			continue
+		}
+		addr, _ := netip.AddrFromSlice(m.Get(address))
+		l := Label{int(rtnl.U32(m.Body[4:8])), netip.PrefixFrom(addr, int(m.Body[2])), m.U32(label)}
+		if r.indexes[l.Index] {
+			r.Labels = append(r.Labels, l)
+		}
+	}
+	return err
+}
+
+// findLabels: such an entry has the interface by its index.
+func findLabels(d *Data, m Move) []Holder {
+	var all []Holder
+	for _, l := range d.Labels {
+		if l.Index != m.From.Index {
+			continue
+		}
+		what := fmt.Sprintf("label %d for %v", l.Label, l.Prefix)
+		all = append(all, Holder{
+			Kind: "address label", What: what, Outcome: Breaks,
+			Then: fmt.Sprintf("give it anew: ip addrlabel add prefix %v dev %s label %d", l.Prefix, m.To.Name, l.Label),
+		})
+	}
+	return all
+}
