@@ -44,7 +44,7 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 		f.Errorf("%s of %s", member, unit)
 	}
 	switch member {
-	case "AddMatch":
+	case "AddMatch", "ResetFailedUnit":
 		return nil
 	case "Get":
 		return f.property(msg.Body[1].(string))

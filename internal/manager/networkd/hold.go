@@ -93,6 +93,8 @@ func (r *Resume) Do(ctx context.Context, _ bool) error {
 		if ok, err := conn.Active(ctx, r.Unit); err != nil || !ok && !r.Ran {
 			return err
 		}
+		// systemd starts a unit five times in ten seconds, and no more until this.
+		_ = conn.ResetFailedUnitContext(ctx, r.Unit)
 		r.at = time.Now()
 		return job(ctx, r.Unit, conn.RestartUnitContext)
 	})

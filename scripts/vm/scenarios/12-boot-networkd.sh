@@ -47,12 +47,12 @@ put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
 # and what it has begun is taken back.
 killed_frozen() {
 	local call child
-	inside /usr/local/sbin/xbr-script "$1" >/tmp/said 2>&1 </dev/null &
+	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script "$1" >/tmp/said 2>&1 </dev/null &
 	call=$!
 	until is_frozen; do
 		kill -0 "$call" 2>/dev/null || fail "$1 has not frozen systemd-networkd: $(cat /tmp/said)"
 	done
-	read -r child <"/proc/$call/task/$call/children"
+	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ] # nsenter's
 	kill -KILL "$child"
 	wait "$call" 2>/dev/null || true
 	expect "$1 is killed, and systemd-networkd still frozen" is_frozen
