@@ -40,7 +40,7 @@ type change struct {
 func (k *known) changes(m manager.Move, was Link) (all []change) {
 	names := []string{m.NetDev, m.Port, m.From.Name, m.To.Name}
 	wanted := map[string]*file{}
-	if m.From == m.NIC { // a start
+	if m.NIC != nil && m.To.Index != m.NIC.Index { // else the NIC gets the addresses back
 		for _, n := range m.New {
 			names = append(names, n.Name)
 		}

@@ -106,6 +106,10 @@ func TestChanges(t *testing.T) {
 		}, "- /run/systemd/network/0-xbr-script-eth0.network\n- /run/systemd/network/0-xbr-script-peth0.network\n" +
 			"- /run/systemd/network/50-wan-xbr-script-peth0.network\n- /run/systemd/network/50-wan.network.d/xbr-script-eth0.conf\n"},
 		"stop of the bridge": {stop("xenbr0"), Link{File: own}, []file{{path: "/run/systemd/network/0-xbr-script-xenbr0.network"}}, "- /run/systemd/network/0-xbr-script-xenbr0.network\n"},
+		"stop, and the NIC has the addresses": {
+			manager.Move{From: nic, NIC: nic, NetDev: "eth0", Port: "peth0", To: manager.Interface{Name: "eth0", Index: 2}}, Link{File: own},
+			[]file{{path: "/run/systemd/network/0-xbr-script-eth0.network"}, {path: own, text: byMAC}}, "- /run/systemd/network/0-xbr-script-eth0.network\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := &known{files: c.files}

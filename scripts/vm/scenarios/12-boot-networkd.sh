@@ -47,6 +47,7 @@ put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
 # and what it has begun is taken back.
 killed_frozen() {
 	local call child
+	# shellcheck disable=SC2154 # boot has set it
 	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script "$1" >/tmp/said 2>&1 </dev/null &
 	call=$!
 	until is_frozen; do
