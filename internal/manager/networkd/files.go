@@ -98,7 +98,7 @@ func (k *known) heirs(m manager.Move, was Link) *file {
 	case byName && len(words) == 1 && words[0] == m.To.Name:
 		return &file{
 			path: filepath.Join(runConfig, filepath.Base(base.path)+".d", mark+m.To.Name+".conf"),
-			text: "# " + why(m) + "\n" + same, mode: base.mode, group: base.group,
+			text: "# The same DHCP client, " + why(m) + "\n" + same, mode: base.mode, group: base.group,
 		}
 	}
 	text := "# Of " + base.path + ", " + why(m) + "\n[Match]\nName=" + m.To.Name + "\n\n"
@@ -162,7 +162,7 @@ var aGuests = map[string]string{
 func unmanaged(m manager.Move, name, names string) *file {
 	return &file{
 		path: filepath.Join(runConfig, name+".network"), mode: 0o644,
-		text: "# " + why(m) + "\n[Match]\nName=" + names + "\n\n[Link]\nUnmanaged=yes\n",
+		text: "# Left alone, " + why(m) + "\n[Match]\nName=" + names + "\n\n[Link]\nUnmanaged=yes\n",
 	}
 }
 

@@ -61,7 +61,7 @@ const (
 	netplans = "/run/systemd/network/10-netplan-eth0.network"
 	own      = "/etc/systemd/network/50-wan.network"
 	why0     = "as long as eth0 is the port peth0 of a bridge (xbr-script)\n"
-	others0  = "+ /run/systemd/network/0-xbr-script-peth0.network\n# " + why0 + "[Match]\nName=peth0 vif0.0 xenbr0\n\n[Link]\nUnmanaged=yes\n"
+	others0  = "+ /run/systemd/network/0-xbr-script-peth0.network\n# Left alone, " + why0 + "[Match]\nName=peth0 vif0.0 xenbr0\n\n[Link]\nUnmanaged=yes\n"
 )
 
 // TestChanges plans the files for hosts as they are.
@@ -79,15 +79,15 @@ func TestChanges(t *testing.T) {
 		"by name, static":    {veth, Link{File: own}, []file{{path: own, text: byName}}, others0},
 		"by name, a pattern": {veth, Link{File: own}, []file{{path: own, text: byPattern}}, others0},
 		"by name, with leases": {veth, Link{File: own, iaid4: "77", iaid6: "78"}, []file{{path: own, text: byName}},
-			"+ /run/systemd/network/50-wan.network.d/xbr-script-eth0.conf\n# " + why0 + "[DHCPv4]\nIAID=77\n[DHCPv6]\nIAID=78\n" + others0},
+			"+ /run/systemd/network/50-wan.network.d/xbr-script-eth0.conf\n# The same DHCP client, " + why0 + "[DHCPv4]\nIAID=77\n[DHCPv6]\nIAID=78\n" + others0},
 		"a pattern, with a lease": {veth, Link{File: own, iaid4: "77"}, []file{{path: own, text: byPattern}},
 			"+ /run/systemd/network/0-xbr-script-eth0.network\n# Of " + own + ", " + why0 + "[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n[DHCPv4]\nIAID=77\n" + others0},
 		"the bridge is dom0's": {bridge, Link{File: own}, []file{{path: own, text: byName}},
 			"+ /run/systemd/network/0-xbr-script-xenbr0.network\n# Of " + own + ", " + why0 + "[Match]\nName=xenbr0\n\n[Network]\nDHCP=yes\n" +
-				"+ /run/systemd/network/0-xbr-script-peth0.network\n# " + why0 + "[Match]\nName=peth0\n\n[Link]\nUnmanaged=yes\n"},
+				"+ /run/systemd/network/0-xbr-script-peth0.network\n# Left alone, " + why0 + "[Match]\nName=peth0\n\n[Link]\nUnmanaged=yes\n"},
 		"all that is Ethernet": {veth, Link{File: own}, []file{{path: own, text: allEther}},
 			"+ /run/systemd/network/0-xbr-script-eth0.network\n# Of " + own + ", " + why0 + "[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n" + others0 +
-				"+ /run/systemd/network/50-wan-xbr-script-peth0.network\n# " + why0 + "[Match]\nName=vif*\n\n[Link]\nUnmanaged=yes\n"},
+				"+ /run/systemd/network/50-wan-xbr-script-peth0.network\n# Left alone, " + why0 + "[Match]\nName=vif*\n\n[Link]\nUnmanaged=yes\n"},
 		"guests' ports are meant": {veth, Link{File: own}, []file{{path: "/etc/systemd/network/40-vif.network", text: "[Match]\nName=vif*\n[Network]\nBridge=xenbr1\n"}, {path: own, text: byName}, {path: "/z/99-all.network", text: allEther}},
 			others0},
 		"drop-ins": {veth, Link{File: own}, []file{{path: own, text: "# A comment\n[Match]\nName=\\\n  eth0 \\\n# [Match]\n  eth1\nType=ether\n[Network]\nDescription=a \\\n[Match] b\nDNS=192.168.0.1\n[SR-IOV]\nVirtualFunction=0\n", dropins: []file{
