@@ -53,7 +53,7 @@ func (s *draft) words(b Bridge, forward *chain) (notes []string) {
 		add("no rule lets %s send IPv4; allow it: iptables -I FORWARD -m physdev --physdev-is-bridged --physdev-in %s -s ADDRESS -j ACCEPT",
 			strings.Join(ports, ", "), shell.Quote(ports[0]))
 	}
-	if len(s.states) == 1 {
+	if len(s.rulesets) == 1 {
 		add("this kernel has no IPv6: what guests send to each other with it is not judged")
 	}
 	return notes
@@ -65,7 +65,7 @@ func (s *draft) news(b Bridge) (notes []string) {
 		notes = append(notes, b.Name+": nftables has rules of its own for what is forwarded, and what crosses the bridge passes them too from now on: "+
 			strings.Join(tables, ", "))
 	}
-	if !b.GuestsAllow && len(s.states) > 1 && slices.ContainsFunc(b.Addrs, isGlobal6) {
+	if !b.GuestsAllow && len(s.rulesets) > 1 && slices.ContainsFunc(b.Addrs, isGlobal6) {
 		notes = append(notes, b.Name+": guests can send IPv6 from addresses that are made of their MAC address only; "+
 			"allow others: ip6tables -I FORWARD -m physdev --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT")
 	}

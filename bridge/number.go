@@ -60,7 +60,7 @@ func (r *resolver) taken(w Spec) bool {
 			return true
 		}
 	}
-	for _, other := range r.wants {
+	for _, other := range r.specs {
 		if other.number() == w.number() || other.Bridge == w.Bridge {
 			return true
 		}
