@@ -50,7 +50,7 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	case len(s.host.Links) > manyLinks:
 		debug.SetGCPercent(25)
 	case len(s.host.Routes) > manyRoutes:
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(25)
 	}
 	store := bridge.Store(s.records)
 	v := &view{
