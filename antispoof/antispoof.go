@@ -46,7 +46,7 @@ func Kinds() plan.Kinds {
 	return plan.Kinds{
 		editKind:   func() plan.Op { return &edit{} },
 		loadKind:   func() plan.Op { return &load{} },
-		callKind:   func() plan.Op { return &nfCall{} },
+		nfCallKind: func() plan.Op { return &nfCall{} },
 		stickyKind: func() plan.Op { return &sticky{} },
 		tablesKind: func() plan.Op { return &dropTables{} },
 	}

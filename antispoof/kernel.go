@@ -229,7 +229,7 @@ func (l *load) modprobe(ctx context.Context) error {
 	return err
 }
 
-const callKind = "nf_call"
+const nfCallKind = "nf_call"
 
 // nfCall is an operation that sets whether one bridge shows its packets to
 // iptables.
@@ -240,7 +240,7 @@ type nfCall struct {
 }
 
 // Kind implements plan.Op.
-func (*nfCall) Kind() string { return callKind }
+func (*nfCall) Kind() string { return nfCallKind }
 
 // Commands implements plan.Op.
 func (c *nfCall) Commands() []string {
@@ -300,9 +300,9 @@ func (c *nfCall) write(bridge string, s sysctl.Set) error {
 
 func callFile(bridge, flag string) string { return filepath.Join(sysfs, bridge, "bridge", flag) }
 
-// calls are the flags of a bridge; they are off on one that is still to be
+// flagsOf are the flags of a bridge; they are off on one that is still to be
 // made.
-func calls(h *host.Host, bridge string, families []*family) (sets []sysctl.Set) {
+func flagsOf(h *host.Host, bridge string, families []*family) (sets []sysctl.Set) {
 	l := h.Name(bridge)
 	for _, f := range families {
 		value := "0"

@@ -91,7 +91,7 @@ func (s *ruleset) unused(table string) bool {
 // dropTables is the operation for all tables that were not there before.
 func (s *draft) dropTables() []plan.Op {
 	var ops []plan.Op
-	for _, st := range s.states {
+	for _, st := range s.rulesets {
 		if tables := s.made.NewTables[st.program.family.program]; len(tables) > 0 {
 			ops = append(ops, &dropTables{st.program.name, tables})
 		}

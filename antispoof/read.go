@@ -18,16 +18,16 @@ import (
 // Settings are those of the host that planning asks for.
 func Settings() []string { return []string{ipv4.global, ipv6.global} }
 
-// Reader reads what is planned from besides the snapshot and the records. The programs
-// that it runs end when ctx is done. It fails while somebody holds the lock of
-// iptables.
+// Reader reads what plans are made from besides the snapshot and the records.
+// Programs that it runs end when ctx is done. It fails while somebody holds the
+// lock of iptables.
 type Reader struct {
 	Records plan.Records
 	Host    *host.Host
 	Scripts string // where Xen's scripts are; "" is /etc/xen/scripts
 }
 
-// ForStart reads what Planner.Start needs for these bridges; nil if no rule is
+// ForStart reads what Planner.Start needs for these bridges, nil if no rule is
 // concerned.
 func (r Reader) ForStart(ctx context.Context, bridges []Bridge) *Seen {
 	records, err := allRecords(r.Records)
@@ -43,7 +43,7 @@ func (r Reader) ForStart(ctx context.Context, bridges []Bridge) *Seen {
 	return nil
 }
 
-// ForStop does so for Planner.Stop.
+// ForStop reads what Planner.Stop needs.
 func (r Reader) ForStop(ctx context.Context, bridges []Bridge) *Seen {
 	if len(bridges) == 0 {
 		return nil
@@ -51,7 +51,7 @@ func (r Reader) ForStop(ctx context.Context, bridges []Bridge) *Seen {
 	return r.rulesAlone(ctx)
 }
 
-// ForStatus does so for Planner.Status of each of them.
+// ForStatus reads what Planner.Status needs for each of them.
 func (r Reader) ForStatus(ctx context.Context, bridges []Bridge) *Seen {
 	records, err := allRecords(r.Records)
 	if err != nil {
@@ -63,7 +63,7 @@ func (r Reader) ForStatus(ctx context.Context, bridges []Bridge) *Seen {
 	return nil
 }
 
-// All reads all that any of them needs.
+// All reads everything that any of them needs.
 func (r Reader) All(ctx context.Context) *Seen {
 	s, programs, err := r.rules(ctx)
 	if err == nil && s.Missing == "" {
@@ -77,7 +77,7 @@ func (r Reader) rulesAlone(ctx context.Context) *Seen {
 	return s.or(err)
 }
 
-// or is what was seen, or the error that came instead.
+// or is what was seen, or the error that kept it from being seen.
 func (s *Seen) or(err error) *Seen {
 	if err != nil && os.Geteuid() != 0 {
 		err = notRoot{err}
@@ -94,7 +94,7 @@ type notRoot struct{ error }
 // Unwrap gives the error itself.
 func (e notRoot) Unwrap() error { return e.error }
 
-// rules reads which rules there are, and with what programs.
+// rules reads which rules there are, and which programs can change them.
 func (r Reader) rules(ctx context.Context) (*Seen, []*program, error) {
 	records, err := allRecords(r.Records)
 	if err != nil {
@@ -176,8 +176,8 @@ func hasIPv6() (bool, error) {
 	return err == nil, err
 }
 
-// recorded is the program that has the back end in which the rules of the
-// records are: an admin may have switched iptables to the other since.
+// recorded is the program with the back end in which the records' rules are: an
+// admin may have switched iptables to the other one since.
 func recorded(p *program, records map[string]*record) (*program, error) {
 	for _, r := range records {
 		if r.Backend != p.backend() {

@@ -13,7 +13,7 @@ type record struct {
 	Bridge  Bridge
 	Style   style
 	Backend string       // nft or legacy: where the rules are
-	Calls   []sysctl.Set // the bridge's flags before
+	Flags   []sysctl.Set // the bridge's flags before
 }
 
 // hostRecord is what was on the host before its first bridge was guarded.
@@ -41,7 +41,7 @@ func (p *Planner) Switched(bridge string) (flags []string, err error) {
 	if rec == nil || err != nil {
 		return nil, err
 	}
-	for _, s := range rec.Calls {
+	for _, s := range rec.Flags {
 		if s.Value == "0" {
 			flags = append(flags, s.Name)
 		}

@@ -9,9 +9,9 @@ import (
 	"xbr-script/internal/rawjson"
 )
 
-// Seen is which rules a host has, and what it has to make some with. Together with
-// the snapshot and the records it is all that a plan, or a status, is made from.
-// A Reader reads it.
+// Seen is which rules a host has, and which programs can change them. A plan,
+// or a status, is made from it, the snapshot and the records, and from nothing
+// else. A Reader reads it.
 type Seen struct {
 	// Err is why it could not be read.
 	Err error `json:"-"`
@@ -50,7 +50,7 @@ type SeenGround struct {
 	Forwarding []string `json:"nftables_forwarding,omitempty"`
 }
 
-// known is an error unless it tells which rules there are.
+// known is nil if it is known which rules there are.
 func (s *Seen) known() error {
 	switch {
 	case s == nil:
@@ -61,7 +61,7 @@ func (s *Seen) known() error {
 	return s.Err
 }
 
-// allKnown is an error unless it tells what the rules need, too.
+// allKnown is nil if it is also known what the rules need.
 func (s *Seen) allKnown() error {
 	if err := s.known(); err != nil || s.Ground != nil {
 		return err
@@ -69,8 +69,8 @@ func (s *Seen) allKnown() error {
 	return errors.New("what the rules need was not read")
 }
 
-// states are the rules as a plan changes them.
-func (s *Seen) states() (states []*ruleset, err error) {
+// rulesets are the rules as a plan changes them.
+func (s *Seen) rulesets() (list []*ruleset, err error) {
 	for _, f := range s.Families {
 		var text strings.Builder
 		for _, line := range f.Saved {
@@ -81,10 +81,10 @@ func (s *Seen) states() (states []*ruleset, err error) {
 			return nil, fmt.Errorf("%s-save: %w", f.Program, err)
 		}
 		st.program = &program{name: f.Program, nft: f.Backend == "nft", family: familyOf(f.Program)}
-		states = append(states, st)
+		list = append(list, st)
 	}
-	if len(states) == 0 {
+	if len(list) == 0 {
 		return nil, errors.New("the rules were not read")
 	}
-	return states, nil
+	return list, nil
 }

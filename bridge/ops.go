@@ -107,8 +107,8 @@ type awaitForwarding struct {
 	Conn  *rtnl.Conn  `json:"-"`
 }
 
-// awaitLimit is far above what an idle host takes (under a millisecond) and
-// what a busy one may.
+// awaitLimit is far more than an idle host takes (under a millisecond), and
+// than a busy one may take.
 const awaitLimit = 5 * time.Second
 
 // Kind implements plan.Op.
@@ -176,7 +176,7 @@ type awaitCarrier struct {
 	Conn  *rtnl.Conn  `json:"-"`
 }
 
-// carrierLimit is far above what a NIC needs; somebody may have pulled the
+// carrierLimit is far more than a NIC needs; but somebody may have pulled the
 // cable.
 const carrierLimit = 10 * time.Second
 
@@ -215,19 +215,20 @@ func (c *awaitCarrier) feeds() bool {
 // interface that they were added to. It makes their local routes in the
 // background (addrconf_dad_work); until then the old interface must keep them.
 //
-// A router is asked as soon as the first address is there, and answers at once:
-// of a prefix whose address has not been added yet, the kernel makes it, and has
-// it wait until it is found unique (addrconf_prefix_rcv_add_addr). Such an address
-// is made anew.
+// A router is asked as soon as the first address is there, and answers at once.
+// If an address of its prefix has not been added yet, the kernel makes that
+// address itself, and holds it back until it is found unique
+// (addrconf_prefix_rcv_add_addr). Such an address is removed and added again.
 type awaitAddrs struct {
 	Index int        `json:"Index"`
 	Addrs [][]byte   `json:"Addrs"`
 	Conn  *rtnl.Conn `json:"-"`
 }
 
-// arriveLimit bounds the wait; an address that never gets there is found by
-// the check at the end. What is still missing after each hurryAfter may be an address
-// that the kernel checks: most are there at once, and thousands take long to look at.
+// arriveLimit bounds the wait; the check at the end finds an address that never
+// gets there. An address that is still missing after hurryAfter, and after each
+// further one, may be one that the kernel checks: most are there at once, and
+// it takes long to look at thousands.
 const (
 	arriveLimit = time.Second
 	hurryAfter  = 10 * time.Millisecond
@@ -282,8 +283,8 @@ func (a *awaitAddrs) missing() (map[string]bool, error) {
 	return missing, nil
 }
 
-// hurry makes those of the addresses anew that the kernel checks, though it was
-// told not to.
+// hurry adds those addresses again that the kernel checks although it was told
+// not to.
 func (a *awaitAddrs) hurry(missing map[string]bool) error {
 	req := make([]byte, unix.SizeofIfAddrmsg)
 	req[0] = unix.AF_INET6
@@ -308,9 +309,10 @@ func (a *awaitAddrs) hurry(missing map[string]bool) error {
 }
 
 // setMAC gives a NIC its MAC address as a port, or its own again. Not every
-// driver can do that, or while the NIC is up (eth_prepare_mac_addr_change). As
-// a port the NIC may as well keep its own: what matters is the entry that
-// sends frames to that address to dom0's port, and the messages set it too.
+// driver can do that at all, or while the NIC is up
+// (eth_prepare_mac_addr_change). As a port the NIC may as well keep its own:
+// what matters is the entry that sends frames for that address to dom0's port,
+// and the messages set that, too.
 type setMAC struct {
 	Msgs  netop.Batch      `json:"Msgs"` // the change of address, then what must follow at once
 	Index int              `json:"Index"`

@@ -229,21 +229,24 @@ func (s *parts) standing(h *host.Host) error {
 	return nil
 }
 
-// distinct says which two of the wanted bridges need the same name.
-func distinct(wants []Spec) error {
-	for i, a := range wants {
-		for _, b := range wants[:i] {
-			for _, same := range []struct{ key, a, b string }{
-				{"bridge", a.Bridge, b.Bridge}, {"netdev", a.NetDev, b.NetDev}, {"vifnum", a.number(), b.number()},
-			} {
-				if same.a == same.b && same.a != "" {
-					return refuse("give every bridge its own vifnum=, bridge= and netdev=",
-						"cannot tell %s and %s apart: both have %s=%s", b.Bridge, a.Bridge, same.key, same.a)
-				}
+// distinct says which of the wanted bridges need the same name.
+func distinct(specs []Spec) error {
+	var refused []error
+	first := map[string]Spec{} // by what no other may have
+	for _, w := range specs {
+		for _, own := range []struct{ key, value string }{{"bridge", w.Bridge}, {"netdev", w.NetDev}, {"vifnum", w.number()}} {
+			word := own.key + "=" + own.value
+			switch f, taken := first[word]; {
+			case own.value == "":
+			case taken:
+				refused = append(refused, refuse("give every bridge its own vifnum=, bridge= and netdev=",
+					"cannot tell %s and %s apart: both have %s", f.Bridge, w.Bridge, word))
+			default:
+				first[word] = w
 			}
 		}
 	}
-	return nil
+	return errors.Join(refused...)
 }
 
 // fit refuses names that this program would not take on its command line: the

@@ -84,49 +84,51 @@ func split(args []string) []string {
 	return words
 }
 
-// argReader reads the words of a command line.
+// argReader reads a call: the words of the command line, the environment and the file.
 type argReader struct {
 	req      *Request
 	original bool // as Xen's network-bridge reads them
 	groups   []*group
+	wrong    refusals
 	hollow   string // the key of the previous word, if that had no value
+	stray    bool   // a word was misread that may have been meant as the command
 }
 
 // readArgs stores the command and the options in the request and sorts the
 // other words into groups.
-func readArgs(req *Request, args []string, original bool) ([]*group, error) {
-	r := &argReader{req: req, original: original, groups: []*group{newGroup("")}}
+func (r *argReader) readArgs(args []string) {
 	for _, word := range args {
 		if word == nextOption {
 			r.groups = append(r.groups, newGroup(""))
 			continue
 		}
-		if err := r.read(word); err != nil {
-			return nil, err
-		}
 		key, value, isKey := strings.Cut(word, "=")
+		if err := r.read(word); err != nil {
+			r.wrong.add(err)
+			r.groups[len(r.groups)-1].misread = true
+			r.stray = r.stray || !isKey
+		}
 		if r.hollow = ""; isKey && value == "" {
 			r.hollow = key
 		}
 	}
-	if err := settleCommand(req); err != nil {
-		return nil, err
-	}
+	r.settleCommand()
 	nameParts(r.groups)
-	return r.groups, checkParts(r.groups)
+	if r.req.Command.takesKeys() {
+		r.checkParts()
+	}
 }
 
 // settleCommand finds out what check is about.
-func settleCommand(req *Request) error {
-	switch {
+func (r *argReader) settleCommand() {
+	switch req := r.req; {
 	case req.Command == "" && req.OnlyCheck:
 		req.Command = Start
-	case req.Command == "":
-		return refused("cannot tell what to do: there is no command", usage)
+	case req.Command == "" && !r.stray:
+		r.wrong.add(refused("cannot tell what to do: there is no command", usage))
 	case req.OnlyCheck && req.Command != Start && req.Command != Stop:
-		return refused(fmt.Sprintf("cannot do both check and %s in one call", req.Command), "check is about start, or with stop in the line about stop")
+		r.wrong.add(refused(fmt.Sprintf("cannot do both check and %s in one call", req.Command), "check is about start, or with stop in the line about stop"))
 	}
-	return nil
 }
 
 // read reads one word. The command may stand anywhere: wrappers pass theirs on
@@ -216,39 +218,40 @@ func nameParts(groups []*group) {
 	}
 }
 
-// checkParts refuses a part that names no bridge if there are others, and
-// bridges together with a file: nobody could tell which line of the file a word
-// is to override.
-func checkParts(groups []*group) error {
-	named := 0
-	for _, g := range groups {
-		if g.namesBridge() {
-			named++
+// checkParts refuses parts that name no bridge if there are several, and bridges
+// together with a file: nobody could tell which line of the file a word is to
+// override.
+func (r *argReader) checkParts() {
+	if fileNamed(r.groups) != "" && (len(r.groups) > 1 || r.groups[0].namesBridge()) {
+		r.wrong.add(refused("cannot take bridges from both config= and the command line",
+			"the keys that go with config= are: "+list(keyNames(hostWide, manner))+", confirm"))
+		return
+	}
+	for i, g := range r.groups {
+		if len(r.groups) > 1 && !g.namesBridge() && !g.misread {
+			r.wrong.add(misread(quote(nextOption), fmt.Sprintf("part %d of %d names no bridge", i+1, len(r.groups)),
+				nextOption+" begins another part; each needs one of "+list(keyNames(perBridge))))
 		}
 	}
-	if fileNamed(groups) != "" && (named > 0 || len(groups) > 1) {
-		return refused("cannot take bridges from both config= and the command line",
-			"the keys that go with config= are: "+list(keyNames(hostWide, manner))+", confirm")
-	}
-	if len(groups) == 1 || named == len(groups) {
-		return nil
-	}
-	i := slices.IndexFunc(groups, func(g *group) bool { return !g.namesBridge() })
-	return misread(quote(nextOption), fmt.Sprintf("part %d of %d names no bridge", i+1, len(groups)),
-		nextOption+" begins another part; each needs one of "+list(keyNames(perBridge)))
 }
 
-// checkOptions refuses an option that has no meaning for the command.
-func checkOptions(req *Request) error {
+// checkOptions refuses options that have no meaning for the command.
+func (r *argReader) checkOptions() {
+	req := r.req
+	if req.Command == "" {
+		return
+	}
 	asks := req.Command == Status || req.OnlyCheck
 	if req.JSON && !asks {
-		return refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with check and status")
+		r.wrong.add(refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with check and status"))
 	}
 	if req.DryRun && (asks || req.Command == Confirm) {
-		return refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),
-			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.named()))
+		r.wrong.add(refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),
+			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.named())))
 	}
-	return checkHostOptions(req)
+	if err := checkHostOptions(req); err != nil {
+		r.wrong.add(err)
+	}
 }
 
 // checkHostOptions refuses a file that stands for the host where it is the real
@@ -267,14 +270,11 @@ func checkHostOptions(req *Request) error {
 }
 
 // alone refuses keys with a command that takes none.
-func alone(req *Request, groups []*group) error {
-	for _, g := range groups {
-		if len(g.values) > 0 || len(groups) > 1 {
-			return refused(fmt.Sprintf("cannot use keys with %s", req.Command),
-				fmt.Sprintf("%s is about the last change, whatever bridges it was of", req.Command))
-		}
+func (r *argReader) alone() {
+	if len(r.groups) > 1 || len(r.groups[0].values) > 0 {
+		r.wrong.add(refused(fmt.Sprintf("cannot use keys with %s", r.req.Command),
+			fmt.Sprintf("%s is about the last change, whatever bridges it was of", r.req.Command)))
 	}
-	return nil
 }
 
 // vocabulary is every word that may have been meant.

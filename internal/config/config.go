@@ -113,39 +113,30 @@ type Source struct {
 }
 
 // Parse reads the arguments (without the program's name) and the file that
-// they name, or the default file if they have no key. Its errors are
-// of type *refusal.Error.
+// they name, or the default file if they have no key. Its error joins all that is
+// wrong with them, each of type *refusal.Error.
 func Parse(args []string, src Source) (*Request, error) {
 	args = split(args)
 	if req := answerAlone(args); req != nil {
 		return req, nil
 	}
-	req := &Request{}
-	groups, err := readArgs(req, args, src.Name == Original)
-	if err != nil {
+	r := &argReader{req: &Request{}, original: src.Name == Original, groups: []*group{newGroup("")}}
+	r.readArgs(args)
+	r.checkOptions()
+	if r.req.Command.takesKeys() {
+		r.addEnvironment(src)
+		r.addFile(src)
+		r.ignoreEnvironment(src)
+		r.agree()
+		r.checkBridges()
+	} else {
+		r.alone()
+	}
+	if err := r.wrong.err(); err != nil {
 		return nil, err
 	}
-	if err := checkOptions(req); err != nil {
-		return nil, err
+	if r.req.Command.takesKeys() {
+		combine(r.req, r.groups)
 	}
-	if !req.Command.takesKeys() {
-		if err := alone(req, groups); err != nil {
-			return nil, err
-		}
-		return req, nil
-	}
-	if err := addEnvironment(req, groups, src); err != nil {
-		return nil, err
-	}
-	groups, err = addFile(req, groups, src)
-	if err != nil {
-		return nil, err
-	}
-	if err := ignoreEnvironment(req, groups, src); err != nil {
-		return nil, err
-	}
-	if err := combine(req, groups); err != nil {
-		return nil, err
-	}
-	return req, nil
+	return r.req, nil
 }

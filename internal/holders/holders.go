@@ -101,6 +101,7 @@ type Interface struct {
 type Move struct {
 	Start    bool      // start, not stop
 	OnBridge bool      // dom0's interface is the bridge itself, while the network is up
+	Guarded  bool      // with antispoof: bridged packets are not tracked, and dom0's pass
 	From, To Interface // the one that has dom0's addresses before, and the one that has them afterwards
 }
 
@@ -110,6 +111,9 @@ func Find(d *Data, moves []Move) []Holder {
 	var all []Holder
 	for _, m := range moves {
 		for _, f := range finders {
+			if f.find == nil {
+				continue
+			}
 			for _, h := range f.find(d, m) {
 				h.Interface = m.From.Name
 				all = append(all, h)

@@ -17,6 +17,7 @@ type Rule struct {
 	Names        []string // interfaces that it matches by name; with "*" at the end, what begins so
 	Masquerades  bool
 	Publishes    bool   // it changes where a connection goes (DNAT, redirect)
+	PhysDev      bool   // it is about ports of bridges
 	JumpsTo      string // a chain
 }
 

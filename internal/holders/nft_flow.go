@@ -32,7 +32,7 @@ type flow struct {
 // concerned says whether the rule has to do with interfaces or addresses of them.
 func (f *flow) concerned() bool {
 	r := f.rule
-	return len(r.Indexes)+len(r.Names)+len(f.lookups) > 0 || r.Masquerades || r.Publishes
+	return len(r.Indexes)+len(r.Names)+len(f.lookups) > 0 || r.Masquerades || r.Publishes || r.PhysDev
 }
 
 // slot is the number of a register's first four bytes: there are four of sixteen
@@ -80,6 +80,8 @@ func (f *flow) run(exprs []byte) {
 			f.rule.Publishes = f.rule.Publishes || be32(data, unix.NFTA_NAT_TYPE) == unix.NFT_NAT_DNAT
 		case "redir":
 			f.rule.Publishes = true
+		case "match":
+			f.rule.PhysDev = f.rule.PhysDev || rtnl.String(rtnl.FindAttr(data, unix.NFTA_MATCH_NAME)) == "physdev"
 		case "target":
 			f.target(rtnl.String(rtnl.FindAttr(data, unix.NFTA_TARGET_NAME)))
 		default:
@@ -193,7 +195,7 @@ func (f *flow) other(name string, data []byte) {
 	switch name {
 	case "bitwise", "hash", "socket", "tunnel":
 		typ = 2
-	case "counter", "limit", "log", "match", "reject", "queue", "quota", "notrack", "ct_helper", "objref", "dynset", "connlimit", "range", "tproxy", "synproxy", "flow_offload", "last":
+	case "counter", "limit", "log", "reject", "queue", "quota", "notrack", "ct_helper", "objref", "dynset", "connlimit", "range", "tproxy", "synproxy", "flow_offload", "last":
 		return
 	}
 	f.set(be32(data, typ), nothing, nil)

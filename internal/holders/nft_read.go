@@ -168,9 +168,12 @@ func readHooks(r *reader) error {
 	}
 	defer func() { _ = c.Close() }()
 	var chains, flowtables []Hook
-	err = nfnetlink.Each(c, unix.NFT_MSG_GETCHAIN, func() { chains = nil }, func(family uint8, attrs []byte) {
+	err = nfnetlink.Each(c, unix.NFT_MSG_GETCHAIN, func() { chains, r.Forward = nil, nil }, func(family uint8, attrs []byte) {
 		h := Hook{Family: family, Table: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_TABLE)), Name: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_NAME))}
 		hook := rtnl.FindAttr(attrs, unix.NFTA_CHAIN_HOOK)
+		if family != unix.NFPROTO_NETDEV && forwards(hook, attrs) {
+			r.Forward = append(r.Forward, h)
+		}
 		if dev := rtnl.FindAttr(hook, unix.NFTA_HOOK_DEV); dev != nil {
 			h.Devices = []string{rtnl.String(dev)}
 		} else {

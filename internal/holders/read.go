@@ -3,6 +3,7 @@ package holders
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -13,22 +14,26 @@ import (
 // Data is what Find decides from, besides the moves.
 type Data struct {
 	Host    *host.Host
-	Rules   []Rule          // of nftables
-	Hooks   []Hook          // of nftables
-	ByName  bool            // hooks follow an interface's name, not the interface (Linux 6.16)
-	Packet  []Packet        // packet sockets
-	Bound   []Bound         // sockets that are bound to an interface
-	Groups  []Group         // multicast groups that programs have joined
-	Labels  []Label         // address labels
-	Owners  map[int][]Owner // whose the sockets are, by their inodes
-	Unknown []error         // what could not be read
+	Rules   []Rule             // of nftables
+	Hooks   []Hook             // of nftables
+	ByName  bool               // hooks follow an interface's name, not the interface (Linux 6.16)
+	Packet  []Packet           // packet sockets
+	Bound   []Bound            // sockets that are bound to an interface
+	Groups  []Group            // multicast groups that programs have joined
+	Labels  []Label            // address labels
+	Uses    []Use              // all kinds of other things
+	Forward []Hook             // chains of nftables that drop what is forwarded
+	Bridged []Bridged          // what bridged packets meet
+	Masked  map[netip.Addr]int // connections that may be masqueraded, by the address that they have got
+	Owners  map[int][]Owner    // whose the sockets are, by their inodes
+	Unknown []error            // what could not be read
 }
 
 // finder is one kind of holder.
 type finder struct {
 	about string // what it reads, as it would follow "cannot read"
 	read  func(r *reader) error
-	find  func(d *Data, m Move) []Holder
+	find  func(d *Data, m Move) []Holder // nil if findUses of another entry does
 }
 
 // finders are all of them.
@@ -40,7 +45,17 @@ var finders = []finder{
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
 	{"the rules for routing", nil, findPolicy},
+	{"the neighbours", nil, findManaged},
 	{"the address labels", readLabels, findLabels},
+	{"the masqueraded connections", readMasked, findMasked},
+	{"what bridged packets meet", readBridged, findBridged},
+	{"the interfaces for multicast routing", readMulticastRouting, findUses},
+	{"the PPPoE sessions", readPPPoE, nil},
+	{"the targets of netconsole", readConsoles, nil},
+	{"the programs on it", readPrograms, nil},
+	{"the sockets of AF_XDP", readXDP, nil},
+	{"the actions of traffic control", readRedirects, nil},
+	{"the policies of IPsec", readPolicies, nil},
 }
 
 // reader gathers the data.

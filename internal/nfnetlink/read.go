@@ -108,3 +108,18 @@ func each(c *rtnl.Conn, msg int, req []byte, begin func(), f func(family uint8, 
 		}
 	})
 }
+
+// EachConnection is Each for the attributes of the connections that conntrack knows.
+// From Linux 5.19 on the kernel leaves out those that lack a bit of the status (IPS_…);
+// before that the caller has to.
+func EachConnection(c *rtnl.Conn, status uint32, begin func(), f func(attrs []byte)) error {
+	const getConnection, ctaStatus, ctaStatusMask = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1, 3, 26 // IPCTNL_MSG_CT_GET
+	bits := binary.BigEndian.AppendUint32(nil, status)
+	of := rtnl.Msg{Body: make([]byte, unix.SizeofRtMsg)}.With(ctaStatus, bits).With(ctaStatusMask, bits)
+	req := append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, of.Body[unix.SizeofRtMsg:]...)
+	return c.DumpEach(getConnection, req, begin, func(m rtnl.Msg) {
+		if len(m.Body) >= sizeofMsg {
+			f(m.Body[sizeofMsg:])
+		}
+	})
+}

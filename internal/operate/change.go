@@ -80,7 +80,10 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 		return v, nil, err
 	}
 	looked := boottime.Now()
-	warnings := v.breaking()
+	warnings, err := v.breaking()
+	if err != nil {
+		return v, nil, err
+	}
 	w, err := v.watch(ctx)
 	if err != nil {
 		return v, nil, err

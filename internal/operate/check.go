@@ -2,12 +2,12 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
-	"xbr-script/internal/manager"
 	"xbr-script/internal/refusal"
 )
 
@@ -52,7 +52,11 @@ func (c *Call) check(ctx context.Context) (*Result, error) {
 		for _, w := range v.moving() {
 			answer.Networks = append(answer.Networks, Network{w.Bridge, w.NetDev})
 		}
-		v.held(v.moves(), answer)
+		found, unknown := v.holders()
+		answer.Holders = append(answer.Holders, found...)
+		for _, err := range unknown {
+			answer.Unknown = append(answer.Unknown, err.Error())
+		}
 	}
 	return &Result{Check: answer}, nil
 }
@@ -91,53 +95,48 @@ func (c *Check) refuse(err error) {
 	}
 }
 
-// held adds what holds on to the interfaces of the moves.
-func (v *view) held(moves []manager.Move, answer *Check) {
-	var all []holders.Move
-	for _, m := range moves {
-		if m.From != nil {
-			all = append(all, v.holdersMove(m))
+// holders finds what holds on to the interfaces that are moving, and says what could
+// not be read.
+func (v *view) holders() (found []holders.Holder, unknown []error) {
+	var moves []holders.Move
+	for _, w := range v.moving() {
+		if m := v.move(w); m.From != nil {
+			moves = append(moves, holders.Move{
+				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
+				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
+			})
 		}
 	}
-	if len(all) == 0 {
-		return
+	if len(moves) == 0 {
+		return nil, nil
 	}
-	d := holders.Read(v.conn, v.host, all)
-	answer.Holders = append(answer.Holders, holders.Find(d, all)...)
-	for _, err := range append(d.Unknown, v.host.Err()) {
-		if err != nil {
-			answer.Unknown = append(answer.Unknown, err.Error())
-		}
+	d := holders.Read(v.conn, v.host, moves)
+	found = holders.Find(d, moves)
+	if err := v.host.Err(); err != nil {
+		return found, append(d.Unknown, err)
 	}
-}
-
-func (v *view) holdersMove(m manager.Move) holders.Move {
-	return holders.Move{
-		Start: v.Request.Command == config.Start, OnBridge: m.OnBridge,
-		From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
-	}
+	return found, d.Unknown
 }
 
 // mostWarnings is how many holders start and stop name.
 const mostWarnings = 5
 
 // breaking says what the change is going to break, in a few lines.
-func (v *view) breaking() []string {
-	if v.Request.Host != "" {
-		return nil // a file does not tell
+func (v *view) breaking() ([]string, error) {
+	if v.Request.Host != "" || os.Geteuid() != 0 {
+		return nil, nil // a file does not tell, and only root is told
 	}
-	answer := &Check{}
-	v.held(v.moves(), answer)
+	found, unknown := v.holders()
+	if err := errors.Join(unknown...); err != nil {
+		return nil, err
+	}
 	var texts []string
-	breaking := holders.Breaking(answer.Holders)
+	breaking := holders.Breaking(found)
 	for _, h := range breaking[:min(len(breaking), mostWarnings)] {
 		texts = append(texts, "will break: "+h.String())
 	}
 	if more := len(breaking) - len(texts); more > 0 {
 		texts = append(texts, fmt.Sprintf("will break: %d more, which xbr-script check names", more))
 	}
-	for _, u := range answer.Unknown {
-		texts = append(texts, u+": it may break")
-	}
-	return texts
+	return texts, nil
 }

@@ -26,6 +26,7 @@ type holding struct {
 	find    string // what the holder's line begins with
 	outcome holders.Outcome
 	from    [2]int // the version of Linux from which on it is so
+	gone    bool   // it does not come back with stop
 }
 
 // shows says whether a command's output has a text.
@@ -97,7 +98,7 @@ func order(protocol uint16) uint16 {
 func packetSocket(protocol uint16) func(t *testing.T) func() bool {
 	return func(t *testing.T) func() bool {
 		fd := must2(t)(unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0))
-		must0(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: order(protocol), Ifindex: index(t, "eth0")}))
+		must0(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: order(protocol), Ifindex: nicIndex(t)}))
 		return hears(t, fd, frame(protocol))
 	}
 }
@@ -117,11 +118,11 @@ func must2(t *testing.T) func(fd int, err error) int {
 	}
 }
 
-// index is an interface's; net.InterfaceByName would ask on another thread.
-func index(t *testing.T, name string) int {
+// nicIndex is eth0's index; net.InterfaceByName would ask on another thread.
+func nicIndex(t *testing.T) int {
 	t.Helper()
 	var i int
-	_, err := fmt.Sscan(nstest.Run(t, "cat", "/sys/class/net/"+name+"/ifindex"), &i)
+	_, err := fmt.Sscan(nstest.Run(t, "cat", "/sys/class/net/eth0/ifindex"), &i)
 	must0(t, err)
 	return i
 }
@@ -135,7 +136,7 @@ func boundSocket(t *testing.T) func() bool {
 
 func linkLocalSocket(t *testing.T) func() bool {
 	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
-	to := &unix.SockaddrInet6{Port: 4012, ZoneId: uint32(index(t, "eth0"))}
+	to := &unix.SockaddrInet6{Port: 4012, ZoneId: uint32(nicIndex(t))}
 	to.Addr = [16]byte{0xfe, 0x80, 15: 0x42}
 	must0(t, unix.Bind(fd, to))
 	return hears(t, fd, datagram("[fe80::42%lan0]:4012"))
@@ -152,7 +153,7 @@ func member4(t *testing.T) func() bool {
 func member6(t *testing.T) func() bool {
 	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
 	group := [16]byte{0xff, 2, 14: 1, 15: 2}
-	must0(t, unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: group, Interface: uint32(index(t, "eth0"))}))
+	must0(t, unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: group, Interface: uint32(nicIndex(t))}))
 	must0(t, unix.Bind(fd, &unix.SockaddrInet6{Port: 4014}))
 	return hears(t, fd, datagram("[ff02::102%lan0]:4014"))
 }
@@ -179,6 +180,46 @@ func nft(table, hook, rule string) string {
 
 const input = "type filter hook input priority 0;"
 
+// masked is a connection of a container to the LAN, behind this host.
+func masked(t *testing.T) func() bool {
+	var server net.Listener
+	var client net.Conn
+	nstest.Inside(t, "lan", func() (err error) {
+		server, err = net.Listen("tcp4", "192.168.0.1:4015")
+		return err
+	})
+	nstest.Inside(t, "con", func() (err error) {
+		client, err = net.Dial("tcp4", "192.168.0.1:4015")
+		return err
+	})
+	peer, err := server.Accept()
+	must0(t, err)
+	t.Cleanup(func() { _, _, _ = server.Close(), client.Close(), peer.Close() })
+	if host, _, _ := net.SplitHostPort(peer.RemoteAddr().String()); host != "192.168.0.2" {
+		t.Fatalf("it is not masqueraded: %s", host)
+	}
+	return func() bool {
+		buf := make([]byte, 1)
+		_, err1 := peer.Write([]byte("x")) // the other way the connection is taken up again
+		_ = client.SetReadDeadline(time.Now().Add(time.Second))
+		_, err2 := client.Read(buf)
+		return err1 == nil && err2 == nil
+	}
+}
+
+// routesMulticast is a multicast router with eth0 as an interface (struct vifctl).
+func routesMulticast(t *testing.T) func() bool {
+	const mrtInit, mrtAddVIF, useIndex = 200, 202, 8 // linux/mroute.h
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_IGMP))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.SetsockoptInt(fd, unix.IPPROTO_IP, mrtInit, 1))
+	vif := make([]byte, 16)
+	vif[2], vif[3] = useIndex, 1
+	binary.NativeEndian.PutUint32(vif[8:], uint32(nicIndex(t)))
+	must0(t, unix.SetsockoptString(fd, unix.IPPROTO_IP, mrtAddVIF, string(vif)))
+	return shows("cat /proc/thread-self/net/ip_mr_vif", " eth0 ")(t)
+}
+
 // holdings are all kinds that can be made here, beside each other.
 var holdings = []holding{
 	{name: "nftables by index", begin: counts("inet a c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet a, chain c", outcome: holders.Breaks,
@@ -201,6 +242,22 @@ var holdings = []holding{
 	{name: "multicast member, IPv6", begin: member6, find: "multicast group: 239.1.2.3, ff02::102", outcome: holders.Breaks},
 	{name: "address label", begin: shows("ip addrlabel", "dev eth0 label 99"), find: "address label: label 99 for 2001:db8:7::/48", outcome: holders.Breaks,
 		setup: "ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99"},
+	{name: "managed neighbour", begin: shows("ip neigh show dev eth0 | cat", "192.168.0.77 managed"), find: "managed neighbour: 192.168.0.77, which does not answer", outcome: holders.Breaks, from: [2]int{5, 16}, gone: true,
+		setup: "ip neigh add 192.168.0.77 dev eth0 managed"},
+	{name: "masquerade", begin: masked, find: "masquerade: 1 connection", outcome: holders.Breaks, gone: true,
+		setup: `
+		netns con
+		ip link add con0 type veth peer name eth0 netns con
+		ip link set con0 up
+		ip addr add 172.17.0.1/24 dev con0
+		ip -n con link set eth0 up
+		ip -n con addr add 172.17.0.2/24 dev eth0
+		ip -n con route add default via 172.17.0.1
+		sysctl -qw net.ipv4.ip_forward=1
+		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
+	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif", outcome: holders.Breaks},
+	{name: "IPsec", begin: shows("ip xfrm policy", "dev eth0"), find: "IPsec: policy from 10.1.0.0/16 to 10.2.0.0/16", outcome: holders.Breaks,
+		setup: "ip xfrm policy add dir out src 10.1.0.0/16 dst 10.2.0.0/16 dev eth0 tmpl proto esp mode tunnel"},
 	{name: "ip rule", begin: shows("ip route get 203.0.113.7 from 192.168.0.1 iif eth0 || true", "dev eth1"), find: "ip rule: by the name eth0", outcome: holders.Moves,
 		setup: `
 		sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.all.rp_filter=0
@@ -244,7 +301,11 @@ func TestHolders(t *testing.T) {
 			must(t, "start netdev=eth0 check=no"+shape)
 			try("after start", func(o holders.Outcome) bool { return o != holders.Breaks })
 			must(t, "stop check=no")
-			try("after stop", func(holders.Outcome) bool { return true })
+			for i, h := range holdings {
+				if works[i] != nil && works[i]() == h.gone {
+					t.Errorf("%s: after stop it works: %v", h.name, !h.gone)
+				}
+			}
 		})
 	}
 }
@@ -259,7 +320,7 @@ func (h holding) named(t *testing.T, all []holders.Holder) {
 		if found.Outcome != h.outcome || !strings.HasPrefix(text, h.find) {
 			continue
 		}
-		if strings.Contains(found.Kind, "socket") || strings.Contains(found.Kind, "multicast") {
+		if strings.Contains(found.Kind, "socket") || found.Kind == "multicast group" {
 			if len(found.Owners) != 1 || found.Owners[0].PID != os.Getpid() {
 				t.Errorf("owners of %s: %v", text, found.Owners)
 			}

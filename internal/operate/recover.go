@@ -139,6 +139,7 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	p.Warnings = append(p.Warnings, v.breaking()...)
-	return p.Commands(), append(done.Lines, done.Notes...), nil
+	breaking, err := v.breaking()
+	p.Warnings = append(p.Warnings, breaking...)
+	return p.Commands(), append(done.Lines, done.Notes...), err
 }

@@ -49,5 +49,5 @@ until read -r -t 1 part </dev/ttyS1; do
 	said+=$part # the beginning of a line
 	echo "@waiting"
 done
-read -r scenario seed <<<"$said$part"
-/vm/scenario.sh "/vm/scenarios/$scenario" "$seed" && status=0 || status=$?
+read -r scenario seed rounds <<<"$said$part"
+/vm/scenario.sh "/vm/scenarios/$scenario" "$seed" "$rounds" && status=0 || status=$?

@@ -1,17 +1,18 @@
 # shellcheck shell=bash
-# What scenarios call that have guests: PV guests, with Debian's kernel and
-# busybox (see guest.sh), made by xl and put on their bridges by the
-# vif-bridge that is in /etc/xen/scripts.
+# What scenarios call that have guests: with Debian's kernel and busybox (see
+# guest.sh), made by xl and put on their bridges by the vif-bridge that is in
+# /etc/xen/scripts.
 
-# guest NAME: starts one. Its vif lines come by standard input, as they stand
-# in /etc/xen/NAME. It is up when in_guest first returns.
+# guest NAME [TYPE]: starts one, a PV guest by default, or pvh. Its vif lines come
+# by standard input, as they stand in /etc/xen/NAME. It is up when in_guest first
+# returns.
 guest() {
-	local begin=$EPOCHREALTIME
+	local begin=$EPOCHREALTIME type=${2:-pv}
 	{
 		cat
 		cat <<-END
 			name = "$1"
-			type = "pv"
+			type = "$type"
 			memory = 96
 			kernel = "/guest/vmlinux"
 			ramdisk = "/guest/initramfs"
@@ -24,7 +25,29 @@ guest() {
 		show </tmp/said
 		fail "guest $1 does not start"
 	fi
-	say "xl create /etc/xen/$1: domain $(xl domid "$1") ($(since "$begin") s)"
+	say "xl create /etc/xen/$1: domain $(xl domid "$1"), $type ($(since "$begin") s)"
+}
+
+# port NAME N: dom0's end of the guest's Nth NIC.
+port() { echo "vif$(xl domid "$1").$2"; }
+
+# saved NAME: writes the guest to a file, and ends it.
+saved() {
+	local begin=$EPOCHREALTIME
+	expect "xl save $1" xl save "$1" "/tmp/saved.$1"
+	say "to $(stat -c %s "/tmp/saved.$1") bytes ($(since "$begin") s)"
+}
+
+# restored NAME: goes on with the one that was saved, as another domain with another
+# console.
+restored() {
+	local begin=$EPOCHREALTIME tty
+	expect "xl restore $1" xl restore "/tmp/saved.$1"
+	rm "/tmp/saved.$1"
+	tty=$(xenstore-read "/local/domain/$(xl domid "$1")/console/tty")
+	stty -F "$tty" raw -echo
+	echo "$tty" >"/tmp/tty.$1"
+	say "as domain $(xl domid "$1") ($(since "$begin") s)"
 }
 
 # guest_gone NAME: ends one, as a power cut would.
