@@ -24,10 +24,10 @@ TESTFLAGS =
 SCENARIOS =
 export SUITE
 
-# How long `make storm` blows each of its storms.
+# How long each storm of `make storm` lasts.
 STORMTIME = 5m
 
-# What `make bench` is to do instead of all: see tools/bench.
+# What `make bench` does instead of everything: see tools/bench.
 BENCHFLAGS =
 
 GO = go
@@ -46,40 +46,41 @@ export CGO_ENABLED = 0
 
 help: ## list the targets
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 deps:
 	@scripts/deps.sh
 
-# The same commit and the same Go give the same bytes, from any folder.
+# The same commit and the same Go give the same bytes in any folder.
 build: ## build the static binary, ./xbr-script
 	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)' -o xbr-script .
 
-# -count=1: the tests look at the kernel, which go's cache of results does not.
+# -count=1: the tests look at the kernel, which go's cache of results does not
+# know.
 test: deps ## run the tests (as root: they make network namespaces)
 	$(GO) test -short -count=1 -timeout 30m $(TESTFLAGS) ./...
 
-test-long: deps test-hosts ## run all of them, every fault at every step of every network
+test-long: deps test-hosts ## run all tests: every fault at every step of every network
 	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./...
 
-# Tables that take hours, of which test-long tries one case in some.
+# Tables that take hours, of which test-long tries one case in several.
 test-whole: deps ## try every theft and every series of faults (hours)
 	XBR_TEST_WHOLE=1 $(GO) test -count=1 -timeout 12h -run '^(TestSeries|TestTheft|TestRulesStolen)$$' $(TESTFLAGS) ./bridge ./internal/operate
 
-# It needs the history of this repository. FORMER is any commit whose program
-# writes records of the forms that are read.
+# It needs the history of this repository. FORMER is a commit whose program
+# writes records in forms that can still be read.
 FORMER = f64d0df
 
-test-upgrade: deps ## start with the program of the commit FORMER, go on with this one
+test-upgrade: deps ## start networks with the program of FORMER, stop them with this one
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	git archive $(FORMER) | tar -x -C "$$dir"; \
 	echo "$(GO) build   # $(FORMER)"; $(GO) -C "$$dir" build -o "$$dir/former" .; \
 	XBR_TEST_FORMER="$$dir/former" $(GO) test -count=1 -v -run '^TestUpgrade' $(TESTFLAGS) .
 
-# What namespaces inherit on a router with strict filters, on one with Docker, on
-# a desktop, and where IPv6 is switched off: see internal/testing/nstest. That each
-# begins with the same settings all the same is tested there; these are tests
-# that need them.
+# What namespaces inherit on a router with strict filters, on a host with
+# Docker, on a desktop, and where IPv6 is switched off (see
+# internal/testing/nstest, whose tests check that each of them still begins with
+# the same settings). These are the tests that need that.
 TUNED = net/ipv4/ip_forward=1 net/ipv6/conf/all/forwarding=1 net/ipv6/conf/default/forwarding=1 \
 	net/ipv4/conf/all/rp_filter=1 net/ipv4/conf/default/rp_filter=1 net/ipv4/conf/all/arp_ignore=2 \
 	net/ipv4/conf/default/promote_secondaries=1 net/ipv4/conf/all/accept_redirects=0 \
@@ -87,12 +88,13 @@ TUNED = net/ipv4/ip_forward=1 net/ipv6/conf/all/forwarding=1 net/ipv6/conf/defau
 	net/ipv6/conf/default/use_tempaddr=2 net/ipv6/conf/default/accept_ra=0 net/ipv6/conf/default/addr_gen_mode=1 \
 	net/ipv6/conf/all/disable_ipv6=1 net/ipv6/conf/default/disable_ipv6=1
 
-test-hosts: deps ## run tests as on machines that are tuned otherwise
+test-hosts: deps ## run tests with the kernel settings of other machines
 	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 $(TESTFLAGS) ./forward ./internal/reach ./internal/host
 	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 -run '^(TestScript|TestBetween|TestCheck)$$' $(TESTFLAGS) . ./bridge
 
-# Tables of many cases, each of which one goroutine carries out, and what runs the
-# whole program again and again as other tests do: nothing more to race.
+# Tables of many cases that a single goroutine works through, and what runs the
+# whole program again and again, as other tests do: there is nothing more to
+# race.
 ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack)$$
 
 race: ## run the tests with the race detector
@@ -147,11 +149,11 @@ vuln: ## look the dependencies up in the Go vulnerability database
 	$(TOOL) govulncheck ./...
 
 # Builds only if there is no binary yet, so that `make build && sudo make
-# install` installs the bytes that were built, with no Go in root's PATH.
+# install` installs the bytes that were built, without Go in root's PATH.
 xbr-script:
 	$(MAKE) build
 
-# What they put where is said in scripts/install.sh.
+# scripts/install.sh says what goes where.
 install: xbr-script ## install the binary, the man page, the boot unit, Xen's links
 	@$(INSTALL) install
 

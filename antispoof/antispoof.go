@@ -1,7 +1,6 @@
 package antispoof
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -27,7 +26,7 @@ type Bridge struct {
 	routed bool
 }
 
-// own are the ports that are not a guest's.
+// own are the bridge's ports that are not a guest's.
 func (b Bridge) own() []string {
 	if b.Port == "" {
 		return []string{b.NIC}
@@ -35,21 +34,11 @@ func (b Bridge) own() []string {
 	return []string{b.NIC, b.Port}
 }
 
-// Planner makes plans for one host.
+// Planner makes plans for one host, of which it has everything that they are made from.
 type Planner struct {
 	Records plan.Records
-	Host    *host.Host // what plans are made from; nil: the host as it is when they are made
-	Seen    *Seen      // what else they are made from; nil likewise
-	Scripts string     // where Xen's scripts are; "" is /etc/xen/scripts
-	// Ctx, if set, ends programs that are running when it is done.
-	Ctx context.Context
-}
-
-func (p *Planner) context() context.Context {
-	if p.Ctx == nil {
-		return context.Background()
-	}
-	return p.Ctx
+	Host    *host.Host
+	Seen    *Seen // what a Reader found; nil if it was not asked
 }
 
 // Kinds are the operations of this package.
@@ -57,7 +46,7 @@ func Kinds() plan.Kinds {
 	return plan.Kinds{
 		editKind:   func() plan.Op { return &edit{} },
 		loadKind:   func() plan.Op { return &load{} },
-		callKind:   func() plan.Op { return &nfCall{} },
+		nfCallKind: func() plan.Op { return &nfCall{} },
 		stickyKind: func() plan.Op { return &sticky{} },
 		tablesKind: func() plan.Op { return &dropTables{} },
 	}
@@ -67,11 +56,16 @@ func Kinds() plan.Kinds {
 // with antispoof=no is not; what is not as it should be is mended. Its steps belong
 // after those that make the bridges. notes are for the user.
 func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, err error) {
-	records, err := p.all()
+	records, err := allRecords(p.Records)
 	if err != nil {
 		return nil, nil, err
 	}
-	var on, off []Bridge
+	on, off := sortOut(bridges, records)
+	return p.change(records, on, off)
+}
+
+// sortOut tells which bridges a start guards, and which it does not guard any more.
+func sortOut(bridges []Bridge, records map[string]*record) (on, off []Bridge) {
 	for _, b := range bridges {
 		rec := records[b.Name]
 		switch {
@@ -85,14 +79,14 @@ func (p *Planner) Start(bridges []Bridge) (steps []plan.Step, notes []string, er
 			off = append(off, b)
 		}
 	}
-	return p.change(records, on, off)
+	return on, off
 }
 
 // Stop plans that none of the bridges is guarded any more; the last one restores
 // what was there before the first. Its steps belong before those that take the
 // bridges down.
 func (p *Planner) Stop(bridges []Bridge) (steps []plan.Step, notes []string, err error) {
-	records, err := p.all()
+	records, err := allRecords(p.Records)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -105,21 +99,23 @@ func (p *Planner) change(records map[string]*record, on, off []Bridge) ([]plan.S
 	if len(bridges) == 0 {
 		return nil, nil, nil
 	}
-	h, seen, done, err := p.see(records, bridges[0].Name, len(on) > 0)
-	defer done()
+	err := p.Seen.known()
+	if len(on) > 0 {
+		err = p.Seen.allKnown()
+	}
 	recorded := slices.ContainsFunc(off, func(b Bridge) bool { return records[b.Name] != nil })
 	if len(on) == 0 && !recorded && errors.Is(err, sys.ErrMissing) {
 		return nil, nil, nil // nor are there chains of bridges without a record
 	}
-	if err != nil {
-		return nil, nil, err
+	var s *draft
+	if err == nil {
+		s, err = p.begin(records)
 	}
-	s, err := p.begin(h, seen, records)
 	if err != nil {
 		return nil, nil, explain(bridges[0].Name, err)
 	}
 	if err := s.change(on, off); err != nil {
 		return nil, nil, explain(s.at, err)
 	}
-	return s.plan.Steps, s.notes, h.Err()
+	return s.plan.Steps, s.notes, p.Host.Err()
 }

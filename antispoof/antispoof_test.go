@@ -93,7 +93,7 @@ func TestPlanning(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
 		nstest.New(t)
 		nstest.IPTables(t, backend)
-		d := &dom0{T: t, backend: backend, planner: &Planner{Records: plan.Records{Dir: runDir}, Scripts: "/run/scripts"}}
+		d := &dom0{T: t, backend: backend, planner: newPlanner(t, runDir)}
 		a := d.bridge(0)
 		before := d.saved()
 		if steps, _, err := d.planner.Start([]Bridge{yes(a)}); err != nil || len(steps) == 0 {

@@ -9,7 +9,10 @@
 // through and drops the rest. Only this bridge is told to show its packets to
 // iptables (nf_call_iptables).
 //
-// survey.go has the order of the steps, rules.go the content of the chains, place.go
+// Planning is a pure function of a snapshot of the host, the records and what a Reader
+// has seen of the rules (read.go, seen.go).
+//
+// draft.go has the order of the steps, rules.go the content of the chains, position.go
 // where the jumps go, edit.go the operation that makes the rules in one transaction,
 // kernel.go what else the kernel needs, vif.go what Xen's vif-bridge does, and
 // status.go what is in force.

@@ -21,25 +21,25 @@ import (
 // draft is what one plan is made from: the host's rules and records, and the plan
 // so far.
 type draft struct {
-	host    *host.Host
-	keep    plan.Records
-	seen    *Seen
-	states  []*ruleset         // the rules: IPv4, then IPv6 if the kernel has it
-	records map[string]*record // as they will be
-	made    *hostRecord        // nil: no bridge was guarded
-	at      string             // the bridge that is being planned
-	plan    plan.Plan
-	notes   []string
+	host     *host.Host
+	keep     plan.Records
+	seen     *Seen
+	rulesets []*ruleset         // the rules: IPv4, then IPv6 if the kernel has it
+	records  map[string]*record // as they will be
+	made     *hostRecord        // nil: no bridge was guarded
+	at       string             // the bridge that is being planned
+	plan     plan.Plan
+	notes    []string
 }
 
-// begin makes the draft of a plan from what was seen.
-func (p *Planner) begin(h *host.Host, seen *Seen, records map[string]*record) (*draft, error) {
-	made, err := p.loadHost()
+// begin makes the draft of a plan.
+func (p *Planner) begin(records map[string]*record) (*draft, error) {
+	made, err := hostForms.Load(p.Records, hostName)
 	if err != nil {
 		return nil, err
 	}
-	states, err := seen.states()
-	return &draft{host: h, keep: p.Records, seen: seen, states: states, records: records, made: made}, err
+	rulesets, err := p.Seen.rulesets()
+	return &draft{host: p.Host, keep: p.Records, seen: p.Seen, rulesets: rulesets, records: records, made: made}, err
 }
 
 // change plans that bridges are guarded, or no longer guarded.
@@ -86,7 +86,7 @@ func explain(bridge string, err error) error {
 // the first one.
 func (s *draft) begin(b *Bridge) error {
 	rec := s.records[b.Name]
-	ipt := s.states[0].program
+	ipt := s.rulesets[0].program
 	if s.seen.Backend != ipt.backend() {
 		others := strings.Join(slices.Sorted(maps.Keys(s.records)), ", ")
 		return refusal.New("start that with antispoof=no first, which removes them there",
@@ -95,17 +95,17 @@ func (s *draft) begin(b *Bridge) error {
 	if lacks := s.seen.Ground.Lacks; lacks != "" {
 		return refusal.New("install the kernel's modules, or start with antispoof=no", "cannot guard %s: %s", b.Name, lacks)
 	}
-	forward := s.states[0].builtin("filter", "FORWARD")
+	forward := s.rulesets[0].builtin("filter", "FORWARD")
 	if s.made == nil {
 		if err := s.first(); err != nil {
 			return err
 		}
 	}
 	b.readAddrs(s.host)
-	fresh := &record{Bridge: *b, Style: s.seen.Scripts.styleOf(forward), Backend: ipt.backend(), Calls: calls(s.host, b.Name, s.families())}
+	fresh := &record{Bridge: *b, Style: s.seen.Scripts.styleOf(forward), Backend: ipt.backend(), Flags: flagsOf(s.host, b.Name, s.families())}
 	fresh.Bridge.Addrs = slices.Concat(networks(ipv4, b.Addrs), networks(ipv6, b.Addrs))
 	if rec != nil {
-		fresh.Calls = rec.Calls
+		fresh.Flags = rec.Flags
 	}
 	s.notes = append(append(s.notes, s.changes(*b, rec)...), s.words(*b, rec == nil, forward)...)
 	s.records[b.Name] = fresh
@@ -133,7 +133,7 @@ func (b *Bridge) readAddrs(h *host.Host) {
 // first plans what the host needs before its first bridge is guarded.
 func (s *draft) first() error {
 	s.made = &hostRecord{NewTables: map[string][]string{}}
-	for _, st := range s.states {
+	for _, st := range s.rulesets {
 		for _, t := range []string{"raw", "filter"} {
 			if st.program.nft && !slices.Contains(st.tables, t) {
 				s.made.NewTables[st.program.family.program] = append(s.made.NewTables[st.program.family.program], t)
@@ -147,7 +147,7 @@ func (s *draft) first() error {
 	// Rules make their tables; undone last, they are unmade.
 	s.plan.Add(note, plan.Step{Title: "make tables", Undo: s.dropTables()})
 	if !moduleThere(s.host) {
-		l := newLoad(s.states[0].program)
+		l := newLoad(s.rulesets[0].program)
 		s.plan.Add(plan.Step{Title: "load " + module, Do: []plan.Op{l}, Undo: []plan.Op{l}})
 	}
 	return nil
@@ -156,11 +156,11 @@ func (s *draft) first() error {
 // on plans to guard one bridge.
 func (s *draft) on(b Bridge) error {
 	rec := s.records[b.Name]
-	for _, state := range s.states {
-		s.plan.Add(guard(state.program, b, rec.Style).step("guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
+	for _, st := range s.rulesets {
+		s.plan.Add(guard(st.program, b, rec.Style).step("guard "+b.Name+" against forged "+st.program.family.label+" addresses", st))
 	}
 	families := s.families()
-	s.setNfCall("show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, families), switched(families))
+	s.setNfCall("show iptables the packets that cross "+b.Name, b, flagsOf(s.host, b.Name, families), switched(families))
 	step := stickyStep(s.host, b, true)
 	note, err := recordForms.Keep(s.keep, recordName(b.Name), rec)
 	s.plan.Add(step, note)
@@ -174,11 +174,11 @@ func (s *draft) off(b Bridge) error {
 		if b.Want != config.AntiSpoofAsIs {
 			s.notes = append(s.notes, b.Name+": antispoof is off")
 		}
-		s.setNfCall("no longer show iptables the packets that cross "+b.Name, b, calls(s.host, b.Name, s.families()), rec.Calls)
+		s.setNfCall("no longer show iptables the packets that cross "+b.Name, b, flagsOf(s.host, b.Name, s.families()), rec.Flags)
 	}
 	s.plan.Add(stickyStep(s.host, b, false))
-	for _, state := range s.states {
-		s.plan.Add(unguard(state.program, b).step("no longer guard "+b.Name+" against forged "+state.program.family.label+" addresses", state))
+	for _, st := range s.rulesets {
+		s.plan.Add(unguard(st.program, b).step("no longer guard "+b.Name+" against forged "+st.program.family.label+" addresses", st))
 	}
 	delete(s.records, b.Name)
 	note, err := recordForms.Keep(s.keep, recordName(b.Name), nil)
@@ -188,8 +188,8 @@ func (s *draft) off(b Bridge) error {
 
 // close plans what the policy of FORWARD has to be.
 func (s *draft) close() {
-	e := closing(s.states[0], appendedTo(s.records))
-	s.plan.Add(e.step("let the policy of FORWARD decide for guests, or no longer", s.states[0]))
+	e := closing(s.rulesets[0], appendedTo(s.records))
+	s.plan.Add(e.step("let the policy of FORWARD decide for guests, or no longer", s.rulesets[0]))
 }
 
 // appendedTo are the bridges whose guests' rules are at the end of FORWARD.
@@ -216,7 +216,7 @@ func (s *draft) end() error {
 
 func (s *draft) families() []*family {
 	var fs []*family
-	for _, st := range s.states {
+	for _, st := range s.rulesets {
 		fs = append(fs, st.program.family)
 	}
 	return fs

@@ -16,8 +16,8 @@ import (
 // editKind names an edit in a journal.
 const editKind = "iptables"
 
-// edit is an operation that brings chains, jumps and policies of one family to
-// what they should be, whatever they are, in one transaction a table: nobody
+// edit is an operation that brings chains, jumps and policies of one family
+// into the wanted form, whatever they are, in one transaction a table: nobody
 // ever meets a chain that is half filled. Everything else stays as it is.
 type edit struct {
 	Program  string       `json:"Program"`
@@ -46,16 +46,17 @@ type jump struct {
 	Own []string `json:"Own,omitempty"`
 }
 
-// policyEdit is what becomes of packets that a chain does not judge.
+// policyEdit is what happens to packets that no rule of a chain decides about.
 type policyEdit struct {
 	Table  string `json:"Table"`
 	Chain  string `json:"Chain"`
 	Target string `json:"Target"`
 }
 
-// An edit looks again whether others, who know no lock of ours, have changed
-// the chains between its look and its change, as vif-bridge does when it adds
-// rules before ours: for so long, and so often however long that takes.
+// Others, who do not know of our lock, may change the chains while an edit
+// reads them and before it changes them, as vif-bridge does when it adds rules
+// before ours. Then it reads them again: at least so many times, and for at
+// least so long.
 const (
 	editLimit  = lockWait * time.Second
 	editRounds = 5
@@ -104,7 +105,7 @@ func (e *edit) Do(ctx context.Context, _ bool) error {
 	return fmt.Errorf("the rules of %s change faster than they can be set", e.Program)
 }
 
-// script is what has to be done to s; it is done to s itself too.
+// script is what has to be done to the rules s. It changes s accordingly.
 func (e *edit) script(s *ruleset) *script {
 	out := &script{}
 	for _, c := range e.Chains {
@@ -170,7 +171,7 @@ func (s *ruleset) put(j jump, out *script) {
 		at = min(at, len(c.rules))
 		command := fmt.Sprintf("-I %s %d %s", j.Chain, at+1, j.Rule)
 		if at == len(c.rules) && j.Place != first {
-			// This way the end is not missed if rules come in before it.
+			// This way the end is still met if rules are added before it.
 			command = fmt.Sprintf("-A %s %s", j.Chain, j.Rule)
 		}
 		c.rules = slices.Insert(c.rules, at, r)
@@ -208,7 +209,7 @@ func (e *edit) inverse(s *ruleset) *edit {
 	return inv
 }
 
-// oneLine is a rule as iptables-restore can read it: it takes no comment of
+// oneLine is a rule as iptables-restore can read it: not with a comment of
 // several lines.
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 
@@ -262,7 +263,7 @@ func (s *script) input() []string {
 func (s *script) String() string { return strings.Join(s.input(), "\n") + "\n" }
 
 // commands are the shell commands that do the same: one a line, or all in one
-// where a chain in use must never be empty.
+// line where a chain in use must never be empty.
 func (s *script) commands(program string) []string {
 	if s.live {
 		var words []string

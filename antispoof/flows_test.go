@@ -26,7 +26,7 @@ var own = ip("fd00::13")
 // world adds what a host has besides bridges for guests: containers that are
 // routed and publish a port, containers on a bridge of their own, a VPN, a VLAN
 // on the NIC, and the rules that Docker makes for all that.
-func (s *site) world() {
+func (s *testbed) world() {
 	s.Helper()
 	if _, err := nstest.Try(s, "ip", "link", "add", "link", "peth0", "name", "peth0.100", "type", "vlan", "id", "100"); err == nil {
 		s.vlan = true
@@ -91,7 +91,7 @@ func ping(from *box, to any, options ...string) string {
 
 // flows are those between guests, the LAN and dom0, and those of everything
 // else on the host.
-func (s *site) flows() []flow {
+func (s *testbed) flows() []flow {
 	m, gw, victim, loose := s.mallory, s.gw, s.victim, s.loose
 	plain := func(to any) string { return fmt.Sprintf("ping -n -c1 %v", to) }
 	in := func(ns string, to any) string { return ping(&box{name: ns}, to) }
@@ -140,7 +140,7 @@ func (s *site) flows() []flow {
 
 // work tries all flows and tells which work. It is patient with those that
 // must.
-func (s *site) work(flows []flow, column int) []tried {
+func (s *testbed) work(flows []flow, column int) []tried {
 	s.Helper()
 	var script strings.Builder
 	// Everybody has to ask again who has which address.
@@ -167,7 +167,7 @@ func (s *site) work(flows []flow, column int) []tried {
 }
 
 // wait is how long to wait for an answer.
-func (s *site) wait(flow string, column int) time.Duration {
+func (s *testbed) wait(flow string, column int) time.Duration {
 	if works(flow, column) {
 		return patience
 	}
@@ -175,7 +175,7 @@ func (s *site) wait(flow string, column int) time.Duration {
 }
 
 // within says whether something comes true in time.
-func (s *site) within(limit time.Duration, done func() bool) bool {
+func (s *testbed) within(limit time.Duration, done func() bool) bool {
 	for begin := time.Now(); time.Since(begin) < limit; time.Sleep(settle / 20) {
 		if done() {
 			return true
@@ -185,35 +185,35 @@ func (s *site) within(limit time.Duration, done func() bool) bool {
 }
 
 // arrives sends a frame and tells whether the other end receives it.
-func (s *site) arrives(from, to *box, frame func(marker string) []byte) bool {
+func (s *testbed) arrives(from, to *box, frame func(marker string) []byte) bool {
 	s.Helper()
 	came(to.fd)
 	s.send(from, frame(mark(999)))
 	return s.within(s.limit, func() bool { return bytes.Contains(came(to.fd), []byte(mark(999))) })
 }
 
-func (s *site) dhcp() bool {
+func (s *testbed) dhcp() bool {
 	return s.arrives(s.mallory, s.gw, func(mk string) []byte {
 		src, dst := ip("0.0.0.0"), ip("255.255.255.255")
 		return ethernet(everybody, s.mallory.mac, 0x0800, ipv4Packet(src, dst, udp(src, dst, 68, 67, mk), 0, false))
 	})
 }
 
-func (s *site) dhcpAnswer() bool {
+func (s *testbed) dhcpAnswer() bool {
 	return s.arrives(s.gw, s.mallory, func(mk string) []byte {
 		src, dst := s.gw.v4, ip("255.255.255.255")
 		return ethernet(everybody, s.gw.mac, 0x0800, ipv4Packet(src, dst, udp(src, dst, 67, 68, mk), 0, false))
 	})
 }
 
-func (s *site) dhcp6() bool {
+func (s *testbed) dhcp6() bool {
 	return s.arrives(s.mallory, s.gw, func(mk string) []byte {
 		src, dst := ip("fe80::1234"), ip("ff02::1:2") // like a stable private address
 		return ethernet(mac("33:33:00:01:00:02"), s.mallory.mac, 0x86dd, ipv6Packet(src, dst, 17, 1, udp(src, dst, 546, 547, mk)))
 	})
 }
 
-func (s *site) multicast() bool {
+func (s *testbed) multicast() bool {
 	return s.arrives(s.mallory, s.gw, func(mk string) []byte {
 		src, dst := s.mallory.v4, ip("224.0.0.251")
 		return ethernet(mac("01:00:5e:00:00:fb"), s.mallory.mac, 0x0800, ipv4Packet(src, dst, udp(src, dst, 5353, 5353, mk), 0, false))
@@ -221,7 +221,7 @@ func (s *site) multicast() bool {
 }
 
 // tagged sends as a VLAN interface at either end would.
-func (s *site) tagged(from, to *box) bool {
+func (s *testbed) tagged(from, to *box) bool {
 	s.Helper()
 	return s.arrives(from, to, func(mk string) []byte {
 		typ, p := datagram(from.v4, to.v4, mk)
@@ -230,7 +230,7 @@ func (s *site) tagged(from, to *box) bool {
 }
 
 // published sends to the container's port on dom0, and the container answers.
-func (s *site) published(from *box) bool {
+func (s *testbed) published(from *box) bool {
 	s.Helper()
 	server, client := -1, -1
 	s.in(s.container, func() { server = s.udpSocket(80) })

@@ -38,7 +38,7 @@ type recordForm struct {
 	GuestsAllow bool           `json:"guests_allow,omitempty"`
 	Style       string         `json:"style"`
 	Backend     string         `json:"backend"`
-	Calls       []flagForm     `json:"flags,omitempty"`
+	Flags       []flagForm     `json:"flags,omitempty"`
 }
 
 // flagForm is a flag of a bridge.
@@ -53,8 +53,8 @@ func formOfRecord(r *record) *recordForm {
 		Version: recordVersion, Bridge: b.Name, NIC: b.NIC, Port: b.Port, MAC: b.MAC.String(), Addrs: b.Addrs, GuestsAllow: b.GuestsAllow,
 		Style: string(r.Style), Backend: r.Backend,
 	}
-	for _, s := range r.Calls {
-		f.Calls = append(f.Calls, flagForm{s.Name, s.Value})
+	for _, s := range r.Flags {
+		f.Flags = append(f.Flags, flagForm{s.Name, s.Value})
 	}
 	return f
 }
@@ -80,8 +80,8 @@ func (f *recordForm) record() (*record, error) {
 		Bridge: Bridge{Name: f.Bridge, NIC: f.NIC, Port: f.Port, MAC: mac, Addrs: f.Addrs, GuestsAllow: f.GuestsAllow},
 		Style:  style(f.Style), Backend: f.Backend,
 	}
-	for _, s := range f.Calls {
-		r.Calls = append(r.Calls, sysctl.Set{Name: s.Name, Value: s.Value})
+	for _, s := range f.Flags {
+		r.Flags = append(r.Flags, sysctl.Set{Name: s.Name, Value: s.Value})
 	}
 	return r, nil
 }
@@ -112,7 +112,7 @@ func (f *recordForm1) record() (*record, error) {
 		Style: f.Style, Backend: f.Backend,
 	}
 	for _, s := range f.Calls {
-		now.Calls = append(now.Calls, flagForm{s.Name, s.Value})
+		now.Flags = append(now.Flags, flagForm{s.Name, s.Value})
 	}
 	return now.record()
 }

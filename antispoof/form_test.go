@@ -16,7 +16,7 @@ func TestForms(t *testing.T) {
 			Name: "xenbr0", NIC: "peth0", Port: "vif0.0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1},
 			Addrs: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/24"), netip.MustParsePrefix("2001:db8::/64")}, GuestsAllow: true,
 		},
-		Style: appended, Backend: "legacy", Calls: []sysctl.Set{{Name: "nf_call_iptables", Value: "0"}},
+		Style: appended, Backend: "legacy", Flags: []sysctl.Set{{Name: "nf_call_iptables", Value: "0"}},
 	}
 	formtest.Records(t, "antispoof", recordForms, rec, nil)
 	formtest.Records(t, "antispoof-host", hostForms, &hostRecord{NewTables: map[string][]string{"iptables": {"raw", "filter"}}}, nil, "new_tables")

@@ -31,9 +31,9 @@ type box struct {
 	fd    int        // a socket that sees all incoming frames, and sends
 }
 
-// site is dom0 with one bridge, the LAN and guests, which can all reach one
+// testbed is dom0 with one bridge, the LAN and guests, which can all reach one
 // another.
-type site struct {
+type testbed struct {
 	*dom0
 	b             Bridge
 	bridgeMAC     net.HardwareAddr
@@ -55,8 +55,8 @@ var (
 	dom0Lease = ip("10.0.0.9") // what DHCP has given it since start
 )
 
-func newSite(t *testing.T, backend string, onBridge bool) *site {
-	s := &site{dom0: newDom0(t, backend), bridgeMAC: bridgeMAC}
+func newTestbed(t *testing.T, backend string, onBridge bool) *testbed {
+	s := &testbed{dom0: newDom0(t, backend), bridgeMAC: bridgeMAC}
 	home, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func newSite(t *testing.T, backend string, onBridge bool) *site {
 }
 
 // udpSocket listens on every address.
-func (s *site) udpSocket(port int) int {
+func (s *testbed) udpSocket(port int) int {
 	s.Helper()
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	// A process that is being forked elsewhere may still hold a socket that was
@@ -115,7 +115,7 @@ func (s *site) udpSocket(port int) int {
 }
 
 // guest makes a guest with its port in the bridge, as vif-bridge would.
-func (s *site) guest(port, mac string, n int) *box {
+func (s *testbed) guest(port, mac string, n int) *box {
 	s.Helper()
 	end := "end" + fmt.Sprint(n)
 	nstest.Script(s, fmt.Sprintf(`
@@ -127,7 +127,7 @@ func (s *site) guest(port, mac string, n int) *box {
 }
 
 // box moves an interface into a namespace of its own, and gives it addresses.
-func (s *site) box(name, link, hw string, n int) *box {
+func (s *testbed) box(name, link, hw string, n int) *box {
 	s.Helper()
 	b := &box{name: name, link: "eth0", mac: mac(hw), v4: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})}
 	b.v6, b.local = eui64("fd00::", b.mac), eui64("fe80::", b.mac)
@@ -145,7 +145,7 @@ func (s *site) box(name, link, hw string, n int) *box {
 }
 
 // listenIn opens the socket that sees all frames of the box's interface.
-func (s *site) listenIn(b *box) {
+func (s *testbed) listenIn(b *box) {
 	s.Helper()
 	s.in(b, func() {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, allFrames)
@@ -161,7 +161,7 @@ func (s *site) listenIn(b *box) {
 }
 
 // in runs a function in the box's namespace, or in dom0 if it has none.
-func (s *site) in(b *box, f func()) {
+func (s *testbed) in(b *box, f func()) {
 	s.Helper()
 	if b.name == "" {
 		f()
@@ -187,7 +187,7 @@ func (s *site) in(b *box, f func()) {
 const allFrames = unix.ETH_P_ALL << 8
 
 // send lets a box send a frame.
-func (s *site) send(b *box, frame []byte) {
+func (s *testbed) send(b *box, frame []byte) {
 	s.Helper()
 	if err := unix.Sendto(b.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: s.index(b), Protocol: allFrames}); err != nil {
 		s.Fatal(err)
@@ -195,7 +195,7 @@ func (s *site) send(b *box, frame []byte) {
 }
 
 // index is the index of the box's interface.
-func (s *site) index(b *box) int {
+func (s *testbed) index(b *box) int {
 	s.Helper()
 	index := 0
 	s.in(b, func() {
@@ -251,7 +251,7 @@ const (
 )
 
 // try carries out all attacks and tells which have arrived.
-func (s *site) try(attacks []attack) []tried {
+func (s *testbed) try(attacks []attack) []tried {
 	s.Helper()
 	seen := map[*box][]byte{nil: nil}
 	for _, a := range attacks {
@@ -280,7 +280,7 @@ func (s *site) try(attacks []attack) []tried {
 }
 
 // announce lets everybody tell everybody who they are.
-func (s *site) announce(marker string) {
+func (s *testbed) announce(marker string) {
 	s.Helper()
 	for _, b := range []*box{s.dom0box, s.gw, s.mallory, s.victim, s.loose} {
 		s.send(b, ethernet(everybody, b.mac, unix.ETH_P_ARP, arp(b.mac, b.v4, everybody, b.v4, marker)))
@@ -291,7 +291,7 @@ func (s *site) announce(marker string) {
 
 // receive adds what comes to each end, until the announcement has come to
 // everybody on the bridge.
-func (s *site) receive(seen map[*box][]byte, marker string) {
+func (s *testbed) receive(seen map[*box][]byte, marker string) {
 	s.Helper()
 	for begin, settled := time.Now(), false; ; time.Sleep(settle) {
 		missing := false
@@ -316,7 +316,7 @@ func (s *site) receive(seen map[*box][]byte, marker string) {
 func mark(i int) string { return fmt.Sprintf("MARK%03d.", i) }
 
 // udpAttack is one packet from mallory to a box, or to dom0, with that source.
-func (s *site) udpAttack(name string, to *box, src netip.Addr) attack {
+func (s *testbed) udpAttack(name string, to *box, src netip.Addr) attack {
 	return attack{name: name, from: s.mallory, to: to, frames: func(marker string) [][]byte {
 		hw, dst := dom0MAC, dom0IPv4
 		if src.Is6() {
@@ -337,7 +337,7 @@ func (s *site) udpAttack(name string, to *box, src netip.Addr) attack {
 }
 
 // frame is an attack of one frame.
-func (s *site) frame(name string, to *box, f func(marker string) []byte) attack {
+func (s *testbed) frame(name string, to *box, f func(marker string) []byte) attack {
 	return attack{name: name, from: s.mallory, to: to, frames: func(marker string) [][]byte { return [][]byte{f(marker)} }}
 }
 

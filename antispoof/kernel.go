@@ -25,7 +25,7 @@ import (
 const sysfs = "/sys/class/net"
 
 // module is the part of the kernel that shows bridged packets to iptables. It
-// is there if its settings are.
+// is loaded if its settings exist.
 const module = "br_netfilter"
 
 const moduleSettings = "net/bridge/"
@@ -33,7 +33,7 @@ const moduleSettings = "net/bridge/"
 // moduleThere says whether it is loaded, or built in.
 func moduleThere(h *host.Host) bool { return h.Setting(ipv4.global) != "" }
 
-// moduleThereNow says so of the kernel as it is by now.
+// moduleThereNow asks the kernel for the same, as it is at this moment.
 func moduleThereNow() (bool, error) {
 	v, err := sysctl.Get(ipv4.global)
 	return v != "", err
@@ -43,7 +43,7 @@ func moduleThereNow() (bool, error) {
 var modulesDir = "/lib/modules"
 
 // kernelHas says what the kernel lacks for the rules, as far as that can be
-// known without trying: without a list of modules, nothing can.
+// known without trying: without a list of modules, nothing is known.
 func kernelHas(programs []*program, there bool) error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
@@ -135,15 +135,15 @@ func loaded(name string) (bool, error) {
 
 const loadKind = "br_netfilter"
 
-// load is an operation that loads the module and at once puts back what that
-// changes for the host's other bridges: the module comes with filtering
-// switched on for all of them (br_netfilter_sysctl_default).
+// load is an operation that loads the module, and at once restores the settings
+// of the host's other bridges: the module is loaded with filtering switched on
+// for all of them (br_netfilter_sysctl_default).
 type load struct {
 	Program string       `json:"Program"`
 	Sets    []sysctl.Set `json:"Sets"` // how it was without the module: off
 }
 
-// newLoad is the operation that loads it with that iptables.
+// newLoad is the operation that loads the module by means of that iptables.
 func newLoad(p *program) *load {
 	return &load{p.name, []sysctl.Set{
 		{Name: ipv4.global, Value: "0"},
@@ -216,8 +216,8 @@ func (l *load) unprobe(ctx context.Context) error {
 	return (&edit{Program: l.Program, Chains: []chainEdit{{Table: "filter", Name: probeChain, Gone: true}}}).Do(ctx, true)
 }
 
-// modprobe is for a kernel whose xt_physdev has been loaded for long: that asks
-// for the module only once. It is not needed otherwise.
+// modprobe is for a kernel whose xt_physdev was loaded long ago: it asks for
+// the module only once. It is not needed otherwise.
 func (l *load) modprobe(ctx context.Context) error {
 	path, err := sys.Find("modprobe")
 	if errors.Is(err, sys.ErrMissing) {
@@ -229,7 +229,7 @@ func (l *load) modprobe(ctx context.Context) error {
 	return err
 }
 
-const callKind = "nf_call"
+const nfCallKind = "nf_call"
 
 // nfCall is an operation that sets whether one bridge shows its packets to
 // iptables.
@@ -240,7 +240,7 @@ type nfCall struct {
 }
 
 // Kind implements plan.Op.
-func (*nfCall) Kind() string { return callKind }
+func (*nfCall) Kind() string { return nfCallKind }
 
 // Commands implements plan.Op.
 func (c *nfCall) Commands() []string {
@@ -254,7 +254,7 @@ func (c *nfCall) Commands() []string {
 // Ready implements plan.Prudent: a container may have /sys read-only.
 func (c *nfCall) Ready(context.Context) error {
 	if err := unix.Access(sysfs, unix.W_OK); errors.Is(err, unix.EROFS) {
-		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /sys", "cannot show iptables what crosses %s, which is set below %s", c.Bridge, sysfs)
+		return refusal.Wrap(err, "nothing was changed; make it writable: mount -o remount,rw /sys", "cannot show iptables the packets that cross %s: the setting is below %s", c.Bridge, sysfs)
 	}
 	return nil
 }
@@ -284,7 +284,8 @@ func interfaceOf(index int, name string) (netlink.Link, error) {
 	return netlink.LinkByName(name)
 }
 
-// write sets one flag. No journal leads out of a bridge's own directory.
+// write sets one flag. A path in a journal cannot lead out of a bridge's own
+// directory.
 func (c *nfCall) write(bridge string, s sysctl.Set) error {
 	if s.Name != ipv4.flag && s.Name != ipv6.flag {
 		return fmt.Errorf("%q of %q is not a flag of a bridge", s.Name, bridge)
@@ -299,9 +300,9 @@ func (c *nfCall) write(bridge string, s sysctl.Set) error {
 
 func callFile(bridge, flag string) string { return filepath.Join(sysfs, bridge, "bridge", flag) }
 
-// calls are the flags of a bridge, as they will be on one that is still to be
-// made: off.
-func calls(h *host.Host, bridge string, families []*family) (sets []sysctl.Set) {
+// flagsOf are the flags of a bridge; they are off on one that is still to be
+// made.
+func flagsOf(h *host.Host, bridge string, families []*family) (sets []sysctl.Set) {
 	l := h.Name(bridge)
 	for _, f := range families {
 		value := "0"

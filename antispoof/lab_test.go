@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sysctl"
 	"xbr-script/internal/testing/nstest"
 )
@@ -23,7 +25,7 @@ const runDir = "/run/xbr-script"
 type dom0 struct {
 	*testing.T
 	backend string
-	planner *Planner
+	planner planner
 	runner  *plan.Runner
 }
 
@@ -40,9 +42,61 @@ func newDom0(t *testing.T, backend string) *dom0 {
 	}
 	return &dom0{
 		T: t, backend: backend,
-		planner: &Planner{Records: plan.Records{Dir: runDir}, Scripts: "/run/scripts"},
+		planner: newPlanner(t, runDir),
 		runner:  &plan.Runner{Dir: runDir, Kinds: plan.Merge(sysctl.Kinds(), Kinds()), Command: "test"},
 	}
+}
+
+// planner reads the host, and plans for it.
+type planner struct {
+	dir  string
+	conn *rtnl.Conn
+}
+
+func newPlanner(t *testing.T, dir string) planner {
+	t.Helper()
+	c, err := rtnl.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return planner{dir, c}
+}
+
+func (p planner) read() (Reader, *Planner, error) {
+	h, err := host.ReadLinks(p.conn)
+	if err != nil {
+		return Reader{}, nil, err
+	}
+	records, err := plan.ReadRecords(p.dir)
+	return Reader{Records: records, Host: h, Scripts: "/run/scripts"}, &Planner{Records: records, Host: h}, err
+}
+
+func (p planner) Start(bridges []Bridge) ([]plan.Step, []string, error) {
+	r, now, err := p.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	now.Seen = r.ForStart(context.Background(), bridges)
+	return now.Start(bridges)
+}
+
+func (p planner) Stop(bridges []Bridge) ([]plan.Step, []string, error) {
+	r, now, err := p.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	now.Seen = r.ForStop(context.Background(), bridges)
+	return now.Stop(bridges)
+}
+
+func (p planner) Status(b Bridge) (Status, error) {
+	r, now, err := p.read()
+	if err != nil {
+		return Status{}, err
+	}
+	now.Seen = r.ForStatus(context.Background(), []Bridge{b})
+	return now.Status(b)
 }
 
 // bridge makes a bridge with its NIC and dom0's port.

@@ -24,7 +24,7 @@ type flood struct {
 	done         sync.WaitGroup
 }
 
-func (s *site) flood() *flood {
+func (s *testbed) flood() *flood {
 	s.Helper()
 	f := &flood{stop: make(chan struct{})}
 	var frames [][]byte
@@ -64,7 +64,7 @@ func (f *flood) end() { close(f.stop); f.done.Wait() }
 // other is lost while a chain is replaced, and while a bridge comes and goes.
 func TestLive(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
-		s := newSite(t, backend, false)
+		s := newTestbed(t, backend, false)
 		b := s.bridge(1)
 		nstest.Script(t, vifRules("-I", "vif1.0", s.mallory.v4)+vifRules("-I", "vif2.0", s.victim.v4))
 		s.start(yes(s.b))
@@ -95,7 +95,7 @@ func TestLive(t *testing.T) {
 // pings lets one box ping another without end. The function that it returns
 // ends that and tells whether all were answered, except for one that may be on
 // its way.
-func (s *site) pings(from, to *box) (end func() (count string, ok bool)) {
+func (s *testbed) pings(from, to *box) (end func() (count string, ok bool)) {
 	s.Helper()
 	// Without the other's MAC address, the first packets would wait for it.
 	nstest.Run(s, "ip", "netns", "exec", from.name, "ping", "-n", "-c1", "-W10", to.v4.String())
@@ -105,6 +105,7 @@ func (s *site) pings(from, to *box) (end func() (count string, ok bool)) {
 	if err := ping.Start(); err != nil {
 		s.Fatal(err)
 	}
+	s.Cleanup(func() { _ = ping.Process.Kill() }) // if the test ends before
 	return func() (count string, ok bool) {
 		_ = ping.Process.Signal(unix.SIGINT)
 		_ = ping.Wait() // an interrupt is no failure
@@ -120,7 +121,7 @@ func (s *site) pings(from, to *box) (end func() (count string, ok bool)) {
 // packet is lost.
 func TestOnOff(t *testing.T) {
 	each(t, func(t *testing.T, backend string) {
-		s := newSite(t, backend, false)
+		s := newTestbed(t, backend, false)
 		nstest.Script(t, vifRules("-I", "vif1.0", s.mallory.v4)+vifRules("-I", "vif2.0", s.victim.v4))
 		dom0 := &box{v4: dom0IPv4}
 		ends := map[string]func() (string, bool){

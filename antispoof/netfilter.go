@@ -9,8 +9,8 @@ import (
 	"xbr-script/internal/nfnetlink"
 )
 
-// What the kernel's nf_tables is asked here is what iptables cannot do or
-// tell: to remove a table, and which rules there are besides its own.
+// Here the kernel's nf_tables is asked for what iptables cannot do or tell: to
+// remove a table, and which other rules there are.
 
 // dropTable removes a table if nothing has changed since that generation.
 func dropTable(f *family, table string, generation uint32) error {
@@ -26,7 +26,7 @@ func dropTable(f *family, table string, generation uint32) error {
 var iptablesTables = []string{"filter", "nat", "mangle", "raw", "security"}
 
 // forwarding lists the tables of nf_tables, besides those of iptables, that
-// have a say in what is forwarded, such as "inet firewalld".
+// judge forwarded packets, such as "inet firewalld".
 func forwarding() ([]string, error) {
 	chains, err := nfnetlink.Chains()
 	if err != nil {

@@ -16,8 +16,9 @@ import (
 const tablesKind = "nft tables"
 
 // dropTables is an operation that removes tables of the nf_tables back end
-// that it made at their first use, if they are as new: iptables itself can
-// empty them only. The legacy back end's go with its modules alone.
+// which iptables made when it first used them, if they are as new: iptables
+// itself can only empty them. Tables of the legacy back end go only with its
+// modules.
 type dropTables struct {
 	Program string   `json:"Program"`
 	Tables  []string `json:"Tables"`
@@ -34,7 +35,8 @@ func (d *dropTables) Commands() []string {
 	}
 	var cmds []string
 	for _, t := range d.Tables {
-		// Where there is no nft the table stays, empty: no reason to stop half-way.
+		// Where there is no nft the table stays, empty, which is no reason to
+		// stop half-way.
 		cmds = append(cmds, fmt.Sprintf("%s -t %s -S | grep -qv '^-P .* ACCEPT$' || nft delete table %s %s || true", d.Program, t, nft, t))
 	}
 	return cmds
@@ -89,7 +91,7 @@ func (s *ruleset) unused(table string) bool {
 // dropTables is the operation for all tables that were not there before.
 func (s *draft) dropTables() []plan.Op {
 	var ops []plan.Op
-	for _, st := range s.states {
+	for _, st := range s.rulesets {
 		if tables := s.made.NewTables[st.program.family.program]; len(tables) > 0 {
 			ops = append(ops, &dropTables{st.program.name, tables})
 		}

@@ -56,7 +56,7 @@ func (s *draft) words(b Bridge, fresh bool, forward *chain) (notes []string) {
 		add("no rule lets %s send IPv4; allow it: iptables -I FORWARD -m physdev --physdev-is-bridged --physdev-in %s -s ADDRESS -j ACCEPT",
 			strings.Join(ports, ", "), shell.Quote(ports[0]))
 	}
-	if len(s.states) == 1 {
+	if len(s.rulesets) == 1 {
 		add("this kernel has no IPv6: what guests send to each other with it is not judged")
 	} else if fresh && slices.ContainsFunc(b.Addrs, isGlobal6) {
 		add("guests can send IPv6 from addresses that are made of their MAC address only; " +

@@ -33,7 +33,7 @@ type program struct {
 // errLocked says that the legacy back end's lock was not released in time.
 var errLocked = fmt.Errorf("another program has held the lock of iptables for %d s", lockWait)
 
-// names are the only programs that are run, whatever others are asked for.
+// names match the only programs that are run, whatever a journal asks for.
 var names = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^ip6?tables(-nft|-legacy)?$`)
 })

@@ -3,6 +3,7 @@ package antispoof
 import (
 	"strings"
 
+	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
 )
 
@@ -12,7 +13,7 @@ type record struct {
 	Bridge  Bridge
 	Style   style
 	Backend string       // nft or legacy: where the rules are
-	Calls   []sysctl.Set // the bridge's flags before
+	Flags   []sysctl.Set // the bridge's flags before
 }
 
 // hostRecord is what was on the host before its first bridge was guarded.
@@ -28,19 +29,19 @@ func recordName(bridge string) string { return recordPrefix + bridge + ".json" }
 // dots.
 const hostName = "antispoof.json"
 
-// load reads a bridge's record; nil if it is not guarded.
-func (p *Planner) load(bridge string) (*record, error) {
-	return recordForms.Load(p.Records, recordName(bridge))
+// loadRecord reads a bridge's record; nil if it is not guarded.
+func loadRecord(records plan.Records, bridge string) (*record, error) {
+	return recordForms.Load(records, recordName(bridge))
 }
 
 // Switched are the flags of a bridge (nf_call_iptables and the like) that its
 // rules need and that were off before.
 func (p *Planner) Switched(bridge string) (flags []string, err error) {
-	rec, err := p.load(bridge)
+	rec, err := loadRecord(p.Records, bridge)
 	if rec == nil || err != nil {
 		return nil, err
 	}
-	for _, s := range rec.Calls {
+	for _, s := range rec.Flags {
 		if s.Value == "0" {
 			flags = append(flags, s.Name)
 		}
@@ -48,20 +49,18 @@ func (p *Planner) Switched(bridge string) (flags []string, err error) {
 	return flags, nil
 }
 
-// all reads every record.
-func (p *Planner) all() (map[string]*record, error) {
-	files, err := p.Records.List(recordPrefix)
+// allRecords reads every bridge's.
+func allRecords(records plan.Records) (map[string]*record, error) {
+	files, err := records.List(recordPrefix)
 	if err != nil {
 		return nil, err
 	}
 	recs := map[string]*record{}
 	for _, file := range files {
 		name := strings.TrimSuffix(strings.TrimPrefix(file, recordPrefix), ".json")
-		if recs[name], err = p.load(name); err != nil {
+		if recs[name], err = loadRecord(records, name); err != nil {
 			return nil, err
 		}
 	}
 	return recs, nil
 }
-
-func (p *Planner) loadHost() (*hostRecord, error) { return hostForms.Load(p.Records, hostName) }

@@ -2,6 +2,7 @@ package antispoof
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,8 +20,8 @@ import (
 // to, so that no test of reading needs root.
 type asAnybody struct {
 	*testing.T
-	bin     string
-	planner *Planner
+	bin    string
+	reader Reader
 }
 
 func newAnybody(t *testing.T) *asAnybody {
@@ -30,7 +31,7 @@ func newAnybody(t *testing.T) *asAnybody {
 	}
 	a := &asAnybody{T: t, bin: t.TempDir()}
 	a.Setenv("PATH", a.bin+":"+os.Getenv("PATH"))
-	a.planner = &Planner{Records: plan.Records{Dir: t.TempDir(), Files: map[string]plan.RecordFile{}}, Scripts: t.TempDir(), Host: &host.Host{
+	a.reader = Reader{Records: plan.Records{Dir: t.TempDir(), Files: map[string]plan.RecordFile{}}, Scripts: t.TempDir(), Host: &host.Host{
 		Links: []*host.Link{{Index: 2, Name: "xenbr0", Kind: "bridge"}, {Index: 3, Name: "vif0.0"}, {Index: 4, Name: "peth0", Master: 2}, {Index: 5, Name: "vif1.0", Master: 2}},
 		Asked: &host.Asked{Settings: map[string]string{ipv4.global: "0", ipv6.global: "0"}},
 	}}
@@ -53,26 +54,32 @@ func (a *asAnybody) program(name, version, saved string) {
 	}
 }
 
-func (a *asAnybody) read(guard bool) *Seen {
+// read is what was read, without an error.
+func (a *asAnybody) read(s *Seen) *Seen {
 	a.Helper()
-	s, err := a.planner.Read(a.planner.Host, guard)
-	if err != nil {
-		a.Fatal(err)
+	if s.Err != nil {
+		a.Fatal(s.Err)
 	}
 	return s
+}
+
+// planner plans from that.
+func (a *asAnybody) planner(s *Seen) *Planner {
+	return &Planner{Records: a.reader.Records, Host: a.reader.Host, Seen: s}
 }
 
 // TestRead reads what programs say, and plans from it.
 func TestRead(t *testing.T) {
 	a := newAnybody(t)
 	lines := []rawjson.String{"*filter", ":FORWARD ACCEPT [0:0]", "-A FORWARD -s 192.0.2.1/32 -j DROP", "COMMIT"}
-	s := a.read(false)
+	b := Bridge{Name: "xenbr0", NIC: "peth0", Port: "vif0.0"}
+	s := a.read(a.reader.ForStop(a.Context(), []Bridge{b}))
 	want := &Seen{Backend: "nft", Families: []SeenFamily{{"iptables", "nft", lines}, {"ip6tables", "nft", lines}}}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("seen: %+v", s)
 	}
 	a.program("iptables-legacy", "v1.8.9 (legacy)", "*mangle\n:INPUT DROP [0:0]\nCOMMIT\n")
-	s = a.read(true)
+	s = a.read(a.reader.ForStart(a.Context(), []Bridge{yes(b)}))
 	if g := s.Ground; g == nil || !slices.Equal(g.Others, []string{"iptables-legacy", ""}) || len(g.Forwarding) > 0 {
 		t.Errorf("ground: %+v", g)
 	}
@@ -85,9 +92,7 @@ func TestRead(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(s, back) {
 		t.Errorf("%s\ncame back as %+v, %v", data, back, err)
 	}
-	a.planner.Seen = back
-	b := Bridge{Name: "xenbr0", NIC: "peth0", Port: "vif0.0"}
-	steps, notes, err := a.planner.Start([]Bridge{yes(b)})
+	steps, notes, err := a.planner(back).Start([]Bridge{yes(b)})
 	if err != nil || !says(notes, "iptables-legacy has rules too") || !says(notes, "no rule lets vif1.0 send IPv4") {
 		t.Errorf("%q, %v", notes, err)
 	}
@@ -109,17 +114,19 @@ func TestReadNot(t *testing.T) {
 		"cut short":       {func(a *asAnybody) { a.program("ip6tables", "v1.8.9 (nf_tables)", "*raw\n") }, "ip6tables-save: it ends amid the table raw"},
 		"another program": {func(a *asAnybody) { a.program("iptables", "hello", "") }, `/iptables --version says "iptables hello\n"`},
 		"a damaged record": {func(a *asAnybody) {
-			a.planner.Records.Files["antispoof.xenbr0.json"] = plan.RecordFile{Data: []byte("{")}
+			a.reader.Records.Files["antispoof.xenbr0.json"] = plan.RecordFile{Data: []byte("{")}
 		}, "cannot read the record"},
-		"no scripts": {func(a *asAnybody) { a.planner.Scripts = filepath.Join(a.bin, "iptables") }, "not a directory"},
+		"no scripts": {func(a *asAnybody) { a.reader.Scripts = filepath.Join(a.bin, "iptables") }, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAnybody(t)
 			c.change(a)
-			if s, err := a.planner.Read(a.planner.Host, true); err == nil || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%+v, %v", s, err)
+			b := yes(Bridge{Name: "xenbr0", NIC: "peth0"})
+			s := a.reader.ForStart(t.Context(), []Bridge{b})
+			if s.Err == nil || !strings.Contains(s.Err.Error(), c.says) {
+				t.Errorf("%+v", s)
 			}
-			if _, _, err := a.planner.Start([]Bridge{yes(Bridge{Name: "xenbr0", NIC: "peth0"})}); err == nil {
+			if _, _, err := a.planner(s).Start([]Bridge{b}); err == nil {
 				t.Error("a start is planned")
 			}
 		})
@@ -130,7 +137,9 @@ func TestReadNot(t *testing.T) {
 func TestUnknown(t *testing.T) {
 	b := Bridge{Name: "xenbr0", NIC: "peth0"}
 	for name, s := range map[string]*Seen{
+		"not read":   nil,
 		"nothing":    {},
+		"an error":   {Err: errors.New("it was not to be")},
 		"no ground":  {Backend: "nft", Families: []SeenFamily{{"iptables", "nft", nil}}},
 		"torn rules": {Backend: "nft", Families: []SeenFamily{{"iptables", "nft", []rawjson.String{"*raw"}}}, Ground: &SeenGround{}},
 		"missing":    {Missing: "iptables"},
@@ -195,5 +204,23 @@ func TestKernelHas(t *testing.T) {
 	}
 	if err := kernelHas(nil, false); err == nil || !strings.Contains(err.Error(), "was built without br_netfilter") {
 		t.Error(err)
+	}
+}
+
+// TestNotConcerned reads nothing if no rule is concerned.
+func TestNotConcerned(t *testing.T) {
+	a := newAnybody(t)
+	b := Bridge{Name: "xenbr0", NIC: "peth0", Port: "vif0.0"}
+	for name, s := range map[string]*Seen{
+		"start without a word": a.reader.ForStart(t.Context(), []Bridge{b}),
+		"stop of nothing":      a.reader.ForStop(t.Context(), nil),
+		"status of none":       a.reader.ForStatus(t.Context(), []Bridge{b}),
+	} {
+		if s != nil {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if steps, notes, err := a.planner(nil).Start([]Bridge{b}); err != nil || len(steps)+len(notes) > 0 {
+		t.Errorf("%v, %q, %v", steps, notes, err)
 	}
 }

@@ -3,7 +3,6 @@ package antispoof
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -11,7 +10,7 @@ import (
 	"xbr-script/internal/refusal"
 )
 
-// Status is how one bridge stands.
+// Status is the state of one bridge's rules.
 type Status struct {
 	On      bool     `json:"on"`               // guarded, by the record of start
 	InForce bool     `json:"in_force"`         // and nothing is wrong
@@ -21,9 +20,9 @@ type Status struct {
 	Backend string   `json:"backend,omitempty"`
 }
 
-// Status reads how a bridge stands, and changes nothing.
+// Status says in which state a bridge's rules are.
 func (p *Planner) Status(b Bridge) (Status, error) {
-	records, err := p.all()
+	records, err := allRecords(p.Records)
 	if err != nil {
 		return Status{}, err
 	}
@@ -36,26 +35,25 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 	if b.GuestsAllow {
 		st.Guests = "all"
 	}
-	h, seen, done, err := p.see(records, b.Name, true)
-	defer done()
+	err = p.Seen.allKnown()
 	var s *draft
 	if err == nil {
-		s, err = p.begin(h, seen, records)
+		s, err = p.begin(records)
 	}
 	if err != nil {
 		st.Wrong = []string{unknown(err)}
 		return st, nil
 	}
-	b.readAddrs(h)
+	b.readAddrs(p.Host)
 	st.Wrong = s.wrong(b, rec)
 	st.InForce = len(st.Wrong) == 0
-	st.Notes = s.words(b, true, s.states[0].builtin("filter", "FORWARD"))
-	return st, h.Err()
+	st.Notes = s.words(b, true, s.rulesets[0].builtin("filter", "FORWARD"))
+	return st, p.Host.Err()
 }
 
 // unknown is what is wrong if the rules cannot be read.
 func unknown(err error) string {
-	if os.Geteuid() != 0 {
+	if errors.As(err, &notRoot{}) {
 		return "the rules cannot be read: that needs root"
 	}
 	var refused *refusal.Error
@@ -70,14 +68,14 @@ func (s *draft) wrong(b Bridge, rec *record) (all []string) {
 	if now := s.seen.Backend; now != rec.Backend {
 		all = append(all, fmt.Sprintf("iptables is now the one of %s, but the rules are in that of %s", now, rec.Backend))
 	}
-	for _, st := range s.states {
+	for _, st := range s.rulesets {
 		for _, w := range st.differences(guard(st.program, b, s.style(rec, st))) {
 			all = append(all, st.program.name+": "+w)
 		}
 		all = append(all, unseen(s.host, st.program.family, b.Name)...)
 	}
-	for _, w := range s.states[0].differences(closing(s.states[0], appendedTo(s.records))) {
-		all = append(all, s.states[0].program.name+": "+w)
+	for _, w := range s.rulesets[0].differences(closing(s.rulesets[0], appendedTo(s.records))) {
+		all = append(all, s.rulesets[0].program.name+": "+w)
 	}
 	if b.pinned() && !b.isSticky(s.host) {
 		all = append(all, "frames for dom0 ("+b.MAC.String()+") go to whoever claims that address")
@@ -98,7 +96,7 @@ func unseen(h *host.Host, f *family, bridge string) []string {
 	switch {
 	case !moduleThere(h):
 		return []string{"iptables does not see the packets that cross " + bridge + ": " + module + " is not loaded"}
-	case h.Setting(f.global) == "1" || calls(h, bridge, []*family{f})[0].Value == "1":
+	case h.Setting(f.global) == "1" || flagsOf(h, bridge, []*family{f})[0].Value == "1":
 		return nil
 	}
 	return []string{fmt.Sprintf("%s does not see the packets that cross %s: %s is off", f.program, bridge, f.flag)}

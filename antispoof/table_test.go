@@ -12,7 +12,7 @@ import (
 )
 
 // attacks are those in the table.
-func (s *site) attacks() []attack {
+func (s *testbed) attacks() []attack {
 	m, gw, victim := s.mallory, s.gw, s.victim
 	stranger := ip("192.0.2.1")
 	list := []attack{
@@ -58,7 +58,7 @@ func (s *site) attacks() []attack {
 }
 
 // outside are the attacks that rules of iptables cannot see, or cannot judge.
-func (s *site) outside() []attack {
+func (s *testbed) outside() []attack {
 	m, gw, victim := s.mallory, s.gw, s.victim
 	forged := func(mk string) []byte {
 		typ, p := datagram(victim.v4, gw.v4, mk)
@@ -113,7 +113,7 @@ func (s *site) outside() []attack {
 }
 
 // looseAttack comes from a guest that Xen allows any address.
-func (s *site) looseAttack(name string, src netip.Addr) attack {
+func (s *testbed) looseAttack(name string, src netip.Addr) attack {
 	return attack{name: name, from: s.loose, to: s.gw, frames: func(mk string) [][]byte {
 		typ, p := datagram(src, s.gw.v4, mk)
 		return [][]byte{ethernet(s.gw.mac, s.loose.mac, typ, p)}
@@ -121,7 +121,7 @@ func (s *site) looseAttack(name string, src netip.Addr) attack {
 }
 
 // toBridge is a packet for dom0, sent to the MAC address of the bridge.
-func (s *site) toBridge(name string, src, dst netip.Addr) attack {
+func (s *testbed) toBridge(name string, src, dst netip.Addr) attack {
 	return s.frame(name, nil, func(mk string) []byte {
 		typ, p := datagram(src, dst, mk)
 		return ethernet(s.bridgeMAC, s.mallory.mac, typ, p)
@@ -129,7 +129,7 @@ func (s *site) toBridge(name string, src, dst netip.Addr) attack {
 }
 
 // fragments are two; the second has the marker.
-func (s *site) fragments(name string, to *box, src netip.Addr) attack {
+func (s *testbed) fragments(name string, to *box, src netip.Addr) attack {
 	return attack{name: name, from: s.mallory, to: to, frames: func(mk string) [][]byte {
 		hw, dst4, dst6 := dom0MAC, dom0IPv4, dom0IPv6
 		if to != nil {
@@ -240,7 +240,7 @@ func works(flow string, column int) bool {
 }
 
 // expect fails unless what arrives and works is what the table says.
-func (s *site) expect(column int, arrived, worked []tried) {
+func (s *testbed) expect(column int, arrived, worked []tried) {
 	s.Helper()
 	for _, w := range worked {
 		if w.got != works(w.name, column) {
@@ -265,14 +265,14 @@ func TestTable(t *testing.T) {
 		for name, onBridge := range map[string]bool{"dom0=veth": false, "dom0=bridge": true} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				newSite(t, backend, onBridge).measure(t)
+				newTestbed(t, backend, onBridge).measure(t)
 			})
 		}
 	})
 }
 
 // measure fills the columns of the table.
-func (s *site) measure(t *testing.T) {
+func (s *testbed) measure(t *testing.T) {
 	s.world()
 	var arrived, worked [][]tried
 	measure := func() {

@@ -76,13 +76,13 @@ func TestDebian(t *testing.T) {
 	})
 }
 
-// xen is a site whose guests' ports are not in the bridge yet: vif-bridge puts
+// xen is a testbed whose guests' ports are not in the bridge yet: vif-bridge puts
 // them there.
-type xen struct{ *site }
+type xen struct{ *testbed }
 
 func newXen(t *testing.T, backend, scripts string) *xen {
 	t.Helper()
-	x := &xen{newSite(t, backend, false)}
+	x := &xen{newTestbed(t, backend, false)}
 	nstest.Script(t, `
 		cp -a `+scripts+`/. /run/scripts
 		mount -t tmpfs none /var/log

@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
@@ -37,8 +38,8 @@ type Planner struct {
 	names ipcmd.Names
 }
 
-// Index is, after Start or Stop, the index of what is called so while the
-// networks are up; 0 if nothing is.
+// Index is the index of the interface that has this name while the networks of
+// the plan are up; 0 if none has. It is known after Start or Stop.
 func (p *Planner) Index(name string) int {
 	for index, n := range p.names {
 		if n == name {
@@ -55,9 +56,10 @@ type outcome struct {
 	text    string // for the user, in one line
 }
 
-// line is the text, with where the values come from that were not named.
-func (o outcome) line(why bool) string {
-	if why && o.changed && len(o.Why) > 0 {
+// line is the text; for a start it says where values come from that were not
+// named.
+func (o outcome) line(command config.Command) string {
+	if command == config.Start && o.changed && len(o.Why) > 0 {
 		return o.text + " (" + strings.Join(o.Why, "; ") + ")"
 	}
 	return o.text
@@ -65,43 +67,44 @@ func (o outcome) line(why bool) string {
 
 // Start plans that all of the wanted bridges be up. Those that are cost no
 // step; those that are not as they should be are repaired where that is safe.
-func (p *Planner) Start(wants []Spec) (plan.Part, error) {
-	return p.all(wants, true, p.startOne)
+func (p *Planner) Start(specs []Spec) (plan.Part, error) {
+	return p.all(specs, config.Start, p.startOne)
 }
 
 // Stop plans that none of the wanted bridges be up.
-func (p *Planner) Stop(wants []Spec) (plan.Part, error) {
-	return p.all(wants, false, p.stopOne)
+func (p *Planner) Stop(specs []Spec) (plan.Part, error) {
+	return p.all(specs, config.Stop, p.stopOne)
 }
 
-// all plans the bridges one after another. What is refused is so at once.
-func (p *Planner) all(wants []Spec, up bool, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
-	if err := distinct(wants); err != nil {
-		return plan.Part{}, err
-	}
+// all plans the bridges one after another. All refusals are returned at once.
+func (p *Planner) all(specs []Spec, command config.Command, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
 	b := newBuilder(p.Conn, p.Host)
-	b.wants = wants
+	b.specs = specs
 	pl := &plan.Plan{}
 	var part plan.Part
-	var refused error
-	for _, w := range wants {
+	refused, told := distinct(specs), map[string]bool{}
+	for _, w := range specs {
 		b.catchUp()
 		o, err := one(b, pl, w)
-		refused = errors.Join(refused, err)
-		part.Lines = append(part.Lines, o.line(up))
+		if err != nil && !told[err.Error()] { // bridges of the same NIC are refused alike
+			told[err.Error()] = true
+			refused = errors.Join(refused, err)
+		}
+		part.Lines = append(part.Lines, o.line(command))
 	}
-	if p.names = p.Host.Names(); up {
+	if p.names = p.Host.Names(); command == config.Start {
 		p.names = b.names
 	}
 	if refused != nil {
 		return plan.Part{}, refused
 	}
-	part.First = []plan.Step{b.keep(p.Host, b.sites)}
-	part.Network, part.Guests, part.Warnings = pl.Steps, b.guests, b.warnings
-	v := &verifier{Planner: p, wants: wants, up: up, ends: b.ends}
+	pl.Add(b.deletion())
+	part.First = []plan.Step{b.keep(p.Host, b.changed)}
+	part.Network, part.Guests, part.Warnings = pl.Steps, b.guestSteps, b.warnings
+	v := &verifier{Planner: p, specs: specs, command: command, ends: b.ends}
 	part.Verify = []plan.Step{{Title: "find the network as planned", Check: v.check}}
-	if len(b.removed) > 0 {
-		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(b.removed), Final: true})
+	if removed := b.removed(); len(removed) > 0 {
+		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(removed), Final: true})
 	}
 	return part, p.Host.Err()
 }
@@ -121,18 +124,18 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	b.sites = append(b.sites, s)
+	b.changed = append(b.changed, s)
 	ports, stay := s.incoming(p.Host, kept)
 	steps, rec := b.start(s, ports)
 	pl.Add(steps...)
 	if err := p.remember(pl, w, &rec, nil); err != nil {
 		return outcome{}, err
 	}
-	text := fmt.Sprintf("%s is up: %s is now %s, dom0 has ", w.Bridge, w.NetDev, w.PDev)
+	text := fmt.Sprintf("%s is up: %s is now %s, ", w.Bridge, w.NetDev, w.PDev)
 	if w.onBridge() {
-		text += "the bridge itself"
+		text += "the bridge itself has dom0's addresses"
 	} else {
-		text += w.NetDev + " by its port " + w.VIF
+		text += "dom0 has " + w.NetDev + " by its port " + w.VIF
 	}
 	text += portText(", guests' ports taken back: ", " ", names(ports.others)) + portText(", not taken back: ", ", ", stay)
 	if !ports.Bridge.none() || !ports.NIC.Settings.none() || !ports.Dom0.Settings.none() {
@@ -177,7 +180,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 		return outcome{}, err
 	}
 	ports := s.outgoing(p.Host, rec, s.keep(p.Host, p.Switched[w.Bridge]))
-	b.sites = append(b.sites, s)
+	b.changed = append(b.changed, s)
 	pl.Add(b.stop(s, rec, ports)...)
 	kept, lost := ports.toKeep()
 	keep := &kept
@@ -204,15 +207,15 @@ func (p *Planner) remember(pl *plan.Plan, w Spec, rec *Record, kept *kept) error
 	return err
 }
 
-// forget drops the record of a bridge that is not up, if it is one of that NIC,
-// and tells what is up that the call leaves so.
+// forget removes the record of a bridge that is not up, if it is about that
+// NIC, and says which networks the call leaves up.
 func (p *Planner) forget(b *builder, pl *plan.Plan, w Spec, rec *Record) (outcome, error) {
 	o := outcome{Spec: w, text: w.Bridge + " is not up"}
 	records, err := p.Store.All()
 	if err != nil {
 		return o, err
 	}
-	if others := Others(Standing(p.Host, records), b.wants); len(others) > 0 {
+	if others := Others(Standing(p.Host, records), b.specs); len(others) > 0 {
 		o.text += "; up is " + strings.Join(others, ", ")
 	}
 	if rec == nil || rec.Spec.NetDev != w.NetDev {

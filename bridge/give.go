@@ -14,9 +14,9 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// ports is what a plan puts into a bridge, or takes out, besides the move itself, and
-// what is set on all of that: at start what stop has kept, at stop what is there, so
-// that undoing makes it again.
+// ports are the ports that a plan puts into a bridge, or takes out, besides
+// those of the move itself, and the settings of all of them: at start what stop
+// has kept, at stop what is there, so that undoing can make it again.
 type ports struct {
 	kept
 	// others are the ports that go in or out, each with the entry of Guests at the
@@ -37,9 +37,9 @@ type ports struct {
 	leaving bool
 }
 
-// incoming is what start puts into the bridge of that site besides the move, and the
-// ports that stay out. What was set on the bridge is given only to one that start
-// makes, and what was set on dom0's side only to the same NIC in the same shape.
+// incoming is what start puts into the bridge besides the move's own ports, and
+// the ports that stay out. Settings of the bridge are given only to one that
+// start makes, and those of dom0's side only to the same NIC in the same shape.
 func (s *parts) incoming(h *host.Host, k kept) (*ports, []string) {
 	back, set, stay := k.comeBack(h, s.br)
 	p := &ports{kept: k, others: back, now: map[int]int{}}
@@ -68,8 +68,8 @@ func beside(nic *host.Link, s settings) *host.Link {
 	return &host.Link{MAC: portMAC, MTU: nic.MTU, Flags: unix.IFF_NOARP, Group: s.Group, Alias: s.Alias}
 }
 
-// outgoing is what stop takes out of the bridge of that site besides the move, as it
-// is. A bridge that start found keeps its ports.
+// outgoing is what stop takes out of the bridge besides the move's own ports. A
+// bridge that start found keeps its ports.
 func (s *parts) outgoing(h *host.Host, rec *Record, k kept) *ports {
 	p := &ports{kept: k, asBridge: s.br, asPort: s.port, now: map[int]int{}}
 	p.became(k.NIC.Index, k.NIC.Index)
@@ -89,8 +89,8 @@ func (s *parts) outgoing(h *host.Host, rec *Record, k kept) *ports {
 	return p
 }
 
-// toKeep is what the next start is to find: of the ports that went out only the
-// guests'; the others are lost to the bridge.
+// toKeep is what the next start is to find: of the ports that were taken out
+// only guests'; the others will not come back.
 func (p *ports) toKeep() (k kept, lost []string) {
 	k = p.kept
 	k.Guests = nil

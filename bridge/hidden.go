@@ -5,11 +5,11 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// hidden says whether dom0's interface is in the NIC's place, but the NIC does not
-// have its second name: somebody has given it another one, or pulled it out. Then
-// the network is not up, but it is not down either.
+// hidden says whether dom0's interface is in the NIC's place although no NIC
+// has its second name: somebody has given the NIC another one, or pulled it
+// out. Then the network is not up, but it is not down either.
 func (s *parts) hidden(rec *Record) bool {
-	l := s.nic // what has the NIC's name
+	l := s.nic // has the NIC's name
 	switch {
 	case l == nil:
 		return false
@@ -19,8 +19,8 @@ func (s *parts) hidden(rec *Record) bool {
 	return l.Kind == "veth" && !l.Elsewhere && s.port != nil && l.Lower == s.port.Index
 }
 
-// refuseHidden says what the NIC may be called now, going by the MAC address that
-// it has as a port.
+// refuseHidden is the error in that case. It says what the NIC is called now,
+// judging by the MAC address that it has as a port.
 func (s *parts) refuseHidden(h *host.Host) error {
 	br, mac := s.br, portMAC
 	if s.onBridge() {

@@ -6,7 +6,7 @@ import "xbr-script/internal/rtnl"
 // and what an admin has set on the bridge and its ports. form_kept.go has its form on
 // disk.
 type kept struct {
-	Index  int      // the bridge's, which entries of its tables contain
+	Index  int      // the bridge's index, which entries of its tables contain
 	Shape  Shape    // in the other shape the bridge's own VLANs mean something else
 	Bridge settings // none for a bridge that start found, which keeps them itself
 	NIC    keptPort
@@ -60,7 +60,7 @@ func (k *kept) none() bool {
 	return len(k.Guests) == 0 && k.Bridge.none() && k.NIC.Settings.none() && k.Dom0.Settings.none()
 }
 
-// names are those of the guests' ports.
+// names are the names of the guests' ports.
 func (k *kept) names() (list []string) {
 	for _, g := range k.Guests {
 		list = append(list, g.Name)

@@ -15,7 +15,7 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// lack is what a host lacks of what a mend has kept.
+// lack is what the host lacks of what a mend has kept.
 type lack struct {
 	*mend
 	now  *host.Host
@@ -58,16 +58,16 @@ func (m *mend) compare(patient bool) (*lack, error) {
 	}
 	for _, k := range m.Links {
 		if link := now.Index(k.Link.Index); link != nil {
-			l.lookLink(k, link)
-			l.lookState(m.was.State(k.Link.Index), now.State(k.Link.Index))
+			l.compareLink(k, link)
+			l.compareState(m.was.State(k.Link.Index), now.State(k.Link.Index))
 		}
 	}
-	l.lookRoutes(missing)
+	l.compareRoutes(missing)
 	return l, now.Err()
 }
 
-// lookLink compares the interface itself.
-func (l *lack) lookLink(k asItWas, now *host.Link) {
+// compareLink compares the interface itself.
+func (l *lack) compareLink(k asItWas, now *host.Link) {
 	was, index := k.Link, k.Link.Index
 	if now.Name != was.Name {
 		l.links = append(l.links, setLink(index, attrName(was.Name)))
@@ -102,8 +102,8 @@ func (l *lack) lookLink(k asItWas, now *host.Link) {
 	}
 }
 
-// lookState compares what is on it, except for routes.
-func (l *lack) lookState(was, now host.State) {
+// compareState compares what is on it, except for routes.
+func (l *lack) compareState(was, now host.State) {
 	for _, list := range []struct{ was, now []rtnl.Msg }{
 		{was.Addrs4, now.Addrs4}, {was.Addrs6, usable(was.Addrs6, now.Addrs6)},
 	} {
@@ -143,9 +143,9 @@ func neighKey(m rtnl.Msg) string {
 	return string(m.Get(unix.NDA_DST))
 }
 
-// lookRoutes compares the routes: missing are those that were there, and are not where
-// they were looked for.
-func (l *lack) lookRoutes(missing []rtnl.Msg) {
+// compareRoutes compares the routes. missing are those that existed, and were not
+// found in their place.
+func (l *lack) compareRoutes(missing []rtnl.Msg) {
 	if len(missing) == 0 {
 		return
 	}

@@ -72,7 +72,7 @@ func (g *gather) Do(ctx context.Context, undoing bool) error {
 	return b.Do(ctx, undoing)
 }
 
-// news is the part of a state that somebody has made meanwhile, without link-local
+// news is what somebody has added to a state meanwhile, without link-local
 // addresses, the kernel's own routes, and neighbours that can be learnt again.
 func (g *gather) news(s host.State) host.State {
 	known := map[string]bool{}
@@ -122,8 +122,8 @@ type unchanged struct {
 	Conn  *rtnl.Conn      `json:"-"`
 }
 
-// unchanged is the operation that looks whether the interface of that state
-// has nothing more.
+// unchanged is the operation that checks that the interface of that state has
+// nothing more by now.
 func (b *builder) unchanged(s host.State) plan.Op {
 	known := map[string]bool{}
 	for _, list := range [][]rtnl.Msg{s.Addrs4, s.Addrs6, s.Nexthops, s.Routes} {

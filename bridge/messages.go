@@ -56,6 +56,11 @@ func delLink(index int) rtnl.Msg {
 	return link(unix.RTM_DELLINK, 0, ifinfo(index, 0, 0), nil)
 }
 
+// delGroup deletes all interfaces of a group (Linux 4.1).
+func delGroup(group uint32) rtnl.Msg {
+	return link(unix.RTM_DELLINK, 0, ifinfo(0, 0, 0), []*nl.RtAttr{attrU32(unix.IFLA_GROUP, group)})
+}
+
 // altName adds or removes (typ) an alternative name.
 func altName(typ uint16, index int, name string) rtnl.Msg {
 	list := nl.NewRtAttr(unix.IFLA_PROP_LIST|unix.NLA_F_NESTED, nil)

@@ -41,7 +41,6 @@ const (
 	relabelKind  = "relabel"
 	awaitKind    = "await"
 	macKind      = "mac"
-	removeKind   = "remove"
 	arriveKind   = "arrive"
 	carrierKind  = "carrier"
 	altNamesKind = "altnames"
@@ -99,63 +98,6 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	return b.Do(ctx, undoing)
 }
 
-// remove deletes an interface that was created. Its index is its own as long as it
-// exists, and the kernel gives out no index twice. But the interface may never have
-// been created, because somebody else was first to take the index or a name; or it may
-// be gone, and another one may have been given its index on purpose. So it must also
-// be of the right kind, and have one of its names or the MAC address that it was made
-// with. An admin may have changed names and address: then an interface that is known
-// to have been made is recognised by what it is made of.
-type remove struct {
-	Batch netop.Batch      `json:"Batch"`           // RTM_DELLINK
-	Name  string           `json:"Name"`            // it is made with
-	Later string           `json:"Later,omitempty"` // it is given later
-	What  string           `json:"What"`            // its kind
-	MAC   net.HardwareAddr `json:"MAC"`
-	Peer  int              `json:"Peer,omitempty"` // index of the other end of a pair
-	Conn  *rtnl.Conn       `json:"-"`
-}
-
-// Kind implements plan.Op.
-func (*remove) Kind() string { return removeKind }
-
-// Commands implements plan.Op.
-func (r *remove) Commands() []string { return r.Batch.Commands() }
-
-// Do implements plan.Op.
-func (r *remove) Do(ctx context.Context, _ bool) error { return r.Unmake(ctx, true) }
-
-// Unmake implements plan.Maker.
-func (r *remove) Unmake(ctx context.Context, made bool) error {
-	msgs := r.Batch.Wire.Msgs()
-	if len(msgs) != 1 || msgs[0].Fixed() == nil {
-		return errors.New("it names no interface")
-	}
-	l, err := host.ReadLink(r.Conn, int(int32(rtnl.U32(msgs[0].Fixed()[4:8])))) // ifi_index
-	if errors.Is(err, unix.ENODEV) || err == nil && !r.is(l, made) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	b := r.Batch
-	b.Conn = r.Conn
-	return b.Do(ctx, true)
-}
-
-// is says whether the interface that has the index is the one.
-func (r *remove) is(l *host.Link, made bool) bool {
-	switch {
-	case l.Kind != r.What:
-		return false
-	case l.Name == r.Name, l.Name == r.Later, sameMAC(l.MAC, r.MAC):
-		return true
-	case r.Peer != 0:
-		return made && l.Lower == r.Peer
-	}
-	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
-}
-
 // awaitForwarding waits until a bridge port forwards and dom0's interface behind it can send.
 // Between the calls that switch a veth pair on and that moment the kernel works in the
 // background, and what is sent then is lost.
@@ -165,8 +107,8 @@ type awaitForwarding struct {
 	Conn  *rtnl.Conn  `json:"-"`
 }
 
-// awaitLimit is far above what an idle host takes (under a millisecond) and
-// what a busy one may.
+// awaitLimit is far more than an idle host takes (under a millisecond), and
+// than a busy one may take.
 const awaitLimit = 5 * time.Second
 
 // Kind implements plan.Op.
@@ -180,7 +122,7 @@ func (a *awaitForwarding) Commands() []string {
 
 // Do implements plan.Op.
 func (a *awaitForwarding) Do(ctx context.Context, undoing bool) error {
-	for start := time.Now(); ; time.Sleep(100 * time.Microsecond) {
+	for start := time.Now(); ; pause(100 * time.Microsecond) {
 		ready, err := a.ready()
 		if ready || undoing && err != nil {
 			return nil
@@ -198,6 +140,13 @@ func (a *awaitForwarding) Do(ctx context.Context, undoing bool) error {
 			return fmt.Errorf("%s does not forward after %s", a.Names.Of(a.Port), awaitLimit)
 		}
 	}
+}
+
+// pause sleeps for less than the millisecond that time.Sleep takes at least: it waits by
+// epoll_wait.
+func pause(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&t, nil) // a signal that ends it early does no harm
 }
 
 // ready looks at both ends of the pair. The kernel notices the carrier of one end after
@@ -218,7 +167,7 @@ func (a *awaitForwarding) ready() (bool, error) {
 // awaitCarrier waits until a NIC that was switched on has agreed with the switch on a speed,
 // which takes seconds; or until a bridge has the carrier of the NIC that has become its
 // port. Until then frames do not pass anyway, and what is entered may be lost: when the
-// kernel notices that there is no awaitCarrier, it removes the proxy entries
+// kernel notices that there is no carrier, it removes the proxy entries
 // (neigh_carrier_down).
 type awaitCarrier struct {
 	Index int         `json:"Index"`
@@ -227,7 +176,7 @@ type awaitCarrier struct {
 	Conn  *rtnl.Conn  `json:"-"`
 }
 
-// carrierLimit is far above what a NIC needs; somebody may have pulled the
+// carrierLimit is far more than a NIC needs; but somebody may have pulled the
 // cable.
 const carrierLimit = 10 * time.Second
 
@@ -266,19 +215,20 @@ func (c *awaitCarrier) feeds() bool {
 // interface that they were added to. It makes their local routes in the
 // background (addrconf_dad_work); until then the old interface must keep them.
 //
-// A router is asked as soon as the first address is there, and answers at once:
-// of a prefix whose address has not been added yet, the kernel makes it, and has
-// it wait until it is found unique (addrconf_prefix_rcv_add_addr). Such an address
-// is made anew.
+// A router is asked as soon as the first address is there, and answers at once.
+// If an address of its prefix has not been added yet, the kernel makes that
+// address itself, and holds it back until it is found unique
+// (addrconf_prefix_rcv_add_addr). Such an address is removed and added again.
 type awaitAddrs struct {
 	Index int        `json:"Index"`
 	Addrs [][]byte   `json:"Addrs"`
 	Conn  *rtnl.Conn `json:"-"`
 }
 
-// arriveLimit bounds the wait; an address that never gets there is found by
-// the check at the end. What is still missing after each hurryAfter may be an address
-// that the kernel checks: most are there at once, and thousands take long to look at.
+// arriveLimit bounds the wait; the check at the end finds an address that never
+// gets there. An address that is still missing after hurryAfter, and after each
+// further one, may be one that the kernel checks: most are there at once, and
+// it takes long to look at thousands.
 const (
 	arriveLimit = time.Second
 	hurryAfter  = 10 * time.Millisecond
@@ -294,7 +244,7 @@ func (*awaitAddrs) Commands() []string { return nil }
 // Do implements plan.Op.
 func (a *awaitAddrs) Do(ctx context.Context, undoing bool) error {
 	start := time.Now()
-	for looked := start; ctx.Err() == nil && time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
+	for looked := start; ctx.Err() == nil && time.Since(start) < arriveLimit; pause(50 * time.Microsecond) {
 		missing, err := a.missing()
 		if err == nil && len(missing) > 0 && time.Since(looked) > hurryAfter {
 			err = a.hurry(missing)
@@ -333,8 +283,8 @@ func (a *awaitAddrs) missing() (map[string]bool, error) {
 	return missing, nil
 }
 
-// hurry makes those of the addresses anew that the kernel checks, though it was
-// told not to.
+// hurry adds those addresses again that the kernel checks although it was told
+// not to.
 func (a *awaitAddrs) hurry(missing map[string]bool) error {
 	req := make([]byte, unix.SizeofIfAddrmsg)
 	req[0] = unix.AF_INET6
@@ -359,9 +309,10 @@ func (a *awaitAddrs) hurry(missing map[string]bool) error {
 }
 
 // setMAC gives a NIC its MAC address as a port, or its own again. Not every
-// driver can do that, or while the NIC is up (eth_prepare_mac_addr_change). As
-// a port the NIC may as well keep its own: what matters is the entry that
-// sends frames to that address to dom0's port, and the messages set it too.
+// driver can do that at all, or while the NIC is up
+// (eth_prepare_mac_addr_change). As a port the NIC may as well keep its own:
+// what matters is the entry that sends frames for that address to dom0's port,
+// and the messages set that, too.
 type setMAC struct {
 	Msgs  netop.Batch      `json:"Msgs"` // the change of address, then what must follow at once
 	Index int              `json:"Index"`

@@ -11,8 +11,8 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// parts is what stands of one wanted bridge on the host. A missing part is
-// nil.
+// parts are the interfaces of one wanted bridge that exist on the host. A
+// missing one is nil.
 type parts struct {
 	Spec
 	nic  *host.Link // the NIC, under whichever of its two names
@@ -53,8 +53,8 @@ func (s *parts) dom0Link() *host.Link {
 	return s.nic
 }
 
-// bare says whether an interface has no addresses but those that it gets by
-// being on.
+// bare says whether an interface has no addresses except those that it gets by
+// being switched on.
 func bare(s host.State) bool {
 	return len(s.Addrs4) == 0 && !slices.ContainsFunc(s.Addrs6, notLinkLocal)
 }

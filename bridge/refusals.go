@@ -3,6 +3,7 @@ package bridge
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// What start and stop look at before the first step, and refuse.
+// What start and stop refuse before the first step.
 
 // refusals says why start cannot build on this host, nil if it can: what is wrong
 // with the NIC, what with the names and the bridge.
@@ -68,25 +69,36 @@ func candidates(h *host.Host) string {
 	return strings.Join(names, ", ")
 }
 
-// checkAbove looks at what stands on the NIC. A VLAN takes its frames before
-// the bridge does and stays. The others either claim every frame of the NIC
-// as a bridge does, or are bound to it by index and would lose their way.
+// checkAbove looks for interfaces on top of the NIC. A VLAN takes its frames
+// before the bridge does and stays. The others either claim every frame of the
+// NIC, as a bridge does, or are bound to it by its index and would be left on
+// the wrong interface.
 func (s *parts) checkAbove(h *host.Host) error {
+	var refused error
 	for _, l := range h.Above(s.nic.Index) {
-		switch l.Kind {
-		case "vlan":
-		case "macvlan", "macvtap", "ipvlan", "ipvtap":
-			return refuse("remove it first, or give its users a port in the bridge instead",
-				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind)
+		switch {
+		case StaysOn(l):
+		case claims(l):
+			refused = errors.Join(refused, refuse("remove it first, or give its users a port in the bridge instead",
+				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind))
 		default:
-			return refuse("remove it, start, and make it again on the new "+s.NetDev,
-				"cannot move %s: %s (%s) is bound to it and would be cut off", s.NetDev, l.Name, l.Kind)
+			refused = errors.Join(refused, refuse("remove it, start, and make it again on the new "+s.NetDev,
+				"cannot move %s: %s (%s) is bound to it and would be cut off", s.NetDev, l.Name, l.Kind))
 		}
 	}
-	return nil
+	return refused
 }
 
-// checkNames looks whether the names that start gives are free.
+// StaysOn says whether an interface that stands on a NIC goes on there when the NIC is
+// a port.
+func StaysOn(l *host.Link) bool { return l.Kind == "vlan" }
+
+// claims says whether an interface takes every frame of the one that it stands on.
+func claims(l *host.Link) bool {
+	return slices.Contains([]string{"macvlan", "macvtap", "ipvlan", "ipvtap"}, l.Kind)
+}
+
+// checkNames checks that the names that start gives are free.
 func (s *parts) checkNames(h *host.Host) error {
 	if s.onBridge() {
 		return s.checkName(s.VDev, s.dev)
@@ -119,7 +131,7 @@ func (s *parts) checkNames(h *host.Host) error {
 }
 
 // checkName refuses an interface that has the name as an alternative one, or
-// is in the way of a bridge that shall have it for a moment.
+// that has a name which the bridge needs for a moment.
 func (s *parts) checkName(name string, l *host.Link) error {
 	if l == nil || l.Name == name && name != "b"+s.NetDev {
 		return nil
@@ -127,8 +139,8 @@ func (s *parts) checkName(name string, l *host.Link) error {
 	return s.taken(name, l)
 }
 
-// checkFree looks whether a bridge that is there can be dom0's interface: what
-// it has itself, stop could not tell from dom0's.
+// checkFree checks that an existing bridge can become dom0's interface:
+// addresses of its own could not be told from dom0's at stop.
 func (s *parts) checkFree(h *host.Host) error {
 	if s.br == nil {
 		return nil
@@ -152,8 +164,8 @@ func (s *parts) checkOn(h *host.Host) error {
 		"cannot give the addresses of %s to %s: it is switched off, and the bridge will be on", s.NetDev, s.Bridge)
 }
 
-// checkByName looks for what would lose its way when dom0's interface is not
-// called as the NIC was.
+// checkByName looks for what goes by the NIC's name, and would be lost when
+// dom0's interface has another.
 func (s *parts) checkByName(h *host.Host) error {
 	if s.Dom0() == s.NetDev {
 		return nil
@@ -200,7 +212,7 @@ func (s *parts) checkBridge(h *host.Host) error {
 	return nil
 }
 
-// standing says why stop cannot take this network down.
+// standing says why stop cannot take this network down, nil if it can.
 func (s *parts) standing(h *host.Host) error {
 	switch {
 	case s.dev == nil:
@@ -217,21 +229,24 @@ func (s *parts) standing(h *host.Host) error {
 	return nil
 }
 
-// distinct says which two of the wanted bridges are in each other's way.
-func distinct(wants []Spec) error {
-	for i, a := range wants {
-		for _, b := range wants[:i] {
-			for _, same := range []struct{ key, a, b string }{
-				{"bridge", a.Bridge, b.Bridge}, {"netdev", a.NetDev, b.NetDev}, {"vifnum", a.number(), b.number()},
-			} {
-				if same.a == same.b && same.a != "" {
-					return refuse("give every bridge its own vifnum=, bridge= and netdev=",
-						"cannot tell %s and %s apart: both have %s=%s", b.Bridge, a.Bridge, same.key, same.a)
-				}
+// distinct says which of the wanted bridges need the same name.
+func distinct(specs []Spec) error {
+	var refused []error
+	first := map[string]Spec{} // by what no other may have
+	for _, w := range specs {
+		for _, own := range []struct{ key, value string }{{"bridge", w.Bridge}, {"netdev", w.NetDev}, {"vifnum", w.number()}} {
+			word := own.key + "=" + own.value
+			switch f, taken := first[word]; {
+			case own.value == "":
+			case taken:
+				refused = append(refused, refuse("give every bridge its own vifnum=, bridge= and netdev=",
+					"cannot tell %s and %s apart: both have %s", f.Bridge, w.Bridge, word))
+			default:
+				first[word] = w
 			}
 		}
 	}
-	return nil
+	return errors.Join(refused...)
 }
 
 // fit refuses names that this program would not take on its command line: the

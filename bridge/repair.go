@@ -13,15 +13,15 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// difference is one thing that is not as it should be on a network that is
-// up.
+// difference is one thing that is not as it should be on a network that is up.
 type difference struct {
 	text     string
 	do, undo []rtnl.Msg // what mends it; none if it cannot be mended in place
 }
 
-// differences compares a network that is up with what start would build. Only
-// the first of those that cannot be mended is told: the rest follow from it.
+// differences compares a network that is up with what start would build. Of
+// those that cannot be mended it returns only the first: the rest follow from
+// it.
 func (s *parts) differences(h *host.Host) []difference {
 	switch {
 	case len(s.Unfit) > 0:
@@ -56,7 +56,7 @@ func broken(format string, args ...any) []difference {
 	return []difference{{text: fmt.Sprintf(format, args...)}}
 }
 
-// portDifferences looks at the NIC or dom0's port.
+// portDifferences compares the NIC as a port, or dom0's port.
 func (s *parts) portDifferences(h *host.Host, l *host.Link) []difference {
 	var ds []difference
 	if l.Master == 0 {
@@ -92,7 +92,7 @@ func (s *parts) bridgeDifferences() []difference {
 	return ds
 }
 
-// offDifference looks whether an interface is switched on.
+// offDifference reports an interface that is switched off.
 func offDifference(l *host.Link) []difference {
 	if l.Up() {
 		return nil
@@ -101,7 +101,7 @@ func offDifference(l *host.Link) []difference {
 		[]rtnl.Msg{setFlags(l.Index, unix.IFF_UP, unix.IFF_UP)}, []rtnl.Msg{setFlags(l.Index, 0, unix.IFF_UP)}}}
 }
 
-// macDifference looks whether an interface beside dom0's has its MAC address:
+// macDifference reports an interface beside dom0's that has dom0's MAC address:
 // the bridge would take frames for dom0 for its own.
 func (s *parts) macDifference(l *host.Link) []difference {
 	if !sameMAC(l.MAC, s.dev.MAC) {
@@ -111,7 +111,7 @@ func (s *parts) macDifference(l *host.Link) []difference {
 		[]rtnl.Msg{setLink(l.Index, attrMAC(portMAC))}, []rtnl.Msg{setLink(l.Index, attrMAC(l.MAC))}}}
 }
 
-// notes are what is not as start makes it, and works: somebody has chosen it,
+// notes report what is not as start makes it but works: somebody has chosen it,
 // so it stays.
 func (s *parts) notes() (notes []string) {
 	if s.br == nil {

@@ -19,13 +19,14 @@ type resolver struct {
 	h       *host.Host
 	nets    []network
 	asked   []config.Bridge // all that the call asks for
-	wants   []Spec          // those settled so far
+	specs   []Spec          // those settled so far
 }
 
-// Resolve settles the names of the bridges that a call asks for, in view of what is
-// there. Every word that was given has to fit the network that is selected: if one
-// does not, start and stop are refused, and status reports a difference. Names may
-// be alternative ones; a Want has the interfaces' own names.
+// Resolve settles the names of the bridges that a call asks for, in view of
+// what is there. Every word that was given has to fit the network that is
+// selected: if one does not, start and stop are refused, and status reports a
+// difference. Names may be alternative ones; a Spec has the interfaces' own
+// names.
 func Resolve(command config.Command, asked []config.Bridge, h *host.Host, records []*Record) ([]Spec, error) {
 	r := &resolver{command: command, h: h, nets: networks(h, records)}
 	for _, b := range asked {
@@ -36,12 +37,12 @@ func Resolve(command config.Command, asked []config.Bridge, h *host.Host, record
 	for _, b := range r.asked {
 		w, err := r.settle(b)
 		refused = errors.Join(refused, err)
-		r.wants = append(r.wants, w)
+		r.specs = append(r.specs, w)
 	}
 	if refused != nil {
 		return nil, refused
 	}
-	return r.wants, nil
+	return r.specs, nil
 }
 
 // ownName is the own name of the interface that has it as an alternative one.

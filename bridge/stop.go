@@ -28,8 +28,8 @@ func (b *builder) stop(s parts, rec *Record, ps *ports) []plan.Step {
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	b.guests = append(b.guests, m.leaveTree(), m.detach())
-	p.Add(m.keepOnMaking(m.removePair(rec), rec.FoundDom0)...)
+	b.guestSteps = append(b.guestSteps, m.leaveTree(), m.detach())
+	p.Add(m.removePair(rec)...)
 	p.Add(m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {
 		p.Add(m.offAgain())
@@ -158,41 +158,33 @@ func (m *move) resettle() []plan.Step {
 	}, nil, from[forwarding], to[forwarding])
 }
 
-// removePair deletes dom0's interface and port, or leaves a pair that start found as
-// it was.
-func (m *move) removePair(rec *Record) plan.Step {
+// removePair deletes dom0's interface and port at the end, or leaves a pair that start
+// found as it was.
+func (m *move) removePair(rec *Record) []plan.Step {
 	dev := *m.s.dev
 	up := m.h.LiveRename && dev.Up() // else it is down at this point
-	if m.s.onBridge() {
-		if rec.FoundDom0 != nil {
-			return m.leaveDom0Bridge(rec.FoundDom0, &dev, up)
-		}
-		m.removed = append(m.removed, dev.Index)
-		return atEnd(m.makeDom0Bridge(&dev, up).Reverse("delete the bridge " + m.s.VDev))
+	switch {
+	case m.s.onBridge() && rec.FoundDom0 != nil:
+		return m.keepOnMaking(m.leaveDom0Bridge(rec.FoundDom0, &dev, up), rec.FoundDom0)
+	case m.s.onBridge():
+		m.delete(m.keepOnMaking(m.makeDom0Bridge(&dev, up), nil), m.s.VDev, dev.Index)
+		return nil
+	case rec.FoundDom0 != nil:
+		leave := m.adoptPair(rec.FoundDom0, &dev).Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
+		return m.keepOnMaking(leave, rec.FoundDom0)
 	}
-	if rec.FoundDom0 != nil {
-		return m.adoptPair(rec.FoundDom0, &dev).
-			Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")
-	}
-	m.removed = append(m.removed, m.pair.dev, m.pair.port)
-	return atEnd(m.makePair(&dev).Reverse("delete " + m.s.VDev + " and " + m.s.VIF))
+	m.delete(m.keepOnMaking(m.makePair(&dev), nil), m.s.VDev+" with "+m.s.VIF, m.pair.dev, m.pair.port)
+	return nil
 }
 
-// atEnd is a step that deletes an interface. Others may take its index at once, and
-// then it could not be made again for the steps that are about it.
-func atEnd(s plan.Step) plan.Step {
-	s.Final = true
-	return s
-}
-
-// removeBridge deletes the bridge, or leaves one that start found as it was.
+// removeBridge deletes the bridge at the end, or leaves one that start found as it was.
 func (m *move) removeBridge(rec *Record) plan.Step {
-	if m.s.br == nil || m.s.onBridge() {
-		return plan.Step{}
-	}
-	if rec.FoundBridge != nil {
+	switch {
+	case m.s.br == nil || m.s.onBridge():
+	case rec.FoundBridge != nil:
 		return m.leaveBridge(rec.FoundBridge, m.s.br)
+	default:
+		m.delete([]plan.Step{m.makeBridge(m.s.br.Index)}, m.s.Bridge, m.s.br.Index)
 	}
-	m.removed = append(m.removed, m.s.br.Index)
-	return atEnd(m.makeBridge(m.s.br.Index).Reverse("delete the bridge " + m.s.Bridge))
+	return plan.Step{}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/bridge/routes"
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
@@ -19,20 +20,23 @@ import (
 // missingShown is how many missing objects an error names.
 const missingShown = 5
 
-// verifier reads back at the end of a plan what has become of it.
+// verifier reads back, at the end of a plan, what has become of the host.
 type verifier struct {
 	*Planner
-	wants []Spec
-	up    bool        // the networks shall be up, else none of them
-	ends  map[int]end // what single interfaces have besides, by index
+	specs   []Spec
+	command config.Command
+	ends    map[int]end // what single interfaces have besides, by index
 }
+
+// up says whether the networks shall be up, else none of them.
+func (v *verifier) up() bool { return v.command == config.Start }
 
 // check reads everything: the parts are there (or gone), and everything that dom0
 // had on an interface before is on its successor.
 func (v *verifier) check(context.Context) error {
-	moved := map[int]int{} // a route may have legs on several that have moved
+	moved := map[int]int{} // a route may have legs over several interfaces that have moved
 	now, missing, err := v.Host.ReadAgain(v.Conn, func(now *host.Host) map[int]int {
-		for _, w := range v.wants {
+		for _, w := range v.specs {
 			was, is := findParts(w, v.Host), findParts(w, now)
 			if from, to := was.dom0Link(), is.dom0Link(); from != nil && to != nil {
 				moved[from.Index] = to.Index
@@ -45,7 +49,7 @@ func (v *verifier) check(context.Context) error {
 	}
 	was := v.Host.WithRoutes(missing)
 	var errs []error
-	for _, w := range v.wants {
+	for _, w := range v.specs {
 		errs = append(errs, v.stands(w, now), v.hasAll(w, was, now, moved))
 	}
 	for index, e := range v.ends {
@@ -97,11 +101,11 @@ func (e end) differs(h *host.Host, l *host.Link) error {
 func (v *verifier) stands(w Spec, h *host.Host) error {
 	s := findParts(w, h)
 	switch {
-	case v.up && !s.up:
+	case v.up() && !s.up:
 		return fmt.Errorf("%s is missing", w.PDev)
-	case !v.up && s.up:
+	case !v.up() && s.up:
 		return fmt.Errorf("%s is still there", w.PDev)
-	case !v.up:
+	case !v.up():
 		return nil
 	}
 	var texts []string
@@ -131,10 +135,10 @@ func (v *verifier) hasAll(w Spec, before, h *host.Host, moved map[int]int) error
 		return nil
 	}
 	from, to := w.NetDev, w.Dom0()
-	if !v.up {
+	if !v.up() {
 		from, to = to, from
 	}
-	if had.Up() && !dev.Up() && (v.up || !w.onBridge() || !bare(before.State(had.Index))) {
+	if had.Up() && !dev.Up() && (v.up() || !w.onBridge() || !bare(before.State(had.Index))) {
 		return fmt.Errorf("%s is switched off", dev.Name)
 	}
 	was, have := routes.Relabeled(routes.Unspent(before, before.State(had.Index)), from, to), routes.Relabeled(h.State(dev.Index), dev.Name, dev.Name)
@@ -157,7 +161,7 @@ func (v *verifier) hasAll(w Spec, before, h *host.Host, moved map[int]int) error
 	if n := len(lost); n > missingShown {
 		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
 	}
-	if v.up && !then.up && now.port != nil && now.port.Master != 0 && !h.Pinned(now.port.Index, dev.MAC) {
+	if v.up() && !then.up && now.port != nil && now.port.Master != 0 && !h.Pinned(now.port.Index, dev.MAC) {
 		lost = append(lost, fmt.Sprintf("the entry that sends frames for it to %s", now.port.Name))
 	}
 	if len(lost) > 0 {

@@ -77,8 +77,8 @@ func (l *lab) carryOut(steps []plan.Step) {
 	}
 }
 
-// want compares settings below net/ipv4: "ip_forward=1 conf/eth0/forwarding=0".
-func (l *lab) want(settings string) {
+// expect compares settings below net/ipv4: "ip_forward=1 conf/eth0/forwarding=0".
+func (l *lab) expect(settings string) {
 	l.t.Helper()
 	for _, s := range strings.Fields(settings) {
 		name, value, _ := strings.Cut(s, "=")
@@ -143,7 +143,7 @@ func TestStartStop(t *testing.T) {
 				before := l.settings()
 				for _, on := range starts {
 					l.start(on)
-					l.want(map[bool]string{true: "ip_forward=1", false: "ip_forward=0"}[on])
+					l.expect(map[bool]string{true: "ip_forward=1", false: "ip_forward=0"}[on])
 				}
 				if note := l.stop(); note != "" {
 					t.Errorf("stop after %v: %s", starts, note)
@@ -159,14 +159,14 @@ func TestStartStop(t *testing.T) {
 func TestStartSets(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
 	l.start(true)
-	l.want("ip_forward=1 conf/eth0/forwarding=1 conf/em1.2/forwarding=1 conf/default/forwarding=1")
+	l.expect("ip_forward=1 conf/eth0/forwarding=1 conf/em1.2/forwarding=1 conf/default/forwarding=1")
 	if steps, err := l.fwd.Start(l.host(), true); len(steps) > 0 || err != nil {
 		t.Errorf("a second start: %v, %v", steps, err)
 	}
 	if note := l.stop(); note != "" {
 		t.Error(note)
 	}
-	l.want("ip_forward=0 conf/eth0/forwarding=0 conf/em1.2/forwarding=1 conf/default/forwarding=0")
+	l.expect("ip_forward=0 conf/eth0/forwarding=0 conf/em1.2/forwarding=1 conf/default/forwarding=0")
 	if steps, note, err := l.fwd.Stop(l.host()); len(steps) > 0 || note != "" || err != nil {
 		t.Errorf("a second stop: %v, %q, %v", steps, note, err)
 	}
@@ -182,7 +182,7 @@ func TestNothingToSet(t *testing.T) {
 	if note := l.stop(); note != "" {
 		t.Error(note)
 	}
-	l.want("ip_forward=0")
+	l.expect("ip_forward=0")
 }
 
 // TestChangedSince lets somebody change the setting between start and stop:
@@ -194,17 +194,17 @@ func TestChangedSince(t *testing.T) {
 	if note, want := l.stop(), "ip_forward is left at 0: it was changed from 1 since start"; note != want {
 		t.Errorf("note %q, want %q", note, want)
 	}
-	l.want("ip_forward=0 conf/em1.2/forwarding=0")
+	l.expect("ip_forward=0 conf/em1.2/forwarding=0")
 	l.noRecord()
 
 	l.start(true)
 	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
 	l.start(true) // asked for again, it is ours again
-	l.want("ip_forward=1")
+	l.expect("ip_forward=1")
 	if note := l.stop(); note != "" {
 		t.Error(note)
 	}
-	l.want("ip_forward=0 conf/em1.2/forwarding=0")
+	l.expect("ip_forward=0 conf/em1.2/forwarding=0")
 }
 
 // TestNICGone removes a NIC that differed: nothing of it has to be put back.
@@ -215,7 +215,7 @@ func TestNICGone(t *testing.T) {
 	if note := l.stop(); note != "" {
 		t.Error(note)
 	}
-	l.want("ip_forward=0 conf/eth0/forwarding=1")
+	l.expect("ip_forward=0 conf/eth0/forwarding=1")
 	l.noRecord()
 }
 
@@ -239,7 +239,7 @@ func TestRenamed(t *testing.T) {
 	if err := l.run.Run(t.Context(), &plan.Plan{Steps: steps}); !errors.Is(err, fail) {
 		t.Fatal(err)
 	}
-	l.want("ip_forward=0 conf/peth0/forwarding=1 conf/eth0/forwarding=0")
+	l.expect("ip_forward=0 conf/peth0/forwarding=1 conf/eth0/forwarding=0")
 	l.noRecord()
 }
 
@@ -321,7 +321,7 @@ func TestCommandLines(t *testing.T) {
 	stop := plan.Plan{Steps: steps}
 	l.carryOut(steps)
 	nstest.Script(t, strings.Join(start.Commands(), "\n"))
-	l.want("ip_forward=1 conf/eth0/forwarding=1")
+	l.expect("ip_forward=1 conf/eth0/forwarding=1")
 	nstest.Script(t, strings.Join(stop.Commands(), "\n"))
 	l.unchanged("after both scripts", before)
 }

@@ -39,8 +39,8 @@ peers() {
 		}
 	) >"$tmp/apt" 2>&1 || return 1
 	local package dir
-	# In this order: of files that both have, as ifup, ifupdown's is the one to
-	# stay. The bench calls ifupdown2 by another name.
+	# In this order: where both have a file, such as ifup, that of ifupdown
+	# stays. The bench calls ifupdown2 by another name.
 	for package in ifupdown bridge-utils ifupdown2; do
 		dpkg-deb -x "$tmp/packages/$package"_*.deb "$tmp/unpacked"
 		for dir in sbin lib bin; do
@@ -60,7 +60,7 @@ else
 	[ ! -s "$tmp/apt" ] || sed 's/^/bench: /' "$tmp/apt" >&2
 fi
 
-# The first process in there is the bench itself: when it ends, the kernel
-# takes all the rest away with it.
+# The first process inside is the bench itself: when it ends, the kernel removes
+# everything else with it.
 unshare --net --mount --pid --fork --kill-child --mount-proc \
 	"$tmp/bench" -outside "$(readlink /proc/self/ns/net)" "${options[@]}" "$@"

@@ -22,7 +22,7 @@ wanted=(
 	--next vifnum=1 bridge=xenbr1 netdev=dummy0 "antispoof=$antispoof" ip_forward=0
 )
 
-# How many lost probes are too many, each way, for start as for stop.
+# How many lost probes are too many, each way, for start and for stop.
 too_many=100
 
 outside_address=203.0.113.10
@@ -47,12 +47,13 @@ main() {
 		# shellcheck disable=SC2064 # the name of this very signal
 		trap "interrupted $signal" "$signal"
 	done
-	# A signal must not come between the folder and its name.
+	# A signal must not come between the creation of the folder and the
+	# assignment.
 	tmp=$(trap '' HUP INT TERM && mktemp -d)
 	prepare "${1:-./xbr-script}"
 
-	# In the background, because a shell that waits can act on a signal at once.
-	# unshare's own last words, when what it runs is killed, are of no use.
+	# In the background, because a shell that waits can react to a signal at
+	# once. What unshare says when its child is killed is of no use.
 	unshare "${private[@]}" "$BASH" "$0" --inside "$tmp" "$(readlink /proc/self/ns/net)" \
 		3>&2 2>/dev/null &
 	local status=0
@@ -78,14 +79,14 @@ check_machine() {
 prepare() {
 	[ -x "$1" ] || refuse "no program $1 (make build)"
 	cp "$1" "$tmp/xbr-script"
-	# Its work files go there too, so that they go away with the rest.
+	# Its work files go there too, so that they are removed with the rest.
 	CGO_ENABLED=0 GOTMPDIR=$tmp go build -o "$tmp/probe" ./internal/testing/probe
 	[ "$antispoof" != yes ] || load_br_netfilter
 }
 
-# load_br_netfilter: a machine on which this module is loaded filters all its
-# bridges from then on, in each network namespace. antispoof=yes needs it, so
-# it is loaded here, where the machine's own switches can be put off again.
+# load_br_netfilter: once this module is loaded, a machine filters all its
+# bridges, in every network namespace. antispoof=yes needs it, so it is loaded
+# here, where the machine's own settings can be switched off again.
 load_br_netfilter() {
 	[ ! -e /proc/sys/net/bridge ] || return 0
 	modprobe -q br_netfilter || return 0 # the binary will say what is missing
@@ -98,12 +99,12 @@ clean_up() {
 	[ -z "$tmp" ] || rm -rf "$tmp"
 }
 
-# interrupted SIGNAL: takes everything down, and dies of it.
+# interrupted SIGNAL: takes everything down, and dies of the signal.
 interrupted() {
 	trap '' HUP INT TERM
 	if [ -n "${!-}" ]; then
-		# The child of unshare is the first process of its namespace: when it has
-		# ended, so has everything in there, and then unshare ends.
+		# The child of unshare is the first process of its namespace: when it
+		# ends, everything inside does, and then unshare ends.
 		while kill -0 "$!" 2>/dev/null && ! pkill -KILL -P "$!"; do
 			sleep 0.01
 		done
@@ -128,10 +129,10 @@ inside() {
 	fi
 	exec 2>&3 3>&-
 	trap 'echo "demo: failed: $BASH_COMMAND" >&2' ERR
-	trap '' PIPE # a reader that has gone is an error as any other
+	trap '' PIPE # a closed pipe is an error like any other
 	PATH=$1:$PATH
-	mount -t sysfs sysfs /sys # or /sys/class/net has the machine's interfaces
-	mount -t tmpfs tmpfs /run # names of namespaces, and the journal
+	mount -t sysfs sysfs /sys # otherwise /sys/class/net shows the machine's interfaces
+	mount -t tmpfs tmpfs /run # for the names of namespaces, and the journal
 	cd /
 
 	lay_out
@@ -177,7 +178,7 @@ step() {
 	printf '\n%s%d. %s%s\n' "$bold" "$steps" "$*" "$plain"
 }
 
-# shown COMMAND...: prints it as one would type it, and runs it.
+# shown COMMAND...: prints the command as one would type it, and runs it.
 shown() {
 	local line='#' word
 	for word; do
@@ -191,12 +192,12 @@ shown() {
 	"$@"
 }
 
-# in_80_columns breaks what is longer, under the column of the addresses.
+# in_80_columns breaks longer lines, and aligns them with the addresses.
 in_80_columns() {
 	sed -E "/.{81}/s/^(.{1,80}) /\\1\\n$(printf '%32s' '')/"
 }
 
-# check WHAT COMMAND...: says whether it is so.
+# check WHAT COMMAND...: says whether the command succeeds.
 check() {
 	local what=$1 result=ok
 	shift
@@ -205,12 +206,12 @@ check() {
 	[ "$result" = ok ] || failures=$((failures + 1))
 }
 
-# not COMMAND...: for check, the contrary.
+# not COMMAND...: the opposite, for check.
 not() { ! "$@"; }
 
-# timed PHASE COMMAND...: runs it as a phase of the probes' tally, with time
-# before for a quiet beginning, and after for what comes to light only then
-# (an ARP request is asked again after a second).
+# timed PHASE COMMAND...: runs the command as a phase of the probes' tally, with
+# a quiet time before it, and time after it for what shows late (an ARP request
+# is repeated after a second).
 timed() {
 	local begin end status=0
 	phase "$1"
@@ -231,7 +232,7 @@ millis() { printf '%d.%d' $(($1 / 1000)) $(($1 / 100 % 10)); }
 # The machines.
 #
 
-# What a new namespace begins with is the machine's choice.
+# What a new namespace begins with depends on the machine.
 known=(
 	net.ipv4.conf.{all,default,lo}.{forwarding,rp_filter,arp_ignore,arp_announce,arp_filter,arp_notify,proxy_arp,promote_secondaries}"=0"
 	net.ipv4.conf.{all,default,lo}.accept_redirects"=1"
@@ -261,7 +262,7 @@ lay_out() {
 
 in_netns() { ip netns exec "$@"; }
 
-# join NETNS DEVICE ADDRESS NETNS DEVICE ADDRESS: lays a cable.
+# join NETNS DEVICE ADDRESS NETNS DEVICE ADDRESS: connects the two by a cable.
 join() {
 	ip -n "$1" link add "$2" type veth peer name "$5" netns "$4"
 	ip -n "$1" addr add "$3" dev "$2"
@@ -270,8 +271,8 @@ join() {
 	ip -n "$4" link set "$5" up
 }
 
-# first_network: dom0's eth0 on the LAN, with some of everything that tends to
-# get lost on the way.
+# first_network: dom0's eth0 on the LAN, with some of everything that is easily
+# lost on the way.
 first_network() {
 	ip link add eth0 address 00:1b:21:3c:4d:5e type veth peer name lan netns gateway
 	ip -n gateway addr add 192.168.0.1/24 dev lan
@@ -292,8 +293,8 @@ first_network() {
 
 # second_network: dummy0, a network that leads nowhere.
 second_network() {
-	# Such a module, as it is loaded, makes devices on the machine unless told not
-	# to. The stand-in drops whatever is sent to it, just as a dummy does.
+	# This module makes devices on the machine when it is loaded, unless told
+	# not to. The stand-in drops whatever is sent to it, just as a dummy does.
 	modprobe -q dummy numdummies=0 2>/dev/null || true
 	if ! ip link add dummy0 type dummy 2>/dev/null; then
 		modprobe -q ifb numifbs=0 2>/dev/null || true
@@ -304,7 +305,7 @@ second_network() {
 	ip link set dummy0 up
 }
 
-# no_tentative waits until the kernel has tried its link-local addresses.
+# no_tentative waits until the kernel has checked its link-local addresses.
 no_tentative() {
 	local tries=100
 	while [ -n "$(ip -6 addr show tentative)" ] && [ "$((tries -= 1))" -gt 0 ]; do
@@ -312,8 +313,8 @@ no_tentative() {
 	done
 }
 
-# plug GUEST DEVICE ADDRESS MAC PORT BRIDGE: a guest's interface, and in dom0
-# what Xen's vif-bridge makes of its port.
+# plug GUEST DEVICE ADDRESS MAC PORT BRIDGE: a guest's interface, and its port
+# in dom0 as Xen's vif-bridge sets it up.
 plug() {
 	ip link add "$5" type veth peer name "$2" address "$4" netns "$1"
 	ip -n "$1" addr add "$3" dev "$2"
@@ -324,7 +325,8 @@ plug() {
 	vif_rules -I "$5"
 }
 
-# vif_rules -I|-D PORT: the rules by which vif-bridge lets a guest through.
+# vif_rules -I|-D PORT: the rules by which vif-bridge lets a guest's packets
+# through.
 vif_rules() {
 	[ "$antispoof" = yes ] || return 0
 	iptables "$1" FORWARD -m physdev --physdev-is-bridged --physdev-in "$2" -j ACCEPT
@@ -353,7 +355,7 @@ guests_go() {
 # What is looked at.
 #
 
-# state prints all that dom0 has, but for what counts or learns by itself.
+# state prints everything that dom0 has, except counters and what is learnt.
 state() {
 	ip -d addr
 	ip rule
@@ -367,7 +369,7 @@ state() {
 	rules ip6tables
 }
 
-# rules COMMAND: that a table exists, with nothing in it, is no difference.
+# rules COMMAND: prints the rules; an empty table makes no difference.
 rules() {
 	"$1-save" | awk -v name="$1" '!/^(#|\*|COMMIT|:[A-Z]+ ACCEPT)/ { print name, $0 }'
 }
@@ -397,7 +399,8 @@ show_the_way() {
 	in_netns lvs sysctl -qw net.ipv4.ip_forward=1
 	check "an answer when it does again" reaches web1 "$outside_address"
 
-	# The other bridge is the LAN, but web1 is not on it: nobody there hears it.
+	# The other bridge is the LAN, but web1 is not on it, so nobody there hears
+	# it.
 	ip -n web1 route add 192.168.0.1 dev eth0
 	check "no answer from the LAN without lvs, on web1's own wire" not reaches web1 192.168.0.1
 	ip -n web1 route del 192.168.0.1 dev eth0
@@ -406,7 +409,7 @@ show_the_way() {
 # reaches NETNS ADDRESS
 reaches() { in_netns "$1" ping -n -q -c 1 -W 1 "$2" >/dev/null; }
 
-# hops NETNS: who answers on the way to the outside, one hop after the other.
+# hops NETNS: who answers on the way to the outside, hop by hop.
 hops() {
 	local ttl
 	for ttl in 1 2 3; do
@@ -420,7 +423,7 @@ hops() {
 #
 
 declare -A port device addresses
-machines=('') # the first column is that of the NICs: they are no machine's
+machines=('') # the first column is that of the NICs, which belong to no machine
 
 drawing() {
 	local bridges bridge
@@ -453,7 +456,7 @@ read_ports() {
 	done < <(ip -o link show master "$1" | sed 's/^[0-9]*: \([^@:]*\).*/\1/')
 }
 
-# column_of MACHINE: its column, or the next that is free.
+# column_of MACHINE: its column, or the next free one.
 column_of() {
 	local c
 	for ((c = 1; c < ${#machines[@]}; c++)); do
@@ -508,8 +511,8 @@ draw_bus() {
 	printf '%s\n' "$line $1"
 }
 
-# draw_machines UPPER LOWER: those on the upper bridge, with their way on to the
-# lower one.
+# draw_machines UPPER LOWER: draws those on the upper bridge, with their
+# connection to the lower one.
 draw_machines() {
 	local c above=() names=() below=()
 	for ((c = 0; c < ${#machines[@]}; c++)); do
@@ -525,7 +528,7 @@ draw_machines() {
 	columns '  |' "${below[@]}"
 }
 
-# draw_only BRIDGE OTHER: those on the one and not on the other.
+# draw_only BRIDGE OTHER: draws those on the first and not on the second.
 draw_only() {
 	local c below=()
 	for ((c = 0; c < ${#machines[@]}; c++)); do
@@ -537,7 +540,7 @@ draw_only() {
 }
 
 # columns FILL TEXT...: prints texts of several lines side by side. Those that
-# are not empty are drawn out with FILL.
+# are not empty are extended with FILL.
 columns() {
 	local fill=$1 text lines rows=0 r line
 	shift
@@ -559,11 +562,11 @@ columns() {
 # The probes.
 #
 
-# prober NETNS ARGUMENT...: it comes before all else on a busy machine, so that
-# what it counts is the network's doing.
+# prober NETNS ARGUMENT...: with the highest priority, so that its losses are
+# the network's doing even on a busy machine.
 prober() { ${1:+in_netns "$1"} nice -n -20 probe "${@:2}"; }
 
-# start_probes: the names of phases go to the prober, its tally comes back.
+# start_probes: names of phases go to the prober, and its tally comes back.
 start_probes() {
 	mkfifo /run/phases /run/tally
 	prober '' serve 192.168.0.2 2001:db8::2 &
@@ -573,7 +576,7 @@ start_probes() {
 	phase quiet
 }
 
-# phase NAME: begins; the probes sent from now on count for it.
+# phase NAME: begins a phase; probes sent from now on count for it.
 phase() {
 	echo "$1" >&8 || refuse "the probes ran out of time: this machine is too busy now"
 }
@@ -583,8 +586,8 @@ stop_probes() {
 	cat <&9 >/run/report
 }
 
-# summary prints the tally, and judges it. What the machine itself does to
-# probes while nothing happens to the network is the last part.
+# summary prints the tally, and judges it. Its last part is what the machine
+# itself does to probes while nothing happens to the network.
 summary() {
 	local phase way sent lost gap
 	printf '%25s %8s   %s\n' probes lost 'longest gap'

@@ -57,7 +57,7 @@ look() {
 	done
 }
 
-# give_up WHY: says what a person has to install, and ends.
+# give_up WHY: says what has to be installed by hand, and ends.
 give_up() {
 	{
 		echo "deps.sh: cannot install what is missing: $1"
@@ -84,8 +84,8 @@ export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# Package lists may be absent (a fresh container) or too old: only then are
-# they fetched.
+# Package lists may be absent (a fresh container) or too old: only then are they
+# fetched.
 if ! install_missing; then
 	if ! apt-get -qq update </dev/null >"$log" 2>&1 || ! install_missing; then
 		cat "$log" >&2

@@ -4,9 +4,10 @@
 #
 #   scripts/install.sh install | uninstall
 #
-# What it has put there it writes down, in $record. A file that is not so (any
-# more) is somebody's: it is neither overwritten nor removed. So is a link in
-# Xen's folder that does not lead to */sbin/xbr-script.
+# It writes down what it has put there, in $record. A file that is not recorded,
+# or has changed since, belongs to somebody else: it is neither overwritten nor
+# removed. The same goes for a link in Xen's folder that does not lead to
+# */sbin/xbr-script.
 set -eu
 
 : "${DESTDIR=}" "${prefix:?}" "${sbindir:?}" "${mandir:?}" "${unitdir:?}" "${xendir:?}"
@@ -63,7 +64,7 @@ put() {
 	if exists "$file" && ! is_as_put "$3" && ! cmp -s "$2" "$file"; then
 		echo "install: $file is not as it was installed: left as it is" >&2
 		echo "install: hint: to have the one of this version, move that file away and install again" >&2
-		# What was put there stays what is known of it.
+		# The record keeps what was put there.
 		recorded "$3" >>"$tmp/installed"
 		return
 	fi
@@ -72,7 +73,7 @@ put() {
 	echo "$(sum "$file") $3" >>"$tmp/installed"
 }
 
-# link NAME: the program, by that name in Xen's folder.
+# link NAME: links the program under that name in Xen's folder.
 link() {
 	file=$DESTDIR$xendir/$1
 	if is_our_link "$file" || ! exists "$file"; then
@@ -94,12 +95,12 @@ exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
 is_our_link() { case $(readlink "$1") in */sbin/xbr-script) ;; *) false ;; esac }
 
-# is_as_put PATH: the file there is the one that was put there.
+# is_as_put PATH: the file is still the one that was put there.
 is_as_put() {
 	[ -f "$DESTDIR$1" ] && [ ! -L "$DESTDIR$1" ] && [ "$(recorded "$1")" = "$(sum "$DESTDIR$1") $1" ]
 }
 
-# recorded PATH: its line, or nothing.
+# recorded PATH: its line in the record, or nothing.
 recorded() {
 	[ ! -e "$DESTDIR$record" ] || while read -r hash path; do
 		if [ "$path" = "$1" ]; then echo "$hash $path"; fi

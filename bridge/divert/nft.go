@@ -1,6 +1,7 @@
 package divert
 
 import (
+	"errors"
 	"net"
 
 	"github.com/vishvananda/netlink/nl"
@@ -54,11 +55,10 @@ func newNftFwd(from string, mac net.HardwareAddr, to int) (*nftFwd, error) {
 	return &nftFwd{conn}, nil
 }
 
-// Close removes the chain. The socket is left to the end of the process, or to the
-// garbage collector: closing it waits until the kernel has disposed of the chain, some
-// 10 ms later (an RCU grace period), and meanwhile others can work.
+// Close removes the chain, and does not wait until the kernel has disposed of it.
 func (f *nftFwd) Close() error {
-	return f.conn.Commit(nftMsg(unix.NFT_MSG_DELTABLE, 0, nfnetlink.Text(unix.NFTA_TABLE_NAME, nftTable)))
+	err := f.conn.Commit(nftMsg(unix.NFT_MSG_DELTABLE, 0, nfnetlink.Text(unix.NFTA_TABLE_NAME, nftTable)))
+	return errors.Join(err, f.conn.Leave())
 }
 
 // nftMsg is a message about the objects that see an interface's frames.

@@ -44,9 +44,9 @@ func markOf(m rtnl.Msg, name string) (mark string, ok bool) {
 func madeMark(mark string, before int) bool { return mark == fmt.Sprint(":", before+1) }
 
 // LateLabels is a state with the labels that its IPv4 addresses shall have on
-// an interface called to, if they came while this one, now called from, was about
-// to be left: what nobody has chosen is left to the kernel, which takes the name
-// that the interface has then.
+// an interface called to, if they were added to this one, now called from, when
+// it was about to be left: labels that nobody has chosen are left to the
+// kernel, which takes the name that the interface has then.
 func LateLabels(s host.State, from, to string) host.State {
 	s.Addrs4 = slices.Clone(s.Addrs4)
 	for i, m := range s.Addrs4 {

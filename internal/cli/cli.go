@@ -22,7 +22,7 @@ import (
 const (
 	done     = 0
 	notUp    = 3 // status: at least one bridge is not up
-	notAsked = 4 // status: up, but not as asked
+	notAsked = 4 // status: up, but not as asked; check: something breaks
 )
 
 // defaultFile is read where no key is given.
@@ -92,14 +92,19 @@ func show(w io.Writer, r *operate.Result, asJSON bool) (int, error) {
 	for _, n := range r.Notes {
 		wrap(w, "", "  ", strings.Fields(n), "")
 	}
-	if r.Report == nil {
-		return done, nil
-	}
-	if asJSON {
+	switch {
+	case r.Check != nil && asJSON:
+		return checkStatus(r.Check), printJSON(w, r.Check)
+	case r.Check != nil:
+		printCheck(w, r.Check)
+		return checkStatus(r.Check), nil
+	case r.Report != nil && asJSON:
 		return statusOf(r.Report), printJSON(w, r.Report)
+	case r.Report != nil:
+		printReport(w, r.Report)
+		return statusOf(r.Report), nil
 	}
-	printReport(w, r.Report)
-	return statusOf(r.Report), nil
+	return done, nil
 }
 
 // readFile reads a configuration file, but not without end.

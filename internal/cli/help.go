@@ -1,6 +1,6 @@
 package cli
 
-const help = `Usage: xbr-script start|stop|status [key=value ...] [--next key=value ...]
+const help = `Usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...]
        xbr-script recover|confirm
 
 Puts a host's NIC into a bridge for Xen's guests while dom0 keeps its network,
@@ -11,6 +11,8 @@ Commands, anywhere among the arguments:
            of its own (vif0.N), with every address, route and setting; or
            the bridge becomes ethN (dom0=bridge)
   stop     the reverse; without keys: every bridge that was started
+  check    would start (or with stop in the line: stop) go through, and what
+           becomes of everything that holds on to the NIC? Changes nothing
   status   show each bridge and what is wrong with it
   recover  take back a change that was cut short, or waits to be confirmed
   confirm  keep a change that waits to be confirmed
@@ -47,15 +49,15 @@ Options:
                    with --dry-run: also write the state of the host to FILE
       --host=FILE  with --dry-run or status: take the host from such a file
   -v, --verbose    print each command as it is carried out
-      --json       print status for programs
+      --json       print check or status for programs
       --version    print the version
   -h, --help       print this
 
 Exit status:
   0  done, or nothing to do; status: up as asked
-  1  refused or failed, and everything is as it was
+  1  refused or failed, and everything is as it was; check: would be refused
   2  the command line or the file was not understood
   3  status: not up
-  4  status: up, but not as asked
+  4  status: up, but not as asked; check: something breaks
 
 See xbr-script(8).`

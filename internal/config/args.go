@@ -10,7 +10,7 @@ import (
 const nextOption = "--next"
 
 // commands is every command.
-var commands = []Command{Start, Stop, Status, Recover, Confirm}
+var commands = []Command{Start, Stop, Check, Status, Recover, Confirm}
 
 // option is a word that is not a key and not a command.
 type option struct {
@@ -41,7 +41,7 @@ const (
 	saveOption = "--save-host"
 )
 
-const usage = "usage: xbr-script start|stop|status [key=value ...] [--next key=value ...], or recover|confirm"
+const usage = "usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...], or recover|confirm"
 
 // findOption is the option of that name, or nil.
 func findOption(name string) *option {
@@ -84,36 +84,51 @@ func split(args []string) []string {
 	return words
 }
 
-// argReader reads the words of a command line.
+// argReader reads a call: the words of the command line, the environment and the file.
 type argReader struct {
 	req      *Request
 	original bool // as Xen's network-bridge reads them
 	groups   []*group
+	wrong    refusals
 	hollow   string // the key of the previous word, if that had no value
+	stray    bool   // a word was misread that may have been meant as the command
 }
 
 // readArgs stores the command and the options in the request and sorts the
 // other words into groups.
-func readArgs(req *Request, args []string, original bool) ([]*group, error) {
-	r := &argReader{req: req, original: original, groups: []*group{newGroup("")}}
+func (r *argReader) readArgs(args []string) {
 	for _, word := range args {
 		if word == nextOption {
 			r.groups = append(r.groups, newGroup(""))
 			continue
 		}
-		if err := r.read(word); err != nil {
-			return nil, err
-		}
 		key, value, isKey := strings.Cut(word, "=")
+		if err := r.read(word); err != nil {
+			r.wrong.add(err)
+			r.groups[len(r.groups)-1].misread = true
+			r.stray = r.stray || !isKey
+		}
 		if r.hollow = ""; isKey && value == "" {
 			r.hollow = key
 		}
 	}
-	if req.Command == "" {
-		return nil, refused("cannot tell what to do: there is no command", usage)
-	}
+	r.settleCommand()
 	nameParts(r.groups)
-	return r.groups, checkParts(r.groups)
+	if r.req.Command.takesKeys() {
+		r.checkParts()
+	}
+}
+
+// settleCommand finds out what check is about.
+func (r *argReader) settleCommand() {
+	switch req := r.req; {
+	case req.Command == "" && req.OnlyCheck:
+		req.Command = Start
+	case req.Command == "" && !r.stray:
+		r.wrong.add(refused("cannot tell what to do: there is no command", usage))
+	case req.OnlyCheck && req.Command != Start && req.Command != Stop:
+		r.wrong.add(refused(fmt.Sprintf("cannot do both check and %s in one call", req.Command), "check is about start, or with stop in the line about stop"))
+	}
 }
 
 // read reads one word. The command may stand anywhere: wrappers pass theirs on
@@ -180,6 +195,8 @@ func (r *argReader) wordHint(word string) string {
 // may have it too. Of different commands the original takes the first one.
 func (r *argReader) command(c Command) error {
 	switch before := r.req.Command; {
+	case c == Check:
+		r.req.OnlyCheck = true
 	case before == "":
 		r.req.Command = c
 	case before != c && r.original:
@@ -201,39 +218,40 @@ func nameParts(groups []*group) {
 	}
 }
 
-// checkParts refuses a part that names no bridge if there are others, and
-// bridges together with a file: nobody could tell which line of the file a word
-// is to override.
-func checkParts(groups []*group) error {
-	named := 0
-	for _, g := range groups {
-		if g.namesBridge() {
-			named++
+// checkParts refuses parts that name no bridge if there are several, and bridges
+// together with a file: nobody could tell which line of the file a word is to
+// override.
+func (r *argReader) checkParts() {
+	if fileNamed(r.groups) != "" && (len(r.groups) > 1 || r.groups[0].namesBridge()) {
+		r.wrong.add(refused("cannot take bridges from both config= and the command line",
+			"the keys that go with config= are: "+list(keyNames(hostWide, manner))+", confirm"))
+		return
+	}
+	for i, g := range r.groups {
+		if len(r.groups) > 1 && !g.namesBridge() && !g.misread {
+			r.wrong.add(misread(quote(nextOption), fmt.Sprintf("part %d of %d names no bridge", i+1, len(r.groups)),
+				nextOption+" begins another part; each needs one of "+list(keyNames(perBridge))))
 		}
 	}
-	if fileNamed(groups) != "" && (named > 0 || len(groups) > 1) {
-		return refused("cannot take bridges from both config= and the command line",
-			"the keys that go with config= are: "+list(keyNames(hostWide, manner))+", confirm")
-	}
-	if len(groups) == 1 || named == len(groups) {
-		return nil
-	}
-	i := slices.IndexFunc(groups, func(g *group) bool { return !g.namesBridge() })
-	return misread(quote(nextOption), fmt.Sprintf("part %d of %d names no bridge", i+1, len(groups)),
-		nextOption+" begins another part; each needs one of "+list(keyNames(perBridge)))
 }
 
-// checkOptions refuses an option that has no meaning for the command.
-func checkOptions(req *Request) error {
-	status := req.Command == Status
-	if req.JSON && !status {
-		return refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with status")
+// checkOptions refuses options that have no meaning for the command.
+func (r *argReader) checkOptions() {
+	req := r.req
+	if req.Command == "" {
+		return
 	}
-	if req.DryRun && (status || req.Command == Confirm) {
-		return refused(fmt.Sprintf("cannot use --dry-run with %s", req.Command),
-			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.Command))
+	asks := req.Command == Status || req.OnlyCheck
+	if req.JSON && !asks {
+		r.wrong.add(refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with check and status"))
 	}
-	return checkHostOptions(req)
+	if req.DryRun && (asks || req.Command == Confirm) {
+		r.wrong.add(refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),
+			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.named())))
+	}
+	if err := checkHostOptions(req); err != nil {
+		r.wrong.add(err)
+	}
 }
 
 // checkHostOptions refuses a file that stands for the host where it is the real
@@ -244,22 +262,19 @@ func checkHostOptions(req *Request) error {
 	case req.Host != "" && req.SaveHost != "":
 		return refused("cannot use both "+hostOption+" and "+saveOption, saveOption+" writes what is there, and "+hostOption+" reads what was written so")
 	case req.Host != "" && !plans && req.Command != Status:
-		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.Command), hostOption+" goes with status, and with start and stop if they have --dry-run")
+		return refused(fmt.Sprintf("cannot use %s with %s", hostOption, req.named()), hostOption+" goes with status, and with start and stop if they have --dry-run")
 	case req.SaveHost != "" && !plans:
-		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.Command), saveOption+" goes with start and stop if they have --dry-run")
+		return refused(fmt.Sprintf("cannot use %s with %s", saveOption, req.named()), saveOption+" goes with start and stop if they have --dry-run")
 	}
 	return nil
 }
 
 // alone refuses keys with a command that takes none.
-func alone(req *Request, groups []*group) error {
-	for _, g := range groups {
-		if len(g.values) > 0 || len(groups) > 1 {
-			return refused(fmt.Sprintf("cannot use keys with %s", req.Command),
-				fmt.Sprintf("%s is about the last change, whatever bridges it was of", req.Command))
-		}
+func (r *argReader) alone() {
+	if len(r.groups) > 1 || len(r.groups[0].values) > 0 {
+		r.wrong.add(refused(fmt.Sprintf("cannot use keys with %s", r.req.Command),
+			fmt.Sprintf("%s is about the last change, whatever bridges it was of", r.req.Command)))
 	}
-	return nil
 }
 
 // vocabulary is every word that may have been meant.

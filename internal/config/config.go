@@ -18,6 +18,9 @@ const (
 	// confirmed. Confirm lets the latter stay.
 	Recover Command = "recover"
 	Confirm Command = "confirm"
+	// Check is the word that makes of start, which it stands for alone, or of stop a
+	// question: see Request.OnlyCheck.
+	Check Command = "check"
 )
 
 // takesKeys says whether the command is about bridges.
@@ -59,6 +62,7 @@ func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 // Request is a whole command line with its file read.
 type Request struct {
 	Command   Command
+	OnlyCheck bool     // the command check: what would become of Command, which is Start or Stop
 	Bridges   []Bridge // at least one, unless Help, Version, Recover or Confirm
 	Given     bool     // false: no key and no file said anything about bridges or the host; Bridges is then a single zero Bridge
 	File      string   // the file that the bridges were read from, "" if none
@@ -83,6 +87,14 @@ type EmptyKey struct {
 	Key    string
 }
 
+// named is the command as it was given.
+func (r *Request) named() Command {
+	if r.OnlyCheck {
+		return Check
+	}
+	return r.Command
+}
+
 // note adds to Notes.
 func (r *Request) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
@@ -101,39 +113,30 @@ type Source struct {
 }
 
 // Parse reads the arguments (without the program's name) and the file that
-// they name, or the default file if they have no key. Its errors are
-// of type *refusal.Error.
+// they name, or the default file if they have no key. Its error joins all that is
+// wrong with them, each of type *refusal.Error.
 func Parse(args []string, src Source) (*Request, error) {
 	args = split(args)
 	if req := answerAlone(args); req != nil {
 		return req, nil
 	}
-	req := &Request{}
-	groups, err := readArgs(req, args, src.Name == Original)
-	if err != nil {
+	r := &argReader{req: &Request{}, original: src.Name == Original, groups: []*group{newGroup("")}}
+	r.readArgs(args)
+	r.checkOptions()
+	if r.req.Command.takesKeys() {
+		r.addEnvironment(src)
+		r.addFile(src)
+		r.ignoreEnvironment(src)
+		r.agree()
+		r.checkBridges()
+	} else {
+		r.alone()
+	}
+	if err := r.wrong.err(); err != nil {
 		return nil, err
 	}
-	if err := checkOptions(req); err != nil {
-		return nil, err
+	if r.req.Command.takesKeys() {
+		combine(r.req, r.groups)
 	}
-	if !req.Command.takesKeys() {
-		if err := alone(req, groups); err != nil {
-			return nil, err
-		}
-		return req, nil
-	}
-	if err := addEnvironment(req, groups, src); err != nil {
-		return nil, err
-	}
-	groups, err = addFile(req, groups, src)
-	if err != nil {
-		return nil, err
-	}
-	if err := ignoreEnvironment(req, groups, src); err != nil {
-		return nil, err
-	}
-	if err := combine(req, groups); err != nil {
-		return nil, err
-	}
-	return req, nil
+	return r.req, nil
 }

@@ -20,48 +20,48 @@ func (s Source) env(name string) string {
 // addEnvironment takes variables for keys that were not given, if the program is
 // called by the original's name. The original knows neither parts nor files. A
 // key that was given without a value unsets the variable.
-func addEnvironment(req *Request, groups []*group, src Source) error {
-	if src.Name != Original {
-		return nil
+func (r *argReader) addEnvironment(src Source) {
+	if !r.original {
+		return
 	}
 	for _, name := range variables {
-		value, g := src.env(name), groups[0]
+		value, g := src.env(name), r.groups[0]
 		word := name + "=" + value
 		switch {
 		case value == "" || g.values[name] != "" || g.hollow[name]:
-		case len(groups) > 1 || fileNamed(groups) != "":
-			req.note("%s of the environment is ignored: it does not count together with %s or config=", quote(word), nextOption)
+		case len(r.groups) > 1 || fileNamed(r.groups) != "":
+			r.req.note("%s of the environment is ignored: it does not count together with %s or config=", quote(word), nextOption)
 		default:
 			if f := g.add(word, perBridge); f != nil {
-				return misread(quote(word)+" of the environment", f.reason, f.hint)
+				r.wrong.add(misread(quote(word)+" of the environment", f.reason, f.hint))
+				continue
 			}
-			req.note("%s is taken from the environment", quote(word))
+			r.req.note("%s is taken from the environment", quote(word))
 		}
 	}
-	return nil
 }
 
 // ignoreEnvironment reports variables that only the original would take.
 // Whoever set one may mean another NIC than the default, so a change is refused
-// if the variable would decide something.
-func ignoreEnvironment(req *Request, groups []*group, src Source) error {
-	if src.Name == Original {
-		return nil
+// if the variable would decide something. Whether it would, nobody can tell while
+// words are wrong.
+func (r *argReader) ignoreEnvironment(src Source) {
+	if r.original || len(r.wrong) > 0 {
+		return
 	}
 	var words, names []string
 	for _, name := range variables {
 		given := func(g *group) bool { return g.values[name] != "" }
-		if value := src.env(name); value != "" && !slices.ContainsFunc(groups, given) {
+		if value := src.env(name); value != "" && !slices.ContainsFunc(r.groups, given) {
 			words, names = append(words, name+"="+value), append(names, name)
 		}
 	}
 	switch line := strings.Join(words, " "); {
 	case line == "":
-	case req.File == "" && req.Command != Status:
-		return refused("cannot tell whether "+quote(line)+" of the environment is meant: it counts only for calls as "+Original,
-			"give it on the command line, or take it out of the environment: unset "+strings.Join(names, " "))
+	case r.req.File == "" && r.req.Command != Status:
+		r.wrong.add(refused("cannot tell whether "+quote(line)+" of the environment is meant: it counts only for calls as "+Original,
+			"give it on the command line, or take it out of the environment: unset "+strings.Join(names, " ")))
 	default:
-		req.note("%s of the environment is ignored: it counts only for calls as %s", quote(line), Original)
+		r.req.note("%s of the environment is ignored: it counts only for calls as %s", quote(line), Original)
 	}
-	return nil
 }

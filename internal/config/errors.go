@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -17,6 +19,22 @@ func misread(where, reason, hint string) error {
 
 // refused is the error for input that is understood but makes no sense.
 func refused(msg, hint string) error { return &refusal.Error{Msg: msg, Hint: hint, Usage: true} }
+
+// refusals are all that is wrong with a call, in the order in which it was found.
+type refusals []error
+
+// mostTold bounds how many of them the user is told about.
+const mostTold = 20
+
+func (r *refusals) add(err error) { *r = append(*r, err) }
+
+// err joins them; nil if there are none.
+func (r refusals) err() error {
+	if more := len(r) - mostTold; more > 0 {
+		r = append(slices.Clone(r[:mostTold]), refused(fmt.Sprintf("cannot list everything here: %d more words or lines are wrong", more), "mend these first"))
+	}
+	return errors.Join(r...)
+}
 
 // maxQuoted bounds how much of a user's word a message repeats.
 const maxQuoted = 60

@@ -27,6 +27,12 @@ var errorCases = []struct {
 	{args: words("netdev=eth0")},
 	{args: words("start stop")},
 	{args: words("stop --next status")},
+	{args: words("check status")},
+	{args: words("recover check")},
+	{args: words("check start stop")},
+	{args: words("check -n")},
+	{args: words("check --host=f")},
+	{args: words("check --save-host=f")},
 	{args: words("start --host=f")},
 	{args: words("recover -n --host=f")},
 	{args: words("start --host --dry-run")},
@@ -157,6 +163,19 @@ var errorCases = []struct {
 	{args: words("start bridge=eth1 netdev=eth0 --next vifnum=1 netdev=eth1")},
 	{args: words("start bridge=a ip_forward=0 --next bridge=b ip_forward=1")},
 
+	// All that is wrong is told at once, and nothing that only follows from it.
+	{args: words("strat --quick vifnum=x netdv=eth0")},
+	{args: words("vifnum=x --json")},
+	{args: words("start --json --save-host=f bridge=a/b")},
+	{args: words("confirm --json -n bridge=a vifnum=x")},
+	{args: words("start bridge=a --next vifnum=x --next ip_forward=1 --next ip_forward=maybe")},
+	{args: words("start vifnum=x config=f"), files: files{"f": "vifnum=1\nbrigde=a"}},
+	{args: words("start vifnum=x"), files: files{defaultFile: "up"}},
+	{args: words("start netdv=eth0 config=f"), files: files{"f": "vifnum=y netdev=eth*\nbridge=a wait=x config=g\n\nbridge=b; wait\nup and down\nbridge=\nip_forward=0 vifnum=2"}},
+	{args: words("start bridge=a netdev=eth0 vifnum=1 wait=1 --next bridge=a netdev=eth0 vifnum=1 wait=2 --next bridge=a netdev=a wait=3")},
+	{args: words("start config=f"), files: files{"f": "vifnum=1 netdev=eth0\nvifnum=1 netdev=x/y\nip_forward=0\nip_forward=1\nnetdev=eth0 vifnum=2"}},
+	{args: words("start config=f"), files: files{"f": strings.Repeat("up\n", 30)}},
+
 	// Files.
 	{args: words("start config=f")},
 	{args: []string{"start", "config=f\x1b[2J f"}},
@@ -221,7 +240,8 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%q: no error but %s", tt.args, show(*req))
 			continue
 		}
-		writeCase(&b, tt.args, tt.files, checkError(t, err))
+		checkError(t, err)
+		writeCase(&b, tt.args, tt.files, err)
 	}
 	golden := filepath.Join("testdata", "errors.golden")
 	if *update {
@@ -247,7 +267,7 @@ func TestUnreadableDefaultFile(t *testing.T) {
 }
 
 // writeCase adds a call and its answer to the golden text.
-func writeCase(b *strings.Builder, args []string, f files, err *refusal.Error) {
+func writeCase(b *strings.Builder, args []string, f files, err error) {
 	line := "$ xbr-script"
 	for _, a := range args {
 		line += " " + shellWord(a)
@@ -258,11 +278,7 @@ func writeCase(b *strings.Builder, args []string, f files, err *refusal.Error) {
 			fmt.Fprintf(b, "  file %s: %s\n", name, short(fmt.Sprintf("%q", content)))
 		}
 	}
-	fmt.Fprintf(b, "xbr-script: %s\n", err.Error())
-	if err.Hint != "" {
-		fmt.Fprintf(b, "hint: %s\n", err.Hint)
-	}
-	b.WriteString("\n")
+	b.WriteString(refusal.Text(err) + "\n")
 }
 
 // shellWord quotes a word for the golden file if necessary.
@@ -296,9 +312,24 @@ func compareLines(t *testing.T, got, want string) {
 }
 
 // checkError checks what holds for every error of Parse.
-func checkError(t *testing.T, err error) *refusal.Error {
+func checkError(t *testing.T, err error) {
 	t.Helper()
-	usage, ok := errors.AsType[*refusal.Error](err)
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(all.Unwrap()) == 0 || len(all.Unwrap()) > mostTold+1 {
+		t.Fatalf("an error of type %T: %v", err, err)
+	}
+	if refusal.ExitStatus(err) != refusal.BadUsage {
+		t.Errorf("exit status %d", refusal.ExitStatus(err))
+	}
+	for _, err := range all.Unwrap() {
+		checkOne(t, err)
+	}
+}
+
+// checkOne checks what holds for each of those that it joins.
+func checkOne(t *testing.T, err error) {
+	t.Helper()
+	usage, ok := err.(*refusal.Error) //nolint:errorlint // it is not to be wrapped
 	if !ok {
 		t.Fatalf("an error of type %T: %v", err, err)
 	}
@@ -316,7 +347,6 @@ func checkError(t *testing.T, err error) *refusal.Error {
 	if len(usage.Hint) > 300 {
 		t.Errorf("a hint of %d bytes", len(usage.Hint))
 	}
-	return usage
 }
 
 // TestNamesOfKeysInHints: hints name a key that has been added to the table.

@@ -18,35 +18,42 @@ const fileGrammar = "a file has one bridge a line, such as: bridge=xenbr0 netdev
 
 // addFile adds the groups of the file that the command line names, or of the
 // default file if the command line says nothing, and notes its name.
-func addFile(req *Request, groups []*group, src Source) ([]*group, error) {
-	name := fileNamed(groups)
+func (r *argReader) addFile(src Source) {
+	name := fileNamed(r.groups)
 	named := name != ""
 	if !named {
-		// Only a single part can be empty: checkParts refuses others.
-		if src.DefaultFile == "" || !groups[0].empty() {
-			return groups, nil
-		}
 		name = src.DefaultFile
+	}
+	if name == "" || !r.takesFile() {
+		return
 	}
 	data, err := src.ReadFile(name)
 	if !named && errors.Is(err, fs.ErrNotExist) {
-		return groups, nil
+		return
 	}
 	if err != nil {
-		return nil, unreadable(name, err)
+		r.wrong.add(unreadable(name, err))
+		return
 	}
-	lines, err := parseFile(name, data)
-	if err != nil {
-		return nil, err
+	lines, wrong := parseFile(name, data)
+	r.wrong = append(r.wrong, wrong...)
+	switch {
+	case len(lines) > 0:
+		r.req.File = name
+		r.groups = append(r.groups, overridden(r.groups, lines)...)
+	case named && len(wrong) == 0: // an empty default file is as good as none
+		r.wrong.add(refused("cannot use "+plain(name)+": it names no bridge", fileGrammar))
 	}
-	if len(lines) == 0 {
-		if named {
-			return nil, refused("cannot use "+plain(name)+": it names no bridge", fileGrammar)
-		}
-		return groups, nil // everything is commented out: as if there were none
+}
+
+// takesFile says whether the command line leaves it to a file which bridges are meant.
+// The default file counts only if nothing else was said.
+func (r *argReader) takesFile() bool {
+	g := r.groups[0]
+	if fileNamed(r.groups) == "" {
+		return len(r.groups) == 1 && g.empty() && len(r.wrong) == 0
 	}
-	req.File = name
-	return append(groups, overridden(groups, lines)...), nil
+	return len(r.groups) == 1 && !g.namesBridge()
 }
 
 // overridden removes from the lines of a file the keys of how to go about it that
@@ -81,46 +88,60 @@ func unreadable(name string, err error) error {
 	return refused("cannot read "+plain(name)+": "+plain(err.Error()), "")
 }
 
-// parseFile makes a group of each line that says something.
-func parseFile(name string, data []byte) ([]*group, error) {
+// parseFile makes a group of each line that says something, and tells what is wrong
+// with the others.
+func parseFile(name string, data []byte) (groups []*group, wrong refusals) {
 	if len(data) > MaxFileSize {
-		return nil, refused(fmt.Sprintf("cannot read %s: it is larger than %d bytes", plain(name), MaxFileSize), fileGrammar)
+		return nil, refusals{refused(fmt.Sprintf("cannot read %s: it is larger than %d bytes", plain(name), MaxFileSize), fileGrammar)}
 	}
-	var groups []*group
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
 		g := newGroup(fmt.Sprintf("%s:%d", plain(name), number))
-		if f := g.addLine(string(line)); f != nil {
-			return nil, misread(g.where, f.reason, f.hint)
+		for _, f := range g.addLine(string(line)) {
+			wrong.add(misread(g.where, f.reason, f.hint))
 		}
 		if len(g.values) > 0 {
 			groups = append(groups, g)
 		}
 	}
-	return groups, nil
+	return groups, wrong
 }
 
-// addLine adds the words of a line of a file.
-func (g *group) addLine(line string) *fault {
+// addLine adds the words of a line of a file, up to the first that is not a key with
+// its value: what follows that is probably no better.
+func (g *group) addLine(line string) (faults []*fault) {
 	if strings.ContainsRune(line, 0) {
-		return &fault{"it holds a NUL byte", fileGrammar}
+		return []*fault{{"it holds a NUL byte", fileGrammar}}
 	}
 	has := map[scope]string{} // a key that the line has of each scope
 	for _, word := range lineWords(line) {
 		name, _, isKey := strings.Cut(word, "=")
+		if !isKey && len(faults) > 0 {
+			return faults // what is wrong with it belongs to the same mistake
+		}
 		if !isKey {
-			return &fault{quote(word) + " is not key=value", fileGrammar}
+			return []*fault{{quote(word) + " is not key=value", fileGrammar}}
 		}
-		if k, ok := findKey(name); ok && k.scope == argsOnly {
-			return &fault{name + "= belongs on the command line", fileGrammar}
+		k, known := findKey(name)
+		f := &fault{name + "= belongs on the command line", fileGrammar}
+		if !known || k.scope != argsOnly {
+			f = g.add(word, perBridge, hostWide, manner)
 		}
-		if f := g.add(word, perBridge, hostWide, manner); f != nil {
-			return f
+		if f != nil {
+			faults = append(faults, f)
+		} else {
+			has[k.scope] = name
 		}
-		k, _ := findKey(name)
-		has[k.scope] = name
 	}
+	if f := g.checkLine(has); f != nil && len(faults) == 0 {
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// checkLine says what is wrong with the keys of a line together.
+func (g *group) checkLine(has map[scope]string) *fault {
 	if host := cmp.Or(has[hostWide], has[manner]); host != "" && has[perBridge] != "" {
 		return &fault{host + "= is for the whole host", "give " + host + "= a line of its own"}
 	}

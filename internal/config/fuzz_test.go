@@ -49,7 +49,7 @@ func checkParse(t *testing.T, args []string, content []byte) {
 		if req != nil {
 			t.Error("both a request and an error")
 		}
-		_ = checkError(t, err)
+		checkError(t, err)
 		src.Name = Original
 		if lenient, err := Parse(args, src); err == nil {
 			checkRequest(t, lenient)

@@ -12,6 +12,8 @@ type group struct {
 	where  string            // what messages call it; "" is the whole command line
 	values map[string]string // the last value of each key, none of them empty
 	hollow map[string]bool   // the keys that were last given without a value
+
+	misread bool // it has a word that is wrong, so what it lacks may have been meant
 }
 
 func newGroup(where string) *group {
@@ -78,20 +80,14 @@ func (g *group) store(s setting, of scope) {
 	}
 }
 
-// combine makes the groups into what the request asks for.
-func combine(req *Request, groups []*group) error {
-	if err := agree(groups); err != nil {
-		return err
-	}
+// combine makes the groups, with which nothing is wrong, into what the request asks for.
+func combine(req *Request, groups []*group) {
 	var bridges []*group
 	for _, g := range groups {
 		req.Given = req.Given || !g.empty()
 		if g.namesBridge() {
 			bridges = append(bridges, g)
 		}
-	}
-	if err := checkBridges(bridges); err != nil {
-		return err
 	}
 	req.Bridges = make([]Bridge, max(1, len(bridges)))
 	for i, g := range bridges {
@@ -107,14 +103,13 @@ func combine(req *Request, groups []*group) error {
 			g.store(setting{req, nil}, of)
 		}
 	}
-	return nil
 }
 
-// agree refuses two groups that ask for different things of the one host.
-func agree(groups []*group) error {
+// agree refuses groups that ask for different things of the one host.
+func (r *argReader) agree() {
 	for _, name := range keyNames(hostWide, manner, argsOnly) {
 		var first *group
-		for _, g := range groups {
+		for _, g := range r.groups {
 			value := g.values[name]
 			if value == "" {
 				continue
@@ -123,26 +118,20 @@ func agree(groups []*group) error {
 				first = g
 			}
 			if before := first.values[name]; before != value {
-				return refused(
+				r.wrong.add(refused(
 					fmt.Sprintf("cannot set %s to both %s (%s) and %s (%s)", name, plain(before), first.origin(), plain(value), g.origin()),
-					name+" is for the whole host: give it once")
+					name+" is for the whole host: give it once"))
 			}
 		}
 	}
-	return nil
 }
 
 // checkBridges refuses bridges that cannot exist side by side.
-func checkBridges(bridges []*group) error {
-	bridges = slices.DeleteFunc(slices.Clone(bridges), (*group).null)
+func (r *argReader) checkBridges() {
+	bridges := slices.DeleteFunc(slices.Clone(r.groups), func(g *group) bool { return g.null() || !g.namesBridge() })
 	for _, k := range keys {
-		if !k.unique {
-			continue
-		}
-		if a, b := sharing(bridges, k.name); b != nil {
-			return refused(
-				fmt.Sprintf("cannot use %s=%s for two bridges%s", k.name, a.values[k.name], places(a, b)),
-				"each bridge needs a "+k.name+"= of its own")
+		if k.unique {
+			r.checkUnique(bridges, k.name)
 		}
 	}
 	called := map[string]*group{}
@@ -157,26 +146,26 @@ func checkBridges(bridges []*group) error {
 			if a == b {
 				hint += "; or leave dom0=veth out, and the bridge itself has dom0's addresses"
 			}
-			return refused(fmt.Sprintf("cannot use %s both as bridge and as netdev%s", a.values["bridge"], places(a, b)), hint)
+			r.wrong.add(refused(fmt.Sprintf("cannot use %s both as bridge and as netdev%s", a.values["bridge"], places(a, b)), hint))
 		}
 	}
-	return nil
 }
 
-// sharing finds two groups with the same value of a key.
-func sharing(groups []*group, name string) (a, b *group) {
+// checkUnique refuses bridges that have the value of that key from another one.
+func (r *argReader) checkUnique(bridges []*group, name string) {
 	first := map[string]*group{}
-	for _, g := range groups {
-		value := g.values[name]
-		if value == "" {
-			continue
+	for _, b := range bridges {
+		value := b.values[name]
+		switch a := first[value]; {
+		case value == "":
+		case a == nil:
+			first[value] = b
+		default:
+			r.wrong.add(refused(
+				fmt.Sprintf("cannot use %s=%s for two bridges%s", name, value, places(a, b)),
+				"each bridge needs a "+name+"= of its own"))
 		}
-		if first[value] != nil {
-			return first[value], g
-		}
-		first[value] = g
 	}
-	return nil, nil
 }
 
 // places says, for the end of a sentence, where the two groups are.

@@ -58,8 +58,15 @@ func links(c *rtnl.Conn) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{LiveRename: live, Asked: &Asked{from: kernel{c}}}
-	err = h.readLinks(c)
-	return h, err
+	if h.Links, err = ReadLinkList(c); err != nil {
+		return nil, err
+	}
+	for _, l := range h.Links {
+		if err := l.complete(); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
 }
 
 // dumpsBesides are the requests for everything but links, addresses and routes.
@@ -189,25 +196,24 @@ func proxies(af uint8) []byte {
 	return b
 }
 
-// readLinks leaves the counters out of the answer.
-func (h *Host) readLinks(c *rtnl.Conn) error {
+// ReadLinkList reads all interfaces, by index, each as ReadLink does. It leaves the
+// counters out of the answer.
+func ReadLinkList(c *rtnl.Conn) ([]*Link, error) {
 	const skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
 	req := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.
 		With(unix.IFLA_EXT_MASK, rtnl.U32Bytes(skipStats))
 	msgs, err := c.Dump(unix.RTM_GETLINK, req.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	links := make([]*Link, 0, len(msgs))
 	for _, m := range msgs {
 		if l := parseLink(m); l != nil && m.Type == unix.RTM_NEWLINK {
-			if err := l.complete(); err != nil {
-				return err
-			}
-			h.Links = append(h.Links, l)
+			links = append(links, l)
 		}
 	}
-	slices.SortFunc(h.Links, func(a, b *Link) int { return cmp.Compare(a.Index, b.Index) })
-	return nil
+	slices.SortFunc(links, func(a, b *Link) int { return cmp.Compare(a.Index, b.Index) })
+	return links, nil
 }
 
 // complete reads what older kernels do not tell with a link.
@@ -284,12 +290,15 @@ func (h *Host) Names() ipcmd.Names {
 }
 
 // liveRename reads the kernel's release: there is no other way to ask.
-func liveRename() (bool, error) {
+func liveRename() (bool, error) { return KernelAtLeast(6, 2) }
+
+// KernelAtLeast says whether the kernel is of that version or a later one.
+func KernelAtLeast(major, minor int) (bool, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return false, fmt.Errorf("uname: %w", err)
 	}
-	return atLeast(rtnl.String(u.Release[:]), 6, 2), nil
+	return atLeast(rtnl.String(u.Release[:]), major, minor), nil
 }
 
 // atLeast compares a release such as "6.1.0-18-amd64" with a version.

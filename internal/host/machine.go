@@ -7,9 +7,9 @@ import (
 )
 
 // OfMachine tells whether the interfaces that this process sees are those that
-// the machine's services look after: those of process 1's network namespace.
-// Where that may not be seen, by who is not root or in some containers, they are
-// taken for such.
+// the machine's services look after, which are in process 1's network
+// namespace. Without root, and in some containers, nobody can see that: then it
+// is assumed.
 func OfMachine() (bool, error) {
 	theirs, err := os.Readlink("/proc/1/ns/net")
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {

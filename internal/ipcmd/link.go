@@ -26,7 +26,12 @@ func (n Names) linkCommand(m rtnl.Msg) string {
 	l := newLine("ip", "link")
 	switch {
 	case m.Type == unix.RTM_DELLINK:
-		l.add("del", "dev", n.linkName(ifi, a))
+		l.add("del")
+		if group, ok := number(a[unix.IFLA_GROUP], 4); ok && linkIndex(ifi) <= 0 && a[unix.IFLA_IFNAME] == nil { // rtnl_dellink
+			l.add("group", strconv.FormatUint(group, 10))
+		} else {
+			l.add("dev", n.linkName(ifi, a))
+		}
 		return l.String()
 	case m.Flags&unix.NLM_F_CREATE != 0:
 		l.add(verb(m))

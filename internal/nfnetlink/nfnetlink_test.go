@@ -1,9 +1,14 @@
 package nfnetlink
 
 import (
+	"bufio"
 	"errors"
+	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -65,4 +70,84 @@ func TestCommit(t *testing.T) {
 	if left, err := Chains(); err != nil || len(left) > 0 {
 		t.Errorf("left %+v, %v", left, err)
 	}
+}
+
+// leaver, in the environment, makes this test the process that leaves a connection.
+const leaver = "XBR_TEST_LEAVER"
+
+// TestLeave kills a process that has left its connection: what belongs to that stays
+// as long as the process does, and then the kernel removes it, and the socket.
+func TestLeave(t *testing.T) {
+	if os.Getenv(leaver) != "" {
+		leave(t)
+		return
+	}
+	nstest.New(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^TestLeave$")
+	cmd.Env = append(os.Environ(), leaver+"=1")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	chains, chainsErr := Chains()
+	n := sockets(t)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if line != "left\n" || len(chains) != 1 || chainsErr != nil || n != 1 {
+		t.Errorf("before its end: %q, %v; %v, %v; %d sockets", line, err, chains, chainsErr, n)
+	}
+	for end := time.Now().Add(20 * time.Second); sockets(t) > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	if n := sockets(t); n > 0 {
+		t.Errorf("%d sockets are left", n)
+	}
+	if chains, err := Chains(); len(chains) > 0 || err != nil {
+		t.Errorf("%v is left; %v", chains, err)
+	}
+}
+
+// leave makes something that belongs to a connection, leaves that, says so, and waits to
+// be killed.
+func leave(t *testing.T) {
+	const owner = 2 // NFT_TABLE_F_OWNER
+	c, err := Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Commit(
+		Request(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE, unix.NFPROTO_INET, Text(unix.NFTA_TABLE_NAME, "a"), U32(unix.NFTA_TABLE_FLAGS, owner)),
+		Request(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, unix.NFPROTO_INET, Text(unix.NFTA_CHAIN_TABLE, "a"), Text(unix.NFTA_CHAIN_NAME, "base")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = os.Stdout.WriteString("left\n")
+	time.Sleep(time.Minute)
+}
+
+// sockets counts this namespace's sockets to netfilter, but for the kernel's own.
+func sockets(t *testing.T) (n int) {
+	t.Helper()
+	list, err := os.ReadFile("/proc/thread-self/net/netlink")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(list)) {
+		if f := strings.Fields(line); f[1] == "12" && f[2] != "0" { // NETLINK_NETFILTER, and the port
+			n++
+		}
+	}
+	return n
 }

@@ -81,3 +81,45 @@ func attribute(m rtnl.Msg, typ uint16) []byte {
 	}
 	return rtnl.FindAttr(m.Body[sizeofMsg:], typ)
 }
+
+// Each calls f with the family and the attributes of each object that a dump for
+// NFT_MSG_… gives; begin comes before a dump, which may be repeated. What f gets is
+// valid only during the call.
+func Each(c *rtnl.Conn, msg int, begin func(), f func(family uint8, attrs []byte)) error {
+	return each(c, msg, make([]byte, sizeofMsg), begin, f)
+}
+
+// EachElement is Each for the elements of a set.
+func EachElement(c *rtnl.Conn, family uint8, table, set string, begin func(), f func(elem []byte)) error {
+	of := rtnl.Msg{Body: make([]byte, unix.SizeofRtMsg)}.With(unix.NFTA_SET_ELEM_LIST_TABLE, append([]byte(table), 0)).
+		With(unix.NFTA_SET_ELEM_LIST_SET, append([]byte(set), 0))
+	req := append([]byte{family, unix.NFNETLINK_V0, 0, 0}, of.Body[unix.SizeofRtMsg:]...)
+	return each(c, unix.NFT_MSG_GETSETELEM, req, begin, func(_ uint8, attrs []byte) {
+		for a := range rtnl.ParseAttrs(rtnl.FindAttr(attrs, unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
+			f(a.Value)
+		}
+	})
+}
+
+func each(c *rtnl.Conn, msg int, req []byte, begin func(), f func(family uint8, attrs []byte)) error {
+	return c.DumpEach(uint16(typeOf(msg)), req, begin, func(m rtnl.Msg) {
+		if len(m.Body) >= sizeofMsg {
+			f(m.Family(), m.Body[sizeofMsg:])
+		}
+	})
+}
+
+// EachConnection is Each for the attributes of the connections that conntrack knows.
+// From Linux 5.19 on the kernel leaves out those that lack a bit of the status (IPS_…);
+// before that the caller has to.
+func EachConnection(c *rtnl.Conn, status uint32, begin func(), f func(attrs []byte)) error {
+	const getConnection, ctaStatus, ctaStatusMask = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1, 3, 26 // IPCTNL_MSG_CT_GET
+	bits := binary.BigEndian.AppendUint32(nil, status)
+	of := rtnl.Msg{Body: make([]byte, unix.SizeofRtMsg)}.With(ctaStatus, bits).With(ctaStatusMask, bits)
+	req := append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, of.Body[unix.SizeofRtMsg:]...)
+	return c.DumpEach(getConnection, req, begin, func(m rtnl.Msg) {
+		if len(m.Body) >= sizeofMsg {
+			f(m.Body[sizeofMsg:])
+		}
+	})
+}

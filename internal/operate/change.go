@@ -79,17 +79,21 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 	if err := c.warnOfNetRoot(); err != nil {
 		return v, nil, err
 	}
-	asked := boottime.Now()
+	looked := boottime.Now()
+	warnings, err := v.breaking()
+	if err != nil {
+		return v, nil, err
+	}
 	w, err := v.watch(ctx)
 	if err != nil {
 		return v, nil, err
 	}
-	if !c.Request.NoCheck && boottime.Now()-asked > fresh {
+	if boottime.Now()-looked > fresh {
 		if v, p, done, err = c.lookAndPlan(ctx); err != nil || len(p.Steps) == 0 {
 			return v, done, err
 		}
 	}
-	for _, text := range p.Warnings {
+	for _, text := range append(p.Warnings, warnings...) {
 		c.Note(text)
 	}
 	p.Add(w.step())

@@ -23,7 +23,7 @@ import (
 type seen struct {
 	host      *host.Host
 	records   plan.Records
-	antispoof *antispoof.Seen // nil: the rules are read when they are asked for
+	antispoof *antispoof.Seen // nil: it is still to be read
 }
 
 // see reads the host, or the file that stands for one.
@@ -43,9 +43,10 @@ func (c *Call) see(ctx context.Context, read func() (*host.Host, error)) (*seen,
 	if err := h.Ask(slices.Concat(bridge.Settings(), antispoof.Settings(), forward.Settings())...); err != nil {
 		return nil, err
 	}
-	p := &antispoof.Planner{Records: records, Host: h, Ctx: ctx}
-	if s.antispoof, err = p.Read(h, true); err != nil {
-		c.Note(fmt.Sprintf("%s does not tell of rules: %v", c.Request.SaveHost, err))
+	if all := (antispoof.Reader{Records: records, Host: h}).All(ctx); all.Err == nil {
+		s.antispoof = all
+	} else {
+		c.Note(fmt.Sprintf("%s does not tell of rules: %v", c.Request.SaveHost, all.Err))
 	}
 	err = s.write(c.Request.SaveHost)
 	return s, err

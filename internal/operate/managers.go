@@ -59,13 +59,17 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	return before, after, err
 }
 
-// moves are those of the wanted bridges that are not yet as they are to be.
+// moving are the wanted bridges that are not yet as they are to be.
+func (v *view) moving() []bridge.Spec {
+	start := v.Request.Command == config.Start
+	return slices.DeleteFunc(slices.Clone(v.specs), func(w bridge.Spec) bool { return (v.host.Name(w.PDev) != nil) == start })
+}
+
+// moves are those of the bridges that are moving.
 func (v *view) moves() []manager.Move {
 	var all []manager.Move
-	for _, w := range v.wants {
-		if start := v.Request.Command == config.Start; (v.host.Name(w.PDev) != nil) != start {
-			all = append(all, v.move(w))
-		}
+	for _, w := range v.moving() {
+		all = append(all, v.move(w))
 	}
 	return all
 }

@@ -43,6 +43,7 @@ type Result struct {
 	Lines  []string // what was done; of a dry run the script
 	Notes  []string // what the user should know about it
 	Report *Report  // the answer of the command status
+	Check  *Check   // the answer of the command check
 }
 
 // Run carries out the command. refusal.Text of an error says what the user can do.
@@ -60,6 +61,9 @@ func (c *Call) Run(ctx context.Context) (*Result, error) {
 	}
 	if c.Request.DryRun {
 		return c.dryRun(ctx)
+	}
+	if c.Request.OnlyCheck {
+		return c.check(ctx)
 	}
 	if os.Geteuid() != 0 {
 		return nil, refusal.New("run it with sudo, or see what it would do with --dry-run", "cannot change the network: that needs root")

@@ -22,11 +22,17 @@ func (c *Call) settle(ctx context.Context) error {
 	if err != nil || u == nil {
 		return err
 	}
-	if left, waits := u.Waits(); waits {
-		return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
-			"cannot %s: %q waits to be confirmed, %s left", c.Request.Command, u.Command, seconds(left))
+	if _, waits := u.Waits(); waits {
+		return c.refuseWaiting(u)
 	}
 	return c.undo(ctx, r, u)
+}
+
+// refuseWaiting is the error because another change waits to be confirmed.
+func (c *Call) refuseWaiting(u *plan.Unfinished) error {
+	left, _ := u.Waits()
+	return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
+		"cannot %s: %q waits to be confirmed, %s left", c.Request.Command, u.Command, seconds(left))
 }
 
 // undo takes an unfinished change back, and says so.
@@ -103,7 +109,7 @@ func (c *Call) takeBack(ctx context.Context, r *plan.Runner, cause error) error 
 
 // waitsText tells that the change has to be confirmed.
 func (c *Call) waitsText() string {
-	return fmt.Sprintf("this stays if within %s you give: xbr-script confirm", seconds(c.Request.Confirm))
+	return fmt.Sprintf("everything is put back in %s, unless you give: xbr-script confirm", seconds(c.Request.Confirm))
 }
 
 // seconds is a time for people, rounded up: what is left is never 0 s.
@@ -129,9 +135,11 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		}
 		return u.Commands(), []string{"all was taken back"}, nil
 	}
-	_, p, done, err := c.lookAndPlan(ctx)
+	v, p, done, err := c.lookAndPlan(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	return p.Commands(), append(done.Lines, done.Notes...), nil
+	breaking, err := v.breaking()
+	p.Warnings = append(p.Warnings, breaking...)
+	return p.Commands(), append(done.Lines, done.Notes...), err
 }

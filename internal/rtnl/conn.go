@@ -36,6 +36,9 @@ func Dial() (*Conn, error) { return dialTo(unix.NETLINK_ROUTE) }
 // a Conn, only Dump works there.
 func DialDiag() (*Conn, error) { return dialTo(unix.NETLINK_SOCK_DIAG) }
 
+// DialXFRM opens a socket to IPsec's policies. Of a Conn, only Dump works there.
+func DialXFRM() (*Conn, error) { return dialTo(unix.NETLINK_XFRM) }
+
 // DialNetfilter opens a socket to netfilter. Of a Conn, only Dump and Get work there.
 func DialNetfilter() (*Conn, error) { return dialTo(unix.NETLINK_NETFILTER) }
 

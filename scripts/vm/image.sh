@@ -44,9 +44,10 @@ unwanted='^(lib|)python3'
 
 # Of the kernel's modules only these: all of them are half a gigabyte.
 modules=(
-	crypto drivers/block/xen-blkback 'drivers/net/*.ko*' drivers/net/bonding
-	'drivers/net/ethernet/intel/e100*' drivers/net/xen-netback drivers/ptp
-	drivers/pps drivers/virtio drivers/xen lib
+	crypto drivers/block/xen-blkback drivers/dca drivers/i2c/algos
+	'drivers/net/*.ko*' drivers/net/bonding drivers/net/ethernet/intel/{e1000,e1000e,igb}
+	'drivers/net/ethernet/realtek/8139*' drivers/net/vmxnet3 drivers/net/xen-netback
+	drivers/ptp drivers/pps drivers/virtio drivers/xen lib
 	net/{802,8021q,bridge,core,ipv4,ipv6,llc,netfilter,packet,sched,tls}
 )
 

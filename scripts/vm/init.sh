@@ -24,7 +24,7 @@ exec </dev/null >/dev/ttyS1 2>&1
 status=1
 switch_off() {
 	echo "@end $status"
-	sleep 0.1 # for the serial port
+	sleep 0.1 # so that the serial port has sent everything
 	sync
 	echo o >/proc/sysrq-trigger
 	sleep 60
@@ -43,11 +43,11 @@ fi
 
 echo "@ready $(uname -r)"
 
-# run.sh keeps the machine as it is now, and goes on with copies of it.
+# run.sh saves the machine in its present state, and runs copies of it.
 said=
 until read -r -t 1 part </dev/ttyS1; do
 	said+=$part # the beginning of a line
 	echo "@waiting"
 done
-read -r scenario seed <<<"$said$part"
-/vm/scenario.sh "/vm/scenarios/$scenario" "$seed" && status=0 || status=$?
+read -r scenario seed rounds <<<"$said$part"
+/vm/scenario.sh "/vm/scenarios/$scenario" "$seed" "$rounds" && status=0 || status=$?

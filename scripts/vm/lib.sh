@@ -229,36 +229,89 @@ killed() {
 	fi
 }
 
-# loss N: what start and stop of ethN cost, seen from lanN.
+# renames_live: this kernel renames a NIC that is up.
+renames_live() { [ "$(printf '%s\n' 6.2 "$(uname -r)" | sort -V | head -n 1)" = 6.2 ]; }
+
+# loss N: what start and stop of ethN cost, seen from lanN, with dom0's
+# interface beside the bridge and with the bridge itself. What the NIC itself makes
+# of being promiscuous, and of another MAC address while it is a port, comes first.
 loss() {
-	local n=$1 net4=192.168.$1 net6=2001:db8:$1:
+	local n=$1 net4=192.168.$1 net6=2001:db8:$1: round
+	say "eth$n: $(basename "$(readlink "/sys/class/net/eth$n/device/driver")")"
 	give "$n" "$net4.2/24" "$net4.1/24"
 	ip addr add "$net6:2/64" dev "eth$n"
 	ip -n "lan$n" addr add "$net6:1/64" dev wire
 	expect "lan$n reaches the host over IPv6" answers "$net6:2" lan "$n"
 	state_save before
+	for ((round = 1; round <= ${rounds:-1}; round++)); do
+		loss_round "$n" bridge="xenbr$n" netdev="eth$n" vifnum="$n"
+		loss_round "$n" bridge="xenbr$n" netdev="eth$n" dom0=bridge
+	done
+	state_same before
+}
+
+# loss_round N ARGUMENT...: one start with these arguments, and one stop.
+loss_round() {
+	local n=$1 net4=192.168.$1 net6=2001:db8:$1: mac changes
+	mac=$(cat "/sys/class/net/eth$n/address")
+	changes=$(cat "/sys/class/net/eth$n/carrier_changes")
 	probes_begin "$n" "$net4.2" "$net6:2"
+	sleep 0.5
+	probes_phase promisc
+	sleep 0.1 # a gap counts where it begins
+	ip link set "eth$n" promisc on
+	sleep 1
+	ip link set "eth$n" promisc off
 	sleep 1
 	probes_phase start
-	xbr start netdev="eth$n" vifnum="$n" bridge="xenbr$n"
-	expect "lan$n reaches the host" answers "$net4.2" lan "$n"
-	expect "lan$n reaches the host over IPv6" answers "$net6:2" lan "$n"
+	xbr start "${@:2}"
+	reached_over "$n"
 	probes_phase up
-	sleep 1
+	sleep 0.5
+	probes_phase mac
+	other_mac "peth$n"
+	sleep 0.5
 	probes_phase stop
 	xbr stop
-	expect "lan$n reaches the host" answers "$net4.2" lan "$n"
-	expect "lan$n reaches the host over IPv6" answers "$net6:2" lan "$n"
+	reached_over "$n"
 	probes_phase down
-	sleep 1
-	probes_end
-	state_same before
+	sleep 0.5
+	# After a link that was down, TCP tries again ever more seldom.
+	renames_live || sleep 5
+	probes_end "$mac"
+	changes=$(($(cat "/sys/class/net/eth$n/carrier_changes") - changes))
+	say "the link of eth$n went down or up $changes times"
+	expect "the TCP session lives" [ "$(lost_by TCP)" = 0 ]
+	renames_live || return 0
+	expect "nothing was lost" [ "$(lost_by '')" = 0 ]
+	expect "the link stayed up" [ "$changes" = 0 ]
+}
+
+# lost_by WAY: how many of the probes that went this way were lost, or of all.
+lost_by() { awk -v way="$1" 'way == "" || $2 == way { lost += $4 } END { print lost }' /tmp/tallied; }
+
+# reached_over N: from lanN, over both families.
+reached_over() {
+	expect "lan$1 reaches the host" answers "192.168.$1.2" lan "$1"
+	expect "lan$1 reaches the host over IPv6" answers "2001:db8:$1::2" lan "$1"
+}
+
+# other_mac PORT: gives a NIC that is a port another MAC address, and its own back.
+other_mac() {
+	local mac
+	mac=$(cat "/sys/class/net/$1/address")
+	ip link set "$1" address 02:00:00:00:77:07
+	sleep 0.5
+	ip link set "$1" address "$mac"
 }
 
 # probes_begin FROM ADDRESS4 ADDRESS6: from lanFROM on, sends the host probes,
 # each way one each 10 ms: more than that an emulated machine cannot always do.
-# probes_phase NAME: what comes now. probes_end: prints what each phase lost.
+# probes_phase NAME: what comes now. probes_end MAC: prints what each phase lost, and
+# asserts that lanFROM heard of no other MAC address.
 probes_begin() {
+	ip netns exec "lan$1" probe hear wire >/tmp/heard &
+	probe_ear=$!
 	probe serve "$2" "$3" >/dev/null 2>&1 &
 	probe_server=$!
 	mkfifo /tmp/phases /tmp/tally
@@ -275,12 +328,13 @@ probes_end() {
 	cat <&9 >/tmp/tallied
 	exec 9<&-
 	rm /tmp/phases /tmp/tally
-	kill "$probe_server"
+	kill "$probe_server" "$probe_ear"
 	say "$(printf '%-8s %-5s %8s %8s %14s' phase way probes lost 'longest gap')"
 	local phase way sent lost gap
 	while read -r phase way sent lost gap; do
 		say "$(printf '%-8s %-5s %8d %8d %11s ms' "$phase" "$way" "$sent" "$lost" "$gap")"
 	done </tmp/tallied
+	expect "every frame that the LAN heard is from $1" [ "$(awk 'NR > 1 { print $1 }' /tmp/heard | sort -u)" = "$1" ]
 }
 
 # dhcp_server N: at the far end of ethN, with leases of 24 seconds, all of

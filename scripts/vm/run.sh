@@ -9,7 +9,8 @@
 #                                            scenarios in scripts/xen/scenarios
 #
 # SUITE says which Debian (see suite.sh). A scenario that says it needs what this
-# one does not have is skipped.
+# one does not have is skipped. ROUNDS says how often the one about loss measures.
+# QEMU may name another qemu-system-x86_64, with its options.
 #
 # Exit status 0: no scenario failed. What a machine's kernel said is in
 # .cache/vm/SUITE/console.SCENARIO or .cache/vm/SUITE/xen-console.SCENARIO.
@@ -21,7 +22,8 @@ cd "$(dirname "$0")/../.."
 # A machine that says nothing for so many seconds hangs, and is ended.
 limit=300
 
-nics=4 # as in network.sh
+# The models of the NICs that a machine has, if a scenario does not say otherwise.
+usual='e1000 e1000 e1000 virtio-net-pci'
 
 # shellcheck source=scripts/vm/suite.sh
 . scripts/vm/suite.sh
@@ -32,10 +34,13 @@ folder=scripts/vm
 console=$cache/console
 image_options=()
 
+# What QEMU is called; its options may follow.
+read -r -a command <<<"${QEMU:-qemu-system-x86_64}"
+
 image=
 tmp=
 qemu=
-booted=
+nics=
 passed=0
 failed=()
 skipped=()
@@ -56,8 +61,8 @@ main() {
 	trap 'exit 1' HUP INT TERM
 	tmp=$(mktemp -d)
 	prepare
-	boot_once
 	for scenario in $scenarios; do
+		with_nics "$(nics_of "$folder/scenarios/$scenario")"
 		run "$scenario"
 	done
 	sum_up
@@ -124,11 +129,32 @@ prepare_xen() {
 # pack FOLDER: its files as an archive for the kernel.
 pack() { (cd "$1" && find . | cpio --quiet -o -H newc); }
 
+# nics_of FILE: the models that a scenario asks for, in a comment that begins so.
+nics_of() { sed -n 's/^# NICs: //p' "$1" | grep . || echo "$usual"; }
+
+# with_nics MODELS: boots a machine that has these, unless the last one has. Of
+# models that this QEMU does not know there are none.
+with_nics() {
+	local model known=() unknown=()
+	for model in $1; do
+		# Its exit status is 0 even then.
+		if [[ $("${command[@]}" -device "$model,help" 2>&1) == *"$model options:"* ]]; then
+			known+=("$model")
+		else
+			unknown+=("$model")
+		fi
+	done
+	[ "${known[*]}" != "$nics" ] || return 0
+	nics=${known[*]}
+	[ "${#unknown[@]}" -eq 0 ] || echo "not in $("${command[@]}" --version | head -n 1): ${unknown[*]}"
+	boot_once
+}
+
 # boot_once boots a machine until it is ready for a scenario, and keeps it as
 # it is then, which is what each scenario begins with. Emulated, booting takes
 # a hundred times as long as going on from there.
 boot_once() {
-	local line
+	local line booted=booted begin=$SECONDS
 	machine "$console.boot"
 	while hear; do
 		case $line in
@@ -138,7 +164,7 @@ boot_once() {
 			echo quit >&6
 			wait "$qemu" || break
 			switched_off
-			echo "${booted:-booted} in ${SECONDS}s"
+			echo "$booted in $((SECONDS - begin))s, with $nics"
 			return
 			;;
 		'@ready '*) booted="Linux ${line#@ready } is up" ;;
@@ -186,7 +212,7 @@ attempt() {
 	machine "$console.$name" -incoming "exec:cat $tmp/ready"
 	while hear; do
 		case $line in
-		@waiting) echo "$1 $seed" >&5 ;;
+		@waiting) echo "$1 $seed ${ROUNDS:-1}" >&5 ;;
 		'@monitor '*) echo "${line#@monitor }" >&6 && echo @done >&5 ;;
 		@alive) ;;
 		'@needs '*) lacking=${line#@needs } ;;
@@ -204,7 +230,7 @@ title() { sed -n 's/^# \(.*\)/\1/p' "$1" | grep -v shellcheck | head -n 1; }
 # descriptor 6, its second serial port 5 (to it) and 7 (from it). On a busy
 # machine interrupts come late, and Linux would panic for want of a timer.
 machine() {
-	local arguments=() n model linux="loglevel=5 panic=-1 net.ifnames=0 tsc=reliable no_timer_check mitigations=off"
+	local arguments=() n=0 model linux="loglevel=5 panic=-1 net.ifnames=0 tsc=reliable no_timer_check mitigations=off"
 	# Time goes by what the processor has done (-icount): on a busy machine timeouts ran
 	# out, such as those of xl's hotplug scripts and of DHCP. There can be only one
 	# processor then. Where it has nothing to do, its clock jumps to the next event
@@ -227,19 +253,18 @@ machine() {
 		-initrd "$image/vmlinux console=hvc0 $linux,$tmp/initramfs"
 	) ;;
 	esac
-	for ((n = 0; n < nics; n++)); do
-		model=e1000
-		[ "$n" -lt 3 ] || model=virtio-net-pci
+	for model in $nics; do
 		arguments+=(
 			-netdev "hubport,id=near$n,hubid=$n" -netdev "hubport,id=far$n,hubid=$n"
 			-device "$model,netdev=near$n,mac=52:54:00:12:00:0$n,romfile="
 			-device "virtio-net-pci,netdev=far$n,mac=52:54:00:12:01:0$n,romfile="
 		)
+		n=$((n + 1))
 	done
 	rm -f "$tmp"/monitor.* "$tmp"/serial.*
 	mkfifo "$tmp"/monitor.{in,out} "$tmp"/serial.{in,out}
 	exec 5<>"$tmp/serial.in" 6<>"$tmp/monitor.in" 7<>"$tmp/serial.out" 8<>"$tmp/monitor.out"
-	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
+	"${command[@]}" -nodefaults -no-user-config -display none -no-reboot \
 		-serial "file:$1" -serial "pipe:$tmp/serial" -monitor "pipe:$tmp/monitor" \
 		"${arguments[@]}" "${@:2}" 2> >(grep -v 'is not connected to host network' >&2) 5>&- 6>&- 7>&- 8>&- &
 	qemu=$!

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs one scenario inside the virtual machine: scenario.sh FILE SEED. All
+# Runs one scenario inside the virtual machine: scenario.sh FILE SEED ROUNDS. All
 # scenarios begin with a copy of one machine, so chance has to come from outside.
 set -eEu
 set -o pipefail
@@ -7,6 +7,8 @@ exec 3>&1 # where run.sh listens
 # A subshell may fail, as one does whose output is looked at.
 trap '[ "$BASHPID" != "$$" ] || echo "   FAILED: line $LINENO: $BASH_COMMAND" >&3' ERR
 RANDOM=$2
+# shellcheck disable=SC2034 # for scenarios that measure
+rounds=$3
 # shellcheck source=scripts/vm/lib.sh
 . /vm/lib.sh
 if [ -e /vm/guests.sh ]; then

@@ -52,7 +52,7 @@ sysctl -qw /net/ipv6/conf/eth0/mtu=1480
 # take the neighbours off veth0
 ip neigh del fe80::1 dev veth0
 ip neigh del fe80::2 dev veth0
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
+# delete veth0 with vif0.0, xenbr0
+ip link set dev veth0 group 78009195
+ip link set dev xenbr0 group 78009195
+ip link del group 78009195

@@ -25,5 +25,5 @@ ip route replace default via 192.168.0.1 dev eth0
 ip -6 route replace default via 2001:db8::1 dev eth0 metric 1024
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# delete the bridge beth0
+# delete beth0
 ip link del dev beth0

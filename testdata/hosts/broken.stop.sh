@@ -26,7 +26,7 @@ ip route replace default via 192.168.0.1 dev eth0
 ip -6 route replace default via 2001:db8::1 dev eth0 metric 1024
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
+# delete veth0 with vif0.0, xenbr0
+ip link set dev veth0 group 1768923543
+ip link set dev xenbr0 group 1768923543
+ip link del group 1768923543

@@ -57,7 +57,7 @@ ip link set dev eth0 addrgenmode eui64
 sysctl -qw /net/ipv4/ip_forward=0
 sysctl -qw /net/ipv4/conf/all/accept_redirects=1
 sysctl -qw /net/ipv4/conf/lan0/forwarding=1
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
+# delete veth0 with vif0.0, xenbr0
+ip link set dev veth0 group 407642722
+ip link set dev xenbr0 group 407642722
+ip link del group 407642722

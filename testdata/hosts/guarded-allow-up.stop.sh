@@ -58,7 +58,7 @@ ip link set dev eth0 addrgenmode eui64
 # put ip_forward back to 0
 sysctl -qw /net/ipv4/ip_forward=0
 sysctl -qw /net/ipv4/conf/all/accept_redirects=1
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
+# delete veth0 with vif0.0, xenbr0
+ip link set dev veth0 group 1678716407
+ip link set dev xenbr0 group 1678716407
+ip link del group 1678716407

@@ -54,7 +54,7 @@ ip link set dev eth0 nomaster
 bridge fdb del 00:16:3e:00:00:01 dev vif0.0 master
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
+# delete veth0 with vif0.0, xenbr0
+ip link set dev veth0 group 2147027585
+ip link set dev xenbr0 group 2147027585
+ip link del group 2147027585

@@ -97,5 +97,5 @@ ip neigh del 10.0.0.5 dev beth0
 ip link set dev eth0 nomaster
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# delete the bridge beth0
+# delete beth0
 ip link del dev beth0

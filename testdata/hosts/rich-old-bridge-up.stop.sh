@@ -143,5 +143,5 @@ ip neigh del proxy 10.0.0.77 dev beth0
 ip neigh del fe80::1 dev beth0
 ip neigh del 10.0.0.5 dev beth0
 ip neigh del 10.0.0.1 dev beth0
-# delete the bridge beth0
+# delete beth0
 ip link del dev beth0

@@ -145,7 +145,7 @@ ip neigh del proxy 10.0.0.77 dev veth0
 ip neigh del fe80::1 dev veth0
 ip neigh del 10.0.0.1 dev veth0
 ip neigh del 10.0.0.5 dev veth0
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
+# delete veth0 with vif0.0, xenbr0
+ip link set dev veth0 group 1840336133
+ip link set dev xenbr0 group 1840336133
+ip link del group 1840336133

@@ -80,7 +80,7 @@ ip route replace default via 192.168.0.1 dev eth0
 ip link set dev eth0 nomaster
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# delete the bridge bdummy0
-ip link del dev bdummy0
-# delete the bridge beth0
-ip link del dev beth0
+# delete bdummy0, beth0
+ip link set dev bdummy0 group 482578107
+ip link set dev beth0 group 482578107
+ip link del group 482578107

@@ -93,11 +93,9 @@ ip link set dev dummy0 nomaster
 bridge fdb del 00:16:3e:00:00:09 dev vif0.1 master
 # let IPv6 on dummy0 go on as before
 ip link set dev dummy0 addrgenmode eui64
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
-# delete veth1 and vif0.1
-ip link del dev veth1
-# delete the bridge xenbr1
-ip link del dev xenbr1
+# delete veth0 with vif0.0, xenbr0, veth1 with vif0.1, xenbr1
+ip link set dev veth0 group 1569782559
+ip link set dev xenbr0 group 1569782559
+ip link set dev veth1 group 1569782559
+ip link set dev xenbr1 group 1569782559
+ip link del group 1569782559

@@ -63,9 +63,8 @@ ip -6 route del fe80::/64 dev beth2 proto kernel metric 256
 ip link set dev eth2 nomaster
 # let IPv6 on eth2 go on as before
 ip link set dev eth2 addrgenmode eui64
-# delete the bridge beth0
-ip link del dev beth0
-# delete the bridge beth1
-ip link del dev beth1
-# delete the bridge beth2
-ip link del dev beth2
+# delete beth0, beth1, beth2
+ip link set dev beth0 group 372715578
+ip link set dev beth1 group 372715578
+ip link set dev beth2 group 372715578
+ip link del group 372715578

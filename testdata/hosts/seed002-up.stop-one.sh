@@ -22,7 +22,7 @@ ip link set dev eth1 nomaster
 bridge fdb del 00:16:3e:00:00:02 dev vif0.1 master
 # let IPv6 on eth1 go on as before
 ip link set dev eth1 addrgenmode eui64
-# delete veth1 and vif0.1
-ip link del dev veth1
-# delete the bridge xenbr1
-ip link del dev xenbr1
+# delete veth1 with vif0.1, xenbr1
+ip link set dev veth1 group 495005570
+ip link set dev xenbr1 group 495005570
+ip link del group 495005570

@@ -72,15 +72,11 @@ ip link set dev eth2 nomaster
 bridge fdb del 00:16:3e:00:00:03 dev vif0.2 master
 # let IPv6 on eth2 go on as before
 ip link set dev eth2 addrgenmode eui64
-# delete veth0 and vif0.0
-ip link del dev veth0
-# delete the bridge xenbr0
-ip link del dev xenbr0
-# delete veth1 and vif0.1
-ip link del dev veth1
-# delete the bridge xenbr1
-ip link del dev xenbr1
-# delete veth2 and vif0.2
-ip link del dev veth2
-# delete the bridge xenbr2
-ip link del dev xenbr2
+# delete veth0 with vif0.0, xenbr0, veth1 with vif0.1, xenbr1, veth2 with vif0.2, xenbr2
+ip link set dev veth0 group 495005570
+ip link set dev xenbr0 group 495005570
+ip link set dev veth1 group 495005570
+ip link set dev xenbr1 group 495005570
+ip link set dev veth2 group 495005570
+ip link set dev xenbr2 group 495005570
+ip link del group 495005570

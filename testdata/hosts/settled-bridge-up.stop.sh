@@ -27,5 +27,5 @@ ip route replace default via 192.168.0.1 dev eth0
 ip link set dev eth0 nomaster
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# delete the bridge xenbr0
+# delete xenbr0
 ip link del dev xenbr0

@@ -92,7 +92,7 @@ func byHand(o *options, w *world) ([]tool, error) {
 			start: []string{"ip", "-batch", filepath.Join(files, "one.start")}, stop: sh("careful.stop"),
 		},
 		{
-			Name: careful, Note: "the same work in the same order: ip -batch, the shell for settings, bridge for the forwarding table",
+			Name: careful, Note: "the same work in the same order: ip -batch, the shell for settings, bridge for the forwarding table; interfaces are deleted one by one",
 			start: sh("careful.start"), stop: sh("careful.stop"),
 		},
 		{
@@ -117,6 +117,24 @@ func commands(dry string) []string {
 		lines = append(lines, withoutIndex(line))
 	}
 	return lines
+}
+
+// oneByOne deletes interfaces as everybody does, one after the other. The binary
+// deletes them by a group into which it puts them before.
+func oneByOne(lines []string) []string {
+	var out, members []string
+	for _, line := range lines {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 7 && strings.HasPrefix(line, "ip link set dev ") && f[5] == "group":
+			members = append(members, "ip link del dev "+f[4])
+		case strings.HasPrefix(line, "ip link del group "):
+			out, members = append(out, members...), nil
+		default:
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 // isNotice tells what the binary says to the user beside its commands.
@@ -153,7 +171,7 @@ func batches(dry string) string {
 		}
 		inBatch = false
 	}
-	for _, line := range commands(dry) {
+	for _, line := range oneByOne(commands(dry)) {
 		switch rest, isIP := strings.CutPrefix(line, "ip "); {
 		case isIP:
 			if !inBatch {

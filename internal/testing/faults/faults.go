@@ -16,7 +16,7 @@ import (
 	"xbr-script/internal/rtnl"
 )
 
-// errInjected is the error of an injected fault.
+// errInjected is the error of a fault.
 var errInjected = errors.New("injected")
 
 // fault is a way for one step to go wrong.
@@ -63,30 +63,30 @@ type T interface {
 	Fatal(args ...any)
 }
 
-// Matrix is how plans are tried.
+// Matrix tries plans with faults.
 type Matrix struct {
 	T      T
 	Runner plan.Runner
-	// Same fails the test, and says so, if what there was before the plan is
-	// not there again.
+	// Same fails the test, and says so, unless everything is as it was before
+	// the plan.
 	Same func(what string) bool
 	// Skip, if set, leaves steps out that another test tries.
 	Skip func(s plan.Step) bool
-	// Half has Try leave every other way out, a different half at each step.
+	// Half makes Try leave out every other way, a different half at each step.
 	Half bool
-	// Rebuild, if set, makes what there was before the plan anew, where a case
-	// has spoilt it.
+	// Rebuild, if set, makes what there was before the plan anew, if a case has
+	// spoilt it.
 	Rebuild func(what string)
-	// Done, for Steal, fails the test, and says so, if what the plan is for is
-	// not there, and puts back what there was before it.
+	// Done, for Steal, fails the test, and says so, unless the plan has had its
+	// effect; then it goes back to what there was before.
 	Done func(what string) bool
 
 	Steps, Cases int // how many were tried
-	Ended        int // of those of Steal, how many were carried out in spite of it
+	Ended        int // cases of Steal in which the plan was carried out nevertheless
 }
 
-// Try makes each step of a plan go wrong in each way; each time the plan is
-// made anew.
+// Try makes each step of a plan go wrong in each way, each time with a new
+// plan.
 func (m *Matrix) Try(what string, makePlan func() *plan.Plan) {
 	m.T.Helper()
 	n := len(makePlan().Steps)
@@ -112,7 +112,7 @@ func (m *Matrix) Try(what string, makePlan func() *plan.Plan) {
 	}
 }
 
-// again makes the plan once more, which has to have as many steps.
+// again makes the plan once more, which must have as many steps.
 func (m *Matrix) again(what string, makePlan func() *plan.Plan, n int) *plan.Plan {
 	m.T.Helper()
 	p := makePlan()
@@ -134,7 +134,7 @@ func (m *Matrix) end(title string, err error) {
 	}
 }
 
-// String is the size of the matrix.
+// String tells the size of the matrix.
 func (m *Matrix) String() string {
 	return fmt.Sprintf("%d cases: %d steps × %d faults", m.Cases, m.Steps, len(all))
 }

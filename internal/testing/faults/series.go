@@ -9,10 +9,10 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// Series makes a step of a plan go wrong, then a step of taking that back, and then
-// lets an undisturbed process take back what is left: then everything is as
-// before. Until it is, nobody may say so. Only every nth series is tried; another
-// shift selects other ones.
+// Series makes a step of a plan go wrong, then a step of taking that back, and
+// then lets an undisturbed process take back what is left. After that
+// everything is as it was before, and nobody may say so earlier. Only every nth
+// series is tried; another shift selects others.
 func (m *Matrix) Series(what string, makePlan func() *plan.Plan, nth, shift int) {
 	m.T.Helper()
 	m.pairs(what, makePlan, nth, shift, func(p *plan.Plan, f fault, i int) (again bool, err error) {

@@ -10,13 +10,14 @@ import (
 // Theft is something that somebody else takes away.
 type Theft struct {
 	Name string
-	Take func() (taken bool) // false: it is not there
+	Take func() (taken bool) // false if it does not exist
 }
 
-// Steal takes things away, as somebody else might, before each step of a plan: while
-// it is carried out, and while it is taken back after an error at its end. It must
-// end carried out or taken back, wholly, and nothing may be left to be done by
-// hand. Only every nth case is tried; another shift selects other ones.
+// Steal takes things away, as somebody else might, before each step of a plan:
+// while it is carried out, and while it is taken back after an error at its
+// end. The plan must end wholly carried out or wholly taken back, and leave
+// nothing to be done by hand. Only every nth case is tried; another shift
+// selects others.
 func (m *Matrix) Steal(what string, makePlan func() *plan.Plan, thefts []Theft, nth, shift int) {
 	m.T.Helper()
 	n := len(makePlan().Steps)

@@ -1,7 +1,7 @@
-// Package formtest is for tests of what the program leaves on disk: records and
-// the operations in a journal. An upgrade finds there what the version before has
-// written, so each form is held by a golden file in testdata/forms, which is
-// never changed: what changes gets another version and a file of its own.
+// Package formtest is for tests of what the program leaves on disk: records,
+// and the operations in a journal. An upgrade finds there what the former
+// version has written. So testdata/forms has a golden file of each form, which
+// is never changed: a changed form gets another version, and a file of its own.
 package formtest
 
 import (
@@ -25,8 +25,8 @@ var update = flag.Bool("forms", false, "write the golden files that are missing;
 // golden is where the files are.
 const golden = "testdata/forms"
 
-// held compares JSON with the golden file of that name, and returns what is in
-// that.
+// held compares JSON with the golden file of that name, and returns the file's
+// content.
 func held(t *testing.T, name string, got []byte) []byte {
 	t.Helper()
 	path := filepath.Join(golden, name)
@@ -79,8 +79,8 @@ func sum(data ...[]byte) string {
 	return fmt.Sprintf("%08x", crc32.Checksum(bytes.Join(data, nil), crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// full finds fields that JSON has and that are not set: what an example does not
-// have, its golden file does not hold.
+// full finds fields in the JSON that are not set: the golden file of such an
+// example would not hold their form.
 func full(v reflect.Value, at string) (unset []string) {
 	if v.IsZero() {
 		return []string{at}
@@ -93,7 +93,7 @@ func full(v reflect.Value, at string) (unset []string) {
 		return full(v.Elem(), at)
 	case (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0:
 		return []string{at}
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8: // the first shall have everything
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8: // the first one has to have everything
 		return full(v.Index(0), at+"[0]")
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
@@ -106,8 +106,8 @@ func full(v reflect.Value, at string) (unset []string) {
 	return unset
 }
 
-// untagged finds fields of structs that JSON has by the name that Go has for
-// them: to rename one would change the form unseen.
+// untagged finds fields of structs that the JSON calls by their Go names: to
+// rename one would change the form unnoticed.
 func untagged(typ reflect.Type, at string, seen []reflect.Type) (bad []string) {
 	if slices.Contains(seen, typ) {
 		return nil
@@ -137,8 +137,8 @@ func untagged(typ reflect.Type, at string, seen []reflect.Type) (bad []string) {
 	return bad
 }
 
-// complete says what is wrong with an example, whose form is that, or with the
-// struct that is its form.
+// complete says what is wrong with an example of this form, or with the struct
+// that is its form.
 func complete(t *testing.T, example, form any) {
 	t.Helper()
 	v := reflect.ValueOf(form)

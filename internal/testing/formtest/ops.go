@@ -16,7 +16,7 @@ import (
 	"xbr-script/internal/plan"
 )
 
-// journalVersion is of the journal in which the operations are.
+// journalVersion is the version of the journal that the operations are in.
 const journalVersion = 3
 
 // opFile is an operation in its golden file.
@@ -26,10 +26,10 @@ type opFile struct {
 	Bulk []byte          `json:"bulk,omitempty"`
 }
 
-// Ops tests the forms of operations in a journal: of each of the kinds there has
-// to be an example that has everything, whose golden file is
-// journal-VERSION/KIND.json. That is what is written for it, it is read as the
-// same, and nothing else in it is.
+// Ops tests the forms of operations in a journal. Of each kind there has to be
+// an example that has everything, with a golden file journal-VERSION/KIND.json.
+// The example is written as that file says, is read from it unchanged, and
+// nothing unknown may be in it.
 func Ops(t *testing.T, kinds plan.Kinds, examples ...plan.Op) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -48,7 +48,7 @@ func Ops(t *testing.T, kinds plan.Kinds, examples ...plan.Op) {
 	}
 }
 
-// headOf is what of an operation is kept as JSON.
+// headOf is the part of an operation that is kept as JSON.
 func headOf(op plan.Op) any {
 	if b, ok := op.(plan.Bulky); ok {
 		return b.Head()
@@ -56,7 +56,7 @@ func headOf(op plan.Op) any {
 	return op
 }
 
-// bulkOf is what is kept beside it.
+// bulkOf is the part that is kept beside the JSON.
 func bulkOf(op plan.Op) (bulk []byte) {
 	if b, ok := op.(plan.Bulky); ok {
 		for piece := range b.Bulk() {
@@ -139,8 +139,8 @@ func (o *oneOp) written(op plan.Op) opFile {
 	return opFile{w.Kind, w.Op, parts[2][:w.Bulk]}
 }
 
-// inert is an operation that is only written: nobody asks it whether it could be
-// carried out here.
+// inert is an operation that is only written: it is never asked whether it
+// could be carried out.
 type inert struct{ op plan.Op }
 
 func (i inert) Kind() string                 { return i.op.Kind() }
@@ -152,7 +152,7 @@ func (i inert) Bulk() iter.Seq[[]byte] {
 }
 func (inert) SetBulk([]byte) error { return nil }
 
-// read is the operation that a journal with that is read as.
+// read is the operation that is read from a journal with this content.
 func (o *oneOp) read(f opFile) (plan.Op, error) {
 	o.Helper()
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

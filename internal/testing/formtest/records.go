@@ -17,10 +17,11 @@ import (
 )
 
 // Records tests the forms of one kind of record. There is a golden file
-// NAME-VERSION.json of each; the last is what is written for want, which has to
-// have everything. All are read as want, or as what former has for the version.
-// Whatever else is in such a file is refused; maps are the paths at which any key
-// is a value: "settings" of a map at the top.
+// NAME-VERSION.json of each; the last one is what is written for want, which
+// has to have everything. All are read as want, or as the value that former has
+// for their version. Anything unknown in such a file is refused; maps are the
+// paths of objects in which any key is allowed: "settings" for a map at the
+// top.
 func Records[T any](t *testing.T, name string, form plan.Form[T], want *T, former map[int]*T, maps ...string) {
 	t.Helper()
 	complete(t, want, form.Write(want))
@@ -48,8 +49,8 @@ func Records[T any](t *testing.T, name string, form plan.Form[T], want *T, forme
 
 func file(name string, version int) string { return fmt.Sprintf("%s-%d.json", name, version) }
 
-// reads reads the golden files, and finds nothing to be written where they have
-// what is wanted.
+// reads reads the golden files, and checks that nothing is written where a file
+// says what is wanted.
 func reads[T any](t *testing.T, name string, form plan.Form[T], path string, want *T, former map[int]*T) {
 	t.Helper()
 	if len(form.Read) != form.Version {
@@ -89,7 +90,7 @@ func must[V any](v V, err error) func(*testing.T) V {
 // text shows a value for a message.
 func text(v any) string { return fmt.Sprintf("%+v", v) }
 
-// record takes what is in an envelope out of it.
+// record takes a record out of its envelope.
 func record(t *testing.T, data []byte) any {
 	t.Helper()
 	var e struct {
@@ -101,7 +102,7 @@ func record(t *testing.T, data []byte) any {
 	return e.Record
 }
 
-// refusing is a record that is changed, sealed again, and refused.
+// refusing changes a record, seals it again, and expects it to be refused.
 type refusing[T any] struct {
 	*testing.T
 	form   plan.Form[T]
@@ -109,7 +110,7 @@ type refusing[T any] struct {
 	record any
 }
 
-// refused loads the record as it is by now.
+// refused loads the record in its present form.
 func (r *refusing[T]) refused() error {
 	r.Helper()
 	data, err := json.Marshal(r.record)
@@ -121,7 +122,7 @@ func (r *refusing[T]) refused() error {
 	return err
 }
 
-// unknownFields puts one into each object of the record.
+// unknownFields puts an unknown field into each object of the record.
 func (r *refusing[T]) unknownFields(maps []string) {
 	r.Helper()
 	if err := r.refused(); err != nil {
@@ -139,7 +140,7 @@ func (r *refusing[T]) unknownFields(maps []string) {
 	})
 }
 
-// objects goes through all objects in JSON.
+// objects visits all objects in JSON.
 func objects(v any, at string, do func(string, map[string]any)) {
 	switch v := v.(type) {
 	case []any:
@@ -154,8 +155,8 @@ func objects(v any, at string, do func(string, map[string]any)) {
 	}
 }
 
-// otherVersions gives the record versions that there are not: the file stays, and
-// the hint for a newer one names the program that has written it.
+// otherVersions gives the record versions that do not exist: the file stays,
+// and for a newer version the hint names the program that has written it.
 func (r *refusing[T]) otherVersions() {
 	r.Helper()
 	object, ok := r.record.(map[string]any)

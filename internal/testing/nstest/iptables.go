@@ -20,8 +20,8 @@ func IPTables(t T, backend string) {
 		for p in iptables ip6tables; do for s in "" -save -restore; do ln -sfn /usr/sbin/$p-BACKEND$s /run/alternatives/$p$s; done; done`, "BACKEND", backend))
 }
 
-// notRules is what iptables-save prints besides: the time, and how many
-// packets met a chain.
+// notRules is what else iptables-save prints: the time, and how many packets
+// reached a chain.
 var notRules = regexp.MustCompile(`(?m)^#.*\n|\[[0-9]+:[0-9]+\]`)
 
 // Rules are all rules of iptables and ip6tables, as their back end has them.

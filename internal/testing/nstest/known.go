@@ -72,8 +72,8 @@ func settle() error {
 	return nil
 }
 
-// set writes a setting, name=value, if it differs; older kernels have fewer
-// settings.
+// set writes a setting, name=value, if its value differs. Older kernels have
+// fewer settings.
 func set(setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
 	path := "/proc/sys/" + name
@@ -90,6 +90,14 @@ func Netns(t T, name string) {
 	helper(t)()
 	Run(t, "ip", "netns", "add", name)
 	if err := inside("/run/netns/"+name, settle); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Inside calls f on a thread in the namespace of that name, which Netns has made.
+func Inside(t T, name string, f func() error) {
+	helper(t)()
+	if err := inside("/run/netns/"+name, f); err != nil {
 		t.Fatal(err)
 	}
 }

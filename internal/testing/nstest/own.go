@@ -13,7 +13,7 @@ import (
 // linux/ipv6_route.h).
 const ownFlags = 0x008d0000
 
-// what the kernel's own route may have or not: made by an ioctl, it shows
+// What may differ for the kernel's own routes: one that an ioctl has made shows
 // another protocol, and what the interface has learnt comes with the next
 // advertisement.
 var ownNoise = regexp.MustCompile(` proto \S+| hoplimit [0-9]+| mtu [0-9]+`)
@@ -50,7 +50,7 @@ func hexAddr(text string) netip.Addr {
 	return addr
 }
 
-// lineKey is the same of a line of ip -d -6 route.
+// lineKey is the same for a line of ip -d -6 route.
 func lineKey(line string) string {
 	w := strings.Fields(line)
 	if len(w) < 2 {

@@ -46,8 +46,8 @@ var tables = []struct {
 	{"proxy", "ip -4 neigh show proxy; ip -6 neigh show proxy", sorted},
 	{"nexthop", "ip -o -d nexthop", nil},
 	{"bridge", "bridge link", sorted},
-	// What is learnt, and what goes with addresses, is no state; and not every
-	// kernel has VLANs in bridges.
+	// What is learnt, and what follows from addresses, is not state; and not
+	// every kernel has VLANs in bridges.
 	{"bridge fdb", "bridge fdb show | grep -E 'static|sticky|extern_learn' || true", sorted},
 	{"bridge mdb", "bridge -d mdb show | grep permanent || true", sorted},
 	{"bridge vlan", "bridge -d vlan show 2>/dev/null || true", nil},
@@ -129,17 +129,18 @@ func sorted(ls []string) []string {
 
 var (
 	linkHead = regexp.MustCompile(`^[0-9]+: ([^:@]+)(@[^:]+)?: `)
-	// timers, what spanning tree has found out and what a driver tells about its
-	// queues are no state; that an
-	// IPv6 address was made up by the kernel is a mark nobody can set.
+	// Timers, what spanning tree has found out, and what a driver tells about
+	// its queues are not state. That the kernel has made an IPv6 address up is
+	// a mark that nobody can set.
 	linkNoise = regexp.MustCompile(` [a-z_]+_timer +[0-9.]+| (designated|topology_change)\w* \S+| num[tr]xqueues .*| link-netns\S* \S+| stable-privacy`)
-	// noop is what an interface has until it is switched on for the first time.
+	// noop is the queue of an interface until it is switched on for the first
+	// time.
 	noQueue = regexp.MustCompile(`qdisc (noop|noqueue)`)
-	// an interface with a carrier is up as soon as the kernel gets round to
-	// noting it, which can take it a second.
+	// An interface with a carrier is up as soon as the kernel takes notice,
+	// which can take it a second.
 	notNoted = regexp.MustCompile(`LOWER_UP(.*) state UNKNOWN`)
-	// a lifetime that does not end is one of 136 years where nobody but the
-	// kernel can give it.
+	// A lifetime without end is one of 136 years where only the kernel can set
+	// it.
 	endless = regexp.MustCompile(`\b429496[0-9]{4}sec`)
 )
 
@@ -414,8 +415,8 @@ func (sec Section) flags() []string {
 
 var portNumber = regexp.MustCompile(` (port_id|port_no|designated_port) \S+`)
 
-// Unnumbered picks everything but the numbers of a bridge's ports: they are in
-// the order in which those became ports, and say nothing where there is no STP.
+// Unnumbered picks everything but the numbers of a bridge's ports: they show in
+// which order the ports joined, and mean nothing without STP.
 func Unnumbered(s State) State {
 	return s.Filter(func(string) bool { return true }, func(_, line string) string {
 		return portNumber.ReplaceAllString(line, "")

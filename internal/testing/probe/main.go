@@ -34,7 +34,7 @@ import (
 const (
 	port     = "7" // echo; the demo's namespaces have no other
 	interval = "1ms"
-	burst    = 10              // probes sent at once after having been held up
+	burst    = 10              // sent at once after having been held up
 	grace    = time.Second     // for the last answers, and TCP's second attempts
 	limit    = 5 * time.Minute // no probe is sent after that, whatever happens
 )
@@ -65,7 +65,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// watch sends probes until stdin ends, and reports.
+// watch sends probes until stdin ends, and then reports.
 func watch(v4, v6, each string, stdin io.Reader, stdout io.Writer) error {
 	every, err := time.ParseDuration(each)
 	if err != nil {
@@ -125,7 +125,7 @@ func follow(stdin io.Reader, phase *atomic.Pointer[string]) {
 	}
 }
 
-// dial connects; the server may be still on its way up.
+// dial connects; the server may still be starting.
 func dial(network, host string) (net.Conn, error) {
 	var conn net.Conn
 	err := retry(func() (err error) {
@@ -139,8 +139,8 @@ func dial(network, host string) (net.Conn, error) {
 }
 
 // enlarge gives a socket room for the probes of several seconds, each way: a
-// program that a busy machine lets wait is not to be put down to the network,
-// and one that waits for the network must not stop asking.
+// program that a busy machine holds up must not be blamed on the network, and
+// one that waits for the network must not stop asking.
 func enlarge(conn syscall.Conn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -226,7 +226,7 @@ func serve(hosts []string) error {
 	select {
 	case err := <-failed:
 		return err
-	case <-time.After(limit + 10*time.Second): // outlives those who ask
+	case <-time.After(limit + 10*time.Second): // longer than anybody asks
 		return nil
 	}
 }

@@ -1,0 +1,225 @@
+package holders
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// Use is a use of an interface of which only that much is known.
+type Use struct {
+	Index int
+	Kind  string
+	What  string
+	// AtStart is what becomes of it at start; at stop it breaks, as the interface goes.
+	AtStart Outcome
+	Then    string // what helps, or why it stays
+}
+
+// findUses tells what becomes of them.
+func findUses(d *Data, m Move) []Holder {
+	var all []Holder
+	for _, u := range d.Uses {
+		if u.Index != m.From.Index {
+			continue
+		}
+		h := Holder{Kind: u.Kind, What: u.What, Outcome: u.AtStart, Then: u.Then}
+		if !m.Start && u.AtStart != Breaks {
+			h.Outcome, h.Then = Breaks, m.From.Name+" goes: make it anew afterwards"
+		}
+		all = append(all, h)
+	}
+	return all
+}
+
+// use adds one, if it is of an interface that is asked for.
+func (r *reader) use(u Use) {
+	if r.indexes[u.Index] {
+		r.Uses = append(r.Uses, u)
+	}
+}
+
+// indexOf is the index of an interface by its own name, 0 if there is none.
+func (r *reader) indexOf(name string) int {
+	if l := r.Host.Name(name); l != nil && l.Name == name {
+		return l.Index
+	}
+	return 0
+}
+
+// readMulticastRouting reads the interfaces among which the kernel routes multicast
+// packets (ipmr_vif_seq_show, ip6mr_vif_seq_show): each has the interface itself.
+func readMulticastRouting(r *reader) error {
+	for _, name := range []string{"ip_mr_vif", "ip6_mr_vif"} {
+		err := eachLine(name, 1, func(w []string) error {
+			if len(w) > 1 {
+				r.use(Use{r.indexOf(w[1]), "multicast routing", "interface " + w[0] + " in " + name, Breaks, "restart the program that routes"})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPPPoE reads the sessions (pppoe_seq_show). They are known by the interface's
+// index, and end when its MAC address changes (pppoe_device_event).
+func readPPPoE(r *reader) error {
+	return eachLine("pppoe", 1, func(w []string) error {
+		if len(w) == 3 {
+			r.use(Use{r.indexOf(w[2]), "PPPoE", "session " + w[0] + " with " + w[1], Breaks, "dial anew on dom0's interface"})
+		}
+		return nil
+	})
+}
+
+// readConsoles reads what the kernel sends its log to. It ends when the NIC becomes a
+// port (netconsole_netdev_event: NETDEV_JOIN).
+func readConsoles(r *reader) error {
+	const dir = "/sys/kernel/config/netconsole"
+	targets, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, t := range targets {
+		enabled, _ := os.ReadFile(filepath.Join(dir, t.Name(), "enabled")) // what is not a target has none
+		name, _ := os.ReadFile(filepath.Join(dir, t.Name(), "dev_name"))
+		if strings.TrimSpace(string(enabled)) == "1" {
+			r.use(Use{r.indexOf(strings.TrimSpace(string(name))), "netconsole", "target " + t.Name(), Breaks, "set it up anew on dom0's interface"})
+		}
+	}
+	return err
+}
+
+// readPrograms finds XDP programs and SR-IOV's virtual functions: both are the
+// device's own affair.
+func readPrograms(r *reader) error {
+	const attached, progID, unlimited = 2, 4, 0 // IFLA_XDP_…
+	for index := range r.indexes {
+		m, err := r.conn.Link(index)
+		if lacks(err, unix.ENODEV) {
+			continue // it is one that the plan makes
+		}
+		if err != nil {
+			return err
+		}
+		if xdp := rtnl.FindAttr(m.Get(unix.IFLA_XDP), attached); len(xdp) == 1 && xdp[0] != unlimited {
+			id := rtnl.U32(rtnl.FindAttr(m.Get(unix.IFLA_XDP), progID))
+			r.use(Use{index, "XDP", fmt.Sprintf("program %d", id), Stays, "it gets the frames before the bridge does, those of guests too"})
+		}
+		name := rtnl.String(m.Get(unix.IFLA_IFNAME))
+		text, _ := os.ReadFile("/sys/class/net/" + name + "/device/sriov_numvfs") // most devices have none
+		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && n > 0 {
+			r.use(Use{index, "SR-IOV", plural(n, "virtual function"), Stays, "they are the NIC's own"})
+		}
+	}
+	return nil
+}
+
+// readXDP reads the sockets that take frames from a queue of the interface
+// (xdp_diag.h). If there are none, the part of the kernel that tells of them may not be
+// loaded, and is left alone.
+func readXDP(r *reader) error {
+	some := false
+	err := eachLine("protocols", 1, func(w []string) error {
+		some = some || len(w) > 2 && w[0] == "XDP" && w[2] != "0"
+		return nil
+	})
+	if err != nil || !some {
+		return err
+	}
+	c, err := rtnl.DialDiag()
+	if err != nil {
+		return unlessLacking(err)
+	}
+	defer func() { _ = c.Close() }()
+	const byFamily, showInfo, info, sizeofMsg = 20, 1, 0, 16 // SOCK_DIAG_BY_FAMILY, XDP_SHOW_INFO, XDP_DIAG_INFO, struct xdp_diag_msg
+	req := make([]byte, 20)
+	req[0] = unix.AF_XDP
+	binary.NativeEndian.PutUint32(req[8:], showInfo)
+	msgs, err := c.Dump(byFamily, req)
+	for _, m := range msgs {
+		if len(m.Body) < sizeofMsg {
+			continue
+		}
+		if i := rtnl.FindAttr(m.Body[sizeofMsg:], info); len(i) >= 8 {
+			r.use(Use{int(rtnl.U32(i[:4])), "AF_XDP", fmt.Sprintf("socket on queue %d", rtnl.U32(i[4:8])), Stays, "it gets frames before the bridge does"})
+		}
+	}
+	return unlessLacking(err)
+}
+
+// readRedirects reads the actions of traffic control that send to another interface,
+// wherever they are used (struct tc_mirred).
+func readRedirects(r *reader) error {
+	const kind, options, parms, tab = 1, 2, 2, 1 // TCA_ACT_KIND, TCA_ACT_OPTIONS, TCA_MIRRED_PARMS, TCA_ACT_TAB
+	attr := func(typ uint16, value []byte) []byte {
+		b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(value)))
+		b = append(binary.NativeEndian.AppendUint16(b, typ), value...)
+		return append(b, make([]byte, (4-len(b)%4)%4)...)
+	}
+	req := append(make([]byte, 4), attr(tab|unix.NLA_F_NESTED, attr(1|unix.NLA_F_NESTED, attr(kind, []byte("mirred\x00"))))...)
+	var bodies [][]byte
+	err := r.conn.DumpEach(unix.RTM_GETACTION, req, func() { bodies = nil }, func(m rtnl.Msg) {
+		if len(m.Body) >= 4 {
+			bodies = append(bodies, append([]byte{}, m.Body[4:]...))
+		}
+	})
+	if lacks(err, unix.EOPNOTSUPP, unix.EINVAL, unix.ENOENT) {
+		return nil
+	}
+	for _, b := range bodies {
+		for action := range rtnl.ParseAttrs(rtnl.FindAttr(b, tab)) {
+			if p := rtnl.FindAttr(rtnl.FindAttr(action.Value, options), parms); len(p) >= 28 {
+				r.use(Use{int(rtnl.U32(p[24:28])), "traffic control", fmt.Sprintf("action mirred, index %d, which sends to it", rtnl.U32(p[:4])), Stays, "it goes on sending to the wire"})
+			}
+		}
+	}
+	return err
+}
+
+// readPolicies reads IPsec's policies that are for one interface (struct
+// xfrm_userpolicy_info). If nobody has set any, the part of the kernel that tells may
+// not be loaded, and is left alone.
+func readPolicies(r *reader) error {
+	const getPolicy, sizeofSelector = 0x15, 56 // XFRM_MSG_GETPOLICY, struct xfrm_selector
+	loaded := false
+	err := eachLine("netlink", 1, func(w []string) error {
+		loaded = loaded || len(w) > 1 && w[1] == strconv.Itoa(unix.NETLINK_XFRM)
+		return nil
+	})
+	if err != nil || !loaded {
+		return err
+	}
+	c, err := rtnl.DialXFRM()
+	if err != nil {
+		return unlessLacking(err)
+	}
+	defer func() { _ = c.Close() }()
+	msgs, err := c.Dump(getPolicy, nil)
+	for _, m := range msgs {
+		if len(m.Body) < sizeofSelector {
+			continue
+		}
+		size := 4
+		if binary.NativeEndian.Uint16(m.Body[40:]) == unix.AF_INET6 {
+			size = 16
+		}
+		dst, _ := netip.AddrFromSlice(m.Body[:size])
+		src, _ := netip.AddrFromSlice(m.Body[16 : 16+size])
+		what := fmt.Sprintf("policy from %v to %v", netip.PrefixFrom(src, int(m.Body[43])), netip.PrefixFrom(dst, int(m.Body[42])))
+		r.use(Use{int(rtnl.U32(m.Body[48:52])), "IPsec", what, Breaks, "make it anew for dom0's interface"})
+	}
+	return unlessLacking(err)
+}

@@ -1,0 +1,105 @@
+package holders
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
+
+// Data is what Find decides from, besides the moves.
+type Data struct {
+	Host    *host.Host
+	Rules   []Rule             // of nftables
+	Hooks   []Hook             // of nftables
+	ByName  bool               // hooks follow an interface's name, not the interface (Linux 6.16)
+	Packet  []Packet           // packet sockets
+	Bound   []Bound            // sockets that are bound to an interface
+	Groups  []Group            // multicast groups that programs have joined
+	Labels  []Label            // address labels
+	Uses    []Use              // all kinds of other things
+	Forward []Hook             // chains of nftables that drop what is forwarded
+	Bridged []Bridged          // what bridged packets meet
+	Masked  map[netip.Addr]int // connections that may be masqueraded, by the address that they have got
+	Owners  map[int][]Owner    // whose the sockets are, by their inodes
+	Unknown []error            // what could not be read
+}
+
+// finder is one kind of holder.
+type finder struct {
+	about string // what it reads, as it would follow "cannot read"
+	read  func(r *reader) error
+	find  func(d *Data, m Move) []Holder // nil if findUses of another entry does
+}
+
+// finders are all of them.
+var finders = []finder{
+	{"the interfaces on it", nil, findAbove},
+	{"the rules of nftables", readRules, findRules},
+	{"the hooks of nftables", readHooks, findHooks},
+	{"the packet sockets", readPacket, findPacket},
+	{"the sockets that are bound to it", readBound, findBound},
+	{"the multicast groups", readGroups, findGroups},
+	{"the rules for routing", nil, findPolicy},
+	{"the neighbours", nil, findManaged},
+	{"the address labels", readLabels, findLabels},
+	{"the masqueraded connections", readMasked, findMasked},
+	{"what bridged packets meet", readBridged, findBridged},
+	{"the interfaces for multicast routing", readMulticastRouting, findUses},
+	{"the PPPoE sessions", readPPPoE, nil},
+	{"the targets of netconsole", readConsoles, nil},
+	{"the programs on it", readPrograms, nil},
+	{"the sockets of AF_XDP", readXDP, nil},
+	{"the actions of traffic control", readRedirects, nil},
+	{"the policies of IPsec", readPolicies, nil},
+}
+
+// reader gathers the data.
+type reader struct {
+	*Data
+	conn    *rtnl.Conn
+	indexes map[int]bool // of the interfaces of the moves
+	inodes  map[int]bool // sockets whose owners are wanted
+}
+
+// Read gathers the data that the moves are about. What could not be read is in
+// Unknown.
+func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
+	r := &reader{Data: &Data{Host: h}, conn: c, indexes: map[int]bool{}, inodes: map[int]bool{}}
+	for _, m := range moves {
+		for _, i := range []Interface{m.From, m.To} {
+			if i.Index != 0 {
+				r.indexes[i.Index] = true
+			}
+		}
+	}
+	for _, f := range finders {
+		if f.read == nil {
+			continue
+		}
+		if err := f.read(r); err != nil {
+			r.Unknown = append(r.Unknown, fmt.Errorf("cannot read %s: %w", f.about, err))
+		}
+	}
+	r.readOwners()
+	return r.Data
+}
+
+// lacks says whether an error means that the kernel was built without what it was
+// asked for. An error of the socket is not an answer.
+func lacks(err error, errnos ...unix.Errno) bool {
+	var refused *rtnl.Error
+	if !errors.As(err, &refused) {
+		return errors.Is(err, unix.EPROTONOSUPPORT)
+	}
+	for _, errno := range errnos {
+		if refused.Errno == errno {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,92 @@
+package holders
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// findPolicy: rules for routing go by the name (ip rule … iif, oif). If that changes
+// start refuses them.
+func findPolicy(d *Data, m Move) []Holder {
+	if !d.Host.HasRule(m.From.Name) {
+		return nil
+	}
+	h := Holder{Kind: "ip rule", What: "by the name " + m.From.Name, Outcome: Moves, Then: "it means dom0's " + m.To.Name}
+	switch {
+	case m.From.Name == m.To.Name:
+	case m.Start:
+		h.Outcome, h.Then = InTheWay, ""
+	default:
+		h.Outcome, h.Then = Breaks, "dom0's interface is called "+m.To.Name+" then: make it anew with that name"
+	}
+	return []Holder{h}
+}
+
+// findManaged: the kernel asks for a managed neighbour again and again
+// (NTF_EXT_MANAGED, Linux 5.16). One that has not answered is not moved.
+func findManaged(d *Data, m Move) []Holder {
+	const flagsExt, managed = 15, 1 // NDA_FLAGS_EXT, linux/neighbour.h
+	var all []Holder
+	for _, n := range d.Host.Neighs {
+		const known = unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE | unix.NUD_NOARP | unix.NUD_PERMANENT
+		if !n.Uses(m.From.Index) || n.U32(flagsExt)&managed == 0 || n.Fixed()[8]&known != 0 { // ndm_state
+			continue
+		}
+		addr, _ := netip.AddrFromSlice(n.Get(unix.NDA_DST))
+		all = append(all, Holder{
+			Kind: "managed neighbour", What: addr.String() + ", which does not answer", Outcome: Breaks,
+			Then: fmt.Sprintf("make it anew: ip neigh add %v dev %s managed", addr, m.To.Name),
+		})
+	}
+	return all
+}
+
+// Label is an entry by which the kernel selects source addresses (RFC 6724), for one
+// interface.
+type Label struct {
+	Index  int
+	Prefix netip.Prefix
+	Label  uint32
+}
+
+// readLabels reads them (RTM_GETADDRLABEL, linux/if_addrlabel.h).
+func readLabels(r *reader) error {
+	const sizeofMsg, address, label = 12, 1, 2 // struct ifaddrlblmsg, IFAL_ADDRESS, IFAL_LABEL
+	req := make([]byte, sizeofMsg)
+	req[0] = unix.AF_INET6
+	msgs, err := r.conn.Dump(unix.RTM_GETADDRLABEL, req)
+	if lacks(err, unix.EOPNOTSUPP, unix.EAFNOSUPPORT) {
+		return nil // a kernel without IPv6
+	}
+	for _, m := range msgs { // as long as a struct rtmsg, so that its attributes are found
+		if len(m.Body) < sizeofMsg {
+			continue
+		}
+		addr, _ := netip.AddrFromSlice(m.Get(address))
+		l := Label{int(rtnl.U32(m.Body[4:8])), netip.PrefixFrom(addr, int(m.Body[2])), m.U32(label)}
+		if r.indexes[l.Index] {
+			r.Labels = append(r.Labels, l)
+		}
+	}
+	return err
+}
+
+// findLabels: such an entry has the interface by its index.
+func findLabels(d *Data, m Move) []Holder {
+	var all []Holder
+	for _, l := range d.Labels {
+		if l.Index != m.From.Index {
+			continue
+		}
+		what := fmt.Sprintf("label %d for %v", l.Label, l.Prefix)
+		all = append(all, Holder{
+			Kind: "address label", What: what, Outcome: Breaks,
+			Then: fmt.Sprintf("give it anew: ip addrlabel add prefix %v dev %s label %d", l.Prefix, m.To.Name, l.Label),
+		})
+	}
+	return all
+}

@@ -1,0 +1,287 @@
+package holders
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
+)
+
+// Packet is a packet socket (packet(7)) that is bound to an interface.
+type Packet struct {
+	Index    int
+	Protocol uint16 // ETH_P_…
+	Inode    int
+}
+
+// Bound is a socket of the Internet protocols that is bound to an interface.
+type Bound struct {
+	Index       int
+	Protocol    uint8 // IPPROTO_…; IPPROTO_RAW stands for all raw sockets
+	Local, Peer netip.AddrPort
+	Inode       int
+}
+
+// readPacket reads what the kernel tells of packet sockets (packet_seq_show).
+func readPacket(r *reader) error {
+	return eachLine("packet", 1, func(w []string) error {
+		if len(w) != 9 {
+			return fmt.Errorf("unknown line %q", w)
+		}
+		index, err1 := strconv.Atoi(w[4])
+		protocol, err2 := strconv.ParseUint(w[3], 16, 16)
+		inode, err3 := strconv.Atoi(w[8])
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return err
+		}
+		if r.indexes[index] {
+			r.Packet = append(r.Packet, Packet{index, uint16(protocol), inode})
+			r.want(inode)
+		}
+		return nil
+	})
+}
+
+// eachLine calls f with the words of each line of a file below /proc/net, but of the
+// first few. A kernel without the protocol has no such file.
+func eachLine(name string, skip int, f func(words []string) error) error {
+	file, err := os.Open("/proc/thread-self/net/" + name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	lines := bufio.NewScanner(file)
+	for n := 0; lines.Scan(); n++ {
+		if w := strings.Fields(lines.Text()); n >= skip && len(w) > 0 {
+			if err := f(w); err != nil {
+				return err
+			}
+		}
+	}
+	return lines.Err()
+}
+
+// protocols of frames that are well known (linux/if_ether.h).
+var protocols = map[uint16]string{
+	0: "no protocol", unix.ETH_P_ALL: "all protocols", unix.ETH_P_IP: "IPv4", unix.ETH_P_IPV6: "IPv6", unix.ETH_P_ARP: "ARP",
+	unix.ETH_P_PAE: "802.1X", unix.ETH_P_LLDP: "LLDP", unix.ETH_P_PPP_DISC: "PPPoE", unix.ETH_P_PPP_SES: "PPPoE", unix.ETH_P_1588: "PTP",
+}
+
+// followers are programs, by their names in /proc/PID/comm, that go on by themselves
+// or with this program's help, and how.
+var followers = map[string]string{
+	"dhclient":        "it goes on renewing the lease",
+	"udhcpc":          "it goes on renewing the lease",
+	"systemd-network": "it is restarted",
+	"NetworkManager":  "it is told",
+}
+
+// watchers see all frames on the wire, and that is what they are for.
+var watchers = map[string]bool{"tcpdump": true, "dumpcap": true}
+
+// findPacket: a packet socket stays on its interface. On a port it gets only what is
+// for all protocols, or what the bridge leaves (br_handle_frame): frames of LLDP.
+func findPacket(d *Data, m Move) []Holder {
+	g := &grouped{}
+	for _, s := range d.Packet {
+		if s.Index != m.From.Index {
+			continue
+		}
+		what := protocols[s.Protocol]
+		if what == "" {
+			what = fmt.Sprintf("protocol %#04x", s.Protocol)
+		}
+		h := Holder{Kind: "packet socket", What: what, Owners: d.Owners[s.Inode], Outcome: Breaks}
+		h.Then = restart(h.Owners)
+		switch how := followedBy(h.Owners); {
+		case how != "":
+			h.Outcome, h.Then = Followed, how
+		case m.Start && s.Protocol == unix.ETH_P_LLDP:
+			h.Outcome, h.Then = Stays, "LLDP belongs to the wire"
+		case m.Start && len(h.Owners) > 0 && watchers[h.Owners[0].Program]:
+			h.Outcome, h.Then = Stays, "it goes on seeing what is on the wire"
+		}
+		g.add(h)
+	}
+	return g.all
+}
+
+// followedBy says how programs follow, "" if not all of them do.
+func followedBy(owners []Owner) string {
+	how := ""
+	for _, o := range owners {
+		if how = followers[o.Program]; how == "" {
+			return ""
+		}
+	}
+	return how
+}
+
+// grouped joins holders that differ only in what they are.
+type grouped struct {
+	all   []Holder
+	whats [][]string
+}
+
+func (g *grouped) add(h Holder) {
+	i := slices.IndexFunc(g.all, func(o Holder) bool {
+		return o.Kind == h.Kind && o.Outcome == h.Outcome && o.Then == h.Then && slices.Equal(o.Owners, h.Owners)
+	})
+	if i < 0 {
+		g.all, g.whats = append(g.all, h), append(g.whats, []string{h.What})
+		return
+	}
+	g.whats[i] = append(g.whats[i], h.What)
+	g.all[i].What = some(g.whats[i])
+}
+
+// asked are the kinds of sockets that the kernel is asked for.
+var asked = []uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_RAW}
+
+// readBound asks for the sockets that are bound to the interfaces (sock_diag(7)).
+func readBound(r *reader) error {
+	c, err := rtnl.DialDiag()
+	if err != nil {
+		return unlessLacking(err)
+	}
+	defer func() { _ = c.Close() }()
+	for index := range r.indexes {
+		for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+			for _, protocol := range asked {
+				if err := r.readBoundTo(c, index, family, protocol); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// readBoundTo has the kernel choose those bound to one interface (inet_diag_bc_run), if
+// it can (Linux 4.8).
+func (r *reader) readBoundTo(c *rtnl.Conn, index int, family, protocol uint8) error {
+	const byFamily = 20 // SOCK_DIAG_BY_FAMILY
+	all := request(family, protocol)
+	var some []Bound
+	read := func(req []byte) error {
+		return c.DumpEach(byFamily, req, func() { some = nil }, func(m rtnl.Msg) {
+			if b, ok := boundIn(m.Body, protocol); ok && b.Index == index {
+				some = append(some, b)
+			}
+		})
+	}
+	err := read(append(all, onlyOn(index)...))
+	if lacks(err, unix.EINVAL) {
+		err = read(all)
+	}
+	if lacks(err, unix.ENOENT, unix.EINVAL, unix.EOPNOTSUPP) {
+		return nil // a kernel that does not tell of such sockets
+	}
+	for _, b := range some {
+		r.want(b.Inode)
+	}
+	r.Bound = append(r.Bound, some...)
+	return err
+}
+
+// request is a struct inet_diag_req_v2 (linux/inet_diag.h).
+func request(family, protocol uint8) []byte {
+	const timeWait = 6 // TCP_TIME_WAIT
+	req := make([]byte, 56)
+	req[0], req[1] = family, protocol
+	binary.NativeEndian.PutUint32(req[4:], ^uint32(1<<timeWait)) // idiag_states
+	return req
+}
+
+// onlyOn is an attribute INET_DIAG_REQ_BYTECODE: two struct inet_diag_bc_op. The
+// condition is a jump over both if the index is the one that follows, or behind their
+// end.
+func onlyOn(index int) []byte {
+	const bytecode, devCond, size, op = 1, 9, 8, 4
+	attr := make([]byte, 4, 4+size)
+	binary.NativeEndian.PutUint16(attr, 4+size)
+	binary.NativeEndian.PutUint16(attr[2:], bytecode)
+	code := make([]byte, size)
+	code[0], code[1] = devCond, size                 // code, yes
+	binary.NativeEndian.PutUint16(code[2:], size+op) // no
+	binary.NativeEndian.PutUint32(code[op:], uint32(index))
+	return append(attr, code...)
+}
+
+// boundIn reads a struct inet_diag_msg.
+func boundIn(b []byte, protocol uint8) (Bound, bool) {
+	if len(b) < 72 {
+		return Bound{}, false
+	}
+	addr := func(at []byte) netip.Addr {
+		a, _ := netip.AddrFromSlice(at[:16])
+		if b[0] == unix.AF_INET {
+			a, _ = netip.AddrFromSlice(at[:4])
+		}
+		return a
+	}
+	return Bound{
+		Index:    int(rtnl.U32(b[40:44])), // idiag_if
+		Protocol: protocol,
+		Local:    netip.AddrPortFrom(addr(b[8:]), binary.BigEndian.Uint16(b[4:])),
+		Peer:     netip.AddrPortFrom(addr(b[24:]), binary.BigEndian.Uint16(b[6:])),
+		Inode:    int(rtnl.U32(b[68:72])),
+	}, true
+}
+
+// findBound: such a socket stays with the index, and nothing for dom0 comes in there
+// any more.
+func findBound(d *Data, m Move) []Holder {
+	g := &grouped{}
+	for _, s := range d.Bound {
+		if s.Index != m.From.Index {
+			continue
+		}
+		h := Holder{Kind: s.kind(), What: s.what(), Owners: d.Owners[s.Inode], Outcome: Breaks}
+		h.Then = restart(h.Owners)
+		if s.session() {
+			h.Then = "the connection ends; log in over another address, such as an IPv4 one"
+		}
+		if how := followedBy(h.Owners); how != "" && !s.dhcp6() {
+			h.Outcome, h.Then = Followed, how
+		}
+		g.add(h)
+	}
+	return g.all
+}
+
+// dhcp6 says whether the socket is a DHCPv6 client's: dhclient does not renew its lease
+// on another index.
+func (s Bound) dhcp6() bool { return s.Protocol == unix.IPPROTO_UDP && s.Local.Port() == 546 }
+
+// session says whether it is a connection of TCP.
+func (s Bound) session() bool {
+	return s.Protocol == unix.IPPROTO_TCP && s.Peer.Port() != 0
+}
+
+func (s Bound) kind() string {
+	name := map[uint8]string{unix.IPPROTO_TCP: "TCP", unix.IPPROTO_UDP: "UDP", unix.IPPROTO_RAW: "raw"}[s.Protocol]
+	if s.session() {
+		return name + " connection bound to it"
+	}
+	return name + " socket bound to it"
+}
+
+func (s Bound) what() string {
+	if s.Peer.Port() != 0 {
+		return s.Local.String() + " to " + s.Peer.String()
+	}
+	return s.Local.String()
+}

@@ -1,0 +1,142 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/holders"
+	"xbr-script/internal/refusal"
+)
+
+// Check is the answer of the command check.
+type Check struct {
+	Command     string    `json:"command"`      // start or stop
+	GoesThrough bool      `json:"goes_through"` // it would not be refused
+	Refused     []Refusal `json:"refused"`      // why not
+	// Networks are those that it would change.
+	Networks []Network        `json:"networks"`
+	Holders  []holders.Holder `json:"holders"`
+	// Unknown is what could not be read.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// Network is a bridge and its NIC.
+type Network struct {
+	Bridge string `json:"bridge"`
+	NetDev string `json:"netdev"`
+}
+
+// Refusal is a reason for which a call would be refused, and the way out.
+type Refusal struct {
+	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// Breaks says whether something breaks.
+func (c *Check) Breaks() bool { return len(holders.Breaking(c.Holders)) > 0 }
+
+// check says whether start or stop would go through, and what becomes of everything
+// that holds on to the NICs. It changes nothing, and so it waits for nobody.
+func (c *Call) check(ctx context.Context) (*Result, error) {
+	if os.Geteuid() != 0 {
+		return nil, refusal.New("run it with sudo", "cannot see what holds on to the NIC: only root is told")
+	}
+	answer := &Check{Command: string(c.Request.Command), Refused: []Refusal{}, Networks: []Network{}, Holders: []holders.Holder{}}
+	v, err := c.wouldPlan(ctx)
+	answer.refuse(err)
+	answer.GoesThrough = err == nil
+	if v != nil {
+		for _, w := range v.moving() {
+			answer.Networks = append(answer.Networks, Network{w.Bridge, w.NetDev})
+		}
+		found, unknown := v.holders()
+		answer.Holders = append(answer.Holders, found...)
+		for _, err := range unknown {
+			answer.Unknown = append(answer.Unknown, err.Error())
+		}
+	}
+	return &Result{Check: answer}, nil
+}
+
+// wouldPlan makes the plan, as start and stop do, and gives the reasons against it.
+func (c *Call) wouldPlan(ctx context.Context) (*view, error) {
+	u, err := c.runner().Unfinished()
+	if err != nil {
+		return nil, err
+	}
+	if u != nil {
+		if _, waits := u.Waits(); waits {
+			return nil, c.refuseWaiting(u)
+		}
+		return nil, refusal.New("xbr-script recover takes it back, and so does the next start or stop",
+			"cannot tell what %s would do: %q did not end", c.Request.Command, u.Command)
+	}
+	v, err := c.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = v.plan()
+	return v, err
+}
+
+// refuse adds the reasons that are joined in an error.
+func (c *Check) refuse(err error) {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range all.Unwrap() {
+			c.refuse(e)
+		}
+		return
+	}
+	if err != nil {
+		c.Refused = append(c.Refused, Refusal{err.Error(), refusal.Advice(err)})
+	}
+}
+
+// holders finds what holds on to the interfaces that are moving, and says what could
+// not be read.
+func (v *view) holders() (found []holders.Holder, unknown []error) {
+	var moves []holders.Move
+	for _, w := range v.moving() {
+		if m := v.move(w); m.From != nil {
+			moves = append(moves, holders.Move{
+				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
+				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
+			})
+		}
+	}
+	if len(moves) == 0 {
+		return nil, nil
+	}
+	d := holders.Read(v.conn, v.host, moves)
+	found = holders.Find(d, moves)
+	if err := v.host.Err(); err != nil {
+		return found, append(d.Unknown, err)
+	}
+	return found, d.Unknown
+}
+
+// mostWarnings is how many holders start and stop name.
+const mostWarnings = 5
+
+// breaking says what the change is going to break, in a few lines.
+func (v *view) breaking() ([]string, error) {
+	if v.Request.Host != "" || os.Geteuid() != 0 {
+		return nil, nil // a file does not tell, and only root is told
+	}
+	found, unknown := v.holders()
+	if err := errors.Join(unknown...); err != nil {
+		return nil, err
+	}
+	var texts []string
+	breaking := holders.Breaking(found)
+	for _, h := range breaking[:min(len(breaking), mostWarnings)] {
+		texts = append(texts, "will break: "+h.String())
+	}
+	if more := len(breaking) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("will break: %d more, which xbr-script check names", more))
+	}
+	return texts, nil
+}

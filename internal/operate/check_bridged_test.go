@@ -1,0 +1,123 @@
+package operate
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"xbr-script/internal/holders"
+	"xbr-script/internal/testing/nstest"
+)
+
+// container is a host behind dom0, whose port 80 dom0 publishes as 8080, where bridged
+// packets pass iptables.
+const container = lan + `
+	netns con
+	ip link add con0 type veth peer name eth0 netns con
+	ip link set con0 up
+	ip addr add 172.17.0.1/24 dev con0
+	ip -n con link set eth0 up
+	ip -n con addr add 172.17.0.2/24 dev eth0
+	ip -n con route add default via 172.17.0.1
+	sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1 net.bridge.bridge-nf-call-iptables=1
+	iptables-nft -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j DNAT --to-destination 172.17.0.2:80`
+
+// TestHoldersPublished has a published port break where dom0 has a port of its own,
+// and there alone: not where the bridge is dom0's interface, nor with antispoof.
+func TestHoldersPublished(t *testing.T) {
+	for words, breaks := range map[string]bool{"": true, " dom0=bridge": false, " antispoof=yes": false} {
+		t.Run("start"+words, func(t *testing.T) {
+			newHost(t, container)
+			reached := reaches(t)
+			if !reached() {
+				t.Fatal("it does not work before start either")
+			}
+			named := kindOf(t, "check netdev=eth0"+words, "published ports")
+			must(t, "start netdev=eth0 check=no"+words)
+			if named != breaks || reached() == breaks {
+				t.Errorf("it is said that it breaks: %v, and it does: %v, want %v", named, !reached(), breaks)
+			}
+			must(t, "stop check=no")
+			if !reached() {
+				t.Error("it does not work after stop")
+			}
+		})
+	}
+}
+
+// reaches says whether the LAN gets through to a container's published port.
+func reaches(t *testing.T) func() bool {
+	nstest.Inside(t, "con", func() error {
+		l, err := net.Listen("tcp4", "172.17.0.2:80")
+		if err == nil {
+			t.Cleanup(func() { _ = l.Close() })
+		}
+		return err
+	})
+	return func() (ok bool) {
+		nstest.Inside(t, "lan", func() error {
+			c, err := net.DialTimeout("tcp4", "192.168.0.2:8080", time.Second)
+			if ok = err == nil; ok {
+				_ = c.Close()
+			}
+			return nil
+		})
+		return ok
+	}
+}
+
+// TestHoldersDrop has a chain drop what is bridged: dom0's own packets, or if the
+// bridge is dom0's interface those of guests. A rule about bridged packets helps.
+func TestHoldersDrop(t *testing.T) {
+	for _, words := range []string{"", " dom0=bridge bridge=eth0"} {
+		t.Run("start"+words, func(t *testing.T) {
+			newHost(t, lan+`
+			sysctl -qw net.bridge.bridge-nf-call-iptables=1
+			iptables-nft -P FORWARD DROP`)
+			line := " netdev=eth0" + words
+			named := kindOf(t, "check"+line, "bridged packets")
+			must(t, "start check=no"+line)
+			from, to := "lan", "192.168.0.2"
+			if words != "" {
+				from, to = "guest", "192.168.0.1"
+				nstest.Script(t, `
+				netns guest
+				ip link add vif5.0 type veth peer name eth0 netns guest
+				ip link set vif5.0 up master eth0
+				ip -n guest link set eth0 up
+				ip -n guest addr add 192.168.0.5/24 dev eth0`)
+			}
+			pings := func() bool {
+				_, err := nstest.Try(t, "ip", "netns", "exec", from, "ping", "-qc1", "-W1", to)
+				return err == nil
+			}
+			if !named || pings() {
+				t.Errorf("it is said that it breaks: %v, and it works: %v", named, pings())
+			}
+			nstest.Script(t, "iptables-nft -A FORWARD -m physdev --physdev-is-bridged -j ACCEPT")
+			if !pings() {
+				t.Error("accepting what is bridged does not help")
+			}
+			must(t, "stop check=no")
+			if kindOf(t, "check"+line, "bridged packets") {
+				t.Error("it is still said that it breaks")
+			}
+		})
+	}
+}
+
+// kindOf says whether check names something of a kind that breaks.
+func kindOf(t *testing.T, line, kind string) bool {
+	t.Helper()
+	r := doCall(t.Context(), t, line, nil)
+	if r.err != nil || !r.Check.GoesThrough || len(r.Check.Unknown) > 0 {
+		t.Fatalf("%s: %v, %+v", line, r.err, r.Check)
+	}
+	for _, h := range holders.Breaking(r.Check.Holders) {
+		if strings.HasPrefix(h.String(), kind+": net.bridge.bridge-nf-call-iptables=1") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,411 @@
+package operate
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/holders"
+	"xbr-script/internal/host"
+	"xbr-script/internal/testing/nstest"
+)
+
+// holding is something that holds on to eth0.
+type holding struct {
+	name  string
+	setup string // by nstest.Script
+	// begin begins it, and gives a function that tries whether it works.
+	begin   func(t *testing.T) (works func() bool)
+	find    string // what the holder's line begins with
+	outcome holders.Outcome
+	from    [2]int // the version of Linux from which on it is so
+	gone    bool   // it does not come back with stop
+}
+
+// shows says whether a command's output has a text.
+func shows(command, text string) func(t *testing.T) func() bool {
+	return func(t *testing.T) func() bool {
+		return func() bool { return strings.Contains(nstest.Script(t, command), text) }
+	}
+}
+
+// hears says whether a socket gets what the LAN sends, within a moment.
+func hears(t *testing.T, fd int, send func() error) func() bool {
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return func() bool {
+		buf := make([]byte, 2048)
+		for {
+			if _, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT); err != nil {
+				break
+			}
+		}
+		for range 20 {
+			nstest.Inside(t, "lan", send)
+			time.Sleep(10 * time.Millisecond)
+			if n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT); err == nil && n > 0 {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// datagram is a UDP datagram to that address.
+func datagram(addr string) func() error {
+	return func() error {
+		c, err := net.Dial("udp", addr)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }()
+		_, _ = c.Write([]byte("hello")) // it may be refused
+		return nil
+	}
+}
+
+// frame is one of that protocol to everybody.
+func frame(protocol uint16) func() error {
+	return func() error {
+		lan, err := net.InterfaceByName("lan0")
+		if err != nil {
+			return err
+		}
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM, 0)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = unix.Close(fd) }()
+		to := &unix.SockaddrLinklayer{Protocol: order(protocol), Ifindex: lan.Index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
+		if protocol == unix.ETH_P_LLDP {
+			to.Addr = [8]byte{0x01, 0x80, 0xc2, 0, 0, 0x0e}
+		}
+		return unix.Sendto(fd, make([]byte, 60), 0, to)
+	}
+}
+
+// order is a protocol in network order.
+func order(protocol uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, protocol))
+}
+
+func packetSocket(protocol uint16) func(t *testing.T) func() bool {
+	return func(t *testing.T) func() bool {
+		fd := must2(t)(unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0))
+		must0(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: order(protocol), Ifindex: nicIndex(t)}))
+		return hears(t, fd, frame(protocol))
+	}
+}
+
+func must0(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must2(t *testing.T) func(fd int, err error) int {
+	return func(fd int, err error) int {
+		t.Helper()
+		must0(t, err)
+		return fd
+	}
+}
+
+// nicIndex is eth0's index; net.InterfaceByName would ask on another thread.
+func nicIndex(t *testing.T) int {
+	t.Helper()
+	var i int
+	_, err := fmt.Sscan(nstest.Run(t, "cat", "/sys/class/net/eth0/ifindex"), &i)
+	must0(t, err)
+	return i
+}
+
+func boundSocket(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4011}))
+	return hears(t, fd, datagram("192.168.0.2:4011"))
+}
+
+func linkLocalSocket(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	to := &unix.SockaddrInet6{Port: 4012, ZoneId: uint32(nicIndex(t))}
+	to.Addr = [16]byte{0xfe, 0x80, 15: 0x42}
+	must0(t, unix.Bind(fd, to))
+	return hears(t, fd, datagram("[fe80::42%lan0]:4012"))
+}
+
+func member4(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	must0(t, unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{
+		Multiaddr: [4]byte{239, 1, 2, 3}, Interface: [4]byte{192, 168, 0, 2}}))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4013}))
+	return hears(t, fd, datagram("239.1.2.3:4013"))
+}
+
+func member6(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	group := [16]byte{0xff, 2, 14: 1, 15: 2}
+	must0(t, unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: group, Interface: uint32(nicIndex(t))}))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet6{Port: 4014}))
+	return hears(t, fd, datagram("[ff02::102%lan0]:4014"))
+}
+
+// counts says whether the rules of a chain count what the LAN sends.
+func counts(chain string) func(t *testing.T) func() bool {
+	return func(t *testing.T) func() bool {
+		list := append([]string{"list", "chain"}, strings.Fields(chain)...)
+		count := func() string {
+			return fmt.Sprint(regexp.MustCompile(`packets [0-9]+`).FindAllString(nstest.Run(t, "nft", list...), -1))
+		}
+		return func() bool {
+			before := count()
+			_, _ = nstest.Try(t, "ip", "netns", "exec", "lan", "ping", "-qc1", "-W1", "192.168.0.2") // the rules tell
+			return count() != before
+		}
+	}
+}
+
+// nft is a line that makes a table with one chain.
+func nft(table, hook, rule string) string {
+	return fmt.Sprintf("printf '%%s\\n' 'table %s {' ' chain c {' '%s' '%s' ' }' '}' | nft -f -", table, hook, rule)
+}
+
+const input = "type filter hook input priority 0;"
+
+// masked is a connection of a container to the LAN, behind this host.
+func masked(t *testing.T) func() bool {
+	var server net.Listener
+	var client net.Conn
+	nstest.Inside(t, "lan", func() (err error) {
+		server, err = net.Listen("tcp4", "192.168.0.1:4015")
+		return err
+	})
+	nstest.Inside(t, "con", func() (err error) {
+		client, err = net.Dial("tcp4", "192.168.0.1:4015")
+		return err
+	})
+	peer, err := server.Accept()
+	must0(t, err)
+	t.Cleanup(func() { _, _, _ = server.Close(), client.Close(), peer.Close() })
+	if host, _, _ := net.SplitHostPort(peer.RemoteAddr().String()); host != "192.168.0.2" {
+		t.Fatalf("it is not masqueraded: %s", host)
+	}
+	return func() bool {
+		buf := make([]byte, 1)
+		_, err1 := peer.Write([]byte("x")) // the other way the connection is taken up again
+		_ = client.SetReadDeadline(time.Now().Add(time.Second))
+		_, err2 := client.Read(buf)
+		return err1 == nil && err2 == nil
+	}
+}
+
+// routesMulticast is a multicast router with eth0 as an interface (struct vifctl).
+func routesMulticast(t *testing.T) func() bool {
+	const mrtInit, mrtAddVIF, useIndex = 200, 202, 8 // linux/mroute.h
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_IGMP))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.SetsockoptInt(fd, unix.IPPROTO_IP, mrtInit, 1))
+	vif := make([]byte, 16)
+	vif[2], vif[3] = useIndex, 1
+	binary.NativeEndian.PutUint32(vif[8:], uint32(nicIndex(t)))
+	must0(t, unix.SetsockoptString(fd, unix.IPPROTO_IP, mrtAddVIF, string(vif)))
+	return shows("cat /proc/thread-self/net/ip_mr_vif", " eth0 ")(t)
+}
+
+// holdings are all kinds that can be made here, beside each other.
+var holdings = []holding{
+	{name: "nftables by index", begin: counts("inet a c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet a, chain c", outcome: holders.Breaks,
+		setup: nft("inet a", input, `iif "eth0" counter`)},
+	{name: "nftables by index in a set", begin: counts("inet b c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet b, chain c", outcome: holders.Breaks,
+		setup: nft("inet b", input, `iif . ip saddr { "eth0" . 192.168.0.1 } counter`)},
+	{name: "nftables by name", begin: counts("inet d c"), find: "nftables: 1 rule by the name eth0 in table inet d, chain c", outcome: holders.Moves,
+		setup: nft("inet d", input, `iifname "eth0" counter`)},
+	{name: "iptables by name", begin: counts("ip filter INPUT"), find: "nftables: 1 rule by the name eth0 in table ip filter, chain INPUT", outcome: holders.Moves,
+		setup: "iptables-nft -A INPUT -i eth0 -j ACCEPT"},
+	{name: "nftables on the interface", begin: counts("netdev n c"), find: "nftables: the chain c in table netdev n, on eth0", outcome: holders.Moves, from: [2]int{6, 16},
+		setup: nft("netdev n", "type filter hook ingress device eth0 priority 0;", "counter")},
+	{name: "packet socket", begin: packetSocket(unix.ETH_P_ARP), find: "packet socket: ARP", outcome: holders.Breaks},
+	{name: "packet socket of LLDP", begin: packetSocket(unix.ETH_P_LLDP), find: "packet socket: LLDP", outcome: holders.Stays},
+	{name: "SO_BINDTODEVICE", begin: boundSocket, find: "UDP socket bound to it: 0.0.0.0:4011", outcome: holders.Breaks},
+	{name: "link-local", begin: linkLocalSocket, find: "UDP socket bound to it: 0.0.0.0:4011, [fe80::42]:4012", outcome: holders.Breaks,
+		setup: "ip addr add fe80::42/64 dev eth0 nodad"},
+	{name: "multicast member", begin: member4, find: "multicast group: 239.1.2.3", outcome: holders.Breaks,
+		setup: "ip -n lan route add 224.0.0.0/4 dev lan0"},
+	{name: "multicast member, IPv6", begin: member6, find: "multicast group: 239.1.2.3, ff02::102", outcome: holders.Breaks},
+	{name: "address label", begin: shows("ip addrlabel", "dev eth0 label 99"), find: "address label: label 99 for 2001:db8:7::/48", outcome: holders.Breaks,
+		setup: "ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99"},
+	{name: "managed neighbour", begin: shows("ip neigh show dev eth0 | cat", "192.168.0.77 managed"), find: "managed neighbour: 192.168.0.77, which does not answer", outcome: holders.Breaks, from: [2]int{5, 16}, gone: true,
+		setup: "ip neigh add 192.168.0.77 dev eth0 managed"},
+	{name: "masquerade", begin: masked, find: "masquerade: 1 connection", outcome: holders.Breaks, gone: true,
+		setup: `
+		netns con
+		ip link add con0 type veth peer name eth0 netns con
+		ip link set con0 up
+		ip addr add 172.17.0.1/24 dev con0
+		ip -n con link set eth0 up
+		ip -n con addr add 172.17.0.2/24 dev eth0
+		ip -n con route add default via 172.17.0.1
+		sysctl -qw net.ipv4.ip_forward=1
+		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
+	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif", outcome: holders.Breaks},
+	{name: "IPsec", begin: shows("ip xfrm policy", "dev eth0"), find: "IPsec: policy from 10.1.0.0/16 to 10.2.0.0/16", outcome: holders.Breaks,
+		setup: "ip xfrm policy add dir out src 10.1.0.0/16 dst 10.2.0.0/16 dev eth0 tmpl proto esp mode tunnel"},
+	{name: "ip rule", begin: shows("ip route get 203.0.113.7 from 192.168.0.1 iif eth0 || true", "dev eth1"), find: "ip rule: by the name eth0", outcome: holders.Moves,
+		setup: `
+		sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.all.rp_filter=0
+		ip addr add 192.0.2.2/24 dev eth1
+		ip route add 203.0.113.0/24 dev eth1 table 100
+		ip rule add iif eth0 lookup 100`},
+}
+
+// TestHolders makes each kind of holder for real, has check name it, and proves it:
+// what moves or stays works after start and after stop, and what will break does not.
+func TestHolders(t *testing.T) {
+	for _, shape := range []string{"", " dom0=bridge"} {
+		t.Run("start"+shape, func(t *testing.T) {
+			newHost(t, lan)
+			works := make([]func() bool, len(holdings))
+			for i, h := range holdings {
+				if is, err := host.KernelAtLeast(h.from[0], h.from[1]); err != nil || !is {
+					t.Logf("%s: not on this kernel, %v", h.name, err)
+					continue
+				}
+				nstest.Script(t, h.setup)
+				works[i] = h.begin(t)
+			}
+			try := func(when string, should func(holders.Outcome) bool) {
+				for i, h := range holdings {
+					if works[i] != nil && works[i]() != should(h.outcome) {
+						t.Errorf("%s: %s it works: %v, and it is said that it %s", h.name, when, !should(h.outcome), h.outcome)
+					}
+				}
+			}
+			try("before start", func(holders.Outcome) bool { return true })
+			found := doCall(t.Context(), t, "check netdev=eth0"+shape, nil)
+			if found.err != nil || !found.Check.GoesThrough || len(found.Check.Unknown) > 0 {
+				t.Fatalf("%v, %+v", found.err, found.Result)
+			}
+			for i, h := range holdings {
+				if works[i] != nil {
+					h.named(t, found.Check.Holders)
+				}
+			}
+			must(t, "start netdev=eth0 check=no"+shape)
+			try("after start", func(o holders.Outcome) bool { return o != holders.Breaks })
+			must(t, "stop check=no")
+			for i, h := range holdings {
+				if works[i] != nil && works[i]() == h.gone {
+					t.Errorf("%s: after stop it works: %v", h.name, !h.gone)
+				}
+			}
+		})
+	}
+}
+
+// named finds the holder's line.
+func (h holding) named(t *testing.T, all []holders.Holder) {
+	t.Helper()
+	var lines []string
+	for _, found := range all {
+		text := found.String()
+		lines = append(lines, string(found.Outcome)+": "+text)
+		if found.Outcome != h.outcome || !strings.HasPrefix(text, h.find) {
+			continue
+		}
+		if strings.Contains(found.Kind, "socket") || found.Kind == "multicast group" {
+			if len(found.Owners) != 1 || found.Owners[0].PID != os.Getpid() {
+				t.Errorf("owners of %s: %v", text, found.Owners)
+			}
+		}
+		return
+	}
+	t.Errorf("%s: nobody says that it %s, but\n%s", h.name, h.outcome, strings.Join(lines, "\n"))
+}
+
+// TestHoldersWarn has start, stop and a dry run say what breaks, and nobody say
+// anything where nothing does.
+func TestHoldersWarn(t *testing.T) {
+	newHost(t, lan)
+	for _, line := range []string{"check", "start", "check stop", "stop"} {
+		if r := doCall(t.Context(), t, line+" netdev=eth0 check=no", nil); r.err != nil || r.stderr != "" {
+			t.Fatalf("%s: %v, %s", line, r.err, r.stderr)
+		} else if r.Check != nil && (!r.Check.GoesThrough || r.Check.Breaks() || len(r.Check.Networks) != 1) {
+			t.Errorf("%s: %+v", line, r.Check)
+		}
+	}
+	nstest.Script(t, `printf '%s\n' 'table inet f {' ' chain c {' 'iif "eth0" accept' ' }' '}' | nft -f -`)
+	const want = "will break: nftables: 1 rule by the index of eth0"
+	if r := doCall(t.Context(), t, "start -n netdev=eth0", nil); r.err != nil || !strings.HasPrefix(r.Lines[0], "# "+want) {
+		t.Errorf("dry run: %v, %q", r.err, r.Lines[:min(3, len(r.Lines))])
+	}
+	if r := doCall(t.Context(), t, "start netdev=eth0", nil); r.err != nil || !strings.HasPrefix(r.stderr, "xbr-script: "+want) {
+		t.Errorf("start: %v, %s", r.err, r.stderr)
+	}
+	nstest.Script(t, `printf '%s\n' 'table inet g {' ' chain c {' 'iif "eth0" accept' ' }' '}' | nft -f -`)
+	r := doCall(t.Context(), t, "stop", nil)
+	if r.err != nil || strings.Count(r.stderr, want) != 1 || !strings.Contains(r.stderr, "table inet g") {
+		t.Errorf("stop: %v, %s", r.err, r.stderr)
+	}
+}
+
+// TestCheckRefused has check give the reasons that start gives.
+func TestCheckRefused(t *testing.T) {
+	newHost(t, lan+`
+	ip link add vx0 type vxlan id 1 dev eth0 dstport 4789
+	ip link add vx1 type vxlan id 2 dev eth0 dstport 4790
+	ip link add veth0 type ifb`)
+	before := nstest.ReadState(t)
+	const line = " netdev=eth0 vifnum=0"
+	started, checked := doCall(t.Context(), t, "start"+line, nil), doCall(t.Context(), t, "check"+line, nil)
+	if checked.err != nil || checked.Check.GoesThrough || len(checked.Check.Refused) != 3 {
+		t.Fatalf("%v, %+v", checked.err, checked.Result)
+	}
+	said := ""
+	for _, r := range checked.Check.Refused {
+		said += "xbr-script: " + r.Reason + "\nhint: " + r.Hint + "\n"
+	}
+	if started.err == nil || said != started.stderr {
+		t.Errorf("check says\n%s\nstart says\n%s", said, started.stderr)
+	}
+	inTheWay := 0
+	for _, h := range checked.Check.Holders {
+		if h.Outcome == holders.InTheWay {
+			inTheWay++
+		}
+	}
+	if inTheWay != 2 {
+		t.Errorf("in the way are %+v", checked.Check.Holders)
+	}
+	if diff := nstest.Settled(t, before, nstest.Whole); diff != "" {
+		t.Errorf("something has changed:\n%s", diff)
+	}
+}
+
+// TestCheckCutShort has check say so of a change that was cut short, and leave it alone.
+func TestCheckCutShort(t *testing.T) {
+	newHost(t, quiet)
+	const line = " netdev=eth0 check=no"
+	(&deaths{T: t}).die("start"+line, 3, true)
+	half := nstest.ReadState(t)
+	for _, command := range []string{"check", "check stop"} {
+		r := doCall(t.Context(), t, command+line, nil)
+		if r.err != nil || r.Check.GoesThrough || len(r.Check.Refused) != 1 || !strings.Contains(r.Check.Refused[0].Reason, "did not end") {
+			t.Errorf("%s: %v, %+v", command, r.err, r.Check)
+		}
+	}
+	if diff := nstest.Settled(t, half, nstest.Whole); diff != "" {
+		t.Errorf("something has changed:\n%s", diff)
+	}
+	must(t, "recover")
+	if r := doCall(t.Context(), t, "check"+line, nil); r.err != nil || !r.Check.GoesThrough {
+		t.Errorf("%v, %+v", r.err, r.Check)
+	}
+}
