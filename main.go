@@ -1,3 +1,9 @@
+// The program ends in milliseconds: how much of the processors a control group may have
+// is not worth reading at each start, and again every second.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command xbr-script puts a host's NICs into bridges for Xen's
 // guests and takes them out again, in place of Xen's network-bridge script.
 package main

@@ -105,6 +105,7 @@ func (s *testbed) pings(from, to *box) (end func() (count string, ok bool)) {
 	if err := ping.Start(); err != nil {
 		s.Fatal(err)
 	}
+	s.Cleanup(func() { _ = ping.Process.Kill() }) // if the test ends before
 	return func() (count string, ok bool) {
 		_ = ping.Process.Signal(unix.SIGINT)
 		_ = ping.Wait() // an interrupt is no failure

@@ -104,7 +104,7 @@ type found struct {
 	Addrs6       []rtnl.Msg // link-local ones of a bridge
 }
 
-// foundDom0 is what is found at that site, nil if start has to create it.
+// foundDom0 is what exists of dom0's side, nil if start has to create it.
 func (b *builder) foundDom0(s parts) *found {
 	switch {
 	case s.dev == nil:

@@ -17,7 +17,7 @@ import (
 var host6 = network{name: "host6", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + `
 sysctl -qw net/ipv6/conf/eth0/accept_ra_rt_info_max_plen=64
 ip addr add 192.0.2.2/24 brd + dev eth0
-`, wants: []bridge.Spec{specOf(0, "eth0")}}
+`, specs: []bridge.Spec{specOf(0, "eth0")}}
 
 const hour = 3600 * time.Second
 
@@ -153,7 +153,7 @@ ip -n lan link set lo up
 ip -n lan link set lan0 up
 ip link set eth0 up
 ip addr add 192.0.2.2/24 brd + dev eth0
-`, wants: []bridge.Spec{specOf(0, "eth0")}}
+`, specs: []bridge.Spec{specOf(0, "eth0")}}
 
 // radvdConf makes radvd speak every few seconds, with lifetimes that end soon.
 func radvdConf(prefixes ...string) string {

@@ -27,7 +27,7 @@ ip addr add 10.0.0.3/24 dev eth0
 ip addr add 2001:db8::2/64 dev eth0
 ip route add default via 10.0.0.1
 until ping -qc1 -W1 10.9.0.1 && ping -qc1 -W1 2001:db8::1; do sleep 0.1; done
-`, wants: []bridge.Spec{specOf(0, "eth0")}}
+`, specs: []bridge.Spec{specOf(0, "eth0")}}
 
 // TestBetween pauses start and stop after each step, and checks whether dom0
 // and its neighbours reach each other there: no step may leave a path that is

@@ -67,23 +67,23 @@ func (o outcome) line(command config.Command) string {
 
 // Start plans that all of the wanted bridges be up. Those that are cost no
 // step; those that are not as they should be are repaired where that is safe.
-func (p *Planner) Start(wants []Spec) (plan.Part, error) {
-	return p.all(wants, config.Start, p.startOne)
+func (p *Planner) Start(specs []Spec) (plan.Part, error) {
+	return p.all(specs, config.Start, p.startOne)
 }
 
 // Stop plans that none of the wanted bridges be up.
-func (p *Planner) Stop(wants []Spec) (plan.Part, error) {
-	return p.all(wants, config.Stop, p.stopOne)
+func (p *Planner) Stop(specs []Spec) (plan.Part, error) {
+	return p.all(specs, config.Stop, p.stopOne)
 }
 
 // all plans the bridges one after another. All refusals are returned at once.
-func (p *Planner) all(wants []Spec, command config.Command, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
+func (p *Planner) all(specs []Spec, command config.Command, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
 	b := newBuilder(p.Conn, p.Host)
-	b.wants = wants
+	b.specs = specs
 	pl := &plan.Plan{}
 	var part plan.Part
-	refused, told := distinct(wants), map[string]bool{}
-	for _, w := range wants {
+	refused, told := distinct(specs), map[string]bool{}
+	for _, w := range specs {
 		b.catchUp()
 		o, err := one(b, pl, w)
 		if err != nil && !told[err.Error()] { // bridges of the same NIC are refused alike
@@ -99,9 +99,9 @@ func (p *Planner) all(wants []Spec, command config.Command, one func(*builder, *
 		return plan.Part{}, refused
 	}
 	pl.Add(b.deletion())
-	part.First = []plan.Step{b.keep(p.Host, b.sites)}
-	part.Network, part.Guests, part.Warnings = pl.Steps, b.guests, b.warnings
-	v := &verifier{Planner: p, wants: wants, command: command, ends: b.ends}
+	part.First = []plan.Step{b.keep(p.Host, b.changed)}
+	part.Network, part.Guests, part.Warnings = pl.Steps, b.guestSteps, b.warnings
+	v := &verifier{Planner: p, specs: specs, command: command, ends: b.ends}
 	part.Verify = []plan.Step{{Title: "find the network as planned", Check: v.check}}
 	if removed := b.removed(); len(removed) > 0 {
 		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(removed), Final: true})
@@ -124,7 +124,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	b.sites = append(b.sites, s)
+	b.changed = append(b.changed, s)
 	ports, stay := s.incoming(p.Host, kept)
 	steps, rec := b.start(s, ports)
 	pl.Add(steps...)
@@ -180,7 +180,7 @@ func (p *Planner) stopOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 		return outcome{}, err
 	}
 	ports := s.outgoing(p.Host, rec, s.keep(p.Host, p.Switched[w.Bridge]))
-	b.sites = append(b.sites, s)
+	b.changed = append(b.changed, s)
 	pl.Add(b.stop(s, rec, ports)...)
 	kept, lost := ports.toKeep()
 	keep := &kept
@@ -215,7 +215,7 @@ func (p *Planner) forget(b *builder, pl *plan.Plan, w Spec, rec *Record) (outcom
 	if err != nil {
 		return o, err
 	}
-	if others := Others(Standing(p.Host, records), b.wants); len(others) > 0 {
+	if others := Others(Standing(p.Host, records), b.specs); len(others) > 0 {
 		o.text += "; up is " + strings.Join(others, ", ")
 	}
 	if rec == nil || rec.Spec.NetDev != w.NetDev {

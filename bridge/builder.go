@@ -23,7 +23,7 @@ type builder struct {
 	h     *host.Host  // with routes, nexthops and addresses as they are at this point, after catchUp
 	names ipcmd.Names // operations keep only what they need of it, so that a plan grows with the number of bridges, not its square
 	next  int         // an interface index that is free
-	wants []Spec      // all that the call is about
+	specs []Spec      // all that the call is about
 	// pending are the moves that are not yet in h, from one index to another.
 	pending [][2]int
 	// warnings are what the plan cannot keep.
@@ -32,11 +32,11 @@ type builder struct {
 	ends map[int]end
 	// doomed are the interfaces that are gone at the end.
 	doomed []doomed
-	// sites are the places that the plan changes, as they were before.
-	sites []parts
-	// guests are the steps about guests' ports, which have a place of their own in
+	// changed are the places that the plan changes, as they were before.
+	changed []parts
+	// guestSteps are the steps about guestSteps' ports, which have a place of their own in
 	// the plan.
-	guests []plan.Step
+	guestSteps []plan.Step
 }
 
 func newBuilder(c *rtnl.Conn, h *host.Host) *builder {

@@ -2,7 +2,9 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"math"
+	"net"
 	"slices"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 )
@@ -93,6 +96,74 @@ func (b *builder) freeGroup() uint32 {
 
 func inGroup(links []*host.Link, group uint32) bool {
 	return slices.ContainsFunc(links, func(l *host.Link) bool { return l.Group == group })
+}
+
+const removeKind = "remove"
+
+// remove deletes an interface that was created. Its index is its own as long as it
+// exists, and the kernel gives out no index twice. But the interface may never have
+// been created, because somebody else was first to take the index or a name; or it may
+// be gone, and another one may have been given its index on purpose. So it must also
+// be of the right kind, and have one of its names or the MAC address that it was made
+// with. An admin may have changed names and address: then an interface that is known
+// to have been made is recognised by what it is made of.
+type remove struct {
+	Batch netop.Batch      `json:"Batch"`           // RTM_DELLINK
+	Name  string           `json:"Name"`            // it is made with
+	Later string           `json:"Later,omitempty"` // it is given later
+	What  string           `json:"What"`            // its kind
+	MAC   net.HardwareAddr `json:"MAC"`
+	Peer  int              `json:"Peer,omitempty"` // index of the other end of a pair
+	Conn  *rtnl.Conn       `json:"-"`
+}
+
+// Kind implements plan.Op.
+func (*remove) Kind() string { return removeKind }
+
+// Commands implements plan.Op.
+func (r *remove) Commands() []string { return r.Batch.Commands() }
+
+// Do implements plan.Op.
+func (r *remove) Do(ctx context.Context, _ bool) error { return r.Unmake(ctx, true) }
+
+// Unmake implements plan.Maker.
+func (r *remove) Unmake(ctx context.Context, made bool) error {
+	index, err := r.index()
+	if err != nil {
+		return err
+	}
+	l, err := host.ReadLink(r.Conn, index)
+	if errors.Is(err, unix.ENODEV) || err == nil && !r.is(l, made) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b := r.Batch
+	b.Conn = r.Conn
+	return b.Do(ctx, true)
+}
+
+// index is that of the interface.
+func (r *remove) index() (int, error) {
+	msgs := r.Batch.Wire.Msgs()
+	if len(msgs) != 1 || msgs[0].Fixed() == nil {
+		return 0, errors.New("it names no interface")
+	}
+	return int(int32(rtnl.U32(msgs[0].Fixed()[4:8]))), nil // ifi_index
+}
+
+// is says whether the interface that has the index is the one.
+func (r *remove) is(l *host.Link, made bool) bool {
+	switch {
+	case l.Kind != r.What:
+		return false
+	case l.Name == r.Name, l.Name == r.Later, sameMAC(l.MAC, r.MAC):
+		return true
+	case r.Peer != 0:
+		return made && l.Lower == r.Peer
+	}
+	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
 }
 
 // together deletes interfaces that were created, all at once: see above. It undoes

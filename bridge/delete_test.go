@@ -126,7 +126,7 @@ func TestKilledInGroup(t *testing.T) {
 				t.Parallel()
 				l := newLab(t, n, true)
 				l.mustRun(true)
-				nstest.Script(t, "ip link set dev "+n.wants[0].Dom0()+" group 5")
+				nstest.Script(t, "ip link set dev "+n.specs[0].Dom0()+" group 5")
 				nstest.Rest(t)
 				before := nstest.ReadState(t)
 				p := l.plan(false)
@@ -157,7 +157,7 @@ func TestKilledInGroup(t *testing.T) {
 				if d := nstest.Settled(t, before, nstest.Whole); d != "" {
 					t.Errorf("not as before stop:\n%s", d)
 				}
-				inNoGroup(t, l.conn, n.wants[0].Dom0())
+				inNoGroup(t, l.conn, n.specs[0].Dom0())
 				l.mustRun(false)
 			})
 		}

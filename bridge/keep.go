@@ -20,7 +20,7 @@ type keeper struct {
 	switched []string
 }
 
-// keep is what is set on the network of that site and on its ports, and every port
+// keep is what is set on the network and on its ports, and every port
 // that is neither the NIC's nor dom0's. It leaves out those flags of the bridge that
 // rules have switched on.
 func (s *parts) keep(h *host.Host, switched []string) kept {

@@ -28,7 +28,7 @@ var trace = flag.Bool("trace", false, "log the commands that the plans carry out
 type network struct {
 	name   string
 	script string // makes the host, one shell command a line
-	wants  []bridge.Spec
+	specs  []bridge.Spec
 	// adverts are what routers at the cables' ends announce once the host is
 	// made.
 	adverts []nstest.Advert
@@ -51,15 +51,15 @@ func (n network) shaped(onBridge bool) network {
 		return n
 	}
 	n.name += ", dom0=bridge"
-	n.wants = slices.Clone(n.wants)
-	for i, w := range n.wants {
-		n.wants[i] = bridge.Spec{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev, Shape: bridge.OnBridge}
+	n.specs = slices.Clone(n.specs)
+	for i, w := range n.specs {
+		n.specs[i] = bridge.Spec{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev, Shape: bridge.OnBridge}
 	}
 	return n
 }
 
 // onBridge says whether the bridges are dom0's interfaces.
-func (n network) onBridge() bool { return n.wants[0].Shape == bridge.OnBridge }
+func (n network) onBridge() bool { return n.specs[0].Shape == bridge.OnBridge }
 
 // shapes is each network in both shapes.
 func shapes(networks ...network) (all []network) {
@@ -108,7 +108,7 @@ func (l *lab) build() {
 func (l *lab) inBridge(script string) {
 	l.t.Helper()
 	nstest.Rest(l.t)
-	nstest.Script(l.t, strings.ReplaceAll(script, "$br", l.wants[0].Bridge))
+	nstest.Script(l.t, strings.ReplaceAll(script, "$br", l.specs[0].Bridge))
 }
 
 // emptyLab is a lab on whose host nothing was made yet.
@@ -165,7 +165,7 @@ func (l *lab) planFor(h *host.Host, start bool) (*plan.Plan, string) {
 	if start {
 		makePlan, join = p.Start, plan.Up
 	}
-	part, err := makePlan(l.wants)
+	part, err := makePlan(l.specs)
 	if err != nil {
 		l.t.Fatal("no plan: ", err)
 	}

@@ -19,10 +19,10 @@ var errLater = errors.New("later")
 // these on whatever interface dom0 has at the end, also where the last step
 // fails.
 func TestLateLabels(t *testing.T) {
-	host := network{name: "late", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip addr add 192.0.2.2/24 dev eth0\n", wants: []bridge.Spec{specOf(0, "eth0")}}
+	host := network{name: "late", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip addr add 192.0.2.2/24 dev eth0\n", specs: []bridge.Spec{specOf(0, "eth0")}}
 	apart := host.shaped(true)
 	apart.name += " of another name"
-	apart.wants = []bridge.Spec{{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0", VDev: "bxenbr0", Shape: bridge.OnBridge}}
+	apart.specs = []bridge.Spec{{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0", VDev: "bxenbr0", Shape: bridge.OnBridge}}
 	for _, n := range []network{host, host.shaped(true), apart} {
 		for _, live := range []bool{true, false} {
 			for _, start := range []bool{true, false} {
@@ -51,7 +51,7 @@ func (l *lab) late(start, fails bool) {
 			first = i + 1
 		}
 	}
-	names := []string{l.wants[0].NetDev, l.wants[0].Bridge} // names of dom0's interface, before or after
+	names := []string{l.specs[0].NetDev, l.specs[0].Bridge} // names of dom0's interface, before or after
 	if !l.onBridge() {
 		names = names[:1]
 	}

@@ -17,7 +17,7 @@ func inRow(n int) network {
 		nic := fmt.Sprint("eth", i)
 		row.script += cable(nic, fmt.Sprint("lan", i), fmt.Sprintf("00:16:3e:00:00:%02x", i+1)) +
 			fmt.Sprintf("ip addr add 10.0.%d.2/24 dev %s\nip addr add 2001:db8:0:%x::2/64 dev %s\n", i, nic, i, nic)
-		row.wants = append(row.wants, specOf(i, nic))
+		row.specs = append(row.specs, specOf(i, nic))
 	}
 	return row
 }

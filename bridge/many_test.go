@@ -18,7 +18,7 @@ func many(n4, n6 int) network {
 	return network{
 		name:   fmt.Sprintf("%d and %d addresses", n4, n6),
 		script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip -batch /run/addresses",
-		wants:  []bridge.Spec{specOf(0, "eth0")},
+		specs:  []bridge.Spec{specOf(0, "eth0")},
 	}
 }
 

@@ -48,13 +48,13 @@ const mendKind = "mend"
 // that IPv6 would forget.
 var keepers = []sysctl.Key{disableIPv6, ipv6MTU}
 
-// keep is the step that keeps what the parts of those sites have.
-func (b *builder) keep(h *host.Host, sites []parts) plan.Step {
-	if len(sites) == 0 {
+// keep is the step that keeps what these parts have.
+func (b *builder) keep(h *host.Host, changed []parts) plan.Step {
+	if len(changed) == 0 {
 		return plan.Step{}
 	}
 	m := &mend{Names: h.Names(), At: h.At, was: h, Conn: b.conn}
-	for _, s := range sites {
+	for _, s := range changed {
 		for _, l := range []*host.Link{s.nic, s.dev, s.port, s.br} {
 			m.keep(h, l)
 		}

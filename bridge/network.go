@@ -19,13 +19,13 @@ type network struct {
 
 // Standing is every network that is up, with or without a record.
 func Standing(h *host.Host, records []*Record) []Spec {
-	var wants []Spec
+	var specs []Spec
 	for _, n := range networks(h, records) {
 		if n.live {
-			wants = append(wants, n.Spec)
+			specs = append(specs, n.Spec)
 		}
 	}
-	return wants
+	return specs
 }
 
 // Same says whether both are the same network.
@@ -33,10 +33,10 @@ func (w Spec) Same(o Spec) bool { return w.Bridge == o.Bridge && w.NetDev == o.N
 
 // Others are the networks that are not among the wanted ones, each as
 // "xenbr0 (eth0)".
-func Others(networks, wants []Spec) []string {
+func Others(networks, specs []Spec) []string {
 	var names []string
 	for _, n := range networks {
-		if !slices.ContainsFunc(wants, n.Same) {
+		if !slices.ContainsFunc(specs, n.Same) {
 			names = append(names, n.Bridge+" ("+n.NetDev+")")
 		}
 	}

@@ -30,13 +30,13 @@ ip addr add 192.168.0.20/24 brd + dev eth0
 ip route add default via 192.168.0.1
 ip link add dummy0 address 00:16:3e:00:00:09 type ifb
 ip link set dummy0 up
-` + careful, wants: []bridge.Spec{specOf(0, "eth0"), specOf(1, "dummy0")}}
+` + careful, specs: []bridge.Spec{specOf(0, "eth0"), specOf(1, "dummy0")}}
 
 var seed002 = network{name: "seed 002", script: quick +
 	cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + cable("eth2", "lan2", "00:16:3e:00:00:03") + `
 ip addr add 10.23.1.7/24 brd + dev eth0
 ip route add default via 10.23.1.254
-` + careful, wants: []bridge.Spec{specOf(0, "eth0"), specOf(1, "eth1"), specOf(2, "eth2")}}
+` + careful, specs: []bridge.Spec{specOf(0, "eth0"), specOf(1, "eth1"), specOf(2, "eth2")}}
 
 // rich has some of everything that a NIC can carry, and a second NIC with
 // routes to the same places.
@@ -109,7 +109,7 @@ ip neigh add 10.0.0.5 lladdr 02:00:00:00:00:05 dev eth0 nud stale
 ip neigh add fe80::1 lladdr 02:00:00:00:00:01 dev eth0 router nud stale
 ip neigh add proxy 10.0.0.77 dev eth0
 ip neigh add proxy 2001:db8::77 dev eth0
-` + careful, wants: []bridge.Spec{specOf(0, "eth0")}}
+` + careful, specs: []bridge.Spec{specOf(0, "eth0")}}
 
 // announced has everything that two routers can announce, and beside it what
 // looks like that but is not: a user's routes through the same routers, routes
@@ -123,7 +123,7 @@ ip -6 route add default via fe80::7 dev eth0 proto ra metric 100 expires 900
 ip -6 route add default via fe80::1 dev eth0 proto ra table 100
 ip -6 route add default via fe80::1 dev eth0 metric 2000
 ip -6 route add 2001:db8:77::/48 via fe80::1 dev eth0
-` + careful, wants: []bridge.Spec{specOf(0, "eth0")}, adverts: []nstest.Advert{
+` + careful, specs: []bridge.Spec{specOf(0, "eth0")}, adverts: []nstest.Advert{
 	{
 		Router: "fe80::1", Lifetime: 1800 * time.Second, HopLimit: 63, MTU: 1480,
 		Prefixes: []nstest.AdvertPrefix{
@@ -146,7 +146,7 @@ ip -6 route add 2001:db8:77::/48 via fe80::1 dev eth0
 var settled = network{name: "settled", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth9", "lan9", "00:16:3e:00:00:09") + `
 ip addr add 192.168.0.20/24 brd + dev eth0
 ip route add default via 192.168.0.1
-` + careful, wants: []bridge.Spec{specOf(0, "eth0")}, guests: `
+` + careful, specs: []bridge.Spec{specOf(0, "eth0")}, guests: `
 ip link add vif1.0 address 00:16:3e:00:01:00 type veth peer name g1 address 00:16:3e:00:01:01
 ip link add vif2.0 address 00:16:3e:00:02:00 mtu 1300 type veth peer name g2 address 00:16:3e:00:02:01
 ip link add vif3.0 address 00:16:3e:00:03:00 type veth peer name g3 address 00:16:3e:00:03:01

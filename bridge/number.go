@@ -66,7 +66,7 @@ func (r *resolver) taken(w Spec, searching bool) bool {
 			return true
 		}
 	}
-	for _, other := range r.wants {
+	for _, other := range r.specs {
 		if other.number() == w.number() || other.Bridge == w.Bridge {
 			return true
 		}

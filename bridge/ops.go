@@ -41,7 +41,6 @@ const (
 	relabelKind  = "relabel"
 	awaitKind    = "await"
 	macKind      = "mac"
-	removeKind   = "remove"
 	arriveKind   = "arrive"
 	carrierKind  = "carrier"
 	altNamesKind = "altnames"
@@ -99,72 +98,6 @@ func (r *relabel) Do(ctx context.Context, undoing bool) error {
 	return b.Do(ctx, undoing)
 }
 
-// remove deletes an interface that was created. Its index is its own as long as it
-// exists, and the kernel gives out no index twice. But the interface may never have
-// been created, because somebody else was first to take the index or a name; or it may
-// be gone, and another one may have been given its index on purpose. So it must also
-// be of the right kind, and have one of its names or the MAC address that it was made
-// with. An admin may have changed names and address: then an interface that is known
-// to have been made is recognised by what it is made of.
-type remove struct {
-	Batch netop.Batch      `json:"Batch"`           // RTM_DELLINK
-	Name  string           `json:"Name"`            // it is made with
-	Later string           `json:"Later,omitempty"` // it is given later
-	What  string           `json:"What"`            // its kind
-	MAC   net.HardwareAddr `json:"MAC"`
-	Peer  int              `json:"Peer,omitempty"` // index of the other end of a pair
-	Conn  *rtnl.Conn       `json:"-"`
-}
-
-// Kind implements plan.Op.
-func (*remove) Kind() string { return removeKind }
-
-// Commands implements plan.Op.
-func (r *remove) Commands() []string { return r.Batch.Commands() }
-
-// Do implements plan.Op.
-func (r *remove) Do(ctx context.Context, _ bool) error { return r.Unmake(ctx, true) }
-
-// Unmake implements plan.Maker.
-func (r *remove) Unmake(ctx context.Context, made bool) error {
-	index, err := r.index()
-	if err != nil {
-		return err
-	}
-	l, err := host.ReadLink(r.Conn, index)
-	if errors.Is(err, unix.ENODEV) || err == nil && !r.is(l, made) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	b := r.Batch
-	b.Conn = r.Conn
-	return b.Do(ctx, true)
-}
-
-// index is that of the interface.
-func (r *remove) index() (int, error) {
-	msgs := r.Batch.Wire.Msgs()
-	if len(msgs) != 1 || msgs[0].Fixed() == nil {
-		return 0, errors.New("it names no interface")
-	}
-	return int(int32(rtnl.U32(msgs[0].Fixed()[4:8]))), nil // ifi_index
-}
-
-// is says whether the interface that has the index is the one.
-func (r *remove) is(l *host.Link, made bool) bool {
-	switch {
-	case l.Kind != r.What:
-		return false
-	case l.Name == r.Name, l.Name == r.Later, sameMAC(l.MAC, r.MAC):
-		return true
-	case r.Peer != 0:
-		return made && l.Lower == r.Peer
-	}
-	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
-}
-
 // awaitForwarding waits until a bridge port forwards and dom0's interface behind it can send.
 // Between the calls that switch a veth pair on and that moment the kernel works in the
 // background, and what is sent then is lost.
@@ -189,7 +122,7 @@ func (a *awaitForwarding) Commands() []string {
 
 // Do implements plan.Op.
 func (a *awaitForwarding) Do(ctx context.Context, undoing bool) error {
-	for start := time.Now(); ; time.Sleep(100 * time.Microsecond) {
+	for start := time.Now(); ; pause(100 * time.Microsecond) {
 		ready, err := a.ready()
 		if ready || undoing && err != nil {
 			return nil
@@ -207,6 +140,13 @@ func (a *awaitForwarding) Do(ctx context.Context, undoing bool) error {
 			return fmt.Errorf("%s does not forward after %s", a.Names.Of(a.Port), awaitLimit)
 		}
 	}
+}
+
+// pause sleeps for less than the millisecond that time.Sleep takes at least: it waits by
+// epoll_wait.
+func pause(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&t, nil) // a signal that ends it early does no harm
 }
 
 // ready looks at both ends of the pair. The kernel notices the carrier of one end after
@@ -304,7 +244,7 @@ func (*awaitAddrs) Commands() []string { return nil }
 // Do implements plan.Op.
 func (a *awaitAddrs) Do(ctx context.Context, undoing bool) error {
 	start := time.Now()
-	for looked := start; ctx.Err() == nil && time.Since(start) < arriveLimit; time.Sleep(50 * time.Microsecond) {
+	for looked := start; ctx.Err() == nil && time.Since(start) < arriveLimit; pause(50 * time.Microsecond) {
 		missing, err := a.missing()
 		if err == nil && len(missing) > 0 && time.Since(looked) > hurryAfter {
 			err = a.hurry(missing)

@@ -38,7 +38,7 @@ func TestRandomHosts(t *testing.T) {
 		for i := range many {
 			live, onBridge := i%2 == 0, i/2%2 == 1
 			script, nic := generate(from, uint64(i), onBridge) // on a bridge, one that is off may be refused
-			n := network{name: "random host", wants: []bridge.Spec{specOf(0, nic)}}.shaped(onBridge)
+			n := network{name: "random host", specs: []bridge.Spec{specOf(0, nic)}}.shaped(onBridge)
 			t.Run(fmt.Sprintf("%d %s", i, renaming(live)), func(t *testing.T) {
 				t.Parallel()
 				r := &randomHost{lab: emptyLab(t, n, live)}
@@ -114,7 +114,7 @@ func (r *randomHost) batch(lines []string) []string {
 
 // upAndDown checks what start and stop promise.
 func (r *randomHost) upAndDown() {
-	t, w := r.t, r.wants[0]
+	t, w := r.t, r.specs[0]
 	before := nstest.ReadState(t)
 	if err := r.run(true); err != nil {
 		t.Errorf("start: %v\nleft behind:\n%s", err, nstest.Settled(t, before, nstest.Whole))

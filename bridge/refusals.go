@@ -230,10 +230,10 @@ func (s *parts) standing(h *host.Host) error {
 }
 
 // distinct says which of the wanted bridges need the same name.
-func distinct(wants []Spec) error {
+func distinct(specs []Spec) error {
 	var refused []error
 	first := map[string]Spec{} // by what no other may have
-	for _, w := range wants {
+	for _, w := range specs {
 		for _, own := range []struct{ key, value string }{{"bridge", w.Bridge}, {"netdev", w.NetDev}, {"vifnum", w.number()}} {
 			word := own.key + "=" + own.value
 			switch f, taken := first[word]; {

@@ -19,7 +19,7 @@ type resolver struct {
 	h       *host.Host
 	nets    []network
 	asked   []config.Bridge // all that the call asks for
-	wants   []Spec          // those settled so far
+	specs   []Spec          // those settled so far
 }
 
 // Resolve settles the names of the bridges that a call asks for, in view of
@@ -37,12 +37,12 @@ func Resolve(command config.Command, asked []config.Bridge, h *host.Host, record
 	for _, b := range r.asked {
 		w, err := r.settle(b)
 		refused = errors.Join(refused, err)
-		r.wants = append(r.wants, w)
+		r.specs = append(r.specs, w)
 	}
 	if refused != nil {
 		return nil, refused
 	}
-	return r.wants, nil
+	return r.specs, nil
 }
 
 // ownName is the own name of the interface that has it as an alternative one.

@@ -142,9 +142,9 @@ func TestResolve(t *testing.T) {
 		{append(up, "eth2"), "", "netdev=eth2 --next bridge=eth1 netdev=eth0", "", []string{"eth1 is up", "xenbr0 is up"}},
 		{[]string{"eth0>xenbr1:0", "eth1"}, "", "vifnum=1 netdev=eth1", "", []string{"xenbr1 is up"}},
 	} {
-		wants, err := bridge.Resolve(config.Start, asked(t, c.line), aHost(c.way, c.host...), nil)
+		specs, err := bridge.Resolve(config.Start, asked(t, c.line), aHost(c.way, c.host...), nil)
 		var got []string
-		for _, w := range wants {
+		for _, w := range specs {
 			got = append(got, short(w))
 		}
 		if strings.Join(got, " ") != c.want || (err != nil) != (c.want == "") {
@@ -162,11 +162,11 @@ func TestResolve(t *testing.T) {
 // record without its network does not change a start.
 func TestResolveRecords(t *testing.T) {
 	rec := func(line string) *bridge.Record {
-		wants, err := bridge.Resolve(config.Start, asked(t, line), aHost("eth0", "eth0", "eth1", "eth5"), nil)
+		specs, err := bridge.Resolve(config.Start, asked(t, line), aHost("eth0", "eth0", "eth1", "eth5"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &bridge.Record{Spec: wants[0]}
+		return &bridge.Record{Spec: specs[0]}
 	}
 	own := rec("netdev=eth1 dom0=bridge vifnum=4")
 	old := rec("netdev=eth5 vifnum=0")
@@ -187,10 +187,10 @@ func TestResolveRecords(t *testing.T) {
 		{config.Start, "netdev=eth0", "xenbr1=eth0/1"},
 		{config.Start, "netdev=eth5", "xenbr0=eth5/0"},
 	} {
-		wants, err := bridge.Resolve(c.command, asked(t, c.line), h, []*bridge.Record{own, old})
+		specs, err := bridge.Resolve(c.command, asked(t, c.line), h, []*bridge.Record{own, old})
 		got := ""
 		if err == nil {
-			got = short(wants[0])
+			got = short(specs[0])
 		}
 		if got != c.want {
 			t.Errorf("%s %s: got %s, %v, want %s", c.command, c.line, got, err, c.want)
@@ -206,16 +206,16 @@ func TestResolveRecords(t *testing.T) {
 // the same.
 func TestResolveForStatus(t *testing.T) {
 	h := aHost("eth0", "eth0>xenbr0:0", "eth1")
-	wants, err := bridge.Resolve(config.Status, asked(t, "netdev=eth1 bridge=xenbr0 vifnum=0 dom0=bridge"), h, nil)
-	if err != nil || len(wants) != 1 || short(wants[0]) != "xenbr0=eth0/0" {
-		t.Fatal(wants, err)
+	specs, err := bridge.Resolve(config.Status, asked(t, "netdev=eth1 bridge=xenbr0 vifnum=0 dom0=bridge"), h, nil)
+	if err != nil || len(specs) != 1 || short(specs[0]) != "xenbr0=eth0/0" {
+		t.Fatal(specs, err)
 	}
 	want := []string{
 		"netdev=eth1 was asked for, and what is up has netdev=eth0",
 		"dom0=bridge was asked for, and what is up has dom0=veth",
 	}
-	if !reflect.DeepEqual(wants[0].Unfit, want) {
-		t.Errorf("unfit: %q", wants[0].Unfit)
+	if !reflect.DeepEqual(specs[0].Unfit, want) {
+		t.Errorf("unfit: %q", specs[0].Unfit)
 	}
 	again, err := bridge.Resolve(config.Status, asked(t, "bridge=xenbr0"), h, nil)
 	if err != nil || len(again[0].Unfit) > 0 {

@@ -38,7 +38,7 @@ func TestDryRunScript(t *testing.T) {
 			onBridge := i%2 == 1
 			script, nic := generate(scriptSeed, uint64(i), onBridge)
 			script = expressible(script)
-			n := network{name: "random host", wants: []bridge.Spec{specOf(0, nic)}}.shaped(onBridge)
+			n := network{name: "random host", specs: []bridge.Spec{specOf(0, nic)}}.shaped(onBridge)
 			(&twins{t: t, network: n, build: func(l *lab) {
 				accepted := (&randomHost{l}).build(script)
 				t.Cleanup(func() {

@@ -63,7 +63,7 @@ for i in 1 2; do ip link set g$i addrgenmode none up; ip link set vif$i.0 addrge
 var chooser = network{name: "chosen", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth9", "lan9", "00:16:3e:00:00:09") + `
 ip addr add 192.168.0.20/24 brd + dev eth0
 ip route add default via 192.168.0.1
-` + guestPorts, wants: seed000.wants[:1]}
+` + guestPorts, specs: seed000.specs[:1]}
 
 // TestChosenStays tries each of them on a network that is up. A second start
 // then has nothing to do, and after stop and start the ports and the bridge are
@@ -81,7 +81,7 @@ func TestChosenStays(t *testing.T) {
 					port = "peth0" // dom0 has no port there
 				}
 				for _, c := range append(chosen, portVLANs) {
-					c = strings.NewReplacer("$br", n.wants[0].Bridge, "$port", port).Replace(c)
+					c = strings.NewReplacer("$br", n.specs[0].Bridge, "$port", port).Replace(c)
 					nstest.Script(t, c)
 					if pl := l.plan(true); len(pl.Steps) > 0 {
 						t.Errorf("after %s a second start has steps: %q", c, pl.Commands())
@@ -194,13 +194,13 @@ func TestMTU(t *testing.T) {
 	found := chooser
 	found.name, found.script = "found", found.script+"ip link add xenbr0 mtu 1492 type bridge\n"
 	foundOn := chooser.shaped(true)
-	foundOn.name, foundOn.script, foundOn.wants[0].Bridge, foundOn.wants[0].VDev = "found, dom0=bridge", found.script, "xenbr0", "xenbr0"
+	foundOn.name, foundOn.script, foundOn.specs[0].Bridge, foundOn.specs[0].VDev = "found, dom0=bridge", found.script, "xenbr0", "xenbr0"
 	for _, n := range append(shapes(chooser), found, foundOn) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
 			n.script += "ip link set eth0 mtu 1492\nip link set vif1.0 mtu 9000\n"
 			l := newLab(t, n, true)
-			br := n.wants[0].Bridge
+			br := n.specs[0].Bridge
 			mtu := func(want string) {
 				t.Helper()
 				if got := strings.TrimSpace(nstest.Run(t, "cat", "/sys/class/net/"+br+"/mtu")); got != want {

@@ -45,7 +45,7 @@ func (b *builder) start(s parts, ps *ports) ([]plan.Step, Record) {
 		p.Add(m.offline()...)
 	}
 	p.Add(m.giveBack())
-	b.guests = append(b.guests, m.attach(), m.spanningTree())
+	b.guestSteps = append(b.guestSteps, m.attach(), m.spanningTree())
 	return p.Steps, rec
 }
 

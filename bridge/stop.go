@@ -28,7 +28,7 @@ func (b *builder) stop(s parts, rec *Record, ps *ports) []plan.Step {
 	} else {
 		p.Add(m.offlineBack()...)
 	}
-	b.guests = append(b.guests, m.leaveTree(), m.detach())
+	b.guestSteps = append(b.guestSteps, m.leaveTree(), m.detach())
 	p.Add(m.removePair(rec)...)
 	p.Add(m.removeBridge(rec))
 	if rec.NICOff && s.onBridge() && bare(m.state) {

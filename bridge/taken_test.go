@@ -50,7 +50,7 @@ func TestVanished(t *testing.T) {
 			before := nstest.ReadState(t)
 			l.mustRun(true)
 			names := ""
-			for _, w := range n.wants {
+			for _, w := range n.specs {
 				names += " " + w.VDev
 			}
 			nstest.Script(t, "for i in"+names+"; do ip link add $i type ifb; done")

@@ -112,7 +112,7 @@ func (m *matrix) thefts() (list []faults.Theft) {
 
 // take runs the commands if all interfaces that they name exist.
 func (m *matrix) take(nic, script string) bool {
-	w := m.wants[0]
+	w := m.specs[0]
 	names := map[string]string{"$BRIDGE": "", "$PORT": "", "$NIC": "", "$DEV": ""}
 	dirs, _ := filepath.Glob("/sys/class/net/*") // only a bad pattern fails
 	for _, dir := range dirs {

@@ -15,7 +15,7 @@ import (
 // pullable is the rich host without a route elsewhere whose source is an
 // address of the NIC: the kernel lets such a route stay, but does not accept it
 // again.
-var pullable = network{name: "pullable", script: strings.Replace(rich.script, "ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2\n", "", 1), wants: rich.wants}
+var pullable = network{name: "pullable", script: strings.Replace(rich.script, "ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2\n", "", 1), specs: rich.specs}
 
 // TestUnplugged takes the NIC away before each step of start and of stop, as
 // when somebody pulls it out of its slot. The call fails, and leaves what would

@@ -23,7 +23,7 @@ const missingShown = 5
 // verifier reads back, at the end of a plan, what has become of the host.
 type verifier struct {
 	*Planner
-	wants   []Spec
+	specs   []Spec
 	command config.Command
 	ends    map[int]end // what single interfaces have besides, by index
 }
@@ -36,7 +36,7 @@ func (v *verifier) up() bool { return v.command == config.Start }
 func (v *verifier) check(context.Context) error {
 	moved := map[int]int{} // a route may have legs over several interfaces that have moved
 	now, missing, err := v.Host.ReadAgain(v.Conn, func(now *host.Host) map[int]int {
-		for _, w := range v.wants {
+		for _, w := range v.specs {
 			was, is := findParts(w, v.Host), findParts(w, now)
 			if from, to := was.dom0Link(), is.dom0Link(); from != nil && to != nil {
 				moved[from.Index] = to.Index
@@ -49,7 +49,7 @@ func (v *verifier) check(context.Context) error {
 	}
 	was := v.Host.WithRoutes(missing)
 	var errs []error
-	for _, w := range v.wants {
+	for _, w := range v.specs {
 		errs = append(errs, v.stands(w, now), v.hasAll(w, was, now, moved))
 	}
 	for index, e := range v.ends {

@@ -15,8 +15,10 @@ const flushWait = 2 * time.Second
 // output is a writer that never blocks and never fails: a terminal that is
 // gone, or a pipe that nobody reads, must not hold up a change half-way.
 type output struct {
+	to      io.Writer
 	mu      sync.Mutex
 	pending []byte
+	begun   bool // something was written
 	wake    chan struct{}
 	closing bool
 	done    chan struct{}
@@ -24,9 +26,7 @@ type output struct {
 
 // newOutput writes to w in the background.
 func newOutput(w io.Writer) *output {
-	o := &output{wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go o.copy(w)
-	return o
+	return &output{to: w, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // Write implements io.Writer. Whatever is in the names of interfaces, in comments
@@ -34,6 +34,10 @@ func newOutput(w io.Writer) *output {
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	o.pending = append(o.pending, shell.Visible(string(b))...)
+	if !o.begun {
+		o.begun = true
+		go o.copy()
+	}
 	o.mu.Unlock()
 	o.signal()
 	return len(b), nil
@@ -46,14 +50,14 @@ func (o *output) signal() {
 	}
 }
 
-func (o *output) copy(w io.Writer) {
+func (o *output) copy() {
 	defer close(o.done)
 	for range o.wake {
 		o.mu.Lock()
 		b, closing := o.pending, o.closing
 		o.pending = nil
 		o.mu.Unlock()
-		_, _ = w.Write(b) // there is nobody left to tell about an error
+		_, _ = o.to.Write(b) // there is nobody left to tell about an error
 		if closing {
 			return
 		}
@@ -64,7 +68,11 @@ func (o *output) copy(w io.Writer) {
 func (o *output) close() {
 	o.mu.Lock()
 	o.closing = true
+	begun := o.begun
 	o.mu.Unlock()
+	if !begun {
+		return
+	}
 	o.signal()
 	select {
 	case <-o.done:

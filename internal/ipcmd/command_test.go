@@ -88,8 +88,8 @@ func linkMessages() []rtnl.Msg {
 		set(20, str(unix.IFLA_IFNAME, "br7")),
 		set(20, num(unix.IFLA_MTU, 900)),
 		{Type: unix.RTM_DELLINK, Flags: 0, Body: link(23, 0, 0)},
-		set(20, num(unix.IFLA_GROUP, 1<<31)),
-		{Type: unix.RTM_DELLINK, Flags: 0, Body: link(0, 0, 0, num(unix.IFLA_GROUP, 1<<31))},
+		set(20, num(unix.IFLA_GROUP, 1<<30)),
+		{Type: unix.RTM_DELLINK, Flags: 0, Body: link(0, 0, 0, num(unix.IFLA_GROUP, 1<<30))},
 	}
 }
 

@@ -32,7 +32,7 @@ func (v *view) instead(key string, i int) string {
 	if v.Request.Bridges[i].Null() || len(left) == 0 {
 		return ""
 	}
-	switch w := v.wants[len(left)-1]; key {
+	switch w := v.specs[len(left)-1]; key {
 	case "netdev":
 		return "netdev=" + w.NetDev
 	case "bridge":

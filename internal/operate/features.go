@@ -35,22 +35,22 @@ type networks struct{ *view }
 
 func (n networks) Kinds() plan.Kinds { return bridge.Kinds(n.conn) }
 
-func (n networks) Start() (plan.Part, error) { return n.network.Start(n.wants) }
+func (n networks) Start() (plan.Part, error) { return n.network.Start(n.specs) }
 
 func (n networks) Stop() (plan.Part, error) {
 	n.network.Switched = map[string][]string{}
-	for _, w := range n.wants {
+	for _, w := range n.specs {
 		flags, err := n.antispoof.Switched(w.Bridge)
 		if err != nil {
 			return plan.Part{}, err
 		}
 		n.network.Switched[w.Bridge] = flags
 	}
-	return n.network.Stop(n.wants)
+	return n.network.Stop(n.specs)
 }
 
 func (n networks) Status(r *Report) error {
-	for _, w := range n.wants {
+	for _, w := range n.specs {
 		st, err := n.network.Status(w)
 		if err != nil {
 			return err
@@ -133,7 +133,7 @@ func (r rules) Status(report *Report) error {
 // guarded are the wanted bridges as antispoof sees them.
 func (r rules) guarded() []antispoof.Bridge {
 	var bridges []antispoof.Bridge
-	for _, w := range r.wants {
+	for _, w := range r.specs {
 		mac, addrs := r.network.Dom0(w)
 		bridges = append(bridges, antispoof.Bridge{
 			Name: w.Bridge, NIC: w.PDev, Port: w.VIF, MAC: mac, Addrs: addrs,
@@ -163,7 +163,7 @@ func (f forwarding) Stop() (plan.Part, error) {
 	for _, r := range records {
 		left = append(left, r.Spec)
 	}
-	if err != nil || len(bridge.Others(left, f.wants)) > 0 {
+	if err != nil || len(bridge.Others(left, f.specs)) > 0 {
 		return plan.Part{}, err
 	}
 	steps, note, err := f.forward.Stop(f.host)

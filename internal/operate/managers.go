@@ -62,7 +62,7 @@ func (v *view) around() (before, after []plan.Step, err error) {
 // moving are the wanted bridges that are not yet as they are to be.
 func (v *view) moving() []bridge.Spec {
 	start := v.Request.Command == config.Start
-	return slices.DeleteFunc(slices.Clone(v.wants), func(w bridge.Spec) bool { return (v.host.Name(w.PDev) != nil) == start })
+	return slices.DeleteFunc(slices.Clone(v.specs), func(w bridge.Spec) bool { return (v.host.Name(w.PDev) != nil) == start })
 }
 
 // moves are those of the bridges that are moving.

@@ -55,12 +55,12 @@ func TestHeirs(t *testing.T) {
 		if len(p.Steps) == 0 || len(p.Steps[0].Undo) == 0 {
 			return ""
 		}
-		restart, ok := p.Steps[0].Undo[0].(*networkd.Restart)
+		resume, ok := p.Steps[0].Undo[len(p.Steps[0].Undo)-1].(*networkd.Resume)
 		if !ok {
 			return ""
 		}
 		var texts []string
-		for _, h := range restart.Heirs { // from what was moved, back to where it came from
+		for _, h := range resume.Heirs { // from what was moved, back to where it came from
 			moves := v.moves()
 			m := moves[slices.IndexFunc(moves, func(m manager.Move) bool { return m.To.Name == h.From })]
 			names := []string{}

@@ -119,13 +119,13 @@ func ask(ctx context.Context, links []watched) error {
 // near are the hosts on the links of the wanted bridges' NICs.
 func (v *view) near() []watched {
 	var all []watched
-	for _, want := range v.wants {
-		dev, nic := want.Interfaces(v.host)
+	for _, spec := range v.specs {
+		dev, nic := spec.Interfaces(v.host)
 		if dev == nil || !dev.Running() {
 			continue
 		}
 		if peers := reach.Peers(v.host, dev); len(peers) > 0 {
-			all = append(all, watched{name: dev.Name, then: v.then(want), nic: nic.Index, hosts: peers})
+			all = append(all, watched{name: dev.Name, then: v.then(spec), nic: nic.Index, hosts: peers})
 		}
 	}
 	return all

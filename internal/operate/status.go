@@ -73,7 +73,7 @@ func (v *view) report() (*Report, error) {
 		}
 	}
 	if slices.ContainsFunc(r.Bridges, func(e Entry) bool { return e.State == bridge.Down }) {
-		r.Others = bridge.Others(v.up, v.wants)
+		r.Others = bridge.Others(v.up, v.specs)
 	}
 	if v.Request.Host != "" {
 		return r, nil

@@ -28,7 +28,7 @@ type view struct {
 	*Call
 	host  *host.Host
 	store bridge.Store
-	wants []bridge.Spec
+	specs []bridge.Spec
 	up    []bridge.Spec // every network that is up
 
 	network   *bridge.Planner
@@ -50,7 +50,7 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	case len(s.host.Links) > manyLinks:
 		debug.SetGCPercent(25)
 	case len(s.host.Routes) > manyRoutes:
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(25)
 	}
 	store := bridge.Store(s.records)
 	v := &view{
@@ -84,15 +84,15 @@ func (v *view) resolve() error {
 		return err
 	}
 	v.up = bridge.Standing(v.host, records)
-	if v.wants, err = v.started(records); err != nil {
+	if v.specs, err = v.started(records); err != nil {
 		return err
 	}
-	if v.wants != nil {
+	if v.specs != nil {
 		v.tellEmpty(func(string, int) string { return "every bridge that was started" })
 		return nil
 	}
 	asked := slices.DeleteFunc(slices.Clone(v.Request.Bridges), config.Bridge.Null)
-	v.wants, err = bridge.Resolve(v.Request.Command, asked, v.host, records)
+	v.specs, err = bridge.Resolve(v.Request.Command, asked, v.host, records)
 	if err == nil {
 		v.tellEmpty(v.instead)
 	}
@@ -106,19 +106,19 @@ func (v *view) started(records []*bridge.Record) ([]bridge.Spec, error) {
 	if v.Request.Given || v.Request.Command == config.Start {
 		return nil, nil
 	}
-	var wants []bridge.Spec
+	var specs []bridge.Spec
 	for _, r := range records {
-		wants = append(wants, r.Spec)
+		specs = append(specs, r.Spec)
 	}
-	switch names := bridge.Others(v.up, wants); {
+	switch names := bridge.Others(v.up, specs); {
 	case v.Request.Command == config.Status:
-		recorded := func(w bridge.Spec) bool { return slices.ContainsFunc(wants, w.Same) }
-		return append(wants, slices.DeleteFunc(slices.Clone(v.up), recorded)...), nil
-	case wants == nil && len(names) > 1:
+		recorded := func(w bridge.Spec) bool { return slices.ContainsFunc(specs, w.Same) }
+		return append(specs, slices.DeleteFunc(slices.Clone(v.up), recorded)...), nil
+	case specs == nil && len(names) > 1:
 		return nil, refusal.New("name each: xbr-script stop bridge="+shell.Quote(v.up[0].Bridge)+" netdev="+shell.Quote(v.up[0].NetDev),
 			"cannot tell which bridge to stop: there is no record, and these are up: %s", strings.Join(names, ", "))
-	case wants == nil && len(names) == 1:
+	case specs == nil && len(names) == 1:
 		return v.up, nil
 	}
-	return wants, nil
+	return specs, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -59,9 +58,6 @@ type journal struct {
 	marker
 }
 
-// checksums are CRC-32C, which processors calculate themselves.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // create writes everything but the marks and only then gives the journal its name: a
 // journal that exists is whole. It replaces one of another boot.
 func create(dir string, h header, steps []Step) (*journal, error) {
@@ -75,7 +71,7 @@ func create(dir string, h header, steps []Step) (*journal, error) {
 		return nil, err
 	}
 	head = append(head, '\n')
-	sum := crc32.Update(e.sum, castagnoli, head)
+	sum := checksum(e.sum, head, 0)
 	p := preface{Version: journalVersion, Head: len(head), Bulk: e.size, Marks: 2*len(h.Steps) + 2, Sum: sumText(sum)}
 	first, err := json.Marshal(p)
 	if err != nil {
@@ -202,7 +198,7 @@ func parse(data []byte, kinds Kinds) (*Unfinished, error) {
 		p.Marks < 0 || len(rest)-p.Head-p.Bulk != p.Marks*markBytes {
 		return nil, errShort
 	}
-	sum := crc32.Update(crc32.Checksum(rest[p.Head:p.Head+p.Bulk], castagnoli), castagnoli, rest[:p.Head])
+	sum := checksum(checksum(0, rest[p.Head:p.Head+p.Bulk], 0), rest[:p.Head], 0)
 	if sumText(sum) != p.Sum {
 		return nil, errors.New("it is damaged: its checksum is wrong")
 	}

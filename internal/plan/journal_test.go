@@ -200,7 +200,7 @@ func TestBadJournal(t *testing.T) {
 	compose := func(p preface, head []byte) string {
 		head = append(head, '\n')
 		p.Head += len(head)
-		p.Sum = sumText(crc32.Checksum(append([]byte("!!!"[:p.Bulk]), head...), castagnoli))
+		p.Sum = sumText(crc32.Checksum(append([]byte("!!!"[:p.Bulk]), head...), crc32.MakeTable(crc32.Castagnoli)))
 		return string(must(json.Marshal(p))) + "\n" + string(head) + "!!!"[:p.Bulk] + strings.Repeat(noMark, 5)
 	}
 	edit := func(f func(*preface, *header)) string {

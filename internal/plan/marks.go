@@ -3,7 +3,6 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"strings"
 	"time"
@@ -64,7 +63,7 @@ func (m *marker) pay(f *os.File) error {
 // it.
 func markLine(sum uint32, what string, n int64) (string, uint32) {
 	text := fmt.Sprintf("%-*s", markText, fmt.Sprint(what, " ", n))
-	sum = crc32.Update(sum, castagnoli, []byte(text))
+	sum = checksum(sum, []byte(text), 0)
 	return text + " " + sumText(sum) + "\n", sum
 }
 

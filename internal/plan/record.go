@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 
 	"xbr-script/internal/refusal"
@@ -167,7 +166,7 @@ func sumOf(data []byte) (string, error) {
 	if err := json.Compact(&b, data); err != nil {
 		return "", err
 	}
-	return sumText(crc32.Checksum(b.Bytes(), castagnoli)), nil
+	return sumText(checksum(0, b.Bytes(), 0)), nil
 }
 
 // Keep is the step that makes v the record of that name, or with nil removes the record,

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"iter"
 )
 
@@ -52,8 +51,8 @@ func (e *encoder) op(op Op) (w wireOp, err error) {
 	if b, ok := op.(Bulky); ok {
 		w.bulk, head = b.Bulk(), b.Head()
 		for piece := range w.bulk {
+			e.sum = checksum(e.sum, piece, e.size+w.Bulk)
 			w.Bulk += len(piece)
-			e.sum = crc32.Update(e.sum, castagnoli, piece)
 		}
 		e.size += w.Bulk
 	}

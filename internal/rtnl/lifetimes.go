@@ -16,7 +16,7 @@ func (w Wire) Aged(passed time.Duration) Wire {
 	if seconds == 0 || !w.expires() {
 		return w
 	}
-	var out Wire
+	out := make(Wire, 0, len(w))
 	for m := range w.All() {
 		if m, alive := m.aged(seconds); alive {
 			out = out.Add(m)
@@ -29,10 +29,21 @@ func (w Wire) Aged(passed time.Duration) Wire {
 // has.
 func (w Wire) expires() bool {
 	for m := range w.All() {
-		switch {
-		case m.Type == unix.RTM_NEWADDR && m.HasAny(unix.IFA_CACHEINFO), m.Type == unix.RTM_NEWROUTE && m.HasAny(RtaExpires):
+		if m.mortal() {
 			return true
 		}
+	}
+	return false
+}
+
+// mortal says whether it has a lifetime that ends.
+func (m Msg) mortal() bool {
+	switch m.Type {
+	case unix.RTM_NEWADDR:
+		ci := m.Get(unix.IFA_CACHEINFO)
+		return len(ci) >= 8 && (native.Uint32(ci) != Infinity || native.Uint32(ci[4:]) != Infinity)
+	case unix.RTM_NEWROUTE:
+		return len(m.Get(RtaExpires)) == 4
 	}
 	return false
 }
@@ -60,25 +71,17 @@ func (m Msg) Aged(passed time.Duration) (Msg, bool) { return m.aged(uint32(passe
 
 // aged is Aged by whole seconds.
 func (m Msg) aged(seconds uint32) (Msg, bool) {
-	switch m.Type {
-	case unix.RTM_NEWADDR:
-		ci := m.Get(unix.IFA_CACHEINFO)
-		if len(ci) < 8 || native.Uint32(ci) == Infinity && native.Uint32(ci[4:]) == Infinity {
-			return m, true
-		}
-		ci = append([]byte(nil), ci...)
-		native.PutUint32(ci, shorten(native.Uint32(ci), seconds))
-		native.PutUint32(ci[4:], shorten(native.Uint32(ci[4:]), seconds))
-		return m.With(unix.IFA_CACHEINFO, ci), native.Uint32(ci[4:]) > 0
-	case unix.RTM_NEWROUTE:
-		b := m.Get(RtaExpires)
-		if len(b) != 4 {
-			return m, true
-		}
-		left := shorten(U32(b), seconds)
+	switch {
+	case !m.mortal():
+		return m, true
+	case m.Type == unix.RTM_NEWROUTE:
+		left := shorten(U32(m.Get(RtaExpires)), seconds)
 		return m.With(RtaExpires, U32Bytes(left)), left > 0
 	}
-	return m, true
+	ci := append([]byte(nil), m.Get(unix.IFA_CACHEINFO)...)
+	native.PutUint32(ci, shorten(native.Uint32(ci), seconds))
+	native.PutUint32(ci[4:], shorten(native.Uint32(ci[4:]), seconds))
+	return m.With(unix.IFA_CACHEINFO, ci), native.Uint32(ci[4:]) > 0
 }
 
 func shorten(lifetime, seconds uint32) uint32 {

@@ -50,4 +50,13 @@ func TestAged(t *testing.T) {
 	}
 }
 
+// TestAgedAsItIs has nothing copied if nothing has a lifetime that ends: there may be
+// very many routes beside an address.
+func TestAgedAsItIs(t *testing.T) {
+	w := Pack(route(1), lives(Infinity, Infinity), route(2))
+	if aged := w.Aged(time.Hour); &aged[0] != &w[0] || len(aged) != len(w) {
+		t.Error("it was copied")
+	}
+}
+
 func ptr[T any](v T) *T { return &v }

@@ -21,6 +21,9 @@ func Up(unit string) (bool, error) {
 	return err == nil, err
 }
 
+// Main is a unit's main process, as opposed to all of them.
+const Main = dbus.Main
+
 // Conn is a connection to systemd.
 type Conn struct{ *dbus.Conn }
 

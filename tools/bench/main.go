@@ -121,6 +121,7 @@ func measure(o *options, r *report) error {
 			continue
 		}
 		begin := time.Now()
+		r.Load = append(r.Load, fmt.Sprintf("%s %.2f", part.name, loadAverage()))
 		if err := part.run(o, r); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", part.name, err))
 		}

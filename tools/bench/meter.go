@@ -23,14 +23,15 @@ func meter(args []string) int {
 	cmd.Stdout = io.Discard
 	var failed strings.Builder
 	cmd.Stderr = &failed
-	begin := time.Now()
+	before, begin := readBusy(), time.Now()
 	err := cmd.Run()
 	wall := time.Since(begin)
+	waited := since(before)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, strings.Join(args, " ")+": "+err.Error()+"\n"+head(failed.String(), 1000))
 		return 1
 	}
-	u := usage{Wall: wall.Seconds(), User: cmd.ProcessState.UserTime().Seconds(), System: cmd.ProcessState.SystemTime().Seconds()}
+	u := usage{Wall: wall.Seconds(), Waited: waited, User: cmd.ProcessState.UserTime().Seconds(), System: cmd.ProcessState.SystemTime().Seconds()}
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		u.MaxRSS = r.Maxrss
 	}

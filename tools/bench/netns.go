@@ -88,6 +88,7 @@ type usage struct {
 	User   float64 `json:"user_s"`
 	System float64 `json:"system_s"`
 	MaxRSS int64   `json:"max_rss_kib,omitempty"` // only where it was metered
+	Waited float64 `json:"waited_s"`              // how long something waited for a processor meanwhile
 }
 
 // command runs a command inside, with text on its standard input.
@@ -100,9 +101,10 @@ func (n *netns) command(text string, args ...string) (out string, u usage, err e
 		}
 		var b bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &b, &b
-		begin := time.Now()
+		before, begin := readBusy(), time.Now()
 		err = cmd.Run()
 		u.Wall = time.Since(begin).Seconds()
+		u.Waited = since(before)
 		if s := cmd.ProcessState; s != nil {
 			u.User, u.System = s.UserTime().Seconds(), s.SystemTime().Seconds()
 		}

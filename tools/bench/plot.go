@@ -90,7 +90,7 @@ func (r *report) plotRoutes(file string) error {
 		if lines[t.Tool] == nil {
 			tools = append(tools, t.Tool)
 		}
-		lines[t.Tool] = append(lines[t.Tool], plotter.XY{X: float64(t.Size), Y: median(t.Walls)})
+		lines[t.Tool] = append(lines[t.Tool], plotter.XY{X: float64(t.Size), Y: median(t.walls())})
 	}
 	if len(tools) == 0 {
 		return nil

@@ -21,6 +21,7 @@ type report struct {
 	Quick   bool              `json:"quick"`
 	Rate    int               `json:"probes_a_second_each_way"`
 	Seconds float64           `json:"took_s"`
+	Load    []string          `json:"load_average"` // when each part began
 	Tools   map[string]string `json:"tools"`
 	Absent  map[string]string `json:"tools_that_could_not,omitempty"`
 	Carried []carried         `json:"load_without_a_command"`
@@ -147,6 +148,7 @@ func sum(into, from map[string]int) {
 func (r *report) print(out io.Writer) {
 	r.summarize()
 	fmt.Fprintf(out, "Linux %s, %d cores, %.0f s in all\n", r.Kernel, r.Cores, r.Seconds)
+	fmt.Fprintf(out, "Load average at the beginning of each part: %s\n", strings.Join(r.Load, ", "))
 	r.printLoad(out)
 	r.printLoss(out)
 	r.printTime(out)
@@ -202,34 +204,45 @@ func (r *report) printLoss(out io.Writer) {
 }
 
 func (r *report) printTime(out io.Writer) {
-	rows := [][]string{{"what", "size", "tool", "runs", "median ms", "range ms", "ratio", "in kernel", "µs each", "max RSS MiB"}}
+	rows := [][]string{{"what", "size", "tool", "runs", "median ms", "range ms", "ratio", "at most", "in kernel", "µs each", "max RSS MiB", "quiet"}}
 	for _, t := range r.timings {
-		row := []string{t.What, "", t.Tool, fmt.Sprint(len(t.Walls)), ms(median(t.Walls)),
-			ms(slices.Min(t.Walls)) + "-" + ms(slices.Max(t.Walls)), r.ratio(t), "", "", ""}
-		row[7] = fmt.Sprintf("%.0f %%", 100*t.System/max(median(t.Walls), 1e-9))
+		walls := t.walls()
+		ratio, most := r.ratio(t)
+		row := []string{t.What, "", t.Tool, fmt.Sprint(len(walls)), ms(median(walls)),
+			ms(slices.Min(walls)) + "-" + ms(slices.Max(walls)), ratio, most, "", "", "", fmt.Sprintf("%d of %d", t.Quiet, len(t.Walls))}
+		row[8] = fmt.Sprintf("%.0f %%", 100*t.System/max(median(t.Walls), 1e-9))
 		if t.Size > 0 {
-			row[1], row[8] = fmt.Sprint(t.Size), fmt.Sprintf("%.2f", 1e3*median(t.Walls)/float64(t.Size))
+			row[1], row[9] = fmt.Sprint(t.Size), fmt.Sprintf("%.2f", 1e3*median(walls)/float64(t.Size))
 		}
 		if t.MaxRSS > 0 {
-			row[9] = fmt.Sprintf("%.1f", float64(t.MaxRSS)/1024)
+			row[10] = fmt.Sprintf("%.1f", float64(t.MaxRSS)/1024)
+		}
+		if !t.onQuiet() {
+			row[11] += ", all count"
 		}
 		rows = append(rows, row)
 	}
-	table(out, "Time (ratio: xbr-script's median by this one's)", rows)
+	table(out, "Time (ratio: xbr-script's median by this one's; at most: in one turn; quiet: runs on a quiet machine, which count)", rows)
 	fmt.Fprintln(out)
 }
 
-// ratio is our time divided by that one, for the same task.
-func (r *report) ratio(t *timing) string {
+// ratio is our time divided by that one, for the same task: of the medians, and at most
+// in one turn.
+func (r *report) ratio(t *timing) (ratio, most string) {
 	if t.Tool == ours {
-		return ""
+		return "", ""
 	}
 	for _, own := range r.timings {
-		if own.Tool == ours && own.What == t.What && own.Size == t.Size {
-			return fmt.Sprintf("%.2f", median(own.Walls)/median(t.Walls))
+		if own.Tool != ours || own.What != t.What || own.Size != t.Size {
+			continue
 		}
+		worst := 0.0
+		for i := range min(len(own.Walls), len(t.Walls)) {
+			worst = max(worst, own.Walls[i]/t.Walls[i])
+		}
+		return fmt.Sprintf("%.2f", median(own.walls())/median(t.walls())), fmt.Sprintf("%.2f", worst)
 	}
-	return ""
+	return "", ""
 }
 
 func ms(v float64) string {

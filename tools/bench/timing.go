@@ -16,7 +16,9 @@ type timing struct {
 	System float64 `json:"system_ms,omitempty"`
 	User   float64 `json:"user_ms,omitempty"`
 	MaxRSS int64   `json:"max_rss_kib,omitempty"`
+	Quiet  int     `json:"quiet"` // how many of the runs had a quiet machine
 	usages []usage
+	wanted int // how many runs there were to be
 }
 
 func (t *timing) add(u usage) {
@@ -25,6 +27,9 @@ func (t *timing) add(u usage) {
 	t.System = quantileOf(t.usages, func(u usage) float64 { return u.System * 1e3 })
 	t.User = quantileOf(t.usages, func(u usage) float64 { return u.User * 1e3 })
 	t.MaxRSS = max(t.MaxRSS, u.MaxRSS)
+	if u.quiet() {
+		t.Quiet++
+	}
 }
 
 func quantileOf(us []usage, f func(usage) float64) float64 {
@@ -50,7 +55,10 @@ func quantile(v []float64, share float64) float64 {
 }
 
 // timings has one timing for each task, tool and size.
-type timings struct{ all []*timing }
+type timings struct {
+	all    []*timing
+	wanted int // runs of each
+}
 
 func (t *timings) at(what, tool string, size int) *timing {
 	for _, one := range t.all {
@@ -58,7 +66,7 @@ func (t *timings) at(what, tool string, size int) *timing {
 			return one
 		}
 	}
-	one := &timing{What: what, Tool: tool, Size: size}
+	one := &timing{What: what, Tool: tool, Size: size, wanted: t.wanted}
 	t.all = append(t.all, one)
 	return one
 }
@@ -76,11 +84,12 @@ func measureTime(o *options, r *report) error {
 		return err
 	}
 	rounds := o.pick(40, 10)
-	var ts timings
-	for round := range rounds {
+	ts := timings{wanted: rounds}
+	decide := []string{ours, oursTop, careful}
+	for round := 0; !ts.enough(rounds, round, decide...); round++ {
 		for i := range tools {
 			t := &tools[i]
-			if t.why != "" || t.slow && round >= o.pick(5, 1) {
+			if t.why != "" || t.slow && round >= o.pick(5, 1) || round >= rounds && !slices.Contains(decide, t.Name) {
 				continue
 			}
 			if err := timePair(w, t, &ts); err != nil {
@@ -124,18 +133,21 @@ func timeIdle(o *options, w *world, ts *timings, rounds int) error {
 		return err
 	}
 	defer func() { _ = w.dom0.run(o.binary, "stop", "check=no") }()
+	const peers = "ip addr show; bridge link show"
 	ways := []struct {
 		what, tool string
 		commands   [][]string
 	}{
 		{"start, nothing to do", ours, [][]string{{o.binary, "start"}}},
 		{"status", ours, [][]string{{o.binary, "status"}}},
-		{"start, nothing to do", "ip addr show; bridge link show", [][]string{{"ip", "addr", "show"}, {"bridge", "link", "show"}}},
-		{"status", "ip addr show; bridge link show", [][]string{{"ip", "addr", "show"}, {"bridge", "link", "show"}}},
+		{"start, nothing to do", peers, [][]string{{"ip", "addr", "show"}, {"bridge", "link", "show"}}},
+		{"status", peers, [][]string{{"ip", "addr", "show"}, {"bridge", "link", "show"}}},
 		{"a program that does nothing", "true", [][]string{{"true"}}},
 		{"a program that does nothing", "xbr-script --version", [][]string{{o.binary, "--version"}}},
 	}
-	for range rounds {
+	idle := timings{wanted: rounds}
+	defer func() { ts.all = append(ts.all, idle.all...) }()
+	for round := 0; !idle.enough(rounds, round, ours, peers); round++ {
 		for _, way := range ways {
 			var sum usage
 			for _, c := range way.commands {
@@ -146,8 +158,9 @@ func timeIdle(o *options, w *world, ts *timings, rounds int) error {
 				sum.Wall += u.Wall
 				sum.System += u.System
 				sum.User += u.User
+				sum.Waited += u.Waited
 			}
-			ts.at(way.what, way.tool, 0).add(sum)
+			idle.at(way.what, way.tool, 0).add(sum)
 		}
 	}
 	return nil
@@ -155,7 +168,7 @@ func timeIdle(o *options, w *world, ts *timings, rounds int) error {
 
 // measureScale measures time and memory on hosts of growing size.
 func measureScale(o *options, r *report) error {
-	var ts timings
+	var all timings
 	routes := []int{100, 1000, 10000, 100000}
 	if o.quick {
 		routes = []int{100, 1000, 10000}
@@ -165,7 +178,7 @@ func measureScale(o *options, r *report) error {
 		if err != nil {
 			return err
 		}
-		if err := scale(o, w, &ts, "routes", n, 3, ""); err != nil {
+		if err := scale(o, w, &all, "routes", n, 3, ""); err != nil {
 			return fmt.Errorf("%d routes: %w", n, err)
 		}
 		progress("scale: %d routes", n)
@@ -175,7 +188,7 @@ func measureScale(o *options, r *report) error {
 	if err != nil {
 		return err
 	}
-	if err := scale(o, w, &ts, "addresses", addresses, 1, ""); err != nil {
+	if err := scale(o, w, &all, "addresses", addresses, o.pick(5, 1), ""); err != nil {
 		return fmt.Errorf("%d addresses: %w", addresses, err)
 	}
 	progress("scale: %d addresses", addresses)
@@ -195,12 +208,12 @@ func measureScale(o *options, r *report) error {
 		if err := w.settle(); err != nil {
 			return err
 		}
-		if err := scale(o, w, &ts, "NICs", n, 2, together(n)); err != nil {
+		if err := scale(o, w, &all, "NICs", n, 2, together(n)); err != nil {
 			return fmt.Errorf("%d NICs: %w", n, err)
 		}
 		progress("scale: %d NICs", n)
 	}
-	r.timings = append(r.timings, ts.all...)
+	r.timings = append(r.timings, all.all...)
 	return nil
 }
 
@@ -236,7 +249,7 @@ func manyAddresses(n int) (*world, error) {
 
 // scale measures the binary, and a batch of ip that does the same, in turns in
 // one world, which it then closes.
-func scale(o *options, w *world, ts *timings, what string, size, rounds int, words string) error {
+func scale(o *options, w *world, all *timings, what string, size, rounds int, words string) error {
 	defer w.close()
 	keys := append(strings.Fields(words), "check=no")
 	call := func(command string) []string { return append([]string{o.binary, command}, keys...) }
@@ -267,8 +280,13 @@ func scale(o *options, w *world, ts *timings, what string, size, rounds int, wor
 		{careful, []string{"sh", "/run/start"}, []string{"sh", "/run/stop"}},
 		{oneBatch, []string{"ip", "-batch", "/run/one"}, []string{"sh", "/run/stop"}},
 	}
-	for range rounds {
+	ts := timings{wanted: rounds}
+	defer func() { all.all = append(all.all, ts.all...) }()
+	for round := 0; !ts.enough(rounds, round, ours, careful); round++ {
 		for _, way := range ways {
+			if round >= rounds && way.tool == oneBatch {
+				continue
+			}
 			u, err := w.dom0.metered(way.start...)
 			if err != nil {
 				return err

@@ -116,7 +116,7 @@ func commands(dry string) []string {
 		}
 		lines = append(lines, withoutIndex(line))
 	}
-	return oneByOne(lines)
+	return lines
 }
 
 // oneByOne deletes interfaces as everybody does, one after the other. The binary
@@ -171,7 +171,7 @@ func batches(dry string) string {
 		}
 		inBatch = false
 	}
-	for _, line := range commands(dry) {
+	for _, line := range oneByOne(commands(dry)) {
 		switch rest, isIP := strings.CutPrefix(line, "ip "); {
 		case isIP:
 			if !inBatch {

@@ -8,13 +8,13 @@ import (
 // TestOneByOne turns a deletion by a group into one of each interface, and leaves
 // other groups alone.
 func TestOneByOne(t *testing.T) {
-	got := commands(`# delete veth0 with vif0.0, xenbr0
+	got := oneByOne(commands(`# delete veth0 with vif0.0, xenbr0
 ip link set dev veth7 group 0 arp on
 ip link set dev veth0 group 77
 ip link set dev xenbr0 group 77
 ip link del group 77
 ip link set dev eth0 up
-`)
+`))
 	want := []string{"ip link set dev veth7 group 0 arp on", "ip link del dev veth0", "ip link del dev xenbr0", "ip link set dev eth0 up"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

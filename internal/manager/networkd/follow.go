@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
+	"xbr-script/internal/systemd"
 )
 
 // Heir is an interface that systemd-networkd is to configure as it did another one.
@@ -31,43 +32,59 @@ type Manager struct {
 }
 
 // Around gives the steps around a change that moves the addresses of interfaces that
-// systemd-networkd configures. It is restarted after the change, and after the change
-// is undone. Within the limit it must have taken the heirs, and none of the other new
-// interfaces.
+// systemd-networkd configures. It is held still during the change; after it, it gets the
+// files that it needs and is restarted; the same while the change is undone. Within the
+// limit it must have taken the heirs, and none of the other new interfaces.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
-	heirs, back, err := inherit(moves)
-	if err != nil || len(heirs) == 0 {
+	k, err := look(moves)
+	if err != nil {
 		return nil, nil, err
 	}
-	restart := &Restart{}
-	first := plan.Step{Title: "have systemd-networkd return", Undo: []plan.Op{&Restart{Heirs: back, Limit: m.Limit}}}
-	last := plan.Step{Title: "have systemd-networkd follow", Do: []plan.Op{restart}}
-	if m.Limit > 0 {
-		last.Check = func(ctx context.Context) error { return await(ctx, heirs, restart.at, m.Limit) }
+	heirs, back, changes := k.inherit(moves)
+	if len(heirs) == 0 {
+		return nil, nil, nil
 	}
-	return []plan.Step{first}, []plan.Step{last}, nil
+	ran, err := systemd.Up(unit)
+	if err != nil {
+		return nil, nil, err
+	}
+	resume := &Resume{Unit: unit, Ran: ran}
+	first := plan.Step{
+		Title: "hold systemd-networkd still",
+		Do:    []plan.Op{&Freeze{unit}}, Undo: []plan.Op{&Resume{Unit: unit, Ran: ran, Heirs: back, Limit: m.Limit}},
+	}
+	last := plan.Step{
+		Title: "have systemd-networkd follow",
+		Do:    []plan.Op{resume}, Undo: []plan.Op{&Freeze{unit}},
+	}
+	if m.Limit > 0 {
+		last.Check = func(ctx context.Context) error { return await(ctx, heirs, resume.at, m.Limit) }
+	}
+	if len(changes) > 0 {
+		after = []plan.Step{step(changes)}
+	}
+	return []plan.Step{first}, append(after, last), nil
 }
 
 // inherit finds the interfaces that will have what systemd-networkd configures on
-// others, and those others, which have it again when the change is undone.
-func inherit(moves []manager.Move) (heirs, back []Heir, err error) {
+// others, those others, which have it again when the change is undone, and the files
+// that this takes.
+func (k *known) inherit(moves []manager.Move) (heirs, back []Heir, changes []change) {
 	for _, m := range moves {
 		if m.From == nil {
 			continue
 		}
-		was, err := LinkOf(m.From.Index)
-		if err == nil && !was.Configures() && m.NIC != nil {
-			was, err = LinkOf(m.NIC.Index) // it has not been told
-		}
-		if err != nil {
-			return nil, nil, err
+		was := k.links[m.From.Index]
+		if !was.Configures() && m.NIC != nil {
+			was = k.links[m.NIC.Index] // it has not been told
 		}
 		if was.Configures() {
 			heirs = append(heirs, Heir{Was: was, From: m.From.Name, Dev: m.To.Name, Index: m.To.Index, others: m.New})
 			back = append(back, Heir{Was: was, From: m.To.Name, Dev: m.From.Name, Index: m.From.Index})
+			changes = append(changes, k.changes(m, was)...)
 		}
 	}
-	return heirs, back, nil
+	return heirs, back, changes
 }
 
 // await waits until systemd-networkd, after that restart, has got as far with the

@@ -7,8 +7,10 @@ import (
 	"xbr-script/internal/testing/formtest"
 )
 
-// TestOpForms holds the form of the operation.
+// TestOpForms holds the forms of the operations.
 func TestOpForms(t *testing.T) {
 	heir := Heir{Was: Link{State: "configured", File: "/etc/systemd/network/eth0.network"}, From: "eth0", Dev: "veth0", Index: 7, Others: []string{"peth0"}}
-	formtest.Ops(t, (Manager{}).Kinds(), &Restart{Heirs: []Heir{heir}, Limit: time.Minute})
+	content := "[Match]\nName=eth0\n"
+	formtest.Ops(t, (Manager{}).Kinds(), &Restart{Heirs: []Heir{heir}, Limit: time.Minute}, &Freeze{"systemd-networkd.service"}, &Resume{Unit: "systemd-networkd.service", Ran: true, Heirs: []Heir{heir}, Limit: time.Minute},
+		&File{Path: "/run/systemd/network/0-xbr-script-eth0.network", Content: &content, Mode: 0o640, Group: 998})
 }

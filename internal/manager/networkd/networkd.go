@@ -17,7 +17,6 @@ import (
 
 	"xbr-script/internal/keyfile"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/refusal"
 	"xbr-script/internal/systemd"
 )
 
@@ -29,22 +28,26 @@ const (
 	// linksDir is where systemd-networkd says what it does with each interface,
 	// in a file named by its index (systemd's networkd-state-file.c).
 	linksDir = "/run/systemd/netif/links"
+	// leasesDir is where it has the leases of DHCPv4, in files named alike.
+	leasesDir = "/run/systemd/netif/leases"
 	// pause is the time between two looks at such a file.
 	pause = 50 * time.Millisecond
 )
 
-// Restart is the operation.
+// Restart is in journals of earlier versions, which did not hold it still.
 type Restart struct {
-	// The operation waits for the Heirs, but no longer than Limit (nanoseconds), if
-	// that is not 0: until then the host may have no address.
 	Heirs []Heir        `json:"Heirs"`
 	Limit time.Duration `json:"Limit"`
-	at    time.Time     // when it was done; zero if it was not
 }
 
 // Kinds are its operations.
 func (Manager) Kinds() plan.Kinds {
-	return plan.Kinds{(&Restart{}).Kind(): func() plan.Op { return &Restart{} }}
+	return plan.Kinds{
+		(&Restart{}).Kind(): func() plan.Op { return &Restart{} },
+		(&Freeze{}).Kind():  func() plan.Op { return &Freeze{} },
+		(&Resume{}).Kind():  func() plan.Op { return &Resume{} },
+		(&File{}).Kind():    func() plan.Op { return &File{} },
+	}
 }
 
 // Kind is its name in the journal.
@@ -53,34 +56,15 @@ func (*Restart) Kind() string { return "networkd restart" }
 // Commands are those that do the same.
 func (*Restart) Commands() []string { return []string{"systemctl try-restart " + unit} }
 
-// Ready says whether systemd can be asked.
-func (*Restart) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, restartLimit)
-	defer cancel()
-	conn, err := systemd.Dial(ctx)
-	if err != nil {
-		return refusal.Wrap(err, "systemctl stop systemd-networkd, if the host can do without",
-			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")
-	}
-	conn.Close()
-	return nil
+// Do restarts it, if it runs and the machine is not being switched off.
+func (r *Restart) Do(ctx context.Context, undoing bool) error {
+	return (&Resume{Unit: unit, Heirs: r.Heirs, Limit: r.Limit}).Do(ctx, undoing)
 }
 
-// Do restarts it, if it runs and the machine is not being switched off.
-func (r *Restart) Do(ctx context.Context, _ bool) error {
-	limited, cancel := context.WithTimeout(ctx, restartLimit)
-	defer cancel()
-	conn, err := systemd.Dial(limited)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if ok, err := runs(limited, conn); err != nil || !ok {
-		return err
-	}
-	at := time.Now()
+// job has systemd do something with a unit, and waits until it is done.
+func job(ctx context.Context, unit string, begin func(ctx context.Context, name, mode string, done chan<- string) (int, error)) error {
 	done := make(chan string, 1)
-	if _, err := conn.TryRestartUnitContext(limited, unit, "replace", done); err != nil {
+	if _, err := begin(ctx, unit, "replace", done); err != nil {
 		return err
 	}
 	select {
@@ -88,21 +72,14 @@ func (r *Restart) Do(ctx context.Context, _ bool) error {
 		if result != "done" {
 			return fmt.Errorf("systemd says of its restart: %s", result)
 		}
-	case <-limited.Done():
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("not restarted after %v", restartLimit)
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	r.at = at
-	if r.Limit > 0 {
-		_ = await(ctx, r.Heirs, at, r.Limit) // nothing can be done about it
-	}
-	return context.Cause(ctx)
 }
 
-// runs says whether it is at work and will stay so.
-func runs(ctx context.Context, conn systemd.Conn) (bool, error) {
+// runs says whether a unit is at work and will stay so.
+func runs(ctx context.Context, conn systemd.Conn, unit string) (bool, error) {
 	if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 		return false, err
 	}
@@ -114,6 +91,8 @@ type Link struct {
 	State string `json:"State"` // ADMIN_STATE: pending, initialized, configuring, configured, unmanaged, failed, linger
 	File  string `json:"File"`  // NETWORK_FILE: what it is configured by; empty: by none
 	when  time.Time
+
+	iaid4, iaid6 string // see identities
 }
 
 // Configures says whether systemd-networkd configures the interface.
@@ -131,5 +110,10 @@ func LinkOf(index int) (Link, error) {
 		return Link{}, err
 	}
 	values, err := keyfile.Read(name)
-	return Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}, err
+	if err != nil {
+		return Link{}, err
+	}
+	l := Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}
+	l.iaid4, l.iaid6, err = identities(index, values)
+	return l, err
 }

@@ -24,7 +24,8 @@ func newStates(t *testing.T) states {
 	t.Helper()
 	nstest.New(t)
 	nstest.Script(t, "ip link add eth0 type veth peer name vif0.0\nip link add xenbr0 type bridge\nip link add peth0 type bridge")
-	nstest.Script(t, "mkdir -p "+linksDir)
+	nstest.Script(t, "mkdir -p /run/systemd/units "+linksDir)
+	nstest.Run(t, "ln", "-s", "0123", "/run/systemd/units/invocation:"+unit) // it runs
 	return states{t}
 }
 
@@ -149,7 +150,7 @@ func TestAwaitEnds(t *testing.T) {
 // TestNoSystemd asks where there is none: that is found out before the change.
 func TestNoSystemd(t *testing.T) {
 	newStates(t)
-	if err := (&Restart{}).Ready(t.Context()); err == nil {
+	if err := (&Resume{Unit: unit}).Ready(t.Context()); err == nil {
 		t.Error("there is somebody to ask")
 	}
 }

@@ -1,12 +1,9 @@
 package networkmanager
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +13,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"xbr-script/internal/ifname"
+	"xbr-script/internal/testing/dbustest"
 	"xbr-script/internal/testing/nstest"
 )
 
@@ -45,61 +43,9 @@ func newBus(t *testing.T, names ...string) *bus {
 		b.devices, b.names[index] = append(b.devices, index), name
 	}
 	path := t.TempDir() + "/bus"
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+path)
-	ended := nstest.Beside(t, func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b.serve(c)
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		<-ended
-	})
+	dbustest.Listen(t, path, b.answer)
 	return b
-}
-
-// serve lets one client in and answers it.
-func (b *bus) serve(c net.Conn) {
-	defer func() { _ = c.Close() }()
-	r := bufio.NewReader(c)
-	for line := ""; line != "BEGIN\r\n"; { // how a D-Bus client authenticates
-		var err error
-		if line, err = r.ReadString('\n'); err != nil {
-			return
-		}
-		switch words := strings.Fields(strings.TrimLeft(line, "\x00")); {
-		case words[0] == "AUTH" && len(words) == 1:
-			_, _ = c.Write([]byte("REJECTED EXTERNAL\r\n"))
-		case words[0] == "AUTH":
-			_, _ = c.Write([]byte("OK 0123456789abcdef0123456789abcdef\r\n"))
-		case words[0] == "NEGOTIATE_UNIX_FD":
-			_, _ = c.Write([]byte("ERROR\r\n"))
-		}
-	}
-	for {
-		msg, err := dbus.DecodeMessage(r)
-		if err != nil {
-			return
-		}
-		answer := &dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{
-			dbus.FieldReplySerial: dbus.MakeVariant(msg.Serial()), dbus.FieldSender: dbus.MakeVariant("org.freedesktop.DBus"),
-		}}
-		if answer.Body = b.answer(msg); answer.Body != nil {
-			answer.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(answer.Body...))
-		}
-		if err := answer.EncodeTo(c, binary.LittleEndian); err != nil {
-			b.Errorf("cannot answer %v: %v", msg, err)
-			return
-		}
-	}
 }
 
 const devicePath = "/org/freedesktop/NetworkManager/Devices/"

@@ -1,7 +1,5 @@
 # shellcheck shell=bash
 # The boot unit, with DHCP by systemd-networkd: it follows, and the lease is renewed after start and stop, or all is put back
-# systemd 257 gives the NIC up, and takes the address off it, while it is moved.
-needs "bookworm, for xbr-script does not hold a newer systemd-networkd still while the NIC moves" suite bookworm
 dhcp_server 0
 printf '%s\n' '[Match]' 'Name=eth0' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
 mkdir -p /etc/xen
@@ -9,6 +7,12 @@ echo 'bridge=xenbr0 netdev=eth0' >/etc/xen/xbr-script.conf
 boot systemd-networkd
 # systemd answers those alone that it sees.
 xbr-script() { inside xbr-script "$@"; }
+# explain: what systemd-networkd has done, where something fails.
+explain() {
+	journalctl --no-pager -o short-monotonic --unit=systemd-networkd --unit=xbr-script | tail -n 80
+	ip addr
+	cat /tmp/udhcpd.*.log
+}
 log xbr-script systemd-networkd
 expect "the unit is up" systemctl -q is-active xbr-script
 expect "status says: up as asked" xbr-script status
@@ -30,21 +34,93 @@ expect "the lease is renewed" renews eth0
 xbr stop
 expect "the lease is renewed" renews eth0
 
-said() { "$@" >/tmp/said 2>&1; }
-# put_back HINT: start fails, says so, and the lease lives on.
-put_back() {
-	refute "start fails" said xbr-script start
-	show </tmp/said
-	expect "it says what to do" grep -q -- "$1" /tmp/said
+# is_frozen: systemd-networkd is held still. It needs no other process to find out.
+is_frozen() {
+	local events
+	mapfile -t events <"/sys/fs/cgroup$group/cgroup.events"
+	[[ ${events[*]} == *'frozen 1'* ]]
+}
+group=$(systemctl show --property=ControlGroup --value systemd-networkd)
+# put_back_by_timer: the change that waited is gone.
+put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
+# killed_frozen COMMAND: the call is killed as soon as it has frozen systemd-networkd,
+# and what it has begun is taken back.
+killed_frozen() {
+	local call child
+	# shellcheck disable=SC2154 # boot has set it
+	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script "$1" >/tmp/said 2>&1 </dev/null &
+	call=$!
+	until is_frozen; do
+		kill -0 "$call" 2>/dev/null || fail "$1 has not frozen systemd-networkd: $(cat /tmp/said)"
+	done
+	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ] # nsenter's
+	kill -KILL "$child"
+	wait "$call" 2>/dev/null || true
+	expect "$1 is killed, and systemd-networkd still frozen" is_frozen
+	xbr recover
+	refute "it runs again" is_frozen
 	expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 	expect "the lease is renewed" renews eth0
 }
-printf '%s\n' '[Match]' 'PermanentMACAddress=52:54:00:12:00:00' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
-say "a .network file that fits the NIC alone"
-put_back Name=eth0
-printf '%s\n' '[Match]' 'Type=ether' '[Network]' 'DHCP=ipv4' >/etc/systemd/network/eth0.network
-say "a .network file that fits the bridge, too"
-put_back Unmanaged=yes
-expect "what the hint says helps" sh -c "$(grep -o 'printf .*' /tmp/said)"
+killed_frozen start
+refute "nothing is up" xbr-script status
 xbr start
+killed_frozen stop
+expect "status says: up as asked" xbr-script status
+xbr stop
+
+xbr start confirm=1
+expect "not confirmed, the change is taken back" wait_for 100 put_back_by_timer
+expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 expect "the lease is renewed" renews eth0
+refute "systemd-networkd is not frozen" is_frozen
+
+# followed TEXT: the .network file is systemd-networkd's from now on; it follows to
+# dom0's interface by files of its own, and back, and nothing of them stays.
+followed() {
+	say "$1"
+	cat >/etc/systemd/network/eth0.network
+	systemctl restart systemd-networkd
+	expect "the lease is renewed" renews eth0
+	xbr start
+	show < <(head /run/systemd/network/*xbr-script* /run/systemd/network/*/*xbr-script* 2>/dev/null)
+	expect "the lease is renewed" renews eth0
+	refute "nothing is on peth0" grep . <(ip -4 addr show peth0)
+	unplug 0
+	plug 0
+	expect "the LAN reaches the host" answers 192.168.0.100 lan 0
+	xbr stop
+	refute "no file stays" grep -r . /run/systemd/network
+	expect "the lease is renewed" renews eth0
+	expect "the LAN reaches the host" answers 192.168.0.100 lan 0
+}
+followed "a .network file that fits the NIC alone, as netplan's" <<-END
+	[Match]
+	PermanentMACAddress=52:54:00:12:00:00
+	Name=eth0
+	[Network]
+	DHCP=ipv4
+END
+killed_frozen start
+followed "a .network file that fits the bridge, too" <<-END
+	[Match]
+	Type=ether
+	[Network]
+	DHCP=ipv4
+END
+
+say "dom0=bridge"
+xbr start dom0=bridge bridge=lan
+expect "the lease is renewed" renews lan
+xbr stop
+refute "no file stays" grep -r . /run/systemd/network
+expect "the lease is renewed" renews eth0
+
+# said COMMAND...: keeps what it says.
+said() { "$@" >/tmp/said 2>&1; }
+printf '%s\n' '[Match]' 'Name=*' '[Link]' Unmanaged=yes >/run/systemd/network/0-all.network
+say "a file that comes before all others, and is for none"
+refute "start fails" said xbr-script start
+show </tmp/said
+expect "it says what it is about" grep -q -- "does not fit eth0" /tmp/said
+expect "the LAN reaches the host" answers 192.168.0.100 lan 0

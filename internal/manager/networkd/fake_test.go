@@ -1,0 +1,145 @@
+package networkd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/testing/dbustest"
+)
+
+// fakeSystemd is systemd as far as it is asked here, with systemd-networkd running.
+type fakeSystemd struct {
+	*testing.T
+	peer     *dbustest.Peer
+	mu       sync.Mutex
+	state    string // of the whole system
+	inactive bool   // systemd-networkd does not run
+	frozen   bool
+	ending   bool                // it has got the signal, and will do nothing else
+	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
+	log      []string            // the methods that had an effect
+}
+
+func newFakeSystemd(t *testing.T) *fakeSystemd {
+	t.Helper()
+	f := &fakeSystemd{T: t, state: "running", fails: map[string][]string{}}
+	f.peer = dbustest.Listen(t, "/run/systemd/private", f.answer)
+	return f
+}
+
+func (f *fakeSystemd) answer(msg *dbus.Message) []any {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	member := msg.Headers[dbus.FieldMember].Value().(string)
+	if err := f.failure(member); err != "" {
+		return []any{dbustest.Error(err)}
+	}
+	if unit, ok := first(msg.Body).(string); ok && strings.HasSuffix(member, "Unit") && unit != "systemd-networkd.service" {
+		f.Errorf("%s of %s", member, unit)
+	}
+	switch member {
+	case "AddMatch", "ResetFailedUnit":
+		return nil
+	case "Get":
+		return f.property(msg.Body[1].(string))
+	case "FreezeUnit", "ThawUnit":
+		if f.inactive {
+			return []any{dbustest.Error("org.freedesktop.systemd1.UnitInactive")}
+		}
+		f.frozen = member == "FreezeUnit"
+		f.log = append(f.log, member)
+		if !f.frozen && f.ending {
+			f.inactive, f.ending = true, false
+		} else if !f.frozen {
+			f.Error("it is thawed, and was not told to end")
+		}
+		return nil
+	case "KillUnit":
+		if whom, signal := msg.Body[1], msg.Body[2]; whom != "main" || signal != int32(unix.SIGUSR2) {
+			f.Errorf("signal %d for %s", signal, whom)
+		}
+		f.ending = true
+		return nil
+	case "RestartUnit":
+		return []any{f.restarted()}
+	}
+	f.Errorf("asked for %s", member)
+	return nil
+}
+
+func first(body []any) any {
+	if len(body) == 0 {
+		return nil
+	}
+	return body[0]
+}
+
+func (f *fakeSystemd) failure(member string) (name string) {
+	names := f.fails[member]
+	if len(names) == 0 {
+		return ""
+	}
+	if len(names) != 2 || names[1] != "…" {
+		f.fails[member] = names[1:]
+	}
+	return names[0]
+}
+
+func (f *fakeSystemd) property(name string) []any {
+	if name == "RestartKillSignal" {
+		return []any{dbus.MakeVariant(int32(unix.SIGUSR2))}
+	}
+	value := map[string]string{"SystemState": f.state, "ActiveState": "active", "FreezerState": "running"}[name]
+	switch {
+	case value == "":
+		f.Errorf("asked for the property %s", name)
+	case name == "ActiveState" && f.inactive:
+		value = "inactive"
+	case name == "FreezerState" && f.frozen:
+		value = "frozen"
+	}
+	return []any{dbus.MakeVariant(value)}
+}
+
+// restarted begins a job, which fails for a unit that is frozen, as with systemd from
+// 254 on.
+func (f *fakeSystemd) restarted() dbus.ObjectPath {
+	f.log = append(f.log, "RestartUnit")
+	job := dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/systemd1/job/%d", len(f.log)))
+	result := "done"
+	if f.frozen {
+		result = "frozen"
+	} else {
+		f.inactive = false
+	}
+	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved",
+		uint32(len(f.log)), job, "systemd-networkd.service", result)
+	return job
+}
+
+// calls are those that had an effect since the last time.
+func (f *fakeSystemd) calls() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() { f.log = nil }()
+	return slices.Clone(f.log)
+}
+
+// isStill says that it does nothing now.
+func (f *fakeSystemd) isStill() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.frozen || f.inactive
+}
+
+func (f *fakeSystemd) isFrozen() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.frozen
+}

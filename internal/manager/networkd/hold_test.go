@@ -1,0 +1,223 @@
+package networkd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
+)
+
+// network is a change amid those of systemd-networkd, which has to be held still
+// while it is made and while it is taken back.
+type network struct {
+	Name string `json:"Name"`
+	f    *fakeSystemd
+	lax  bool // nothing is said of it
+}
+
+func (*network) Kind() string       { return "test network" }
+func (*network) Commands() []string { return nil }
+func (n *network) Do(context.Context, bool) error {
+	if !n.lax && !n.f.isStill() {
+		n.f.Error("systemd-networkd runs while the network changes")
+	}
+	return nil
+}
+
+// move is that of dom0's addresses to a pair, or back.
+func (s states) move(back bool) manager.Move {
+	port, dom0 := s.index("peth0"), s.index("eth0")
+	m := manager.Move{NetDev: "eth0", Port: "peth0"}
+	if back {
+		m.From, m.NIC = &host.Link{Index: dom0, Name: "eth0"}, &host.Link{Index: port, Name: "peth0"}
+		m.To = manager.Interface{Name: "eth0", Index: port}
+		return m
+	}
+	m.NIC = &host.Link{Index: port, Name: "eth0"}
+	m.From, m.To = m.NIC, manager.Interface{Name: "eth0", Index: dom0}
+	m.New = []manager.Interface{{Name: "peth0", Index: port}}
+	return m
+}
+
+// configured has it configure one interface, by netplan's file or by ours.
+func (s states) configured(name, file string) {
+	s.Helper()
+	nstest.Script(s.T, "rm -f "+linksDir+"/*\nmkdir -p "+runConfig)
+	if err := os.WriteFile(netplans, []byte(byMAC), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	s.say(name, "configured", file, false)
+}
+
+// files are those in /run/systemd/network, with their content.
+func (s states) files() string {
+	s.Helper()
+	return nstest.Run(s.T, "grep", "-r", ".", runConfig)
+}
+
+// around is a whole plan, with a change of the network.
+func (s states) around(f *fakeSystemd, back bool) *plan.Plan {
+	s.Helper()
+	before, after, err := (Manager{}).Around([]manager.Move{s.move(back)})
+	if err != nil {
+		s.Fatal(err)
+	}
+	n := &network{Name: "eth0", f: f}
+	middle := plan.Step{Title: "move", Do: []plan.Op{n}, Undo: []plan.Op{n}}
+	return &plan.Plan{Steps: slices.Concat(before, []plan.Step{middle}, after)}
+}
+
+func (s states) runner(f *fakeSystemd) plan.Runner {
+	return plan.Runner{Dir: s.TempDir(), Kinds: plan.Merge((Manager{}).Kinds(), plan.Kinds{"test network": func() plan.Op { return &network{f: f} }})}
+}
+
+// TestHeld makes each step go wrong in each way: the network never changes while
+// systemd-networkd runs, and in the end it runs, anew. The latter holds also if it goes
+// wrong again while that is taken back; what is then tried once more may find it running.
+func TestHeld(t *testing.T) {
+	s := newStates(t)
+	f := newFakeSystemd(t)
+	m := &faults.Matrix{T: t, Runner: s.runner(f)}
+	s.configured("peth0", netplans)
+	s.held(m, f, false)
+	const copied = runConfig + "/0-xbr-script-eth0.network"
+	if files := s.files(); strings.Count(files, copied) == 0 || strings.Count(files, "Unmanaged=yes") != 1 {
+		t.Errorf("after start: %s", files)
+	}
+	s.configured("eth0", copied)
+	s.held(m, f, true)
+	if files := s.files(); strings.Contains(files, mark) {
+		t.Errorf("after stop: %s", files)
+	}
+	t.Log(m)
+}
+
+// held tries such a change in all ways, then makes it.
+func (s states) held(m *faults.Matrix, f *fakeSystemd, back bool) {
+	s.Helper()
+	files := s.files()
+	m.Same = func(what string) bool {
+		calls, now := f.calls(), s.files()
+		ok := !f.isFrozen() && !f.inactive && len(calls) > 0 && calls[len(calls)-1] == "RestartUnit" && now == files
+		if !ok {
+			s.Errorf("%s: frozen: %t, after %q; files:\n%s", what, f.isFrozen(), calls, now)
+		}
+		return ok
+	}
+	strict, lax := s.runner(f), s.runner(f)
+	lax.Kinds["test network"] = func() plan.Op { return &network{f: f, lax: true} }
+	steps := m.Steps
+	m.Runner = strict
+	m.Try("change", func() *plan.Plan { return s.around(f, back) })
+	if m.Steps-steps != 4 {
+		s.Errorf("%d steps were tried", m.Steps-steps)
+	}
+	nth := 1
+	if testing.Short() {
+		nth = 23
+	}
+	makeLax := func() *plan.Plan {
+		p := s.around(f, back)
+		p.Steps[1].Undo[0].(*network).lax = true
+		return p
+	}
+	m.Runner = lax
+	m.Series("change", makeLax, nth, 0)
+	m.SeriesBack("change", makeLax, nth, 0)
+	if err := strict.Run(s.Context(), s.around(f, back)); err != nil {
+		s.Error(err)
+	}
+	if calls := f.calls(); !slices.Equal(calls, []string{"FreezeUnit", "ThawUnit", "RestartUnit"}) {
+		s.Errorf("a change that goes well: %q", calls)
+	}
+}
+
+// TestCannotHold has systemd refuse to freeze or thaw: where it is not able to at all,
+// the change is made as ever; where something goes wrong, nothing is changed.
+func TestCannotHold(t *testing.T) {
+	const busy, failed = "org.freedesktop.systemd1.UnitBusy", "org.freedesktop.DBus.Error.AccessDenied"
+	for name, c := range map[string]struct {
+		fails map[string][]string
+		calls string
+		err   string // what the error begins with
+	}{
+		"cgroups of version 1":  {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "RestartUnit", ""},
+		"systemd 245":           {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "RestartUnit", ""},
+		"busy at first":         {map[string][]string{"FreezeUnit": {busy, busy}, "ThawUnit": {busy}}, "FreezeUnit ThawUnit RestartUnit", ""},
+		"it goes wrong":         {map[string][]string{"FreezeUnit": {failed}}, "RestartUnit", "cannot hold systemd-networkd still: "},
+		"thawing goes wrong":    {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit RestartUnit", "cannot have systemd-networkd follow: "},
+		"restarting goes wrong": {map[string][]string{"RestartUnit": {failed}}, "FreezeUnit ThawUnit RestartUnit", "cannot have systemd-networkd follow: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStates(t)
+			f := newFakeSystemd(t)
+			f.fails = c.fails
+			s.configured("peth0", netplans)
+			p := s.around(f, false)
+			if c.calls == "RestartUnit" { // it is not held
+				p.Steps = slices.Delete(p.Steps, 1, 2)
+			}
+			r := s.runner(f)
+			err := r.Run(t.Context(), p)
+			if (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+				t.Errorf("ended with %v, want %q", err, c.err)
+			}
+			var left *plan.Failed
+			if errors.As(err, &left) && len(left.Left) > 0 {
+				t.Errorf("left to be done: %q", left.Left)
+			}
+			if calls := fmt.Sprint(f.calls()); calls != "["+c.calls+"]" || f.isFrozen() {
+				t.Errorf("%s, want %s; frozen: %t", calls, c.calls, f.isFrozen())
+			}
+		})
+	}
+}
+
+// TestNotHeld has systemd-networkd not run, or the machine being switched off: nothing
+// is frozen, and what is frozen is thawed all the same.
+func TestNotHeld(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*fakeSystemd)
+		calls   string
+	}{
+		"it has ended":   {func(f *fakeSystemd) { f.inactive = true }, "[]"},
+		"switching off":  {func(f *fakeSystemd) { f.state = "stopping" }, "[]"},
+		"frozen already": {func(f *fakeSystemd) { f.state, f.frozen = "stopping", true }, "[ThawUnit]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			newStates(t)
+			f := newFakeSystemd(t)
+			c.prepare(f)
+			for _, op := range []plan.Op{&Freeze{unit}, &Resume{Unit: unit}, &Restart{}} {
+				if err := op.Do(t.Context(), false); err != nil {
+					t.Error(op.Kind(), err)
+				}
+			}
+			if calls := fmt.Sprint(f.calls()); calls != c.calls || f.isFrozen() {
+				t.Errorf("%s, want %s; frozen: %t", calls, c.calls, f.isFrozen())
+			}
+		})
+	}
+}
+
+// TestHoldEnds ends a call that waits for systemd.
+func TestHoldEnds(t *testing.T) {
+	newStates(t)
+	f := newFakeSystemd(t)
+	f.fails["FreezeUnit"] = []string{"org.freedesktop.systemd1.UnitBusy", "…"}
+	signalled := errors.New("terminated signal received")
+	ctx, end := context.WithCancelCause(t.Context())
+	end(signalled)
+	if err := (&Freeze{unit}).Do(ctx, false); !errors.Is(err, signalled) {
+		t.Errorf("ended with %v", err)
+	}
+}
