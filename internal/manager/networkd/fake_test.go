@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
@@ -21,6 +22,7 @@ type fakeSystemd struct {
 	state    string // of the whole system
 	inactive bool   // systemd-networkd does not run
 	frozen   bool
+	began    time.Time           // it
 	ending   bool                // it has got the signal, and will do nothing else
 	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
 	log      []string            // the methods that had an effect
@@ -28,7 +30,7 @@ type fakeSystemd struct {
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
 	t.Helper()
-	f := &fakeSystemd{T: t, state: "running", fails: map[string][]string{}}
+	f := &fakeSystemd{T: t, state: "running", began: time.Unix(1000, 0), fails: map[string][]string{}}
 	f.peer = dbustest.Listen(t, "/run/systemd/private", f.answer)
 	return f
 }
@@ -92,8 +94,11 @@ func (f *fakeSystemd) failure(member string) (name string) {
 }
 
 func (f *fakeSystemd) property(name string) []any {
-	if name == "RestartKillSignal" {
+	switch name {
+	case "RestartKillSignal":
 		return []any{dbus.MakeVariant(int32(unix.SIGUSR2))}
+	case "ExecMainStartTimestamp":
+		return []any{dbus.MakeVariant(uint64(f.began.UnixMicro()))}
 	}
 	value := map[string]string{"SystemState": f.state, "ActiveState": "active", "FreezerState": "running"}[name]
 	switch {
@@ -116,7 +121,7 @@ func (f *fakeSystemd) restarted() dbus.ObjectPath {
 	if f.frozen {
 		result = "frozen"
 	} else {
-		f.inactive = false
+		f.inactive, f.began = false, f.began.Add(time.Hour)
 	}
 	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved",
 		uint32(len(f.log)), job, "systemd-networkd.service", result)

@@ -90,22 +90,39 @@ func (r *Resume) Do(ctx context.Context, _ bool) error {
 		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 			return err
 		}
-		if ok, err := conn.Active(ctx, r.Unit); err != nil || !ok && !r.Ran {
+		ok, err := conn.Active(ctx, r.Unit)
+		if err != nil || !ok && !r.Ran {
 			return err
 		}
 		// systemd starts a unit five times in ten seconds, and no more until this.
 		_ = conn.ResetFailedUnitContext(ctx, r.Unit)
-		r.at = time.Now()
-		return job(ctx, r.Unit, conn.RestartUnitContext)
+		if err := job(ctx, r.Unit, conn.RestartUnitContext); err != nil {
+			return err
+		}
+		r.at, err = started(ctx, conn, r.Unit)
+		return err
 	})
 	if err != nil {
-		r.at = time.Time{}
 		return err
 	}
 	if r.Limit > 0 {
 		_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
 	}
 	return context.Cause(ctx)
+}
+
+// started is when the process of a unit began. What systemd-networkd has written before
+// is of another one, which may have gone on writing until it ended.
+func started(ctx context.Context, conn systemd.Conn, unit string) (time.Time, error) {
+	p, err := conn.GetServicePropertyContext(ctx, unit, "ExecMainStartTimestamp")
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, ok := p.Value.Value().(uint64)
+	if !ok {
+		return time.Time{}, fmt.Errorf("systemd says of the time when it began: %v", p.Value)
+	}
+	return time.UnixMicro(int64(at)), nil //nolint:gosec // it is a time of our days
 }
 
 // thaw thaws it if it is frozen, so that it ends.

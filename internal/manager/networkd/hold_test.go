@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
@@ -206,6 +207,21 @@ func TestNotHeld(t *testing.T) {
 				t.Errorf("%s, want %s; frozen: %t", calls, c.calls, f.isFrozen())
 			}
 		})
+	}
+}
+
+// TestBegan has a call wait for what the new process says, not the one before.
+func TestBegan(t *testing.T) {
+	newStates(t)
+	f := newFakeSystemd(t)
+	r := &Resume{Unit: unit}
+	if err := r.Do(t.Context(), false); err != nil || !r.at.Equal(time.Unix(1000+3600, 0)) {
+		t.Errorf("it began at %v, %v", r.at, err)
+	}
+	f.inactive = true
+	r = &Resume{Unit: unit}
+	if err := r.Do(t.Context(), false); err != nil || !r.at.IsZero() {
+		t.Errorf("it has not run; it began at %v, %v", r.at, err)
 	}
 }
 
