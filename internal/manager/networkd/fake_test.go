@@ -42,7 +42,7 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 	if err := f.failure(member); err != "" {
 		return []any{dbustest.Error(err)}
 	}
-	if unit, ok := first(msg.Body).(string); ok && strings.HasSuffix(member, "Unit") && unit != "systemd-networkd.service" {
+	if unit, ok := first(msg.Body).(string); ok && strings.HasSuffix(member, "Unit") && member != "TryRestartUnit" && unit != "systemd-networkd.service" {
 		f.Errorf("%s of %s", member, unit)
 	}
 	switch member {
@@ -70,6 +70,8 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 		return nil
 	case "RestartUnit":
 		return []any{f.restarted()}
+	case "TryRestartUnit":
+		return []any{f.emptied(msg.Body[0].(string))}
 	}
 	f.Errorf("asked for %s", member)
 	return nil
@@ -110,6 +112,17 @@ func (f *fakeSystemd) property(name string) []any {
 		value = "frozen"
 	}
 	return []any{dbus.MakeVariant(value)}
+}
+
+// emptied is a job for the socket, which must not be in use.
+func (f *fakeSystemd) emptied(unit string) dbus.ObjectPath {
+	if unit != "systemd-networkd.socket" || !f.inactive {
+		f.Errorf("%s is restarted, and systemd-networkd has not ended", unit)
+	}
+	const job = dbus.ObjectPath("/org/freedesktop/systemd1/job/socket")
+	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", uint32(1), job, unit, "done")
+	f.log = append(f.log, "socket")
+	return job
 }
 
 // restarted begins a job, which fails for a unit that is frozen, as with systemd from
