@@ -129,8 +129,7 @@ func parseLink(m rtnl.Msg) *Link {
 		case unix.IFLA_PERM_ADDRESS:
 			l.Perm = net.HardwareAddr(a.Value)
 		case unix.IFLA_OPERSTATE:
-			l.OperUp = len(a.Value) == 1 && a.Value[0] == operUp
-			l.OperUnknown = len(a.Value) == 1 && a.Value[0] == operUnknown
+			l.parseOper(a.Value)
 		case unix.IFLA_PARENT_DEV_BUS_NAME:
 			l.Bus = rtnl.String(a.Value)
 		case unix.IFLA_MTU:
@@ -156,6 +155,12 @@ func parseLink(m rtnl.Msg) *Link {
 		}
 	}
 	return l
+}
+
+// parseOper reads the operational state.
+func (l *Link) parseOper(b []byte) {
+	l.OperUp = len(b) == 1 && b[0] == operUp
+	l.OperUnknown = len(b) == 1 && b[0] == operUnknown
 }
 
 func (l *Link) parseNames(b []byte) {
