@@ -105,7 +105,7 @@ func readConsoles(r *reader) error {
 // readPrograms finds XDP programs and SR-IOV's virtual functions: both are the
 // device's own affair.
 func readPrograms(r *reader) error {
-	const attached, progID, unlimited = 2, 4, 0 // IFLA_XDP_…
+	const attached, progID, none = 2, 4, 0 // IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID, XDP_ATTACHED_NONE
 	for index := range r.indexes {
 		m, err := r.conn.Link(index)
 		if lacks(err, unix.ENODEV) {
@@ -114,7 +114,7 @@ func readPrograms(r *reader) error {
 		if err != nil {
 			return err
 		}
-		if xdp := rtnl.FindAttr(m.Get(unix.IFLA_XDP), attached); len(xdp) == 1 && xdp[0] != unlimited {
+		if xdp := rtnl.FindAttr(m.Get(unix.IFLA_XDP), attached); len(xdp) == 1 && xdp[0] != none {
 			id := rtnl.U32(rtnl.FindAttr(m.Get(unix.IFLA_XDP), progID))
 			r.use(Use{index, "XDP", fmt.Sprintf("program %d", id), Stays, "it gets the frames before the bridge does, those of guests too"})
 		}
