@@ -314,27 +314,37 @@ probes_begin() {
 	probe_ear=$!
 	probe serve "$2" "$3" >/dev/null 2>&1 &
 	probe_server=$!
+	probes_to "$@"
+}
+
+# probes_to FROM ADDRESS4 ADDRESS6: sends them, to whoever answers there.
+probes_to() {
 	mkfifo /tmp/phases /tmp/tally
 	lan "$1" probe watch "$2" "$3" 10ms </tmp/phases >/tmp/tally &
 	exec 8>/tmp/phases 9</tmp/tally
-	read -r -t 20 -u 9 || fail "the host cannot be reached before"
+	read -r -t 20 -u 9 || fail "$2 and $3 cannot be reached before"
 	probes_phase quiet
 }
 
 probes_phase() { echo "$1" >&8; }
 
 probes_end() {
+	probes_tallied
+	kill "$probe_server" "$probe_ear"
+	expect "every frame that the LAN heard is from $1" [ "$(awk 'NR > 1 { print $1 }' /tmp/heard | sort -u)" = "$1" ]
+}
+
+# probes_tallied: no more of them. Prints what each phase lost.
+probes_tallied() {
 	exec 8>&-
 	cat <&9 >/tmp/tallied
 	exec 9<&-
 	rm /tmp/phases /tmp/tally
-	kill "$probe_server" "$probe_ear"
 	say "$(printf '%-8s %-5s %8s %8s %14s' phase way probes lost 'longest gap')"
 	local phase way sent lost gap
 	while read -r phase way sent lost gap; do
 		say "$(printf '%-8s %-5s %8d %8d %11s ms' "$phase" "$way" "$sent" "$lost" "$gap")"
 	done </tmp/tallied
-	expect "every frame that the LAN heard is from $1" [ "$(awk 'NR > 1 { print $1 }' /tmp/heard | sort -u)" = "$1" ]
 }
 
 # dhcp_server N: at the far end of ethN, with leases of 24 seconds, all of

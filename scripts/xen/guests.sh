@@ -164,6 +164,14 @@ none_missing() {
 	[ "$answers" -ge 5 ] && [ "$answers" -eq "$last" ]
 }
 
+# none_lost PHASE WAY...: of the probes of that phase, and there were some.
+none_lost() {
+	local way
+	for way in "${@:2}"; do
+		grep -E "^$1 $way [1-9][0-9]* 0 " /tmp/tallied || return
+	done
+}
+
 # answered N: how many pings were.
 answered() { grep -c 'icmp_seq=' "/tmp/pings.$1"; }
 
