@@ -107,7 +107,10 @@ func (s *draft) begin(b *Bridge) error {
 	if rec != nil {
 		fresh.Flags = rec.Flags
 	}
-	s.notes = append(append(s.notes, s.changes(*b, rec)...), s.words(*b, rec == nil, forward)...)
+	s.notes = append(append(s.notes, s.changes(*b, rec)...), s.words(*b, forward)...)
+	if rec == nil {
+		s.notes = append(s.notes, s.news(*b)...)
+	}
 	s.records[b.Name] = fresh
 	return nil
 }
@@ -161,7 +164,7 @@ func (s *draft) on(b Bridge) error {
 	}
 	families := s.families()
 	s.setNfCall("show iptables the packets that cross "+b.Name, b, flagsOf(s.host, b.Name, families), switched(families))
-	step := stickyStep(s.host, b, true)
+	step := pin(s.host, b)
 	note, err := recordForms.Keep(s.keep, recordName(b.Name), rec)
 	s.plan.Add(step, note)
 	return err
@@ -176,7 +179,7 @@ func (s *draft) off(b Bridge) error {
 		}
 		s.setNfCall("no longer show iptables the packets that cross "+b.Name, b, flagsOf(s.host, b.Name, s.families()), rec.Flags)
 	}
-	s.plan.Add(stickyStep(s.host, b, false))
+	s.plan.Add(unpin(s.host, b))
 	for _, st := range s.rulesets {
 		s.plan.Add(unguard(st.program, b).step("no longer guard "+b.Name+" against forged "+st.program.family.label+" addresses", st))
 	}

@@ -27,7 +27,7 @@ func (s *draft) changes(b Bridge, rec *record) []string {
 
 // words is what the user should know about one bridge: what may keep guests from
 // sending, and what the rules do not judge.
-func (s *draft) words(b Bridge, fresh bool, forward *chain) (notes []string) {
+func (s *draft) words(b Bridge, forward *chain) (notes []string) {
 	add := func(format string, args ...any) {
 		notes = append(notes, b.Name+": "+fmt.Sprintf(format, args...))
 	}
@@ -35,9 +35,6 @@ func (s *draft) words(b Bridge, fresh bool, forward *chain) (notes []string) {
 		if other != "" {
 			add("%s has rules too, and packets must pass both; use one of them alone", other)
 		}
-	}
-	if tables := s.seen.Ground.Forwarding; fresh && len(tables) > 0 {
-		add("nftables has rules of its own for what is forwarded, and what crosses the bridge passes them too from now on: %s", strings.Join(tables, ", "))
 	}
 	switch {
 	case b.Port == "":
@@ -58,8 +55,18 @@ func (s *draft) words(b Bridge, fresh bool, forward *chain) (notes []string) {
 	}
 	if len(s.rulesets) == 1 {
 		add("this kernel has no IPv6: what guests send to each other with it is not judged")
-	} else if fresh && slices.ContainsFunc(b.Addrs, isGlobal6) {
-		add("guests can send IPv6 from addresses that are made of their MAC address only; " +
+	}
+	return notes
+}
+
+// news is what the user should know when a bridge comes under guard.
+func (s *draft) news(b Bridge) (notes []string) {
+	if tables := s.seen.Ground.Forwarding; len(tables) > 0 {
+		notes = append(notes, b.Name+": nftables has rules of its own for what is forwarded, and what crosses the bridge passes them too from now on: "+
+			strings.Join(tables, ", "))
+	}
+	if !b.GuestsAllow && len(s.rulesets) > 1 && slices.ContainsFunc(b.Addrs, isGlobal6) {
+		notes = append(notes, b.Name+": guests can send IPv6 from addresses that are made of their MAC address only; "+
 			"allow others: ip6tables -I FORWARD -m physdev --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT")
 	}
 	return notes

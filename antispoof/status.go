@@ -47,7 +47,7 @@ func (p *Planner) Status(b Bridge) (Status, error) {
 	b.readAddrs(p.Host)
 	st.Wrong = s.wrong(b, rec)
 	st.InForce = len(st.Wrong) == 0
-	st.Notes = s.words(b, true, s.rulesets[0].builtin("filter", "FORWARD"))
+	st.Notes = append(s.words(b, s.rulesets[0].builtin("filter", "FORWARD")), s.news(b)...)
 	return st, p.Host.Err()
 }
 

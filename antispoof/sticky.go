@@ -85,23 +85,28 @@ func (b Bridge) isSticky(h *host.Host) bool {
 	return l != nil && h.Sticky(l.Index, b.MAC)
 }
 
-// stickyStep switches it to on.
-func stickyStep(h *host.Host, b Bridge, on bool) plan.Step {
-	if !b.pinned() {
+// pin is the step that makes it sticky.
+func pin(h *host.Host, b Bridge) plan.Step {
+	if !b.pinned() || b.isSticky(h) {
 		return plan.Step{}
 	}
 	mac := b.MAC.String()
-	is := b.isSticky(h)
-	if is == on {
+	return plan.Step{
+		Title: "let frames for dom0 (" + mac + ") go to " + b.Port + " whoever claims that address",
+		Do:    []plan.Op{&sticky{b.Port, mac, true, b.PortIndex}},
+		Undo:  []plan.Op{&sticky{b.Port, mac, false, b.PortIndex}},
+	}
+}
+
+// unpin is the step after which it is not.
+func unpin(h *host.Host, b Bridge) plan.Step {
+	if !b.pinned() || !b.isSticky(h) {
 		return plan.Step{}
 	}
-	title := "let frames for dom0 (" + mac + ") go to " + b.Port + " whoever claims that address"
-	if !on {
-		title = "no longer pin frames for dom0 (" + mac + ") to " + b.Port
-	}
+	mac := b.MAC.String()
 	return plan.Step{
-		Title: title,
-		Do:    []plan.Op{&sticky{b.Port, mac, on, b.PortIndex}},
-		Undo:  []plan.Op{&sticky{b.Port, mac, is, b.PortIndex}},
+		Title: "no longer pin frames for dom0 (" + mac + ") to " + b.Port,
+		Do:    []plan.Op{&sticky{b.Port, mac, false, b.PortIndex}},
+		Undo:  []plan.Op{&sticky{b.Port, mac, true, b.PortIndex}},
 	}
 }

@@ -155,10 +155,10 @@ func (m *move) adoptPair(f *found, like *host.Link) plan.Step {
 // adoptDom0Bridge is the step that makes a bridge that is there already dom0's
 // interface, like another link. If that is a NIC, it has no settings of a bridge, and
 // the bridge gets those of a new one. It goes on working for guests that are in it.
-func (m *move) adoptDom0Bridge(f *found, like *host.Link, up bool) plan.Step {
+func (m *move) adoptDom0Bridge(f *found, like *host.Link, power host.Power) plan.Step {
 	br, name := f.Dev, m.names[f.Dev.Index]
 	flags := like.Flags & carried
-	if up {
+	if power == host.On {
 		flags |= unix.IFF_UP
 	}
 	do := append(m.ops(routes.DelAddrs(f.Addrs6)...), m.settingsOf(br.Index, hushed(m.settings), f.DevSettings)...)
@@ -186,11 +186,11 @@ func (m *move) adoptDom0Bridge(f *found, like *host.Link, up bool) plan.Step {
 // leaveDom0Bridge is the step that leaves a bridge that was dom0's interface, and is
 // now as given, as it was found; except for settings of a bridge that somebody has
 // changed since.
-func (m *move) leaveDom0Bridge(f *found, now *host.Link, up bool) plan.Step {
+func (m *move) leaveDom0Bridge(f *found, now *host.Link, power host.Power) plan.Step {
 	to, br := *f, *f.Dev
 	br.Bridge = leftInfo(br.Bridge, now.Bridge)
 	to.Dev = &br
-	return m.adoptDom0Bridge(&to, now, up).Reverse("leave " + m.s.VDev + " as it was found")
+	return m.adoptDom0Bridge(&to, now, power).Reverse("leave " + m.s.VDev + " as it was found")
 }
 
 // attrsLike are all attributes of a link that adopting one changes.

@@ -18,15 +18,16 @@ import (
 )
 
 // To delete an interface the kernel waits until nobody can be using it any more
-// (netdev_run_todo: rcu_barrier), 40 ms or so for each message. All interfaces of a group
-// it deletes in one go (rtnl_group_dellink), and waits once, and 17 ms for each bridge
-// (br_multicast_dev_del). So what stop deletes is put into a group that no other
-// interface has, and deleted by that.
+// (netdev_run_todo: rcu_barrier), some 40 ms for each message. All interfaces
+// of a group are deleted in one go (rtnl_group_dellink), with one such wait and
+// 17 ms for each bridge (br_multicast_dev_del). So what stop deletes is put
+// into a group that no other interface has, and the group is deleted.
 //
-// One system call does both, and the kernel carries all of it out even if the process is
-// killed meanwhile. Nobody knows the group beforehand, since its number comes from the
-// time at which the host was read. What is left in it all the same, because the kernel
-// has refused something, gets its own group back by mend, as all else that differs.
+// One system call does both, and the kernel completes it even if the process is
+// killed meanwhile. Nobody knows the group beforehand, since its number comes
+// from the time at which the host was read. An interface that is left in it,
+// because the kernel has refused something, gets its former group back by mend,
+// like everything else that differs.
 
 // doomed is what stop deletes: an interface, or a pair.
 type doomed struct {
@@ -36,8 +37,8 @@ type doomed struct {
 	again   []plan.Op // make it again
 }
 
-// delete has what those steps make deleted at the end, as one step for all. Of the
-// steps, one makes it, and the others are around that.
+// delete adds the interfaces with these indexes to those that one step deletes
+// at the end. making are the steps by which start would make them.
 func (b *builder) delete(making []plan.Step, name string, indexes ...int) {
 	d := doomed{name: name, indexes: indexes}
 	for _, s := range making {
@@ -59,9 +60,9 @@ func (b *builder) removed() (indexes []int) {
 	return indexes
 }
 
-// deletion is the step that deletes what is doomed. It comes last: others may take an
-// index at once, and then the interface could not be made again for the steps that are
-// about it.
+// deletion is the step that deletes everything doomed. It comes last: others
+// may take an index at once, and then the interface could not be made again for
+// the steps that are about it.
 func (b *builder) deletion() plan.Step {
 	if len(b.doomed) == 0 {
 		return plan.Step{}
@@ -82,9 +83,9 @@ func (b *builder) deletion() plan.Step {
 	return s
 }
 
-// freeGroup is the number of a group that no interface has. It comes from the time at
-// which the host was read, so that nobody can know it before, and is the same for the
-// same snapshot.
+// freeGroup is the number of a group that no interface has. It comes from the
+// time at which the host was read, so that nobody knows it beforehand, and the
+// same snapshot gives the same number.
 func (b *builder) freeGroup() uint32 {
 	const golden = 0x9e3779b97f4a7c15          // 2^64 divided by the golden ratio, which spreads the bits
 	n := uint32(uint64(b.h.At) * golden >> 33) // ip takes it for a signed number
@@ -166,8 +167,8 @@ func (r *remove) is(l *host.Link, made bool) bool {
 	return made && l.Bridge.ForwardDelay == 0 && !l.Bridge.Snooping // see attrBridge
 }
 
-// together deletes interfaces that were created, all at once: see above. It undoes
-// nothing, so it is in no journal.
+// together deletes several interfaces that were created, all at once: see
+// above. It undoes nothing, so it is never in a journal.
 type together struct {
 	Each  []*remove
 	Group uint32
@@ -189,7 +190,8 @@ func (t *together) Commands() []string {
 	return t.Names.Commands(t.messages(indexes))
 }
 
-// messages put those interfaces into the group, and delete the group.
+// messages are those that put the interfaces into the group, and delete the
+// group.
 func (t *together) messages(indexes []int) (msgs []rtnl.Msg) {
 	for _, index := range indexes {
 		msgs = append(msgs, setLink(index, attrU32(unix.IFLA_GROUP, t.Group)))
@@ -197,8 +199,8 @@ func (t *together) messages(indexes []int) (msgs []rtnl.Msg) {
 	return append(msgs, delGroup(t.Group))
 }
 
-// Do implements plan.Op. If an interface has the group by now, whatever it is, or the
-// kernel refuses anything, as one before Linux 4.1 does, those that are still there are
+// Do implements plan.Op. If an interface is in the group already, or the kernel
+// refuses anything, as it does before Linux 4.1, those that still exist are
 // deleted one by one.
 func (t *together) Do(ctx context.Context, _ bool) error {
 	links, err := host.ReadLinkList(t.Conn)

@@ -153,9 +153,12 @@ type foundForm1 struct {
 }
 
 func (f *recordForm1) record() (*Record, error) {
-	w := f.Want
+	w, shape := f.Want, Veth
+	if w.VIF == "" {
+		shape = OnBridge
+	}
 	form := recordForm{
-		Bridge: w.Bridge, NetDev: w.NetDev, VifNum: w.VifNum, Dom0Is: shapeOf(w.VIF == "").String(), PDev: w.PDev, VDev: w.VDev, VIF: w.VIF, Why: w.Why,
+		Bridge: w.Bridge, NetDev: w.NetDev, VifNum: w.VifNum, Dom0Is: shape.String(), PDev: w.PDev, VDev: w.VDev, VIF: w.VIF, Why: w.Why,
 		NICMAC: f.NICMAC, NICOff: f.NICOff, StandIn: f.StandIn, FoundBridge: (*linkForm)(f.FoundBridge),
 	}
 	if d := f.FoundDom0; d != nil {

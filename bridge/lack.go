@@ -38,8 +38,9 @@ type lack struct {
 	shuffled map[routes.Group]bool // IPv4 destinations whose routes are missing, or not in their order
 }
 
-// compare finds what is missing. patient says to wait for a carrier rather than make do without it.
-func (m *mend) compare(patient bool) (*lack, error) {
+// compare finds what is missing. The first time it is worth waiting for a carrier;
+// after that the mending makes do without it.
+func (m *mend) compare(try int) (*lack, error) {
 	now, missing, err := m.was.ReadAgain(m.Conn, func(*host.Host) map[int]int { return nil })
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (m *mend) compare(patient bool) (*lack, error) {
 		case link == nil:
 			l.gone[k.Link.Index] = true
 		case !link.Up() || link.Running():
-		case patient && k.Link.Running():
+		case try == 0 && k.Link.Running():
 			l.dim = append(l.dim, k.Link.Index)
 		default:
 			l.dark[k.Link.Index] = true

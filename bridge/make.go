@@ -35,15 +35,15 @@ func (m *move) pairStep(f *found, like *host.Link) plan.Step {
 func (m *move) dom0BridgeStep(f *found, like *host.Link) plan.Step {
 	// If only an interface that is off can be renamed, it is switched on once it has
 	// its name.
-	up := m.h.LiveRename || m.s.VDev == m.s.Bridge
+	power := host.Power(m.h.LiveRename || m.s.VDev == m.s.Bridge)
 	if f == nil {
 		m.bridge = m.index(m.s.VDev)
 		m.pair.dev = m.bridge
-		return m.makeDom0Bridge(like, up)
+		return m.makeDom0Bridge(like, power)
 	}
 	m.bridge, m.pair.dev = f.Dev.Index, f.Dev.Index
 	m.ports.became(m.ports.Index, m.bridge)
-	return m.adoptDom0Bridge(f, like, up)
+	return m.adoptDom0Bridge(f, like, power)
 }
 
 // makeBridge is the step that creates the bridge, with that index. The kernel adjusts
@@ -109,7 +109,7 @@ func (m *move) makePair(like *host.Link) plan.Step {
 	do = append(do, m.settingsOf(p.dev, hushed(m.settings), m.h.NewDevice())...)
 	do = append(do, m.likeToken(p.dev, like, m.settings)...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}
-	do = append(do, m.batch(append(on, switchOn(p.dev, like, m.h.LiveRename && like.Up())...)...))
+	do = append(do, m.batch(append(on, switchedTo(host.Power(m.h.LiveRename && like.Up()), p.dev, like)...)...))
 	return plan.Step{
 		Title: "create " + w.VDev + " and " + w.VIF + ", dom0's port in " + w.Bridge,
 		Do:    do,
@@ -119,7 +119,7 @@ func (m *move) makePair(like *host.Link) plan.Step {
 
 // makeDom0Bridge is the step that creates a bridge that is dom0's interface:
 // like the NIC it will stand for, with its settings.
-func (m *move) makeDom0Bridge(like *host.Link, up bool) plan.Step {
+func (m *move) makeDom0Bridge(like *host.Link, power host.Power) plan.Step {
 	index, name, p := m.pair.dev, m.s.VDev, m.ports
 	p.became(p.Index, index)
 	// The MTU as in makeBridge.
@@ -129,17 +129,17 @@ func (m *move) makeDom0Bridge(like *host.Link, up bool) plan.Step {
 	do = append(do, m.batch(append(msgs, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
 	do = append(do, m.settingsOf(index, hushed(m.settings), m.h.NewDevice())...)
 	do = append(do, m.likeToken(index, like, m.settings)...)
-	do = append(do, m.ops(switchOn(index, like, up)...)...)
+	do = append(do, m.ops(switchedTo(power, index, like)...)...)
 	return plan.Step{Title: "create the bridge " + name + " for dom0", Do: do, Undo: m.remove(index, "bridge", m.s.Dom0(), like.MAC, 0)}
 }
 
-// switchOn keeps IPv6 from making addresses on a new interface, and switches the
-// interface on if up.
-func switchOn(index int, like *host.Link, up bool) (msgs []rtnl.Msg) {
+// switchedTo keeps IPv6 from making addresses on a new interface, and switches the
+// interface on if it is to be on.
+func switchedTo(power host.Power, index int, like *host.Link) (msgs []rtnl.Msg) {
 	if like.Inet6 {
 		msgs = append(msgs, setLink(index, attrAddrGen(addrGenNone))) // a stable_secret has changed it
 	}
-	if up {
+	if power == host.On {
 		msgs = append(msgs, setFlags(index, unix.IFF_UP, unix.IFF_UP))
 	}
 	return msgs

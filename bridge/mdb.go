@@ -54,16 +54,20 @@ func (r *keeper) mdbEntry(index int, e, attrs []byte) []rtnl.Msg {
 	e = bytes.Clone(e)
 	e[5] = 0 // flags, which the kernel reports
 	m := bridgeMsg(unix.RTM_NEWMDB, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r.br.Index).With(rtnl.MdbaSetEntry, e)
-	if nest := mdbAttrs(attrs, index == r.br.Index); nest != nil {
+	nest := mdbAttrs(attrs)
+	if index != r.br.Index {
+		nest = append(nest, mdbProtocol(attrs)...)
+	}
+	if nest != nil {
 		m = m.With(unix.NLA_F_NESTED|rtnl.MdbaSetEntryAttrs, nest)
 	}
 	return []rtnl.Msg{m}
 }
 
 // mdbAttrs are the attributes that make an entry what its reported ones say. Mode and
-// sources belong to an entry for any source, and the protocol to one that is not the
-// bridge's own; defaults are left out, because older kernels do not accept them.
-func mdbAttrs(attrs []byte, own bool) (nest []byte) {
+// sources belong to an entry for any source; defaults are left out, because older
+// kernels do not accept them.
+func mdbAttrs(attrs []byte) (nest []byte) {
 	add := func(typ uint16, value []byte) {
 		nest = append(nest, attr(rtnl.Attr{Type: typ, Value: value}).Serialize()...)
 	}
@@ -78,10 +82,17 @@ func mdbAttrs(attrs []byte, own bool) (nest []byte) {
 	if source == nil && sources != nil {
 		add(unix.NLA_F_NESTED|rtnl.MdbeSrcList, sources)
 	}
-	if proto := rtnl.FindAttr(attrs, mdbRtProt); len(proto) == 1 && proto[0] != unix.RTPROT_STATIC && !own {
-		add(rtnl.MdbeRtProt, proto)
-	}
 	return nest
+}
+
+// mdbProtocol is the attribute that says who made an entry that is not the bridge's
+// own, if that is not the default.
+func mdbProtocol(attrs []byte) []byte {
+	proto := rtnl.FindAttr(attrs, mdbRtProt)
+	if len(proto) != 1 || proto[0] == unix.RTPROT_STATIC {
+		return nil
+	}
+	return attr(rtnl.Attr{Type: rtnl.MdbeRtProt, Value: proto}).Serialize()
 }
 
 // settableSources is a list of sources without their timers.

@@ -204,7 +204,7 @@ const mendTries = 3
 // Do implements plan.Op.
 func (m *mend) Do(ctx context.Context, _ bool) error {
 	for try := 0; ; try++ {
-		l, err := m.compare(try == 0)
+		l, err := m.compare(try)
 		if err != nil || l.empty() {
 			return err
 		}

@@ -155,8 +155,8 @@ func (n network) word(key string) string {
 // unfit says which of the request's words do not fit the network.
 func (n network) unfit(b config.Bridge) []string {
 	words := given(b)
-	if b.OnBridge != nil {
-		words = append(words, word{"dom0", shapeOf(*b.OnBridge).String()})
+	if b.Dom0 != config.Dom0AsIs {
+		words = append(words, word{"dom0", string(b.Dom0)})
 	}
 	var texts []string
 	for _, w := range words {
@@ -198,8 +198,8 @@ func (n network) text() string {
 func (r *resolver) refuse(b config.Bridge, n *network) error {
 	words := string(r.command)
 	asked := given(b)
-	if b.OnBridge != nil {
-		asked = append(asked, word{"dom0", shapeOf(*b.OnBridge).String()})
+	if b.Dom0 != config.Dom0AsIs {
+		asked = append(asked, word{"dom0", string(b.Dom0)})
 	}
 	var up []string
 	for _, o := range r.nets {

@@ -11,7 +11,7 @@ import (
 // or the next free number from there on. The names that are made from it are
 // nobody else's, so two calls for two NICs need not give it. If the bridge is
 // dom0's interface, no name has the number.
-func (r *resolver) number(w *Spec, b config.Bridge, byDefault bool) error {
+func (r *resolver) number(w *Spec, b config.Bridge) error {
 	if b.VifNum != nil {
 		w.VifNum = *b.VifNum
 		return nil
@@ -23,10 +23,11 @@ func (r *resolver) number(w *Spec, b config.Bridge, byDefault bool) error {
 			return nil
 		}
 	}
-	first, reason := r.digits(w.NetDev, byDefault)
+	first, reason := r.digits(w.NetDev, b)
 	for i := range maxVifNum + 1 {
 		w.VifNum = (first + i) % (maxVifNum + 1)
-		if w.onBridge() || !r.taken(*w, i > 0 || !byDefault) {
+		searched := w.Bridge == "" && (i > 0 || b.NetDev != "")
+		if w.onBridge() || !r.taken(*w) && !(searched && r.foreign(*w)) {
 			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", w.VifNum, reason))
 			return nil
 		}
@@ -36,11 +37,11 @@ func (r *resolver) number(w *Spec, b config.Bridge, byDefault bool) error {
 }
 
 // digits is the number at the end of a NIC's name, and what to say about it.
-func (r *resolver) digits(netdev string, byDefault bool) (int, string) {
+func (r *resolver) digits(netdev string, b config.Bridge) (int, string) {
 	of := netdev
-	if dev, isDefault := defaultDevice(r.h); byDefault && !isDefault {
+	if dev, isDefault := defaultDevice(r.h); b.NetDev == "" && !isDefault {
 		return 0, "as there is no default route"
-	} else if byDefault && dev == netdev {
+	} else if b.NetDev == "" && dev == netdev {
 		of = "the default route's device " + netdev
 	}
 	if n, err := strconv.Atoi(trailingDigits(netdev)); err == nil && n <= maxVifNum {
@@ -51,16 +52,9 @@ func (r *resolver) digits(netdev string, byDefault bool) (int, string) {
 
 // taken says whether a wanted bridge's number, or the bridge's name that is made
 // from it, belongs to another. Interfaces that have the names may exist and be
-// usable. When a number is searched for, a bridge with somebody else's ports is
-// passed over. A call that gives nothing has to be refused instead, because its
-// guests are told xenbr0.
-func (r *resolver) taken(w Spec, searching bool) bool {
-	if w.Bridge == "" {
-		w.Bridge = bridgeNumbered(w.VifNum)
-	} else {
-		searching = false
-	}
-	w = w.onPair()
+// usable.
+func (r *resolver) taken(w Spec) bool {
+	w = w.numbered()
 	for _, other := range r.asked {
 		if other.VifNum != nil && *other.VifNum == w.VifNum {
 			return true
@@ -77,5 +71,21 @@ func (r *resolver) taken(w Spec, searching bool) bool {
 		}
 	}
 	s := findParts(w, r.h)
-	return !s.up && (s.checkNames(r.h) != nil || searching && s.checkBridge(r.h) != nil)
+	return !s.up && s.checkNames(r.h) != nil
+}
+
+// foreign says whether the bridge that has its name from the number has somebody
+// else's ports. When a number is searched for, such a one is passed over. A call that
+// gives nothing has to be refused instead, because its guests are told xenbr0.
+func (r *resolver) foreign(w Spec) bool {
+	s := findParts(w.numbered(), r.h)
+	return !s.up && s.checkBridge(r.h) != nil
+}
+
+// numbered is the network with the names that are made from its number.
+func (w Spec) numbered() Spec {
+	if w.Bridge == "" {
+		w.Bridge = bridgeNumbered(w.VifNum)
+	}
+	return w.onPair()
 }

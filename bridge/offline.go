@@ -28,12 +28,11 @@ func (m *move) offline() []plan.Step {
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
 	}
-	up := nic.Up() || m.s.onBridge()
-	if up {
-		steps = append(steps, m.devUp(), m.awaitPort(true), m.awaitBoth(nic))
+	if m.dom0Power() == host.On {
+		steps = append(steps, m.devUp(), m.awaitPort(), m.awaitBoth(nic))
 	}
 	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
-	steps = append(steps, m.addState(target, up), m.addNeighs(target), m.newRoutes(m.state, dev))
+	steps = append(steps, m.addState(target, m.dom0Power()), m.addNeighs(target), m.newRoutes(m.state, dev))
 	return append(steps, m.inet6(dev), m.dropAddrs())
 }
 
@@ -65,7 +64,7 @@ func (m *move) off(title string, link *host.Link, vlans []host.State) plan.Step 
 	undo = append(undo, m.carrierOps(link)...)
 	undo = append(undo, m.allowTemporary(link.Index)...)
 	undo = append(undo, m.ops(routes.AddState(m.state)...)...)
-	undo = append(undo, m.addrsOps(m.state, link.Up())...)
+	undo = append(undo, m.addrsOps(m.state, link.Power())...)
 	undo = append(undo, m.wireOps(routes.Restore(m.h, m.state, link.Index))...)
 	undo = append(undo, m.reviveOps(vlans)...)
 	return plan.Step{
@@ -117,7 +116,7 @@ func (m *move) reviveOps(vlans []host.State) []plan.Op {
 	}
 	ops := m.wireOps(m.reviveMsgs(vlans))
 	for _, v := range vlans {
-		ops = append(ops, m.addrsOps(v, m.h.Index(v.Index).Up())...)
+		ops = append(ops, m.addrsOps(v, m.h.Index(v.Index).Power())...)
 	}
 	ops = append(ops, m.wireOps(m.reviveRoutes(vlans))...)
 	if len(off) == 0 {
@@ -228,14 +227,13 @@ func (m *move) offlineBack() []plan.Step {
 		m.revive(vlans).Reverse("leave the VLANs of " + m.names[nic.Index] + " to be switched off"),
 	}
 	m.state = routes.Relabeled(routes.Unspent(m.h, there), m.s.Dom0(), m.s.NetDev).On(nic.Index)
-	up := nic.Up()
 	steps = append(steps,
 		m.enslaveDown().Reverse("take "+m.names[nic.Index]+" out of "+m.s.Bridge),
 		m.rename(nic.Index, m.s.NetDev),
 		m.moveAltNames(dev, nic.Index, nic.AltNames),
 		m.resize())
 	steps = append(steps, m.resettle()...)
-	if up {
+	if nic.Up() {
 		on := append(m.hush(nic.Index), m.batch(setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP)))
 		steps = append(steps, plan.Step{
 			Title: "switch " + m.s.NetDev + " on",
@@ -243,8 +241,8 @@ func (m *move) offlineBack() []plan.Step {
 			Undo:  m.ops(setFlags(nic.Index, 0, unix.IFF_UP)),
 		})
 	}
-	steps = append(steps, m.addState(m.state, up), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
+	steps = append(steps, m.addState(m.state, nic.Power()), m.addNeighs(m.state), m.newRoutes(there, nic.Index),
 		m.revive(vlans), m.inet6(nic.Index))
 	return append(steps, m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
-		m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
+		m.addState(there, nic.Power()).Reverse("take the addresses off "+m.s.VDev))
 }

@@ -22,28 +22,28 @@ import (
 // Kinds are the operations of this package.
 func Kinds(c *rtnl.Conn) plan.Kinds {
 	return plan.Kinds{
-		relabelKind:   func() plan.Op { return &relabel{Conn: c} },
-		removeKind:    func() plan.Op { return &remove{Conn: c} },
-		macKind:       func() plan.Op { return &setMAC{Conn: c} },
-		arriveKind:    func() plan.Op { return &awaitAddrs{Conn: c} },
-		awaitKind:     func() plan.Op { return &awaitForwarding{Conn: c} },
-		carrierKind:   func() plan.Op { return &awaitCarrier{Conn: c} },
-		gatherKind:    func() plan.Op { return &gather{Conn: c} },
-		altNamesKind:  func() plan.Op { return &altNames{Conn: c} },
-		whenReadyKind: func() plan.Op { return &whenReady{Conn: c} },
-		enterKind:     func() plan.Op { return &enter{Conn: c} },
-		unchangedKind: func() plan.Op { return &unchanged{Conn: c} },
-		mendKind:      func() plan.Op { return &mend{Conn: c} },
+		relabelKind:         func() plan.Op { return &relabel{Conn: c} },
+		removeKind:          func() plan.Op { return &remove{Conn: c} },
+		macKind:             func() plan.Op { return &setMAC{Conn: c} },
+		awaitAddrsKind:      func() plan.Op { return &awaitAddrs{Conn: c} },
+		awaitForwardingKind: func() plan.Op { return &awaitForwarding{Conn: c} },
+		awaitCarrierKind:    func() plan.Op { return &awaitCarrier{Conn: c} },
+		gatherKind:          func() plan.Op { return &gather{Conn: c} },
+		altNamesKind:        func() plan.Op { return &altNames{Conn: c} },
+		whenReadyKind:       func() plan.Op { return &whenReady{Conn: c} },
+		enterKind:           func() plan.Op { return &enter{Conn: c} },
+		unchangedKind:       func() plan.Op { return &unchanged{Conn: c} },
+		mendKind:            func() plan.Op { return &mend{Conn: c} },
 	}
 }
 
 const (
-	relabelKind  = "relabel"
-	awaitKind    = "await"
-	macKind      = "mac"
-	arriveKind   = "arrive"
-	carrierKind  = "carrier"
-	altNamesKind = "altnames"
+	relabelKind         = "relabel"
+	awaitForwardingKind = "await"
+	macKind             = "mac"
+	awaitAddrsKind      = "arrive"
+	awaitCarrierKind    = "carrier"
+	altNamesKind        = "altnames"
 )
 
 // relabel puts the labels of IPv4 addresses right after their interface was renamed.
@@ -107,12 +107,12 @@ type awaitForwarding struct {
 	Conn  *rtnl.Conn  `json:"-"`
 }
 
-// awaitLimit is far more than an idle host takes (under a millisecond), and
+// forwardingLimit is far more than an idle host takes (under a millisecond), and
 // than a busy one may take.
-const awaitLimit = 5 * time.Second
+const forwardingLimit = 5 * time.Second
 
 // Kind implements plan.Op.
-func (*awaitForwarding) Kind() string { return awaitKind }
+func (*awaitForwarding) Kind() string { return awaitForwardingKind }
 
 // Commands implements plan.Op.
 func (a *awaitForwarding) Commands() []string {
@@ -133,11 +133,11 @@ func (a *awaitForwarding) Do(ctx context.Context, undoing bool) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if time.Since(start) > awaitLimit {
+		if time.Since(start) > forwardingLimit {
 			if undoing {
 				return nil // nothing can be done about it
 			}
-			return fmt.Errorf("%s does not forward after %s", a.Names.Of(a.Port), awaitLimit)
+			return fmt.Errorf("%s does not forward after %s", a.Names.Of(a.Port), forwardingLimit)
 		}
 	}
 }
@@ -181,7 +181,7 @@ type awaitCarrier struct {
 const carrierLimit = 10 * time.Second
 
 // Kind implements plan.Op.
-func (*awaitCarrier) Kind() string { return carrierKind }
+func (*awaitCarrier) Kind() string { return awaitCarrierKind }
 
 // Commands implements plan.Op.
 func (c *awaitCarrier) Commands() []string {
@@ -225,17 +225,17 @@ type awaitAddrs struct {
 	Conn  *rtnl.Conn `json:"-"`
 }
 
-// arriveLimit bounds the wait; the check at the end finds an address that never
+// addrsLimit bounds the wait; the check at the end finds an address that never
 // gets there. An address that is still missing after hurryAfter, and after each
 // further one, may be one that the kernel checks: most are there at once, and
 // it takes long to look at thousands.
 const (
-	arriveLimit = time.Second
-	hurryAfter  = 10 * time.Millisecond
+	addrsLimit = time.Second
+	hurryAfter = 10 * time.Millisecond
 )
 
 // Kind implements plan.Op.
-func (*awaitAddrs) Kind() string { return arriveKind }
+func (*awaitAddrs) Kind() string { return awaitAddrsKind }
 
 // Commands implements plan.Op: there is none, the ip program is slower than
 // the kernel.
@@ -244,7 +244,7 @@ func (*awaitAddrs) Commands() []string { return nil }
 // Do implements plan.Op.
 func (a *awaitAddrs) Do(ctx context.Context, undoing bool) error {
 	start := time.Now()
-	for looked := start; ctx.Err() == nil && time.Since(start) < arriveLimit; pause(50 * time.Microsecond) {
+	for looked := start; ctx.Err() == nil && time.Since(start) < addrsLimit; pause(50 * time.Microsecond) {
 		missing, err := a.missing()
 		if err == nil && len(missing) > 0 && time.Since(looked) > hurryAfter {
 			err = a.hurry(missing)

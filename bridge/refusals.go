@@ -39,15 +39,31 @@ func (s *parts) checkNIC(h *host.Host) error {
 	case n.Flags&unix.IFF_LOOPBACK != 0 || !n.Ethernet:
 		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is not an Ethernet interface", s.NetDev)
 	case n.Kind == "bridge":
-		return refuse("name the NIC that is to be its port with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
+		return refuse(asItIs(n.Name)+"; or name a NIC with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
 	case dom0Port(n.Name, n, h) != nil:
 		return refuse("the host has "+candidates(h)+"; name one with netdev=",
 			"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, dom0Port(n.Name, n, h).Name)
 	case n.Master != 0:
-		return refuse("take it out first: ip link set dev "+shell.Quote(s.NetDev)+" nomaster",
-			"cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
+		return refuse(ofMaster(h.Index(n.Master)), "cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
 	}
 	return nil
+}
+
+// asItIs is a hint for a host that is bridged already. Nobody is told to take that
+// bridge apart: he may be logged in over it.
+func asItIs(bridge string) string {
+	return "guests can use " + bridge + " as it is (bridge=" + bridge + " in their configuration)"
+}
+
+// ofMaster is the hint for a NIC that is a port.
+func ofMaster(master *host.Link) string {
+	switch {
+	case master != nil && master.Kind == "bridge":
+		return asItIs(master.Name) + "; or name another NIC with netdev="
+	case master != nil && (master.Kind == "bond" || master.Kind == "team"):
+		return "give netdev=" + master.Name + ", and it is put into the bridge with all its ports"
+	}
+	return "name another NIC with netdev="
 }
 
 // missingNIC is the error for a NIC that is not there.
@@ -147,7 +163,7 @@ func (s *parts) checkFree(h *host.Host) error {
 	}
 	st := h.State(s.br.Index)
 	if !bare(st) || len(rtnl.Rest(st.Routes, rtnl.Msg.ByKernel)) > 0 {
-		return refuse("give another bridge=, or take them off: ip addr flush dev "+shell.Quote(s.Bridge),
+		return refuse("give another bridge=",
 			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
 	}
 	return nil
@@ -189,9 +205,12 @@ func (s *parts) taken(name string, l *host.Link) error {
 		return refuse("take it off: ip link property del dev "+shell.Quote(l.Name)+" altname "+shell.Quote(name),
 			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
 	}
-	hint := "use another vifnum=, or remove it: ip link del dev " + shell.Quote(name)
-	if name == s.PDev || name == s.VDev && s.onBridge() {
+	hint := "use another vifnum="
+	switch {
+	case name == s.PDev || name == s.VDev && s.onBridge():
 		hint = "rename it: ip link set dev " + shell.Quote(name) + " name " + shell.Quote(name+"-old")
+	case !l.Up(): // nobody is logged in over it
+		hint += ", or remove it: ip link del dev " + shell.Quote(name)
 	}
 	return refuse(hint, "cannot use the name %s for %s: there is an interface %s already", name, s.Bridge, name)
 }
@@ -205,7 +224,7 @@ func (s *parts) checkBridge(h *host.Host) error {
 	}
 	for _, g := range s.others(h) {
 		if !guest.IsPort(g.Name) {
-			return refuse("give another bridge=, or take the port out: ip link set dev "+shell.Quote(g.Name)+" nomaster",
+			return refuse("give another bridge=; or, if "+g.Name+" is the way out, "+asItIs(s.Bridge),
 				"cannot use the bridge %s: it has the port %s, which is not a guest's", s.Bridge, g.Name)
 		}
 	}

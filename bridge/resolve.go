@@ -123,21 +123,20 @@ func (r *resolver) owner(w Spec, b config.Bridge) *network {
 // later, where the bridge takes the NIC's name.
 func (r *resolver) fresh(b config.Bridge) (Spec, error) {
 	w := Spec{Bridge: b.Bridge, NetDev: b.NetDev, AntiSpoof: b.AntiSpoof, GuestsAllow: b.GuestsAllow}
-	dev, isDefault := defaultDevice(r.h)
 	whyNetDev := ""
 	if w.NetDev == "" {
-		w.NetDev, whyNetDev = netDevOf(b, dev, isDefault, r.h)
+		w.NetDev, whyNetDev = netDevOf(b, r.h)
 		w.NetDev = r.nicName(w.NetDev)
 	}
 	w.PDev = "p" + w.NetDev
-	w.Shape = shapeOf(w.Bridge == w.NetDev)
-	if b.OnBridge != nil {
-		w.Shape = shapeOf(*b.OnBridge)
+	w.Shape = shapeOf(b.Dom0)
+	if b.Dom0 == config.Dom0AsIs && w.Bridge == w.NetDev {
+		w.Shape = OnBridge
 	}
 	if w.onBridge() && w.Bridge == "" {
 		w.Bridge = w.NetDev
 	}
-	if err := r.number(&w, b, whyNetDev != ""); err != nil {
+	if err := r.number(&w, b); err != nil {
 		return w, err
 	}
 	if whyNetDev != "" {

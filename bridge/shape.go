@@ -1,6 +1,10 @@
 package bridge
 
-import "fmt"
+import (
+	"fmt"
+
+	"xbr-script/internal/config"
+)
 
 // Shape is what dom0's side of a bridge is.
 type Shape int
@@ -25,10 +29,9 @@ func (s *Shape) UnmarshalText(name []byte) (err error) {
 	return err
 }
 
-// shapeOf is the shape that dom0= asks for: whether dom0's addresses shall be on
-// the bridge.
-func shapeOf(onBridge bool) Shape {
-	if onBridge {
+// shapeOf is the shape that a value of dom0= asks for.
+func shapeOf(d config.Dom0) Shape {
+	if d == config.Dom0Bridge {
 		return OnBridge
 	}
 	return Veth

@@ -27,8 +27,8 @@ func (m *move) shield() plan.Step {
 	}
 	return plan.Step{
 		Title: "hand dom0's frames from " + m.names[m.s.nic.Index] + " to " + m.names[m.pair.dev],
-		Do:    append(m.sources(loose), m.shieldOp(true)),
-		Undo:  append([]plan.Op{m.shieldOp(false)}, m.sources(m.settings[rpFilter])...),
+		Do:    append(m.sources(loose), m.divert()),
+		Undo:  append([]plan.Op{m.divertNoMore()}, m.sources(m.settings[rpFilter])...),
 	}
 }
 
@@ -39,8 +39,8 @@ func (m *move) unshield() plan.Step {
 	}
 	return plan.Step{
 		Title: "let dom0's frames come their own way",
-		Do:    []plan.Op{m.shieldOp(false)},
-		Undo:  []plan.Op{m.shieldOp(true)},
+		Do:    []plan.Op{m.divertNoMore()},
+		Undo:  []plan.Op{m.divert()},
 	}
 }
 
@@ -58,15 +58,22 @@ func (m *move) canShield() bool {
 	return m.bridge != 0 && len(m.s.nic.MAC) == 6
 }
 
-// shieldOp is the operation that puts the shield up, or takes it away. Dom0's
-// frames have to go out of the port, whose other end is dom0's interface, or into
-// the bridge, if that is dom0's.
-func (m *move) shieldOp(on bool) plan.Op {
+// divert is the operation that puts the shield up. Dom0's frames have to go out of
+// the port, whose other end is dom0's interface, or into the bridge, if that is
+// dom0's.
+func (m *move) divert() *divert.Op {
 	to := divert.Target{Index: m.pair.port}
 	if m.s.onBridge() {
 		to = divert.Target{Index: m.bridge, Into: true}
 	}
-	return &divert.Op{On: on, Index: m.s.nic.Index, To: to, MAC: m.s.nic.MAC, At: &m.diverted, Conn: m.conn}
+	return &divert.Op{On: true, Index: m.s.nic.Index, To: to, MAC: m.s.nic.MAC, At: &m.diverted, Conn: m.conn}
+}
+
+// divertNoMore is the one that takes it away.
+func (m *move) divertNoMore() *divert.Op {
+	op := m.divert()
+	op.On = false
+	return op
 }
 
 // sources sets how dom0's interface looks at the source of packets, if it

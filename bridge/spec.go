@@ -99,7 +99,8 @@ func carrying(netdev string, h *host.Host) *host.Link {
 }
 
 // netDevOf is the default of netdev=: with a number, the NIC of that number.
-func netDevOf(b config.Bridge, dev string, isDefault bool, h *host.Host) (name, reason string) {
+func netDevOf(b config.Bridge, h *host.Host) (name, reason string) {
+	dev, isDefault := defaultDevice(h)
 	const byNumber = "eth and the vifnum"
 	if b.VifNum == nil {
 		if isDefault {

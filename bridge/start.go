@@ -67,21 +67,21 @@ type move struct {
 func (m *move) live() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
-	steps := []plan.Step{m.awaitPort(nic.Up())}
+	steps := []plan.Step{m.awaitPort()}
 	steps = append(steps,
 		m.renameLoaded(m.state, m.s.PDev, dev),
-		undoOf(m.addState(target, nic.Up())),
+		undoOf(m.addState(target, nic.Power())),
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames))
 	return append(steps,
-		doOf(m.addState(target, nic.Up())),
+		doOf(m.addState(target, nic.Power())),
 		m.hushNIC(),
 		m.shield(),
 		m.enslave(),
 		m.unshield(),
 		m.awaitBridge(nic),
 		m.addNeighs(target),
-		m.moveRoutes(m.state, dev, nic.Up() || m.s.onBridge()),
+		m.moveRoutes(m.state, dev, m.dom0Power()),
 		m.strictAgain(),
 		m.inet6(dev),
 		m.strip())
@@ -97,9 +97,13 @@ func undoOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Undo: s.Un
 
 func doOf(s plan.Step) plan.Step { return plan.Step{Title: s.Title, Do: s.Do} }
 
+// dom0Power is how dom0's interface is switched in the end: like the NIC, but a
+// bridge is always on.
+func (m *move) dom0Power() host.Power { return host.Power(m.s.nic.Up() || m.s.onBridge()) }
+
 // awaitPort waits until frames can pass, if they can at all.
-func (m *move) awaitPort(up bool) plan.Step {
-	if !up || m.s.onBridge() {
+func (m *move) awaitPort() plan.Step {
+	if m.dom0Power() == host.Off || m.s.onBridge() {
 		return plan.Step{}
 	}
 	return plan.Step{Title: "wait for " + m.s.VIF + " to forward", Do: []plan.Op{m.forwards()}}
@@ -182,7 +186,7 @@ func (m *move) strip() plan.Step {
 	undo = append(undo, m.againInet6()...)
 	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
 	undo = append(undo, m.ops(routes.AddState(m.state)...)...)
-	undo = append(undo, m.addrsOps(m.state, nic.Up())...)
+	undo = append(undo, m.addrsOps(m.state, nic.Power())...)
 	return plan.Step{Title: "take the addresses off " + m.names[nic.Index], Do: do, Undo: undo}
 }
 

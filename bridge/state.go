@@ -9,11 +9,11 @@ import (
 )
 
 // addState is the step that puts on an interface the addresses that the other one
-// still has; up says whether it is switched on. Nothing is routed over it yet. When
+// still has. Nothing is routed over it yet. When
 // undoing, what else has come to it goes to the other one. If the interface is then
 // deleted, it takes the addresses along, which is a hundred times as fast for very
 // many.
-func (m *move) addState(s host.State, up bool) plan.Step {
+func (m *move) addState(s host.State, power host.Power) plan.Step {
 	s.Neighs = nil
 	other, deleted := m.s.nic.Index, m.own
 	if s.Index != m.pair.dev {
@@ -25,7 +25,7 @@ func (m *move) addState(s host.State, up bool) plan.Step {
 	}
 	return plan.Step{
 		Title: "give " + m.names[s.Index] + " the addresses",
-		Do:    append(m.ops(routes.AddState(s)...), m.addrsOps(s, up)...),
+		Do:    append(m.ops(routes.AddState(s)...), m.addrsOps(s, power)...),
 		Undo:  undo,
 	}
 }
@@ -41,14 +41,14 @@ func (b *builder) addNeighs(s host.State) plan.Step {
 }
 
 // addrsOps is the operation that waits for the state's IPv6 addresses.
-func (b *builder) addrsOps(s host.State, up bool) []plan.Op {
+func (b *builder) addrsOps(s host.State, power host.Power) []plan.Op {
 	var addrs [][]byte
 	for _, m := range s.Addrs6 {
 		if m.AddrFlags()&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
 			addrs = append(addrs, m.Local())
 		}
 	}
-	if len(addrs) == 0 || !up {
+	if len(addrs) == 0 || power == host.Off {
 		return nil
 	}
 	return []plan.Op{&awaitAddrs{Index: s.Index, Addrs: addrs, Conn: b.conn}}
@@ -56,10 +56,10 @@ func (b *builder) addrsOps(s host.State, up bool) []plan.Op {
 
 // moveRoutes is the step that switches every route and nexthop from one interface to
 // the other, which is up; s is the state as it is on the first.
-func (m *move) moveRoutes(s host.State, to int, up bool) plan.Step {
+func (m *move) moveRoutes(s host.State, to int, power host.Power) plan.Step {
 	from := s.Index
 	title := "switch the routes from " + m.names[from] + " to " + m.names[to]
-	do, undo := routes.Switch(m.h, s, to, up)
+	do, undo := routes.Switch(m.h, s, to, power)
 	step := plan.Step{
 		Title: title,
 		Do:    append(m.allowTemporary(to), m.wireOps(do)...),

@@ -103,14 +103,14 @@ func (m *move) liveBack() []plan.Step {
 	steps = append(steps, m.resettle()...)
 	steps = append(steps, m.inet6(dev).Reverse("hush IPv6 on "+m.s.VDev))
 	steps = append(steps, m.shield(), doOf(give()))
-	steps = append(steps, m.moveRoutes(there, nic.Index, nic.Up()),
+	steps = append(steps, m.moveRoutes(there, nic.Index, nic.Power()),
 		m.addNeighs(there).Reverse("take the neighbours off "+m.s.VDev),
 		m.awaitBridge(m.now).Reverse("leave "+m.s.Bridge+" without a carrier"),
 		m.enslave().Reverse("take "+m.s.NetDev+" out of "+m.s.Bridge),
 		m.unshield(), m.strictAgain(),
 		m.hushNIC().Reverse("let IPv6 on "+m.s.NetDev+" go on as before"))
-	steps = append(steps, m.awaitPort(nic.Up()).Reverse("wait for "+m.s.VIF+" to forward"))
-	return append(steps, m.addState(there, nic.Up()).Reverse("take the addresses off "+m.s.VDev))
+	steps = append(steps, m.awaitPort().Reverse("wait for "+m.s.VIF+" to forward"))
+	return append(steps, m.addState(there, nic.Power()).Reverse("take the addresses off "+m.s.VDev))
 }
 
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
@@ -162,12 +162,12 @@ func (m *move) resettle() []plan.Step {
 // found as it was.
 func (m *move) removePair(rec *Record) []plan.Step {
 	dev := *m.s.dev
-	up := m.h.LiveRename && dev.Up() // else it is down at this point
+	power := host.Power(m.h.LiveRename && dev.Up()) // else it is down at this point
 	switch {
 	case m.s.onBridge() && rec.FoundDom0 != nil:
-		return m.keepOnMaking(m.leaveDom0Bridge(rec.FoundDom0, &dev, up), rec.FoundDom0)
+		return m.keepOnMaking(m.leaveDom0Bridge(rec.FoundDom0, &dev, power), rec.FoundDom0)
 	case m.s.onBridge():
-		m.delete(m.keepOnMaking(m.makeDom0Bridge(&dev, up), nil), m.s.VDev, dev.Index)
+		m.delete(m.keepOnMaking(m.makeDom0Bridge(&dev, power), nil), m.s.VDev, dev.Index)
 		return nil
 	case rec.FoundDom0 != nil:
 		leave := m.adoptPair(rec.FoundDom0, &dev).Reverse("leave " + m.s.VDev + " and " + m.s.VIF + " as they were found")

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -48,10 +49,10 @@ type Forward struct{ Records plan.Records }
 const recordName = "forward.json"
 
 // Start is the steps that set forwarding; none if it is as asked already.
-func (f Forward) Start(h *host.Host, on bool) ([]plan.Step, error) {
-	want := "0"
-	if on {
-		want = "1"
+func (f Forward) Start(h *host.Host, asked config.IPForward) ([]plan.Step, error) {
+	want := string(asked)
+	if asked == config.IPForwardAsIs {
+		return nil, nil
 	}
 	rec, err := f.load()
 	if err != nil {

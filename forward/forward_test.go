@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"xbr-script/forward"
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
@@ -50,9 +51,9 @@ func (l *lab) host() *host.Host {
 	return h
 }
 
-func (l *lab) start(on bool) {
+func (l *lab) start(asked config.IPForward) {
 	l.t.Helper()
-	steps, err := l.fwd.Start(l.host(), on)
+	steps, err := l.fwd.Start(l.host(), asked)
 	if err != nil {
 		l.t.Fatal("start: ", err)
 	}
@@ -122,6 +123,11 @@ func (l *lab) noRecord() {
 	}
 }
 
+const (
+	on  = config.IPForwardOn
+	off = config.IPForwardOff
+)
+
 // hosts are states of forwarding before the first start. After the last stop
 // everything must be so again.
 var hosts = map[string]string{
@@ -137,13 +143,13 @@ var hosts = map[string]string{
 // TestStartStop sets forwarding once or twice, and takes it back.
 func TestStartStop(t *testing.T) {
 	for name, script := range hosts {
-		for _, starts := range [][]bool{{true}, {false}, {true, true}, {true, false}, {false, true}} {
+		for _, starts := range [][]config.IPForward{{on}, {off}, {on, on}, {on, off}, {off, on}} {
 			t.Run(name, func(t *testing.T) {
 				l := newLab(t, script)
 				before := l.settings()
-				for _, on := range starts {
-					l.start(on)
-					l.expect(map[bool]string{true: "ip_forward=1", false: "ip_forward=0"}[on])
+				for _, asked := range starts {
+					l.start(asked)
+					l.expect("ip_forward=" + string(asked))
 				}
 				if note := l.stop(); note != "" {
 					t.Errorf("stop after %v: %s", starts, note)
@@ -158,9 +164,9 @@ func TestStartStop(t *testing.T) {
 // TestStartSets checks that start sets forwarding on every NIC.
 func TestStartSets(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
-	l.start(true)
+	l.start(on)
 	l.expect("ip_forward=1 conf/eth0/forwarding=1 conf/em1.2/forwarding=1 conf/default/forwarding=1")
-	if steps, err := l.fwd.Start(l.host(), true); len(steps) > 0 || err != nil {
+	if steps, err := l.fwd.Start(l.host(), on); len(steps) > 0 || err != nil {
 		t.Errorf("a second start: %v, %v", steps, err)
 	}
 	if note := l.stop(); note != "" {
@@ -176,7 +182,7 @@ func TestStartSets(t *testing.T) {
 // and stop leaves what others have done meanwhile.
 func TestNothingToSet(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/ip_forward=1`)
-	l.start(true)
+	l.start(on)
 	l.noRecord()
 	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
 	if note := l.stop(); note != "" {
@@ -189,7 +195,7 @@ func TestNothingToSet(t *testing.T) {
 // stop leaves it, and says so.
 func TestChangedSince(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
-	l.start(true)
+	l.start(on)
 	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
 	if note, want := l.stop(), "ip_forward is left at 0: it was changed from 1 since start"; note != want {
 		t.Errorf("note %q, want %q", note, want)
@@ -197,9 +203,9 @@ func TestChangedSince(t *testing.T) {
 	l.expect("ip_forward=0 conf/em1.2/forwarding=0")
 	l.noRecord()
 
-	l.start(true)
+	l.start(on)
 	nstest.Script(t, `sysctl -qw net/ipv4/ip_forward=0`)
-	l.start(true) // asked for again, it is ours again
+	l.start(on) // asked for again, it is ours again
 	l.expect("ip_forward=1")
 	if note := l.stop(); note != "" {
 		t.Error(note)
@@ -210,7 +216,7 @@ func TestChangedSince(t *testing.T) {
 // TestNICGone removes a NIC that differed: nothing of it has to be put back.
 func TestNICGone(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1 net/ipv4/conf/eth0/forwarding=1`)
-	l.start(true)
+	l.start(on)
 	nstest.Script(t, `ip link del em1.2`)
 	if note := l.stop(); note != "" {
 		t.Error(note)
@@ -223,7 +229,7 @@ func TestNICGone(t *testing.T) {
 // another interface the NIC's, as happens when a NIC is moved.
 func TestRenamed(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/eth0/forwarding=1`)
-	steps, err := l.fwd.Start(l.host(), true)
+	steps, err := l.fwd.Start(l.host(), on)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,10 +260,13 @@ func TestFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			on := now == "0"
-			l.everyStep(total, "start", func() ([]plan.Step, error) { return l.fwd.Start(l.host(), on) })
-			l.start(on)
-			l.everyStep(total, "start again", func() ([]plan.Step, error) { return l.fwd.Start(l.host(), !on) })
+			asked, again := on, off
+			if now == string(on) {
+				asked, again = off, on
+			}
+			l.everyStep(total, "start", func() ([]plan.Step, error) { return l.fwd.Start(l.host(), asked) })
+			l.start(asked)
+			l.everyStep(total, "start again", func() ([]plan.Step, error) { return l.fwd.Start(l.host(), again) })
 			l.everyStep(total, "stop", func() ([]plan.Step, error) {
 				steps, _, err := l.fwd.Stop(l.host())
 				return steps, err
@@ -309,7 +318,7 @@ func (l *lab) record() string {
 func TestCommandLines(t *testing.T) {
 	l := newLab(t, `sysctl -qw net/ipv4/conf/em1.2/forwarding=1`)
 	before := l.settings()
-	steps, err := l.fwd.Start(l.host(), true)
+	steps, err := l.fwd.Start(l.host(), on)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,13 +338,13 @@ func TestCommandLines(t *testing.T) {
 // TestBadRecord reads a record that somebody has damaged.
 func TestBadRecord(t *testing.T) {
 	l := newLab(t, "")
-	l.start(true)
+	l.start(on)
 	file := l.records()[0]
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	says := regexp.MustCompile(`^cannot read the record ` + regexp.QuoteMeta(file) + `: unexpected end`)
-	if _, err := l.fwd.Start(l.host(), false); err == nil || !says.MatchString(err.Error()) {
+	if _, err := l.fwd.Start(l.host(), off); err == nil || !says.MatchString(err.Error()) {
 		t.Errorf("start: %v", err)
 	}
 	if _, _, err := l.fwd.Stop(l.host()); err == nil || !says.MatchString(err.Error()) {

@@ -123,7 +123,7 @@ func (r *rewriter) routes4(each func([]rtnl.Msg)) {
 	for _, g := range r.groups {
 		delete(alone, GroupOf(r.h.Routes[g.begin]))
 	}
-	r.each4(false, each)
+	r.each4(direct, each)
 	for _, a := range r.s.Addrs4 {
 		for _, m := range prefixRoutes4(a) {
 			key := GroupOf(m)
@@ -135,11 +135,11 @@ func (r *rewriter) routes4(each func([]rtnl.Msg)) {
 
 // gateways4 deals with the groups that need a gateway: the kernel accepts a
 // gateway only if it can be reached.
-func (r *rewriter) gateways4(each func([]rtnl.Msg)) { r.each4(true, each) }
+func (r *rewriter) gateways4(each func([]rtnl.Msg)) { r.each4(byGateway, each) }
 
-func (r *rewriter) each4(gateway bool, each func([]rtnl.Msg)) {
+func (r *rewriter) each4(w way, each func([]rtnl.Msg)) {
 	for _, g := range r.groups {
-		if g.gateway == gateway {
+		if way(g.gateway) == w {
 			routes := r.routes(g)
 			r.removeTwins(r.twins[GroupOf(routes[0])])
 			each(routes)

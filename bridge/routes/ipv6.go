@@ -33,11 +33,10 @@ func (r *rewriter) finalAddrs6() {
 	}
 }
 
-// routes6 deals with the IPv6 routes with or without a gateway, in the given
-// manner. Routes over a nexthop object move with it.
-func (r *rewriter) routes6(gateway bool, each func(rtnl.Msg)) {
+// routes6 deals with the IPv6 routes that lead that way, in the given manner. Routes over a nexthop object move with it.
+func (r *rewriter) routes6(w way, each func(rtnl.Msg)) {
 	for _, m := range r.s.Routes {
-		if m.Family() == unix.AF_INET6 && !m.HasAny(rtnl.RtaNhID) && m.HasGateway() == gateway {
+		if m.Family() == unix.AF_INET6 && !m.HasAny(rtnl.RtaNhID) && wayOf(m) == w {
 			each(m)
 		}
 	}

@@ -154,7 +154,7 @@ func TestModel(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		h := someRoutes(t, r)
 		s := h.State(eth0)
-		do, undo := Switch(h, s, new0, true)
+		do, undo := Switch(h, s, new0, host.On)
 		now := newFIB(h.Routes)
 		for _, a := range s.Addrs4 { // which the new interface has already
 			for _, m := range prefixRoutes4(a) {

@@ -18,11 +18,11 @@ import (
 // Switch are the messages that switch the routes and nexthops of s to another
 // interface that has the addresses of s already (see Quiet), and those that undo
 // this. Each route is replaced in its place, so that there is no moment without
-// it and no other route to the same destination takes its place. up says whether
-// the interfaces are up: on one that is off the kernel makes no routes for
+// it and no other route to the same destination takes its place. power is that of
+// the interfaces: on one that is off the kernel makes no routes for
 // addresses. When undoing, nobody knows what was moved.
-func Switch(h *host.Host, s host.State, to int, up bool) (do, undo rtnl.Wire) {
-	r := (&rewriter{h: h, s: s, from: s.Index, to: to, up: up}).find()
+func Switch(h *host.Host, s host.State, to int, power host.Power) (do, undo rtnl.Wire) {
+	r := (&rewriter{h: h, s: s, from: s.Index, to: to, up: power == host.On}).find()
 	do = r.move(r.move4)
 	r.from, r.to, r.back = r.to, r.from, true
 	return do, r.move(r.moveBack4)
@@ -32,7 +32,7 @@ func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
 	r.begin()
 	r.routes4(each4)
 	r.finalAddrs6()
-	r.routes6(false, r.move6)
+	r.routes6(direct, r.move6)
 	r.withStrays(func() {
 		for _, m := range r.s.Nexthops {
 			if m.Uses(r.s.Index) { // a group keeps its members
@@ -40,7 +40,7 @@ func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
 			}
 		}
 		r.gateways4(each4)
-		r.routes6(true, r.move6)
+		r.routes6(byGateway, r.move6)
 	})
 	return r.msgs
 }
@@ -74,7 +74,7 @@ func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	r.begin()
 	r.routes4(r.remake4)
 	r.finalAddrs6()
-	r.routes6(false, each6)
+	r.routes6(direct, each6)
 	r.withStrays(func() {
 		for _, m := range r.s.Nexthops { // groups that had only members here are gone too
 			r.put(m, r.to, unix.RTM_NEWNEXTHOP, rtnl.Replace)
@@ -85,7 +85,7 @@ func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 			}
 		}
 		r.gateways4(r.remake4)
-		r.routes6(true, each6)
+		r.routes6(byGateway, each6)
 	})
 	r.sources6()
 	return r.msgs
@@ -120,6 +120,17 @@ type rewriter struct {
 	lost     map[string]bool      // others' IPv4 routes that are to be made anew, too, by Key
 	msgs     rtnl.Wire
 }
+
+// way is how routes lead to their destinations. Those by a gateway come after those
+// that lead to the gateway.
+type way bool
+
+const (
+	direct    way = false
+	byGateway way = true
+)
+
+func wayOf(m rtnl.Msg) way { return way(m.HasGateway()) }
 
 // find finds what there is to be moved.
 func (r *rewriter) find() *rewriter {

@@ -233,7 +233,7 @@ addr replace 2001:db8::77/64 dev new0 noprefixroute`, undo: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := aHost(t, c.host)
-			do, undo := Switch(h, h.State(eth0), new0, !c.off)
+			do, undo := Switch(h, h.State(eth0), new0, host.Power(!c.off))
 			compare(t, "do", do, c.do)
 			compare(t, "undo", undo, c.undo)
 		})

@@ -81,11 +81,11 @@ func run(args []string, version string, stdout, stderr io.Writer) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return show(stdout, result, req.JSON)
+	return show(stdout, req, result)
 }
 
 // show prints what came of a call.
-func show(w io.Writer, r *operate.Result, asJSON bool) (int, error) {
+func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
 	for _, l := range r.Lines {
 		say(w, l)
 	}
@@ -93,12 +93,12 @@ func show(w io.Writer, r *operate.Result, asJSON bool) (int, error) {
 		wrap(w, "", "  ", strings.Fields(n), "")
 	}
 	switch {
-	case r.Check != nil && asJSON:
+	case r.Check != nil && req.JSON:
 		return checkStatus(r.Check), printJSON(w, r.Check)
 	case r.Check != nil:
 		printCheck(w, r.Check)
 		return checkStatus(r.Check), nil
-	case r.Report != nil && asJSON:
+	case r.Report != nil && req.JSON:
 		return statusOf(r.Report), printJSON(w, r.Report)
 	case r.Report != nil:
 		printReport(w, r.Report)

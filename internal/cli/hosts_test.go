@@ -68,6 +68,27 @@ func TestHostsBlind(t *testing.T) {
 	}
 }
 
+// TestHints has no hint that takes a NIC out of its bridge, or its addresses away: the
+// user may be logged in over it.
+func TestHints(t *testing.T) {
+	cuts := regexp.MustCompile(`hint: .*(nomaster|addr flush|addr del|link set .* down)`)
+	for _, glob := range []string{hostsDir + "/*.sh", "../../testdata/script/*.txt"} {
+		files, err := filepath.Glob(glob)
+		if err != nil || len(files) < 25 {
+			t.Fatalf("%d files, %v", len(files), err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range cuts.FindAllString(string(text), -1) {
+				t.Errorf("%s: %s", file, line)
+			}
+		}
+	}
+}
+
 // planFor compares what the program says for one host with what the file says.
 func planFor(t *testing.T, host, file string) {
 	t.Helper()
@@ -129,7 +150,7 @@ func callWith(t *testing.T, args []string, stdout, stderr *bytes.Buffer) (int, e
 	if err != nil {
 		return 0, err
 	}
-	return show(stdout, result, req.JSON)
+	return show(stdout, req, result)
 }
 
 // difference shows where two texts begin to differ, with some lines after that.

@@ -8,6 +8,7 @@ import (
 
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
+	"xbr-script/internal/config"
 	"xbr-script/internal/operate"
 )
 
@@ -33,11 +34,11 @@ func TestShowReport(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var text, asJSON bytes.Buffer
-			exit, err := show(&text, &operate.Result{Report: &c.report}, false)
+			exit, err := show(&text, &config.Request{}, &operate.Result{Report: &c.report})
 			if err != nil || exit != c.exit || !strings.HasPrefix(text.String(), c.begins) {
 				t.Errorf("exit status %d, %v, want %d:\n%s", exit, err, c.exit, &text)
 			}
-			exit, err = show(&asJSON, &operate.Result{Report: &c.report}, true)
+			exit, err = show(&asJSON, &config.Request{JSON: true}, &operate.Result{Report: &c.report})
 			var back operate.Report
 			if err != nil || exit != c.exit || json.Unmarshal(asJSON.Bytes(), &back) != nil || len(back.Bridges) != len(c.report.Bridges) {
 				t.Errorf("JSON: exit status %d, %v, want %d:\n%s", exit, err, c.exit, &asJSON)
@@ -50,7 +51,7 @@ func TestShowReport(t *testing.T) {
 func TestShowLines(t *testing.T) {
 	long := strings.TrimSpace(strings.Repeat("word ", 20))
 	var b bytes.Buffer
-	exit, err := show(&b, &operate.Result{Lines: []string{long}, Notes: []string{long}}, false)
+	exit, err := show(&b, &config.Request{}, &operate.Result{Lines: []string{long}, Notes: []string{long}})
 	want := long + "\n" + long[:16*5-1] + "\n  word word word word\n"
 	if exit != done || err != nil || b.String() != want {
 		t.Errorf("exit status %d, %v:\n%s", exit, err, &b)

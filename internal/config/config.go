@@ -39,6 +39,26 @@ const (
 // On says whether rules were asked for, whatever they are.
 func (a AntiSpoof) On() bool { return a != AntiSpoofAsIs && a != AntiSpoofNo }
 
+// Dom0 is what dom0's interface is.
+type Dom0 string
+
+// The values of dom0=.
+const (
+	Dom0AsIs   Dom0 = ""       // not given
+	Dom0Veth   Dom0 = "veth"   // an interface of its own, with a port in the bridge
+	Dom0Bridge Dom0 = "bridge" // the bridge itself, which has dom0's addresses
+)
+
+// IPForward is what becomes of the host's IPv4 forwarding.
+type IPForward string
+
+// The values of ip_forward=, which are the kernel's.
+const (
+	IPForwardAsIs IPForward = "" // not given
+	IPForwardOff  IPForward = "0"
+	IPForwardOn   IPForward = "1"
+)
+
 // Bridge is one bridge as asked for; a nil or empty field was not given.
 type Bridge struct {
 	VifNum    *int      // vifnum=
@@ -48,9 +68,7 @@ type Bridge struct {
 	// GuestsAllow is guests=allow: with antispoof=yes, guests for which the
 	// toolstack makes no rules are not cut off.
 	GuestsAllow bool
-	// OnBridge is dom0=: whether dom0's addresses are on the bridge itself
-	// (bridge), or on an interface with a port in it (veth).
-	OnBridge *bool
+	Dom0        Dom0 // dom0=
 }
 
 // nullBridge is the value of bridge= that asks for nothing.
@@ -62,11 +80,11 @@ func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 // Request is a whole command line with its file read.
 type Request struct {
 	Command   Command
-	OnlyCheck bool     // the command check: what would become of Command, which is Start or Stop
-	Bridges   []Bridge // at least one, unless Help, Version, Recover or Confirm
-	Given     bool     // false: no key and no file said anything about bridges or the host; Bridges is then a single zero Bridge
-	File      string   // the file that the bridges were read from, "" if none
-	IPForward *bool    // ip_forward=, host-wide; nil: leave alone
+	OnlyCheck bool      // the command check: what would become of Command, which is Start or Stop
+	Bridges   []Bridge  // at least one, unless Help, Version, Recover or Confirm
+	Given     bool      // false: no key and no file said anything about bridges or the host; Bridges is then a single zero Bridge
+	File      string    // the file that the bridges were read from, "" if none
+	IPForward IPForward // ip_forward=, host-wide
 
 	Wait    *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
 	NoCheck bool           // check=no: do not ask whether hosts can be reached

@@ -29,9 +29,6 @@ func (f files) source() Source {
 	}
 }
 
-func yes() *bool { return new(true) }
-func no() *bool  { return new(false) }
-
 func TestParse(t *testing.T) {
 	eth0 := Bridge{VifNum: new(0), Bridge: "xenbr0", NetDev: "eth0", AntiSpoof: AntiSpoofYes}
 	dummy0 := Bridge{VifNum: new(1), Bridge: "xenbr1", NetDev: "dummy0", AntiSpoof: AntiSpoofYes}
@@ -46,11 +43,11 @@ func TestParse(t *testing.T) {
 		{"nothing but the command", "start", nil,
 			Request{Command: Start, Bridges: []Bridge{{}}}},
 		{"all keys", "start vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes ip_forward=1", nil,
-			Request{Command: Start, Given: true, Bridges: []Bridge{eth0}, IPForward: yes()}},
+			Request{Command: Start, Given: true, Bridges: []Bridge{eth0}, IPForward: IPForwardOn}},
 		{"no is not the same as nothing", "start antispoof=no ip_forward=0", nil,
-			Request{Command: Start, Given: true, Bridges: []Bridge{{AntiSpoof: AntiSpoofNo}}, IPForward: no()}},
+			Request{Command: Start, Given: true, Bridges: []Bridge{{AntiSpoof: AntiSpoofNo}}, IPForward: IPForwardOff}},
 		{"only a host-wide key", "stop ip_forward=0", nil,
-			Request{Command: Stop, Given: true, Bridges: []Bridge{{}}, IPForward: no()}},
+			Request{Command: Stop, Given: true, Bridges: []Bridge{{}}, IPForward: IPForwardOff}},
 		{"command at the end", "netdev=eth1 status", nil,
 			Request{Command: Status, Given: true, Bridges: []Bridge{{NetDev: "eth1"}}}},
 		{"command in another part", "netdev=eth1 --next netdev=eth2 start", nil,
@@ -76,7 +73,7 @@ func TestParse(t *testing.T) {
 		{"version wins over errors", "bridge=/ --version", nil, Request{Version: true}},
 
 		{"later value wins", "start netdev=eth0 vifnum=1 netdev=eth1 antispoof=yes antispoof=no vifnum=2 ip_forward=0 ip_forward=1", nil,
-			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(2), NetDev: "eth1", AntiSpoof: AntiSpoofNo}}, IPForward: yes()}},
+			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(2), NetDev: "eth1", AntiSpoof: AntiSpoofNo}}, IPForward: IPForwardOn}},
 		{"an empty value is none", "start netdev= vifnum=1", nil,
 			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(1)}}}},
 		{"an empty value takes back an earlier one", "start netdev=eth0 bridge=b vifnum=1 antispoof=yes ip_forward=1 netdev= vifnum= antispoof= ip_forward=", nil,
@@ -101,33 +98,33 @@ func TestParse(t *testing.T) {
 			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "null"}, {NetDev: "null"}}}},
 
 		{"the line in xend-config.sxp", "start bridge=xenbr0 netdev=eth0 --next vifnum=1 bridge=xenbr1 netdev=dummy0 ip_forward=0", nil,
-			Request{Command: Start, Given: true, IPForward: no(), Bridges: []Bridge{
+			Request{Command: Start, Given: true, IPForward: IPForwardOff, Bridges: []Bridge{
 				{Bridge: "xenbr0", NetDev: "eth0"}, {VifNum: new(1), Bridge: "xenbr1", NetDev: "dummy0"}}}},
 		{"parts that agree", "start bridge=a ip_forward=1 --next bridge=b ip_forward=0 ip_forward=1", nil,
-			Request{Command: Start, Given: true, IPForward: yes(), Bridges: []Bridge{{Bridge: "a"}, {Bridge: "b"}}}},
+			Request{Command: Start, Given: true, IPForward: IPForwardOn, Bridges: []Bridge{{Bridge: "a"}, {Bridge: "b"}}}},
 		{"dom0 on bridges of either kind", "start bridge=eth0 netdev=eth0 --next netdev=eth1 dom0=bridge --next bridge=b dom0=veth", nil,
-			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "eth0", NetDev: "eth0"}, {NetDev: "eth1", OnBridge: yes()}, {Bridge: "b", OnBridge: no()}}}},
+			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "eth0", NetDev: "eth0"}, {NetDev: "eth1", Dom0: Dom0Bridge}, {Bridge: "b", Dom0: Dom0Veth}}}},
 		{"parts may share antispoof", "start bridge=a antispoof=yes --next bridge=b antispoof=yes", nil,
 			Request{Command: Start, Given: true, Bridges: []Bridge{{Bridge: "a", AntiSpoof: AntiSpoofYes}, {Bridge: "b", AntiSpoof: AntiSpoofYes}}}},
 
 		{"a file", "start config=f", files{"f": seed000},
-			Request{Command: Start, Given: true, File: "f", IPForward: no(), Bridges: []Bridge{eth0, dummy0}}},
+			Request{Command: Start, Given: true, File: "f", IPForward: IPForwardOff, Bridges: []Bridge{eth0, dummy0}}},
 		{"the last of two files", "start config=g config=f", files{"f": "netdev=eth0"},
 			Request{Command: Start, Given: true, File: "f", Bridges: []Bridge{{NetDev: "eth0"}}}},
 		{"config= takes back an earlier one", "start config=g config= vifnum=1", nil,
 			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(1)}}}},
 		{"file and command line agree", "stop config=f ip_forward=0", files{"f": seed000},
-			Request{Command: Stop, Given: true, File: "f", IPForward: no(), Bridges: []Bridge{eth0, dummy0}}},
+			Request{Command: Stop, Given: true, File: "f", IPForward: IPForwardOff, Bridges: []Bridge{eth0, dummy0}}},
 		{"beside a file an empty value is none", "stop config=f netdev=", files{"f": "vifnum=1"},
 			Request{Command: Stop, Given: true, File: "f", Bridges: []Bridge{{VifNum: new(1)}}}},
 		{"comments, blanks, line ends", "start config=f", files{"f": "# bridge=no\r\n\r\n \t vifnum=1\t bridge=b #c vifnum=2\r\n\tip_forward=1 # on\n#"},
-			Request{Command: Start, Given: true, File: "f", IPForward: yes(), Bridges: []Bridge{{VifNum: new(1), Bridge: "b"}}}},
+			Request{Command: Start, Given: true, File: "f", IPForward: IPForwardOn, Bridges: []Bridge{{VifNum: new(1), Bridge: "b"}}}},
 		{"last line without an end", "start config=f", files{"f": "vifnum=1\nvifnum=2"},
 			Request{Command: Start, Given: true, File: "f", Bridges: []Bridge{{VifNum: new(1)}, {VifNum: new(2)}}}},
 		{"later value wins in a line", "start config=f", files{"f": "vifnum=1 vifnum=2 netdev=a netdev="},
 			Request{Command: Start, Given: true, File: "f", Bridges: []Bridge{{VifNum: new(2)}}}},
 		{"a file of host-wide keys", "start config=f", files{"f": "ip_forward=0\nip_forward=0\n"},
-			Request{Command: Start, Given: true, File: "f", IPForward: no(), Bridges: []Bridge{{}}}},
+			Request{Command: Start, Given: true, File: "f", IPForward: IPForwardOff, Bridges: []Bridge{{}}}},
 		{"bridge=null in a file", "start config=f", files{"f": "bridge=null\nvifnum=1"},
 			Request{Command: Start, Given: true, File: "f", Bridges: []Bridge{{Bridge: "null"}, {VifNum: new(1)}}}},
 		{"as many bridges as there may be", "status config=f", files{"f": manyBridges(maxVifNum + 1)},
@@ -136,7 +133,7 @@ func TestParse(t *testing.T) {
 			Request{Command: Status, Given: true, File: "f", Bridges: []Bridge{{VifNum: new(1)}}}},
 
 		{"default file, start", "start -v", files{defaultFile: seed000},
-			Request{Command: Start, Given: true, File: defaultFile, IPForward: no(), Verbose: true, Bridges: []Bridge{eth0, dummy0}}},
+			Request{Command: Start, Given: true, File: defaultFile, IPForward: IPForwardOff, Verbose: true, Bridges: []Bridge{eth0, dummy0}}},
 		{"default file, stop", "stop -n", files{defaultFile: "netdev=eth7"},
 			Request{Command: Stop, Given: true, File: defaultFile, DryRun: true, Bridges: []Bridge{{NetDev: "eth7"}}}},
 		{"default file, status", "status --json", files{defaultFile: "netdev=eth7"},
@@ -148,7 +145,7 @@ func TestParse(t *testing.T) {
 		{"a key keeps the default file out", "start vifnum=1", files{defaultFile: "not even\x00right"},
 			Request{Command: Start, Given: true, Bridges: []Bridge{{VifNum: new(1)}}}},
 		{"a host-wide key keeps the default file out", "start ip_forward=1", files{defaultFile: "netdev=eth7"},
-			Request{Command: Start, Given: true, IPForward: yes(), Bridges: []Bridge{{}}}},
+			Request{Command: Start, Given: true, IPForward: IPForwardOn, Bridges: []Bridge{{}}}},
 		{"how to go about it says nothing of the network", "start confirm=60 check=no", files{defaultFile: "netdev=eth7\nwait=20"},
 			Request{Command: Start, Given: true, File: defaultFile, Bridges: []Bridge{{NetDev: "eth7"}},
 				Confirm: time.Minute, NoCheck: true, Wait: new(20 * time.Second)}},
@@ -183,11 +180,11 @@ func TestWrappers(t *testing.T) {
 		line string
 		want Bridge
 	}{
-		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", AntiSpoofYes, false, nil}},
-		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", AntiSpoofYes, false, nil}},
-		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", AntiSpoofAsIs, false, nil}},
-		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", AntiSpoofAsIs, false, nil}},
-		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", AntiSpoofAsIs, false, nil}},
+		{"vifnum=0 bridge=xenbr0 netdev=eth0 antispoof=yes", Bridge{new(0), "xenbr0", "eth0", AntiSpoofYes, false, Dom0AsIs}},
+		{"vifnum=1 bridge=xenbr1 netdev=dummy0 antispoof=yes", Bridge{new(1), "xenbr1", "dummy0", AntiSpoofYes, false, Dom0AsIs}},
+		{"vifnum=0 netdev=eth0 bridge=xenbr0", Bridge{new(0), "xenbr0", "eth0", AntiSpoofAsIs, false, Dom0AsIs}},
+		{"vifnum=1 netdev=eth1 bridge=xenbr1", Bridge{new(1), "xenbr1", "eth1", AntiSpoofAsIs, false, Dom0AsIs}},
+		{"vifnum=2 netdev=eth2 bridge=xenbr2", Bridge{new(2), "xenbr2", "eth2", AntiSpoofAsIs, false, Dom0AsIs}},
 	}
 	unread := files{defaultFile: "bridge=other"}
 	for _, command := range []Command{Start, Stop, Status} {
@@ -266,11 +263,10 @@ func bridgesNumbered(n int) []Bridge {
 func show(r Request) string {
 	var b strings.Builder
 	for _, br := range r.Bridges {
-		fmt.Fprintf(&b, "{%s %q %q %s}", value(br.VifNum), br.Bridge, br.NetDev, br.AntiSpoof)
+		fmt.Fprintf(&b, "{%s %q %q %s %s}", value(br.VifNum), br.Bridge, br.NetDev, br.Dom0, br.AntiSpoof)
 	}
-	bridges, forward := b.String(), value(r.IPForward)
-	r.Bridges, r.IPForward = nil, nil
-	return fmt.Sprintf("%+v %s ip_forward=%s", r, bridges, forward)
+	r.Bridges = nil
+	return fmt.Sprintf("%+v %s", r, b.String())
 }
 
 func value[T any](p *T) string {

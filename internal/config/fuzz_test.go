@@ -82,7 +82,7 @@ func checkRequest(t *testing.T, req *Request) {
 		t.Errorf("%d bridges", len(req.Bridges))
 	}
 	// A file may contain nothing but how the call behaves: wait=.
-	if !req.Given && (len(req.Bridges) != 1 || req.Bridges[0] != Bridge{} || req.IPForward != nil) {
+	if !req.Given && (len(req.Bridges) != 1 || req.Bridges[0] != Bridge{} || req.IPForward != IPForwardAsIs) {
 		t.Errorf("nothing given, but %s", show(*req))
 	}
 	seen := map[string]bool{}
@@ -90,7 +90,7 @@ func checkRequest(t *testing.T, req *Request) {
 		checkBridge(t, b, seen)
 	}
 	for _, b := range req.Bridges {
-		own := b.Bridge == b.NetDev && (b.OnBridge == nil || *b.OnBridge)
+		own := b.Bridge == b.NetDev && b.Dom0 != Dom0Veth
 		if !b.Null() && b.NetDev != "" && seen["bridge="+b.NetDev] && !own {
 			t.Errorf("%q is both bridge and netdev", b.NetDev)
 		}

@@ -141,7 +141,7 @@ func (r *argReader) checkBridges() {
 	delete(called, "")
 	for _, b := range bridges {
 		// The bridge may take its own NIC's name, if it takes its place.
-		if a := called[b.values["netdev"]]; a != nil && (a != b || b.values["dom0"] == dom0Veth) {
+		if a := called[b.values["netdev"]]; a != nil && (a != b || b.values["dom0"] == string(Dom0Veth)) {
 			hint := "give the bridge a name that no interface has, such as bridge=xenbr0"
 			if a == b {
 				hint += "; or leave dom0=veth out, and the bridge itself has dom0's addresses"

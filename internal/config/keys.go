@@ -102,30 +102,24 @@ func setNetDev(s setting, value string) *fault {
 }
 
 func setDom0(s setting, value string) *fault {
-	onBridge, err := either(value, dom0Veth, "bridge")
-	s.bridge.OnBridge = &onBridge
-	return err
+	s.bridge.Dom0 = Dom0(value)
+	return either(value, string(Dom0Veth), string(Dom0Bridge))
 }
 
-// dom0Veth is the value of dom0= that gives dom0 an interface of its own.
-const dom0Veth = "veth"
-
 func setAntiSpoof(s setting, value string) *fault {
-	_, err := either(value, string(AntiSpoofNo), string(AntiSpoofYes))
 	s.bridge.AntiSpoof = AntiSpoof(value)
-	return err
+	return either(value, string(AntiSpoofNo), string(AntiSpoofYes))
 }
 
 func setGuests(s setting, value string) *fault {
-	allow, err := either(value, "rules", "allow")
-	s.bridge.GuestsAllow = allow
-	return err
+	const allow = "allow"
+	s.bridge.GuestsAllow = value == allow
+	return either(value, "rules", allow)
 }
 
 func setIPForward(s setting, value string) *fault {
-	on, err := either(value, "0", "1")
-	s.req.IPForward = &on
-	return err
+	s.req.IPForward = IPForward(value)
+	return either(value, string(IPForwardOff), string(IPForwardOn))
 }
 
 // The highest values, in seconds.
@@ -191,14 +185,14 @@ func number(value string, highest int) (int, *fault) {
 	return n, nil
 }
 
-// either reads one of two words; true is the second.
-func either(value, no, yes string) (bool, *fault) {
+// either refuses what is neither of two words.
+func either(value, no, yes string) *fault {
 	if value == no || value == yes {
-		return value == yes, nil
+		return nil
 	}
 	f := wrong(value, "is neither "+yes+" nor "+no)
 	f.hint = didYouMean(value, []string{no, yes}, "")
-	return false, f
+	return f
 }
 
 // fault is what is wrong with a word, as the end of a message: reason is a

@@ -139,11 +139,10 @@ func readXDP(r *reader) error {
 	if err != nil || !some {
 		return err
 	}
-	c, err := rtnl.DialDiag()
-	if err != nil {
-		return unlessLacking(err)
+	c, err := r.to(sockDiag)
+	if err != nil || c == nil {
+		return err
 	}
-	defer func() { _ = c.Close() }()
 	const byFamily, showInfo, info, sizeofMsg = 20, 1, 0, 16 // SOCK_DIAG_BY_FAMILY, XDP_SHOW_INFO, XDP_DIAG_INFO, struct xdp_diag_msg
 	req := make([]byte, 20)
 	req[0] = unix.AF_XDP
@@ -202,11 +201,10 @@ func readPolicies(r *reader) error {
 	if err != nil || !loaded {
 		return err
 	}
-	c, err := rtnl.DialXFRM()
-	if err != nil {
-		return unlessLacking(err)
+	c, err := r.to(xfrm)
+	if err != nil || c == nil {
+		return err
 	}
-	defer func() { _ = c.Close() }()
 	msgs, err := c.Dump(getPolicy, nil)
 	for _, m := range msgs {
 		if len(m.Body) < sizeofSelector {

@@ -52,6 +52,13 @@ func (h Holder) String() string {
 	return text
 }
 
+// Admits says whether what holds on decides who gets in: if it breaks, new connections
+// may be kept out.
+func (h Holder) Admits() bool { return h.Kind == nftables || h.Kind == "iptables-legacy" }
+
+// nftables is the kind of its rules and hooks.
+const nftables = "nftables"
+
 // Owner is a program that has a socket.
 type Owner struct {
 	Program string `json:"program"`        // as in /proc/PID/comm: at most 15 bytes

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
 )
 
 // The moves of a call.
@@ -47,7 +48,17 @@ func TestFind(t *testing.T) {
 	member := func(owners ...Owner) Data {
 		return Data{Groups: []Group{{2, netip.MustParseAddr("ff02::fb"), owners}, {7, netip.MustParseAddr("ff02::fb"), owners}}}
 	}
-	ruled := on()
+	addr := netip.MustParseAddr("192.0.2.2")
+	addressed, managed, ruled := on(), on(), on()
+	for _, index := range []uint32{2, 7} {
+		body := append([]byte{unix.AF_INET, 24, 0, 0}, rtnl.U32Bytes(index)...) // struct ifaddrmsg
+		addressed.Addrs = append(addressed.Addrs, rtnl.Msg{Type: unix.RTM_NEWADDR, Body: body}.With(unix.IFA_LOCAL, addr.AsSlice()))
+	}
+	for state, ip := range map[byte]string{unix.NUD_FAILED: "192.0.2.7", unix.NUD_REACHABLE: "192.0.2.8"} {
+		body := []byte{unix.AF_INET, 0, 0, 0, 2, 0, 0, 0, state, 0, 0, 0} // struct ndmsg
+		managed.Neighs = append(managed.Neighs, rtnl.Msg{Type: unix.RTM_NEWNEIGH, Body: body}.
+			With(unix.NDA_DST, netip.MustParseAddr(ip).AsSlice()).With(15, rtnl.U32Bytes(1)))
+	}
 	ruled.Asked.Rules = []string{"eth0"}
 	for _, c := range []struct {
 		what          string
@@ -65,6 +76,7 @@ func TestFind(t *testing.T) {
 		{"a rule by any name", rule(Rule{Names: []string{"*"}}), Moves, Moves, Moves, Moves, ""},
 		{"a rule by the bridge's name", rule(Rule{Names: []string{"br0"}}), "", "", "", Breaks, ""},
 		{"antispoof's own", rule(Rule{Names: []string{"br0", "eth0"}, JumpsTo: "XBR-br0"}), "", "", "", "", ""},
+		{"iptables-legacy", Data{Legacy: []string{"nat of iptables"}}, "", "", Breaks, Breaks, ""},
 		{"a hook", hook(false, false), Stays, Breaks, Stays, "", "the chain h in table netdev t, on eth0"},
 		{"a hook by name", hook(true, false), Moves, Moves, Breaks, "", ""},
 		{"a flowtable", hook(true, true), Moves, Moves, Stays, "", "the flowtable h"},
@@ -81,6 +93,14 @@ func TestFind(t *testing.T) {
 		{"a group of one that joins again", member(Owner{Program: "avahi-daemon"}), Followed, Followed, Followed, Followed, ""},
 		{"a group of two", member(Owner{Program: "avahi-daemon"}, Owner{Program: "mdnsd"}), Breaks, Breaks, Breaks, Breaks, ""},
 		{"a label", Data{Labels: []Label{{2, netip.MustParsePrefix("2001:db8::/32"), 99}}}, Breaks, "", Breaks, "", "ip addrlabel add prefix 2001:db8::/32 dev eth0 label 99"},
+		{"masqueraded connections", Data{Host: addressed, Masked: map[netip.Addr]int{addr: 3, netip.MustParseAddr("192.0.2.9"): 1}}, Breaks, Breaks, Breaks, Breaks, "masquerade: 3 connections"},
+		{"connections as another host", Data{Host: addressed, Masked: map[netip.Addr]int{netip.MustParseAddr("192.0.2.9"): 1}}, "", "", "", "", ""},
+		{"published ports", Data{Bridged: []Bridged{{Setting: "s", Sent: 2}}}, Breaks, "", "", "", "published ports: s=1, and rules that send connections elsewhere (DNAT): 2"},
+		{"a chain that drops", Data{Bridged: []Bridged{{Setting: "s", Drops: "table ip filter, chain FORWARD"}}}, Breaks, "", Breaks, "", "dom0's own packets do not get through"},
+		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
+		{"a neighbour that is managed", Data{Host: managed}, Breaks, "", Breaks, "", "ip neigh add 192.0.2.7 dev eth0 managed"},
+		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
+		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
 		{"a VLAN", Data{Host: on("vlan")}, Stays, "", Stays, "", "vlan0 (vlan)"},
 		{"a macvlan", Data{Host: on("macvlan")}, InTheWay, "", InTheWay, "", ""},

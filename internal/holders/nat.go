@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,11 +21,10 @@ func readMasked(r *reader) error {
 	if !r.masquerades() {
 		return nil
 	}
-	c, err := rtnl.DialNetfilter()
-	if err != nil {
-		return unlessLacking(err)
+	c, err := r.to(netfilter)
+	if err != nil || c == nil {
+		return err
 	}
-	defer func() { _ = c.Close() }()
 	err = nfnetlink.EachConnection(c, sourceNAT, func() { clear(r.Masked) }, func(attrs []byte) {
 		if addr, ok := maskedAs(attrs); ok {
 			r.Masked[addr]++
@@ -34,7 +33,7 @@ func readMasked(r *reader) error {
 	return unlessLacking(err)
 }
 
-// masquerades says whether there may be a rule that does. Rules of iptables-legacy are
+// masquerades says whether there may be a rule that does: those of iptables-legacy are
 // not read.
 func (r *reader) masquerades() bool {
 	for _, rule := range r.Rules {
@@ -42,13 +41,7 @@ func (r *reader) masquerades() bool {
 			return true
 		}
 	}
-	for _, name := range []string{"ip_tables_names", "ip6_tables_names"} {
-		tables, _ := os.ReadFile("/proc/thread-self/net/" + name) // a kernel without them has no such file
-		if strings.Contains(string(tables), "nat\n") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Legacy, func(table string) bool { return strings.HasPrefix(table, "nat ") })
 }
 
 // What conntrack says of a connection (linux/netfilter/nf_conntrack_common.h).

@@ -110,7 +110,7 @@ func byTable(rules []Rule, o Outcome, by, then string) []Holder {
 			in = "chains " + some(chains)
 		}
 		all = append(all, Holder{
-			Kind: "nftables", Outcome: o, Then: then,
+			Kind: nftables, Outcome: o, Then: then,
 			What: fmt.Sprintf("%s %s in %s, %s", plural(count-len(rules), "rule"), by, place(first.Family, first.Table), in),
 		})
 	}
@@ -128,7 +128,7 @@ func findHooks(d *Data, m Move) []Holder {
 		if !has(m.From.Name) {
 			continue
 		}
-		holder := Holder{Kind: "nftables", What: "the chain " + h.Name + " in " + place(h.Family, h.Table) + ", on " + m.From.Name}
+		holder := Holder{Kind: nftables, What: "the chain " + h.Name + " in " + place(h.Family, h.Table) + ", on " + m.From.Name}
 		if h.Flowtable {
 			holder.What = "the flowtable " + h.Name + " in " + place(h.Family, h.Table) + ", on " + m.From.Name
 		}

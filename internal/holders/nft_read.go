@@ -45,11 +45,10 @@ func be32(attrs []byte, typ uint16) uint32 {
 
 // readRules reads the rules, and the sets in which they look interfaces up.
 func readRules(r *reader) error {
-	c, err := rtnl.DialNetfilter()
-	if err != nil {
-		return unlessLacking(err)
+	c, err := r.to(netfilter)
+	if err != nil || c == nil {
+		return err
 	}
-	defer func() { _ = c.Close() }()
 	var lookups []lookup
 	err = nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules, lookups = nil, nil }, func(family uint8, attrs []byte) {
 		f := &flow{}
@@ -162,11 +161,10 @@ func readHooks(r *reader) error {
 		return err
 	}
 	r.ByName = byName
-	c, err := rtnl.DialNetfilter()
-	if err != nil {
-		return unlessLacking(err)
+	c, err := r.to(netfilter)
+	if err != nil || c == nil {
+		return err
 	}
-	defer func() { _ = c.Close() }()
 	var chains, flowtables []Hook
 	err = nfnetlink.Each(c, unix.NFT_MSG_GETCHAIN, func() { chains, r.Forward = nil, nil }, func(family uint8, attrs []byte) {
 		h := Hook{Family: family, Table: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_TABLE)), Name: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_NAME))}

@@ -24,6 +24,7 @@ type Data struct {
 	Uses    []Use              // all kinds of other things
 	Forward []Hook             // chains of nftables that drop what is forwarded
 	Bridged []Bridged          // what bridged packets meet
+	Legacy  []string           // tables of iptables-legacy, such as "nat of iptables"
 	Masked  map[netip.Addr]int // connections that may be masqueraded, by the address that they have got
 	Owners  map[int][]Owner    // whose the sockets are, by their inodes
 	Unknown []error            // what could not be read
@@ -40,6 +41,7 @@ type finder struct {
 var finders = []finder{
 	{"the interfaces on it", nil, findAbove},
 	{"the rules of nftables", readRules, findRules},
+	{"the tables of iptables-legacy", readLegacy, findLegacy},
 	{"the hooks of nftables", readHooks, findHooks},
 	{"the packet sockets", readPacket, findPacket},
 	{"the sockets that are bound to it", readBound, findBound},
@@ -62,17 +64,19 @@ var finders = []finder{
 type reader struct {
 	*Data
 	conn    *rtnl.Conn
-	indexes map[int]bool // of the interfaces of the moves
-	inodes  map[int]bool // sockets whose owners are wanted
+	others  map[string]*rtnl.Conn // to other parts of the kernel
+	indexes map[int]bool          // of the interfaces of the moves
+	inodes  map[int]bool          // sockets whose owners are wanted
 }
 
 // Read gathers the data that the moves are about. What could not be read is in
 // Unknown.
 func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
-	r := &reader{Data: &Data{Host: h}, conn: c, indexes: map[int]bool{}, inodes: map[int]bool{}}
+	r := &reader{Data: &Data{Host: h}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int]bool{}}
+	defer r.close()
 	for _, m := range moves {
 		for _, i := range []Interface{m.From, m.To} {
-			if i.Index != 0 {
+			if h.Index(i.Index) != nil { // not one that the plan makes
 				r.indexes[i.Index] = true
 			}
 		}
@@ -87,6 +91,34 @@ func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
 	}
 	r.readOwners()
 	return r.Data
+}
+
+// The other parts of the kernel that are asked.
+const (
+	netfilter = "netfilter"
+	sockDiag  = "sock_diag"
+	xfrm      = "xfrm"
+)
+
+var dialers = map[string]func() (*rtnl.Conn, error){netfilter: rtnl.DialNetfilter, sockDiag: rtnl.DialDiag, xfrm: rtnl.DialXFRM}
+
+// to is the connection to another part of the kernel. It is nil if the kernel was built
+// without that.
+func (r *reader) to(part string) (*rtnl.Conn, error) {
+	if c := r.others[part]; c != nil {
+		return c, nil
+	}
+	c, err := dialers[part]()
+	if err == nil {
+		r.others[part] = c
+	}
+	return c, unlessLacking(err)
+}
+
+func (r *reader) close() {
+	for _, c := range r.others {
+		_ = c.Close() // it was only read
+	}
 }
 
 // lacks says whether an error means that the kernel was built without what it was

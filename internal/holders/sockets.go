@@ -152,11 +152,10 @@ var asked = []uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_RAW}
 
 // readBound asks for the sockets that are bound to the interfaces (sock_diag(7)).
 func readBound(r *reader) error {
-	c, err := rtnl.DialDiag()
-	if err != nil {
-		return unlessLacking(err)
+	c, err := r.to(sockDiag)
+	if err != nil || c == nil {
+		return err
 	}
-	defer func() { _ = c.Close() }()
 	for index := range r.indexes {
 		for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 			for _, protocol := range asked {

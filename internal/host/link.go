@@ -70,6 +70,18 @@ type BridgeInfo struct {
 	VLANFiltering bool
 }
 
+// Power says whether an interface is, or is to be, switched on (IFF_UP).
+type Power bool
+
+// The values of Power.
+const (
+	Off Power = false
+	On  Power = true
+)
+
+// Power is how the interface is switched.
+func (l *Link) Power() Power { return Power(l.Up()) }
+
 // Up says whether the interface is switched on.
 func (l *Link) Up() bool { return l.Flags&unix.IFF_UP != 0 }
 

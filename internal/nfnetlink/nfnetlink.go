@@ -72,15 +72,15 @@ func Dial() (*Conn, error) {
 // Close ends the connection.
 func (c *Conn) Close() error { return c.sock.Close() }
 
-// Leave has the kernel close the connection when the process has ended. Closing it waits
-// until everything that was deleted by any such socket has been disposed of
-// (nft_rcv_nl_event calls nf_tables_trans_destroy_flush_work), which takes an RCU grace
-// period, about 10 ms, and so would the end of the process. So the socket is put where
-// the process does not close it: into the queue of a Unix socket that is in that queue
-// itself. Once the other end is closed, by the end of the process or by Go's garbage
-// collector, nobody can get at either any more, and the kernel's garbage collector for
-// such sockets closes them (unix_gc), since Linux 6.8 in the background. Before that it
-// makes no difference.
+// Leave gives the connection up without waiting. To close it waits until everything that
+// was deleted by any such socket has been disposed of (nft_rcv_nl_event calls
+// nf_tables_trans_destroy_flush_work), which takes an RCU grace period, about 10 ms, and
+// so would the end of the process. Therefore the socket is put into the queue of a Unix
+// socket that is in that queue itself, where nobody can get at either of them. The
+// kernel's garbage collector for such sockets closes them (unix_gc), since Linux 6.8 in
+// the background: at the latest when the other end is closed, by the end of the process
+// or by Go's garbage collector. Before 6.8 it makes no difference. What belongs to the
+// connection may go at any time from then on.
 func (c *Conn) Leave() error {
 	defer func() { _ = c.sock.Close() }() // the one in the queue is still open
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

@@ -75,8 +75,8 @@ func TestCommit(t *testing.T) {
 // leaver, in the environment, makes this test the process that leaves a connection.
 const leaver = "XBR_TEST_LEAVER"
 
-// TestLeave kills a process that has left its connection: what belongs to that stays
-// as long as the process does, and then the kernel removes it, and the socket.
+// TestLeave kills a process that has left its connection: the kernel removes the socket,
+// and what belonged to it.
 func TestLeave(t *testing.T) {
 	if os.Getenv(leaver) != "" {
 		leave(t)
@@ -97,12 +97,10 @@ func TestLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	chains, chainsErr := Chains()
-	n := sockets(t)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	if line != "left\n" || len(chains) != 1 || chainsErr != nil || n != 1 {
-		t.Errorf("before its end: %q, %v; %v, %v; %d sockets", line, err, chains, chainsErr, n)
+	if line != "left\n" {
+		t.Fatalf("it did not leave: %q, %v", line, err)
 	}
 	for end := time.Now().Add(20 * time.Second); sockets(t) > 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)

@@ -72,7 +72,7 @@ func allNames(h *host.Host) []string {
 
 // attempt is one try at start or stop. It also gives what its plan was made for.
 func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
-	v, p, done, err := c.lookAndPlan(ctx)
+	v, p, done, err := c.readAndPlan(ctx)
 	if err != nil || len(p.Steps) == 0 {
 		return v, done, err
 	}
@@ -89,7 +89,7 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 		return v, nil, err
 	}
 	if boottime.Now()-looked > fresh {
-		if v, p, done, err = c.lookAndPlan(ctx); err != nil || len(p.Steps) == 0 {
+		if v, p, done, err = c.readAndPlan(ctx); err != nil || len(p.Steps) == 0 {
 			return v, done, err
 		}
 	}
@@ -104,8 +104,8 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 	return v, done, c.runWatched(ctx, p)
 }
 
-// lookAndPlan makes the plan for the host as it is now.
-func (c *Call) lookAndPlan(ctx context.Context) (*view, *plan.Plan, *Result, error) {
+// readAndPlan makes the plan for the host as it is now.
+func (c *Call) readAndPlan(ctx context.Context) (*view, *plan.Plan, *Result, error) {
 	v, err := c.snapshot(ctx)
 	if err != nil {
 		return v, nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
@@ -137,6 +138,9 @@ func (v *view) breaking() ([]string, error) {
 	}
 	if more := len(breaking) - len(texts); more > 0 {
 		texts = append(texts, fmt.Sprintf("will break: %d more, which xbr-script check names", more))
+	}
+	if v.Request.Confirm == 0 && slices.ContainsFunc(breaking, holders.Holder.Admits) {
+		texts = append(texts, "a new connection to this host may no longer get in: with confirm=120 everything is put back unless you confirm within that time")
 	}
 	return texts, nil
 }

@@ -343,10 +343,14 @@ func TestHoldersWarn(t *testing.T) {
 	}
 	nstest.Script(t, `printf '%s\n' 'table inet f {' ' chain c {' 'iif "eth0" accept' ' }' '}' | nft -f -`)
 	const want = "will break: nftables: 1 rule by the index of eth0"
+	if r := doCall(t.Context(), t, "start -n netdev=eth0 confirm=60", nil); r.err != nil || strings.Contains(strings.Join(r.Lines, "\n"), "confirm=120") {
+		t.Errorf("dry run: %v, %q", r.err, r.Lines[:min(3, len(r.Lines))])
+	}
 	if r := doCall(t.Context(), t, "start -n netdev=eth0", nil); r.err != nil || !strings.HasPrefix(r.Lines[0], "# "+want) {
 		t.Errorf("dry run: %v, %q", r.err, r.Lines[:min(3, len(r.Lines))])
 	}
-	if r := doCall(t.Context(), t, "start netdev=eth0", nil); r.err != nil || !strings.HasPrefix(r.stderr, "xbr-script: "+want) {
+	if r := doCall(t.Context(), t, "start netdev=eth0", nil); r.err != nil || !strings.HasPrefix(r.stderr, "xbr-script: "+want) ||
+		!strings.Contains(r.stderr, "confirm=120") {
 		t.Errorf("start: %v, %s", r.err, r.stderr)
 	}
 	nstest.Script(t, `printf '%s\n' 'table inet g {' ' chain c {' 'iif "eth0" accept' ' }' '}' | nft -f -`)

@@ -119,7 +119,7 @@ func TestDamagedRecords(t *testing.T) {
 		good := read(t, path)
 		bad := damage(random, good)
 		write(t, path, bad)
-		_, p, _, err := w.newCall("stop").lookAndPlan(t.Context())
+		_, p, _, err := w.newCall("stop").readAndPlan(t.Context())
 		if err == nil && !bytes.Equal(bad, good) {
 			accepted++
 			if got := p.Commands(); !slices.Equal(got, want) {

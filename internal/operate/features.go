@@ -150,9 +150,7 @@ type forwarding struct{ *view }
 func (forwarding) Kinds() plan.Kinds { return nil } // its operations are settings
 
 func (f forwarding) Start() (part plan.Part, err error) {
-	if on := f.Request.IPForward; on != nil {
-		part.Host, err = f.forward.Start(f.host, *on)
-	}
+	part.Host, err = f.forward.Start(f.host, f.Request.IPForward)
 	return part, err
 }
 

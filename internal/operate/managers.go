@@ -14,6 +14,7 @@ import (
 	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/systemd"
 )
 
 // managing is what a manager does: it configures NICs, and has to go on with what a
@@ -29,7 +30,7 @@ type managing interface {
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
 	return []managing{
-		ifupdown.Manager{},
+		ifupdown.Manager{Up: systemd.Up},
 		dhcpcd.Manager{Call: c.quoted()},
 		networkmanager.Manager{},
 		networkd.Manager{Limit: c.checkLimit()},

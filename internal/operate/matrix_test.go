@@ -131,7 +131,7 @@ func (w *whole) newCall(args ...string) *Call {
 func (w *whole) call(args ...string) *Call {
 	w.Helper()
 	c := w.newCall(args...)
-	v, p, _, err := c.lookAndPlan(w.Context())
+	v, p, _, err := c.readAndPlan(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}

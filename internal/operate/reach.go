@@ -207,13 +207,13 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 			hint = "a firewall that sees bridged packets may be in the way: let it accept what is forwarded, or sysctl -w net.bridge.bridge-nf-call-iptables=0"
 		}
 		said[l.nic] = true
-		texts = append(texts, l.text(slices.Contains(down, l.nic)))
+		texts = append(texts, l.text(down))
 	}
 	return refusal.New(hint, "%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait))
 }
 
-// text says what is missing.
-func (l watched) text(noLink bool) string {
+// text says what is missing; down are the NICs without a link.
+func (l watched) text(down []int) string {
 	names := map[string]bool{}
 	for _, h := range l.hosts {
 		names[h.String()] = true
@@ -222,7 +222,7 @@ func (l watched) text(noLink bool) string {
 	switch {
 	case l.nic == 0:
 		return who + " answered before and does not"
-	case noLink:
+	case slices.Contains(down, l.nic):
 		return l.name + " has no link"
 	}
 	verb := "answered"

@@ -135,7 +135,7 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		}
 		return u.Commands(), []string{"all was taken back"}, nil
 	}
-	v, p, done, err := c.lookAndPlan(ctx)
+	v, p, done, err := c.readAndPlan(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

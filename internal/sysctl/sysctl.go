@@ -186,8 +186,11 @@ func Get(name string) (string, error) {
 
 // read reads a setting by itself: os.ReadFile needs ten system calls for what takes
 // three, and a NIC has some hundred settings.
-func read(name string) (string, error) {
-	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(root+name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+func read(name string) (string, error) { return readAt(unix.AT_FDCWD, root+name) }
+
+// readAt is read by a name that begins in the open directory dir.
+func readAt(dir int, name string) (string, error) {
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return "", err
 	}
@@ -274,29 +277,44 @@ func (k Key) Carried() bool { return !notState[k.Name] }
 func ReadDevice(device string) (Device, error) {
 	d := Device{}
 	for _, dir := range dirs {
-		entries, err := os.ReadDir(filepath.Join(root, dir, device))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // IPv6 is switched off at boot, or the interface has none
-		}
-		if err != nil {
+		if err := d.readDir(dir, device); err != nil {
 			return nil, err
-		}
-		for _, e := range entries {
-			k := Key{dir, unique.Make(e.Name()).Value()}
-			if !k.Carried() {
-				continue
-			}
-			v, err := read(k.Of(device))
-			if k.noValue(err) {
-				continue
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s%s: %w", root, k.Of(device), err)
-			}
-			d[k] = unique.Make(v).Value()
 		}
 	}
 	return d, nil
+}
+
+// readDir reads the settings of one directory. It opens them from there: to go all the
+// way for each takes half as long again.
+func (d Device) readDir(dir, device string) error {
+	f, err := os.Open(filepath.Join(root, dir, device))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // IPv6 is switched off at boot, or the interface has none
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	at := int(f.Fd())
+	for _, name := range names {
+		k := Key{dir, unique.Make(name).Value()}
+		if !k.Carried() {
+			continue
+		}
+		v, err := readAt(at, name)
+		if k.noValue(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s%s: %w", root, k.Of(device), err)
+		}
+		d[k] = unique.Make(v).Value()
+	}
+	return nil
 }
 
 // noValue says whether a failure to read a setting means that it has no value: a

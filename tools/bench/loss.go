@@ -22,18 +22,21 @@ func measureLoss(o *options, r *report) error {
 	if trials == 0 {
 		trials = o.pick(100, 10)
 	}
-	if err := underLoad(o, r, 1000, trials, o.pick(2, 1), false); err != nil {
+	if err := underLoad(o, r, 1000, trials, o.pick(2, 1)); err != nil {
 		return err
 	}
 	if o.quick {
 		return nil
 	}
-	return underLoad(o, r, 100000, 2, 0, true)
+	return underLoad(o, r, manyRoutes, 2, 0)
 }
+
+// manyRoutes are so many that only few tools are tried, and seldom.
+const manyRoutes = 100000
 
 // underLoad tries each tool trials times, and slow ones slow times, on a host
 // with that many routes.
-func underLoad(o *options, r *report, routes, trials, slow int, many bool) error {
+func underLoad(o *options, r *report, routes, trials, slow int) error {
 	w, err := newWorld(routes)
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 	}
 	defer other.close()
 	seconds := 60 + 4*trials + 30*slow
-	if many {
+	if routes == manyRoutes {
 		seconds += 100 * trials // each takes seconds
 	}
 	l, err := startLoad(w, o.rate, seconds)
@@ -61,7 +64,7 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 		return err
 	}
 	c := contest{w: w, l: l, r: r}
-	if many {
+	if routes == manyRoutes {
 		c.suffix = fmt.Sprintf(", %d routes", routes)
 	}
 	for round := range trials {
@@ -69,7 +72,7 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 			return err
 		}
 		for i := range tools {
-			if !due(&tools[i], round, slow, many) {
+			if !due(&tools[i], routes, round, slow) {
 				continue
 			}
 			if err := c.pair(&tools[i]); err != nil {
@@ -87,12 +90,12 @@ func underLoad(o *options, r *report, routes, trials, slow int, many bool) error
 // with.
 const often = 10
 
-// due tells whether a tool has its turn in a round.
-func due(t *tool, round, slow int, many bool) bool {
+// due tells whether a tool has its turn in a round, with that many routes.
+func due(t *tool, routes, round, slow int) bool {
 	switch {
 	case t.Name == ours:
 		return true
-	case many:
+	case routes == manyRoutes:
 		return t.Name == careful || t.Name == oneBatch
 	case t.Name == oursTop:
 		return round%2 == 0

@@ -200,7 +200,11 @@ func single(dry string) []string {
 	mac, enslave := "", -1
 	for _, line := range commands(dry) {
 		rest, isIP := strings.CutPrefix(line, "ip ")
+		nic, silent := strings.CutPrefix(line, "sysctl -qw /net/ipv6/conf/")
+		nic, hushed := strings.CutSuffix(nic, "/disable_ipv6=1")
 		switch {
+		case silent && hushed && strings.HasPrefix(nic, "peth"):
+			lines = append(lines, "addr flush dev "+nic) // the setting would do that
 		case !isIP:
 		case strings.HasPrefix(rest, "link set dev peth0 address "):
 			mac = rest

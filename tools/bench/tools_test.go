@@ -5,6 +5,19 @@ import (
 	"testing"
 )
 
+// TestSingle has ip alone do what settings do besides, as far as it can.
+func TestSingle(t *testing.T) {
+	got := single(`ip link set dev peth0 master xenbr0
+sysctl -qw /net/ipv6/conf/vif0.0/disable_ipv6=1
+sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
+ip link set dev peth0 address fe:ff:ff:ff:ff:ff || true
+`)
+	want := []string{"link set dev peth0 master xenbr0", "link set dev peth0 address fe:ff:ff:ff:ff:ff", "addr flush dev peth0"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestOneByOne turns a deletion by a group into one of each interface, and leaves
 // other groups alone.
 func TestOneByOne(t *testing.T) {

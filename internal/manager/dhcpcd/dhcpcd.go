@@ -20,6 +20,7 @@ import (
 // Manager is dhcpcd.
 type Manager struct {
 	Call string // the command line that it has to be ended for, quoted
+	Root string // where the host's files are; "" is /
 }
 
 // Kinds are none: dhcpcd is not told anything.
@@ -38,10 +39,10 @@ func (m Manager) refuse(move manager.Move) error {
 		return nil
 	}
 	from, to := " "+shell.Quote(move.From.Name), " "+shell.Quote(move.To.Name)
-	is, err := runs(move.From.Name)
+	is, err := m.runs(move.From.Name)
 	if err == nil && !is && move.Leased {
 		from, to = "", "" // a dhcpcd for all interfaces
-		is, err = runs("")
+		is, err = m.runs("")
 	}
 	if err != nil || !is {
 		return err
@@ -53,7 +54,7 @@ func (m Manager) refuse(move manager.Move) error {
 
 // runs says whether there is a dhcpcd for that interface alone, or, if the name is
 // empty, one for all. Versions before 9 have no folder for their files.
-func runs(dev string) (bool, error) {
+func (m Manager) runs(dev string) (bool, error) {
 	names := []string{"dhcpcd/pid", "dhcpcd.pid"}
 	if dev != "" {
 		names = nil
@@ -62,14 +63,14 @@ func runs(dev string) (bool, error) {
 		}
 	}
 	for _, name := range names {
-		pid, err := contentOf("/run/" + name)
+		pid, err := contentOf(m.Root + "/run/" + name)
 		if err != nil {
 			return false, err
 		}
 		if pid == "" || strings.Contains(pid, "/") {
 			continue
 		}
-		comm, err := contentOf("/proc/" + pid + "/comm")
+		comm, err := contentOf(m.Root + "/proc/" + pid + "/comm")
 		if err != nil || comm == "dhcpcd" {
 			return err == nil, err
 		}

@@ -11,26 +11,27 @@ import (
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
-	"xbr-script/internal/systemd"
 )
 
 // Manager is ifupdown.
-type Manager struct{}
+type Manager struct {
+	Up func(unit string) (bool, error) // says whether a unit of systemd is up
+}
 
 // Kinds are none: ifupdown is not told anything.
 func (Manager) Kinds() plan.Kinds { return nil }
 
 // Around refuses the moves of interfaces that came up by allow-hotplug.
-func (Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
-	for _, m := range moves {
-		err = errors.Join(err, refuse(m.NetDev))
+func (m Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
+	for _, move := range moves {
+		err = errors.Join(err, m.refuse(move.NetDev))
 	}
 	return nil, nil, err
 }
 
-func refuse(netdev string) error {
+func (m Manager) refuse(netdev string) error {
 	unit := "ifup@" + netdev + ".service"
-	up, err := systemd.Up(unit)
+	up, err := m.Up(unit)
 	if err != nil || !up {
 		return err
 	}

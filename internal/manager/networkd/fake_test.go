@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
@@ -21,6 +22,7 @@ type fakeSystemd struct {
 	state    string // of the whole system
 	inactive bool   // systemd-networkd does not run
 	frozen   bool
+	began    time.Time           // it
 	ending   bool                // it has got the signal, and will do nothing else
 	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
 	log      []string            // the methods that had an effect
@@ -28,7 +30,7 @@ type fakeSystemd struct {
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
 	t.Helper()
-	f := &fakeSystemd{T: t, state: "running", fails: map[string][]string{}}
+	f := &fakeSystemd{T: t, state: "running", began: time.Unix(1000, 0), fails: map[string][]string{}}
 	f.peer = dbustest.Listen(t, "/run/systemd/private", f.answer)
 	return f
 }
@@ -40,7 +42,7 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 	if err := f.failure(member); err != "" {
 		return []any{dbustest.Error(err)}
 	}
-	if unit, ok := first(msg.Body).(string); ok && strings.HasSuffix(member, "Unit") && unit != "systemd-networkd.service" {
+	if unit, ok := first(msg.Body).(string); ok && strings.HasSuffix(member, "Unit") && member != "TryRestartUnit" && unit != "systemd-networkd.service" {
 		f.Errorf("%s of %s", member, unit)
 	}
 	switch member {
@@ -68,6 +70,8 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 		return nil
 	case "RestartUnit":
 		return []any{f.restarted()}
+	case "TryRestartUnit":
+		return []any{f.emptied(msg.Body[0].(string))}
 	}
 	f.Errorf("asked for %s", member)
 	return nil
@@ -92,8 +96,11 @@ func (f *fakeSystemd) failure(member string) (name string) {
 }
 
 func (f *fakeSystemd) property(name string) []any {
-	if name == "RestartKillSignal" {
+	switch name {
+	case "RestartKillSignal":
 		return []any{dbus.MakeVariant(int32(unix.SIGUSR2))}
+	case "ExecMainStartTimestamp":
+		return []any{dbus.MakeVariant(uint64(f.began.UnixMicro()))}
 	}
 	value := map[string]string{"SystemState": f.state, "ActiveState": "active", "FreezerState": "running"}[name]
 	switch {
@@ -107,6 +114,17 @@ func (f *fakeSystemd) property(name string) []any {
 	return []any{dbus.MakeVariant(value)}
 }
 
+// emptied is a job for the socket, which must not be in use.
+func (f *fakeSystemd) emptied(unit string) dbus.ObjectPath {
+	if unit != "systemd-networkd.socket" || !f.inactive {
+		f.Errorf("%s is restarted, and systemd-networkd has not ended", unit)
+	}
+	const job = dbus.ObjectPath("/org/freedesktop/systemd1/job/socket")
+	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", uint32(1), job, unit, "done")
+	f.log = append(f.log, "socket")
+	return job
+}
+
 // restarted begins a job, which fails for a unit that is frozen, as with systemd from
 // 254 on.
 func (f *fakeSystemd) restarted() dbus.ObjectPath {
@@ -116,7 +134,7 @@ func (f *fakeSystemd) restarted() dbus.ObjectPath {
 	if f.frozen {
 		result = "frozen"
 	} else {
-		f.inactive = false
+		f.inactive, f.began = false, f.began.Add(time.Hour)
 	}
 	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved",
 		uint32(len(f.log)), job, "systemd-networkd.service", result)

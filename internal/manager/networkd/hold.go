@@ -20,6 +20,9 @@ import (
 // come to an end first.
 const holdLimit = 20 * time.Second
 
+// endLimit is how long it may take to end when it was told to.
+const endLimit = 5 * time.Second
+
 // Freeze keeps systemd-networkd from running until it is thawed. From version 257 on it
 // sees at once that the NIC gets another name, gives it up, and removes its addresses
 // from it while they move. A systemd that cannot freeze it, or whose cgroups are of
@@ -90,22 +93,39 @@ func (r *Resume) Do(ctx context.Context, _ bool) error {
 		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 			return err
 		}
-		if ok, err := conn.Active(ctx, r.Unit); err != nil || !ok && !r.Ran {
+		ok, err := conn.Active(ctx, r.Unit)
+		if err != nil || !ok && !r.Ran {
 			return err
 		}
 		// systemd starts a unit five times in ten seconds, and no more until this.
 		_ = conn.ResetFailedUnitContext(ctx, r.Unit)
-		r.at = time.Now()
-		return job(ctx, r.Unit, conn.RestartUnitContext)
+		if err := job(ctx, r.Unit, conn.RestartUnitContext); err != nil {
+			return err
+		}
+		r.at, err = started(ctx, conn, r.Unit)
+		return err
 	})
 	if err != nil {
-		r.at = time.Time{}
 		return err
 	}
 	if r.Limit > 0 {
 		_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
 	}
 	return context.Cause(ctx)
+}
+
+// started is when the process of a unit began. What systemd-networkd has written before
+// is of another one, which may have gone on writing until it ended.
+func started(ctx context.Context, conn systemd.Conn, unit string) (time.Time, error) {
+	p, err := conn.GetServicePropertyContext(ctx, unit, "ExecMainStartTimestamp")
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, ok := p.Value.Value().(uint64)
+	if !ok {
+		return time.Time{}, fmt.Errorf("systemd says of the time when it began: %v", p.Value)
+	}
+	return time.UnixMicro(int64(at)), nil //nolint:gosec // it is a time of our days
 }
 
 // thaw thaws it if it is frozen, so that it ends.
@@ -122,7 +142,35 @@ func (r *Resume) thaw(ctx context.Context, conn systemd.Conn) error {
 		}
 	}
 	_ = conn.KillUnitWithTarget(ctx, r.Unit, systemd.Main, signal) // else it acts for a moment
-	return patiently(ctx, func() error { return conn.ThawUnit(ctx, r.Unit) })
+	if err := patiently(ctx, func() error { return conn.ThawUnit(ctx, r.Unit) }); err != nil {
+		return err
+	}
+	return forget(ctx, conn, r.Unit)
+}
+
+// forget empties systemd-networkd's netlink socket once it has ended. systemd holds the
+// socket for it, with all that was sent in the meantime, and a new process would take
+// that for news, about interfaces as they are no more: it fails over it, and after five
+// times in ten seconds gives an interface up. What cannot be had is done without.
+func forget(ctx context.Context, conn systemd.Conn, unit string) error {
+	for end := time.Now().Add(endLimit); ; {
+		state, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
+		if err != nil {
+			return err
+		}
+		if is := state.Value.Value(); is == "inactive" || is == "failed" {
+			_ = job(ctx, socket, conn.TryRestartUnitContext)
+			return ctx.Err()
+		}
+		if time.Now().After(end) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 var (

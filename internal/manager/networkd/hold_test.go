@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
@@ -136,7 +137,7 @@ func (s states) held(m *faults.Matrix, f *fakeSystemd, back bool) {
 	if err := strict.Run(s.Context(), s.around(f, back)); err != nil {
 		s.Error(err)
 	}
-	if calls := f.calls(); !slices.Equal(calls, []string{"FreezeUnit", "ThawUnit", "RestartUnit"}) {
+	if calls := f.calls(); !slices.Equal(calls, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}) {
 		s.Errorf("a change that goes well: %q", calls)
 	}
 }
@@ -152,10 +153,10 @@ func TestCannotHold(t *testing.T) {
 	}{
 		"cgroups of version 1":  {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "RestartUnit", ""},
 		"systemd 245":           {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "RestartUnit", ""},
-		"busy at first":         {map[string][]string{"FreezeUnit": {busy, busy}, "ThawUnit": {busy}}, "FreezeUnit ThawUnit RestartUnit", ""},
+		"busy at first":         {map[string][]string{"FreezeUnit": {busy, busy}, "ThawUnit": {busy}}, "FreezeUnit ThawUnit socket RestartUnit", ""},
 		"it goes wrong":         {map[string][]string{"FreezeUnit": {failed}}, "RestartUnit", "cannot hold systemd-networkd still: "},
-		"thawing goes wrong":    {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit RestartUnit", "cannot have systemd-networkd follow: "},
-		"restarting goes wrong": {map[string][]string{"RestartUnit": {failed}}, "FreezeUnit ThawUnit RestartUnit", "cannot have systemd-networkd follow: "},
+		"thawing goes wrong":    {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit socket RestartUnit", "cannot have systemd-networkd follow: "},
+		"restarting goes wrong": {map[string][]string{"RestartUnit": {failed}}, "FreezeUnit ThawUnit socket RestartUnit", "cannot have systemd-networkd follow: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStates(t)
@@ -191,7 +192,7 @@ func TestNotHeld(t *testing.T) {
 	}{
 		"it has ended":   {func(f *fakeSystemd) { f.inactive = true }, "[]"},
 		"switching off":  {func(f *fakeSystemd) { f.state = "stopping" }, "[]"},
-		"frozen already": {func(f *fakeSystemd) { f.state, f.frozen = "stopping", true }, "[ThawUnit]"},
+		"frozen already": {func(f *fakeSystemd) { f.state, f.frozen = "stopping", true }, "[ThawUnit socket]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			newStates(t)
@@ -206,6 +207,21 @@ func TestNotHeld(t *testing.T) {
 				t.Errorf("%s, want %s; frozen: %t", calls, c.calls, f.isFrozen())
 			}
 		})
+	}
+}
+
+// TestBegan has a call wait for what the new process says, not the one before.
+func TestBegan(t *testing.T) {
+	newStates(t)
+	f := newFakeSystemd(t)
+	r := &Resume{Unit: unit}
+	if err := r.Do(t.Context(), false); err != nil || !r.at.Equal(time.Unix(1000+3600, 0)) {
+		t.Errorf("it began at %v, %v", r.at, err)
+	}
+	f.inactive = true
+	r = &Resume{Unit: unit}
+	if err := r.Do(t.Context(), false); err != nil || !r.at.IsZero() {
+		t.Errorf("it has not run; it began at %v, %v", r.at, err)
 	}
 }
 

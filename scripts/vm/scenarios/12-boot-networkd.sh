@@ -112,7 +112,7 @@ END
 say "dom0=bridge"
 xbr start dom0=bridge bridge=lan
 expect "the lease is renewed" renews lan
-xbr stop
+xbr stop bridge=lan netdev=eth0
 refute "no file stays" grep -r . /run/systemd/network
 expect "the lease is renewed" renews eth0
 
