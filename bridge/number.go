@@ -27,7 +27,8 @@ func (r *resolver) number(w *Spec, b config.Bridge) error {
 	for i := range maxVifNum + 1 {
 		w.VifNum = (first + i) % (maxVifNum + 1)
 		searched := w.Bridge == "" && (i > 0 || b.NetDev != "")
-		if w.onBridge() || !r.taken(*w) && !(searched && r.foreign(*w)) {
+		taken := r.taken(*w) || searched && r.foreign(*w)
+		if w.onBridge() || !taken {
 			w.Why = append(w.Why, fmt.Sprintf("vifnum=%d, %s", w.VifNum, reason))
 			return nil
 		}
