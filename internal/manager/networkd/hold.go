@@ -21,7 +21,7 @@ import (
 const holdLimit = 20 * time.Second
 
 // endLimit is how long it may take to end when it was told to.
-const endLimit = 5 * time.Second
+const endLimit = time.Second
 
 // Freeze keeps systemd-networkd from running until it is thawed. From version 257 on it
 // sees at once that the NIC gets another name, gives it up, and removes its addresses
@@ -158,9 +158,12 @@ func forget(ctx context.Context, conn systemd.Conn, unit string) error {
 		if err != nil {
 			return err
 		}
-		if is := state.Value.Value(); is == "inactive" || is == "failed" {
+		switch state.Value.Value() {
+		case "inactive", "failed":
 			_ = job(ctx, socket, conn.TryRestartUnitContext)
 			return ctx.Err()
+		case "activating":
+			return nil // what is in the socket has had systemd start it: that one reads it
 		}
 		if time.Now().After(end) {
 			return nil

@@ -122,10 +122,7 @@ func (s states) held(m *faults.Matrix, f *fakeSystemd, back bool) {
 	if m.Steps-steps != 4 {
 		s.Errorf("%d steps were tried", m.Steps-steps)
 	}
-	nth := 1
-	if testing.Short() {
-		nth = 23
-	}
+	nth := faults.OneIn(23, 5)
 	makeLax := func() *plan.Plan {
 		p := s.around(f, back)
 		p.Steps[1].Undo[0].(*network).lax = true
