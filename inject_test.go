@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"xbr-script/internal/testing/nstest"
 )
 
 // injection is one host on which system calls are made to fail.
@@ -158,12 +159,6 @@ func (in *injection) judge(command string, status int, said string, hit bool) {
 	in.counts[command+": "+outcome]++
 }
 
-// ungrouped is a script without the number of the group by which stop deletes, which is
-// another one each time.
-func ungrouped(script string) string { return groupNumber.ReplaceAllString(script, "group N") }
-
-var groupNumber = regexp.MustCompile(`group [0-9]{5,}`)
-
 // ask makes system calls fail in a command that changes nothing: it says the
 // same as without a fault, or that it could not find out.
 func (in *injection) ask(line string, n int) {
@@ -185,7 +180,7 @@ func (in *injection) ask(line string, n int) {
 			in.points++
 		}
 		switch {
-		case status == wantStatus && ungrouped(w.stdout) == ungrouped(want):
+		case status == wantStatus && nstest.Ungrouped(w.stdout) == nstest.Ungrouped(want):
 			in.counts[command+": the same"]++
 		case status == 4 && strings.Contains(w.stdout, "the rules cannot be read: "):
 			in.counts[command+": said"]++

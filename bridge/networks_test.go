@@ -114,7 +114,9 @@ ip neigh add proxy 2001:db8::77 dev eth0
 // announced has everything that two routers can announce, and beside it what
 // looks like that but is not: a user's routes through the same routers, routes
 // of a program that handles advertisements itself, and an address and its route
-// in an announced prefix.
+// in an announced prefix. The permanent neighbour is there because others come and
+// go: the kernel forgets them when all namespaces together have over 512
+// (gc_thresh2), and a plan without neighbours has a step less.
 var announced = network{name: "announced", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + `
 sysctl -qw net/ipv6/conf/eth0/accept_ra_rt_info_max_plen=64
 ip addr add 192.0.2.2/24 brd + dev eth0
@@ -123,6 +125,7 @@ ip -6 route add default via fe80::7 dev eth0 proto ra metric 100 expires 900
 ip -6 route add default via fe80::1 dev eth0 proto ra table 100
 ip -6 route add default via fe80::1 dev eth0 metric 2000
 ip -6 route add 2001:db8:77::/48 via fe80::1 dev eth0
+ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent
 ` + careful, specs: []bridge.Spec{specOf(0, "eth0")}, adverts: []nstest.Advert{
 	{
 		Router: "fe80::1", Lifetime: 1800 * time.Second, HopLimit: 63, MTU: 1480,
