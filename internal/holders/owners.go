@@ -44,7 +44,7 @@ func addOwner(owners []Owner, o Owner) []Owner {
 
 // eachSocket calls f with each socket of each process, by the socket's inode.
 func eachSocket(f func(pid, fd, inode int)) {
-	processes, _ := os.ReadDir("/proc") // what cannot be read is nobody's
+	processes, _ := os.ReadDir(proc) // what cannot be read is nobody's
 	for _, p := range processes {
 		pid, err := strconv.Atoi(p.Name())
 		if err != nil {

@@ -10,9 +10,8 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// container is a host behind dom0, whose port 80 dom0 publishes as 8080, where bridged
-// packets pass iptables.
-const container = lan + `
+// behind is a host behind dom0.
+const behind = `
 	netns con
 	ip link add con0 type veth peer name eth0 netns con
 	ip link set con0 up
@@ -20,6 +19,11 @@ const container = lan + `
 	ip -n con link set eth0 up
 	ip -n con addr add 172.17.0.2/24 dev eth0
 	ip -n con route add default via 172.17.0.1
+`
+
+// container is one whose port 80 dom0 publishes as 8080, where bridged packets pass
+// iptables.
+const container = lan + behind + `
 	sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1 net.bridge.bridge-nf-call-iptables=1
 	iptables-nft -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j DNAT --to-destination 172.17.0.2:80`
 

@@ -245,14 +245,7 @@ var holdings = []holding{
 	{name: "managed neighbour", begin: shows("ip neigh show dev eth0 | cat", "192.168.0.77 managed"), find: "managed neighbour: 192.168.0.77, which does not answer", outcome: holders.Breaks, from: [2]int{5, 16}, gone: true,
 		setup: "ip neigh add 192.168.0.77 dev eth0 managed"},
 	{name: "masquerade", begin: masked, find: "masquerade: 1 connection", outcome: holders.Breaks, gone: true,
-		setup: `
-		netns con
-		ip link add con0 type veth peer name eth0 netns con
-		ip link set con0 up
-		ip addr add 172.17.0.1/24 dev con0
-		ip -n con link set eth0 up
-		ip -n con addr add 172.17.0.2/24 dev eth0
-		ip -n con route add default via 172.17.0.1
+		setup: behind + `
 		sysctl -qw net.ipv4.ip_forward=1
 		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
 	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif", outcome: holders.Breaks},
