@@ -26,7 +26,6 @@ export SUITE
 
 # With AGAIN=FILE a test that fails is run once more, alone, and counts as passed
 # if it passes then; what failed at first is listed in FILE.PID. CI does so.
-AGAIN =
 ifdef AGAIN
 tests = $(GO) tool -modfile=tools/go.mod gotestsum --format=standard-quiet --hide-summary=skipped \
 	--rerun-fails=1 --rerun-fails-max-failures=8 --rerun-fails-run-root-test --rerun-fails-report='$(AGAIN)'.$$$$ \
