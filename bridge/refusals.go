@@ -29,7 +29,7 @@ func (s *parts) refusals(h *host.Host) error {
 	if !s.onBridge() {
 		return errors.Join(s.checkAbove(h), taken)
 	}
-	return errors.Join(s.checkAbove(h), s.checkOn(h), cmp.Or(taken, s.checkFree(h)), s.checkByName(h))
+	return errors.Join(s.checkAbove(h), s.checkOn(h), taken, s.checkByName(h))
 }
 
 func (s *parts) checkNIC(h *host.Host) error {
@@ -169,16 +169,24 @@ func (s *parts) checkName(name string, l *host.Link) error {
 	return s.taken(name, l)
 }
 
-// checkFree checks that an existing bridge can become dom0's interface:
-// addresses of its own could not be told from dom0's at stop.
+// checkFree checks that an existing bridge is used for nothing but its ports. If it
+// becomes dom0's interface, addresses of its own could not be told from dom0's at stop;
+// else it would not answer for them any more. The bridges of libvirt's networks with
+// NAT, of Docker and of CNI are such, and their DHCP server would serve the LAN.
 func (s *parts) checkFree(h *host.Host) error {
-	if s.br == nil {
-		return nil
+	hint := "give another bridge=; " + asItIs(s.Bridge)
+	st, as := h.State(s.br.Index), ""
+	if s.onBridge() {
+		as = " as dom0's interface"
 	}
-	st := h.State(s.br.Index)
 	if !bare(st) || len(rtnl.Rest(st.Routes, rtnl.Msg.ByKernel)) > 0 {
-		return refuse("give another bridge=",
-			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
+		return refuse(hint, "cannot use the bridge %s%s: it has addresses or routes of its own", s.Bridge, as)
+	}
+	for _, l := range h.Above(s.br.Index) {
+		return refuse(hint, "cannot use the bridge %s%s: %s (%s) is on top of it", s.Bridge, as, l.Name, l.Kind)
+	}
+	if s.br.Master != 0 {
+		return refuse(hint, "cannot use the bridge %s%s: it is a port of %s", s.Bridge, as, h.Names().Of(s.br.Master))
 	}
 	return nil
 }
@@ -237,12 +245,12 @@ func (s *parts) checkBridge(h *host.Host) error {
 		return refuse("give another bridge=", "cannot use %s: it is not a bridge", s.Bridge)
 	}
 	for _, g := range s.others(h) {
-		if !guest.IsPort(g.Name) {
+		if why := noGuest(g); why != "" {
 			return refuse("give another bridge=; or, if "+g.Name+" is the way out, "+asItIs(s.Bridge),
-				"cannot use the bridge %s: it has the port %s, which is not a guest's", s.Bridge, g.Name)
+				"cannot use the bridge %s: it has the port %s, which is not a guest's: %s", s.Bridge, g.Name, why)
 		}
 	}
-	return nil
+	return s.checkFree(h)
 }
 
 // standing says why stop cannot take this network down, nil if it can.
