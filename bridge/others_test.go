@@ -85,3 +85,37 @@ func TestOthersBridge(t *testing.T) {
 		}
 	}
 }
+
+// TestHintAbove: what stands on the NIC and is in the way is not to be removed by
+// somebody who is logged in over it.
+func TestHintAbove(t *testing.T) {
+	const nic, over = 2, 3
+	for _, c := range []struct {
+		name  string
+		links []host.Link // from index over on
+		addrs map[int]string
+		safe  bool // nobody can be logged in over it
+	}{
+		{"a guest's macvtap", []host.Link{{Name: "macvtap0", Kind: "macvtap", Lower: nic}}, nil, true},
+		{"the host's macvlan", []host.Link{{Name: "mac0", Kind: "macvlan", Lower: nic}}, map[int]string{over: "192.0.2.2/24"}, false},
+		{"a tunnel", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic}}, map[int]string{over: "fe80::2/64"}, true},
+		{"a tunnel with an address", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic}}, map[int]string{over: "2001:db8::2/64"}, false},
+		{"a tunnel in a bridge that has one", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic, Master: over + 1}, {Name: "br0", Kind: "bridge"}},
+			map[int]string{over + 1: "192.0.2.2/24"}, false},
+		{"a VLAN on a tunnel", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic}, {Name: "vx0.5", Kind: "vlan", Lower: over}}, map[int]string{over + 1: "192.0.2.2/24"}, false},
+	} {
+		h := &host.Host{Links: []*host.Link{{Index: nic, Name: "eth0", Ethernet: true, Flags: unix.IFF_UP}}}
+		for i, l := range c.links {
+			l.Index = over + i
+			h.Links = append(h.Links, &l)
+		}
+		for index, a := range c.addrs {
+			h.Addrs = append(h.Addrs, addressOn(index, a))
+		}
+		s := findParts(Spec{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0"}.onPair(), h)
+		hint := refusal.Advice(s.checkAbove(h).(interface{ Unwrap() []error }).Unwrap()[0])
+		if first := strings.HasPrefix(hint, "remove it"); first != c.safe || !c.safe && !strings.Contains(hint, "from the console") {
+			t.Errorf("%s: the hint is %q", c.name, hint)
+		}
+	}
+}
