@@ -96,6 +96,7 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 	for _, text := range append(p.Warnings, warnings...) {
 		c.Note(text)
 	}
+	v.noteKeepers(ctx)
 	p.Add(w.step())
 	if c.Request.Confirm == 0 {
 		return v, done, c.runner().Run(ctx, p)

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -23,6 +24,9 @@ type managing interface {
 	// Around gives the steps before and after those of the moves, or the reasons for
 	// which it refuses them, all at once.
 	Around(moves []manager.Move) (before, after []plan.Step, err error)
+	// Keeper says that it configures the interface that has dom0's addresses before a
+	// move, or on a network that stays as it is; nil if it does not.
+	Keeper(ctx context.Context, m manager.Move) (*manager.Keeper, error)
 	// Kinds are the operations of its steps.
 	Kinds() plan.Kinds
 }
@@ -32,8 +36,41 @@ func (c *Call) managers() []managing {
 	return []managing{
 		ifupdown.Manager{Up: systemd.Up},
 		dhcpcd.Manager{Call: c.quoted()},
-		networkmanager.Manager{},
+		networkmanager.Manager{Up: systemd.Up},
 		networkd.Manager{Limit: c.checkLimit()},
+	}
+}
+
+// keepers are those that configure dom0's interface of a network, for a move or, with
+// manager.AtRest, as it is. nil: it cannot be known, as of a host in a file; empty:
+// nobody is known.
+func (v *view) keepers(ctx context.Context, m manager.Move) (found []manager.Keeper, err error) {
+	if v.Request.Host != "" {
+		return nil, nil
+	}
+	if is, err := host.OfMachine(); err != nil || !is {
+		return nil, err
+	}
+	found = []manager.Keeper{}
+	for _, manager := range v.managers() {
+		k, failed := manager.Keeper(ctx, m)
+		if err = errors.Join(err, failed); k != nil {
+			found = append(found, *k)
+		}
+	}
+	return found, err
+}
+
+// noteKeepers says, of a call that says all that it does, who configures what it moves.
+func (v *view) noteKeepers(ctx context.Context) {
+	if v.Trace == nil {
+		return
+	}
+	for _, w := range v.moving() {
+		keepers, _ := v.keepers(ctx, v.move(w)) // the plan has been made in spite of an error
+		for _, k := range keepers {
+			v.Note(w.NetDev + " is configured by " + k.String())
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 
 // Manager is ifupdown.
 type Manager struct {
-	Up func(unit string) (bool, error) // says whether a unit of systemd is up
+	Up   func(unit string) (bool, error) // says whether a unit of systemd is up
+	Root string                          // where the host's files are; "" is /
 }
 
 // Kinds are none: ifupdown is not told anything.
