@@ -14,7 +14,6 @@ import (
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rtnl"
 	"xbr-script/internal/systemd"
 )
 
@@ -42,18 +41,19 @@ func (c *Call) managers() []managing {
 }
 
 // keepers are those that configure dom0's interface of a network, for a move or, with
-// manager.AtRest, as it is. nil: it cannot be known, as of a host in a file; empty:
-// nobody is known.
+// manager.AtRest, as it is. nil: it cannot be known of a host in a file; empty: nobody
+// is known.
 func (v *view) keepers(ctx context.Context, m manager.Move) (found []manager.Keeper, err error) {
 	if v.Request.Host != "" {
 		return nil, nil
 	}
-	if is, err := host.OfMachine(); err != nil || !is {
+	managers, err := v.here()
+	if err != nil {
 		return nil, err
 	}
 	found = []manager.Keeper{}
-	for _, manager := range v.managers() {
-		k, failed := manager.Keeper(ctx, m)
+	for _, a := range managers {
+		k, failed := a.Keeper(ctx, m)
 		if err = errors.Join(err, failed); k != nil {
 			found = append(found, *k)
 		}
@@ -74,6 +74,19 @@ func (v *view) noteKeepers(ctx context.Context) {
 	}
 }
 
+// here are those that may be at work in this network namespace.
+func (v *view) here() ([]managing, error) {
+	machine, err := host.OfMachine()
+	if err != nil {
+		return nil, err
+	}
+	all := []managing{v.clients(machine)}
+	if machine {
+		all = append(all, v.managers()...)
+	}
+	return all, nil
+}
+
 // around asks all managers for their steps around a plan, and reports all their
 // refusals at once.
 func (v *view) around() (before, after []plan.Step, err error) {
@@ -84,10 +97,11 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	if len(moves) == 0 {
 		return nil, nil, nil
 	}
-	if is, err := host.OfMachine(); err != nil || !is {
+	managers, err := v.here()
+	if err != nil {
 		return nil, nil, err
 	}
-	for _, m := range v.managers() {
+	for _, m := range managers {
 		b, a, refused := m.Around(moves)
 		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
 	}
@@ -118,9 +132,7 @@ func (v *view) move(w bridge.Spec) manager.Move {
 		NetDev:      w.NetDev, Port: w.PDev, Bridge: v.host.Name(w.Bridge), OnBridge: v.then(w) == w.Bridge,
 	}
 	m.From, m.NIC = w.Interfaces(v.host)
-	if m.From != nil {
-		m.Leased = slices.ContainsFunc(v.host.State(m.From.Index).Addrs4, rtnl.Msg.Leased)
-	}
+	m.Expiring = v.expiring(m.From)
 	m.To.Name = v.then(w)
 	if v.Request.Command != config.Start {
 		if m.NIC != nil {

@@ -16,7 +16,7 @@ func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, 
 	if err == nil && is {
 		return &manager.Keeper{Manager: "dhcpcd", By: "for " + move.From.Name + " alone"}, nil
 	}
-	if err == nil && move.Leased {
+	if err == nil && move.Leased() {
 		is, err = m.runs("")
 	}
 	if err != nil || !is {

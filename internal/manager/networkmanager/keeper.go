@@ -19,7 +19,7 @@ func (m Manager) Keeper(ctx context.Context, move manager.Move) (*manager.Keeper
 	if runs, err := m.Up(unit); err != nil || !runs {
 		return nil, err
 	}
-	uuid, err := m.profile(move.From.Index)
+	uuid, err := m.Profile(move.From.Index)
 	if err != nil || uuid == "" {
 		return nil, err
 	}

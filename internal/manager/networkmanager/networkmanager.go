@@ -44,9 +44,9 @@ func (m Manager) released(index int) (bool, error) {
 	return d["managed"] == "false", err
 }
 
-// profile is the UUID of the profile by which it configures an interface; empty
+// Profile is the UUID of the profile by which it configures an interface; empty
 // if it does not.
-func (m Manager) profile(index int) (string, error) {
+func (m Manager) Profile(index int) (string, error) {
 	d, err := m.entry(index)
 	if err != nil || d["managed"] != "true" {
 		return "", err
@@ -101,7 +101,7 @@ func (m Manager) around(move manager.Move) (before, after []plan.Step, err error
 	if err := m.refuse(move); err != nil {
 		return nil, nil, err
 	}
-	profile, err := m.profile(move.From.Index)
+	profile, err := m.Profile(move.From.Index)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,7 +130,7 @@ func (m Manager) refuse(move manager.Move) error {
 		if l == nil {
 			continue
 		}
-		profile, err := m.profile(l.Index)
+		profile, err := m.Profile(l.Index)
 		if err != nil {
 			return err
 		}
