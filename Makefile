@@ -24,6 +24,16 @@ TESTFLAGS =
 SCENARIOS =
 export SUITE
 
+# With AGAIN=FILE a test that fails is run once more, alone, and counts as passed
+# if it passes then; what failed at first is listed in FILE.PID. CI does so.
+ifdef AGAIN
+tests = $(GO) tool -modfile=tools/go.mod gotestsum --format=standard-quiet --hide-summary=skipped \
+	--rerun-fails=1 --rerun-fails-max-failures=8 --rerun-fails-run-root-test --rerun-fails-report='$(AGAIN)'.$$$$ \
+	--packages='$(2)' -- $(1)
+else
+tests = $(GO) test $(1) $(2)
+endif
+
 # How long each storm of `make storm` lasts.
 STORMTIME = 5m
 
@@ -58,10 +68,10 @@ build: ## build the static binary, ./xbr-script
 # -count=1: the tests look at the kernel, which go's cache of results does not
 # know.
 test: deps ## run the tests (as root: they make network namespaces)
-	$(GO) test -short -count=1 -timeout 30m $(TESTFLAGS) ./...
+	$(call tests,-short -count=1 -timeout 30m $(TESTFLAGS),./...)
 
 test-long: deps test-hosts ## run all tests: every fault at every step of every network
-	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./...
+	$(call tests,-count=1 -timeout 60m $(TESTFLAGS),./...)
 
 # Tables that take hours, of which test-long tries one case in several.
 test-whole: deps ## try every theft and every series of faults (hours)
@@ -89,8 +99,8 @@ TUNED = net/ipv4/ip_forward=1 net/ipv6/conf/all/forwarding=1 net/ipv6/conf/defau
 	net/ipv6/conf/all/disable_ipv6=1 net/ipv6/conf/default/disable_ipv6=1
 
 test-hosts: deps ## run tests with the kernel settings of other machines
-	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 $(TESTFLAGS) ./forward ./internal/reach ./internal/host
-	XBR_TEST_HOST='$(TUNED)' $(GO) test -short -count=1 -run '^(TestScript|TestBetween|TestCheck)$$' $(TESTFLAGS) . ./bridge
+	XBR_TEST_HOST='$(TUNED)' $(call tests,-short -count=1 $(TESTFLAGS),./forward ./internal/reach ./internal/host)
+	XBR_TEST_HOST='$(TUNED)' $(call tests,-short -count=1 -run '^(TestScript|TestBetween|TestCheck)$$' $(TESTFLAGS),. ./bridge)
 
 # Tables of many cases that a single goroutine works through, and what runs the
 # whole program again and again, as other tests do: there is nothing more to
@@ -99,7 +109,7 @@ ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRa
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
-	CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 60m -skip '$(ONE_GOROUTINE)' $(TESTFLAGS) ./...
+	CGO_ENABLED=1 $(call tests,-race -short -count=1 -timeout 60m -skip '$(ONE_GOROUTINE)' $(TESTFLAGS),./...)
 
 lint: ## check format, go.mod, code and shell scripts
 	@scripts/deps.sh --lint

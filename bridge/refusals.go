@@ -41,12 +41,26 @@ func (s *parts) checkNIC(h *host.Host) error {
 	case n.Kind == "bridge":
 		return refuse(asItIs(n.Name)+"; or name a NIC with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
 	case dom0Port(n.Name, n, h) != nil:
-		return refuse("the host has "+candidates(h)+"; name one with netdev=",
-			"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, dom0Port(n.Name, n, h).Name)
+		return s.refuseDom0(h, dom0Port(n.Name, n, h))
 	case n.Master != 0:
 		return refuse(ofMaster(h.Index(n.Master)), "cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
 	}
 	return nil
+}
+
+// refuseDom0 is the error for a NIC that is dom0's interface in truth, with that port.
+// If the NIC is in the same bridge, somebody has renamed dom0's interface.
+func (s *parts) refuseDom0(h *host.Host, port *host.Link) error {
+	for _, l := range h.Ports(port.Master) {
+		for _, name := range firstNames(l.Name, h) {
+			if h.Name(name) == nil {
+				return refuse("give it its name back: ip link set dev "+shell.Quote(s.NetDev)+" name "+shell.Quote(name),
+					"cannot put %s into a bridge: it is dom0's interface by the port %s, and %s is its NIC", s.NetDev, port.Name, l.Name)
+			}
+		}
+	}
+	return refuse("the host has "+candidates(h)+"; name one with netdev=",
+		"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, port.Name)
 }
 
 // asItIs is a hint for a host that is bridged already. Nobody is told to take that
@@ -149,7 +163,7 @@ func (s *parts) checkNames(h *host.Host) error {
 // checkName refuses an interface that has the name as an alternative one, or
 // that has a name which the bridge needs for a moment.
 func (s *parts) checkName(name string, l *host.Link) error {
-	if l == nil || l.Name == name && name != "b"+s.NetDev {
+	if l == nil || l.Name == name && name != spareName(s.NetDev) {
 		return nil
 	}
 	return s.taken(name, l)
@@ -208,7 +222,7 @@ func (s *parts) taken(name string, l *host.Link) error {
 	hint := "use another vifnum="
 	switch {
 	case name == s.PDev || name == s.VDev && s.onBridge():
-		hint = "rename it: ip link set dev " + shell.Quote(name) + " name " + shell.Quote(name+"-old")
+		hint = renamed(name)
 	case !l.Up(): // nobody is logged in over it
 		hint += ", or remove it: ip link del dev " + shell.Quote(name)
 	}

@@ -10,7 +10,8 @@
 #
 # SUITE says which Debian (see suite.sh). A scenario that says it needs what this
 # one does not have is skipped. ROUNDS says how often the one about loss measures.
-# QEMU may name another qemu-system-x86_64, with its options.
+# QEMU may name another qemu-system-x86_64, with its options. With AGAIN=FILE a scenario
+# that fails is run once more; what failed at first is listed in FILE.
 #
 # Exit status 0: no scenario failed. What a machine's kernel said is in
 # .cache/vm/SUITE/console.SCENARIO or .cache/vm/SUITE/xen-console.SCENARIO.
@@ -178,7 +179,7 @@ boot_once() {
 }
 
 # run SCENARIO: once more if the machine hangs, which an emulated one may do where
-# others want the processors, too. An assertion that fails is not tried again.
+# others want the processors, too.
 run() {
 	local name=${1%.sh} begin=$SECONDS status=none seed=${SEED:-$RANDOM} line lacking=
 	echo
@@ -198,12 +199,22 @@ run() {
 		echo "== $name: passed in $((SECONDS - begin))s"
 		return
 	fi
+	kernel_said
+	if [ -n "${AGAIN-}" ]; then
+		echo "== $name: failed after $((SECONDS - begin))s (SEED=$seed); once more"
+		echo "$folder/scenarios/$1 on $suite, SEED=$seed" >>"$AGAIN"
+		AGAIN='' run "$1"
+		return
+	fi
 	failed+=("$name")
+	echo "== $name: FAILED after $((SECONDS - begin))s (SEED=$seed)"
+}
+
+kernel_said() {
 	if [ -s "$console.$name" ]; then
 		echo "   the kernel said at the end:"
 		tail -n 20 "$console.$name" | sed 's/^/     | /'
 	fi
-	echo "== $name: FAILED after $((SECONDS - begin))s (SEED=$seed)"
 }
 
 # attempt SCENARIO sets $status to how it ended, if it did, and $lacking to what

@@ -31,7 +31,8 @@ type fakeSystemd struct {
 func newFakeSystemd(t *testing.T) *fakeSystemd {
 	t.Helper()
 	f := &fakeSystemd{T: t, state: "running", began: time.Unix(1000, 0), fails: map[string][]string{}}
-	f.peer = dbustest.Listen(t, "/run/systemd/private", f.answer)
+	peer := dbustest.Listen(t, "/run/systemd/private", f.answer)
+	f.set(func() { f.peer = peer })
 	return f
 }
 
@@ -154,6 +155,19 @@ func (f *fakeSystemd) isStill() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.frozen || f.inactive
+}
+
+// set changes it while it may be asked.
+func (f *fakeSystemd) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+func (f *fakeSystemd) isInactive() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.inactive
 }
 
 func (f *fakeSystemd) isFrozen() bool {

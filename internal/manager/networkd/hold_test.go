@@ -108,7 +108,7 @@ func (s states) held(m *faults.Matrix, f *fakeSystemd, back bool) {
 	files := s.files()
 	m.Same = func(what string) bool {
 		calls, now := f.calls(), s.files()
-		ok := !f.isFrozen() && !f.inactive && len(calls) > 0 && calls[len(calls)-1] == "RestartUnit" && now == files
+		ok := !f.isFrozen() && !f.isInactive() && len(calls) > 0 && calls[len(calls)-1] == "RestartUnit" && now == files
 		if !ok {
 			s.Errorf("%s: frozen: %t, after %q; files:\n%s", what, f.isFrozen(), calls, now)
 		}
@@ -158,7 +158,7 @@ func TestCannotHold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStates(t)
 			f := newFakeSystemd(t)
-			f.fails = c.fails
+			f.set(func() { f.fails = c.fails })
 			s.configured("peth0", netplans)
 			p := s.around(f, false)
 			if c.calls == "RestartUnit" { // it is not held
@@ -215,7 +215,7 @@ func TestBegan(t *testing.T) {
 	if err := r.Do(t.Context(), false); err != nil || !r.at.Equal(time.Unix(1000+3600, 0)) {
 		t.Errorf("it began at %v, %v", r.at, err)
 	}
-	f.inactive = true
+	f.set(func() { f.inactive = true })
 	r = &Resume{Unit: unit}
 	if err := r.Do(t.Context(), false); err != nil || !r.at.IsZero() {
 		t.Errorf("it has not run; it began at %v, %v", r.at, err)
@@ -226,7 +226,7 @@ func TestBegan(t *testing.T) {
 func TestHoldEnds(t *testing.T) {
 	newStates(t)
 	f := newFakeSystemd(t)
-	f.fails["FreezeUnit"] = []string{"org.freedesktop.systemd1.UnitBusy", "…"}
+	f.set(func() { f.fails["FreezeUnit"] = []string{"org.freedesktop.systemd1.UnitBusy", "…"} })
 	signalled := errors.New("terminated signal received")
 	ctx, end := context.WithCancelCause(t.Context())
 	end(signalled)
