@@ -99,24 +99,36 @@ func (c *Check) refuse(err error) {
 // holders finds what holds on to the interfaces that are moving, and says what could
 // not be read.
 func (v *view) holders() (found []holders.Holder, unknown []error) {
-	var moves []holders.Move
-	for _, w := range v.moving() {
-		if m := v.move(w); m.From != nil {
-			moves = append(moves, holders.Move{
-				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
-				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
-			})
-		}
-	}
+	d, moves := v.held()
 	if len(moves) == 0 {
 		return nil, nil
 	}
-	d := holders.Read(v.conn, v.host, moves)
 	found = holders.Find(d, moves)
 	if err := v.host.Err(); err != nil {
 		return found, append(d.Unknown, err)
 	}
 	return found, d.Unknown
+}
+
+// held reads, once, what holds on to the interfaces that are moving. The networks have
+// been planned by then.
+func (v *view) held() (*holders.Data, []holders.Move) {
+	if v.holding != nil {
+		return v.holding, v.holdingMoves
+	}
+	for _, w := range v.moving() {
+		if m := v.move(w); m.From != nil {
+			v.holdingMoves = append(v.holdingMoves, holders.Move{
+				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
+				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
+			})
+		}
+	}
+	v.holding = &holders.Data{Host: v.host}
+	if len(v.holdingMoves) > 0 {
+		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
+	}
+	return v.holding, v.holdingMoves
 }
 
 // mostWarnings is how many holders start and stop name.

@@ -218,7 +218,7 @@ func unless(err error, names ...string) error {
 func ready(ctx context.Context) error {
 	err := ask(ctx, restartLimit, func(context.Context, systemd.Conn) error { return nil })
 	if err != nil {
-		return refusal.Wrap(err, "systemctl stop systemd-networkd, if the host can do without",
+		return refusal.Wrap(err, "nothing was changed; to see whether systemd answers: systemctl status systemd-networkd",
 			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")
 	}
 	return nil
