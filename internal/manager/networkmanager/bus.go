@@ -51,7 +51,7 @@ func ask(ctx context.Context, do func(context.Context, *conn) error) error {
 func ready(ctx context.Context) error {
 	err := ask(ctx, func(context.Context, *conn) error { return nil })
 	if err != nil {
-		return refusal.Wrap(err, "systemctl stop NetworkManager, if the host can do without",
+		return refusal.Wrap(err, "nothing was changed; to see whether it runs, and the bus: systemctl status NetworkManager dbus",
 			"cannot ask NetworkManager, which has to follow dom0's addresses")
 	}
 	return nil
@@ -167,14 +167,17 @@ func (d *device) get(ctx context.Context, property string, value any) error {
 	return get(ctx, d, name+".Device", property, value)
 }
 
-// profile is the UUID of the profile that configures a device.
-func (d *device) profile(ctx context.Context) (uuid string, err error) {
+// profile is the UUID of the profile that configures a device, and what it is called.
+func (d *device) profile(ctx context.Context) (uuid, id string, err error) {
 	var path dbus.ObjectPath
 	if err := d.get(ctx, "ActiveConnection", &path); err != nil || path == "/" {
-		return "", err
+		return "", "", err
 	}
-	err = get(ctx, d.bus.Object(name, path), name+".Connection.Active", "Uuid", &uuid)
-	return uuid, err
+	active := d.bus.Object(name, path)
+	if err = get(ctx, active, name+".Connection.Active", "Uuid", &uuid); err == nil {
+		err = get(ctx, active, name+".Connection.Active", "Id", &id)
+	}
+	return uuid, id, err
 }
 
 func get(ctx context.Context, o dbus.BusObject, iface, property string, value any) error {
