@@ -30,11 +30,14 @@ type managing interface {
 func (c *Call) managers() []managing {
 	return []managing{
 		ifupdown.Manager{Up: systemd.Up},
-		dhcpcd.Manager{Call: c.quoted()},
+		c.dhcpcd(),
 		networkmanager.Manager{},
 		networkd.Manager{Limit: c.checkLimit()},
 	}
 }
+
+// dhcpcd is one manager that may run in any network namespace.
+func (*Call) dhcpcd() dhcpcd.Manager { return dhcpcd.Manager{UnitOf: dhcpcd.UnitOf} }
 
 // around asks all managers for their steps around a plan, and reports all their
 // refusals at once.
@@ -50,9 +53,9 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	managers := []managing{v.clients(machine)}
+	managers := []managing{v.clients(machine), v.dhcpcd()}
 	if machine {
-		managers = append(managers, v.managers()...)
+		managers = append([]managing{v.clients(true)}, v.managers()...)
 	}
 	for _, m := range managers {
 		b, a, refused := m.Around(moves)
