@@ -53,6 +53,9 @@ func (f files) root(t *testing.T) string {
 	return dir
 }
 
+// lease is an address that expires.
+var lease = []rtnl.Msg{{Type: unix.RTM_NEWADDR, Body: []byte{unix.AF_INET, 24, 0, 0, 2, 0, 0, 0}}}
+
 // TestFinds looks for a dhcpcd that looks after eth0, in each place where one keeps
 // the number of its process.
 func TestFinds(t *testing.T) {
@@ -109,7 +112,6 @@ func TestFinds(t *testing.T) {
 // TestRefuses refuses what dhcpcd would not go on with, and nothing else.
 func TestRefuses(t *testing.T) {
 	const one, all = "run/dhcpcd/eth0.pid", "run/dhcpcd/pid"
-	lease := []rtnl.Msg{{Type: unix.RTM_NEWADDR, Body: []byte{unix.AF_INET, 24, 0, 0, 2, 0, 0, 0}}}
 	otherName := func(m *manager.Move) { m.To.Name, m.OnBridge = "xenbr0", true }
 	bridge := func(m *manager.Move) { m.OnBridge = true }
 	leased := func(change func(*manager.Move)) func(*manager.Move) {
