@@ -118,7 +118,9 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 	}
 	for _, w := range v.moving() {
 		if m := v.move(w); m.From != nil {
+			mac, _ := v.network.Dom0(w)
 			v.holdingMoves = append(v.holdingMoves, holders.Move{
+				Bridge: w.Bridge, MAC: mac,
 				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
 				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
 			})
