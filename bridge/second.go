@@ -81,7 +81,11 @@ func (r *resolver) checkSecond(w Spec) error {
 		"cannot rename %s to %s: that is the name of %s as a port of %s", w.NetDev, w.PDev, other.NetDev, other.Bridge)
 }
 
-// renamed is the hint to give an interface another name.
-func renamed(name string) string {
+// renamed is the hint to give an interface another name. With addresses it may be the
+// one that somebody is logged in over, and whoever configures it may go by its name.
+func renamed(h *host.Host, l *host.Link, name string) string {
+	if carrier(h, l, map[int]bool{}) != "" {
+		return "let udev give it another name at the next boot (systemd.link(5), Name=)"
+	}
 	return "rename it: ip link set dev " + shell.Quote(name) + " name " + shell.Quote(name[:min(len(name), nameMax-len("-old"))]+"-old")
 }

@@ -79,7 +79,7 @@ func (w Spec) onTop() Spec {
 
 // carrying is the bridge that has dom0's addresses in place of a NIC that has its
 // second name, nil if there is none. A bridge beside dom0's interface has the MAC
-// address that ports have.
+// address that ports have, and a guest's port is no NIC, whatever it is called.
 func carrying(netdev string, h *host.Host) *host.Link {
 	nic, dev := h.Name(SecondName(netdev)), h.Name(netdev)
 	if nic == nil {
@@ -92,7 +92,7 @@ func carrying(netdev string, h *host.Host) *host.Link {
 		return nil
 	}
 	br := h.Index(nic.Master)
-	if br == nil || br.Kind != "bridge" || sameMAC(br.MAC, portMAC) {
+	if br == nil || br.Kind != "bridge" || sameMAC(br.MAC, portMAC) || noGuest(nic) == "" {
 		return nil
 	}
 	return br
