@@ -17,12 +17,19 @@ type interruption struct{ listen func() context.Context }
 
 // untilSignal is a context that ends at a signal; stop ends it.
 func untilSignal() (ctx context.Context, stop func()) {
+	var mu sync.Mutex // whoever asks first may be another goroutine
 	ignore := func() {}
 	listen := sync.OnceValue(func() (heard context.Context) {
+		mu.Lock()
+		defer mu.Unlock()
 		heard, ignore = signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 		return heard
 	})
-	return interruption{listen}, func() { ignore() }
+	return interruption{listen}, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		ignore()
+	}
 }
 
 // Deadline implements context.Context.

@@ -45,7 +45,7 @@ func clientsOf(root string, wanted ...string) ([]client, error) {
 		if !slices.Contains(wanted, comm) && comm != "busybox" {
 			continue
 		}
-		c, err := clientIn(filepath.Join(root, "/proc", name), comm, own, wanted)
+		c, err := clientIn(filepath.Join(root+"/proc", name), comm, own, wanted)
 		if err != nil {
 			return nil, err
 		}
