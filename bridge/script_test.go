@@ -62,6 +62,7 @@ type twins struct {
 // outcome is what became of one of the twins.
 type outcome struct {
 	before  nstest.State
+	slow    bool              // making it took long
 	records map[string][]byte // after start
 	states  [2]nstest.State   // after start, after stop
 }
@@ -76,13 +77,14 @@ func (w *twins) compare() {
 	}
 }
 
-// host makes one of the two.
-func (w *twins) host(t *testing.T) (*lab, nstest.State) {
+// host makes one of the two. If that is slow, its lifetimes do not begin at one time.
+func (w *twins) host(t *testing.T) (l *lab, before nstest.State, slow bool) {
 	t.Helper()
-	l := emptyLab(t, w.network, true)
+	l = emptyLab(t, w.network, true)
+	began := time.Now()
 	w.build(l)
-	nstest.Rest(t)
-	return l, nstest.ReadState(t)
+	slow = time.Since(began) > slowHost
+	return l, nstest.Rest(t), slow
 }
 
 // apart is how much later the second twin was made, judging by the lifetimes
@@ -103,8 +105,8 @@ func apart(t *testing.T, first, second nstest.State) time.Duration {
 }
 
 func (w *twins) planned(t *testing.T) (o outcome) {
-	l, before := w.host(t)
-	o = outcome{before: before, records: map[string][]byte{}}
+	l, before, slow := w.host(t)
+	o = outcome{before: before, slow: slow, records: map[string][]byte{}}
 	for i, start := range []bool{true, false} {
 		l.mustRun(start)
 		nstest.Rest(t)
@@ -119,15 +121,19 @@ func (w *twins) planned(t *testing.T) (o outcome) {
 }
 
 func (w *twins) scripted(t *testing.T, planned outcome) {
-	l, before := w.host(t)
-	later, slow := apart(t, planned.before, before), false
+	l, before, slow := w.host(t)
+	slow = slow || planned.slow
+	pick := nstest.Whole
+	if slow {
+		pick = timeless
+	}
+	later := apart(t, pick(planned.before), pick(before))
 	for i, start := range []bool{true, false} {
 		commands := strings.Join(l.plan(start).Commands(), "\n")
 		began := time.Now()
 		if out, err := nstest.Try(t, "sh", "-e", "-c", "exec 2>&1; set -x\n"+commands); err != nil {
 			t.Fatalf("the script of %s fails:\n%s\nit was:\n%s", verb(start), tail(out, 5), commands)
 		}
-		pick := nstest.Whole
 		if slow = slow || time.Since(began) > slowScript; slow {
 			pick = timeless
 		}
@@ -142,8 +148,12 @@ func (w *twins) scripted(t *testing.T, planned outcome) {
 }
 
 // slowScript is how long a script may take if its lifetimes are compared: it
-// has those that were left when it was written.
-const slowScript = 1500 * time.Millisecond
+// has those that were left when it was written. slowHost is how long making a host may
+// take, whose lifetimes begin at several times.
+const (
+	slowScript = 1500 * time.Millisecond
+	slowHost   = 3 * time.Second
+)
 
 var lifetime = regexp.MustCompile(`\b[0-9]+sec\b`)
 
