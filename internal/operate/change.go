@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -97,13 +98,14 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 		if v, p, done, err = c.readAndPlan(ctx); err != nil || len(p.Steps) == 0 {
 			return v, done, err
 		}
-		if asked || !slices.Equal(v.holdable(), moves) {
+		if asked || !reflect.DeepEqual(v.holdable(), moves) {
 			if found, err = v.breaking(); err != nil {
 				return v, nil, err
 			}
 		}
 	}
 	c.warn(p, found)
+	v.noteKeepers(ctx)
 	p.Add(w.step())
 	if c.Request.Confirm == 0 {
 		return v, done, c.runner().Run(ctx, p)
