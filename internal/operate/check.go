@@ -109,14 +109,26 @@ func (v *view) holdable() (moves []holders.Move) {
 // holders finds what holds on to the interfaces that are moving, and says what could
 // not be read.
 func (v *view) holders() (found []holders.Holder, unknown []error) {
-	moves := v.holdable()
+	d, moves := v.held()
 	if len(moves) == 0 {
 		return nil, nil
 	}
-	d := holders.Read(v.conn, v.host, moves)
 	found = holders.Find(d, moves)
 	if err := v.host.Err(); err != nil {
 		return found, append(d.Unknown, err)
 	}
 	return found, d.Unknown
+}
+
+// held reads, once, what holds on to the interfaces that are moving. The networks have
+// been planned by then.
+func (v *view) held() (*holders.Data, []holders.Move) {
+	if v.holding != nil {
+		return v.holding, v.holdingMoves
+	}
+	v.holding, v.holdingMoves = &holders.Data{Host: v.host}, v.holdable()
+	if len(v.holdingMoves) > 0 {
+		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
+	}
+	return v.holding, v.holdingMoves
 }

@@ -29,7 +29,7 @@ type managing interface {
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
 	return []managing{
-		ifupdown.Manager{Up: systemd.Up},
+		ifupdown.Manager{Up: systemd.Up, Units: ifupdown.Units},
 		dhcpcd.Manager{Call: c.quoted()},
 		networkmanager.Manager{},
 		networkd.Manager{Limit: c.checkLimit()},

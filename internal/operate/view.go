@@ -10,6 +10,7 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/config"
+	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -35,6 +36,9 @@ type view struct {
 	network   *bridge.Planner
 	antispoof *antispoof.Planner
 	forward   forward.Forward
+
+	holding      *holders.Data // what holds on to the interfaces of the moves, once it is read
+	holdingMoves []holders.Move
 }
 
 // snapshot reads the host and settles which bridges are meant.
