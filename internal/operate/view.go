@@ -32,6 +32,7 @@ type view struct {
 	specs []bridge.Spec
 	up    []bridge.Spec // every network that is up
 	notes []string      // what the user should know about the choice of the bridges
+	lacks []string      // what is not in the plan because only root may know it
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner
