@@ -43,7 +43,7 @@ func managed(m manager.Move) (bool, error) {
 		if err != nil || link.Configures() {
 			return err == nil, err
 		}
-		profile, err := networkmanager.Profile(l.Index)
+		profile, err := (networkmanager.Manager{}).Profile(l.Index)
 		if err != nil || profile != "" {
 			return err == nil, err
 		}
