@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,6 +92,7 @@ type argReader struct {
 	groups   []*group
 	wrong    refusals
 	hollow   string // the key of the previous word, if that had no value
+	lone     string // the previous word, if it was a key without even a "="
 	stray    bool   // a word was misread that may have been meant as the command
 }
 
@@ -108,8 +110,11 @@ func (r *argReader) readArgs(args []string) {
 			r.groups[len(r.groups)-1].misread = true
 			r.stray = r.stray || !isKey
 		}
-		if r.hollow = ""; isKey && value == "" {
+		r.hollow, r.lone = "", ""
+		if isKey && value == "" {
 			r.hollow = key
+		} else if _, known := findKey(word); known {
+			r.lone = word
 		}
 	}
 	r.settleCommand()
@@ -150,7 +155,7 @@ func (r *argReader) read(word string) error {
 		return misread(quote(word), "the name of a file is missing", "as in "+name+"=host.json")
 	case strings.HasPrefix(word, "-"):
 		return misread(quote(word), "there is no such option",
-			didYouMean(word, vocabulary(), "options are "+list(optionNames())))
+			cmp.Or(instead(word), didYouMean(word, vocabulary(), "options are "+list(optionNames()))))
 	case known && isKey, isKey && !r.passesOver(name):
 		if f := r.groups[len(r.groups)-1].add(word, perBridge, hostWide, manner, argsOnly); f != nil {
 			return misread(quote(word), f.reason, f.hint)
@@ -181,14 +186,17 @@ func looksLikeName(word string) bool {
 // wordHint is what would be right instead of a word that is not a key.
 func (r *argReader) wordHint(word string) string {
 	const touches = "a key touches its value, as in "
-	if key, known := findKey(r.hollow); known && key.check(word) == nil {
+	if key, known := findKey(cmp.Or(r.hollow, r.lone)); known && key.check(word) == nil {
 		return touches + key.name + "=" + plain(word)
 	}
-	example := "netdev=eth0"
-	if looksLikeName(word) {
-		example = "netdev=" + word
+	commands := "commands are " + list(commandNames())
+	switch meant := asKey(word); {
+	case instead(word) != "":
+		return instead(word) + "; " + commands
+	case meant != "" && nearest(word, vocabulary()) == "":
+		return fmt.Sprintf("did you mean %q? ", meant) + commands
 	}
-	return didYouMean(word, vocabulary(), "commands are "+list(commandNames())+"; "+touches+example)
+	return didYouMean(word, vocabulary(), commands+"; "+touches+"netdev=eth0")
 }
 
 // command allows the same command twice: xend puts "start" before a line that
@@ -202,8 +210,11 @@ func (r *argReader) command(c Command) error {
 	case before != c && r.original:
 		r.req.note("%s is ignored, as by Xen's network-bridge: %s came first", quote(string(c)), before)
 	case before != c:
-		return refused(fmt.Sprintf("cannot do both %s and %s in one call", before, c),
-			"give one of "+list(commandNames()))
+		hint := "give one of " + list(commandNames())
+		if c == Confirm || before == Confirm {
+			hint = "a change that is put back unless it is confirmed is asked for by confirm=120, and kept by xbr-script confirm"
+		}
+		return refused(fmt.Sprintf("cannot do both %s and %s in one call", before, c), hint)
 	}
 	return nil
 }

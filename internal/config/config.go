@@ -80,6 +80,7 @@ func (b Bridge) Null() bool { return b.Bridge == nullBridge }
 // Request is a whole command line with its file read.
 type Request struct {
 	Command   Command
+	Original  bool      // called by the name of Xen's script, see Source
 	OnlyCheck bool      // the command check: what would become of Command, which is Start or Stop
 	Bridges   []Bridge  // at least one, unless Help, Version, Recover or Confirm
 	Given     bool      // false: no key and no file said anything about bridges or the host; Bridges is then a single zero Bridge
@@ -139,7 +140,7 @@ func Parse(args []string, src Source) (*Request, error) {
 	if req := answerAlone(args); req != nil {
 		return req, nil
 	}
-	r := &argReader{req: &Request{}, original: src.Name == Original, groups: []*group{newGroup("")}}
+	r := &argReader{req: &Request{Original: src.Name == Original}, original: src.Name == Original, groups: []*group{newGroup("")}}
 	r.readArgs(args)
 	r.checkOptions()
 	if r.req.Command.takesKeys() {

@@ -28,10 +28,11 @@ func (g *group) add(word string, scopes ...scope) *fault {
 	k, ok := findKey(name)
 	if !ok {
 		right := keyNames(scopes...)
-		return &fault{
-			"there is no key " + quote(name),
-			didYouMean(name, right, "keys are "+list(right)),
+		hint := didYouMean(name, right, "keys are "+list(right))
+		if k, _ := findKey(nearest(name, right)); k.name != "" && value != "" && len(value) <= maxQuoted && k.check(value) == nil {
+			hint = fmt.Sprintf("did you mean %q? keys are %s", k.name+"="+plain(value), list(right))
 		}
+		return &fault{"there is no key " + quote(name), hint}
 	}
 	if f := k.check(value); f != nil {
 		return f

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // scope is where a key may stand.
@@ -94,12 +93,12 @@ func setVifNum(s setting, value string) *fault {
 
 func setBridge(s setting, value string) *fault {
 	s.bridge.Bridge = value
-	return checkName(value)
+	return oneName("bridge", value)
 }
 
 func setNetDev(s setting, value string) *fault {
 	s.bridge.NetDev = value
-	return checkName(value)
+	return oneName("netdev", value)
 }
 
 func setDom0(s setting, value string) *fault {
@@ -109,7 +108,7 @@ func setDom0(s setting, value string) *fault {
 
 func setAntiSpoof(s setting, value string) *fault {
 	s.bridge.AntiSpoof = AntiSpoof(value)
-	return either(value, string(AntiSpoofNo), string(AntiSpoofYes))
+	return truth(value, string(AntiSpoofNo), string(AntiSpoofYes))
 }
 
 func setGuests(s setting, value string) *fault {
@@ -120,7 +119,7 @@ func setGuests(s setting, value string) *fault {
 
 func setIPForward(s setting, value string) *fault {
 	s.req.IPForward = IPForward(value)
-	return either(value, string(IPForwardOff), string(IPForwardOn))
+	return truth(value, string(IPForwardOff), string(IPForwardOn))
 }
 
 // The highest values, in seconds.
@@ -130,15 +129,14 @@ const (
 )
 
 func setWait(s setting, value string) *fault {
-	n, err := number(value, maxWait)
-	wait := time.Duration(n) * time.Second
+	wait, err := seconds(value, maxWait)
 	s.req.Wait = &wait
 	return err
 }
 
 func setConfirm(s setting, value string) *fault {
-	n, err := number(value, maxConfirm)
-	s.req.Confirm = time.Duration(n) * time.Second
+	wait, err := seconds(value, maxConfirm)
+	s.req.Confirm = wait
 	return err
 }
 

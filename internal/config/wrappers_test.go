@@ -52,13 +52,13 @@ func TestWordsOfWrappers(t *testing.T) {
 
 		// Near misses are refused under either name: the original would use the
 		// default NIC, or let guests forge addresses.
-		{"OpenNebula's documentation", Original, nil, []string{"start", "antispoofing=yes"}, Bridge{}, "", `cannot understand "antispoofing=yes": there is no key "antispoofing": did you mean "antispoof"?`},
+		{"OpenNebula's documentation", Original, nil, []string{"start", "antispoofing=yes"}, Bridge{}, "", `cannot understand "antispoofing=yes": there is no key "antispoofing": did you mean "antispoof=yes"?`},
 		{"a value of its own", Original, nil, []string{"start", "netdev=", "eth2"}, Bridge{}, "", `cannot understand "eth2": it is neither a command nor key=value: a key touches its value, as in netdev=eth2`},
 		{"a value of its own, no NIC", Original, nil, []string{"start", "bridge=", "lan"}, Bridge{}, "", `cannot understand "lan": it is neither a command nor key=value: a key touches its value, as in bridge=lan`},
 		{"blanks around =", Original, nil, []string{"start", "netdev", "=", "eth2"}, Bridge{}, "", `cannot understand "netdev": it is neither a command nor key=value: did you mean "netdev="?`},
-		{"a NIC without its key", Original, nil, []string{"start", "eth1"}, Bridge{}, "", `cannot understand "eth1": it is neither a command nor key=value: commands are start, stop, check, status, recover, confirm; a key touches its value, as in netdev=eth1`},
-		{"another's key", Original, nil, []string{"start", "nic=eth1"}, Bridge{}, "", `cannot understand "nic=eth1": there is no key "nic": did you mean "netdev"?`},
-		{"capitals", Original, nil, []string{"start", "NETDEV=eth1"}, Bridge{}, "", `cannot understand "NETDEV=eth1": there is no key "NETDEV": did you mean "netdev"?`},
+		{"a NIC without its key", Original, nil, []string{"start", "eth1"}, Bridge{}, "", `cannot understand "eth1": it is neither a command nor key=value: did you mean "netdev=eth1"? commands are start, stop, check, status, recover, confirm`},
+		{"another's key", Original, nil, []string{"start", "nic=eth1"}, Bridge{}, "", `cannot understand "nic=eth1": there is no key "nic": did you mean "netdev=eth1"?`},
+		{"capitals", Original, nil, []string{"start", "NETDEV=eth1"}, Bridge{}, "", `cannot understand "NETDEV=eth1": there is no key "NETDEV": did you mean "netdev=eth1"?`},
 		{"a value that is evaluated there", Original, nil, []string{"start", "netdev=$(x)"}, Bridge{}, "", `cannot understand "netdev=$(x)": "$(x)" has "$" in it: values are never evaluated`},
 
 		// The environment.

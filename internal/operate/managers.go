@@ -105,6 +105,9 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	}
 	for _, m := range managers {
 		b, a, refused := m.Around(moves)
+		if hidden, ok := errors.AsType[*manager.Hidden](refused); ok && v.Request.DryRun {
+			v.lacks, refused = append(v.lacks, hidden.Lack()), nil
+		}
 		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
 	}
 	if file := v.Request.SaveHost; file != "" && (len(before)+len(after) > 0 || err != nil) {

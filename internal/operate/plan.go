@@ -30,11 +30,12 @@ func (v *view) plan() (*plan.Plan, *Result, error) {
 	if refused != nil {
 		return nil, nil, refused
 	}
-	done := &Result{}
+	done := &Result{Notes: v.notes}
 	for _, p := range parts {
 		done.Lines, done.Notes = append(done.Lines, p.Lines...), append(done.Notes, p.Notes...)
 	}
 	p := join(parts...)
+	p.Warnings = append(p.Warnings, v.lacks...)
 	p.Steps = slices.Concat(before, p.Steps, after)
 	return p, done, nil
 }

@@ -31,6 +31,8 @@ type view struct {
 	store bridge.Store
 	specs []bridge.Spec
 	up    []bridge.Spec // every network that is up
+	notes []string      // what the user should know about the choice of the bridges
+	lacks []string      // what is not in the plan because only root may know it
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner
@@ -103,12 +105,16 @@ func (v *view) resolve() error {
 	return err
 }
 
-// started is what a stop or status that names nothing is about: every bridge that was
-// started. Status also shows bridges whose records are lost, or which somebody else's
-// script made, but stop cannot tell which of them are meant.
+// started is what a call that names nothing is about: every bridge that was started.
+// Status also shows bridges whose records are lost, or which somebody else's script
+// made, but stop cannot tell which of them are meant. A start mends what is up; if
+// nothing is, it is about the default NIC.
 func (v *view) started(records []*bridge.Record) ([]bridge.Spec, error) {
-	if v.Request.Given || v.Request.Command == config.Start {
+	if v.Request.Given {
 		return nil, nil
+	}
+	if v.Request.Command == config.Start {
+		return v.mendable(records), nil
 	}
 	var specs []bridge.Spec
 	for _, r := range records {
@@ -125,4 +131,28 @@ func (v *view) started(records []*bridge.Record) ([]bridge.Spec, error) {
 		return v.up, nil
 	}
 	return specs, nil
+}
+
+// mendable is what a start that names nothing is about if networks are up: those that
+// were started, else those that are there. Whoever types it does not ask for another
+// one. Xen's script, by that name, is about the default NIC whatever is up.
+func (v *view) mendable(records []*bridge.Record) []bridge.Spec {
+	if v.Request.Original || len(v.up) == 0 {
+		return nil
+	}
+	specs := slices.DeleteFunc(slices.Clone(v.up), func(w bridge.Spec) bool {
+		return !slices.ContainsFunc(records, func(r *bridge.Record) bool { return w.Same(r.Spec) })
+	})
+	if len(specs) == 0 {
+		specs = v.up
+	}
+	byDefault, err := bridge.Resolve(config.Start, v.Request.Bridges, v.host, records)
+	if err != nil || slices.ContainsFunc(v.up, func(w bridge.Spec) bool { return w.NetDev == byDefault[0].NetDev }) {
+		return specs
+	}
+	if _, nic := byDefault[0].Interfaces(v.host); nic != nil && nic.Kind != "bridge" {
+		v.notes = append(v.notes, nic.Name+" is in no bridge, and no other one is made without a key: xbr-script start netdev="+
+			shell.Quote(nic.Name)+" puts it into one")
+	}
+	return specs
 }

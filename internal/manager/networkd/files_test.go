@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -217,7 +218,8 @@ func TestHidden(t *testing.T) {
 		t.Error(err)
 	}
 	k.files[1].dropins[0].hidden = true
-	if err := k.readable(); err == nil || refusal.Advice(err) != "run it with sudo" {
+	err := k.readable()
+	if hidden, ok := errors.AsType[*manager.Hidden](err); !ok || hidden.Path != own+".d/a.conf" || refusal.Advice(err) != "run it with sudo" {
 		t.Error(err)
 	}
 }

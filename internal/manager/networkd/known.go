@@ -16,7 +16,6 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/keyfile"
 	"xbr-script/internal/manager"
-	"xbr-script/internal/refusal"
 )
 
 // runConfig is where files are that are gone after the next boot.
@@ -103,7 +102,7 @@ func (k *known) readable() error {
 		}
 		for _, f := range append([]file{*f}, f.dropins...) {
 			if f.hidden {
-				return refusal.New("run it with sudo", "cannot read %s, by which systemd-networkd configures the NIC", f.path)
+				return &manager.Hidden{Path: f.path, Manager: "systemd-networkd"}
 			}
 		}
 	}
