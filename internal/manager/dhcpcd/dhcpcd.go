@@ -41,6 +41,10 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	}
 	var refused error
 	for _, c := range clients {
+		if slices.Contains(supervisors, c.parent) {
+			refused = errors.Join(refused, refusal.New("let it be started once, at boot, and not by "+c.parent,
+				"cannot %s: %s would start dhcpcd (pid %d) again amid the change", c.moves[0].Undertaking, c.parent, c.pid))
+		}
 		for _, move := range c.moves {
 			refused = errors.Join(refused, c.refuse(move, m.Root))
 		}
@@ -57,6 +61,10 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	}
 	return before, after, nil
 }
+
+// supervisors start a program again that has ended: those of runit, s6, OpenRC and
+// daemontools.
+var supervisors = []string{"runsv", "s6-supervise", "supervise-daemo", "supervise"} // as long as the kernel keeps names
 
 // Keeps says whether a dhcpcd looks after the addresses of a move.
 func (m Manager) Keeps(move manager.Move) (bool, error) {

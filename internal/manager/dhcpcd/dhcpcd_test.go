@@ -146,6 +146,16 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// TestSupervised refuses one that somebody would start again at once.
+func TestSupervised(t *testing.T) {
+	for parent, want := range map[string]string{"init": "", "sh": "", "runsv": "runsv", "supervise-daemo": "supervise-daemo"} {
+		_, _, err := Manager{Root: files{"run/dhcpcd/eth0.pid": "77", "proc/77/stat": "77 (dhcpcd) S 70 1", "proc/70/comm": parent + "\n"}.root(t)}.Around([]manager.Move{move(false)})
+		if (err == nil) != (want == "") || err != nil && err.Error() != "cannot start xenbr0: "+want+" would start dhcpcd (pid 77) again amid the change" {
+			t.Errorf("%s: %v", parent, err)
+		}
+	}
+}
+
 // TestLeases finds a lease of an interface in dhcpcd's folder.
 func TestLeases(t *testing.T) {
 	root := files{"var/lib/dhcpcd/eth0.lease": "x", "var/lib/dhcpcd/eth1-home.lease6": "x"}.root(t)

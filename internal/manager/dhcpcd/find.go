@@ -25,6 +25,7 @@ type client struct {
 	path    string
 	cgroup  string // its control group of version 2; "" if there are none
 	unit    string // the service of systemd that it is; "" if it is none
+	parent  string // the name of the process that has started it
 	moves   []manager.Move
 	root    string
 }
@@ -90,10 +91,23 @@ func (m Manager) client(file string, moves ...manager.Move) (*client, error) {
 			c.cgroup = group
 		}
 	}
+	if c.parent, err = parentOf(m.Root, dir); err != nil {
+		return nil, err
+	}
 	if m.UnitOf != nil {
 		c.unit, err = m.UnitOf(pid, groups)
 	}
 	return c, err
+}
+
+// parentOf is the name of the parent of the process in that folder.
+func parentOf(root, dir string) (string, error) {
+	text, err := contentOf(dir + "/stat")
+	words := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if err != nil || len(words) < 2 {
+		return "", err
+	}
+	return contentOf(root + "/proc/" + words[1] + "/comm")
 }
 
 // running is the process whose number is in that file, if it is a dhcpcd; else 0.
