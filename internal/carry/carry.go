@@ -11,7 +11,10 @@ import (
 
 // Kinds are the operations of this package.
 func Kinds() plan.Kinds {
-	return plan.Kinds{RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} }}
+	return plan.Kinds{
+		RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} },
+		ConnectionsKind: func() plan.Op { return &Connections{} },
+	}
 }
 
 // Plan turns what is to be carried over.
@@ -19,6 +22,10 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 	for _, m := range moves {
 		if first, last := rules(d, m); !first.Empty() {
 			part.First, part.Host = append(part.First, first), append([]plan.Step{last}, part.Host...)
+		}
+		if addrs := d.Masquerades(m); len(addrs) > 0 {
+			part.First = append(part.First, plan.Step{
+				Title: "give masqueraded connections a fixed source", Do: []plan.Op{&Connections{addrs}}})
 		}
 		on := Untracked{On: true, Bridge: m.Bridge, MAC: m.MAC}
 		off := on

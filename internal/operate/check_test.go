@@ -246,7 +246,7 @@ var holdings = []holding{
 		setup: "ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99"},
 	{name: "managed neighbour", begin: shows("ip neigh show dev eth0 | cat", "192.168.0.77 managed"), find: "managed neighbour: 192.168.0.77, which does not answer", outcome: holders.Breaks, from: [2]int{5, 16}, gone: true,
 		setup: "ip neigh add 192.168.0.77 dev eth0 managed"},
-	{name: "masquerade", begin: masked, find: "masquerade: 1 connection", outcome: holders.Breaks, gone: true,
+	{name: "masquerade", begin: masked, find: "masquerade: 1 connection", outcome: holders.Moves,
 		setup: behind + `
 		sysctl -qw net.ipv4.ip_forward=1
 		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
