@@ -4,6 +4,8 @@
 package carry
 
 import (
+	"net"
+
 	"xbr-script/internal/holders"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
@@ -27,7 +29,8 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 			part.First = append(part.First, plan.Step{
 				Title: "give masqueraded connections a fixed source", Do: []plan.Op{&Connections{addrs}}})
 		}
-		on := Untracked{On: true, Bridge: m.Bridge, MAC: m.MAC}
+		mac, _ := net.ParseMAC(m.MAC) // it has just been printed
+		on := Untracked{On: true, Bridge: m.Bridge, MAC: mac}
 		off := on
 		off.On = false
 		switch {

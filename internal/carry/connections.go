@@ -91,7 +91,7 @@ func (c *Connections) read() (all []session, err error) {
 
 // Messages and attributes of ctnetlink (linux/netfilter/nfnetlink_conntrack.h).
 const (
-	ctNew    = unix.NFNL_SUBSYS_CTNETLINK<<8 | 0 // IPCTNL_MSG_CT_NEW
+	ctNew    = unix.NFNL_SUBSYS_CTNETLINK << 8   // IPCTNL_MSG_CT_NEW, which is 0
 	ctDelete = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2 // IPCTNL_MSG_CT_DELETE
 
 	ctaTupleOrig  = 1

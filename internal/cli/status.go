@@ -8,6 +8,7 @@ import (
 
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/operate"
 )
 
@@ -67,7 +68,7 @@ func printBridge(w io.Writer, st operate.Entry) {
 		item(w, "  wrong", strings.Fields(d), " ")
 	}
 	if st.State == bridge.Down {
-		printDown(w, st.Status)
+		printDown(w, st)
 		return
 	}
 	printPort(w, "  NIC", st.NIC, "")
@@ -83,6 +84,7 @@ func printBridge(w io.Writer, st operate.Entry) {
 	for _, d := range st.Defaults {
 		item(w, "", []string{d}, "")
 	}
+	printManagers(w, st.Managers)
 	printGuests(w, st.Status)
 	for _, n := range st.Notes {
 		item(w, "  note", strings.Fields(n), " ")
@@ -108,12 +110,25 @@ func printAntiSpoof(w io.Writer, st antispoof.Status) {
 	}
 }
 
-func printDown(w io.Writer, st bridge.Status) {
+// printManagers tells who configures dom0's interface, if that can be known.
+func printManagers(w io.Writer, all []manager.Keeper) {
+	label := "  manager"
+	for _, k := range all {
+		item(w, label, strings.Fields(k.String()), " ")
+		label = ""
+	}
+	if all != nil && len(all) == 0 {
+		item(w, label, []string{"none known"}, "")
+	}
+}
+
+func printDown(w io.Writer, st operate.Entry) {
 	if st.NIC == nil {
 		item(w, "  NIC", []string{st.NetDev + " is missing"}, "")
 	} else {
 		printPort(w, "  NIC", st.NIC, "")
 		item(w, "", st.Addresses, ", ")
+		printManagers(w, st.Managers)
 	}
 	if len(st.Detached) > 0 {
 		item(w, "  detached", st.Detached, " ")

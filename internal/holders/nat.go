@@ -149,7 +149,7 @@ const untrackedTables = "xbr-script-"
 // Untracks says whether dom0's packets are to be kept from connection tracking while they
 // are bridged, because what is translated would be lost.
 func (d *Data) Untracks(m Move) bool {
-	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && len(m.MAC) == 6 &&
+	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && m.MAC != "" &&
 		slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return b.Sent > 0 || b.Masks })
 }
 

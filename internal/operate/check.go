@@ -2,13 +2,11 @@ package operate
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
-	"slices"
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/refusal"
 )
 
@@ -28,6 +26,8 @@ type Check struct {
 type Network struct {
 	Bridge string `json:"bridge"`
 	NetDev string `json:"netdev"`
+	// Managers configure the interface that has dom0's addresses before; see Entry.
+	Managers []manager.Keeper `json:"managers,omitzero"`
 }
 
 // Refusal is a reason for which a call would be refused, and the way out.
@@ -51,12 +51,14 @@ func (c *Call) check(ctx context.Context) (*Result, error) {
 	answer.GoesThrough = err == nil
 	if v != nil {
 		for _, w := range v.moving() {
-			answer.Networks = append(answer.Networks, Network{w.Bridge, w.NetDev})
+			keepers, err := v.keepers(ctx, v.move(w))
+			answer.Networks = append(answer.Networks, Network{w.Bridge, w.NetDev, keepers})
+			answer.unknown(err)
 		}
 		found, unknown := v.holders()
 		answer.Holders = append(answer.Holders, found...)
 		for _, err := range unknown {
-			answer.Unknown = append(answer.Unknown, err.Error())
+			answer.unknown(err)
 		}
 	}
 	return &Result{Check: answer}, nil
@@ -96,6 +98,28 @@ func (c *Check) refuse(err error) {
 	}
 }
 
+// unknown adds what could not be read.
+func (c *Check) unknown(err error) {
+	if err != nil {
+		c.Unknown = append(c.Unknown, err.Error())
+	}
+}
+
+// holdable are the moves of what may be held from outside.
+func (v *view) holdable() (moves []holders.Move) {
+	for _, w := range v.moving() {
+		if m := v.move(w); m.From != nil {
+			mac, _ := v.network.Dom0(w)
+			moves = append(moves, holders.Move{
+				Bridge: w.Bridge, MAC: mac.String(),
+				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
+				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
+			})
+		}
+	}
+	return moves
+}
+
 // holders finds what holds on to the interfaces that are moving, and says what could
 // not be read.
 func (v *view) holders() (found []holders.Holder, unknown []error) {
@@ -116,45 +140,9 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 	if v.holding != nil {
 		return v.holding, v.holdingMoves
 	}
-	for _, w := range v.moving() {
-		if m := v.move(w); m.From != nil {
-			mac, _ := v.network.Dom0(w)
-			v.holdingMoves = append(v.holdingMoves, holders.Move{
-				Bridge: w.Bridge, MAC: mac,
-				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
-				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
-			})
-		}
-	}
-	v.holding = &holders.Data{Host: v.host}
+	v.holding, v.holdingMoves = &holders.Data{Host: v.host}, v.holdable()
 	if len(v.holdingMoves) > 0 {
 		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
 	}
 	return v.holding, v.holdingMoves
-}
-
-// mostWarnings is how many holders start and stop name.
-const mostWarnings = 5
-
-// breaking says what the change is going to break, in a few lines.
-func (v *view) breaking() ([]string, error) {
-	if v.Request.Host != "" || os.Geteuid() != 0 {
-		return nil, nil // a file does not tell, and only root is told
-	}
-	found, unknown := v.holders()
-	if err := errors.Join(unknown...); err != nil {
-		return nil, err
-	}
-	var texts []string
-	breaking := holders.Breaking(found)
-	for _, h := range breaking[:min(len(breaking), mostWarnings)] {
-		texts = append(texts, "will break: "+h.String())
-	}
-	if more := len(breaking) - len(texts); more > 0 {
-		texts = append(texts, fmt.Sprintf("will break: %d more, which xbr-script check names", more))
-	}
-	if v.Request.Confirm == 0 && slices.ContainsFunc(breaking, holders.Holder.Admits) {
-		texts = append(texts, "a new connection to this host may no longer get in: with confirm=120 everything is put back unless you confirm within that time")
-	}
-	return texts, nil
 }
