@@ -24,6 +24,7 @@ func example() *Rules {
 // TestForms holds the form of the operation in a journal.
 func TestForms(t *testing.T) {
 	formtest.Ops(t, Kinds(), example(), &Untracked{On: true, Bridge: "xenbr0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}},
+		&Labels{From: 2, To: 7, Name: "eth0", Labels: []Label{{netip.MustParsePrefix("2001:db8::/32"), 99}}},
 		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
 }
 

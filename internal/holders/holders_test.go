@@ -93,7 +93,7 @@ func TestFind(t *testing.T) {
 		{"a group of nobody known", member(), Breaks, Breaks, Breaks, Breaks, ""},
 		{"a group of one that joins again", member(Owner{Program: "avahi-daemon"}), Followed, Followed, Followed, Followed, ""},
 		{"a group of two", member(Owner{Program: "avahi-daemon"}, Owner{Program: "mdnsd"}), Breaks, Breaks, Breaks, Breaks, ""},
-		{"a label", Data{Labels: []Label{{2, netip.MustParsePrefix("2001:db8::/32"), 99}}}, Breaks, "", Breaks, "", "ip addrlabel add prefix 2001:db8::/32 dev eth0 label 99"},
+		{"a label", Data{Labels: []Label{{2, netip.MustParsePrefix("2001:db8::/32"), 99}}}, Moves, "", Moves, "", "label 99 for 2001:db8::/32: dom0's eth0 gets it"},
 		{"masqueraded connections", Data{Host: addressed, Masked: map[netip.Addr]int{addr: 3, netip.MustParseAddr("192.0.2.9"): 1}}, Moves, Moves, Moves, Moves, "masquerade: 3 connections"},
 		{"masqueraded connections with helpers", Data{Host: addressed, Tied: map[netip.Addr]int{addr: 3}}, Breaks, Breaks, Breaks, Breaks, "masquerade: 3 connections"},
 		{"connections as another host", Data{Host: addressed, Masked: map[netip.Addr]int{netip.MustParseAddr("192.0.2.9"): 1}}, "", "", "", "", ""},
