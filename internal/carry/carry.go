@@ -4,6 +4,8 @@
 package carry
 
 import (
+	"net"
+
 	"xbr-script/internal/holders"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
@@ -11,7 +13,11 @@ import (
 
 // Kinds are the operations of this package.
 func Kinds() plan.Kinds {
-	return plan.Kinds{RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} }}
+	return plan.Kinds{
+		RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} },
+		LabelsKind:      func() plan.Op { return &Labels{} },
+		ConnectionsKind: func() plan.Op { return &Connections{} },
+	}
 }
 
 // Plan turns what is to be carried over.
@@ -20,7 +26,13 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		if first, last := rules(d, m); !first.Empty() {
 			part.First, part.Host = append(part.First, first), append([]plan.Step{last}, part.Host...)
 		}
-		on := Untracked{On: true, Bridge: m.Bridge, MAC: m.MAC}
+		part.Host = append(part.Host, labels(d, m)...)
+		if addrs := d.Masquerades(m); len(addrs) > 0 {
+			part.First = append(part.First, plan.Step{
+				Title: "give masqueraded connections a fixed source", Do: []plan.Op{&Connections{addrs}}})
+		}
+		mac, _ := net.ParseMAC(m.MAC) // it has just been printed
+		on := Untracked{On: true, Bridge: m.Bridge, MAC: mac}
 		off := on
 		off.On = false
 		switch {
@@ -51,4 +63,22 @@ func rules(d *holders.Data, m holders.Move) (first, last plan.Step) {
 	first = plan.Step{Title: "let rules by the index of " + m.From.Name + " mean dom0's next interface, too", Do: turn(from, to), Undo: turn(from)}
 	last = plan.Step{Title: "let rules by the index mean only dom0's " + m.To.Name, Do: turn(to), Undo: turn(from, to)}
 	return first, last
+}
+
+// labels are the steps that carry address labels over.
+func labels(d *holders.Data, m holders.Move) []plan.Step {
+	var all []Label
+	for _, l := range d.Labels {
+		if l.Index == m.From.Index {
+			all = append(all, Label{l.Prefix, l.Label})
+		}
+	}
+	if len(all) == 0 || m.To.Index == 0 {
+		return nil
+	}
+	return []plan.Step{{
+		Title: "give " + m.To.Name + " the address labels",
+		Do:    []plan.Op{&Labels{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Labels: all}},
+		Undo:  []plan.Op{&Labels{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Labels: all}},
+	}}
 }

@@ -2,10 +2,12 @@ package carry
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"xbr-script/internal/holders"
+	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/nfrule"
 	"xbr-script/internal/testing/formtest"
@@ -21,7 +23,9 @@ func example() *Rules {
 
 // TestForms holds the form of the operation in a journal.
 func TestForms(t *testing.T) {
-	formtest.Ops(t, Kinds(), example(), &Untracked{On: true, Bridge: "xenbr0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}})
+	formtest.Ops(t, Kinds(), example(), &Untracked{On: true, Bridge: "xenbr0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}},
+		&Labels{From: 2, To: 7, Name: "eth0", Labels: []Label{{netip.MustParsePrefix("2001:db8::/32"), 99}}},
+		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
 }
 
 // TestCommands says what no command does.
@@ -42,7 +46,7 @@ func TestCommands(t *testing.T) {
 // TestPlan plans nothing where there are no rules.
 func TestPlan(t *testing.T) {
 	m := holders.Move{Start: true, From: holders.Interface{Name: "eth0", Index: 2}, To: holders.Interface{Name: "eth0", Index: 7}}
-	for _, d := range []*holders.Data{{}, {Ruleset: &nfrule.Ruleset{}}} {
+	for _, d := range []*holders.Data{{Host: &host.Host{}}, {Host: &host.Host{}, Ruleset: &nfrule.Ruleset{}}} {
 		if p := Plan(d, []holders.Move{m}); len(p.First)+len(p.Host) > 0 {
 			t.Errorf("%+v", p)
 		}

@@ -72,23 +72,12 @@ func (u *Untracked) table(msg, flags int) *nl.NetlinkRequest {
 // rule is that packets which come by the bridge, and have dom0's MAC address there, are not
 // tracked.
 func (u *Untracked) rule(at uint32) *nl.NetlinkRequest {
-	const reg = unix.NFT_REG_1
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, u.Bridge)
-	expr := func(name string, attrs ...*nl.RtAttr) *nl.RtAttr {
-		return nfnetlink.Nest(unix.NFTA_LIST_ELEM, nfnetlink.Text(unix.NFTA_EXPR_NAME, name), nfnetlink.Nest(unix.NFTA_EXPR_DATA, attrs...))
-	}
-	equal := func(value []byte) *nl.RtAttr {
-		return expr("cmp", nfnetlink.U32(unix.NFTA_CMP_SREG, reg), nfnetlink.U32(unix.NFTA_CMP_OP, unix.NFT_CMP_EQ),
-			nfnetlink.Nest(unix.NFTA_CMP_DATA, nl.NewRtAttr(unix.NFTA_DATA_VALUE, value)))
-	}
 	return nfnetlink.Request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, unix.NFPROTO_INET,
 		nfnetlink.Text(unix.NFTA_RULE_TABLE, holders.UntrackedTable(u.Bridge)), nfnetlink.Text(unix.NFTA_RULE_CHAIN, prerouting),
-		nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS,
-			expr("meta", nfnetlink.U32(unix.NFTA_META_DREG, reg), nfnetlink.U32(unix.NFTA_META_KEY, unix.NFT_META_IIFNAME)), equal(name),
-			expr("payload", nfnetlink.U32(unix.NFTA_PAYLOAD_DREG, reg), nfnetlink.U32(unix.NFTA_PAYLOAD_BASE, unix.NFT_PAYLOAD_LL_HEADER),
-				nfnetlink.U32(unix.NFTA_PAYLOAD_OFFSET, at), nfnetlink.U32(unix.NFTA_PAYLOAD_LEN, uint32(len(u.MAC)))), equal(u.MAC),
-			expr("notrack")))
+		nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS, meta(unix.NFT_META_IIFNAME), equal(name...),
+			load(unix.NFT_PAYLOAD_LL_HEADER, at, len(u.MAC)), equal(u.MAC...), expr("notrack")))
 }
 
 // Commands implements plan.Op.

@@ -10,7 +10,6 @@ package holders
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 )
@@ -118,8 +117,8 @@ type Move struct {
 	OnBridge bool // dom0's interface is the bridge itself, while the network is up
 	Guarded  bool // with antispoof: bridged packets are not tracked, and dom0's pass
 	Bridge   string
-	MAC      net.HardwareAddr // dom0's
-	From, To Interface        // the one that has dom0's addresses before, and the one that has them afterwards
+	MAC      string    // dom0's
+	From, To Interface // the one that has dom0's addresses before, and the one that has them afterwards
 }
 
 // Find says what becomes of everything that holds on to the interfaces of the moves:

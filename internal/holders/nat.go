@@ -17,7 +17,7 @@ import (
 // readMasked counts the connections whose source is translated, if masquerading may
 // have done it: whether it has, the kernel does not tell.
 func readMasked(r *reader) error {
-	r.Masked = map[netip.Addr]int{}
+	r.Masked, r.Tied = map[netip.Addr]int{}, map[netip.Addr]int{}
 	if !r.masquerades() {
 		return nil
 	}
@@ -25,9 +25,13 @@ func readMasked(r *reader) error {
 	if err != nil || c == nil {
 		return err
 	}
-	err = nfnetlink.EachConnection(c, sourceNAT, func() { clear(r.Masked) }, func(attrs []byte) {
-		if addr, ok := maskedAs(attrs); ok {
+	err = nfnetlink.EachConnection(c, SourceNAT, func() { clear(r.Masked); clear(r.Tied) }, func(attrs []byte) {
+		switch addr, ok := maskedAs(attrs); {
+		case !ok:
+		case Alone(attrs):
 			r.Masked[addr]++
+		default:
+			r.Tied[addr]++
 		}
 	})
 	return unlessLacking(err)
@@ -47,7 +51,8 @@ func (r *reader) masquerades() bool {
 // What conntrack says of a connection (linux/netfilter/nf_conntrack_common.h).
 const (
 	isAssured = 1 << 2 // IPS_ASSURED: it is in use
-	sourceNAT = 1 << 4 // IPS_SRC_NAT
+	// SourceNAT is IPS_SRC_NAT: its source is translated.
+	SourceNAT = 1 << 4
 )
 
 // Attributes of a connection (linux/netfilter/nfnetlink_conntrack.h).
@@ -63,9 +68,16 @@ const (
 	tcpEstablished = 3 // TCP_CONNTRACK_ESTABLISHED
 )
 
+// Alone says whether only the source of a connection is translated, and it neither has nor
+// belongs to others (a helper's): such a one can be written anew.
+func Alone(attrs []byte) bool {
+	const help, master, destinationNAT = 5, 14, 1 << 5 // CTA_HELP, CTA_TUPLE_MASTER, IPS_DST_NAT
+	return rtnl.FindAttr(attrs, help) == nil && rtnl.FindAttr(attrs, master) == nil && be32(attrs, ctaStatus)&destinationNAT == 0
+}
+
 // maskedAs is the address that a connection in use has got.
 func maskedAs(attrs []byte) (netip.Addr, bool) {
-	const both = isAssured | sourceNAT
+	const both = isAssured | SourceNAT
 	if be32(attrs, ctaStatus)&both != both {
 		return netip.Addr{}, false
 	}
@@ -81,24 +93,42 @@ func maskedAs(attrs []byte) (netip.Addr, bool) {
 	return addr, ok
 }
 
+// Masquerades are the addresses that move, and that connections are masqueraded as.
+func (d *Data) Masquerades(m Move) []netip.Addr {
+	return slices.DeleteFunc(d.moving(m), func(a netip.Addr) bool { return d.Masked[a] == 0 })
+}
+
+// moving are the addresses that move.
+func (d *Data) moving(m Move) (addrs []netip.Addr) {
+	state := d.Host.State(m.From.Index)
+	for _, a := range append(state.Addrs4, state.Addrs6...) {
+		if addr, ok := netip.AddrFromSlice(a.Local()); ok && !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
 // findMasked: the kernel forgets a masqueraded connection when its address goes from
 // the interface (masq_device_event, masq_inet_event), or when another interface is the
 // way out (nf_nat_oif_changed).
 func findMasked(d *Data, m Move) []Holder {
-	count := 0
-	state := d.Host.State(m.From.Index)
-	for _, a := range append(state.Addrs4, state.Addrs6...) {
-		if addr, ok := netip.AddrFromSlice(a.Local()); ok {
-			count += d.Masked[addr]
-		}
+	const of = " of containers or of hosts behind this one"
+	count, tied := 0, 0
+	for _, addr := range d.moving(m) {
+		count, tied = count+d.Masked[addr], tied+d.Tied[addr]
 	}
-	if count == 0 {
-		return nil
+	var all []Holder
+	if count > 0 {
+		all = append(all, Holder{Kind: "masquerade", What: plural(count, "connection") + of, Outcome: Moves, Then: "they get a fixed source: the kernel would end them"})
 	}
-	return []Holder{{
-		Kind: "masquerade", What: plural(count, "connection") + " of containers or of hosts behind this one", Outcome: Breaks,
-		Then: "the kernel ends them, and they have to be made anew",
-	}}
+	if tied > 0 {
+		all = append(all, Holder{
+			Kind: "masquerade", What: plural(tied, "connection") + of + " with a helper or another translation", Outcome: Breaks,
+			Then: "the kernel ends them, and they have to be made anew",
+		})
+	}
+	return all
 }
 
 // Bridged is what bridged packets meet in the packet filter, where they pass it
@@ -119,7 +149,7 @@ const untrackedTables = "xbr-script-"
 // Untracks says whether dom0's packets are to be kept from connection tracking while they
 // are bridged, because what is translated would be lost.
 func (d *Data) Untracks(m Move) bool {
-	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && len(m.MAC) == 6 &&
+	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && m.MAC != "" &&
 		slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return b.Sent > 0 || b.Masks })
 }
 

@@ -29,6 +29,7 @@ type Data struct {
 	Untracked map[string]bool    // bridges on which dom0's packets are not tracked
 	Legacy    []string           // tables of iptables-legacy, such as "nat of iptables"
 	Masked    map[netip.Addr]int // connections that may be masqueraded, by the address that they have got
+	Tied      map[netip.Addr]int // those that cannot be written anew
 	Owners    map[int][]Owner    // whose the sockets are, by their inodes
 	Unknown   []error            // what could not be read
 }

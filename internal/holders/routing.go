@@ -75,18 +75,15 @@ func readLabels(r *reader) error {
 	return err
 }
 
-// findLabels: such an entry has the interface by its index.
+// findLabels: such an entry has the interface by its index. It is given to the other one
+// (package carry).
 func findLabels(d *Data, m Move) []Holder {
 	var all []Holder
 	for _, l := range d.Labels {
-		if l.Index != m.From.Index {
-			continue
+		if l.Index == m.From.Index {
+			what := fmt.Sprintf("label %d for %v", l.Label, l.Prefix)
+			all = append(all, Holder{Kind: "address label", What: what, Outcome: Moves, Then: "dom0's " + m.To.Name + " gets it"})
 		}
-		what := fmt.Sprintf("label %d for %v", l.Label, l.Prefix)
-		all = append(all, Holder{
-			Kind: "address label", What: what, Outcome: Breaks,
-			Then: fmt.Sprintf("give it anew: ip addrlabel add prefix %v dev %s label %d", l.Prefix, m.To.Name, l.Label),
-		})
 	}
 	return all
 }

@@ -166,3 +166,47 @@ func answer(fd int, first, last uint32) error {
 		}
 	}
 }
+
+// Raw is a message of that type about something of that family (AF_…).
+func Raw(typ, flags int, family uint8, attrs ...*nl.RtAttr) *nl.NetlinkRequest {
+	return request(typ, flags, family, 0, attrs)
+}
+
+// Each sends messages that are no transaction, in one system call, and returns what the
+// kernel says to each: nil, or a unix.Errno.
+func (c *Conn) Each(msgs ...*nl.NetlinkRequest) (errs []error, err error) {
+	var wire []byte
+	first := c.seq + 1
+	for _, m := range msgs {
+		c.seq++
+		m.Seq, m.Flags = c.seq, m.Flags|unix.NLM_F_ACK
+		wire = append(wire, m.Serialize()...)
+	}
+	fd := int(c.sock.Fd())
+	if err := unix.Sendto(fd, wire, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, err
+	}
+	errs = make([]error, len(msgs))
+	buf := make([]byte, 4096)
+	for last := false; !last; {
+		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+		if err != nil {
+			return nil, err
+		}
+		answers, err := syscall.ParseNetlinkMessage(buf[:n])
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range answers {
+			i := a.Header.Seq - first
+			if a.Header.Type != unix.NLMSG_ERROR || len(a.Data) < 4 || i >= uint32(len(msgs)) {
+				continue
+			}
+			if code := int32(binary.NativeEndian.Uint32(a.Data)); code != 0 {
+				errs[i] = unix.Errno(-code)
+			}
+			last = last || a.Header.Seq == c.seq
+		}
+	}
+	return errs, nil
+}

@@ -267,7 +267,9 @@ func (tr *traffic) end() {
 // TestCarriedDeaths lets start and stop die at each step: whatever comes next puts the
 // rules back, too. In a short run only at every third.
 func TestCarriedDeaths(t *testing.T) {
-	newHost(t, quiet+tracked)
+	newHost(t, quiet+tracked+`
+	ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99`)
+	labels := nstest.Run(t, "ip", "addrlabel")
 	nstest.Run(t, "nft", "-f", file(t, firewall))
 	d := &deaths{T: t}
 	const line = " netdev=eth0 check=no"
@@ -287,6 +289,9 @@ func TestCarriedDeaths(t *testing.T) {
 			}
 			if now := nstest.Run(t, "nft", "list", "tables"); strings.ReplaceAll(now, "table netdev xbr-script\n", "") != tables {
 				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, tables, now)
+			}
+			if now := nstest.Run(t, "ip", "addrlabel"); now != labels {
+				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, labels, now)
 			}
 			if diff := nstest.Settled(t, state, nstest.Whole); diff != "" {
 				t.Fatalf("%s, step %d: the network is not as before:\n%s", command, step, diff)
