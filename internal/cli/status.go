@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
+	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/internal/operate"
 )
@@ -63,7 +65,7 @@ func printReport(w io.Writer, r *operate.Report) {
 // reached, and what is wrong.
 func printBridge(w io.Writer, st operate.Entry) {
 	say(w, strings.TrimRight(fmt.Sprintf("%-11s %-22s %s", st.Bridge, st.State, st.MAC), " "))
-	for _, d := range append(st.Differences, st.AntiSpoof.Wrong...) {
+	for _, d := range slices.Concat(st.Differences, st.AntiSpoof.Wrong, wrongOf(st.Strict)) {
 		item(w, "  wrong", strings.Fields(d), " ")
 	}
 	if st.State == bridge.Down {
@@ -87,7 +89,11 @@ func printBridge(w io.Writer, st operate.Entry) {
 	for _, n := range st.Notes {
 		item(w, "  note", strings.Fields(n), " ")
 	}
-	printAntiSpoof(w, st.AntiSpoof)
+	if st.Strict != nil {
+		printStrict(w, st.Strict)
+	} else {
+		printAntiSpoof(w, st.AntiSpoof)
+	}
 	item(w, "  because", st.Why, ";")
 }
 
@@ -106,6 +112,62 @@ func printAntiSpoof(w io.Writer, st antispoof.Status) {
 	for _, n := range st.Notes {
 		item(w, "", strings.Fields(n), " ")
 	}
+}
+
+func wrongOf(st *strict.Status) []string {
+	if st == nil {
+		return nil
+	}
+	return st.Wrong
+}
+
+// printStrict tells what each guest may send, and what was dropped of what it sent.
+func printStrict(w io.Writer, st *strict.Status) {
+	text := "strict"
+	if !st.InForce {
+		text = "strict, but not in force"
+	}
+	item(w, "  antispoof", strings.Fields(text), " ")
+	for _, n := range st.Notes {
+		item(w, "", strings.Fields(n), " ")
+	}
+	for _, g := range st.Guests {
+		item(w, "    "+g.Port, strings.Fields(guestText(g)), " ")
+	}
+	if len(st.Strangers) > 0 {
+		item(w, "  cut off", append(st.Strangers, "(nobody admitted them)"), " ")
+	}
+	if st.Unadmitted+st.FromLAN > 0 {
+		item(w, "  dropped", strings.Fields(fmt.Sprintf("%d frames from ports that nobody admitted, %d from outside with a MAC address from here", st.Unadmitted, st.FromLAN)), " ")
+	}
+}
+
+// guestText is what a guest may send.
+func guestText(g strict.GuestStatus) string {
+	words := []string{g.MAC}
+	if len(g.Addresses) == 0 {
+		words = append(words, "(any IP address)")
+	}
+	words = append(words, g.Addresses...)
+	for word, is := range map[string]bool{"router": g.Router, "ra": g.RA, "dhcp": g.DHCP} {
+		if is {
+			words = append(words, word+"=yes")
+		}
+	}
+	slices.Sort(words[1:])
+	if !g.There {
+		words = append(words, "(not there)")
+	}
+	var dropped []string
+	for _, reason := range strict.Reasons {
+		if n := g.Dropped[reason]; n > 0 {
+			dropped = append(dropped, fmt.Sprintf("%s %d", reason, n))
+		}
+	}
+	if len(dropped) > 0 {
+		words = append(words, "dropped:", strings.Join(dropped, ", "))
+	}
+	return strings.Join(words, " ")
 }
 
 func printDown(w io.Writer, st bridge.Status) {

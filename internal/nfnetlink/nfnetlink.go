@@ -104,6 +104,9 @@ func (c *Conn) CommitAt(generation uint32, msgs ...*nl.NetlinkRequest) error {
 	return c.commit(bound(unix.NFNL_MSG_BATCH_BEGIN, U32(nfnlBatchGen, generation)), msgs)
 }
 
+// maxPlain is a size of messages, in bytes, that every socket can send.
+const maxPlain = 64 << 10
+
 // commit is Commit. The kernel carries the messages out, and answers, within the
 // system call that sends them.
 func (c *Conn) commit(begin *nl.NetlinkRequest, msgs []*nl.NetlinkRequest) error {
@@ -116,6 +119,13 @@ func (c *Conn) commit(begin *nl.NetlinkRequest, msgs []*nl.NetlinkRequest) error
 		wire = append(wire, m.Serialize()...)
 	}
 	fd := int(c.sock.Fd())
+	if len(wire) > maxPlain {
+		// A transaction has to be sent whole (netlink_sendmsg). The limit of the system
+		// holds in a container.
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, len(wire)+maxPlain) != nil {
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, len(wire)+maxPlain)
+		}
+	}
 	if err := unix.Sendto(fd, wire, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (v *view) holders() (found []holders.Holder, unknown []error) {
 	for _, w := range v.moving() {
 		if m := v.move(w); m.From != nil {
 			moves = append(moves, holders.Move{
-				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
+				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof == config.AntiSpoofYes,
 				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
 			})
 		}

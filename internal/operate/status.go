@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/antispoof"
+	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/internal/plan"
 )
@@ -31,6 +32,7 @@ type Report struct {
 type Entry struct {
 	bridge.Status
 	AntiSpoof antispoof.Status `json:"antispoof"`
+	Strict    *strict.Status   `json:"strict,omitempty"` // of antispoof=strict
 }
 
 // Waiting is a change that waits to be confirmed.

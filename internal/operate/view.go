@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"xbr-script/antispoof"
+	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/config"
@@ -33,6 +34,7 @@ type view struct {
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner
+	strict    *strict.Planner
 	forward   forward.Forward
 }
 
@@ -56,10 +58,14 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	v := &view{
 		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
 		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
+		strict:    &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict},
 		forward:   forward.Forward{Records: s.records},
 	}
 	if err = v.resolve(); err == nil && s.antispoof == nil {
 		v.readRules(ctx)
+	}
+	if err == nil && s.strict == nil {
+		err = v.readStrict()
 	}
 	return v, err
 }
@@ -75,6 +81,22 @@ func (v *view) readRules(ctx context.Context) {
 	default:
 		v.antispoof.Seen = reader.ForStatus(ctx, bridges)
 	}
+}
+
+// readStrict reads the tables of the bridges that are meant.
+func (v *view) readStrict() error {
+	if v.Request.Host != "" {
+		return nil
+	}
+	bridges, err := rules{v}.strictly()
+	if err != nil {
+		return err
+	}
+	names, wanted, err := v.strict.Concerned(bridges, v.Request.Command == config.Stop)
+	if len(names) > 0 {
+		v.strict.Seen = strict.Look(wanted && v.Request.Command == config.Start, names...)
+	}
+	return err
 }
 
 // resolve settles the names.
