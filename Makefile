@@ -12,7 +12,11 @@ sbindir = $(prefix)/sbin
 mandir  = $(prefix)/share/man
 unitdir = $(prefix)/lib/systemd/system
 xendir  = /etc/xen/scripts
-INSTALL = DESTDIR='$(DESTDIR)' prefix='$(prefix)' sbindir='$(sbindir)' mandir='$(mandir)' \
+# What starts services: systemd, openrc or sysv (LSB scripts). The last two get a
+# script beside systemd's unit.
+init    = systemd
+initdir = /etc/init.d
+INSTALL = DESTDIR='$(DESTDIR)' init='$(init)' initdir='$(initdir)' prefix='$(prefix)' sbindir='$(sbindir)' mandir='$(mandir)' \
 	unitdir='$(unitdir)' xendir='$(xendir)' scripts/install.sh
 
 # How long `make fuzz` runs each target, and further flags for `go test`.
@@ -26,7 +30,6 @@ export SUITE
 
 # With AGAIN=FILE a test that fails is run once more, alone, and counts as passed
 # if it passes then; what failed at first is listed in FILE.PID. CI does so.
-AGAIN =
 ifdef AGAIN
 tests = $(GO) tool -modfile=tools/go.mod gotestsum --format=standard-quiet --hide-summary=skipped \
 	--rerun-fails=1 --rerun-fails-max-failures=8 --rerun-fails-run-root-test --rerun-fails-report='$(AGAIN)'.$$$$ \

@@ -269,8 +269,7 @@ func TestForwarding(t *testing.T) {
 	everyWay(t, n, func(l *lab) {
 		nstest.Advertise(l.t, "lan1", nstest.Advert{Router: "fe80::3", Lifetime: hour})
 		nstest.Advertise(l.t, "lan0", nstest.Advert{Router: "fe80::1", Lifetime: hour})
-		nstest.Rest(l.t)
-		before := nstest.ReadState(l.t)
+		before := nstest.Rest(l.t)
 		for _, start := range []bool{true, false} {
 			l.mustRun(start)
 			routes := nstest.Run(l.t, "ip", "-6", "route")

@@ -127,8 +127,7 @@ func TestKilledInGroup(t *testing.T) {
 				l := newLab(t, n, true)
 				l.mustRun(true)
 				nstest.Script(t, "ip link set dev "+n.specs[0].Dom0()+" group 5")
-				nstest.Rest(t)
-				before := nstest.ReadState(t)
+				before := nstest.Rest(t)
 				p := l.plan(false)
 				step, commands, _ := deletion(t, p)
 				commands = commands[:len(commands)-1]

@@ -48,7 +48,11 @@ func noGuest(l *host.Link) string {
 	case l.Kind == "":
 		return "it is no guest's"
 	}
-	return "it is a " + l.Kind + " interface"
+	a := "a "
+	if strings.IndexAny(l.Kind, "aeiou") == 0 {
+		a = "an "
+	}
+	return "it is " + a + l.Kind + " interface"
 }
 
 // comeBack are the ports in kept that become ports of that bridge again, and why other

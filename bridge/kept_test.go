@@ -51,6 +51,7 @@ func TestNoGuest(t *testing.T) {
 		{"enx001122334455", "veth", "", "it is called as a NIC is"}, {"engine0", "veth", "", ""},
 		{"eth0.5", "vlan", "", "it is a vlan interface"}, {"vif1.0", "vlan", "", "it is a vlan interface"}, {"bond0", "bond", "", "it is a bond interface"},
 		{"vx0", "vxlan", "", "it is a vxlan interface"}, {"dummy0", "dummy", "", "it is a dummy interface"}, {"odd0", "", "", "it is no guest's"},
+		{"dummy0", "ifb", "", "it is an ifb interface"}, {"macvtap0", "macvtap", "", "it is a macvtap interface"}, {"pnx001122334455", "veth", "", "it is called as a NIC is"},
 	} {
 		if got := noGuest(&host.Link{Name: c.name, Kind: c.kind, Bus: c.bus}); got != c.want {
 			t.Errorf("%s of kind %q on %q: %q", c.name, c.kind, c.bus, got)

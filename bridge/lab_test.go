@@ -41,7 +41,7 @@ type network struct {
 // specOf is one bridge, whose parts have the names of Xen's scripts.
 func specOf(vifnum int, netdev string) bridge.Spec {
 	n := strconv.Itoa(vifnum)
-	return bridge.Spec{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: "p" + netdev, VDev: "veth" + n, VIF: "vif0." + n}
+	return bridge.Spec{VifNum: vifnum, Bridge: "xenbr" + n, NetDev: netdev, PDev: bridge.SecondName(netdev), VDev: "veth" + n, VIF: "vif0." + n}
 }
 
 // shaped is the network in one shape: dom0's interfaces stand beside the
@@ -53,7 +53,7 @@ func (n network) shaped(onBridge bool) network {
 	n.name += ", dom0=bridge"
 	n.specs = slices.Clone(n.specs)
 	for i, w := range n.specs {
-		n.specs[i] = bridge.Spec{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: "b" + w.NetDev, Shape: bridge.OnBridge}
+		n.specs[i] = bridge.Spec{VifNum: w.VifNum, Bridge: w.NetDev, NetDev: w.NetDev, PDev: w.PDev, VDev: bridge.SpareName(w.NetDev), Shape: bridge.OnBridge}
 	}
 	return n
 }

@@ -59,8 +59,7 @@ func TestManyAddresses(t *testing.T) {
 				t.Fatal(err)
 			}
 			nstest.Script(t, n.script)
-			nstest.Rest(t)
-			before := nstest.ReadState(t)
+			before := nstest.Rest(t)
 			for _, start := range []bool{true, false} {
 				at := nstest.ReadState(t)
 				l.undone(start)

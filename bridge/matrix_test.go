@@ -98,26 +98,26 @@ func newMatrix(t *testing.T, n network, live bool) *matrix {
 
 // try tries start or stop.
 func (m *matrix) try(start bool, how func(*matrix, string, func() *plan.Plan)) {
-	nstest.Rest(m.t)
-	m.start, m.before = start, nstest.ReadState(m.t)
+	m.start, m.before = start, nstest.Rest(m.t)
 	m.Runner = *m.runner()
 	how(m, verb(start), func() *plan.Plan { return m.plan(m.start) })
 }
 
 // same reports what a case has left different.
 func (m *matrix) same(title string) bool {
-	if !m.is(title, m.before, m.pick) {
-		return false
+	now, ok := m.is(title, m.before, m.pick)
+	if ok {
+		// The kernel tells lifetimes in whole seconds: what a hundred moves add up
+		// must not look like a fault of one.
+		m.before = now
 	}
-	// The kernel tells lifetimes in whole seconds: what a hundred moves add up
-	// must not look like a fault of one.
-	m.before = nstest.ReadState(m.t)
-	return true
+	return ok
 }
 
-func (m *matrix) is(title string, want nstest.State, pick func(nstest.State) nstest.State) bool {
-	ok := true
-	if d := nstest.Settled(m.t, want, pick); d != "" {
+func (m *matrix) is(title string, want nstest.State, pick func(nstest.State) nstest.State) (now nstest.State, ok bool) {
+	ok = true
+	now, d := nstest.Settle(m.t, want, pick)
+	if d != "" {
 		m.t.Errorf("%s: the host is not as it should be:\n%s", title, d)
 		ok = false
 	}
@@ -125,7 +125,7 @@ func (m *matrix) is(title string, want nstest.State, pick func(nstest.State) nst
 		m.t.Errorf("%s: the journal is still there: %q", title, left)
 		ok = false
 	}
-	return ok
+	return now, ok
 }
 
 var ageing = regexp.MustCompile(` ageing_time [0-9]+`)

@@ -44,8 +44,8 @@ func Others(networks, specs []Spec) []string {
 }
 
 // networks are those that are up, by their records or by the live network, and then
-// those that only have a record.
-func networks(h *host.Host, records []*Record) []network {
+// those that only have a record. A NIC that is given need not be among them.
+func networks(h *host.Host, records []*Record, nics ...string) []network {
 	var live, gone []network
 	for _, rec := range records {
 		n := network{Spec: rec.Spec, recorded: true}
@@ -57,13 +57,14 @@ func networks(h *host.Host, records []*Record) []network {
 		}
 	}
 	for _, nic := range h.Links {
-		netdev, ok := strings.CutPrefix(nic.Name, "p")
-		known := func(n network) bool { return n.NetDev == netdev }
-		if !ok || netdev == "" || slices.ContainsFunc(live, known) {
-			continue
-		}
-		if w, ok := unrecorded(netdev, nic, h); ok {
-			live = append(live, network{Spec: w, live: true})
+		for _, netdev := range firstNames(nic.Name, h, nics...) {
+			known := func(n network) bool { return n.PDev == nic.Name || n.NetDev == netdev }
+			if slices.ContainsFunc(live, known) {
+				continue
+			}
+			if w, ok := unrecorded(netdev, nic, h); ok {
+				live = append(live, network{Spec: w, live: true})
+			}
 		}
 	}
 	return append(live, gone...)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +28,7 @@ func (s *parts) refusals(h *host.Host) error {
 	if !s.onBridge() {
 		return errors.Join(s.checkAbove(h), taken)
 	}
-	return errors.Join(s.checkAbove(h), s.checkOn(h), cmp.Or(taken, s.checkFree(h)), s.checkByName(h))
+	return errors.Join(s.checkAbove(h), s.checkOn(h), taken, s.checkByName(h))
 }
 
 func (s *parts) checkNIC(h *host.Host) error {
@@ -41,12 +40,26 @@ func (s *parts) checkNIC(h *host.Host) error {
 	case n.Kind == "bridge":
 		return refuse(asItIs(n.Name)+"; or name a NIC with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
 	case dom0Port(n.Name, n, h) != nil:
-		return refuse("the host has "+candidates(h)+"; name one with netdev=",
-			"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, dom0Port(n.Name, n, h).Name)
+		return s.refuseDom0(h, dom0Port(n.Name, n, h))
 	case n.Master != 0:
 		return refuse(ofMaster(h.Index(n.Master)), "cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
 	}
 	return nil
+}
+
+// refuseDom0 is the error for a NIC that is dom0's interface in truth, with that port.
+// If the NIC is in the same bridge, somebody has renamed dom0's interface.
+func (s *parts) refuseDom0(h *host.Host, port *host.Link) error {
+	for _, l := range h.Ports(port.Master) {
+		for _, name := range firstNames(l.Name, h) {
+			if h.Name(name) == nil {
+				return refuse("give it its name back: ip link set dev "+shell.Quote(s.NetDev)+" name "+shell.Quote(name),
+					"cannot put %s into a bridge: it is dom0's interface by the port %s, and %s is its NIC", s.NetDev, port.Name, l.Name)
+			}
+		}
+	}
+	return refuse("the host has "+candidates(h)+"; name one with netdev=",
+		"cannot put %s into a bridge: it is dom0's interface by the port %s, and its NIC is missing", s.NetDev, port.Name)
 }
 
 // asItIs is a hint for a host that is bridged already. Nobody is told to take that
@@ -92,13 +105,20 @@ func candidates(h *host.Host) string {
 func (s *parts) checkAbove(h *host.Host) error {
 	var refused error
 	for _, l := range h.Above(s.nic.Index) {
+		hint := "remove it, start, and make it again on the new " + s.NetDev
+		if claims(l) {
+			hint = "remove it first, or give its users a port in the bridge instead"
+		}
+		if used := carrier(h, l, map[int]bool{}); used != "" {
+			hint = used + " has addresses, and whoever is logged in over them needs it: name another NIC with netdev=; or, from the console, " + hint
+		}
 		switch {
 		case StaysOn(l):
 		case claims(l):
-			refused = errors.Join(refused, refuse("remove it first, or give its users a port in the bridge instead",
+			refused = errors.Join(refused, refuse(hint,
 				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind))
 		default:
-			refused = errors.Join(refused, refuse("remove it, start, and make it again on the new "+s.NetDev,
+			refused = errors.Join(refused, refuse(hint,
 				"cannot move %s: %s (%s) is bound to it and would be cut off", s.NetDev, l.Name, l.Kind))
 		}
 	}
@@ -109,6 +129,28 @@ func (s *parts) checkAbove(h *host.Host) error {
 // a port.
 func StaysOn(l *host.Link) bool { return l.Kind == "vlan" }
 
+// carrier is an interface with addresses that stands on the given one, or is that one
+// or its master; "" if there is none.
+func carrier(h *host.Host, l *host.Link, seen map[int]bool) string {
+	if seen[l.Index] {
+		return ""
+	}
+	seen[l.Index] = true
+	if !bare(h.State(l.Index)) {
+		return l.Name
+	}
+	over := h.Above(l.Index)
+	if master := h.Index(l.Master); master != nil {
+		over = append(over, master)
+	}
+	for _, o := range over {
+		if name := carrier(h, o, seen); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
 // claims says whether an interface takes every frame of the one that it stands on.
 func claims(l *host.Link) bool {
 	return slices.Contains([]string{"macvlan", "macvtap", "ipvlan", "ipvtap"}, l.Kind)
@@ -117,9 +159,9 @@ func claims(l *host.Link) bool {
 // checkNames checks that the names that start gives are free.
 func (s *parts) checkNames(h *host.Host) error {
 	if s.onBridge() {
-		return s.checkName(s.VDev, s.dev)
+		return s.checkName(h, s.VDev, s.dev)
 	}
-	err := cmp.Or(s.checkName(s.VDev, s.dev), s.checkName(s.VIF, s.port), s.checkName(s.Bridge, s.br))
+	err := cmp.Or(s.checkName(h, s.VDev, s.dev), s.checkName(h, s.VIF, s.port), s.checkName(h, s.Bridge, s.br))
 	if err != nil {
 		return err
 	}
@@ -127,9 +169,9 @@ func (s *parts) checkNames(h *host.Host) error {
 	case s.dev == nil && s.port != nil && s.port.Master != 0:
 		return refuse("use another vifnum=", "cannot use vifnum=%d for %s: %s is a port of %s", s.VifNum, s.Bridge, s.VIF, h.Names().Of(s.port.Master))
 	case s.dev == nil && s.port != nil:
-		return s.taken(s.VIF, s.port)
+		return s.taken(h, s.VIF, s.port)
 	case s.dev != nil && s.port == nil:
-		return s.taken(s.VDev, s.dev)
+		return s.taken(h, s.VDev, s.dev)
 	}
 	if s.dev == nil {
 		return nil
@@ -148,23 +190,31 @@ func (s *parts) checkNames(h *host.Host) error {
 
 // checkName refuses an interface that has the name as an alternative one, or
 // that has a name which the bridge needs for a moment.
-func (s *parts) checkName(name string, l *host.Link) error {
-	if l == nil || l.Name == name && name != "b"+s.NetDev {
+func (s *parts) checkName(h *host.Host, name string, l *host.Link) error {
+	if l == nil || l.Name == name && name != spareName(s.NetDev) {
 		return nil
 	}
-	return s.taken(name, l)
+	return s.taken(h, name, l)
 }
 
-// checkFree checks that an existing bridge can become dom0's interface:
-// addresses of its own could not be told from dom0's at stop.
+// checkFree checks that an existing bridge is used for nothing but its ports. If it
+// becomes dom0's interface, addresses of its own could not be told from dom0's at stop;
+// else it would not answer for them any more. The bridges of libvirt's networks with
+// NAT, of Docker and of CNI are such, and their DHCP server would serve the LAN.
 func (s *parts) checkFree(h *host.Host) error {
-	if s.br == nil {
-		return nil
+	hint := "give another bridge=; " + asItIs(s.Bridge)
+	st, as := h.State(s.br.Index), ""
+	if s.onBridge() {
+		as = " as dom0's interface"
 	}
-	st := h.State(s.br.Index)
 	if !bare(st) || len(rtnl.Rest(st.Routes, rtnl.Msg.ByKernel)) > 0 {
-		return refuse("give another bridge=",
-			"cannot use the bridge %s as dom0's interface: it has addresses or routes of its own", s.Bridge)
+		return refuse(hint, "cannot use the bridge %s%s: it has addresses or routes of its own", s.Bridge, as)
+	}
+	for _, l := range h.Above(s.br.Index) {
+		return refuse(hint, "cannot use the bridge %s%s: %s (%s) is on top of it", s.Bridge, as, l.Name, l.Kind)
+	}
+	if s.br.Master != 0 {
+		return refuse(hint, "cannot use the bridge %s%s: it is a port of %s", s.Bridge, as, h.Names().Of(s.br.Master))
 	}
 	return nil
 }
@@ -200,7 +250,7 @@ func (s *parts) checkByName(h *host.Host) error {
 }
 
 // taken refuses because an interface has a name that start has to give.
-func (s *parts) taken(name string, l *host.Link) error {
+func (s *parts) taken(h *host.Host, name string, l *host.Link) error {
 	if l.Name != name {
 		return refuse("take it off: ip link property del dev "+shell.Quote(l.Name)+" altname "+shell.Quote(name),
 			"cannot use the name %s for %s: it is an alternative name of %s", name, s.Bridge, l.Name)
@@ -208,7 +258,7 @@ func (s *parts) taken(name string, l *host.Link) error {
 	hint := "use another vifnum="
 	switch {
 	case name == s.PDev || name == s.VDev && s.onBridge():
-		hint = "rename it: ip link set dev " + shell.Quote(name) + " name " + shell.Quote(name+"-old")
+		hint = renamed(h, l, name)
 	case !l.Up(): // nobody is logged in over it
 		hint += ", or remove it: ip link del dev " + shell.Quote(name)
 	}
@@ -223,12 +273,12 @@ func (s *parts) checkBridge(h *host.Host) error {
 		return refuse("give another bridge=", "cannot use %s: it is not a bridge", s.Bridge)
 	}
 	for _, g := range s.others(h) {
-		if !guest.IsPort(g.Name) {
+		if why := noGuest(g); why != "" {
 			return refuse("give another bridge=; or, if "+g.Name+" is the way out, "+asItIs(s.Bridge),
-				"cannot use the bridge %s: it has the port %s, which is not a guest's", s.Bridge, g.Name)
+				"cannot use the bridge %s: it has the port %s, which is not a guest's: %s", s.Bridge, g.Name, why)
 		}
 	}
-	return nil
+	return s.checkFree(h)
 }
 
 // standing says why stop cannot take this network down, nil if it can.
@@ -273,7 +323,7 @@ func distinct(specs []Spec) error {
 func (w Spec) fit() error {
 	for _, name := range []string{w.NetDev, w.PDev, w.Bridge, w.VDev, w.Dom0()} {
 		if reason := config.CheckName(name); reason != "" {
-			return refuse("give the interface another name first: ip link set dev "+shell.Quote(w.NetDev)+" name eth"+strconv.Itoa(w.VifNum),
+			return refuse("let udev give it another name at the next boot (systemd.link(5), Name=)",
 				"cannot use the name %s", reason)
 		}
 	}

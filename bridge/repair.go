@@ -148,7 +148,7 @@ const userHz = 100
 // repair plans what a network that is up lacks: nothing, as a rule.
 func (p *Planner) repair(b *builder, pl *plan.Plan, s parts) (outcome, error) {
 	if taken, err := p.nameTaken(s); taken || err != nil {
-		return outcome{}, cmp.Or(err, s.taken(s.PDev, s.nic))
+		return outcome{}, cmp.Or(err, s.taken(p.Host, s.PDev, s.nic))
 	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
 		return outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),

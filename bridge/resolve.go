@@ -1,13 +1,13 @@
 package bridge
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
-	"xbr-script/internal/shell"
 )
 
 // maxVifNum is the highest number that vifnum= may have.
@@ -28,7 +28,11 @@ type resolver struct {
 // difference. Names may be alternative ones; a Spec has the interfaces' own
 // names.
 func Resolve(command config.Command, asked []config.Bridge, h *host.Host, records []*Record) ([]Spec, error) {
-	r := &resolver{command: command, h: h, nets: networks(h, records)}
+	var nics []string
+	for _, b := range asked {
+		nics = append(nics, b.NetDev)
+	}
+	r := &resolver{command: command, h: h, nets: networks(h, records, nics...)}
 	for _, b := range asked {
 		b.NetDev, b.Bridge = r.nicName(b.NetDev), r.ownName(b.Bridge)
 		r.asked = append(r.asked, b)
@@ -128,7 +132,7 @@ func (r *resolver) fresh(b config.Bridge) (Spec, error) {
 		w.NetDev, whyNetDev = netDevOf(b, r.h)
 		w.NetDev = r.nicName(w.NetDev)
 	}
-	w.PDev = "p" + w.NetDev
+	w.PDev = SecondName(w.NetDev)
 	w.Shape = shapeOf(b.Dom0)
 	if b.Dom0 == config.Dom0AsIs && w.Bridge == w.NetDev {
 		w.Shape = OnBridge
@@ -147,13 +151,13 @@ func (r *resolver) fresh(b config.Bridge) (Spec, error) {
 			w.Why = append(w.Why, "bridge="+w.Bridge+", the name of the NIC")
 		}
 		w = w.onTop()
-		return w, w.checkWords(r.h)
+		return w, cmp.Or(w.checkWords(r.h), r.checkSecond(w))
 	}
 	if w.Bridge == "" {
 		w.Bridge = bridgeNumbered(w.VifNum)
 	}
 	w = w.onPair()
-	return w, w.checkWords(r.h)
+	return w, cmp.Or(w.checkWords(r.h), r.checkSecond(w))
 }
 
 // checkWords checks only the names.
@@ -161,9 +165,6 @@ func (w Spec) checkWords(h *host.Host) error {
 	switch {
 	case len(w.NetDev) > nameMax:
 		return missingNIC(h, w.NetDev)
-	case len(w.PDev) > nameMax:
-		return refuse("give the interface a shorter name first: ip link set dev "+shell.Quote(w.NetDev)+" name eth"+strconv.Itoa(w.VifNum),
-			"cannot rename %s to %s: an interface name has at most %d bytes", w.NetDev, w.PDev, nameMax)
 	case len(w.Bridge) > nameMax:
 		return refuse("give another bridge=", "cannot call a bridge %s: an interface name has at most %d bytes", w.Bridge, nameMax)
 	case w.Bridge == w.NetDev && !w.onBridge():

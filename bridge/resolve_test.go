@@ -49,11 +49,11 @@ func aHost(way string, words ...string) *host.Host {
 			dev := add(l)
 			port := add(host.Link{Name: "vif0." + number, Kind: "veth", Lower: dev.Index, Master: b.Index, MAC: high})
 			dev.Lower = port.Index
-			add(host.Link{Name: "p" + nic, Master: b.Index, MAC: high})
+			add(host.Link{Name: bridge.SecondName(nic), Master: b.Index, MAC: high})
 		default:
 			l.Name, l.Kind = br, "bridge"
 			b := add(l)
-			add(host.Link{Name: "p" + nic, Master: b.Index})
+			add(host.Link{Name: bridge.SecondName(nic), Master: b.Index})
 		}
 	}
 	if l := h.Name(way); l != nil {
@@ -118,8 +118,24 @@ func TestResolve(t *testing.T) {
 		{[]string{"eth0/xenbr0"}, "eth0", "", "xenbr1=eth0/1", nil},
 		{[]string{"eth0", "eth5>xenbr0:7"}, "eth0", "netdev=eth0", "xenbr1=eth0/1", nil},
 		{[]string{"eth0", "p2p1", "2p1"}, "p2p1", "", "xenbr1=p2p1/1", nil},
+		{[]string{"enx001122334455"}, "enx001122334455", "vifnum=3", "xenbr3=enx001122334455/3", nil},
+		{[]string{"enx001122334455", "enx001122334466"}, "", "vifnum=3 netdev=enx001122334455 --next vifnum=4 netdev=enx001122334466",
+			"xenbr3=enx001122334455/3 xenbr4=enx001122334466/4", nil},
+		{[]string{"long-name-of-15", "wong-name-of-15"}, "", "vifnum=3 netdev=long-name-of-15 --next vifnum=4 netdev=wong-name-of-15", "",
+			[]string{"cannot rename wong-name-of-15 to pong-name-of-15: that is the name of long-name-of-15 as a port of xenbr3"}},
 
 		// Networks are up.
+		{[]string{"enx001122334455>xenbr0:0"}, "enx001122334455", "", "xenbr0=enx001122334455/0", nil},
+		{[]string{"enx001122334455>xenbr0:0"}, "", "netdev=pnx001122334455", "xenbr0=enx001122334455/0", nil},
+		{[]string{"enx001122334455>enx001122334455"}, "enx001122334455", "", "enx001122334455=enx001122334455", nil},
+		{[]string{"enx001122334455>br0"}, "br0", "", "br0=enx001122334455", nil},
+		{[]string{"enx001122334455>br0"}, "", "bridge=br0", "br0=enx001122334455", nil},
+		{[]string{"enp193s0f0np01>br0"}, "", "bridge=br0", "br0=enp193s0f0np01", nil},
+		{[]string{"lan-of-customer>br0"}, "", "bridge=br0 netdev=lan-of-customer", "br0=lan-of-customer", nil},
+		{[]string{"plan-management>br0:0"}, "", "bridge=br0", "br0=plan-management/0", nil},
+		{[]string{"plan-management>br0"}, "", "bridge=br0 netdev=plan-management", "br0=plan-management", nil},
+		{[]string{"long-name-of-15>br0:0", "wong-name-of-15"}, "", "netdev=wong-name-of-15", "",
+			[]string{"cannot rename wong-name-of-15 to pong-name-of-15: that is the name of long-name-of-15 as a port of br0"}},
 		{up, "eth0", "", "xenbr0=eth0/0", nil},
 		{up, "", "netdev=eth1", "eth1=eth1", nil},
 		{up, "", "netdev=enp9s0", "lan=enp9s0/1", nil},

@@ -87,8 +87,7 @@ func TestChosenStays(t *testing.T) {
 						t.Errorf("after %s a second start has steps: %q", c, pl.Commands())
 					}
 				}
-				nstest.Rest(t)
-				was := nstest.ReadState(t)
+				was := nstest.Rest(t)
 				l.mustRun(false)
 				if d := nstest.Settled(t, before, nstest.Whole); d != "" {
 					t.Errorf("after stop the host is not as before start:\n%s", d)

@@ -72,16 +72,16 @@ func (w Spec) onPair() Spec {
 func (w Spec) onTop() Spec {
 	w.VDev, w.VIF, w.Shape = w.Bridge, "", OnBridge
 	if w.Bridge == w.NetDev {
-		w.VDev = "b" + w.NetDev
+		w.VDev = spareName(w.NetDev)
 	}
 	return w
 }
 
 // carrying is the bridge that has dom0's addresses in place of a NIC that has its
 // second name, nil if there is none. A bridge beside dom0's interface has the MAC
-// address that ports have.
+// address that ports have, and a guest's port is no NIC, whatever it is called.
 func carrying(netdev string, h *host.Host) *host.Link {
-	nic, dev := h.Name("p"+netdev), h.Name(netdev)
+	nic, dev := h.Name(SecondName(netdev)), h.Name(netdev)
 	if nic == nil {
 		return nil
 	}
@@ -92,7 +92,7 @@ func carrying(netdev string, h *host.Host) *host.Link {
 		return nil
 	}
 	br := h.Index(nic.Master)
-	if br == nil || br.Kind != "bridge" || sameMAC(br.MAC, portMAC) {
+	if br == nil || br.Kind != "bridge" || sameMAC(br.MAC, portMAC) || noGuest(nic) == "" {
 		return nil
 	}
 	return br
@@ -146,8 +146,10 @@ func defaultDevice(h *host.Host) (string, bool) {
 // NIC's first name.
 func ownName(dev *host.Link, h *host.Host) string {
 	for _, port := range h.Ports(dev.Index) {
-		if netdev, ok := strings.CutPrefix(port.Name, "p"); ok && carrying(netdev, h) == dev {
-			return netdev
+		for _, netdev := range firstNames(port.Name, h) {
+			if carrying(netdev, h) == dev {
+				return netdev
+			}
 		}
 	}
 	return dev.Name

@@ -26,8 +26,7 @@ func TestTakenMeanwhile(t *testing.T) {
 			l := newLab(t, seed002, true)
 			pl := l.plan(true)
 			nstest.Script(t, script)
-			nstest.Rest(t)
-			before := nstest.ReadState(t)
+			before := nstest.Rest(t)
 			err := l.runner().Run(t.Context(), pl)
 			var failed *plan.Failed
 			if !errors.As(err, &failed) || !errors.Is(err, unix.EEXIST) || len(failed.Left) > 0 {
@@ -74,8 +73,7 @@ func TestTakenAtOnce(t *testing.T) {
 		t.Run(n.name, func(t *testing.T) {
 			l := newLab(t, n, true)
 			l.mustRun(true)
-			nstest.Rest(t)
-			before := nstest.ReadState(t)
+			before := nstest.Rest(t)
 			pl := l.plan(false)
 			r := l.runner()
 			looks := 0

@@ -61,22 +61,20 @@ func TestTheft(t *testing.T) {
 func (m *matrix) undisturbed() nstest.State {
 	m.t.Helper()
 	m.mustRun(m.start)
-	nstest.Rest(m.t)
-	after := nstest.ReadState(m.t)
+	after := nstest.Rest(m.t)
 	m.mustRun(!m.start)
-	nstest.Rest(m.t)
-	m.before = nstest.ReadState(m.t)
+	m.before = nstest.Rest(m.t)
 	return after
 }
 
 // done checks that the plan has led to the undisturbed state, and goes back.
 func (m *matrix) done(title string) bool {
-	if !m.is(title+", carried out", m.after, unlearnt) {
+	if _, ok := m.is(title+", carried out", m.after, unlearnt); !ok {
 		return false
 	}
 	m.mustRun(!m.start)
-	ok := m.is(title+", carried out, and back", m.before, unlearnt)
-	m.before = nstest.ReadState(m.t)
+	now, ok := m.is(title+", carried out, and back", m.before, unlearnt)
+	m.before = now
 	return ok
 }
 

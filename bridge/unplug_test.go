@@ -63,8 +63,7 @@ func without(t *testing.T) (s nstest.State) {
 		defer close(done)
 		newLab(t, pullable, true)
 		nstest.Run(t, "ip", "link", "del", "lan0")
-		nstest.Rest(t)
-		s = nstest.ReadState(t)
+		s = nstest.Rest(t)
 	}()
 	<-done
 	return s

@@ -149,6 +149,9 @@ func (v *verifier) hasAll(w Spec, before, h *host.Host, moved map[int]int) error
 		}
 	}
 	have.Addrs6 = usable(was.Addrs6, have.Addrs6)
+	if dev.Index != had.Index { // it may have had such routes of its own, which were found in their place
+		have.Routes = append(have.Routes, absent(v.Host.State(dev.Index).Routes, before.State(dev.Index).Routes, rtnl.Msg.Key)...)
+	}
 	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see awaitCarrier
 	names := h.Names()
 	var lost []string

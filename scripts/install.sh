@@ -10,7 +10,7 @@
 # */sbin/xbr-script.
 set -eu
 
-: "${DESTDIR=}" "${prefix:?}" "${sbindir:?}" "${mandir:?}" "${unitdir:?}" "${xendir:?}"
+: "${DESTDIR=}" "${init:?}" "${initdir:?}" "${prefix:?}" "${sbindir:?}" "${mandir:?}" "${unitdir:?}" "${xendir:?}"
 record=$prefix/share/xbr-script/installed # lines of "sha256 path", without DESTDIR
 confdir=${xendir%/*}
 
@@ -30,10 +30,21 @@ main() {
 }
 
 install_all() {
+	case $init in
+	systemd | openrc | sysv) ;;
+	*)
+		echo "install: init=$init is none of systemd, openrc and sysv" >&2
+		exit 2
+		;;
+	esac
 	put 755 xbr-script "$sbindir/xbr-script"
 	put 644 scripts/xbr-script.8 "$mandir/man8/xbr-script.8"
 	sed "s|/usr/local/sbin|$sbindir|" scripts/xbr-script.service >"$tmp/xbr-script.service"
 	put 644 "$tmp/xbr-script.service" "$unitdir/xbr-script.service"
+	if [ "$init" != systemd ]; then
+		sed "s|/usr/local/sbin|$sbindir|" "scripts/xbr-script.$init" >"$tmp/xbr-script.init"
+		put 755 "$tmp/xbr-script.init" "$initdir/xbr-script"
+	fi
 	put 644 scripts/xbr-script.conf.example "$confdir/xbr-script.conf.example"
 	link xbr-script
 	link network-bridge

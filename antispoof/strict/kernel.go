@@ -58,7 +58,7 @@ func Look(asks bool, bridges ...string) *Seen {
 	return s
 }
 
-// canAskForBridge lets the kernel check a rule, in a transaction that leaves nothing.
+// canAskForBridge lets the kernel check a rule.
 func canAskForBridge() (bool, error) {
 	c, err := nfnetlink.Dial()
 	if err != nil {
@@ -66,11 +66,10 @@ func canAskForBridge() (bool, error) {
 	}
 	defer func() { _ = c.Close() }()
 	const name = "?" // no interface has that name, so no bridge's table either
-	err = c.Commit(newTable(name),
+	err = c.Try(newTable(name),
 		request(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, nfnetlink.Text(unix.NFTA_CHAIN_TABLE, tableName(name)), nfnetlink.Text(unix.NFTA_CHAIN_NAME, "try")),
 		request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE, nfnetlink.Text(unix.NFTA_RULE_TABLE, tableName(name)), nfnetlink.Text(unix.NFTA_RULE_CHAIN, "try"),
-			nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS, isText(bridge, "", ifnameBytes(name)).exprs...)),
-		delTable(name))
+			nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS, isText(bridge, "", ifnameBytes(name)).exprs...)))
 	switch {
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
 		return false, nil

@@ -73,7 +73,7 @@ func run(args []string, version string, stdout, stderr io.Writer) (int, error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	c := &operate.Call{Request: req, Args: args[1:], Note: note}
+	c := &operate.Call{Request: req, Args: args[1:], Note: note, Ask: asker(args[0], stderr)}
 	if req.Verbose {
 		c.Trace = func(command string) { say(stderr, "+ "+command) }
 	}

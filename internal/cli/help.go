@@ -55,6 +55,8 @@ Keys of the call:
   wait=N           seconds to wait after a change for the link and for hosts
                    that answered before it (10); if none does, put all back
   check=ADDRESS|no a host that must still answer pings; or ask nobody
+  lease=known|any  refuse to move an address that expires if it is not known who
+                   renews it, or move it all the same
   confirm=N        put all back after N seconds, unless confirmed by then
 
 Options:

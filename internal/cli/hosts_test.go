@@ -71,7 +71,8 @@ func TestHostsBlind(t *testing.T) {
 // TestHints has no hint that takes a NIC out of its bridge, or its addresses away: the
 // user may be logged in over it.
 func TestHints(t *testing.T) {
-	cuts := regexp.MustCompile(`hint: .*(nomaster|addr flush|addr del|link set .* down)`)
+	hints := regexp.MustCompile(`(?m)^.*hint: .*$`)
+	const off = "use another vifnum=, or remove it: ip link del dev " // see harmless
 	for _, glob := range []string{hostsDir + "/*.sh", "../../testdata/script/*.txt"} {
 		files, err := filepath.Glob(glob)
 		if err != nil || len(files) < 25 {
@@ -82,8 +83,10 @@ func TestHints(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, line := range cuts.FindAllString(string(text), -1) {
-				t.Errorf("%s: %s", file, line)
+			for _, line := range hints.FindAllString(string(text), -1) {
+				if cutting.MatchString(strings.ReplaceAll(line, off, "")) {
+					t.Errorf("%s: %s", file, line)
+				}
 			}
 		}
 	}

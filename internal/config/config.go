@@ -95,10 +95,11 @@ type Request struct {
 	IPForward IPForward // ip_forward=, host-wide
 	Guests    []Guest   // those of the file; or the one that Admit or Dismiss is about
 
-	Wait    *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
-	NoCheck bool           // check=no: do not ask whether hosts can be reached
-	Check   netip.Addr     // check=ADDRESS: a host that must stay within reach; not valid: none
-	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
+	Wait     *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
+	NoCheck  bool           // check=no: do not ask whether hosts can be reached
+	Check    netip.Addr     // check=ADDRESS: a host that must stay within reach; not valid: none
+	AnyLease bool           // lease=any: addresses that expire are moved whoever renews them
+	Confirm  time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
 	Host                                 string // --host=: the file that stands for the host; "": it is the real one

@@ -48,6 +48,7 @@ var keys = []key{
 	{"ip_forward", hostWide, false, "ip_forward is 0 or 1", setIPForward},
 	{"wait", manner, false, "wait is a number of seconds from 0 to 600, such as wait=10", setWait},
 	{"check", manner, false, "check is no, or the IP address of a host that answers, such as check=192.0.2.1", setCheck},
+	{"lease", manner, false, "lease is known (the default) or any", setLease},
 	{"confirm", argsOnly, false, "confirm is a number of seconds from 0 (do not wait) to 86400, such as confirm=60", setConfirm},
 	{"config", argsOnly, false, "config is the name of a file", setFile},
 	{"port", perGuest, false, "port is the name of a guest's port, such as port=vif1.0", setPort},
@@ -155,6 +156,12 @@ func setConfirm(s setting, value string) *fault {
 	n, err := number(value, maxConfirm)
 	s.req.Confirm = time.Duration(n) * time.Second
 	return err
+}
+
+func setLease(s setting, value string) *fault {
+	const known = "known"
+	s.req.AnyLease = value == "any"
+	return either(value, known, "any")
 }
 
 func setCheck(s setting, value string) *fault {

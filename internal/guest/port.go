@@ -25,4 +25,10 @@ func IsPort(name string) bool { return port().MatchString(name) }
 
 // IsNIC says whether the kernel, udev or biosdevname would give this name to a
 // NIC, or start to a NIC that is a port.
-func IsNIC(name string) bool { return nic().MatchString(name) }
+func IsNIC(name string) bool {
+	return nic().MatchString(name) || len(name) == longest && name[0] == 'p' && nic().MatchString("e"+name[1:])
+}
+
+// longest is how many bytes an interface's name may have (IFNAMSIZ less the NUL). A
+// name as long as that loses its first character to the p of a port.
+const longest = 15

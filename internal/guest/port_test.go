@@ -12,3 +12,14 @@ func TestIsPort(t *testing.T) {
 		}
 	}
 }
+
+func TestIsNIC(t *testing.T) {
+	for name, want := range map[string]bool{
+		"eth0": true, "peth0": true, "enp3s0": true, "penp3s0": true, "enx001122334455": true, "pnx001122334455": true,
+		"nx001122334455": false, "pnx0011": false, "qnx001122334455": false, "tap0": false, "plan": false, "": false,
+	} {
+		if got := IsNIC(name); got != want {
+			t.Errorf("%q: %t", name, got)
+		}
+	}
+}

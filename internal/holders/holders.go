@@ -90,11 +90,18 @@ func ownersText(owners []Owner) string {
 // restart is what helps a program.
 func restart(owners []Owner) string {
 	for _, o := range owners {
-		if o.Unit != "" {
+		if o.Unit != "" && !configures(o.Unit) {
 			return "restart it afterwards: systemctl restart " + o.Unit
 		}
 	}
 	return "restart it afterwards"
+}
+
+// configures says whether restarting a unit of systemd takes addresses away, and with
+// them whoever is logged in: those that call ifdown, and what gives up its lease.
+func configures(unit string) bool {
+	name, _, _ := strings.Cut(strings.TrimSuffix(unit, ".service"), "@")
+	return slices.Contains([]string{"networking", "network", "ifup", "ifupdown", "wicked", "wickedd", "dhcpcd", "dhclient", "connman", "NetworkManager", "systemd-networkd"}, name)
 }
 
 // Interface is an interface by its name and its index.

@@ -160,3 +160,16 @@ func TestUnit(t *testing.T) {
 		}
 	}
 }
+
+// TestRestart: nobody is told to restart what would take dom0's addresses away.
+func TestRestart(t *testing.T) {
+	for unit, want := range map[string]string{
+		"lldpd.service": "restart it afterwards: systemctl restart lldpd.service", "getty@tty1.service": "restart it afterwards: systemctl restart getty@tty1.service",
+		"": "restart it afterwards", "networking.service": "restart it afterwards", "ifup@eth0.service": "restart it afterwards",
+		"NetworkManager.service": "restart it afterwards", "systemd-networkd.service": "restart it afterwards", "dhcpcd@eth0.service": "restart it afterwards",
+	} {
+		if got := restart([]Owner{{Program: "x", PID: 9, Unit: unit}}); got != want {
+			t.Errorf("%s: %s", unit, got)
+		}
+	}
+}

@@ -1,11 +1,15 @@
 package holders
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/nfrule"
 )
 
 // Rule is a rule of nftables that is about interfaces.
@@ -53,16 +57,19 @@ func matches(pattern, name string) bool {
 }
 
 // findRules: a rule by index stays with the interface that has that index, and dom0's
-// has another one afterwards. A rule by name means whatever has that name.
+// has another one afterwards, so it is changed (package carry). A rule by name means
+// whatever has that name.
 func findRules(d *Data, m Move) []Holder {
-	var again, indexed, lost, named []Rule
-	for _, r := range d.Rules {
+	var again, lost, named []Rule
+	indexed := map[string][]Rule{} // by what becomes of them
+	becomes := d.becomes(m)
+	for i, r := range d.Rules {
 		if strings.HasPrefix(r.Chain, ours) || strings.HasPrefix(r.JumpsTo, ours) {
 			continue
 		}
 		switch {
 		case slices.Contains(r.Indexes, m.From.Index):
-			indexed = append(indexed, r)
+			indexed[becomes(i)] = append(indexed[becomes(i)], r)
 		case m.To.Index != 0 && slices.Contains(r.Indexes, m.To.Index):
 			again = append(again, r)
 		}
@@ -74,13 +81,75 @@ func findRules(d *Data, m Move) []Holder {
 			lost = append(lost, r)
 		}
 	}
-	const load = "load the rules anew afterwards"
-	all := byTable(indexed, Breaks, "by the index of "+m.From.Name+" (iif, oif)",
-		"they no longer match what "+m.To.Name+" has: "+load+", or use iifname and oifname, which go by the name")
+	all := m.indexed(indexed)
 	all = append(all, byTable(again, Stays, "by the index of the NIC (iif, oif)", "they match dom0's "+m.To.Name+" again")...)
 	all = append(all, byTable(lost, Breaks, "by the name "+m.From.Name,
 		"dom0's interface is called "+m.To.Name+" then: change the name in them"+m.keepName())...)
 	return append(all, byTable(named, Moves, "by the name "+m.From.Name, "they mean dom0's "+m.To.Name)...)
+}
+
+// What becomes of a rule by index, besides the reasons for which it cannot be changed.
+const (
+	turned = "turned"
+	onWire = "on the wire"
+)
+
+// becomes tells what becomes of the rules by index.
+func (d *Data) becomes(m Move) func(rule int) string {
+	if d.Ruleset == nil {
+		return func(int) string { return "they could not be read" }
+	}
+	_, fixed, _ := d.Carries(m)
+	return func(i int) string {
+		switch r := d.Rules[i]; {
+		case m.Start && (r.Family == unix.NFPROTO_BRIDGE || r.Family == unix.NFPROTO_NETDEV && !d.ByName):
+			return onWire
+		case r.Family == unix.NFPROTO_BRIDGE || r.Family == unix.NFPROTO_NETDEV:
+			return "those of a bridge or of an interface are not changed"
+		case fixed[i] != nil:
+			return fixed[i].Error()
+		}
+		return turned
+	}
+}
+
+// Carries says whether there are rules by index that can be changed while the network
+// moves, for each rule why it cannot, and which rules and sets stay as they are.
+func (d *Data) Carries(m Move) (kept []nfrule.Kept, fixed []error, carries bool) {
+	if d.Ruleset == nil {
+		return nil, nil, false
+	}
+	var chains []nfrule.ID // on the interface, and they stay there
+	for _, h := range d.Hooks {
+		if !h.Flowtable && !d.ByName {
+			chains = append(chains, nfrule.ID{Family: h.Family, Table: h.Table, Name: h.Name})
+		}
+	}
+	both := []int{m.From.Index, m.To.Index}
+	if m.Start && d.Ruleset.Means(m.To.Index) {
+		fixed = slices.Repeat([]error{errors.New("there are rules by its index already")}, len(d.Rules)) // stop could not tell them apart
+		return nil, fixed, false
+	}
+	kept = d.Ruleset.Kept(m.From.Index, m.To.Index, chains)
+	fixed, carries = d.Ruleset.Fixed(nfrule.Swap{Of: [2]int(both), By: both}, kept)
+	return kept, fixed, carries && m.To.Index != 0
+}
+
+// indexed are the holders of rules by index, what breaks first.
+func (m Move) indexed(rules map[string][]Rule) (all []Holder) {
+	by := "by the index of " + m.From.Name + " (iif, oif)"
+	for _, why := range slices.Sorted(maps.Keys(rules)) {
+		switch why {
+		case turned:
+			all = append(all, byTable(rules[why], Moves, by, "they are changed to mean dom0's "+m.To.Name)...)
+		case onWire:
+			all = append(all, byTable(rules[why], Stays, by, "they see what is on the wire")...)
+		default:
+			all = append(all, byTable(rules[why], Breaks, by, "they cannot be changed to mean dom0's "+m.To.Name+
+				" ("+why+"): load them anew afterwards, or use iifname and oifname, which go by the name")...)
+		}
+	}
+	return all
 }
 
 // keepName is the way to keep the name, if there is one.

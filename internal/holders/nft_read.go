@@ -1,25 +1,18 @@
 package holders
 
 import (
-	"bytes"
-	"encoding/binary"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/nfnetlink"
+	"xbr-script/internal/nfrule"
 	"xbr-script/internal/rtnl"
 )
 
 // Attributes that golang.org/x/sys/unix does not name (linux/netfilter/nf_tables.h).
 const (
-	nftaImmediateDReg    = 1
-	nftaImmediateData    = 2
-	nftaByteorderSReg    = 1
-	nftaByteorderDReg    = 2
-	nftaFwdSRegDev       = 1
-	nftaDupSRegDev       = 2
 	nftaFlowtableTable   = 1
 	nftaFlowtableName    = 2
 	nftaFlowtableHook    = 3
@@ -27,21 +20,9 @@ const (
 	nftaDeviceName       = 1
 	nftaDevicePrefix     = 2
 	nftaHookDevs         = 4
-	nftaSetElemKeyEnd    = 10
-	nftFibResultOIF      = 1
-	nftFibResultOIFName  = 2
-	nftMetaSDIF          = 33
-	nftMetaSDIFName      = 34
-	nftSlots             = 20 // registers of four bytes, and more than there are
 )
 
-// be32 is an attribute that is a number, in network order; 0 if it is missing.
-func be32(attrs []byte, typ uint16) uint32 {
-	if b := rtnl.FindAttr(attrs, typ); len(b) == 4 {
-		return binary.BigEndian.Uint32(b)
-	}
-	return 0
-}
+func be32(attrs []byte, typ uint16) uint32 { return nfnetlink.Number(attrs, typ) }
 
 // readRules reads the rules, and the sets in which they look interfaces up.
 func readRules(r *reader) error {
@@ -49,29 +30,21 @@ func readRules(r *reader) error {
 	if err != nil || c == nil {
 		return err
 	}
-	var lookups []lookup
-	err = nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules, lookups = nil, nil }, func(family uint8, attrs []byte) {
-		f := &flow{}
-		f.run(rtnl.FindAttr(attrs, unix.NFTA_RULE_EXPRESSIONS))
-		if !f.concerned() {
-			return
+	rules, err := nfrule.Read(c)
+	for index := range r.indexes {
+		if err == nil {
+			err = rules.Try(index)
 		}
-		f.rule.Family = family
-		f.rule.Table = rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_RULE_TABLE))
-		f.rule.Chain = rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_RULE_CHAIN))
-		if h := rtnl.FindAttr(attrs, unix.NFTA_RULE_HANDLE); len(h) == 8 {
-			f.rule.Handle = binary.BigEndian.Uint64(h)
-		}
-		for _, l := range f.lookups {
-			l.rule = len(r.Rules)
-			lookups = append(lookups, l)
-		}
-		r.Rules = append(r.Rules, f.rule)
-	})
-	if err != nil {
-		return unlessLacking(err)
 	}
-	return r.resolve(c, lookups)
+	r.Ruleset = rules
+	for _, rule := range rules.Rules {
+		r.Rules = append(r.Rules, Rule{
+			Family: rule.Family, Table: rule.Table, Chain: rule.Chain, Handle: rule.Handle,
+			Indexes: rule.Indexes, Names: rule.Names, JumpsTo: rule.JumpsTo,
+			Masquerades: rule.Masquerades, Publishes: rule.Publishes, PhysDev: rule.PhysDev,
+		})
+	}
+	return unlessLacking(err)
 }
 
 // unlessLacking is nil for an error that says that the kernel has no nftables
@@ -81,77 +54,6 @@ func unlessLacking(err error) error {
 		return nil
 	}
 	return err
-}
-
-// lookup is where a rule looks an interface up in a set.
-type lookup struct {
-	rule  int    // in Data.Rules
-	set   string // in the rule's table
-	at    int    // of the key's bytes, where the interface is
-	holds held
-}
-
-// resolve adds to the rules what is in the sets.
-func (r *reader) resolve(c *rtnl.Conn, lookups []lookup) error {
-	type id struct {
-		family     uint8
-		table, set string
-	}
-	read := map[id][][]byte{}
-	for _, l := range lookups {
-		rule := &r.Rules[l.rule]
-		set := id{rule.Family, rule.Table, l.set}
-		keys, known := read[set]
-		if !known {
-			var err error
-			if keys, err = elements(c, set.family, set.table, set.set); err != nil {
-				return err
-			}
-			read[set] = keys
-		}
-		for _, k := range keys {
-			switch {
-			case l.holds == aName && len(k) > l.at:
-				rule.name(k[l.at:min(len(k), l.at+unix.IFNAMSIZ)])
-			case l.holds == anIndex && len(k) >= l.at+4:
-				rule.index(k[l.at : l.at+4])
-			case l.holds == aTurnedIndex && len(k) >= l.at+4:
-				rule.index(turned(k[l.at : l.at+4]))
-			}
-		}
-	}
-	return nil
-}
-
-// elements are the keys of a set's elements; none if it is gone.
-func elements(c *rtnl.Conn, family uint8, table, set string) (keys [][]byte, err error) {
-	err = nfnetlink.EachElement(c, family, table, set, func() { keys = nil }, func(elem []byte) {
-		for _, typ := range []uint16{unix.NFTA_SET_ELEM_KEY, nftaSetElemKeyEnd} {
-			if k := rtnl.FindAttr(rtnl.FindAttr(elem, typ), unix.NFTA_DATA_VALUE); k != nil {
-				keys = append(keys, bytes.Clone(k))
-			}
-		}
-	})
-	return keys, unlessLacking(err)
-}
-
-// index adds an interface by its index, which is in host order.
-func (r *Rule) index(b []byte) {
-	if i := int(rtnl.U32(b)); i != 0 && !slices.Contains(r.Indexes, i) {
-		r.Indexes = append(r.Indexes, i)
-	}
-}
-
-// name adds an interface by its name: without a NUL at the end it is the beginning of
-// names.
-func (r *Rule) name(b []byte) {
-	name := rtnl.String(b)
-	if len(name) == len(b) && len(b) < unix.IFNAMSIZ {
-		name += "*"
-	}
-	if name != "" && !slices.Contains(r.Names, name) {
-		r.Names = append(r.Names, name)
-	}
 }
 
 // readHooks reads what hangs on interfaces.

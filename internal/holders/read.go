@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/nfrule"
 	"xbr-script/internal/rtnl"
 )
 
@@ -15,6 +16,7 @@ import (
 type Data struct {
 	Host    *host.Host
 	Rules   []Rule             // of nftables
+	Ruleset *nfrule.Ruleset    // the same, as the kernel tells them; nil if they could not be read
 	Hooks   []Hook             // of nftables
 	ByName  bool               // hooks follow an interface's name, not the interface (Linux 6.16)
 	Packet  []Packet           // packet sockets

@@ -2,7 +2,14 @@
 // about a plan. Each has a package of its own below this one.
 package manager
 
-import "xbr-script/internal/host"
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/rtnl"
+)
 
 // Interface is an interface by its name, and by its index, which stays when somebody
 // renames it.
@@ -22,8 +29,15 @@ type Move struct {
 	Port        string     // its name as a port
 	Bridge      *host.Link // nil if it is not there yet
 	OnBridge    bool       // the bridge is To
-	Leased      bool       // From has an IPv4 address that is valid only for a time
+	// Expiring are From's addresses that are valid only for a time, but for those that
+	// the kernel renews.
+	Expiring []rtnl.Msg
 	// New are the other interfaces that are there afterwards and were not before,
 	// the NIC under its new name among them.
 	New []Interface
+}
+
+// Leased says whether From has an IPv4 address that is valid only for a time.
+func (m Move) Leased() bool {
+	return slices.ContainsFunc(m.Expiring, func(a rtnl.Msg) bool { return a.Family() == unix.AF_INET })
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -104,33 +105,40 @@ func (c *Conn) CommitAt(generation uint32, msgs ...*nl.NetlinkRequest) error {
 	return c.commit(bound(unix.NFNL_MSG_BATCH_BEGIN, U32(nfnlBatchGen, generation)), msgs)
 }
 
-// maxPlain is a size of messages, in bytes, that every socket can send.
-const maxPlain = 64 << 10
+// Try is what Commit would return; nothing is changed: a transaction without an end is
+// only looked at (nfnetlink_rcv_batch).
+func (c *Conn) Try(msgs ...*nl.NetlinkRequest) error {
+	return c.send(bound(unix.NFNL_MSG_BATCH_BEGIN), msgs)
+}
 
-// commit is Commit. The kernel carries the messages out, and answers, within the
-// system call that sends them.
+// commit is Commit.
 func (c *Conn) commit(begin *nl.NetlinkRequest, msgs []*nl.NetlinkRequest) error {
+	return c.send(begin, msgs, bound(unix.NFNL_MSG_BATCH_END))
+}
+
+// send sends a transaction. The kernel carries the messages out, and answers, within the
+// system call that sends them.
+func (c *Conn) send(begin *nl.NetlinkRequest, msgs []*nl.NetlinkRequest, end ...*nl.NetlinkRequest) error {
 	msgs[len(msgs)-1].Flags |= unix.NLM_F_ACK
 	var wire []byte
 	first := c.seq + 1
-	for _, m := range append(append([]*nl.NetlinkRequest{begin}, msgs...), bound(unix.NFNL_MSG_BATCH_END)) {
+	for _, m := range slices.Concat([]*nl.NetlinkRequest{begin}, msgs, end) {
 		c.seq++
 		m.Seq = c.seq
 		wire = append(wire, m.Serialize()...)
 	}
 	fd := int(c.sock.Fd())
-	if len(wire) > maxPlain {
-		// A transaction has to be sent whole (netlink_sendmsg). The limit of the system
-		// holds in a container.
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, len(wire)+maxPlain) != nil {
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, len(wire)+maxPlain)
-		}
+	if len(wire) > roomy {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 2*len(wire)) // else the kernel says that it is too long
 	}
 	if err := unix.Sendto(fd, wire, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
-	return answer(fd, first, c.seq-1)
+	return answer(fd, first, c.seq-uint32(len(end)))
 }
+
+// roomy is what any socket has room for, in bytes.
+const roomy = 64 << 10
 
 // answer reads the kernel's answer to the messages of those numbers, the last of
 // which wants one. An error comes before that.

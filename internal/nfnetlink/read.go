@@ -74,6 +74,14 @@ func chainOf(m rtnl.Msg) Chain {
 	return chain
 }
 
+// Number is an attribute that is a number, in network order; 0 if it is missing.
+func Number(attrs []byte, typ uint16) uint32 {
+	if b := rtnl.FindAttr(attrs, typ); len(b) == 4 {
+		return binary.BigEndian.Uint32(b)
+	}
+	return 0
+}
+
 // attribute is the value of an attribute of a message, nil if it has none.
 func attribute(m rtnl.Msg, typ uint16) []byte {
 	if len(m.Body) < sizeofMsg {

@@ -80,7 +80,7 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 		return v, nil, err
 	}
 	looked := boottime.Now()
-	warnings, err := v.breaking()
+	found, err := v.breaking()
 	if err != nil {
 		return v, nil, err
 	}
@@ -88,14 +88,22 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 	if err != nil {
 		return v, nil, err
 	}
-	if boottime.Now()-looked > fresh {
+	asked, err := c.ask(ctx, p, found)
+	if err != nil {
+		return v, nil, err
+	}
+	if asked || boottime.Now()-looked > fresh {
+		moves := v.holdable()
 		if v, p, done, err = c.readAndPlan(ctx); err != nil || len(p.Steps) == 0 {
 			return v, done, err
 		}
+		if asked || !slices.Equal(v.holdable(), moves) {
+			if found, err = v.breaking(); err != nil {
+				return v, nil, err
+			}
+		}
 	}
-	for _, text := range append(p.Warnings, warnings...) {
-		c.Note(text)
-	}
+	c.warn(p, found)
 	p.Add(w.step())
 	if c.Request.Confirm == 0 {
 		return v, done, c.runner().Run(ctx, p)

@@ -2,10 +2,7 @@ package operate
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
-	"slices"
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
@@ -96,10 +93,8 @@ func (c *Check) refuse(err error) {
 	}
 }
 
-// holders finds what holds on to the interfaces that are moving, and says what could
-// not be read.
-func (v *view) holders() (found []holders.Holder, unknown []error) {
-	var moves []holders.Move
+// holdable are the moves of what may be held from outside.
+func (v *view) holdable() (moves []holders.Move) {
 	for _, w := range v.moving() {
 		if m := v.move(w); m.From != nil {
 			moves = append(moves, holders.Move{
@@ -108,10 +103,16 @@ func (v *view) holders() (found []holders.Holder, unknown []error) {
 			})
 		}
 	}
+	return moves
+}
+
+// holders finds what holds on to the interfaces that are moving, and says what could
+// not be read.
+func (v *view) holders() (found []holders.Holder, unknown []error) {
+	d, moves := v.held()
 	if len(moves) == 0 {
 		return nil, nil
 	}
-	d := holders.Read(v.conn, v.host, moves)
 	found = holders.Find(d, moves)
 	if err := v.host.Err(); err != nil {
 		return found, append(d.Unknown, err)
@@ -119,28 +120,15 @@ func (v *view) holders() (found []holders.Holder, unknown []error) {
 	return found, d.Unknown
 }
 
-// mostWarnings is how many holders start and stop name.
-const mostWarnings = 5
-
-// breaking says what the change is going to break, in a few lines.
-func (v *view) breaking() ([]string, error) {
-	if v.Request.Host != "" || os.Geteuid() != 0 {
-		return nil, nil // a file does not tell, and only root is told
+// held reads, once, what holds on to the interfaces that are moving. The networks have
+// been planned by then.
+func (v *view) held() (*holders.Data, []holders.Move) {
+	if v.holding != nil {
+		return v.holding, v.holdingMoves
 	}
-	found, unknown := v.holders()
-	if err := errors.Join(unknown...); err != nil {
-		return nil, err
+	v.holding, v.holdingMoves = &holders.Data{Host: v.host}, v.holdable()
+	if len(v.holdingMoves) > 0 {
+		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
 	}
-	var texts []string
-	breaking := holders.Breaking(found)
-	for _, h := range breaking[:min(len(breaking), mostWarnings)] {
-		texts = append(texts, "will break: "+h.String())
-	}
-	if more := len(breaking) - len(texts); more > 0 {
-		texts = append(texts, fmt.Sprintf("will break: %d more, which xbr-script check names", more))
-	}
-	if v.Request.Confirm == 0 && slices.ContainsFunc(breaking, holders.Holder.Admits) {
-		texts = append(texts, "a new connection to this host may no longer get in: with confirm=120 everything is put back unless you confirm within that time")
-	}
-	return texts, nil
+	return v.holding, v.holdingMoves
 }

@@ -222,10 +222,12 @@ func routesMulticast(t *testing.T) func() bool {
 
 // holdings are all kinds that can be made here, beside each other.
 var holdings = []holding{
-	{name: "nftables by index", begin: counts("inet a c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet a, chain c", outcome: holders.Breaks,
+	{name: "nftables by index", begin: counts("inet a c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet a, chain c", outcome: holders.Moves,
 		setup: nft("inet a", input, `iif "eth0" counter`)},
-	{name: "nftables by index in a set", begin: counts("inet b c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet b, chain c", outcome: holders.Breaks,
+	{name: "nftables by index in a set", begin: counts("inet b c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet b, chain c", outcome: holders.Moves,
 		setup: nft("inet b", input, `iif . ip saddr { "eth0" . 192.168.0.1 } counter`)},
+	{name: "nftables by index, which cannot be changed", begin: counts("inet o c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet o, chain c", outcome: holders.Breaks,
+		setup: nft("inet o", input, `iif "eth0" counter jump { accept; }`)},
 	{name: "nftables by name", begin: counts("inet d c"), find: "nftables: 1 rule by the name eth0 in table inet d, chain c", outcome: holders.Moves,
 		setup: nft("inet d", input, `iifname "eth0" counter`)},
 	{name: "iptables by name", begin: counts("ip filter INPUT"), find: "nftables: 1 rule by the name eth0 in table ip filter, chain INPUT", outcome: holders.Moves,
@@ -334,7 +336,7 @@ func TestHoldersWarn(t *testing.T) {
 			t.Errorf("%s: %+v", line, r.Check)
 		}
 	}
-	nstest.Script(t, `printf '%s\n' 'table inet f {' ' chain c {' 'iif "eth0" accept' ' }' '}' | nft -f -`)
+	nstest.Script(t, `printf '%s\n' 'table inet f {' ' chain c {' 'iif "eth0" jump { accept; }' ' }' '}' | nft -f -`)
 	const want = "will break: nftables: 1 rule by the index of eth0"
 	if r := doCall(t.Context(), t, "start -n netdev=eth0 confirm=60", nil); r.err != nil || strings.Contains(strings.Join(r.Lines, "\n"), "confirm=120") {
 		t.Errorf("dry run: %v, %q", r.err, r.Lines[:min(3, len(r.Lines))])
@@ -346,7 +348,7 @@ func TestHoldersWarn(t *testing.T) {
 		!strings.Contains(r.stderr, "confirm=120") {
 		t.Errorf("start: %v, %s", r.err, r.stderr)
 	}
-	nstest.Script(t, `printf '%s\n' 'table inet g {' ' chain c {' 'iif "eth0" accept' ' }' '}' | nft -f -`)
+	nstest.Script(t, `printf '%s\n' 'table inet g {' ' chain c {' 'iif "eth0" jump { accept; }' ' }' '}' | nft -f -`)
 	r := doCall(t.Context(), t, "stop", nil)
 	if r.err != nil || strings.Count(r.stderr, want) != 1 || !strings.Contains(r.stderr, "table inet g") {
 		t.Errorf("stop: %v, %s", r.err, r.stderr)

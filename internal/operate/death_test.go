@@ -57,8 +57,7 @@ type deaths struct {
 
 // everyStep lets calls of a command die at every step.
 func (d *deaths) everyStep(command string) {
-	nstest.Rest(d)
-	state, rules := nstest.ReadState(d), nstest.Rules(d)
+	state, rules := nstest.Rest(d), nstest.Rules(d)
 	total := 1 // until the first call tells
 	for step := 0; step < total; step++ {
 		for i, after := range []bool{false, true} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/forward"
+	"xbr-script/internal/carry"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
@@ -30,7 +32,7 @@ type feature interface {
 
 // features are all of them. The later ones may ask what the networks have planned.
 func (v *view) features() []feature {
-	return []feature{networks{v}, rules{v}, forwarding{v}}
+	return []feature{networks{v}, rules{v}, forwarding{v}, carried{v}}
 }
 
 // networks are the bridges with dom0 and the NICs in them.
@@ -216,4 +218,22 @@ func (f forwarding) Stop() (plan.Part, error) {
 func (f forwarding) Status(r *Report) error {
 	r.IPForward = f.host.Setting(forward.Setting)
 	return f.host.Err()
+}
+
+// carried is what knows a NIC only by its index, and is to mean dom0's interface.
+type carried struct{ *view }
+
+func (carried) Kinds() plan.Kinds { return carry.Kinds() }
+
+func (c carried) Start() (plan.Part, error) { return c.turn(), nil }
+
+func (c carried) Stop() (plan.Part, error) { return c.turn(), nil }
+
+func (carried) Status(*Report) error { return nil }
+
+func (c carried) turn() plan.Part {
+	if c.Request.Host != "" || os.Geteuid() != 0 {
+		return plan.Part{} // a file does not tell, and only root is told
+	}
+	return carry.Plan(c.held())
 }

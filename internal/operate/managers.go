@@ -13,7 +13,6 @@ import (
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/rtnl"
 	"xbr-script/internal/systemd"
 )
 
@@ -30,7 +29,7 @@ type managing interface {
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
 	return []managing{
-		ifupdown.Manager{Up: systemd.Up},
+		ifupdown.Manager{Up: systemd.Up, Units: ifupdown.Units},
 		dhcpcd.Manager{Call: c.quoted()},
 		networkmanager.Manager{},
 		networkd.Manager{Limit: c.checkLimit()},
@@ -47,10 +46,15 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	if len(moves) == 0 {
 		return nil, nil, nil
 	}
-	if is, err := host.OfMachine(); err != nil || !is {
+	machine, err := host.OfMachine()
+	if err != nil {
 		return nil, nil, err
 	}
-	for _, m := range v.managers() {
+	managers := []managing{v.clients(machine)}
+	if machine {
+		managers = append(managers, v.managers()...)
+	}
+	for _, m := range managers {
 		b, a, refused := m.Around(moves)
 		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
 	}
@@ -81,9 +85,7 @@ func (v *view) move(w bridge.Spec) manager.Move {
 		NetDev:      w.NetDev, Port: w.PDev, Bridge: v.host.Name(w.Bridge), OnBridge: v.then(w) == w.Bridge,
 	}
 	m.From, m.NIC = w.Interfaces(v.host)
-	if m.From != nil {
-		m.Leased = slices.ContainsFunc(v.host.State(m.From.Index).Addrs4, rtnl.Msg.Leased)
-	}
+	m.Expiring = v.expiring(m.From)
 	m.To.Name = v.then(w)
 	if v.Request.Command != config.Start {
 		if m.NIC != nil {

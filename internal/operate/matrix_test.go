@@ -155,28 +155,26 @@ func (w *whole) call(args ...string) *Call {
 // return.
 func (w *whole) prepare(args ...string) {
 	w.Helper()
-	nstest.Rest(w)
-	state, rules := nstest.ReadState(w), w.rules()
+	state, rules := nstest.Rest(w), w.rules()
 	w.matrix.T = w
 	w.matrix.Runner = *w.call(args...).runner()
 	w.matrix.Skip = func(s plan.Step) bool { return testing.Short() && w.titles[s.Title] }
 	w.matrix.Same = func(what string) bool {
 		w.Helper()
-		now := w.rules()
-		if now != rules {
-			w.Errorf("%s: the rules and files are\n%swere\n%s", what, now, rules)
+		left := w.rules()
+		if left != rules {
+			w.Errorf("%s: the rules and files are\n%swere\n%s", what, left, rules)
 		}
 		pick := nstest.Whole
 		if w.renumber {
 			pick = nstest.Unnumbered
 		}
-		d := nstest.Settled(w, state, pick)
+		now, d := nstest.Settle(w, state, pick)
 		if d != "" {
 			w.Errorf("%s: the network is not as before:\n%s", what, d)
 		}
-		// The kernel tells lifetimes in whole seconds.
-		state = nstest.ReadState(w)
-		return now == rules && d == ""
+		state = now // the kernel tells lifetimes in whole seconds
+		return left == rules && d == ""
 	}
 }
 

@@ -32,9 +32,14 @@ type Call struct {
 	Args    []string             // the command line without the program's name
 	Note    func(text string)    // gets at once what the user should know meanwhile
 	Trace   func(command string) // if set, gets each command before it is carried out
+	// Ask puts a question to the user that is answered by yes or no; nil if there is
+	// nobody to ask. No answer in time is a no.
+	Ask func(ctx context.Context, question string) bool
 
 	conn *rtnl.Conn
 	told bool                             // the user knows what is taken in place of empty values
+	said map[string]bool                  // warnings that the user has been given
+	yes  bool                             // the user has been asked, and wants to go on
 	hook func(step int, after bool) error // plan.Runner's, for tests
 }
 

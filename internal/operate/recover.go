@@ -147,6 +147,6 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		return nil, nil, err
 	}
 	breaking, err := v.breaking()
-	p.Warnings = append(p.Warnings, breaking...)
+	p.Warnings = append(p.Warnings, breaking.texts...)
 	return p.Commands(), append(done.Lines, done.Notes...), err
 }

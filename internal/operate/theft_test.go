@@ -70,11 +70,11 @@ func (w *whole) steal(bridge string, list []faults.Theft, nth int, args ...strin
 	stopping := args[0] == "stop"
 	back := []string{"start", "bridge=" + bridge, "netdev=eth0", "antispoof=yes", "ip_forward=1"}
 	same := func(what string) bool {
-		d := nstest.Settled(w, state, nstest.Whole)
+		now, d := nstest.Settle(w, state, nstest.Whole)
 		if d != "" {
 			w.Errorf("%s: the network is not as before:\n%s", what, d)
 		}
-		state = nstest.ReadState(w)
+		state = now
 		return d == ""
 	}
 	w.matrix.Same = func(what string) bool {

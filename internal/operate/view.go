@@ -11,6 +11,7 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/config"
+	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -36,6 +37,9 @@ type view struct {
 	antispoof *antispoof.Planner
 	strict    *strict.Planner
 	forward   forward.Forward
+
+	holding      *holders.Data // what holds on to the interfaces of the moves, once it is read
+	holdingMoves []holders.Move
 }
 
 // snapshot reads the host and settles which bridges are meant.

@@ -5,8 +5,10 @@ package systemd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	"golang.org/x/sys/unix"
@@ -31,6 +33,26 @@ type Conn struct{ *dbus.Conn }
 func Dial(ctx context.Context) (Conn, error) {
 	conn, err := dbus.NewSystemdConnectionContext(ctx)
 	return Conn{conn}, err
+}
+
+// Ask does something with systemd within the limit.
+func Ask(ctx context.Context, limit time.Duration, do func(context.Context, Conn) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := Dial(limited)
+	if err == nil {
+		defer conn.Close()
+		err = do(limited, conn)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx) // whatever error it has caused
+	case limited.Err() != nil:
+		return fmt.Errorf("systemd has not done it after %v", limit)
+	}
+	return err
 }
 
 // Stopping says whether the machine is being switched off: then everything that

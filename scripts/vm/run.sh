@@ -110,7 +110,7 @@ prepare() {
 	echo "$suite" >"$over/vm/suite"
 	cp -r "$folder/scenarios" scripts/vm/*.sh "$over/vm"
 	cp scripts/vm/init.sh "$over/init"
-	cp scripts/xbr-script.service "$over/vm"
+	cp scripts/xbr-script.{service,openrc,sysv} "$over/vm"
 	cp xbr-script "$over/usr/local/sbin"
 	CGO_ENABLED=0 go build -o "$over/usr/local/sbin/probe" ./internal/testing/probe
 	[ "$folder" != scripts/xen ] || prepare_xen "$over"

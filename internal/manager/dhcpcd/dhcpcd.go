@@ -34,13 +34,24 @@ func (m Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
 	return nil, nil, err
 }
 
+// Keeps says whether it looks after the addresses of a move.
+func (m Manager) Keeps(move manager.Move) (bool, error) {
+	if move.From == nil {
+		return false, nil
+	}
+	if is, err := m.runs(move.From.Name); is || err != nil {
+		return is, err
+	}
+	return m.runs("")
+}
+
 func (m Manager) refuse(move manager.Move) error {
 	if move.From == nil {
 		return nil
 	}
 	from, to := " "+shell.Quote(move.From.Name), " "+shell.Quote(move.To.Name)
 	is, err := m.runs(move.From.Name)
-	if err == nil && !is && move.Leased {
+	if err == nil && !is && move.Leased() {
 		from, to = "", "" // a dhcpcd for all interfaces
 		is, err = m.runs("")
 	}

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rtnl"
 )
 
 // files are a host's files with their content. The process 77 is a dhcpcd, the
@@ -35,10 +38,14 @@ func (f files) root(t *testing.T) string {
 }
 
 func move(nic string, leased bool) manager.Move {
-	return manager.Move{
+	m := manager.Move{
 		Undertaking: "start xenbr0", From: &host.Link{Index: 2, Name: nic}, To: manager.Interface{Name: nic},
-		NetDev: nic, Port: "p" + nic, Leased: leased,
+		NetDev: nic, Port: "p" + nic,
 	}
+	if leased {
+		m.Expiring = []rtnl.Msg{{Type: unix.RTM_NEWADDR, Body: []byte{unix.AF_INET, 24, 0, 0, 2, 0, 0, 0}}}
+	}
+	return m
 }
 
 // TestAround looks for a dhcpcd that looks after eth0, in each place where one keeps

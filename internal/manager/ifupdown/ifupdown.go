@@ -1,40 +1,145 @@
-// Package ifupdown refuses to rename an interface that Debian's ifupdown has
-// brought up by allow-hotplug: its unit is bound to the device of that name
-// (BindsTo=sys-subsystem-net-devices-eth0.device). systemd ends the unit a moment
-// after the renaming, and that removes addresses and routes from whatever has the
-// name then.
+// Package ifupdown keeps an interface that Debian's ifupdown has brought up by
+// allow-hotplug, as Debian's installer writes it. Its unit ifup@.service is bound to
+// the device of that name (BindsTo=sys-subsystem-net-devices-eth0.device): when the NIC
+// gets another name systemd ends the unit, and that runs ifdown, which removes addresses
+// and routes from whatever has the name then. For the time in which the name is not the
+// NIC's, the unit is given a file that does not bind it.
 package ifupdown
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/unit"
 
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 )
 
+// Units are the folders in which systemd looks for the files of units, the first of
+// them first (systemd.unit(5)), as far as people and packages put files there.
+var Units = []string{"/etc/systemd/system", runUnits, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+
 // Manager is ifupdown.
 type Manager struct {
-	Up func(unit string) (bool, error) // says whether a unit of systemd is up
+	Up    func(unit string) (bool, error) // says whether a unit of systemd is up
+	Units []string                        // folders with the files of units
 }
 
-// Kinds are none: ifupdown is not told anything.
-func (Manager) Kinds() plan.Kinds { return nil }
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
+	return plan.Kinds{(&Unit{}).Kind(): func() plan.Op { return &Unit{} }}
+}
 
-// Around refuses the moves of interfaces that came up by allow-hotplug.
-func (m Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
+// Around gives the steps that keep the units of the NICs that move from being ended, and
+// take that back once the NIC has its name again.
+func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
 	for _, move := range moves {
-		err = errors.Join(err, m.refuse(move.NetDev))
+		for _, name := range units(move.NetDev) {
+			b, a, refused := m.around(move, name)
+			before, after, err = append(before, b...), append(after, a...), errors.Join(err, refused)
+		}
 	}
-	return nil, nil, err
+	return before, after, err
 }
 
-func (m Manager) refuse(netdev string) error {
-	unit := "ifup@" + netdev + ".service"
-	up, err := m.Up(unit)
-	if err != nil || !up {
-		return err
+// units are the names that the unit of an interface may have: udev's rule escapes it, an
+// admin may not have.
+func units(dev string) []string {
+	names := []string{"ifup@" + unit.UnitNameEscape(dev) + ".service"}
+	if raw := "ifup@" + dev + ".service"; raw != names[0] {
+		names = append(names, raw)
 	}
-	return refusal.New(`in /etc/network/interfaces write "auto `+netdev+`" in place of "allow-hotplug `+netdev+`", and reboot`,
-		"cannot rename %s: systemd would run ifdown %s then, as the unit %s ends with the NIC's name", netdev, netdev, unit)
+	return names
+}
+
+func (m Manager) around(move manager.Move, name string) (before, after []plan.Step, err error) {
+	text, err := ours(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if text == "" {
+		up, err := m.Up(name)
+		if err != nil || !up {
+			return nil, nil, err
+		}
+		if text, err = m.unbound(move, name); err != nil || text == "" {
+			return nil, nil, err
+		}
+		before = []plan.Step{{Title: "keep " + name + " when " + move.NetDev + " gets another name", Do: []plan.Op{made(name, move, text)}, Undo: []plan.Op{gone(name, move)}}}
+	}
+	if move.NIC != nil && move.To.Index != move.NIC.Index {
+		return before, nil, nil
+	}
+	after = []plan.Step{{Title: "bind " + name + " to the device " + move.NetDev + " again", Do: []plan.Op{gone(name, move)}, Undo: []plan.Op{made(name, move, text)}}}
+	return before, after, nil
+}
+
+// unbound is the file of a unit without what binds it to a device. Empty: nothing does.
+func (m Manager) unbound(move manager.Move, name string) (string, error) {
+	path, text, err := m.find(name)
+	if err != nil {
+		return "", err
+	}
+	without := unbind(text)
+	switch {
+	case path == "":
+		return "", refusal.New("systemctl cat "+name, "cannot rename %s: systemd would run ifdown %[1]s then, as the unit %s ends with the NIC's name, and its file is in none of %s",
+			move.NetDev, name, strings.Join(m.Units, ", "))
+	case without == text:
+		return "", nil
+	case filepath.Base(path) == name:
+		return "", refusal.New(`take "BindsTo=" out of `+path+", then give: systemctl daemon-reload",
+			"cannot rename %s: systemd would run ifdown %[1]s then, as %s ends the unit with the NIC's name", move.NetDev, path)
+	}
+	return "# Of " + path + ", not bound to a device, as long as " + move.NetDev + " is the port " + move.Port + " of a bridge (" + mark + ")\n" + without, nil
+}
+
+// find is the file of a unit: of this very name, or else of its template.
+func (m Manager) find(name string) (path, text string, err error) {
+	for _, base := range []string{name, "ifup@.service"} {
+		for _, dir := range m.Units {
+			path := filepath.Join(dir, base)
+			text, err := os.ReadFile(path)
+			if err == nil {
+				return path, string(text), nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return "", "", err
+			}
+		}
+	}
+	return "", "", nil
+}
+
+// binding is a setting, with the lines that continue it.
+var binding = regexp.MustCompile(`(?m)^[ \t]*BindsTo[ \t]*=(?:.*\\\n)*.*\n?`)
+
+// unbind is a unit's file without the devices that it is bound to. A unit that is bound
+// to others stays so.
+func unbind(text string) string {
+	return binding.ReplaceAllStringFunc(text, func(setting string) string {
+		_, value, _ := strings.Cut(strings.ReplaceAll(setting, "\\\n", " "), "=")
+		var rest []string
+		devices := false
+		for _, word := range strings.Fields(value) {
+			if strings.HasSuffix(word, device) {
+				devices = true
+			} else {
+				rest = append(rest, word)
+			}
+		}
+		switch {
+		case !devices:
+			return setting
+		case rest == nil:
+			return ""
+		}
+		return "BindsTo=" + strings.Join(rest, " ") + "\n"
+	})
 }

@@ -72,7 +72,7 @@ func (*Resume) Ready(ctx context.Context) error { return ready(ctx) }
 // Do freezes it, if it runs. While a change is taken back it is only tried: whatever
 // systemd-networkd does meanwhile, it begins anew in the end.
 func (f *Freeze) Do(ctx context.Context, undoing bool) error {
-	err := ask(ctx, holdLimit, func(ctx context.Context, conn systemd.Conn) error {
+	err := systemd.Ask(ctx, holdLimit, func(ctx context.Context, conn systemd.Conn) error {
 		if ok, err := runs(ctx, conn, f.Unit); err != nil || !ok {
 			return err
 		}
@@ -86,7 +86,7 @@ func (f *Freeze) Do(ctx context.Context, undoing bool) error {
 
 // Do carries it out. While the machine is being switched off it is only thawed.
 func (r *Resume) Do(ctx context.Context, _ bool) error {
-	err := ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+	err := systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
 		if err := r.thaw(ctx, conn); err != nil {
 			return err
 		}
@@ -216,30 +216,10 @@ func unless(err error, names ...string) error {
 
 // ready says whether systemd can be asked.
 func ready(ctx context.Context) error {
-	err := ask(ctx, restartLimit, func(context.Context, systemd.Conn) error { return nil })
+	err := systemd.Ask(ctx, restartLimit, func(context.Context, systemd.Conn) error { return nil })
 	if err != nil {
-		return refusal.Wrap(err, "systemctl stop systemd-networkd, if the host can do without",
+		return refusal.Wrap(err, "nothing was changed; to see whether systemd answers: systemctl status systemd-networkd",
 			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")
 	}
 	return nil
-}
-
-// ask does something with systemd within the limit.
-func ask(ctx context.Context, limit time.Duration, do func(context.Context, systemd.Conn) error) error {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	conn, err := systemd.Dial(limited)
-	if err == nil {
-		defer conn.Close()
-		err = do(limited, conn)
-	}
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx) // whatever error it has caused
-	case limited.Err() != nil:
-		return fmt.Errorf("systemd has not done it after %v", limit)
-	}
-	return err
 }

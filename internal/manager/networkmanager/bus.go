@@ -51,7 +51,7 @@ func ask(ctx context.Context, do func(context.Context, *conn) error) error {
 func ready(ctx context.Context) error {
 	err := ask(ctx, func(context.Context, *conn) error { return nil })
 	if err != nil {
-		return refusal.Wrap(err, "systemctl stop NetworkManager, if the host can do without",
+		return refusal.Wrap(err, "nothing was changed; to see whether it runs, and the bus: systemctl status NetworkManager dbus",
 			"cannot ask NetworkManager, which has to follow dom0's addresses")
 	}
 	return nil

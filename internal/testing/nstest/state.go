@@ -3,7 +3,6 @@ package nstest
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -32,48 +31,12 @@ type Section struct {
 // kernel reports whole seconds, so each move of an address costs up to one.
 const lifetimeTolerance = 3
 
-// tables are the commands that show what does not belong to one interface,
-// and how their lines become comparable.
-var tables = []struct {
-	name, command string
-	tidy          func([]string) []string
-}{
-	{"rule", "ip -4 rule", nil},
-	{"rule6", "ip -6 rule", nil},
-	{"route", "ip -o -4 -d route show table all", nil},
-	{"route6", "ip -o -6 -d route show table all", routes6},
-	{"neigh", "ip -4 neigh; ip -6 neigh", neighbours},
-	{"proxy", "ip -4 neigh show proxy; ip -6 neigh show proxy", sorted},
-	{"nexthop", "ip -o -d nexthop", nil},
-	{"bridge", "bridge link", sorted},
-	// What is learnt, and what follows from addresses, is not state; and not
-	// every kernel has VLANs in bridges.
-	{"bridge fdb", "bridge fdb show | grep -E 'static|sticky|extern_learn' || true", sorted},
-	{"bridge mdb", "bridge -d mdb show | grep permanent || true", sorted},
-	{"bridge vlan", "bridge -d vlan show 2>/dev/null || true", nil},
-}
-
-const addrCommand = "ip -d addr"
-
 // ReadState reads the namespace of the calling thread.
 func ReadState(t T) State {
 	helper(t)()
 	s := State{at: boottime(t)}
-	const mark = "=== "
-	script := "echo '" + mark + "'\n" + addrCommand + "\n"
-	for _, c := range tables {
-		script += "echo '" + mark + "'\n" + c.command + "\n"
-	}
-	parts := strings.Split(undisturbed(t, script), mark+"\n")[1:]
-	links := linkSections(lines(parts[0]))
-	s.Sections = append(s.Sections, links...)
-	for i, c := range tables {
-		ls := lines(parts[i+1])
-		if c.tidy != nil {
-			ls = c.tidy(ls)
-		}
-		s.Sections = append(s.Sections, Section{c.name, ls})
-	}
+	links, tables := show(t)
+	s.Sections = slices.Concat(links, tables)
 	for _, l := range links {
 		if name, ok := strings.CutPrefix(l.Name, "link "); ok {
 			s.Sections = append(s.Sections, Section{"sysctl " + name, sysctls(name)})
@@ -84,22 +47,6 @@ func ReadState(t T) State {
 		"ipv6 forwarding " + read("/proc/sys/net/ipv6/conf/all/forwarding"),
 	}})
 	return s
-}
-
-// readTries bounds how often a state is read again that changed meanwhile.
-const readTries = 50
-
-// undisturbed is the output of a script of ip commands, run again as long as ip
-// says that what it lists changed while it was read.
-func undisturbed(t T, script string) (out string) {
-	helper(t)()
-	for range readTries {
-		if out = Run(t, "sh", "-ec", script); !strings.Contains(out, "Dump was interrupted") {
-			return out
-		}
-	}
-	t.Fatal("the host changes whenever it is read:\n", out)
-	return ""
 }
 
 func boottime(t T) time.Duration {
@@ -176,18 +123,6 @@ func neighbours(ls []string) []string {
 		ls[i] = learnt.ReplaceAllString(l, "learnt")
 	}
 	return sorted(ls)
-}
-
-// sysctls are the settings of one interface.
-func sysctls(device string) []string {
-	var out []string
-	for _, dir := range []string{"ipv4/conf", "ipv4/neigh", "ipv6/conf", "ipv6/neigh"} {
-		files, _ := filepath.Glob("/proc/sys/net/" + dir + "/" + device + "/*") // only a bad pattern fails
-		for _, f := range files {
-			out = append(out, dir+" "+filepath.Base(f)+" "+read(f))
-		}
-	}
-	return out
 }
 
 // read reads a setting; one that has no value yet reads as "-".
@@ -331,12 +266,20 @@ const settleLimit = 5 * time.Second
 // checks again counts as a difference at once, though that would pass.
 func Settled(t T, want State, pick func(State) State) string {
 	helper(t)()
+	_, diff := Settle(t, want, pick)
+	return diff
+}
+
+// Settle is Settled, and returns the whole state that it read last, too.
+func Settle(t T, want State, pick func(State) State) (now State, diff string) {
+	helper(t)()
 	want = pick(want)
 	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		now := pick(ReadState(t))
-		d := want.Diff(now)
-		if d == "" || now.checksMore(want) || time.Since(start) > settleLimit {
-			return d
+		now = ReadState(t)
+		picked := pick(now)
+		diff = want.Diff(picked)
+		if diff == "" || picked.checksMore(want) || time.Since(start) > settleLimit {
+			return now, diff
 		}
 	}
 }
@@ -371,19 +314,20 @@ func tentative(ls []string) (addrs []string) {
 const restLimit = time.Minute
 
 // Rest waits until the kernel has found out everything about new interfaces and
-// addresses that it finds out by itself.
-func Rest(t T) {
+// addresses that it finds out by itself, and returns the state that it has come to.
+func Rest(t T) State {
 	helper(t)()
 	last := ReadState(t)
 	for start := time.Now(); time.Since(start) < restLimit; {
 		time.Sleep(10 * time.Millisecond)
 		s := ReadState(t)
 		if last.Diff(s) == "" && !s.busy() {
-			return
+			return s
 		}
 		last = s
 	}
 	t.Fatal("the host does not come to rest:\n", last)
+	return last
 }
 
 // busy says whether the kernel has yet to notice that an interface has got or lost

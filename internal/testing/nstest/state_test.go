@@ -24,7 +24,11 @@ const host = `
 	ip rule add iif eth0 lookup 100
 	ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent
 	ip neigh add 10.0.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud stale
-	ip neigh add proxy 10.0.0.77 dev eth0`
+	ip neigh add proxy 10.0.0.77 dev eth0
+	ip link add br0 type bridge mcast_snooping 1
+	ip link add port type veth peer name lan2
+	ip link set port master br0 up
+	ip link set br0 up`
 
 // furnish makes the host and waits until it is at rest.
 func furnish(t *testing.T) nstest.State {
@@ -59,6 +63,14 @@ func TestDiff(t *testing.T) {
 		{"ip rule add oif eth0 lookup 100 pref 9", "ip rule del pref 9", "rule", "+ 9:"},
 		{"ip neigh change 10.0.0.9 lladdr 02:00:00:00:00:07 dev eth0 nud permanent", "ip neigh change 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent", "neigh", "02:00:00:00:00:07 PERMANENT"},
 		{"ip neigh del proxy 10.0.0.77 dev eth0", "ip neigh add proxy 10.0.0.77 dev eth0", "proxy", "- 10.0.0.77"},
+		{"ip -6 rule add oif eth0 lookup 100 pref 9", "ip -6 rule del pref 9", "rule6", "+ 9:"},
+		{"ip -6 route add blackhole 2001:db8:7::/48 table 7", "ip -6 route del blackhole 2001:db8:7::/48 table 7", "route6", "+ blackhole 2001:db8:7::/48"},
+		{"ip neigh add 2001:db8::9 lladdr 02:00:00:00:00:07 dev eth0 nud permanent", "ip neigh del 2001:db8::9 dev eth0", "neigh", "+ 2001:db8::9"},
+		{"ip neigh add proxy 2001:db8::77 dev eth0", "ip neigh del proxy 2001:db8::77 dev eth0", "proxy", "+ 2001:db8::77"},
+		{"bridge link set dev port guard on", "bridge link set dev port guard off", "link port", "guard on"},
+		{"ip link set port nomaster", "ip link set port master br0", "bridge", "port@lan2"},
+		{"bridge fdb add 02:00:00:00:00:05 dev port master static", "bridge fdb del 02:00:00:00:00:05 dev port master", "bridge fdb", "+ 02:00:00:00:00:05 dev port master br0 static"},
+		{"bridge mdb add dev br0 port port grp 239.1.2.3 permanent", "bridge mdb del dev br0 port port grp 239.1.2.3 permanent", "bridge mdb", "grp 239.1.2.3 permanent"},
 		{"sysctl -qw net/ipv4/ip_forward=1", "sysctl -qw net/ipv4/ip_forward=0", "host", "+ ip_forward 1"},
 	} {
 		nstest.Script(t, c.change)
@@ -123,8 +135,7 @@ func TestTentativeBefore(t *testing.T) {
 		ip link add eth0 type veth peer name lan0
 		ip link set eth0 up
 		ip addr add 2001:db8::2/64 dev eth0`)
-	nstest.Rest(t)
-	before := nstest.ReadState(t)
+	before := nstest.Rest(t)
 	if !strings.Contains(strings.Join(before.Section("addr eth0"), "\n"), "tentative") {
 		t.Fatal("not tentative without a carrier:\n", before)
 	}

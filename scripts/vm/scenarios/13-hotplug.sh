@@ -1,16 +1,94 @@
 # shellcheck shell=bash
-# A NIC that ifupdown brings up by allow-hotplug: start refuses, for systemd would run ifdown
-printf '%s\n' 'allow-hotplug eth0' 'iface eth0 inet static' 'address 192.168.0.2/24' >/etc/network/interfaces
+# A NIC that ifupdown brings up by allow-hotplug, as Debian's installer writes it: systemd keeps its unit, static or with DHCP
+printf '%s\n' 'allow-hotplug eth0 eth1' 'iface eth0 inet static' 'address 192.168.0.2/24' 'gateway 192.168.0.1' 'iface eth1 inet dhcp' \
+	>/etc/network/interfaces
 ip -n lan0 addr add 192.168.0.1/24 dev wire
+mkdir -p /var/lib/dhcp /etc/xen
+# Debian 13's ifupdown would take dhcpcd, which is not here.
+if command -v dhclient >/dev/null; then
+	dhcp_server 1
+else
+	sed -i 's/ eth1$//; /eth1/d' /etc/network/interfaces
+fi
 rm /etc/init.d/networking # systemctl would look for the programs of another init
 boot networking
-expect "the LAN reaches the host" answers 192.168.0.2 lan 0
-expect "ifup's unit is up" systemctl -q is-active ifup@eth0
-expect "start refuses it" grep -q '^xbr-script: cannot rename eth0: systemd' <(xbr-script start 2>&1)
-expect "ifup's unit is up" systemctl -q is-active ifup@eth0
-expect "the LAN reaches the host" answers 192.168.0.2 lan 0
+# systemd answers those alone that it sees.
+xbr-script() { inside xbr-script "$@"; }
+explain() {
+	journalctl --no-pager -o short-monotonic --unit='ifup@*' | tail -n 40
+	ip addr
+}
+# is_up: ifup's unit is, and the host can be reached.
+is_up() { answers 192.168.0.2 lan 0 && systemctl -q is-active ifup@eth0; }
+# file_left: systemd has a file of ours.
+file_left() { grep -rq . /run/systemd/system/ifup@*; }
+# bound: systemd would end the unit with the device eth0.
+bound() { systemctl show --property=BindsTo ifup@eth0 | grep -q device; }
+expect "ifup's unit is up" is_up
+expect "it is bound to the NIC" bound
+! command -v dhclient >/dev/null || expect "the LAN reaches the host by DHCP's address" answers 192.168.1.100 lan 1
+ip -4 route show table all >/tmp/routes
 
-# What would become of it. It is why.
+for shape in '' dom0=bridge; do
+	say "start $shape"
+	# shellcheck disable=SC2086 # it may be empty
+	xbr start $shape
+	udevadm settle
+	expect "ifup's unit is up" is_up
+	refute "it is not bound" bound
+	# What an upgrade of any package does.
+	expect "systemd reads its units anew" systemctl daemon-reload
+	expect "ifup's unit is up" is_up
+	[ -n "$shape" ] || expect "the routes are those from before" diff /tmp/routes <(ip -4 route show table all)
+	xbr stop
+	udevadm settle
+	expect "ifup's unit is up" is_up
+	expect "it is bound to the NIC" bound
+	refute "no file stays" file_left
+	expect "the routes are those from before" diff /tmp/routes <(ip -4 route show table all)
+done
+
+say "killed in the middle of start, and recovered"
+# killed: the call is killed as soon as the NIC is a port.
+killed() {
+	local call child
+	# shellcheck disable=SC2154 # boot has set it
+	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script start >/tmp/said 2>&1 </dev/null &
+	call=$!
+	until [ -e /sys/class/net/peth0 ]; do
+		kill -0 "$call" 2>/dev/null || fail "start has renamed nothing: $(cat /tmp/said)"
+	done
+	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ]
+	kill -KILL "$child"
+	wait "$call" 2>/dev/null || true
+}
+killed
+xbr recover
+udevadm settle
+expect "ifup's unit is up" is_up
+expect "it is bound to the NIC" bound
+refute "no file stays" file_left
+
+say "not confirmed"
+put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
+xbr start confirm=1
+expect "not confirmed, the change is taken back" wait_for 100 put_back_by_timer
+udevadm settle
+expect "ifup's unit is up" is_up
+expect "it is bound to the NIC" bound
+
+if command -v dhclient >/dev/null; then
+	say "DHCP"
+	expect "the LAN reaches the host" answers 192.168.1.100 lan 1
+	xbr start netdev=eth1
+	expect "the lease is renewed" renews eth1
+	expect "ifup's unit is up" systemctl -q is-active ifup@eth1
+	xbr stop
+	expect "the lease is renewed" renews eth1
+	expect "ifup's unit is up" systemctl -q is-active ifup@eth1
+fi
+
+say "the NIC is pulled out: systemd ends its unit, as on a host without a bridge"
 ip link set eth0 down
-ip link set eth0 name peth0
+ip link set eth0 name other0
 expect "systemd ends ifup's unit when the NIC has another name" wait_for 100 ended ifup@eth0

@@ -1,0 +1,185 @@
+package ifupdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/unit"
+
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
+	"xbr-script/internal/systemd"
+)
+
+const (
+	// runUnits is where the files of units are that last until the next boot.
+	runUnits = "/run/systemd/system"
+	// mark is in the first line of each file of ours.
+	mark = "xbr-script"
+	// device ends the names of units that are devices.
+	device = ".device"
+	// reloadLimit is how long systemd may take to read all units anew.
+	reloadLimit = 90 * time.Second
+	// seenLimit is how long systemd may take to see that a NIC has got its name.
+	seenLimit = 5 * time.Second
+	pause     = 50 * time.Millisecond
+)
+
+// Unit is the operation that gives the unit of an interface a file in /run, or removes
+// it if Content is nil.
+type Unit struct {
+	Name    string  `json:"Name"` // ifup@eth0.service
+	Dev     string  `json:"Dev"`  // eth0
+	Content *string `json:"Content"`
+}
+
+var _ plan.Prudent = (*Unit)(nil)
+
+func made(name string, move manager.Move, text string) *Unit { return &Unit{name, move.NetDev, &text} }
+
+func gone(name string, move manager.Move) *Unit { return &Unit{name, move.NetDev, nil} }
+
+// ours is the file that a unit was given by us. Empty: there is none.
+func ours(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(runUnits, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if first, _, _ := strings.Cut(string(text), "\n"); !strings.HasSuffix(first, "("+mark+")") {
+		return "", err
+	}
+	return string(text), err
+}
+
+// Kind is its name in the journal.
+func (*Unit) Kind() string { return "ifupdown unit" }
+
+// Commands are those that do the same.
+func (u *Unit) Commands() []string {
+	path := shell.Quote(u.path())
+	if u.Content == nil {
+		return []string{"rm -f " + path, "systemctl daemon-reload"}
+	}
+	lines := strings.Split(strings.TrimSuffix(*u.Content, "\n"), "\n")
+	return []string{shell.Join("printf", append([]string{`%s\n`}, lines...)...) + " >" + path, "systemctl daemon-reload"}
+}
+
+func (u *Unit) path() string { return filepath.Join(runUnits, u.Name) }
+
+// Ready says whether systemd can be asked.
+func (u *Unit) Ready(ctx context.Context) error {
+	err := systemd.Ask(ctx, reloadLimit, func(context.Context, systemd.Conn) error { return nil })
+	if err != nil {
+		return refusal.Wrap(err, `in /etc/network/interfaces write "auto `+u.Dev+`" in place of "allow-hotplug `+u.Dev+`", and reboot`,
+			"cannot ask systemd to keep the unit %s", u.Name)
+	}
+	return nil
+}
+
+// Do carries it out.
+func (u *Unit) Do(ctx context.Context, _ bool) error {
+	if base := filepath.Base(u.Name); base != u.Name || !strings.HasPrefix(base, "ifup@") || !strings.HasSuffix(base, ".service") {
+		return fmt.Errorf("%s is no unit of ifupdown's", u.Name)
+	}
+	if u.Content == nil {
+		return u.remove(ctx)
+	}
+	if err := u.write(); err != nil {
+		return err
+	}
+	return systemd.Ask(ctx, reloadLimit, func(ctx context.Context, conn systemd.Conn) error {
+		// At the end of the machine's life nothing is read anew, and ifdown is due.
+		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+			return err
+		}
+		if err := conn.ReloadContext(ctx); err != nil {
+			return err
+		}
+		return u.isUnbound(ctx, conn)
+	})
+}
+
+func (u *Unit) write() error {
+	file, err := rundir.Create(u.path())
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(*u.Content)
+	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
+		_ = rundir.Discard(u.path())
+		return err
+	}
+	return rundir.Replace(u.path())
+}
+
+// isUnbound fails if something else than the file binds the unit to its device.
+func (u *Unit) isUnbound(ctx context.Context, conn systemd.Conn) error {
+	p, err := conn.GetUnitPropertyContext(ctx, u.Name, "BindsTo")
+	if err != nil {
+		return err
+	}
+	names, _ := p.Value.Value().([]string)
+	for _, name := range names {
+		if strings.HasSuffix(name, device) {
+			return refusal.New("systemctl cat "+u.Name, "cannot keep the unit %s: it is bound to %s by another file than that of the unit", u.Name, name)
+		}
+	}
+	return nil
+}
+
+// remove removes the file. systemd hears of it only once it knows the NIC by its old
+// name: it would find the unit bound to a device that is not there, and end it. Until
+// somebody has it read its units the next time the unit is not bound, which matters to
+// a NIC that is pulled out.
+func (u *Unit) remove(ctx context.Context) error {
+	_, err := os.Stat(u.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err = errors.Join(err, rundir.Remove(u.path())); err != nil {
+		return err
+	}
+	path, err := filepath.EvalSymlinks(sysNet + u.Dev)
+	if err != nil || strings.HasPrefix(path, "/sys/devices/virtual/") {
+		return context.Cause(ctx) // its device looks as that of the interface that had the name before
+	}
+	_ = systemd.Ask(ctx, seenLimit, func(ctx context.Context, conn systemd.Conn) error {
+		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+			return err
+		}
+		for !u.isSeen(ctx, conn, path) {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(pause):
+			}
+		}
+		return conn.ReloadContext(ctx)
+	})
+	return context.Cause(ctx)
+}
+
+// isSeen says whether systemd knows the interface by its name, as that device.
+func (u *Unit) isSeen(ctx context.Context, conn systemd.Conn, path string) bool {
+	if _, err := os.Stat("/run/udev/queue"); err == nil {
+		return false // udev has something to do
+	}
+	name := unit.UnitNamePathEscape("/sys/subsystem/net/devices/"+u.Dev) + device
+	if active, err := conn.Active(ctx, name); err != nil || !active {
+		return false
+	}
+	p, err := conn.GetUnitTypePropertyContext(ctx, name, "Device", "SysFSPath")
+	return err == nil && p.Value.Value() == path
+}
+
+// sysNet is where the kernel shows interfaces; a test puts something else there.
+var sysNet = "/sys/class/net/"

@@ -1,0 +1,155 @@
+// Package lease knows the DHCP clients that are managers of nothing else, and refuses to
+// move an address that expires if it is not known who renews it. dhclient and udhcpc go
+// by the interface's name, and so go on with dom0's interface (seen with 4.4.3 and
+// 1.35); the kernel itself renews what it has from routers.
+package lease
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/rtnl"
+)
+
+// Manager is whoever renews leases and is no other manager.
+type Manager struct {
+	Call string // the command line, quoted
+	Any  bool   // move leases whoever renews them
+	// Kept says whether another manager goes on with the addresses of a move.
+	Kept  func(manager.Move) (bool, error)
+	Links []string // the names of all interfaces
+	Root  string   // where the host's files are; "" is /
+}
+
+// Kinds are none: nobody is told anything.
+func (Manager) Kinds() plan.Kinds { return nil }
+
+// Around refuses the moves after which an address would expire.
+func (m Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
+	for _, move := range moves {
+		if move.From != nil {
+			err = errors.Join(err, m.refuse(move))
+		}
+	}
+	return nil, nil, err
+}
+
+func (m Manager) refuse(move manager.Move) error {
+	if err := m.refuseOthers(move); err != nil {
+		return err
+	}
+	clients, err := clientsOf(m.Root, "dhclient", "udhcpc", "udhcpc6")
+	if err != nil {
+		return err
+	}
+	v4, v6 := false, false
+	for _, c := range clients {
+		if !c.isFor(move.From.Name, m.Links) {
+			continue
+		}
+		if move.To.Name != move.From.Name {
+			return refusal.New(otherName(move, c), "cannot %s: %s (pid %d) renews a lease by the name %s, which no interface has then",
+				move.Undertaking, c.program, c.pid, move.From.Name)
+		}
+		v4, v6 = v4 || !c.v6, v6 || c.v6
+	}
+	return m.ask(move, v4, v6)
+}
+
+// starts says whether the addresses leave the NIC; else they come back to it.
+func starts(m manager.Move) bool { return m.From == m.NIC }
+
+// otherName says what to do about a client that goes by a name that goes away.
+func otherName(m manager.Move, c client) string {
+	if starts(m) {
+		return "leave out bridge=" + m.To.Name + ": then the bridge is called " + m.From.Name + ", and " + c.program + " goes on"
+	}
+	return "end it, which must leave the address, and run it for " + m.To.Name + " after the change"
+}
+
+// ask refuses a move if nobody is known who renews one of its addresses. v4 and v6 say
+// that there is a DHCP client.
+func (m Manager) ask(move manager.Move, v4, v6 bool) error {
+	for _, a := range move.Expiring {
+		if m.Any || a.Family() == unix.AF_INET && v4 || a.Family() == unix.AF_INET6 && v6 {
+			continue
+		}
+		kept, err := m.Kept(move)
+		if err != nil || kept {
+			return err
+		}
+		return refusal.New("if nobody has to renew it, or somebody does who will find it on "+move.To.Name+", give: "+m.Call+" lease=any",
+			"cannot %s: it is not known who renews %s of %s, which expires in %d s", move.Undertaking, text(a), move.From.Name, left(a))
+	}
+	return nil
+}
+
+// left is for how many seconds an address is still valid.
+func left(a rtnl.Msg) uint32 {
+	return binary.NativeEndian.Uint32(a.Get(unix.IFA_CACHEINFO)[4:])
+}
+
+func text(a rtnl.Msg) string {
+	addr, _ := netip.AddrFromSlice(a.Local())
+	return fmt.Sprintf("%s/%d", addr, a.Body[1])
+}
+
+// ByKernel says whether the kernel renews an IPv6 address by what routers say. Kernels
+// before 5.18 do not tell whether they made an address: tells says that this one does.
+// On those, ra says whether the interface makes addresses by what routers say.
+func ByKernel(a rtnl.Msg, tells, ra bool) bool {
+	const fromRouter, prefix = 2, 64 // IFAPROT_KERNEL_RA
+	proto := a.Get(ifaProto)
+	switch {
+	case a.Family() != unix.AF_INET6:
+		return false
+	case a.IsTemporary(), a.MakesTemporary(), host.WasTemporary(a):
+		return true
+	case tells:
+		return len(proto) == 1 && proto[0] == fromRouter
+	}
+	return ra && a.Body[1] == prefix
+}
+
+const ifaProto = 11 // IFA_PROTO (linux/if_addr.h)
+
+// Tells says whether the kernel tells who made an address.
+func Tells(a rtnl.Msg) bool { return a.Get(ifaProto) != nil }
+
+// refuseOthers refuses an interface that somebody looks after who cannot follow.
+func (m Manager) refuseOthers(move manager.Move) error {
+	if !starts(move) {
+		return nil // they come back to the interface that it knows
+	}
+	for _, o := range []struct {
+		program, name, files, hint string
+	}{
+		{"connmand", "connman", "/var/lib/connman/ethernet_" + strings.ReplaceAll(move.From.MAC.String(), ":", "") + "_*",
+			"let ifupdown, systemd-networkd or NetworkManager configure it, in place of connman, and reboot"},
+		{"wickedd", "wicked", "/run/wicked/leaseinfo." + move.From.Name + ".*",
+			"let NetworkManager configure it, in place of wicked, and reboot"},
+	} {
+		running, err := clientsOf(m.Root, o.program)
+		if err != nil {
+			return err
+		}
+		files, err := filepath.Glob(m.Root + o.files)
+		if err != nil {
+			return err
+		}
+		if len(running) > 0 && len(files) > 0 {
+			return refusal.New(o.hint, "cannot %s: %s looks after %s, and does not follow to another interface", move.Undertaking, o.name, move.From.Name)
+		}
+	}
+	return nil
+}

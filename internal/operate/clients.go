@@ -1,0 +1,75 @@
+package operate
+
+import (
+	"slices"
+
+	"xbr-script/internal/host"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/dhcpcd"
+	"xbr-script/internal/manager/lease"
+	"xbr-script/internal/manager/networkd"
+	"xbr-script/internal/manager/networkmanager"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sysctl"
+)
+
+// clients are the DHCP clients that are managers of nothing else. Unlike managers they
+// run in any network namespace; machine says that this one is that of the managers.
+func (v *view) clients(machine bool) lease.Manager {
+	m := lease.Manager{Call: v.quoted(), Any: v.Request.AnyLease}
+	for _, l := range v.host.Links {
+		m.Links = append(m.Links, l.Name)
+	}
+	m.Kept = func(m manager.Move) (bool, error) {
+		if !machine {
+			return false, nil
+		}
+		return managed(m)
+	}
+	return m
+}
+
+// managed says whether a manager goes on with the addresses of a move, or has refused
+// it.
+func managed(m manager.Move) (bool, error) {
+	if is, err := (dhcpcd.Manager{}).Keeps(m); is || err != nil {
+		return is, err
+	}
+	for _, l := range []*host.Link{m.From, m.NIC} {
+		if l == nil {
+			continue
+		}
+		link, err := networkd.LinkOf(l.Index)
+		if err != nil || link.Configures() {
+			return err == nil, err
+		}
+		profile, err := networkmanager.Profile(l.Index)
+		if err != nil || profile != "" {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// expiring are the addresses of an interface that are valid only for a time, but for
+// those that the kernel renews.
+func (v *view) expiring(l *host.Link) (all []rtnl.Msg) {
+	if l == nil {
+		return nil
+	}
+	tells := slices.ContainsFunc(v.host.Addrs, lease.Tells)
+	ra := !tells && advertised(v.host.Settings(l.Name))
+	for _, a := range v.host.Addrs {
+		if a.Uses(l.Index) && a.Leased() && !lease.ByKernel(a, tells, ra) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// advertised says whether an interface with these settings makes addresses by what
+// routers say (ipv6_accept_ra).
+func advertised(settings sysctl.Device) bool {
+	of := func(name string) string { return settings[sysctl.Key{Dir: "net/ipv6/conf", Name: name}] }
+	return of("autoconf") != "0" && (of("accept_ra") == "2" || of("accept_ra") == "1" && of("forwarding") == "0")
+}
