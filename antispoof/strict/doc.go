@@ -13,6 +13,6 @@
 //
 // chains.go has the rules, expr.go what they are made of (as nft writes it and as the
 // kernel takes it), state.go what is in the sets, table.go both as messages and as
-// text, kernel.go reads and writes tables, plan.go has the steps, and status.go what is
-// in force.
+// text, kernel.go and apply.go read and write tables, plan.go has the steps, ports.go whose
+// ports are where, and status.go what is in force.
 package strict

@@ -228,25 +228,25 @@ const nfDrop, nfAccept = 0, 1
 
 // Verdicts.
 var (
-	accept = part{"accept", []*nl.RtAttr{immediate(verdict(unix.NFTA_DATA_VERDICT, nfAccept, ""))}}
-	drop   = part{"drop", []*nl.RtAttr{immediate(verdict(unix.NFTA_DATA_VERDICT, nfDrop, ""))}}
+	accept = part{"accept", []*nl.RtAttr{immediate(verdict(nfAccept, ""))}}
+	drop   = part{"drop", []*nl.RtAttr{immediate(verdict(nfDrop, ""))}}
 )
 
 // to goes on with another chain, for good.
 func to(chain string) part {
-	return part{"goto " + chain, []*nl.RtAttr{immediate(verdict(unix.NFTA_DATA_VERDICT, unix.NFT_GOTO, chain))}}
+	return part{"goto " + chain, []*nl.RtAttr{immediate(verdict(unix.NFT_GOTO, chain))}}
 }
 
 func immediate(data *nl.RtAttr) *nl.RtAttr {
 	return expr("immediate", nfnetlink.U32(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT), nfnetlink.Nest(unix.NFTA_IMMEDIATE_DATA, data))
 }
 
-func verdict(typ, code int, chain string) *nl.RtAttr {
+func verdict(code int, chain string) *nl.RtAttr {
 	attrs := []*nl.RtAttr{nfnetlink.U32(unix.NFTA_VERDICT_CODE, uint32(int32(code)))}
 	if chain != "" {
 		attrs = append(attrs, nfnetlink.Text(unix.NFTA_VERDICT_CHAIN, chain))
 	}
-	return nfnetlink.Nest(typ, attrs...)
+	return nfnetlink.Nest(unix.NFTA_DATA_VERDICT, attrs...)
 }
 
 // hexText writes bytes as nft writes a number.

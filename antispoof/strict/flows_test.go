@@ -21,7 +21,7 @@ type flow struct {
 func (l *lab) flows() []flow { return append(append(l.pings(), l.flows4()...), l.flows6()...) }
 
 func (l *lab) pings() []flow {
-	ping := func(name string, from, to *box, dst any, options string) flow {
+	ping := func(name string, from, _ *box, dst any, options string) flow {
 		in := ""
 		if from.name != "" {
 			in = "ip netns exec " + from.name

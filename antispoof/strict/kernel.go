@@ -96,26 +96,28 @@ func readTable(name string) (*Table, error) {
 	case err != nil || t == nil:
 		return nil, err
 	}
-	return t, t.read(c, name)
+	err = t.read(c, name)
+	return t, err
 }
 
 // read fills the table.
 func (t *Table) read(c *rtnl.Conn, name string) error {
-	each := func(msg int, typ uint16, begin func(), f func(attrs []byte)) error {
+	const typ = unix.NFTA_TABLE_NAME // and of each of these, the attribute with the table's name
+	each := func(msg int, begin func(), f func(attrs []byte)) error {
 		return nfnetlink.EachOf(c, msg, unix.NFPROTO_BRIDGE, typ, name, begin, f)
 	}
 	err := errors.Join(
-		each(unix.NFT_MSG_GETSET, unix.NFTA_SET_TABLE, func() { t.Sets = map[string][]byte{} }, func(attrs []byte) {
+		each(unix.NFT_MSG_GETSET, func() { t.Sets = map[string][]byte{} }, func(attrs []byte) {
 			t.Sets[text(attrs, unix.NFTA_SET_NAME)] = bytes.Clone(attrs)
 		}),
-		each(unix.NFT_MSG_GETCHAIN, unix.NFTA_CHAIN_TABLE, func() { t.Chains = map[string][]byte{} }, func(attrs []byte) {
+		each(unix.NFT_MSG_GETCHAIN, func() { t.Chains = map[string][]byte{} }, func(attrs []byte) {
 			t.Chains[text(attrs, unix.NFTA_CHAIN_NAME)] = bytes.Clone(attrs)
 		}),
-		each(unix.NFT_MSG_GETRULE, unix.NFTA_RULE_TABLE, func() { t.Rules = map[string][][]byte{} }, func(attrs []byte) {
+		each(unix.NFT_MSG_GETRULE, func() { t.Rules = map[string][][]byte{} }, func(attrs []byte) {
 			chain := text(attrs, unix.NFTA_RULE_CHAIN)
 			t.Rules[chain] = append(t.Rules[chain], bytes.Clone(rtnl.FindAttr(attrs, unix.NFTA_RULE_EXPRESSIONS)))
 		}),
-		each(unix.NFT_MSG_GETOBJ, unix.NFTA_OBJ_TABLE, func() { t.Counters = map[string]Count{} }, func(attrs []byte) {
+		each(unix.NFT_MSG_GETOBJ, func() { t.Counters = map[string]Count{} }, func(attrs []byte) {
 			data := rtnl.FindAttr(attrs, unix.NFTA_OBJ_DATA)
 			t.Counters[text(attrs, unix.NFTA_OBJ_NAME)] = Count{long(data, unix.NFTA_COUNTER_PACKETS), long(data, unix.NFTA_COUNTER_BYTES)}
 		}),

@@ -290,7 +290,7 @@ func (l *lab) planner() *Planner {
 }
 
 // carryOut plans and does.
-func (l *lab) carryOut(part Part, err error) Part {
+func (l *lab) carryOut(part Part, err error) {
 	l.Helper()
 	if err == nil {
 		err = l.runner.Run(context.Background(), stepsOf(part))
@@ -298,7 +298,6 @@ func (l *lab) carryOut(part Part, err error) Part {
 	if err != nil {
 		l.Fatal(err)
 	}
-	return part
 }
 
 func stepsOf(part Part) *plan.Plan {
@@ -325,7 +324,7 @@ func guestFor(b *box, more func(*config.Guest), addrs ...string) config.Guest {
 }
 
 // start admits all but x, and switches strict on.
-func (l *lab) start() Part {
+func (l *lab) start() {
 	l.Helper()
 	for _, b := range []*box{l.mallory, l.victim} {
 		l.admit(b, nil, b.v4.String()+"/32", b.v6.String()+"/128", fmt.Sprintf("10.1.%d.0/24", b.v4.As4()[3]), fmt.Sprintf("fd01:%d::/64", b.v4.As4()[3]))
@@ -333,9 +332,8 @@ func (l *lab) start() Part {
 	l.admit(l.loose, nil)
 	l.admit(l.router, func(g *config.Guest) { g.Router, g.RA, g.DHCP = true, true, true }, l.router.v4.String()+"/32", l.router.v6.String()+"/128")
 	nstest.Script(l, "ip link set vif9.0 nomaster")
-	part := l.carryOut(l.planner().Start([]Bridge{l.b}, nil))
+	l.carryOut(l.planner().Start([]Bridge{l.b}, nil))
 	nstest.Script(l, "ip link set vif9.0 master xenbr0")
-	return part
 }
 
 func (l *lab) stop() {

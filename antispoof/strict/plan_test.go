@@ -53,7 +53,7 @@ func paper(t *testing.T, links ...*host.Link) *Planner {
 }
 
 // keep carries out the steps that write records.
-func keep(t *testing.T, p *Planner, part Part) {
+func keep(t *testing.T, part Part) {
 	t.Helper()
 	for _, s := range slices.Concat(part.Before, part.After) {
 		for _, op := range s.Do {
@@ -112,14 +112,14 @@ func TestAdmitAndDismiss(t *testing.T) {
 	if err != nil || len(titles(part)) != 1 || len(part.Lines) != 1 {
 		t.Fatalf("admit: %v, %q, %q", err, titles(part), part.Lines)
 	}
-	keep(t, p, part)
+	keep(t, part)
 	if part, err = p.Admit(g); err != nil || len(titles(part)) != 0 {
 		t.Errorf("admit again: %v, %q", err, titles(part))
 	}
 	if part, err = p.Start([]Bridge{someBridge}, nil); err != nil {
 		t.Fatal(err)
 	}
-	keep(t, p, part)
+	keep(t, part)
 	other := g
 	other.Port, other.MAC = "vif2.0", mac("00:16:3e:00:00:12")
 	if _, err = p.Admit(other); err == nil || !strings.Contains(err.Error(), "vif1.0 has 10.0.0.11") {
@@ -157,7 +157,7 @@ func TestNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keep(t, p, part)
+	keep(t, part)
 	p.Seen = &Seen{Err: os.ErrPermission}
 	for what, err := range map[string]error{
 		"start": func() error { _, err := p.Start([]Bridge{someBridge}, nil); return err }(),

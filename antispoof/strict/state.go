@@ -49,9 +49,7 @@ func guestOf(g config.Guest) Guest {
 }
 
 func (g Guest) equal(o Guest) bool {
-	same := slices.Equal(g.Addresses, o.Addresses)
-	g.Addresses, o.Addresses = nil, nil
-	return same && g.Port == o.Port && g.MAC == o.MAC && g.Router == o.Router && g.RA == o.RA && g.DHCP == o.DHCP && g.Bridge == o.Bridge
+	return slices.Equal(g.Addresses, o.Addresses) && g.Port == o.Port && g.MAC == o.MAC && g.Router == o.Router && g.RA == o.RA && g.DHCP == o.DHCP && g.Bridge == o.Bridge
 }
 
 func (g Guest) mac() net.HardwareAddr {

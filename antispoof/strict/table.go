@@ -145,7 +145,7 @@ func (e element) attrs() []*nl.RtAttr {
 		if e.goal != "" {
 			code = unix.NFT_GOTO
 		}
-		attrs = append(attrs, nfnetlink.Nest(unix.NFTA_SET_ELEM_DATA, verdict(unix.NFTA_DATA_VERDICT, code, e.goal)))
+		attrs = append(attrs, nfnetlink.Nest(unix.NFTA_SET_ELEM_DATA, verdict(code, e.goal)))
 	}
 	if e.counter != "" {
 		attrs = append(attrs, nfnetlink.Text(unix.NFTA_SET_ELEM_OBJREF, e.counter))

@@ -150,7 +150,7 @@ func TestAttacks(t *testing.T) {
 			t.Error(bad)
 		}
 		frames("strict, after the attacks")
-		l.counted(attacks)
+		l.counted()
 	})
 }
 
@@ -164,7 +164,7 @@ func missing(all []attack, arrived []string) (names []string) {
 }
 
 // counted finds the frames of the attacks in the counters.
-func (l *lab) counted(attacks []attack) {
+func (l *lab) counted() {
 	l.Helper()
 	st, err := l.planner().Status(l.b)
 	if err != nil || !st.InForce {
