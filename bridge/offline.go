@@ -17,23 +17,33 @@ import (
 // the NIC goes down it loses its routes and IPv6 addresses, so dom0's interface gets
 // everything from the snapshot. While the NIC is down, everything else that a port
 // needs is done, so that its link comes up only once.
+//
+// It keeps its IPv4 addresses, and must not have them when it is up again: the kernel
+// would make routes by it (fib_add_ifaddr), and what dom0 sends by these would have the
+// port's MAC address. So they move while it is down, and dom0's interface has them
+// first: routes of others with an address as their source go when no interface has the
+// address any more (fib_sync_down_addr), but it does not matter whether the one that has
+// it is up. IPv6 addresses want one that is.
 func (m *move) offline() []plan.Step {
 	nic, dev := m.s.nic, m.pair.dev
 	vlans := m.vlans(nic.Index)
+	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
+	kept := host.State{Index: dev, Addrs4: target.Addrs4}
 	steps := []plan.Step{
 		m.down(nic, vlans),
 		m.renameLoaded(m.state, m.s.PDev, dev),
-		m.enslaveDown(),
-		m.revive(vlans),
+		undoOf(m.addState(kept, host.Off)),
 		m.rename(dev, m.s.Dom0()),
 		m.moveAltNames(nic.Index, dev, nic.AltNames),
+		doOf(m.addState(kept, host.Off)),
+		m.dropAddrs(),
+		m.enslaveDown(),
+		m.revive(vlans),
 	}
 	if m.dom0Power() == host.On {
 		steps = append(steps, m.devUp(), m.awaitPort(), m.awaitBoth(nic))
 	}
-	target := routes.Relabeled(routes.Unspent(m.h, m.state), m.s.NetDev, m.s.Dom0()).On(dev)
-	steps = append(steps, m.addState(target, m.dom0Power()), m.addNeighs(target), m.newRoutes(m.state, dev))
-	return append(steps, m.inet6(dev), m.dropAddrs())
+	return append(steps, m.addAddrs6(target, m.dom0Power()), m.addNeighs(target), m.newRoutes(m.state, dev), m.inet6(dev))
 }
 
 // awaitBoth is awaitBridge where the NIC itself has just been switched on.
@@ -181,6 +191,19 @@ func (m *move) devUp() plan.Step {
 		Do:    m.ops(setFlags(m.pair.dev, unix.IFF_UP, unix.IFF_UP)),
 		Undo:  m.ops(setFlags(m.pair.dev, 0, unix.IFF_UP)),
 	}
+}
+
+// addAddrs6 is the step that puts the IPv6 addresses on dom0's interface.
+func (m *move) addAddrs6(s host.State, power host.Power) plan.Step {
+	s.Addrs4, s.Neighs = nil, nil
+	step := plan.Step{
+		Title: "give " + m.names[s.Index] + " the IPv6 addresses",
+		Do:    append(m.ops(routes.AddState(s)...), m.addrsOps(s, power)...),
+	}
+	if !m.own { // else they go with the interface, see addState
+		step.Undo = m.ops(routes.DelState(s)...)
+	}
+	return step
 }
 
 // newRoutes makes the routes that were lost with the NIC on dom0's interface, or the

@@ -34,6 +34,11 @@ func printCheck(w io.Writer, c *operate.Check) {
 	default:
 		say(w, c.Command+" would go through: "+networksText(c))
 	}
+	for _, n := range c.Networks {
+		for _, k := range n.Managers {
+			labelled("configured", n.NetDev+" by "+k.String())
+		}
+	}
 	for _, r := range c.Refused {
 		labelled("refused", r.Reason)
 		if r.Hint != "" {

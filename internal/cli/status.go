@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"xbr-script/antispoof"
-	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/operate"
 )
 
@@ -69,7 +69,7 @@ func printBridge(w io.Writer, st operate.Entry) {
 		item(w, "  wrong", strings.Fields(d), " ")
 	}
 	if st.State == bridge.Down {
-		printDown(w, st.Status)
+		printDown(w, st)
 		return
 	}
 	printPort(w, "  NIC", st.NIC, "")
@@ -85,6 +85,7 @@ func printBridge(w io.Writer, st operate.Entry) {
 	for _, d := range st.Defaults {
 		item(w, "", []string{d}, "")
 	}
+	printManagers(w, st.Managers)
 	printGuests(w, st.Status)
 	for _, n := range st.Notes {
 		item(w, "  note", strings.Fields(n), " ")
@@ -114,68 +115,25 @@ func printAntiSpoof(w io.Writer, st antispoof.Status) {
 	}
 }
 
-func wrongOf(st *strict.Status) []string {
-	if st == nil {
-		return nil
+// printManagers tells who configures dom0's interface, if that can be known.
+func printManagers(w io.Writer, all []manager.Keeper) {
+	label := "  manager"
+	for _, k := range all {
+		item(w, label, strings.Fields(k.String()), " ")
+		label = ""
 	}
-	return st.Wrong
-}
-
-// printStrict tells what each guest may send, and what was dropped of what it sent.
-func printStrict(w io.Writer, st *strict.Status) {
-	text := "strict"
-	if !st.InForce {
-		text = "strict, but not in force"
-	}
-	item(w, "  antispoof", strings.Fields(text), " ")
-	for _, n := range st.Notes {
-		item(w, "", strings.Fields(n), " ")
-	}
-	for _, g := range st.Guests {
-		item(w, "    "+g.Port, strings.Fields(guestText(g)), " ")
-	}
-	if len(st.Strangers) > 0 {
-		item(w, "  cut off", append(st.Strangers, "(nobody admitted them)"), " ")
-	}
-	if st.Unadmitted+st.FromLAN > 0 {
-		item(w, "  dropped", strings.Fields(fmt.Sprintf("%d frames from ports that nobody admitted, %d from outside with a MAC address from here", st.Unadmitted, st.FromLAN)), " ")
+	if all != nil && len(all) == 0 {
+		item(w, label, []string{"none known"}, "")
 	}
 }
 
-// guestText is what a guest may send.
-func guestText(g strict.GuestStatus) string {
-	words := []string{g.MAC}
-	if len(g.Addresses) == 0 {
-		words = append(words, "(any IP address)")
-	}
-	words = append(words, g.Addresses...)
-	for word, is := range map[string]bool{"router": g.Router, "ra": g.RA, "dhcp": g.DHCP} {
-		if is {
-			words = append(words, word+"=yes")
-		}
-	}
-	slices.Sort(words[1:])
-	if !g.There {
-		words = append(words, "(not there)")
-	}
-	var dropped []string
-	for _, reason := range strict.Reasons {
-		if n := g.Dropped[reason]; n > 0 {
-			dropped = append(dropped, fmt.Sprintf("%s %d", reason, n))
-		}
-	}
-	if len(dropped) > 0 {
-		words = append(words, "dropped:", strings.Join(dropped, ", "))
-	}
-	return strings.Join(words, " ")
-}
-
-func printDown(w io.Writer, st bridge.Status) {
+func printDown(w io.Writer, st operate.Entry) {
 	if st.NIC == nil {
 		item(w, "  NIC", []string{st.NetDev + " is missing"}, "")
 	} else {
 		printPort(w, "  NIC", st.NIC, "")
 		item(w, "", st.Addresses, ", ")
+		printManagers(w, st.Managers)
 	}
 	if len(st.Detached) > 0 {
 		item(w, "  detached", st.Detached, " ")

@@ -9,6 +9,7 @@ import (
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
 	"xbr-script/internal/config"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/operate"
 )
 
@@ -19,6 +20,9 @@ func TestShowReport(t *testing.T) {
 		return operate.Entry{Status: bridge.Status{Bridge: "xenbr0", State: s, NetDev: "eth0"}, AntiSpoof: antispoof.Status{}}
 	}
 	up, down, differs := entry(bridge.Up), entry(bridge.Down), entry(bridge.Differ)
+	alone, kept := down, up
+	alone.NIC, alone.Managers = &bridge.Port{Name: "eth0", MAC: "m"}, []manager.Keeper{}
+	kept.Managers = []manager.Keeper{{Manager: "ifupdown"}, {Manager: "dhcpcd", By: "for eth0 alone"}}
 	for name, c := range map[string]struct {
 		report operate.Report
 		exit   int
@@ -30,6 +34,8 @@ func TestShowReport(t *testing.T) {
 		"not up":        {operate.Report{Bridges: []operate.Entry{down, differs}}, notUp, "xenbr0      not up\n  NIC       eth0 is missing\n"},
 		"not up, last":  {operate.Report{Bridges: []operate.Entry{differs, down}}, notUp, "xenbr0      not as asked\n"},
 		"unfinished":    {operate.Report{Bridges: []operate.Entry{down}, Unfinished: "xbr-script start"}, notAsked, "unfinished  xbr-script start did not end; xbr-script recover takes it back, and\n            so does the next start or stop\nxenbr0"},
+		"nobody's":      {operate.Report{Bridges: []operate.Entry{alone}}, notUp, "xenbr0      not up\n  NIC       eth0            off        m\n  manager   none known\n"},
+		"two managers'": {operate.Report{Bridges: []operate.Entry{kept}}, done, "xenbr0      up\n  NIC       missing\n  dom0      missing\n  manager   ifupdown\n            dhcpcd, for eth0 alone\n  guests"},
 		"to be decided": {operate.Report{Waiting: &operate.Waiting{Command: "xbr-script start", SecondsLeft: 7}}, done, "waiting     xbr-script start is put back in 7 s, unless you give: xbr-script\n            confirm\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

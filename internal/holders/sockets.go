@@ -86,6 +86,7 @@ var followers = map[string]string{
 	"udhcpc":          "it goes on renewing the lease",
 	"systemd-network": "it is restarted",
 	"NetworkManager":  "it is told",
+	"dhcpcd":          "it is run again",
 }
 
 // watchers see all frames on the wire, and that is what they are for.
@@ -253,7 +254,7 @@ func findBound(d *Data, m Move) []Holder {
 		if s.session() {
 			h.Then = "the connection ends; log in over another address, such as an IPv4 one"
 		}
-		if how := followedBy(h.Owners); how != "" && !s.dhcp6() {
+		if how := followedBy(h.Owners); how != "" && !s.dhclient6(h.Owners) {
 			h.Outcome, h.Then = Followed, how
 		}
 		g.add(h)
@@ -261,9 +262,11 @@ func findBound(d *Data, m Move) []Holder {
 	return g.all
 }
 
-// dhcp6 says whether the socket is a DHCPv6 client's: dhclient does not renew its lease
-// on another index.
-func (s Bound) dhcp6() bool { return s.Protocol == unix.IPPROTO_UDP && s.Local.Port() == 546 }
+// dhclient6 says whether the socket is that of dhclient for DHCPv6, which does not renew
+// its lease on another index.
+func (s Bound) dhclient6(owners []Owner) bool {
+	return s.Protocol == unix.IPPROTO_UDP && s.Local.Port() == 546 && owners[0].Program == "dhclient"
+}
 
 // session says whether it is a connection of TCP.
 func (s Bound) session() bool {

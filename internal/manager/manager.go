@@ -4,6 +4,7 @@ package manager
 
 import (
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -40,4 +41,37 @@ type Move struct {
 // Leased says whether From has an IPv4 address that is valid only for a time.
 func (m Move) Leased() bool {
 	return slices.ContainsFunc(m.Expiring, func(a rtnl.Msg) bool { return a.Family() == unix.AF_INET })
+}
+
+// AtRest is the move of a network that stays as it is: dom0's addresses are on that
+// interface.
+func AtRest(m Move) Move {
+	m.To, m.New = Interface{}, nil
+	if m.From != nil {
+		m.To = Interface{Name: m.From.Name, Index: m.From.Index}
+	}
+	return m
+}
+
+// Moves says whether dom0's addresses go from the NIC to an interface in its place.
+func (m Move) Moves() bool {
+	return m.From != nil && m.From == m.NIC && m.To.Index != m.NIC.Index
+}
+
+// Keeper is a manager that configures dom0's interface.
+type Keeper struct {
+	Manager string `json:"manager"`       // its name, such as "systemd-networkd"
+	By      string `json:"by,omitempty"`  // the file or profile that it goes by
+	How     string `json:"how,omitempty"` // what it has been given, or would be, to go by that
+}
+
+// String has all of it, such as "systemd-networkd, 10-netplan-eth0.network, by a copy".
+func (k Keeper) String() string {
+	words := []string{k.Manager}
+	for _, w := range []string{k.By, k.How} {
+		if w != "" {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ", ")
 }

@@ -104,6 +104,7 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 		}
 	}
 	c.warn(p, found)
+	v.noteKeepers(ctx)
 	p.Add(w.step())
 	if c.Request.Confirm == 0 {
 		return v, done, c.runner().Run(ctx, p)

@@ -6,6 +6,7 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/refusal"
 )
 
@@ -25,6 +26,8 @@ type Check struct {
 type Network struct {
 	Bridge string `json:"bridge"`
 	NetDev string `json:"netdev"`
+	// Managers configure the interface that has dom0's addresses before; see Entry.
+	Managers []manager.Keeper `json:"managers,omitzero"`
 }
 
 // Refusal is a reason for which a call would be refused, and the way out.
@@ -48,12 +51,14 @@ func (c *Call) check(ctx context.Context) (*Result, error) {
 	answer.GoesThrough = err == nil
 	if v != nil {
 		for _, w := range v.moving() {
-			answer.Networks = append(answer.Networks, Network{w.Bridge, w.NetDev})
+			keepers, err := v.keepers(ctx, v.move(w))
+			answer.Networks = append(answer.Networks, Network{w.Bridge, w.NetDev, keepers})
+			answer.unknown(err)
 		}
 		found, unknown := v.holders()
 		answer.Holders = append(answer.Holders, found...)
 		for _, err := range unknown {
-			answer.Unknown = append(answer.Unknown, err.Error())
+			answer.unknown(err)
 		}
 	}
 	return &Result{Check: answer}, nil
@@ -90,6 +95,13 @@ func (c *Check) refuse(err error) {
 	}
 	if err != nil {
 		c.Refused = append(c.Refused, Refusal{err.Error(), refusal.Advice(err)})
+	}
+}
+
+// unknown adds what could not be read.
+func (c *Check) unknown(err error) {
+	if err != nil {
+		c.Unknown = append(c.Unknown, err.Error())
 	}
 }
 

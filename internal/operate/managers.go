@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -22,6 +23,9 @@ type managing interface {
 	// Around gives the steps before and after those of the moves, or the reasons for
 	// which it refuses them, all at once.
 	Around(moves []manager.Move) (before, after []plan.Step, err error)
+	// Keeper says that it configures the interface that has dom0's addresses before a
+	// move, or on a network that stays as it is; nil if it does not.
+	Keeper(ctx context.Context, m manager.Move) (*manager.Keeper, error)
 	// Kinds are the operations of its steps.
 	Kinds() plan.Kinds
 }
@@ -30,10 +34,59 @@ type managing interface {
 func (c *Call) managers() []managing {
 	return []managing{
 		ifupdown.Manager{Up: systemd.Up, Units: ifupdown.Units},
-		dhcpcd.Manager{Call: c.quoted()},
-		networkmanager.Manager{},
+		c.dhcpcd(),
+		networkmanager.Manager{Up: systemd.Up},
 		networkd.Manager{Limit: c.checkLimit()},
 	}
+}
+
+// dhcpcd is one manager that may run in any network namespace.
+func (*Call) dhcpcd() dhcpcd.Manager { return dhcpcd.Manager{UnitOf: dhcpcd.UnitOf} }
+
+// keepers are those that configure dom0's interface of a network, for a move or, with
+// manager.AtRest, as it is. nil: it cannot be known of a host in a file; empty: nobody
+// is known.
+func (v *view) keepers(ctx context.Context, m manager.Move) (found []manager.Keeper, err error) {
+	if v.Request.Host != "" {
+		return nil, nil
+	}
+	managers, err := v.here()
+	if err != nil {
+		return nil, err
+	}
+	found = []manager.Keeper{}
+	for _, a := range managers {
+		k, failed := a.Keeper(ctx, m)
+		if err = errors.Join(err, failed); k != nil {
+			found = append(found, *k)
+		}
+	}
+	return found, err
+}
+
+// noteKeepers says, of a call that says all that it does, who configures what it moves.
+func (v *view) noteKeepers(ctx context.Context) {
+	if v.Trace == nil {
+		return
+	}
+	for _, w := range v.moving() {
+		keepers, _ := v.keepers(ctx, v.move(w)) // the plan has been made in spite of an error
+		for _, k := range keepers {
+			v.Note(w.NetDev + " is configured by " + k.String())
+		}
+	}
+}
+
+// here are those that may be at work in this network namespace.
+func (v *view) here() ([]managing, error) {
+	machine, err := host.OfMachine()
+	if err != nil {
+		return nil, err
+	}
+	if machine {
+		return append([]managing{v.clients(true)}, v.managers()...), nil
+	}
+	return []managing{v.clients(false), v.dhcpcd()}, nil
 }
 
 // around asks all managers for their steps around a plan, and reports all their
@@ -46,13 +99,9 @@ func (v *view) around() (before, after []plan.Step, err error) {
 	if len(moves) == 0 {
 		return nil, nil, nil
 	}
-	machine, err := host.OfMachine()
+	managers, err := v.here()
 	if err != nil {
 		return nil, nil, err
-	}
-	managers := []managing{v.clients(machine)}
-	if machine {
-		managers = append(managers, v.managers()...)
 	}
 	for _, m := range managers {
 		b, a, refused := m.Around(moves)

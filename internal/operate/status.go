@@ -12,6 +12,7 @@ import (
 	"xbr-script/antispoof"
 	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 )
 
@@ -33,6 +34,9 @@ type Entry struct {
 	bridge.Status
 	AntiSpoof antispoof.Status `json:"antispoof"`
 	Strict    *strict.Status   `json:"strict,omitempty"` // of antispoof=strict
+	// Managers configure dom0's interface, or the NIC if the bridge is not up. Empty:
+	// none is known; nil: of this host it cannot be known.
+	Managers []manager.Keeper `json:"managers,omitzero"`
 }
 
 // Waiting is a change that waits to be confirmed.
@@ -62,17 +66,24 @@ func (c *Call) status(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := v.report()
+	r, err := v.report(ctx)
 	return &Result{Report: r}, err
 }
 
 // report says how the wanted bridges stand.
-func (v *view) report() (*Report, error) {
+func (v *view) report(ctx context.Context) (*Report, error) {
 	r := &Report{Bridges: []Entry{}}
 	for _, f := range v.features() {
 		if err := f.Status(r); err != nil {
 			return nil, err
 		}
+	}
+	for i, w := range v.specs {
+		keepers, err := v.keepers(ctx, manager.AtRest(v.move(w)))
+		if err != nil { // as from files that only root may read
+			v.Note("cannot tell all of what configures " + w.NetDev + ": " + err.Error())
+		}
+		r.Bridges[i].Managers = keepers
 	}
 	if slices.ContainsFunc(r.Bridges, func(e Entry) bool { return e.State == bridge.Down }) {
 		r.Others = bridge.Others(v.up, v.specs)

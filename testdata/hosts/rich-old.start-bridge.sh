@@ -39,11 +39,6 @@ ip link set dev beth0 addrgenmode none
 ip link set dev eth0 down
 # rename eth0 to peth0
 ip link set dev eth0 name peth0
-# make peth0 a port of eth0
-sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
-ip link set dev peth0 addrgenmode none
-ip link set dev peth0 master beth0 arp off multicast off allmulticast off promisc off
-ip link set dev peth0 up
 # rename beth0 to eth0
 ip link set dev beth0 name eth0
 # move the alternative names of peth0
@@ -51,11 +46,6 @@ ip link property del dev peth0 altname enp3s0
 ip link property add dev eth0 altname enp3s0
 ip link property del dev peth0 altname uplink
 ip link property add dev eth0 altname uplink
-# switch eth0 on
-ip link set dev eth0 up
-# wait for eth0 to have a carrier
-for i in $(seq 100); do ip link show dev peth0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
-for i in $(seq 100); do ip link show dev eth0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
 # give eth0 the addresses
 ip addr add 10.5.0.2/24 dev eth0 label eth0:db scope link
 ip addr add 10.0.0.2/24 broadcast 10.0.0.255 dev eth0
@@ -64,6 +54,27 @@ ip addr add 10.2.0.2/24 dev eth0 noprefixroute
 ip addr add 10.3.0.2/24 dev eth0 valid_lft 3000 preferred_lft 2000
 ip addr add 10.4.0.2 peer 10.4.0.9/32 dev eth0
 ip addr add 10.0.0.3/24 dev eth0 label eth0:web
+# take the addresses off peth0
+ip neigh del proxy 2001:db8::77 dev peth0
+ip neigh del proxy 10.0.0.77 dev peth0
+ip addr del 10.0.0.3/24 dev peth0
+ip addr del 10.4.0.2 peer 10.4.0.9/32 dev peth0
+ip addr del 10.3.0.2/24 dev peth0
+ip addr del 10.2.0.2/24 dev peth0
+ip addr del 10.1.0.2/24 dev peth0
+ip addr del 10.0.0.2/24 dev peth0
+ip addr del 10.5.0.2/24 dev peth0
+# make peth0 a port of eth0
+sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
+ip link set dev peth0 addrgenmode none
+ip link set dev peth0 master eth0 arp off multicast off allmulticast off promisc off
+ip link set dev peth0 up
+# switch eth0 on
+ip link set dev eth0 up
+# wait for eth0 to have a carrier
+for i in $(seq 100); do ip link show dev peth0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
+for i in $(seq 100); do ip link show dev eth0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
+# give eth0 the IPv6 addresses
 ip addr add fe80::216:3eff:fe00:1/64 dev eth0 noprefixroute nodad
 ip addr add 2001:db8::2/64 dev eth0 noprefixroute nodad
 ip addr add 2001:db8::3/64 dev eth0 valid_lft 2000 preferred_lft 1000 noprefixroute nodad
@@ -173,13 +184,3 @@ ip -6 route prepend 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2 m
 ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 metric 1024
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# take the addresses off peth0
-ip neigh del proxy 2001:db8::77 dev peth0
-ip neigh del proxy 10.0.0.77 dev peth0
-ip addr del 10.0.0.3/24 dev peth0
-ip addr del 10.4.0.2 peer 10.4.0.9/32 dev peth0
-ip addr del 10.3.0.2/24 dev peth0
-ip addr del 10.2.0.2/24 dev peth0
-ip addr del 10.1.0.2/24 dev peth0
-ip addr del 10.0.0.2/24 dev peth0
-ip addr del 10.5.0.2/24 dev peth0

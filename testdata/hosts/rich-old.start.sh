@@ -47,13 +47,6 @@ ip link set dev veth0 addrgenmode none
 ip link set dev eth0 down
 # rename eth0 to peth0
 ip link set dev eth0 name peth0
-# make peth0 a port of xenbr0
-sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
-ip link set dev peth0 addrgenmode none
-ip link set dev peth0 address fe:ff:ff:ff:ff:ff || true
-ip link set dev peth0 master xenbr0 arp off multicast off allmulticast off promisc off
-bridge fdb replace 00:16:3e:00:00:01 dev vif0.0 master static
-ip link set dev peth0 up
 # rename veth0 to eth0
 ip link set dev veth0 name eth0
 # move the alternative names of peth0
@@ -61,10 +54,6 @@ ip link property del dev peth0 altname enp3s0
 ip link property add dev eth0 altname enp3s0
 ip link property del dev peth0 altname uplink
 ip link property add dev eth0 altname uplink
-# switch eth0 on
-ip link set dev eth0 up
-# wait for vif0.0 to forward
-until bridge link show dev vif0.0 | grep -q 'state forwarding'; do sleep 0.01; done
 # give eth0 the addresses
 ip addr add 10.5.0.2/24 dev eth0 label eth0:db scope link
 ip addr add 10.0.0.2/24 broadcast 10.0.0.255 dev eth0
@@ -73,6 +62,28 @@ ip addr add 10.2.0.2/24 dev eth0 noprefixroute
 ip addr add 10.3.0.2/24 dev eth0 valid_lft 3000 preferred_lft 2000
 ip addr add 10.4.0.2 peer 10.4.0.9/32 dev eth0
 ip addr add 10.0.0.3/24 dev eth0 label eth0:web
+# take the addresses off peth0
+ip neigh del proxy 2001:db8::77 dev peth0
+ip neigh del proxy 10.0.0.77 dev peth0
+ip addr del 10.0.0.3/24 dev peth0
+ip addr del 10.4.0.2 peer 10.4.0.9/32 dev peth0
+ip addr del 10.3.0.2/24 dev peth0
+ip addr del 10.2.0.2/24 dev peth0
+ip addr del 10.1.0.2/24 dev peth0
+ip addr del 10.0.0.2/24 dev peth0
+ip addr del 10.5.0.2/24 dev peth0
+# make peth0 a port of xenbr0
+sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
+ip link set dev peth0 addrgenmode none
+ip link set dev peth0 address fe:ff:ff:ff:ff:ff || true
+ip link set dev peth0 master xenbr0 arp off multicast off allmulticast off promisc off
+bridge fdb replace 00:16:3e:00:00:01 dev vif0.0 master static
+ip link set dev peth0 up
+# switch eth0 on
+ip link set dev eth0 up
+# wait for vif0.0 to forward
+until bridge link show dev vif0.0 | grep -q 'state forwarding'; do sleep 0.01; done
+# give eth0 the IPv6 addresses
 ip addr add fe80::216:3eff:fe00:1/64 dev eth0 noprefixroute nodad
 ip addr add 2001:db8::2/64 dev eth0 noprefixroute nodad
 ip addr add 2001:db8::3/64 dev eth0 valid_lft 2000 preferred_lft 1000 noprefixroute nodad
@@ -182,13 +193,3 @@ ip -6 route prepend 2001:db8:13::/48 via 2001:db8::13 dev eth1 src 2001:db8::2 m
 ip -6 route add 2001:db8:13::/48 via 2001:db8::13 dev eth1 metric 1024
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# take the addresses off peth0
-ip neigh del proxy 2001:db8::77 dev peth0
-ip neigh del proxy 10.0.0.77 dev peth0
-ip addr del 10.0.0.3/24 dev peth0
-ip addr del 10.4.0.2 peer 10.4.0.9/32 dev peth0
-ip addr del 10.3.0.2/24 dev peth0
-ip addr del 10.2.0.2/24 dev peth0
-ip addr del 10.1.0.2/24 dev peth0
-ip addr del 10.0.0.2/24 dev peth0
-ip addr del 10.5.0.2/24 dev peth0

@@ -38,10 +38,16 @@ ip neigh replace 10.5.0.1 lladdr 02:00:00:05:00:01 dev eth0.5 nud permanent
 ip link set dev eth0 down
 # rename eth0 to peth0
 ip link set dev eth0 name peth0
+# rename beth0 to eth0
+ip link set dev beth0 name eth0
+# give eth0 the addresses
+ip addr add 192.168.0.2/24 broadcast 192.168.0.255 dev eth0
+# take the addresses off peth0
+ip addr del 192.168.0.2/24 dev peth0
 # make peth0 a port of eth0
 sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
 ip link set dev peth0 addrgenmode none
-ip link set dev peth0 master beth0 arp off multicast off allmulticast off promisc off
+ip link set dev peth0 master eth0 arp off multicast off allmulticast off promisc off
 ip link set dev peth0 up
 # give the VLANs of peth0 back what they lost
 ip addr add 10.5.0.2/24 dev eth0.5
@@ -50,15 +56,12 @@ ip addr add 10.6.0.2/24 dev eth0.6
 ip neigh replace 10.6.0.1 lladdr 02:00:00:06:00:01 dev eth0.6 nud permanent
 ip route del 10.5.0.0/24 dev eth0.5 proto kernel scope link src 10.5.0.2
 ip route del 10.6.0.0/24 dev eth0.6 proto kernel scope link src 10.6.0.2
-# rename beth0 to eth0
-ip link set dev beth0 name eth0
 # switch eth0 on
 ip link set dev eth0 up
 # wait for eth0 to have a carrier
 for i in $(seq 100); do ip link show dev peth0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
 for i in $(seq 100); do ip link show dev eth0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
-# give eth0 the addresses
-ip addr add 192.168.0.2/24 broadcast 192.168.0.255 dev eth0
+# give eth0 the IPv6 addresses
 ip addr add fe80::216:3eff:fe00:1/64 dev eth0 noprefixroute nodad
 ip addr add 2001:db8::2/64 dev eth0 noprefixroute nodad
 # make the routes on eth0
@@ -74,5 +77,3 @@ ip route prepend default via 192.168.0.1 dev eth0
 ip -6 route prepend default via 2001:db8::1 dev eth0 metric 1024
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# take the addresses off peth0
-ip addr del 192.168.0.2/24 dev peth0

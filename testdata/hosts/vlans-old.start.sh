@@ -46,6 +46,12 @@ ip neigh replace 10.5.0.1 lladdr 02:00:00:05:00:01 dev eth0.5 nud permanent
 ip link set dev eth0 down
 # rename eth0 to peth0
 ip link set dev eth0 name peth0
+# rename veth0 to eth0
+ip link set dev veth0 name eth0
+# give eth0 the addresses
+ip addr add 192.168.0.2/24 broadcast 192.168.0.255 dev eth0
+# take the addresses off peth0
+ip addr del 192.168.0.2/24 dev peth0
 # make peth0 a port of xenbr0
 sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
 ip link set dev peth0 addrgenmode none
@@ -60,14 +66,11 @@ ip addr add 10.6.0.2/24 dev eth0.6
 ip neigh replace 10.6.0.1 lladdr 02:00:00:06:00:01 dev eth0.6 nud permanent
 ip route del 10.5.0.0/24 dev eth0.5 proto kernel scope link src 10.5.0.2
 ip route del 10.6.0.0/24 dev eth0.6 proto kernel scope link src 10.6.0.2
-# rename veth0 to eth0
-ip link set dev veth0 name eth0
 # switch eth0 on
 ip link set dev eth0 up
 # wait for vif0.0 to forward
 until bridge link show dev vif0.0 | grep -q 'state forwarding'; do sleep 0.01; done
-# give eth0 the addresses
-ip addr add 192.168.0.2/24 broadcast 192.168.0.255 dev eth0
+# give eth0 the IPv6 addresses
 ip addr add fe80::216:3eff:fe00:1/64 dev eth0 noprefixroute nodad
 ip addr add 2001:db8::2/64 dev eth0 noprefixroute nodad
 # make the routes on eth0
@@ -83,5 +86,3 @@ ip route prepend default via 192.168.0.1 dev eth0
 ip -6 route prepend default via 2001:db8::1 dev eth0 metric 1024
 # let IPv6 on eth0 go on as before
 ip link set dev eth0 addrgenmode eui64
-# take the addresses off peth0
-ip addr del 192.168.0.2/24 dev peth0

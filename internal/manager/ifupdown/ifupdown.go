@@ -29,6 +29,7 @@ var Units = []string{"/etc/systemd/system", runUnits, "/usr/local/lib/systemd/sy
 type Manager struct {
 	Up    func(unit string) (bool, error) // says whether a unit of systemd is up
 	Units []string                        // folders with the files of units
+	Root  string                          // where the host's files are; "" is /
 }
 
 // Kinds are its operations.

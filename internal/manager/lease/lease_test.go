@@ -193,3 +193,30 @@ func TestByKernel(t *testing.T) {
 		t.Error("no routers are heard")
 	}
 }
+
+// TestKeeper names the DHCP clients that look after eth0.
+func TestKeeper(t *testing.T) {
+	for name, c := range map[string]struct {
+		processes []process
+		want      string
+	}{
+		"none":             {nil, ""},
+		"another program":  {[]process{{"sh", "sh eth0", ""}}, ""},
+		"dhclient":         {[]process{{"dhclient", "dhclient -4 eth0", ""}}, "dhclient, eth0"},
+		"of both families": {[]process{{"dhclient", "dhclient -6 eth0", ""}, {"dhclient", "dhclient eth0", ""}}, "dhclient and dhclient -6, eth0"},
+		"of another":       {[]process{{"udhcpc", "udhcpc -i eth1", ""}}, ""},
+		"elsewhere":        {[]process{{"udhcpc", "udhcpc -i eth0", "7"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := Manager{Root: fakeHost(t, c.processes), Links: []string{"eth0", "eth1"}}
+			keeper, err := m.Keeper(t.Context(), manager.AtRest(manager.Move{From: &host.Link{Index: 2, Name: "eth0"}}))
+			got := ""
+			if keeper != nil {
+				got = keeper.String()
+			}
+			if err != nil || got != c.want {
+				t.Errorf("%q, %v, want %q", got, err, c.want)
+			}
+		})
+	}
+}

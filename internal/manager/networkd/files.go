@@ -97,17 +97,23 @@ func (k *known) heirs(m manager.Move, was Link) *file {
 		return nil
 	case byName && len(words) == 1 && words[0] == m.To.Name:
 		return &file{
-			path: filepath.Join(runConfig, filepath.Base(base.path)+".d", mark+m.To.Name+".conf"),
+			path: filepath.Join(runConfig, filepath.Base(base.path)+".d", dropInFor(m.To.Name)),
 			text: "# The same DHCP client, " + why(m) + "\n" + same, mode: base.mode, group: base.group,
 		}
 	}
-	text := "# Of " + base.path + ", " + why(m) + "\n[Match]\nName=" + m.To.Name + "\n\n"
+	text := copied + base.path + ", " + why(m) + "\n[Match]\nName=" + m.To.Name + "\n\n"
 	for _, t := range base.texts() {
 		// Virtual functions are the NIC's, whatever its name is.
 		text += without(t, "Match", "SR-IOV")
 	}
-	return &file{path: filepath.Join(runConfig, early+m.To.Name+".network"), text: text + same, mode: base.mode, group: base.group}
+	return &file{path: copyFor(m.To.Name), text: text + same, mode: base.mode, group: base.group}
 }
+
+// copyFor is the path of the copy for an interface.
+func copyFor(dev string) string { return filepath.Join(runConfig, early+dev+".network") }
+
+// dropInFor is the name of the drop-in for one.
+func dropInFor(dev string) string { return mark + dev + ".conf" }
 
 // sameClient has settings by which a DHCP server takes another interface for the same
 // client. Empty: it does so anyway.

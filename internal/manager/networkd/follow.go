@@ -74,17 +74,22 @@ func (k *known) inherit(moves []manager.Move) (heirs, back []Heir, changes []cha
 		if m.From == nil {
 			continue
 		}
-		was := k.links[m.From.Index]
-		if !was.Configures() && m.NIC != nil {
-			was = k.links[m.NIC.Index] // it has not been told
-		}
-		if was.Configures() {
+		if was := k.was(m); was.Configures() {
 			heirs = append(heirs, Heir{Was: was, From: m.From.Name, Dev: m.To.Name, Index: m.To.Index, others: m.New})
 			back = append(back, Heir{Was: was, From: m.To.Name, Dev: m.From.Name, Index: m.From.Index})
 			changes = append(changes, k.changes(m, was)...)
 		}
 	}
 	return heirs, back, changes
+}
+
+// was is what it does with the interface that has dom0's addresses.
+func (k *known) was(m manager.Move) Link {
+	is := k.links[m.From.Index]
+	if !is.Configures() && m.NIC != nil {
+		is = k.links[m.NIC.Index] // it has not been told
+	}
+	return is
 }
 
 // await waits until systemd-networkd, after that restart, has got as far with the

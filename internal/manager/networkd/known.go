@@ -61,9 +61,18 @@ func (k *known) find(path string) *file {
 	return &k.files[i]
 }
 
-// look reads what it does with the interfaces that are moved, and its files if it
-// configures one of them.
+// look reads what a plan depends on.
 func look(moves []manager.Move) (*known, error) {
+	k, err := see(moves)
+	if err == nil {
+		err = k.readable()
+	}
+	return k, err
+}
+
+// see reads what it does with the interfaces that are moved, and its files if it
+// configures one of them.
+func see(moves []manager.Move) (*known, error) {
 	k := &known{links: map[int]Link{}}
 	configures := false
 	for _, m := range moves {
@@ -81,13 +90,8 @@ func look(moves []manager.Move) (*known, error) {
 	if !configures {
 		return k, nil
 	}
-	if err := k.readFiles("/"); err != nil {
-		return nil, err
-	}
-	if err := k.readable(); err != nil {
-		return nil, err
-	}
-	return k, nil
+	err := k.readFiles("/")
+	return k, err
 }
 
 // readable refuses a plan that depends on a file that the caller may not read.

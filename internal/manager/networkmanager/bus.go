@@ -167,14 +167,17 @@ func (d *device) get(ctx context.Context, property string, value any) error {
 	return get(ctx, d, name+".Device", property, value)
 }
 
-// profile is the UUID of the profile that configures a device.
-func (d *device) profile(ctx context.Context) (uuid string, err error) {
+// profile is the UUID of the profile that configures a device, and what it is called.
+func (d *device) profile(ctx context.Context) (uuid, id string, err error) {
 	var path dbus.ObjectPath
 	if err := d.get(ctx, "ActiveConnection", &path); err != nil || path == "/" {
-		return "", err
+		return "", "", err
 	}
-	err = get(ctx, d.bus.Object(name, path), name+".Connection.Active", "Uuid", &uuid)
-	return uuid, err
+	active := d.bus.Object(name, path)
+	if err = get(ctx, active, name+".Connection.Active", "Uuid", &uuid); err == nil {
+		err = get(ctx, active, name+".Connection.Active", "Id", &id)
+	}
+	return uuid, id, err
 }
 
 func get(ctx context.Context, o dbus.BusObject, iface, property string, value any) error {

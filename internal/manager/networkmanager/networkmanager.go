@@ -24,33 +24,42 @@ import (
 	"xbr-script/internal/systemd"
 )
 
+// unit is what systemd calls it.
+const unit = "NetworkManager.service"
+
 // runDir is where NetworkManager has a file for each interface, by its index, and the
 // temporary profiles.
 const runDir = "/run/NetworkManager"
 
-// Released says whether it was told to leave an interface alone, by its index. A name
+// Manager is NetworkManager.
+type Manager struct {
+	Up   func(unit string) (bool, error) // says whether a unit of systemd is up
+	Root string                          // where the host's files are; "" is /
+}
+
+// released says whether it was told to leave an interface alone, by its index. A name
 // that its configuration excludes is not enough, because names change.
-func Released(index int) (bool, error) {
-	d, err := entry(index)
+func (m Manager) released(index int) (bool, error) {
+	d, err := m.entry(index)
 	return d["managed"] == "false", err
 }
 
 // Profile is the UUID of the profile by which it configures an interface; empty
 // if it does not.
-func Profile(index int) (string, error) {
-	d, err := entry(index)
+func (m Manager) Profile(index int) (string, error) {
+	d, err := m.entry(index)
 	if err != nil || d["managed"] != "true" {
 		return "", err
 	}
-	if is, err := external(d["connection-uuid"]); err != nil || is {
+	if is, err := m.external(d["connection-uuid"]); err != nil || is {
 		return "", err
 	}
 	return d["connection-uuid"], nil
 }
 
 // external says whether a profile only describes what was found on an interface.
-func external(uuid string) (bool, error) {
-	const dir = runDir + "/system-connections"
+func (m Manager) external(uuid string) (bool, error) {
+	dir := m.Root + runDir + "/system-connections"
 	files, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
@@ -68,69 +77,66 @@ func external(uuid string) (bool, error) {
 }
 
 // entry is what it says of an interface.
-func entry(index int) (map[string]string, error) {
-	return keyfile.Read(filepath.Join(runDir, "devices", strconv.Itoa(index)))
+func (m Manager) entry(index int) (map[string]string, error) {
+	return keyfile.Read(filepath.Join(m.Root+runDir, "devices", strconv.Itoa(index)))
 }
-
-// Manager is NetworkManager.
-type Manager struct{}
 
 // Around gives the steps around a change for the NICs that NetworkManager configures,
 // and for those that it might.
-func (Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
-	if runs, err := systemd.Up("NetworkManager.service"); err != nil || !runs {
+func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
+	if runs, err := m.Up(unit); err != nil || !runs {
 		return nil, nil, err
 	}
-	for _, m := range moves {
-		if m.From == nil || m.NIC == nil {
+	for _, move := range moves {
+		if move.From == nil || move.NIC == nil {
 			continue
 		}
-		first, last, failed := around(m)
+		first, last, failed := m.around(move)
 		before, after, err = append(before, first...), append(after, last...), errors.Join(err, failed)
 	}
 	return before, after, err
 }
 
-func around(m manager.Move) (before, after []plan.Step, err error) {
-	if err := refuse(m); err != nil {
+func (m Manager) around(move manager.Move) (before, after []plan.Step, err error) {
+	if err := m.refuse(move); err != nil {
 		return nil, nil, err
 	}
-	profile, err := Profile(m.From.Index)
+	profile, err := m.Profile(move.From.Index)
 	if err != nil {
 		return nil, nil, err
 	}
-	released, err := Released(m.NIC.Index)
+	released, err := m.released(move.NIC.Index)
 	if err != nil {
 		return nil, nil, err
 	}
 	switch {
 	case profile != "":
-		first, last := follow(m, profile)
+		first, last := follow(move, profile)
 		before, after = []plan.Step{first}, []plan.Step{last}
-	case m.From == m.NIC && !released:
-		before = []plan.Step{leave(m.NIC)}
+	case move.From == move.NIC && !released:
+		before = []plan.Step{leave(move.NIC)}
 	}
 	return before, after, nil
 }
 
 // refuse refuses what NetworkManager could not follow: a NIC's profile does not fit a
 // bridge, nor a bridge's profile a NIC.
-func refuse(m manager.Move) error {
-	links := []*host.Link{m.Bridge}
-	if m.OnBridge {
-		links = append(links, m.From)
+func (m Manager) refuse(move manager.Move) error {
+	links := []*host.Link{move.Bridge}
+	if move.OnBridge {
+		links = append(links, move.From)
 	}
 	for _, l := range links {
 		if l == nil {
 			continue
 		}
-		profile, err := Profile(l.Index)
+		profile, err := m.Profile(l.Index)
 		if err != nil {
 			return err
 		}
 		if profile != "" {
 			return refusal.New("nmcli device set "+shell.Quote(l.Name)+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
-				"cannot %s: NetworkManager configures %s, and cannot go on with it", m.Undertaking, l.Name)
+				"cannot %s: NetworkManager configures %s, and cannot go on with it", move.Undertaking, l.Name)
 		}
 	}
 	return nil
@@ -279,7 +285,7 @@ func (t *Take) activate(ctx context.Context, c *conn, d *device) error {
 			return err
 		}
 		if state == stateActivated {
-			if on, err := d.profile(ctx); err != nil || on == t.Profile {
+			if on, _, err := d.profile(ctx); err != nil || on == t.Profile {
 				return err
 			}
 		}

@@ -107,6 +107,8 @@ func (b *bus) property(index int, path dbus.ObjectPath, name string) dbus.Varian
 		return dbus.MakeVariant(dbus.ObjectPath("/active/" + b.active[index]))
 	case "Uuid":
 		return dbus.MakeVariant(strings.TrimPrefix(string(path), "/active/"))
+	case "Id":
+		return dbus.MakeVariant("title of " + strings.TrimPrefix(string(path), "/active/"))
 	}
 	b.Errorf("asked for the property %s", name)
 	return dbus.MakeVariant("")

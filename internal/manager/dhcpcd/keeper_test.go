@@ -1,0 +1,36 @@
+package dhcpcd
+
+import (
+	"testing"
+
+	"xbr-script/internal/manager"
+)
+
+// TestKeeper says which dhcpcd looks after eth0.
+func TestKeeper(t *testing.T) {
+	for name, c := range map[string]struct {
+		files  files
+		leased bool
+		want   string
+	}{
+		"none":              {files{}, true, ""},
+		"for it alone":      {files{"run/dhcpcd/eth0.pid": "77\n", "run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for eth0 alone, run again"},
+		"for all":           {files{"run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for all interfaces, run again"},
+		"for all, no lease": {files{"run/dhcpcd/pid": "77\n"}, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := move(false)
+			if c.leased {
+				m.Expiring = lease
+			}
+			keeper, err := (Manager{Root: c.files.root(t)}).Keeper(t.Context(), manager.AtRest(m))
+			got := ""
+			if keeper != nil {
+				got = keeper.String()
+			}
+			if err != nil || got != c.want {
+				t.Errorf("%q, %v, want %q", got, err, c.want)
+			}
+		})
+	}
+}

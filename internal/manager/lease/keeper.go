@@ -1,0 +1,35 @@
+package lease
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"xbr-script/internal/manager"
+)
+
+// Keeper says which DHCP clients look after dom0's interface.
+func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, error) {
+	if move.From == nil {
+		return nil, nil
+	}
+	clients, err := clientsOf(m.Root, "dhclient", "udhcpc", "udhcpc6")
+	if err != nil {
+		return nil, err
+	}
+	var programs []string
+	for _, c := range clients {
+		program := c.program
+		if c.v6 && program == "dhclient" {
+			program += " -6"
+		}
+		if c.isFor(move.From.Name, m.Links) && !slices.Contains(programs, program) {
+			programs = append(programs, program)
+		}
+	}
+	if len(programs) == 0 {
+		return nil, nil
+	}
+	slices.Sort(programs)
+	return &manager.Keeper{Manager: strings.Join(programs, " and "), By: move.From.Name}, nil
+}
