@@ -228,12 +228,30 @@ func (o *table) once(c *nfnetlink.Conn) error {
 	case o.To != nil:
 		msgs = o.To.transaction(t, o.From)
 	case t != nil:
+		// A frame that is being judged meets sets that are empty already. So nothing
+		// leads to the rules any more when the sets go.
+		if msgs = o.unhook(t); len(msgs) > 0 {
+			if err := c.CommitAt(generation, msgs...); err != nil {
+				return err
+			}
+			return unix.ERESTART
+		}
 		msgs = []*nl.NetlinkRequest{delTable(o.Bridge)}
 	}
 	if len(msgs) == 0 {
 		return nil
 	}
 	return c.CommitAt(generation, msgs...)
+}
+
+// unhook removes the rules that lead to all others.
+func (o *table) unhook(t *Table) (msgs []*nl.NetlinkRequest) {
+	for _, chain := range []string{"prerouting", "input"} {
+		if len(t.Rules[chain]) > 0 {
+			msgs = append(msgs, request(unix.NFT_MSG_DELRULE, 0, nfnetlink.Text(unix.NFTA_RULE_TABLE, tableName(o.Bridge)), nfnetlink.Text(unix.NFTA_RULE_CHAIN, chain)))
+		}
+	}
+	return msgs
 }
 
 // Commands implements plan.Op.
