@@ -85,7 +85,7 @@ func TestFind(t *testing.T) {
 		{"a watcher", packet(unix.ETH_P_ALL, "tcpdump"), Stays, Breaks, Stays, Breaks, "all protocols of tcpdump"},
 		{"a DHCP client", packet(unix.ETH_P_IP, "dhclient"), Followed, Followed, Followed, Followed, "it goes on renewing the lease"},
 		{"its UDP socket", bound(unix.IPPROTO_UDP, "0.0.0.0:68", "", "udhcpc"), Followed, Followed, Followed, Followed, ""},
-		{"a DHCPv6 client", bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhclient"), Breaks, Breaks, Breaks, Breaks, "[fe80::1]:546 of dhclient (pid 9, x.service): restart it afterwards: systemctl restart x.service"},
+		{"a DHCPv6 client", bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhclient"), Followed, Followed, Followed, Followed, "[fe80::1]:546 of dhclient (pid 9, x.service): it goes on renewing the lease"},
 		{"its next process", bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhcpcd"), Followed, Followed, Followed, Followed, "it is run again"},
 		{"networkd", bound(unix.IPPROTO_RAW, "[::]:58", "", "systemd-network"), Followed, Followed, Followed, Followed, ""},
 		{"a session", bound(unix.IPPROTO_TCP, "[fe80::1]:22", "[fe80::2]:9999", "sshd"), Breaks, Breaks, Breaks, Breaks, "TCP connection bound to it: [fe80::1]:22 to [fe80::2]:9999 of sshd (pid 9, x.service): the connection ends"},

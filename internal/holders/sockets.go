@@ -254,18 +254,12 @@ func findBound(d *Data, m Move) []Holder {
 		if s.session() {
 			h.Then = "the connection ends; log in over another address, such as an IPv4 one"
 		}
-		if how := followedBy(h.Owners); how != "" && !s.dhclient6(h.Owners) {
+		if how := followedBy(h.Owners); how != "" {
 			h.Outcome, h.Then = Followed, how
 		}
 		g.add(h)
 	}
 	return g.all
-}
-
-// dhclient6 says whether the socket is that of dhclient for DHCPv6, which does not renew
-// its lease on another index.
-func (s Bound) dhclient6(owners []Owner) bool {
-	return s.Protocol == unix.IPPROTO_UDP && s.Local.Port() == 546 && owners[0].Program == "dhclient"
 }
 
 // session says whether it is a connection of TCP.
