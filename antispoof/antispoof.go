@@ -69,11 +69,11 @@ func sortOut(bridges []Bridge, records map[string]*record) (on, off []Bridge) {
 	for _, b := range bridges {
 		rec := records[b.Name]
 		switch {
-		case b.Want == config.AntiSpoofAsIs && rec == nil:
+		case (b.Want == config.AntiSpoofAsIs || b.Want == config.AntiSpoofStrict) && rec == nil:
 		case b.Want == config.AntiSpoofAsIs:
 			b.GuestsAllow = b.GuestsAllow || rec.Bridge.GuestsAllow
 			on = append(on, b)
-		case b.Want.On():
+		case b.Want == config.AntiSpoofYes:
 			on = append(on, b)
 		default:
 			off = append(off, b)

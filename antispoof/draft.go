@@ -174,7 +174,7 @@ func (s *draft) on(b Bridge) error {
 func (s *draft) off(b Bridge) error {
 	if rec := s.records[b.Name]; rec != nil {
 		b.MAC = rec.Bridge.MAC
-		if b.Want != config.AntiSpoofAsIs {
+		if b.Want == config.AntiSpoofNo || b.Want == config.AntiSpoofYes {
 			s.notes = append(s.notes, b.Name+": antispoof is off")
 		}
 		s.setNfCall("no longer show iptables the packets that cross "+b.Name, b, flagsOf(s.host, b.Name, s.families()), rec.Flags)

@@ -74,7 +74,15 @@ func (r *keeper) plainBridge(a rtnl.Attr) bool {
 	case unix.IFLA_BR_GROUP_ADDR:
 		return bytes.Equal(a.Value, groupAddress)
 	case unix.IFLA_BR_MULTI_BOOLOPT: // struct br_boolopt_multi: values, then which there are
-		return len(a.Value) != 8 || rtnl.U32(a.Value[:4]) == 0
+		if len(a.Value) != 8 {
+			return true
+		}
+		const noLinkLocalLearn = 1 // BR_BOOLOPT_NO_LL_LEARN
+		on := rtnl.U32(a.Value[:4])
+		if slices.Contains(r.switched, "no_linklocal_learn") {
+			on &^= noLinkLocalLearn
+		}
+		return on == 0
 	}
 	return false
 }

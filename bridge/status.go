@@ -92,6 +92,21 @@ func (p *Planner) Status(w Spec) (Status, error) {
 	return st, p.Host.Err()
 }
 
+// Back names the guests' ports that a start of the bridge puts in, because stop took
+// them out.
+func (p *Planner) Back(w Spec) ([]string, error) {
+	kept, err := p.Store.kept(w.Bridge)
+	if err != nil {
+		return nil, err
+	}
+	s := findParts(w, p.Host)
+	back, _, _ := kept.comeBack(p.Host, s.br)
+	if s.up {
+		return nil, nil
+	}
+	return names(back), nil
+}
+
 func portOf(l *host.Link) *Port {
 	if l == nil {
 		return nil

@@ -2,6 +2,7 @@ package cli
 
 const help = `Usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...]
        xbr-script recover|confirm
+       xbr-script admit port=NAME mac=MAC [key=value ...] | dismiss port=NAME
 
 Puts a host's NIC into a bridge for Xen's guests while dom0 keeps its network,
 and takes it out again. It takes the place of Xen's network-bridge.
@@ -16,6 +17,8 @@ Commands, anywhere among the arguments:
   status   show each bridge and what is wrong with it
   recover  take back a change that was cut short, or waits to be confirmed
   confirm  keep a change that waits to be confirmed
+  admit    with antispoof=strict: let a guest's port send
+  dismiss  with antispoof=strict: let it send nothing any more
 
 Keys of one bridge (--next begins another one):
   vifnum=N         the number in vif0.N, vethN, xenbrN; by default the digits
@@ -27,10 +30,21 @@ Keys of one bridge (--next begins another one):
                    addresses, as with Xen 3.2 and later. The default is bridge
                    if bridge= equals netdev=. With dom0=bridge the bridge is
                    called like the NIC by default
-  antispoof=yes|no guests may send only with their own addresses, not dom0's
+  antispoof=yes|no|strict
+                   guests may send only with their own IP addresses, not
+                   dom0's; strict: nor anything else in another's name
   guests=rules|allow
                    with antispoof=yes: cut off guests for which Xen makes no
                    rules, or let them send as anybody but dom0
+
+Keys of a guest, with antispoof=strict (in a file: a line of its own):
+  port=NAME        its port in the bridge, such as vif1.0
+  mac=MAC          its MAC address
+  ip=ADDRESS,...   its IP addresses and networks; without it, only the MAC
+                   address is certain
+  router=yes|no    it may send from any address that is not another's
+  ra=yes|no        it may send router advertisements
+  dhcp=yes|no      it may answer as a DHCP server
 
 Keys of the host:
   ip_forward=0|1   IPv4 forwarding; the last stop puts the old value back

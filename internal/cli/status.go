@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
@@ -64,7 +65,7 @@ func printReport(w io.Writer, r *operate.Report) {
 // reached, and what is wrong.
 func printBridge(w io.Writer, st operate.Entry) {
 	say(w, strings.TrimRight(fmt.Sprintf("%-11s %-22s %s", st.Bridge, st.State, st.MAC), " "))
-	for _, d := range append(st.Differences, st.AntiSpoof.Wrong...) {
+	for _, d := range slices.Concat(st.Differences, st.AntiSpoof.Wrong, wrongOf(st.Strict)) {
 		item(w, "  wrong", strings.Fields(d), " ")
 	}
 	if st.State == bridge.Down {
@@ -89,7 +90,11 @@ func printBridge(w io.Writer, st operate.Entry) {
 	for _, n := range st.Notes {
 		item(w, "  note", strings.Fields(n), " ")
 	}
-	printAntiSpoof(w, st.AntiSpoof)
+	if st.Strict != nil {
+		printStrict(w, st.Strict)
+	} else {
+		printAntiSpoof(w, st.AntiSpoof)
+	}
 	item(w, "  because", st.Why, ";")
 }
 

@@ -11,7 +11,7 @@ import (
 const nextOption = "--next"
 
 // commands is every command.
-var commands = []Command{Start, Stop, Check, Status, Recover, Confirm}
+var commands = []Command{Start, Stop, Check, Status, Recover, Confirm, Admit, Dismiss}
 
 // option is a word that is not a key and not a command.
 type option struct {
@@ -42,7 +42,7 @@ const (
 	saveOption = "--save-host"
 )
 
-const usage = "usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...], or recover|confirm"
+const usage = "usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...], or recover|confirm, or admit|dismiss port=NAME"
 
 // findOption is the option of that name, or nil.
 func findOption(name string) *option {
@@ -147,7 +147,8 @@ func (r *argReader) read(word string) error {
 		return r.command(Command(word))
 	}
 	name, value, isKey := strings.Cut(word, "=")
-	_, known := findKey(name)
+	k, known := findKey(name)
+	known = known && (k.scope != perGuest || !r.original) // Xen's script knows nothing of guests
 	switch o := findOption(name); {
 	case o != nil && o.file != nil && value != "":
 		*o.file(r.req) = value
@@ -157,7 +158,7 @@ func (r *argReader) read(word string) error {
 		return misread(quote(word), "there is no such option",
 			cmp.Or(instead(word), didYouMean(word, vocabulary(), "options are "+list(optionNames()))))
 	case known && isKey, isKey && !r.passesOver(name):
-		if f := r.groups[len(r.groups)-1].add(word, perBridge, hostWide, manner, argsOnly); f != nil {
+		if f := r.groups[len(r.groups)-1].add(word, perBridge, hostWide, manner, argsOnly, perGuest); f != nil {
 			return misread(quote(word), f.reason, f.hint)
 		}
 	case !isKey && !r.passesOver(word):
@@ -174,7 +175,7 @@ func (r *argReader) read(word string) error {
 // would take another NIC, or leave guests free to forge addresses.
 func (r *argReader) passesOver(name string) bool {
 	return r.original && r.req.Command != "" && r.hollow == "" && name != "" && !looksLikeName(name) &&
-		nearest(name, vocabulary()) == ""
+		nearest(name, slices.DeleteFunc(vocabulary(), forGuests)) == ""
 }
 
 // looksLikeName says whether a word without a key may be the name of an

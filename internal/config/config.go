@@ -21,10 +21,16 @@ const (
 	// Check is the word that makes of start, which it stands for alone, or of stop a
 	// question: see Request.OnlyCheck.
 	Check Command = "check"
+	// Admit and Dismiss are about a guest on a bridge with antispoof=strict.
+	Admit   Command = "admit"
+	Dismiss Command = "dismiss"
 )
 
 // takesKeys says whether the command is about bridges.
-func (c Command) takesKeys() bool { return c != Recover && c != Confirm }
+func (c Command) takesKeys() bool { return c != Recover && c != Confirm && !c.AboutGuest() }
+
+// AboutGuest says whether the command is about one guest.
+func (c Command) AboutGuest() bool { return c == Admit || c == Dismiss }
 
 // AntiSpoof is what becomes of a bridge's rules against forged addresses.
 type AntiSpoof string
@@ -34,6 +40,8 @@ const (
 	AntiSpoofAsIs AntiSpoof = "" // not given: rules that are there stay, and are mended
 	AntiSpoofNo   AntiSpoof = "no"
 	AntiSpoofYes  AntiSpoof = "yes"
+	// AntiSpoofStrict has rules of another kind, which know each guest.
+	AntiSpoofStrict AntiSpoof = "strict"
 )
 
 // On says whether rules were asked for, whatever they are.
@@ -86,6 +94,7 @@ type Request struct {
 	Given     bool      // false: no key and no file said anything about bridges or the host; Bridges is then a single zero Bridge
 	File      string    // the file that the bridges were read from, "" if none
 	IPForward IPForward // ip_forward=, host-wide
+	Guests    []Guest   // those of the file; or the one that Admit or Dismiss is about
 
 	Wait     *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
 	NoCheck  bool           // check=no: do not ask whether hosts can be reached
@@ -143,20 +152,27 @@ func Parse(args []string, src Source) (*Request, error) {
 	r := &argReader{req: &Request{Original: src.Name == Original}, original: src.Name == Original, groups: []*group{newGroup("")}}
 	r.readArgs(args)
 	r.checkOptions()
-	if r.req.Command.takesKeys() {
+	switch {
+	case r.req.Command.takesKeys():
+		r.withoutGuests()
 		r.addEnvironment(src)
 		r.addFile(src)
 		r.ignoreEnvironment(src)
 		r.agree()
 		r.checkBridges()
-	} else {
+	case r.req.Command.AboutGuest():
+		r.oneGuest()
+	default:
 		r.alone()
 	}
 	if err := r.wrong.err(); err != nil {
 		return nil, err
 	}
-	if r.req.Command.takesKeys() {
+	switch {
+	case r.req.Command.takesKeys():
 		combine(r.req, r.groups)
+	case r.req.Command.AboutGuest():
+		r.req.Guests = guestsIn(r.groups)
 	}
 	return r.req, nil
 }

@@ -126,7 +126,7 @@ func (g *group) addLine(line string) (faults []*fault) {
 		k, known := findKey(name)
 		f := &fault{name + "= belongs on the command line", fileGrammar}
 		if !known || k.scope != argsOnly {
-			f = g.add(word, perBridge, hostWide, manner)
+			f = g.add(word, perBridge, hostWide, manner, perGuest)
 		}
 		if f != nil {
 			faults = append(faults, f)
@@ -142,6 +142,9 @@ func (g *group) addLine(line string) (faults []*fault) {
 
 // checkLine says what is wrong with the keys of a line together.
 func (g *group) checkLine(has map[scope]string) *fault {
+	if has[perGuest] != "" {
+		return g.checkGuest("a line about a guest")
+	}
 	if host := cmp.Or(has[hostWide], has[manner]); host != "" && has[perBridge] != "" {
 		return &fault{host + "= is for the whole host", "give " + host + "= a line of its own"}
 	}

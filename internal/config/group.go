@@ -66,7 +66,7 @@ func (g *group) empty() bool {
 
 // namesBridge says whether the group has anything about a bridge.
 func (g *group) namesBridge() bool {
-	return slices.ContainsFunc(keyNames(perBridge), func(name string) bool { return g.values[name] != "" })
+	return !g.isGuest() && slices.ContainsFunc(keyNames(perBridge), func(name string) bool { return g.values[name] != "" })
 }
 
 // null says whether the group is to be left out; then it is in nobody's way.
@@ -92,8 +92,9 @@ func combine(req *Request, groups []*group) {
 	}
 	req.Bridges = make([]Bridge, max(1, len(bridges)))
 	for i, g := range bridges {
-		g.store(setting{req, &req.Bridges[i]}, perBridge)
+		g.store(setting{req, &req.Bridges[i], nil}, perBridge)
 	}
+	req.Guests = guestsIn(groups)
 	for _, g := range groups {
 		bridge := slices.Index(bridges, g)
 		if req.File == "" {
@@ -101,7 +102,7 @@ func combine(req *Request, groups []*group) {
 		}
 		g.noteHollow(req, bridge)
 		for _, of := range []scope{hostWide, manner, argsOnly} {
-			g.store(setting{req, nil}, of)
+			g.store(setting{req, nil, nil}, of)
 		}
 	}
 }
@@ -135,6 +136,7 @@ func (r *argReader) checkBridges() {
 			r.checkUnique(bridges, k.name)
 		}
 	}
+	r.checkGuests()
 	called := map[string]*group{}
 	for _, b := range bridges {
 		called[b.values["bridge"]] = b

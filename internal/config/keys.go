@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -14,12 +15,14 @@ const (
 	hostWide               // about the whole host; in a file, on a line of its own
 	manner                 // how to go about it; host-wide, but says nothing about the network itself
 	argsOnly               // like manner, but not in a file
+	perGuest               // about one guest; in a file, on a line of its own
 )
 
 // setting is what a key's value goes into.
 type setting struct {
 	req    *Request
 	bridge *Bridge
+	guest  *Guest
 }
 
 // key is one word that may stand before a "=".
@@ -40,7 +43,7 @@ var keys = []key{
 	{"bridge", perBridge, true, "bridge is the name of a bridge, such as bridge=xenbr0, or null", setBridge},
 	{"netdev", perBridge, true, "netdev is the name of an interface, such as netdev=eth0", setNetDev},
 	{"dom0", perBridge, false, "dom0 is veth (an interface of its own) or bridge (the bridge itself)", setDom0},
-	{"antispoof", perBridge, false, "antispoof is yes or no", setAntiSpoof},
+	{"antispoof", perBridge, false, "antispoof is yes, no or strict", setAntiSpoof},
 	{"guests", perBridge, false, "guests is rules (the default) or allow", setGuests},
 	{"ip_forward", hostWide, false, "ip_forward is 0 or 1", setIPForward},
 	{"wait", manner, false, "wait is a number of seconds from 0 to 600, such as wait=10", setWait},
@@ -48,6 +51,12 @@ var keys = []key{
 	{"lease", manner, false, "lease is known (the default) or any", setLease},
 	{"confirm", argsOnly, false, "confirm is a number of seconds from 0 (do not wait) to 86400, such as confirm=60", setConfirm},
 	{"config", argsOnly, false, "config is the name of a file", setFile},
+	{"port", perGuest, false, "port is the name of a guest's port, such as port=vif1.0", setPort},
+	{"mac", perGuest, false, "mac is the MAC address of a guest, such as mac=00:16:3e:00:00:01", setMAC},
+	{"ip", perGuest, false, "ip has the addresses of a guest, such as ip=192.0.2.5,2001:db8::5,198.51.100.0/24", setIP},
+	{"router", perGuest, false, "router is yes or no", setRouter},
+	{"ra", perGuest, false, "ra is yes or no", setRA},
+	{"dhcp", perGuest, false, "dhcp is yes or no", setDHCP},
 }
 
 // findKey is the key of that name.
@@ -75,7 +84,7 @@ func (k key) check(value string) *fault {
 	if value == "" {
 		return nil
 	}
-	f := k.set(setting{&Request{}, &Bridge{}}, value)
+	f := k.set(setting{&Request{}, &Bridge{}, &Guest{}}, value)
 	if f != nil {
 		f.hint += k.right
 	}
@@ -108,7 +117,16 @@ func setDom0(s setting, value string) *fault {
 
 func setAntiSpoof(s setting, value string) *fault {
 	s.bridge.AntiSpoof = AntiSpoof(value)
-	return truth(value, string(AntiSpoofNo), string(AntiSpoofYes))
+	if s.bridge.AntiSpoof == AntiSpoofStrict {
+		return nil
+	}
+	f := truth(value, string(AntiSpoofNo), string(AntiSpoofYes))
+	if f != nil {
+		hint := cmp.Or(f.hint, didYouMean(value, []string{string(AntiSpoofNo), string(AntiSpoofYes), string(AntiSpoofStrict)}, ""))
+		f = wrong(value, "is none of yes, no and strict")
+		f.hint = hint
+	}
+	return f
 }
 
 func setGuests(s setting, value string) *fault {

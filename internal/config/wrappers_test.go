@@ -47,7 +47,7 @@ func TestWordsOfWrappers(t *testing.T) {
 		{"a word that says nothing", Original, nil, []string{"start", "now", "vifnum=1"}, Bridge{VifNum: new(1)}, `"now" is ignored, as by Xen's network-bridge`, ""},
 		{"a key of somebody's own", Original, nil, []string{"start", "zone=dmz", "vifnum=1"}, Bridge{VifNum: new(1)}, `"zone=dmz" is ignored, as by Xen's network-bridge`, ""},
 		{"the first word is the command", Original, nil, []string{"now", "start"}, Bridge{}, "",
-			`cannot understand "now": it is neither a command nor key=value: commands are start, stop, check, status, recover, confirm; a key touches its value, as in netdev=eth0`},
+			`cannot understand "now": it is neither a command nor key=value: commands are start, stop, check, status, recover, confirm, admit, dismiss; a key touches its value, as in netdev=eth0`},
 		{"an option that says nothing", Original, nil, []string{"start", "--zone=dmz"}, Bridge{}, "", `cannot understand "--zone=dmz": there is no such option: options are `},
 
 		// Near misses are refused under either name: the original would use the
@@ -56,7 +56,7 @@ func TestWordsOfWrappers(t *testing.T) {
 		{"a value of its own", Original, nil, []string{"start", "netdev=", "eth2"}, Bridge{}, "", `cannot understand "eth2": it is neither a command nor key=value: a key touches its value, as in netdev=eth2`},
 		{"a value of its own, no NIC", Original, nil, []string{"start", "bridge=", "lan"}, Bridge{}, "", `cannot understand "lan": it is neither a command nor key=value: a key touches its value, as in bridge=lan`},
 		{"blanks around =", Original, nil, []string{"start", "netdev", "=", "eth2"}, Bridge{}, "", `cannot understand "netdev": it is neither a command nor key=value: did you mean "netdev="?`},
-		{"a NIC without its key", Original, nil, []string{"start", "eth1"}, Bridge{}, "", `cannot understand "eth1": it is neither a command nor key=value: did you mean "netdev=eth1"? commands are start, stop, check, status, recover, confirm`},
+		{"a NIC without its key", Original, nil, []string{"start", "eth1"}, Bridge{}, "", `cannot understand "eth1": it is neither a command nor key=value: did you mean "netdev=eth1"? commands are start, stop, check, status, recover, confirm, admit, dismiss`},
 		{"another's key", Original, nil, []string{"start", "nic=eth1"}, Bridge{}, "", `cannot understand "nic=eth1": there is no key "nic": did you mean "netdev=eth1"?`},
 		{"capitals", Original, nil, []string{"start", "NETDEV=eth1"}, Bridge{}, "", `cannot understand "NETDEV=eth1": there is no key "NETDEV": did you mean "netdev=eth1"?`},
 		{"a value that is evaluated there", Original, nil, []string{"start", "netdev=$(x)"}, Bridge{}, "", `cannot understand "netdev=$(x)": "$(x)" has "$" in it: values are never evaluated`},

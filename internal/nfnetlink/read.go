@@ -97,6 +97,18 @@ func Each(c *rtnl.Conn, msg int, begin func(), f func(family uint8, attrs []byte
 	return each(c, msg, make([]byte, sizeofMsg), begin, f)
 }
 
+// EachOf is Each for what one table of that family has; the attribute of that type is
+// the table's name. A kernel that does not leave out the rest leaves that to f.
+func EachOf(c *rtnl.Conn, msg int, family uint8, typ uint16, table string, begin func(), f func(attrs []byte)) error {
+	of := rtnl.Msg{Body: make([]byte, unix.SizeofRtMsg)}.With(typ, append([]byte(table), 0))
+	req := append([]byte{family, unix.NFNETLINK_V0, 0, 0}, of.Body[unix.SizeofRtMsg:]...)
+	return each(c, msg, req, begin, func(is uint8, attrs []byte) {
+		if is == family && rtnl.String(rtnl.FindAttr(attrs, typ)) == table {
+			f(attrs)
+		}
+	})
+}
+
 // EachElement is Each for the elements of a set.
 func EachElement(c *rtnl.Conn, family uint8, table, set string, begin func(), f func(elem []byte)) error {
 	of := rtnl.Msg{Body: make([]byte, unix.SizeofRtMsg)}.With(unix.NFTA_SET_ELEM_LIST_TABLE, append([]byte(table), 0)).

@@ -112,7 +112,7 @@ func (v *view) holdable() (moves []holders.Move) {
 			mac, _ := v.network.Dom0(w)
 			moves = append(moves, holders.Move{
 				Bridge: w.Bridge, MAC: mac.String(),
-				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
+				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof == config.AntiSpoofYes,
 				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
 			})
 		}

@@ -3,14 +3,17 @@ package operate
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 
 	"xbr-script/antispoof"
+	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/carry"
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 )
@@ -43,10 +46,11 @@ func (n networks) Stop() (plan.Part, error) {
 	n.network.Switched = map[string][]string{}
 	for _, w := range n.specs {
 		flags, err := n.antispoof.Switched(w.Bridge)
-		if err != nil {
+		more, strictErr := n.strict.Switched(w.Bridge)
+		if err := errors.Join(err, strictErr); err != nil {
 			return plan.Part{}, err
 		}
-		n.network.Switched[w.Bridge] = flags
+		n.network.Switched[w.Bridge] = append(flags, more...)
 	}
 	return n.network.Stop(n.specs)
 }
@@ -65,16 +69,35 @@ func (n networks) Status(r *Report) error {
 // rules are those that keep guests from forging addresses.
 type rules struct{ *view }
 
-func (rules) Kinds() plan.Kinds { return antispoof.Kinds() }
+func (rules) Kinds() plan.Kinds {
+	kinds := strict.Kinds()
+	maps.Copy(kinds, antispoof.Kinds())
+	return kinds
+}
 
+// Start has a bridge guarded in the new way before it is no longer guarded in the old
+// one.
 func (r rules) Start() (plan.Part, error) {
 	steps, notes, err := r.antispoof.Start(r.guarded())
-	return plan.Part{Rules: steps, Last: r.verify(), Notes: notes}, err
+	bridges, strictErr := r.strictly()
+	if err := errors.Join(err, strictErr); err != nil {
+		return plan.Part{}, err
+	}
+	part, err := r.strict.Start(bridges, r.Request.Guests)
+	return plan.Part{
+		Rules: slices.Concat(part.Before, steps, part.After), Last: r.verify(),
+		Notes: slices.Concat(part.Lines, notes, part.Notes),
+	}, err
 }
 
 func (r rules) Stop() (plan.Part, error) {
 	steps, notes, err := r.antispoof.Stop(r.guarded())
-	return plan.Part{Rules: steps, Notes: notes}, err
+	bridges, strictErr := r.strictly()
+	if err := errors.Join(err, strictErr); err != nil {
+		return plan.Part{}, err
+	}
+	part, err := r.strict.Stop(bridges)
+	return plan.Part{Rules: slices.Concat(steps, part.After), Notes: append(notes, part.Notes...)}, err
 }
 
 // verify finds the rules that were asked for: somebody may have flushed them since
@@ -82,7 +105,7 @@ func (r rules) Stop() (plan.Part, error) {
 func (r rules) verify() []plan.Step {
 	var bridges []antispoof.Bridge
 	for _, b := range r.guarded() {
-		if b.Want.On() {
+		if b.Want == config.AntiSpoofYes {
 			bridges = append(bridges, b)
 		}
 	}
@@ -126,6 +149,24 @@ func (r rules) Status(report *Report) error {
 		}
 		e := &report.Bridges[i]
 		if e.AntiSpoof = st; e.State == bridge.Up && st.On && !st.InForce {
+			e.State = bridge.Differ
+		}
+	}
+	return r.strictStatus(report)
+}
+
+func (r rules) strictStatus(report *Report) error {
+	bridges, err := r.strictly()
+	if err != nil {
+		return err
+	}
+	for i, b := range bridges {
+		st, err := r.strict.Status(b)
+		if err != nil {
+			return err
+		}
+		e := &report.Bridges[i]
+		if e.Strict = st; st != nil && e.State == bridge.Up && !st.InForce {
 			e.State = bridge.Differ
 		}
 	}

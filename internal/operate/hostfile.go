@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"xbr-script/antispoof"
+	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/host"
@@ -24,6 +25,7 @@ type seen struct {
 	host      *host.Host
 	records   plan.Records
 	antispoof *antispoof.Seen // nil: it is still to be read
+	strict    *strict.Seen    // nil: it is still to be read
 }
 
 // see reads the host, or the file that stands for one.
@@ -48,6 +50,9 @@ func (c *Call) see(ctx context.Context, read func() (*host.Host, error)) (*seen,
 	} else {
 		c.Note(fmt.Sprintf("%s does not tell of rules: %v", c.Request.SaveHost, all.Err))
 	}
+	if s.strict, err = c.seeStrict(records); err != nil {
+		return nil, err
+	}
 	err = s.write(c.Request.SaveHost)
 	return s, err
 }
@@ -64,6 +69,7 @@ type hostFile struct {
 	Host      *host.Host            `json:"host"`
 	Records   map[string]recordText `json:"records"`
 	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
+	Strict    *strict.Seen          `json:"strict,omitempty"`
 }
 
 // recordText is a record's content: as JSON if it is JSON, else as a string.
@@ -93,7 +99,7 @@ func (r *recordText) UnmarshalJSON(data []byte) error {
 // write writes it for others to plan from. It contains secrets of the kernel
 // (stable_secret), so not everybody may read it.
 func (s *seen) write(name string) error {
-	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof}
+	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict}
 	for name, file := range s.records.Files {
 		if file.Err != nil {
 			return file.Err
@@ -151,7 +157,7 @@ func parseHostFile(name string) (*seen, error) {
 	if f.Host == nil {
 		return nil, errors.New("there is no host in it")
 	}
-	s := &seen{host: f.Host, antispoof: f.AntiSpoof, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
+	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
 	if s.antispoof == nil {
 		s.antispoof = &antispoof.Seen{} // of which nothing is known
 	}

@@ -85,6 +85,9 @@ func (c *Call) Run(ctx context.Context) (*Result, error) {
 	case config.Confirm:
 		return c.confirm()
 	}
+	if c.Request.Command.AboutGuest() {
+		return c.changeGuest(ctx)
+	}
 	return c.change(ctx)
 }
 

@@ -135,6 +135,13 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		}
 		return u.Commands(), []string{"all was taken back"}, nil
 	}
+	if c.Request.Command.AboutGuest() {
+		p, done, err := c.planGuest()
+		if err != nil {
+			return nil, nil, err
+		}
+		return p.Commands(), append(done.Lines, done.Notes...), nil
+	}
 	v, p, done, err := c.readAndPlan(ctx)
 	if err != nil {
 		return nil, nil, err

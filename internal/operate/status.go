@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/antispoof"
+	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
@@ -32,6 +33,7 @@ type Report struct {
 type Entry struct {
 	bridge.Status
 	AntiSpoof antispoof.Status `json:"antispoof"`
+	Strict    *strict.Status   `json:"strict,omitempty"` // of antispoof=strict
 	// Managers configure dom0's interface, or the NIC if the bridge is not up. Empty:
 	// none is known; nil: of this host it cannot be known.
 	Managers []manager.Keeper `json:"managers,omitzero"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"xbr-script/antispoof"
+	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/config"
@@ -36,6 +37,7 @@ type view struct {
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner
+	strict    *strict.Planner
 	forward   forward.Forward
 
 	holding      *holders.Data // what holds on to the interfaces of the moves, once it is read
@@ -62,10 +64,14 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	v := &view{
 		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
 		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
+		strict:    &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict},
 		forward:   forward.Forward{Records: s.records},
 	}
 	if err = v.resolve(); err == nil && s.antispoof == nil {
 		v.readRules(ctx)
+	}
+	if err == nil && s.strict == nil {
+		err = v.readStrict()
 	}
 	return v, err
 }
@@ -81,6 +87,22 @@ func (v *view) readRules(ctx context.Context) {
 	default:
 		v.antispoof.Seen = reader.ForStatus(ctx, bridges)
 	}
+}
+
+// readStrict reads the tables of the bridges that are meant.
+func (v *view) readStrict() error {
+	if v.Request.Host != "" {
+		return nil
+	}
+	bridges, err := rules{v}.strictly()
+	if err != nil {
+		return err
+	}
+	names, wanted, err := v.strict.Concerned(bridges, v.Request.Command == config.Stop)
+	if len(names) > 0 {
+		v.strict.Seen = strict.Look(wanted && v.Request.Command == config.Start, names...)
+	}
+	return err
 }
 
 // resolve settles the names.

@@ -1,0 +1,334 @@
+package strict
+
+import "golang.org/x/sys/unix"
+
+// set is a set or a map of the table. Its elements come from State.
+type set struct {
+	name     string
+	fields   []field // what it is asked for
+	interval bool    // it has ranges
+	does     bool    // it is a map to what becomes of a frame
+	counts   bool    // it is a map to counters
+	raw      bool    // nft knows its fields only as bytes
+}
+
+// Sets. Those about neighbour discovery have the same content as others, because nft
+// can look up bytes without a name only in a set of such bytes.
+var (
+	ports   = &set{name: "ports", fields: []field{port}, does: true}
+	macs    = &set{name: "macs", fields: []field{port, source}}
+	lanMACs = &set{name: "not-from-lan", fields: []field{source}}
+	addrs4  = &set{name: "addresses4", fields: []field{port, source4}}
+	nets4   = &set{name: "networks4", fields: []field{port, source4}, interval: true}
+	addrs6  = &set{name: "addresses6", fields: []field{port, source6}}
+	nets6   = &set{name: "networks6", fields: []field{port, source6}, interval: true}
+	taken4  = &set{name: "taken4", fields: []field{etherType, source4}, interval: true}
+	taken6  = &set{name: "taken6", fields: []field{etherType, source6}, interval: true}
+
+	linkAddr    = &set{name: "nd-macs", fields: []field{port, rawMAC}, raw: true}
+	ndAddrs     = &set{name: "nd-addresses", fields: []field{port, target}, raw: true}
+	ndNets      = &set{name: "nd-networks", fields: []field{port, target}, raw: true, interval: true}
+	ndTaken     = &set{name: "nd-taken", fields: []field{etherType, target}, raw: true, interval: true}
+	anySource   = &set{name: "any-source", fields: []field{port}}    // guests that may send from any address that is nobody's
+	anyNeighbor = &set{name: "any-neighbour", fields: []field{port}} // and say that they have it
+	routers     = &set{name: "routers", fields: []field{port}}       // guests that may send router advertisements
+	dhcpServers = &set{name: "dhcp-servers", fields: []field{port}}
+	sets        = []*set{ports, macs, lanMACs, addrs4, nets4, addrs6, nets6, taken4, taken6,
+		linkAddr, ndAddrs, ndNets, ndTaken, anySource, anyNeighbor, routers, dhcpServers}
+)
+
+// A message of neighbour discovery that is not behind an extension header.
+var (
+	rawMAC   = field{text: "@th,208,48", base: transport, offset: 26, size: 6, kind: ether}
+	target   = field{text: "@th,64,128", base: transport, offset: 8, size: 16, kind: ip6}
+	icmpType = at(transport, 0, 1)
+	length6  = at(network, 4, 2)
+	next6    = at(network, 6, 1)
+	option   = at(transport, 24, 2) // type and length of what follows the target
+	rsOption = at(transport, 8, 2)
+)
+
+// The reasons for which a guest's frame is dropped.
+const (
+	byMAC     = "mac"     // another source address
+	byType    = "type"    // neither ARP, RARP, IPv4 nor IPv6: VLANs, LLC, PPPoE, …
+	byARP     = "arp"     // the address of somebody else in ARP
+	byIPv4    = "ipv4"    // from the address of somebody else
+	byIPv6    = "ipv6"    // from the address of somebody else
+	byND      = "nd"      // the address of somebody else in neighbour discovery
+	byRouter  = "router"  // what only a router sends
+	byDHCP    = "dhcp"    // what only a DHCP server sends
+	byOptions = "options" // IP options, routing headers, fragments from link-local addresses, broken packets
+)
+
+// Reasons are all of them.
+var Reasons = []string{byMAC, byType, byARP, byIPv4, byIPv6, byND, byRouter, byDHCP, byOptions}
+
+// Counters of frames that are not an admitted guest's.
+const (
+	unadmitted = "unadmitted" // from a port that nobody admitted
+	forgedLAN  = "lan"        // from the LAN, with the MAC address of a guest or of dom0
+)
+
+func dropChain(reason string) string { return "drop-" + reason }
+
+// dropped is the map from ports to the counters for a reason.
+func dropped(reason string) *set {
+	return &set{name: "dropped-" + reason, fields: []field{port}, counts: true}
+}
+
+// chain is a chain of the table.
+type chain struct {
+	name  string
+	hook  int // NF_BR_…; -1 if only others go to it
+	rules []rule
+}
+
+// linux/netfilter_bridge.h, and the number of the priority: before the bridge's own
+// tables (NF_BR_PRI_NAT_DST_BRIDGED) and br_netfilter (NF_BR_PRI_BRNF).
+const (
+	preRouting = 0
+	localIn    = 1
+	priority   = -300
+	noHook     = -1
+)
+
+// chains are the rules for a bridge. Each chain accepts what it knows to be right, so a
+// frame that is too short for a rule is dropped at the end; and no chain with a hook has
+// a policy other than accept, because while a transaction is being prepared a new chain is
+// in force without its rules.
+func chains(s *State) []chain {
+	list := []chain{
+		{"prerouting", preRouting, []rule{{to("by-port")}}},
+		// The bridge learns from frames that it does not forward, to 01:80:c2:00:00:0x,
+		// without showing them to prerouting (br_handle_frame, br_handle_local_finish).
+		{"input", localIn, []rule{
+			{maskedMAC(dest, []byte{255, 255, 255, 255, 255, 0xf0}, []byte{1, 0x80, 0xc2, 0, 0, 0}), to("by-port")},
+		}},
+		{"by-port", noHook, append([]rule{{decide(ports, port)}}, s.strangers()...)},
+		{"shut", noHook, []rule{{count(unadmitted), drop}}},
+		{"lan", noHook, []rule{{in(lanMACs, source), count(forgedLAN), drop}, {accept}}},
+		{"guest", noHook, []rule{{in(macs, port, source), to("mac-is-right")}, {to(dropChain(byMAC))}}},
+		{"mac-is-right", noHook, []rule{
+			{is(etherType, unix.ETH_P_IP), to("is-ip4")},
+			{is(etherType, unix.ETH_P_IPV6), to("is-ip6")},
+			{is(etherType, unix.ETH_P_ARP), to("is-arp")},
+			{is(etherType, unix.ETH_P_RARP), to("is-rarp")},
+			{to(dropChain(byType))},
+		}},
+	}
+	list = append(list, arpChains...)
+	list = append(list, ip4Chains...)
+	list = append(list, ip6Chains...)
+	list = append(list, ndChains...)
+	for _, reason := range Reasons {
+		list = append(list, chain{dropChain(reason), noHook, []rule{{countBy(dropped(reason), port)}, {drop}}})
+	}
+	return list
+}
+
+// strangers are the rules for frames of ports that are in no map.
+func (s *State) strangers() []rule {
+	if s.ByBridge {
+		return []rule{{isText(bridge, quoted(s.Bridge), ifnameBytes(s.Bridge)), to("shut")}}
+	}
+	return []rule{{begins(port, "vif"), to("shut")}, {begins(port, "tap"), to("shut")}}
+}
+
+// arpIs is ARP about IPv4 on Ethernet, with that operation, from the guest's own MAC
+// address.
+func arpIs(operation uint64) []part {
+	sender := at(network, 8, 6)
+	return []part{is(at(network, 0, 8), 0x0001080006040000|operation), in(linkAddr, port, sender)}
+}
+
+var arpChains = []chain{
+	{"is-arp", noHook, []rule{
+		append(arpIs(1), to("arp-request")),
+		append(arpIs(2), to("arp-sender")),
+		{to(dropChain(byARP))},
+	}},
+	{"arp-request", noHook, []rule{
+		{isText(arpIP, "0.0.0.0", make([]byte, 4)), accept}, // a probe (RFC 5227)
+		{to("arp-sender")},
+	}},
+	{"arp-sender", noHook, []rule{
+		{in(addrs4, port, arpIP), accept},
+		{in(nets4, port, arpIP), accept},
+		{in(anyNeighbor, port), notIn(taken4, etherType, arpIP), accept},
+		{to(dropChain(byARP))},
+	}},
+	{"is-rarp", noHook, []rule{ // tells switches where a guest is that has moved
+		append(arpIs(3), accept),
+		{to(dropChain(byARP))},
+	}},
+}
+
+// valid matches IP packets that the kernel can make sense of up to the transport header
+// (nft_set_pktinfo_ipv4_validate and the like).
+var valid = isNot(l4proto, 255)
+
+const (
+	icmp, igmp, tcp, udp, icmpv6      = unix.IPPROTO_ICMP, unix.IPPROTO_IGMP, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMPV6
+	dhcpClient4, dhcpServer4          = 68, 67
+	dhcpClient6, dhcpServer6          = 546, 547
+	routingHeader, fragmentHeader     = unix.IPPROTO_ROUTING, unix.IPPROTO_FRAGMENT
+	igmpQuery, icmpRedirect, icmpIRDP = 0x11, 5, 9
+)
+
+var (
+	fromPort = at(transport, 0, 2)
+	toPort   = at(transport, 2, 2)
+)
+
+var ip4Chains = []chain{
+	{"is-ip4", noHook, []rule{
+		{valid, is(at(network, 0, 1), 0x45), to("ip4-protocol")},
+		{valid, is(at(network, 0, 1), 0x46), is(at(network, 20, 4), 0x94040000), to("ip4-protocol")}, // Router Alert alone: IGMP
+		{to(dropChain(byOptions))},
+	}},
+	{"ip4-protocol", noHook, []rule{
+		{is(l4proto, tcp), to("ip4-source")},
+		{is(l4proto, udp), to("udp4")},
+		{is(l4proto, icmp), to("icmp4")},
+		{is(l4proto, igmp), is(icmpType, igmpQuery), notIn(routers, port), to(dropChain(byRouter))},
+		{to("ip4-source")},
+	}},
+	{"icmp4", noHook, []rule{
+		{is(icmpType, icmpRedirect), to(dropChain(byRouter))},
+		{is(icmpType, icmpIRDP), to(dropChain(byRouter))},
+		{to("ip4-source")},
+	}},
+	{"udp4", noHook, []rule{
+		{is(fromPort, dhcpServer4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+		{is(toPort, dhcpClient4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+		{
+			isText(source4, "0.0.0.0", make([]byte, 4)), isText(dest4, "255.255.255.255", []byte{255, 255, 255, 255}),
+			is(fromPort, dhcpClient4), is(toPort, dhcpServer4), accept,
+		},
+		{to("ip4-source")},
+	}},
+	{"ip4-source", noHook, []rule{
+		{in(addrs4, port, source4), accept},
+		{in(nets4, port, source4), accept},
+		{in(anySource, port), notIn(taken4, etherType, source4), accept},
+		{to(dropChain(byIPv4))},
+	}},
+}
+
+// Types of ICMPv6.
+const (
+	mldQuery, mldReport, mldDone, mld2Report  = 130, 131, 132, 143
+	routerSolicit, routerAdvert               = 133, 134
+	neighSolicit, neighAdvert, redirect       = 135, 136, 137
+	renumbering, inverseSolicit, inverseReply = 138, 141, 142
+	multicastRouter                           = 151
+)
+
+var ip6Chains = []chain{
+	{"is-ip6", noHook, []rule{{valid, to("ip6-next")}, {to(dropChain(byOptions))}}},
+	{"ip6-next", noHook, []rule{
+		{is(next6, tcp), to("ip6-source")},
+		{is(next6, udp), to("udp6")},
+		{is(next6, icmpv6), to("icmp6")},
+		{has("rt", routingHeader), to(dropChain(byOptions))},
+		{has("frag", fragmentHeader), to("ip6-fragment")},
+		{to("ip6-behind")},
+	}},
+	// Router advertisements come from link-local addresses, and hide best in fragments.
+	{"ip6-fragment", noHook, []rule{
+		{masked(at(network, 8, 2), 0xffc0, 0xfe80), to(dropChain(byOptions))},
+		{to("ip6-behind")},
+	}},
+	{"ip6-behind", noHook, []rule{ // what is behind extension headers
+		{is(l4proto, udp), to("udp6")},
+		{is(l4proto, icmpv6), to("icmp6-behind")},
+		{to("ip6-source")},
+	}},
+	{"udp6", noHook, []rule{
+		{is(fromPort, dhcpServer6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+		{is(toPort, dhcpClient6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+		{to("ip6-source")},
+	}},
+	{"ip6-source", noHook, []rule{
+		{in(addrs6, port, source6), accept},
+		{in(nets6, port, source6), accept},
+		{in(anySource, port), notIn(taken6, etherType, source6), accept},
+		{to(dropChain(byIPv6))},
+	}},
+}
+
+// unspecified matches packets from ::, as of a guest that is about to have an address.
+var unspecified = isText(source6, "::", make([]byte, 16))
+
+// withMAC is the option with the sender's MAC address in a message of 32 bytes: its
+// type is 1 in a solicitation, 2 in an advertisement.
+func withMAC(optionType uint64) []part {
+	return []part{is(length6, 32), is(option, optionType<<8|1), in(linkAddr, port, rawMAC)}
+}
+
+// ndChains let nobody but a host's own addresses appear in neighbour discovery. Only
+// messages without an option, or with the one that they are for, pass: nft cannot go
+// through options, and the receiver takes the last that it finds. None may be behind an
+// extension header (RFC 6980 has them ignored only if they are fragments).
+var ndChains = []chain{
+	{"icmp6", noHook, []rule{
+		{is(icmpType, neighSolicit), to("nd-solicit")},
+		{is(icmpType, neighAdvert), to("nd-advert")},
+		{is(icmpType, routerSolicit), to("nd-router-solicit")},
+		{is(icmpType, routerAdvert), to("routers-only")},
+		{is(icmpType, redirect), to("routers-only")},
+		{is(icmpType, inverseSolicit), to(dropChain(byND))},
+		{is(icmpType, inverseReply), to(dropChain(byND))},
+		{to("icmp6-behind")},
+	}},
+	{"icmp6-behind", noHook, []rule{
+		{is(icmpType, routerSolicit), to(dropChain(byND))},
+		{is(icmpType, routerAdvert), to(dropChain(byRouter))},
+		{is(icmpType, neighSolicit), to(dropChain(byND))},
+		{is(icmpType, neighAdvert), to(dropChain(byND))},
+		{is(icmpType, redirect), to(dropChain(byRouter))},
+		{is(icmpType, inverseSolicit), to(dropChain(byND))},
+		{is(icmpType, inverseReply), to(dropChain(byND))},
+		{is(icmpType, renumbering), to("routers-only")},
+		{is(icmpType, mldQuery), to("routers-only")},
+		{is(icmpType, multicastRouter), to("routers-only")},
+		{is(icmpType, mldReport), unspecified, accept}, // before it has an address
+		{is(icmpType, mldDone), unspecified, accept},
+		{is(icmpType, mld2Report), unspecified, accept},
+		{to("ip6-source")},
+	}},
+	{"routers-only", noHook, []rule{{in(routers, port), to("ip6-source")}, {to(dropChain(byRouter))}}},
+	{"nd-solicit", noHook, []rule{
+		{is(length6, 24), unspecified, to("nd-probe")},
+		{is(length6, 24), to("ip6-source")},
+		append(withMAC(1), to("ip6-source")),
+		{is(length6, 32), is(option, 0x0e01), unspecified, to("nd-probe")}, // with a nonce (RFC 7527)
+		{to(dropChain(byND))},
+	}},
+	// Whoever asks in vain takes an address; and who probes the same address at the same
+	// time gives it up.
+	{"nd-probe", noHook, []rule{
+		{in(ndAddrs, port, target), accept},
+		{in(ndNets, port, target), accept},
+		{in(anyNeighbor, port), notIn(ndTaken, etherType, target), accept},
+		{to(dropChain(byND))},
+	}},
+	{"nd-advert", noHook, []rule{
+		{is(length6, 24), to("nd-target")},
+		append(withMAC(2), to("nd-target")),
+		{to(dropChain(byND))},
+	}},
+	{"nd-target", noHook, []rule{
+		{in(ndAddrs, port, target), to("ip6-source")},
+		{in(ndNets, port, target), to("ip6-source")},
+		{in(anyNeighbor, port), notIn(ndTaken, etherType, target), to("ip6-source")},
+		{to(dropChain(byND))},
+	}},
+	{"nd-router-solicit", noHook, []rule{
+		{is(length6, 8), unspecified, accept},
+		{is(length6, 8), to("ip6-source")},
+		{is(length6, 16), is(rsOption, 0x0101), in(linkAddr, port, at(transport, 10, 6)), to("ip6-source")},
+		{to(dropChain(byND))},
+	}},
+}

@@ -1,0 +1,128 @@
+package strict
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
+)
+
+// state is what a bridge's table has to know.
+func (d *draft) state(b Bridge) State {
+	others := slices.ContainsFunc(slices.Collect(maps.Keys(d.records)), func(n string) bool { return n != b.Name })
+	s := State{
+		Bridge: b.Name, NIC: b.NIC, Port: b.Port, MAC: b.MAC, ByBridge: d.Seen.ByBridge,
+		Guests: d.guestsOf(b.Name, d.guests, others), Taken: d.taken(b),
+	}
+	if s.ByBridge {
+		return s
+	}
+	s.Shut = d.strangers(b)
+	own := d.Host.Name(b.Name)
+	for _, l := range d.Host.Links {
+		mine := own != nil && l.Master == own.Index
+		if l.Master != 0 && !mine && (strings.HasPrefix(l.Name, "vif") || strings.HasPrefix(l.Name, "tap")) && l.Name != b.Port && !slices.Contains(b.Back, l.Name) {
+			s.Elsewhere = append(s.Elsewhere, l.Name)
+		}
+	}
+	slices.Sort(s.Elsewhere)
+	return s
+}
+
+// guestsOf are the guests of a bridge: those that are there, or are said to be. One that
+// is nowhere may turn up at any of the bridges.
+func (p *Planner) guestsOf(bridge string, guests []Guest, several bool) (list []Guest) {
+	br := p.Host.Name(bridge)
+	for _, g := range guests {
+		l := p.Host.Name(g.Port)
+		switch {
+		case g.Bridge != "":
+			if g.Bridge != bridge {
+				continue
+			}
+		case several && l != nil && l.Master != 0 && (br == nil || l.Master != br.Index):
+			continue
+		}
+		list = append(list, g)
+	}
+	return list
+}
+
+// strangers are ports that nobody admitted, and that are in the bridge or are to
+// be.
+func (d *draft) strangers(b Bridge) (names []string) {
+	known := func(name string) bool {
+		return name == b.NIC || b.Port != "" && name == b.Port || name == strings.TrimPrefix(b.NIC, "p") ||
+			slices.ContainsFunc(d.guests, func(g Guest) bool { return g.Port == name })
+	}
+	names = slices.Clone(b.Back)
+	if l := d.Host.Name(b.Name); l != nil {
+		for _, p := range d.Host.Ports(l.Index) {
+			names = append(names, p.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), known)
+}
+
+// refuseStrangers names each with the line that admits it.
+func refuseStrangers(bridge string, ports []string) error {
+	var lines []string
+	for _, p := range ports {
+		lines = append(lines, "xbr-script admit port="+shell.Quote(p)+" mac=MAC ip=ADDRESS")
+	}
+	return refusal.New("admit each, and start again: "+strings.Join(lines, "; "),
+		"cannot guard %s with antispoof=strict: nobody admitted %s, and they would be cut off", bridge, strings.Join(ports, ", "))
+}
+
+// taken are addresses that no guest can have: dom0's and those of its gateways.
+func (d *draft) taken(b Bridge) (list []netip.Addr) {
+	for _, p := range b.Addrs {
+		list = append(list, p.Addr())
+	}
+	for _, m := range slices.Concat(d.Host.Routes, d.Host.Nexthops) {
+		if m.Type == unix.RTM_NEWROUTE && m.Fixed()[1] != 0 { // rtm_dst_len
+			continue
+		}
+		for _, l := range d.Host.Links {
+			m.EachGateway(l.Index, func(addr []byte, _ bool) {
+				if a, ok := netip.AddrFromSlice(addr); ok {
+					list = append(list, a)
+				}
+			})
+		}
+	}
+	for _, m := range d.Host.Addrs {
+		if l := d.Host.Index(addrIndex(m)); l != nil && (l.Name == b.Name || l.Name == strings.TrimPrefix(b.NIC, "p")) {
+			if a, ok := netip.AddrFromSlice(m.Local()); ok {
+				list = append(list, a)
+			}
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
+}
+
+func addrIndex(m rtnl.Msg) int { return int(rtnl.U32(m.Fixed()[4:8])) } // ifa_index
+
+// clash refuses guests with the same address: they could answer for one another. One
+// guest may have two ports while it is restarted.
+func clash(guests []Guest) error {
+	for i, g := range guests {
+		for _, o := range guests[:i] {
+			for _, p := range g.Addresses {
+				if at := slices.IndexFunc(o.Addresses, p.Overlaps); at >= 0 && o.MAC != g.MAC {
+					return refusal.New("dismiss the one that is gone: xbr-script dismiss port="+shell.Quote(o.Port),
+						"cannot admit %s with %s: %s has %s", g.Port, addrText(p), o.Port, addrText(o.Addresses[at]))
+				}
+			}
+		}
+	}
+	return nil
+}

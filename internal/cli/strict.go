@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"xbr-script/antispoof/strict"
+)
+
+func wrongOf(st *strict.Status) []string {
+	if st == nil {
+		return nil
+	}
+	return st.Wrong
+}
+
+// printStrict tells what each guest may send, and what was dropped of what it sent.
+func printStrict(w io.Writer, st *strict.Status) {
+	text := "strict"
+	if !st.InForce {
+		text = "strict, but not in force"
+	}
+	item(w, "  antispoof", strings.Fields(text), " ")
+	for _, n := range st.Notes {
+		item(w, "", strings.Fields(n), " ")
+	}
+	for _, g := range st.Guests {
+		item(w, "    "+g.Port, strings.Fields(guestText(g)), " ")
+	}
+	if len(st.Strangers) > 0 {
+		item(w, "  cut off", append(st.Strangers, "(nobody admitted them)"), " ")
+	}
+	if st.Unadmitted+st.FromLAN > 0 {
+		item(w, "  dropped", strings.Fields(fmt.Sprintf("%d frames from ports that nobody admitted, %d from outside with a MAC address from here", st.Unadmitted, st.FromLAN)), " ")
+	}
+}
+
+// guestText is what a guest may send.
+func guestText(g strict.GuestStatus) string {
+	words := []string{g.MAC}
+	if len(g.Addresses) == 0 {
+		words = append(words, "(any IP address)")
+	}
+	words = append(words, g.Addresses...)
+	for word, is := range map[string]bool{"router": g.Router, "ra": g.RA, "dhcp": g.DHCP} {
+		if is {
+			words = append(words, word+"=yes")
+		}
+	}
+	slices.Sort(words[1:])
+	if !g.There {
+		words = append(words, "(not there)")
+	}
+	var dropped []string
+	for _, reason := range strict.Reasons {
+		if n := g.Dropped[reason]; n > 0 {
+			dropped = append(dropped, fmt.Sprintf("%s %d", reason, n))
+		}
+	}
+	if len(dropped) > 0 {
+		words = append(words, "dropped:", strings.Join(dropped, ", "))
+	}
+	return strings.Join(words, " ")
+}
