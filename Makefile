@@ -70,9 +70,9 @@ build: ## build the static binary, ./xbr-script
 	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)' -o xbr-script .
 
 # -count=1: the tests look at the kernel, which go's cache of results does not
-# know.
+# know. -p 3: much of their time is the kernel's, which they wait for.
 test: deps ## run the tests (as root: they make network namespaces)
-	$(call tests,-short -count=1 -timeout 30m $(TESTFLAGS),./...)
+	$(call tests,-short -count=1 -p 3 -timeout 30m $(TESTFLAGS),./...)
 
 test-long: deps test-hosts ## run all tests: every fault at every step of every network
 	$(call tests,-count=1 -timeout 60m $(TESTFLAGS),./...)

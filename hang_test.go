@@ -19,11 +19,13 @@ import (
 // at its first call or in the middle of the change: everything is put back, and
 // no process of iptables is left.
 func TestHangingIPTables(t *testing.T) {
+	t.Parallel()
 	for name, hangs := range map[string]string{
 		"asked":  `case $0 in *-save) echo $$ >>/run/hung; sleep 1000 & wait;; esac`,
 		"amidst": `case $0 in *-restore) [ -e /run/hung ] || { echo $$ >>/run/hung; sleep 1000; } ;; esac`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			nstest.New(t)
 			nstest.IPTables(t, "nft")
 			nstest.Script(t, dom0)

@@ -154,6 +154,7 @@ func bothWays(t *testing.T, bridges string) (down, up network) {
 // other signal the call itself has done so. Either way the host is as before or
 // as asked, never in between.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	rounds := 500
 	if testing.Short() {
 		rounds = 25
@@ -244,6 +245,7 @@ func settle(t *testing.T, title string, killed bool, command, bridges string, co
 // together with their session, as when a terminal closes. The timer takes back
 // an unfinished change at once, and a finished one when its time is over.
 func TestConfirmSurvives(t *testing.T) {
+	t.Parallel()
 	rounds := 40
 	if testing.Short() {
 		rounds = 6
@@ -292,6 +294,7 @@ func TestConfirmSurvives(t *testing.T) {
 // TestMixed runs many calls at the same time. Each ends as it would alone, and
 // the network is one that the same calls could have made one after the other.
 func TestMixed(t *testing.T) {
+	t.Parallel()
 	rounds, width := 30, 8
 	if testing.Short() {
 		rounds = 4

@@ -88,6 +88,7 @@ var turns = []turn{
 // TestAdvertisements lets routers change everything that they can, after start
 // and after stop: at each of these moments, whatever they had announced before.
 func TestAdvertisements(t *testing.T) {
+	t.Parallel()
 	everyWay(t, host6, func(l *lab) {
 		for up := range turns { // how many turns happen before start
 			for i := range up {
@@ -170,6 +171,7 @@ const intervals = 12 * time.Second
 // TestRadvd lets a real router advertise while start and stop come and go: what
 // it announces stays alive, and a new prefix is accepted.
 func TestRadvd(t *testing.T) {
+	t.Parallel()
 	everyWay(t, radvd, func(l *lab) {
 		conf := filepath.Join(l.t.TempDir(), "radvd.conf")
 		say := func(prefixes ...string) {
@@ -222,6 +224,7 @@ func (l *lab) announced(prefixes ...string) {
 // TestToken moves a token there and back, also where the kernel would refuse to
 // set it.
 func TestToken(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"set":             "ip token set ::53 dev eth0",
 		"on a router":     "ip token set ::53 dev eth0\nsysctl -qw net/ipv6/conf/eth0/forwarding=1 net/ipv6/conf/eth0/accept_ra=2",
@@ -263,6 +266,7 @@ func TestToken(t *testing.T) {
 // TestForwarding has start and stop write the setting on a host with routes that
 // routers announced to another NIC.
 func TestForwarding(t *testing.T) {
+	t.Parallel()
 	n := host6
 	n.script += cable("eth1", "lan1", "00:16:3e:00:00:02") +
 		"sysctl -qw net/ipv6/conf/eth0/forwarding=1 net/ipv6/conf/eth0/accept_ra=2\n"
@@ -290,6 +294,7 @@ func TestForwarding(t *testing.T) {
 // stop: nothing that it says may be lost, or keep the next advertisement from
 // being accepted.
 func TestAdvertisedMeanwhile(t *testing.T) {
+	t.Parallel()
 	stride := 1
 	if testing.Short() {
 		stride = 4
@@ -343,6 +348,7 @@ func often() nstest.Advert {
 // be used yet; but after start, after stop, and after either was taken back at
 // its last step, dom0 has at once everything that it had.
 func TestAdvertisedOften(t *testing.T) {
+	t.Parallel()
 	n := host6
 	n.script += careful
 	n.adverts = []nstest.Advert{often()}

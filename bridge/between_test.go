@@ -33,6 +33,7 @@ until ping -qc1 -W1 10.9.0.1 && ping -qc1 -W1 2001:db8::1; do sleep 0.1; done
 // and its neighbours reach each other there: no step may leave a path that is
 // broken. (On kernels without live rename the NIC is off for a while.)
 func TestBetween(t *testing.T) {
+	t.Parallel()
 	for i, n := range slices.Concat(shapes(reachable), shapes(reachable)) {
 		strict := strconv.Itoa(i / 2)
 		t.Run(n.name+" rp_filter="+strict, func(t *testing.T) {

@@ -57,6 +57,7 @@ func inNoGroup(t *testing.T, conn *rtnl.Conn, allowed ...string) {
 // TestGroupOfSomebody has somebody put an interface into the group by which a stop
 // is about to delete its own: it stays, and all of the network goes.
 func TestGroupOfSomebody(t *testing.T) {
+	t.Parallel()
 	for _, n := range shapes(seed002) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,6 +121,7 @@ func TestGroupOfHost(t *testing.T) {
 // group but not deleted, which only a kernel that cannot delete a group makes
 // possible: the next call finds them by that, puts them back, and stops again.
 func TestKilledInGroup(t *testing.T) {
+	t.Parallel()
 	for _, n := range shapes(seed002) {
 		for _, some := range []bool{false, true} {
 			t.Run(fmt.Sprint(n.name, some), func(t *testing.T) {

@@ -52,6 +52,7 @@ type hostFile struct {
 // the file says what a plan on the host says. With -make-hosts it writes the
 // files.
 func TestMakeHosts(t *testing.T) {
+	t.Parallel()
 	hosts := hostsInFiles()
 	if testing.Short() && !*makeHosts {
 		hosts = slices.DeleteFunc(hosts, func(h hostInFile) bool { return !slices.Contains([]string{"rich", "settled-up", "guarded"}, h.name) })

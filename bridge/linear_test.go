@@ -26,6 +26,7 @@ func inRow(n int) network {
 // with it what the call keeps in memory, must be four times as large, not
 // sixteen times.
 func TestLinear(t *testing.T) {
+	t.Parallel()
 	const few, times = 3, 4
 	for _, live := range []bool{true, false} {
 		for i, n := range shapes(inRow(few)) {

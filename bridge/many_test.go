@@ -40,6 +40,7 @@ func addresses(n4, n6 int) []byte {
 // for each move of 4,000. With fewer addresses that shows less, but the same
 // things are moved.
 func TestManyAddresses(t *testing.T) {
+	t.Parallel()
 	type size struct {
 		n4, n6   int
 		onBridge bool

@@ -17,6 +17,7 @@ const maxBad = 12
 // TestEveryStepFails makes each step of start and stop fail in each way. The
 // host's state must be as if nothing had been tried.
 func TestEveryStepFails(t *testing.T) {
+	t.Parallel()
 	networks := []network{seed000, seed002, rich, settled, announced}
 	if testing.Short() {
 		networks = []network{rich, settled, announced} // the seeds have the same steps on more NICs
@@ -31,6 +32,7 @@ func TestEveryStepFails(t *testing.T) {
 // back; and steps of taking back a change that waited to be confirmed, and then
 // of making it again.
 func TestSeries(t *testing.T) {
+	t.Parallel()
 	nth := faults.OneIn(3203, 24)
 	var shift atomic.Int64
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {

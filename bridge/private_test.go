@@ -32,6 +32,7 @@ var twoPrefixes = nstest.Advert{Lifetime: hour, Prefixes: []nstest.AdvertPrefix{
 // prefix there is a temporary address, from which new connections are made as
 // before; a session on an old one keeps it; and they do not pile up.
 func TestTemporary(t *testing.T) {
+	t.Parallel()
 	for _, value := range []string{"1", "2"} {
 		everyWay(t, private(value), func(l *lab) {
 			before := l.temporary(value)
@@ -93,6 +94,7 @@ func dialFrom(t *testing.T, addr string) string {
 // TestSource checks from which address new connections are made right after a
 // change.
 func TestSource(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]bool{"1": false, "2": true} {
 		everyWay(t, private(value), func(l *lab) {
 			for _, start := range []bool{true, false} {

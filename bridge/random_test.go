@@ -24,6 +24,7 @@ var (
 // TestRandomHosts moves the NICs of made-up hosts: after start everything is on
 // the new interface, after stop the host is as it was.
 func TestRandomHosts(t *testing.T) {
+	t.Parallel()
 	from := *seed
 	if from == 0 {
 		from = uint64(time.Now().UnixNano() % 1_000_000)

@@ -26,6 +26,7 @@ const (
 // commands stops at the first failure, since no admin would trust a script in
 // which some commands must fail.
 func TestDryRunScript(t *testing.T) {
+	t.Parallel()
 	for _, n := range shapes(seed000, seed002, rich, settled) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()

@@ -69,6 +69,7 @@ ip route add default via 192.168.0.1
 // then has nothing to do, and after stop and start the ports and the bridge are
 // as they were.
 func TestChosenStays(t *testing.T) {
+	t.Parallel()
 	for _, n := range shapes(chooser) {
 		for _, live := range []bool{true, false} {
 			t.Run(n.name+" "+renaming(live), func(t *testing.T) {
@@ -139,6 +140,7 @@ var placeInList = regexp.MustCompile(`^[0-9]+: ([^:@]+).* master`)
 // TestComesBack changes a guest's port between stop and start in such a way
 // that it must not come back, though the rest does.
 func TestComesBack(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, script, says string }{
 		{"as it was", "", ""},
 		{"gone", "ip link del vif1.0", ""},
@@ -190,6 +192,7 @@ func ports(t *testing.T, bridge string) (names []string) {
 // TestMTU has guests with other MTUs than the NIC's: the bridge's MTU is always
 // the NIC's, until somebody sets it.
 func TestMTU(t *testing.T) {
+	t.Parallel()
 	found := chooser
 	found.name, found.script = "found", found.script+"ip link add xenbr0 mtu 1492 type bridge\n"
 	foundOn := chooser.shaped(true)

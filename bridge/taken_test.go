@@ -15,6 +15,7 @@ import (
 // the first step, with the indexes or names that the plan has chosen. The plan
 // fails, and others' interfaces stay.
 func TestTakenMeanwhile(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"indexes":    "for i in 1 2 3; do ip link add other$i type ifb; done",
 		"bridge":     "ip link add xenbr0 index 999 type ifb",
@@ -23,6 +24,7 @@ func TestTakenMeanwhile(t *testing.T) {
 		"everything": "for i in xenbr0 veth0 vif0.0; do ip link add $i type ifb; done",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, seed002, true)
 			pl := l.plan(true)
 			nstest.Script(t, script)
@@ -43,8 +45,10 @@ func TestTakenMeanwhile(t *testing.T) {
 // take: it is there when stop is planned, and vanishes before its name is
 // needed. What start has created is gone afterwards.
 func TestVanished(t *testing.T) {
+	t.Parallel()
 	for _, n := range shapes(seed002) {
 		t.Run(n.name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, n, true)
 			before := nstest.ReadState(t)
 			l.mustRun(true)
@@ -69,8 +73,10 @@ func TestVanished(t *testing.T) {
 // soon as that is possible, and then the call fails. It must not have given
 // them up while it could still fail.
 func TestTakenAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, n := range shapes(seed002) {
 		t.Run(n.name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, n, true)
 			l.mustRun(true)
 			before := nstest.Rest(t)

@@ -45,6 +45,7 @@ var thefts = []struct{ name, script string }{
 // stop, and of taking them back, half of them on a kernel with live rename and
 // half on one without. It tries one case in several, see faults.OneIn.
 func TestTheft(t *testing.T) {
+	t.Parallel()
 	nth := faults.OneIn(402, 16)
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
 		m.pick = nstest.Unnumbered

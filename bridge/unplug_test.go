@@ -22,6 +22,7 @@ var pullable = network{name: "pullable", script: strings.Replace(rich.script, "i
 // be left if the NIC had gone at any other time: nothing of dom0's on it, and
 // for start nothing of the bridge.
 func TestUnplugged(t *testing.T) {
+	t.Parallel()
 	var cases atomic.Int64
 	t.Run("NIC", func(t *testing.T) {
 		for i := range 8 {

@@ -14,6 +14,7 @@ import (
 // knowledge: the check that ends a plan must find that, and everything be put
 // back.
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	n := seed002
 	n.script += `
 ip addr add 2001:db8::2/64 dev eth0

@@ -1,6 +1,7 @@
 package carry
 
 import (
+	"net"
 	"strings"
 	"testing"
 
@@ -19,7 +20,9 @@ func example() *Rules {
 }
 
 // TestForms holds the form of the operation in a journal.
-func TestForms(t *testing.T) { formtest.Ops(t, Kinds(), example()) }
+func TestForms(t *testing.T) {
+	formtest.Ops(t, Kinds(), example(), &Untracked{On: true, Bridge: "xenbr0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}})
+}
 
 // TestCommands says what no command does.
 func TestCommands(t *testing.T) {

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -71,7 +70,7 @@ func run(args []string, version string, stdout, stderr io.Writer) (int, error) {
 		say(stdout, "xbr-script "+version)
 		return done, nil
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := untilSignal()
 	defer stop()
 	c := &operate.Call{Request: req, Args: args[1:], Note: note, Ask: asker(args[0], stderr)}
 	if req.Verbose {
@@ -92,16 +91,18 @@ func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
 	for _, n := range r.Notes {
 		wrap(w, "", "  ", strings.Fields(n), "")
 	}
+	answer := &strings.Builder{} // printed at once: each write wakes the writer
+	defer func() { _, _ = io.WriteString(w, answer.String()) }()
 	switch {
 	case r.Check != nil && req.JSON:
-		return checkStatus(r.Check), printJSON(w, r.Check)
+		return checkStatus(r.Check), printJSON(answer, r.Check)
 	case r.Check != nil:
-		printCheck(w, r.Check)
+		printCheck(answer, r.Check)
 		return checkStatus(r.Check), nil
 	case r.Report != nil && req.JSON:
-		return statusOf(r.Report), printJSON(w, r.Report)
+		return statusOf(r.Report), printJSON(answer, r.Report)
 	case r.Report != nil:
-		printReport(w, r.Report)
+		printReport(answer, r.Report)
 		return statusOf(r.Report), nil
 	}
 	return done, nil

@@ -21,7 +21,8 @@ var cutting = regexp.MustCompile(`\bnomaster\b|\bifdown\b|\baddr(ess)? (flush|de
 // harmless are the texts in which such words are right, and why.
 var harmless = map[string]string{
 	", or remove it: ip link del dev …": "only of an interface that is off: see taken",
-	"cannot rename %s: systemd would run ifdown %s then, as the unit %s ends with the NIC's name": "says what is not done",
+	"cannot rename %s: systemd would run ifdown %[1]s then, as the unit %s ends with the NIC's name, and its file is in none of %s": "says what is not done",
+	"cannot rename %s: systemd would run ifdown %[1]s then, as %s ends the unit with the NIC's name":                                "says what is not done",
 }
 
 // TestNothingCutsOff has no text in the program, whether it becomes a hint or something

@@ -10,6 +10,7 @@ package holders
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 )
@@ -113,10 +114,12 @@ type Interface struct {
 // Move is what a call does to one NIC: what dom0 has goes from one interface to
 // another.
 type Move struct {
-	Start    bool      // start, not stop
-	OnBridge bool      // dom0's interface is the bridge itself, while the network is up
-	Guarded  bool      // with antispoof: bridged packets are not tracked, and dom0's pass
-	From, To Interface // the one that has dom0's addresses before, and the one that has them afterwards
+	Start    bool // start, not stop
+	OnBridge bool // dom0's interface is the bridge itself, while the network is up
+	Guarded  bool // with antispoof: bridged packets are not tracked, and dom0's pass
+	Bridge   string
+	MAC      net.HardwareAddr // dom0's
+	From, To Interface        // the one that has dom0's addresses before, and the one that has them afterwards
 }
 
 // Find says what becomes of everything that holds on to the interfaces of the moves:

@@ -107,6 +107,20 @@ type Bridged struct {
 	Setting string // that makes them pass
 	Drops   string // the chain that drops what it does not know, "" if none
 	Sent    int    // rules that send connections elsewhere (DNAT)
+	Masks   bool   // there may be rules that masquerade
+}
+
+// UntrackedTable is the table of nftables (family inet) that keeps connection tracking
+// away from dom0's packets on a bridge.
+func UntrackedTable(bridge string) string { return untrackedTables + bridge }
+
+const untrackedTables = "xbr-script-"
+
+// Untracks says whether dom0's packets are to be kept from connection tracking while they
+// are bridged, because what is translated would be lost.
+func (d *Data) Untracks(m Move) bool {
+	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && len(m.MAC) == 6 &&
+		slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return b.Sent > 0 || b.Masks })
 }
 
 // readBridged reads it from the rules and hooks that are known by now.
@@ -118,7 +132,7 @@ func readBridged(r *reader) error {
 		if r.Host.Setting(f.setting) != "1" {
 			continue
 		}
-		b := Bridged{Setting: strings.ReplaceAll(f.setting, "/", ".")}
+		b := Bridged{Setting: strings.ReplaceAll(f.setting, "/", "."), Masks: r.masquerades()}
 		for _, rule := range r.Rules {
 			if rule.Publishes && (rule.Family == f.family || rule.Family == unix.NFPROTO_INET) {
 				b.Sent++
@@ -157,10 +171,12 @@ func findBridged(d *Data, m Move) []Holder {
 	for _, b := range d.Bridged {
 		off := fmt.Sprintf("give antispoof=yes, or sysctl -w %s=0", b.Setting)
 		if b.Sent > 0 && !m.OnBridge {
-			all = append(all, Holder{
-				Kind: "published ports", What: b.Setting + "=1, and rules that send connections elsewhere (DNAT): " + strconv.Itoa(b.Sent), Outcome: Breaks,
-				Then: "connections from outside no longer get there: " + off,
-			})
+			h := Holder{Kind: "published ports", What: b.Setting + "=1, and rules that send connections elsewhere (DNAT): " + strconv.Itoa(b.Sent), Outcome: Breaks}
+			h.Then = "connections from outside no longer get there: " + off
+			if d.Untracks(m) {
+				h.Outcome, h.Then = Moves, "what is bridged for dom0 is not tracked: nft list table inet "+UntrackedTable(m.Bridge)
+			}
+			all = append(all, h)
 		}
 		if b.Drops == "" {
 			continue

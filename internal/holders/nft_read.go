@@ -2,6 +2,7 @@ package holders
 
 import (
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -36,7 +37,9 @@ func readRules(r *reader) error {
 			err = rules.Try(index)
 		}
 	}
-	r.Ruleset = rules
+	if err == nil {
+		r.Ruleset = rules
+	}
 	for _, rule := range rules.Rules {
 		r.Rules = append(r.Rules, Rule{
 			Family: rule.Family, Table: rule.Table, Chain: rule.Chain, Handle: rule.Handle,
@@ -68,9 +71,12 @@ func readHooks(r *reader) error {
 		return err
 	}
 	var chains, flowtables []Hook
-	err = nfnetlink.Each(c, unix.NFT_MSG_GETCHAIN, func() { chains, r.Forward = nil, nil }, func(family uint8, attrs []byte) {
+	err = nfnetlink.Each(c, unix.NFT_MSG_GETCHAIN, func() { chains, r.Forward, r.Untracked = nil, nil, map[string]bool{} }, func(family uint8, attrs []byte) {
 		h := Hook{Family: family, Table: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_TABLE)), Name: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_NAME))}
 		hook := rtnl.FindAttr(attrs, unix.NFTA_CHAIN_HOOK)
+		if bridge, ours := strings.CutPrefix(h.Table, untrackedTables); ours && family == unix.NFPROTO_INET {
+			r.Untracked[bridge] = true
+		}
 		if family != unix.NFPROTO_NETDEV && forwards(hook, attrs) {
 			r.Forward = append(r.Forward, h)
 		}

@@ -14,22 +14,23 @@ import (
 
 // Data is what Find decides from, besides the moves.
 type Data struct {
-	Host    *host.Host
-	Rules   []Rule             // of nftables
-	Ruleset *nfrule.Ruleset    // the same, as the kernel tells them; nil if they could not be read
-	Hooks   []Hook             // of nftables
-	ByName  bool               // hooks follow an interface's name, not the interface (Linux 6.16)
-	Packet  []Packet           // packet sockets
-	Bound   []Bound            // sockets that are bound to an interface
-	Groups  []Group            // multicast groups that programs have joined
-	Labels  []Label            // address labels
-	Uses    []Use              // all kinds of other things
-	Forward []Hook             // chains of nftables that drop what is forwarded
-	Bridged []Bridged          // what bridged packets meet
-	Legacy  []string           // tables of iptables-legacy, such as "nat of iptables"
-	Masked  map[netip.Addr]int // connections that may be masqueraded, by the address that they have got
-	Owners  map[int][]Owner    // whose the sockets are, by their inodes
-	Unknown []error            // what could not be read
+	Host      *host.Host
+	Rules     []Rule             // of nftables
+	Ruleset   *nfrule.Ruleset    // the same, as the kernel tells them; nil if they could not be read
+	Hooks     []Hook             // of nftables
+	ByName    bool               // hooks follow an interface's name, not the interface (Linux 6.16)
+	Packet    []Packet           // packet sockets
+	Bound     []Bound            // sockets that are bound to an interface
+	Groups    []Group            // multicast groups that programs have joined
+	Labels    []Label            // address labels
+	Uses      []Use              // all kinds of other things
+	Forward   []Hook             // chains of nftables that drop what is forwarded
+	Bridged   []Bridged          // what bridged packets meet
+	Untracked map[string]bool    // bridges on which dom0's packets are not tracked
+	Legacy    []string           // tables of iptables-legacy, such as "nat of iptables"
+	Masked    map[netip.Addr]int // connections that may be masqueraded, by the address that they have got
+	Owners    map[int][]Owner    // whose the sockets are, by their inodes
+	Unknown   []error            // what could not be read
 }
 
 // finder is one kind of holder.

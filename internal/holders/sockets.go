@@ -86,6 +86,7 @@ var followers = map[string]string{
 	"udhcpc":          "it goes on renewing the lease",
 	"systemd-network": "it is restarted",
 	"NetworkManager":  "it is told",
+	"dhcpcd":          "it is run again",
 }
 
 // watchers see all frames on the wire, and that is what they are for.
@@ -253,17 +254,13 @@ func findBound(d *Data, m Move) []Holder {
 		if s.session() {
 			h.Then = "the connection ends; log in over another address, such as an IPv4 one"
 		}
-		if how := followedBy(h.Owners); how != "" && !s.dhcp6() {
+		if how := followedBy(h.Owners); how != "" {
 			h.Outcome, h.Then = Followed, how
 		}
 		g.add(h)
 	}
 	return g.all
 }
-
-// dhcp6 says whether the socket is a DHCPv6 client's: dhclient does not renew its lease
-// on another index.
-func (s Bound) dhcp6() bool { return s.Protocol == unix.IPPROTO_UDP && s.Local.Port() == 546 }
 
 // session says whether it is a connection of TCP.
 func (s Bound) session() bool {

@@ -48,11 +48,16 @@ const firewall = `
 		chain s { type nat hook postrouting priority 100; oif "eth0" ip saddr 10.9.0.0/24 masquerade; }
 	}`
 
+// tracked has bridged packets pass the rules.
+const tracked = `
+	sysctl -qw net.bridge.bridge-nf-call-iptables=1`
+
 // ruleset is the rules as nft tells them, without what counters have counted, and
-// without what belongs to a socket.
+// without the program's own.
 func ruleset(t *testing.T) string {
 	t.Helper()
 	all, _, _ := strings.Cut(nstest.Run(t, "nft", "list", "ruleset"), "table netdev xbr-script ")
+	all, _, _ = strings.Cut(all, "table inet xbr-script-")
 	return regexp.MustCompile(`packets \d+ bytes \d+`).ReplaceAllString(all, "")
 }
 
@@ -99,7 +104,8 @@ func TestCarried(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("start%s, live %v", shape, live), func(t *testing.T) {
 				t.Parallel()
-				newHost(t, lan)
+				newHost(t, lan+`
+				sysctl -qw net.bridge.bridge-nf-call-iptables=0`)
 				c := calls{t, live}
 				nstest.Run(t, "nft", "-f", file(t, firewall))
 				before := ruleset(t)
@@ -261,13 +267,14 @@ func (tr *traffic) end() {
 // TestCarriedDeaths lets start and stop die at each step: whatever comes next puts the
 // rules back, too. In a short run only at every third.
 func TestCarriedDeaths(t *testing.T) {
-	newHost(t, quiet)
+	newHost(t, quiet+tracked)
 	nstest.Run(t, "nft", "-f", file(t, firewall))
 	d := &deaths{T: t}
 	const line = " netdev=eth0 check=no"
 	for _, command := range []string{"start", "stop"} {
 		nstest.Rest(t)
 		state, rules := nstest.ReadState(t), ruleset(t)
+		tables := nstest.Run(t, "nft", "list", "tables")
 		for step, total := 0, 1; step < total; step++ {
 			if testing.Short() && step%3 != 0 && step > 0 {
 				continue
@@ -277,6 +284,9 @@ func TestCarriedDeaths(t *testing.T) {
 			d.next(fmt.Sprintf("%s, step %d, after %t", command, step, after), next[d.cases%len(next)])
 			if now := ruleset(t); now != rules {
 				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, rules, now)
+			}
+			if now := nstest.Run(t, "nft", "list", "tables"); strings.ReplaceAll(now, "table netdev xbr-script\n", "") != tables {
+				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, tables, now)
 			}
 			if diff := nstest.Settled(t, state, nstest.Whole); diff != "" {
 				t.Fatalf("%s, step %d: the network is not as before:\n%s", command, step, diff)

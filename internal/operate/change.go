@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -97,7 +98,7 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 		if v, p, done, err = c.readAndPlan(ctx); err != nil || len(p.Steps) == 0 {
 			return v, done, err
 		}
-		if asked || !slices.Equal(v.holdable(), moves) {
+		if asked || !reflect.DeepEqual(v.holdable(), moves) {
 			if found, err = v.breaking(); err != nil {
 				return v, nil, err
 			}

@@ -109,7 +109,9 @@ func (c *Check) unknown(err error) {
 func (v *view) holdable() (moves []holders.Move) {
 	for _, w := range v.moving() {
 		if m := v.move(w); m.From != nil {
+			mac, _ := v.network.Dom0(w)
 			moves = append(moves, holders.Move{
+				Bridge: w.Bridge, MAC: mac,
 				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof.On(),
 				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
 			})

@@ -5,7 +5,6 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
-	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
@@ -21,8 +20,8 @@ func (v *view) clients(machine bool) lease.Manager {
 		m.Links = append(m.Links, l.Name)
 	}
 	m.Kept = func(m manager.Move) (bool, error) {
-		if !machine {
-			return false, nil
+		if is, err := v.dhcpcd().Keeps(m); is || err != nil || !machine {
+			return is, err
 		}
 		return managed(m)
 	}
@@ -32,9 +31,6 @@ func (v *view) clients(machine bool) lease.Manager {
 // managed says whether a manager goes on with the addresses of a move, or has refused
 // it.
 func managed(m manager.Move) (bool, error) {
-	if is, err := (dhcpcd.Manager{}).Keeps(m); is || err != nil {
-		return is, err
-	}
 	for _, l := range []*host.Link{m.From, m.NIC} {
 		if l == nil {
 			continue

@@ -18,6 +18,7 @@ import (
 // says: either it is refused, and nothing is changed, or everything is as
 // before.
 func TestDamagedJournal(t *testing.T) {
+	t.Parallel()
 	times := 12000
 	if testing.Short() {
 		times = 800
@@ -95,6 +96,7 @@ func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 // TestDamagedRecords damages the records of a network that is up, and plans a
 // stop from them: that is refused, or the plan is the same.
 func TestDamagedRecords(t *testing.T) {
+	t.Parallel()
 	times := 2000
 	if testing.Short() {
 		times = 24

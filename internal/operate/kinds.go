@@ -2,6 +2,7 @@ package operate
 
 import (
 	"xbr-script/bridge/divert"
+	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/netop"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/sysctl"
@@ -14,6 +15,7 @@ func (c *Call) kinds() plan.Kinds {
 	for _, f := range (&view{Call: c}).features() {
 		all = append(all, f.Kinds())
 	}
+	all = append(all, lease.Manager{}.Kinds())
 	for _, m := range c.managers() {
 		all = append(all, m.Kinds())
 	}

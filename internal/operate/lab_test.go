@@ -71,7 +71,9 @@ func (o outcome) ok() error {
 }
 
 // doCall runs the program once, in this process; prepare may change the call
-// before it runs.
+// before it runs. Tests that look at what it says do not run in parallel: the lock is
+// held as long as a process has it that another test has just forked, and the next call
+// would say that it waits.
 func doCall(ctx context.Context, t *testing.T, line string, prepare func(*Call)) outcome {
 	t.Helper()
 	args := strings.Fields(line)

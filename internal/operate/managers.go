@@ -34,11 +34,14 @@ type managing interface {
 func (c *Call) managers() []managing {
 	return []managing{
 		ifupdown.Manager{Up: systemd.Up, Units: ifupdown.Units},
-		dhcpcd.Manager{Call: c.quoted()},
+		c.dhcpcd(),
 		networkmanager.Manager{Up: systemd.Up},
 		networkd.Manager{Limit: c.checkLimit()},
 	}
 }
+
+// dhcpcd is one manager that may run in any network namespace.
+func (*Call) dhcpcd() dhcpcd.Manager { return dhcpcd.Manager{UnitOf: dhcpcd.UnitOf} }
 
 // keepers are those that configure dom0's interface of a network, for a move or, with
 // manager.AtRest, as it is. nil: it cannot be known of a host in a file; empty: nobody
@@ -80,11 +83,10 @@ func (v *view) here() ([]managing, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []managing{v.clients(machine)}
 	if machine {
-		all = append(all, v.managers()...)
+		return append([]managing{v.clients(true)}, v.managers()...), nil
 	}
-	return all, nil
+	return []managing{v.clients(false), v.dhcpcd()}, nil
 }
 
 // around asks all managers for their steps around a plan, and reports all their

@@ -35,6 +35,7 @@ ip6tables -P FORWARD DROP
 // are as if nothing had been tried. Package bridge has a matrix for its own
 // steps; here they are tried without -short only.
 func TestEveryStepFails(t *testing.T) {
+	t.Parallel()
 	for i := range 4 {
 		backend, name := nstest.IPTablesBackends[i/2], []string{"xenbr0", "eth0"}[i%2] // the latter is dom0's interface
 		t.Run(backend+" "+name, func(t *testing.T) {
@@ -63,6 +64,7 @@ func TestEveryStepFails(t *testing.T) {
 // back; and steps of taking back a change that waited to be confirmed, as
 // recover and the timer do.
 func TestSeries(t *testing.T) {
+	t.Parallel()
 	nth := faults.OneIn(5003, 71)
 	var cases atomic.Int64
 	t.Run("whole", func(t *testing.T) {

@@ -153,6 +153,7 @@ func (u *Unfinished) Commands() []string {
 // begun: a change that can still be confirmed is not touched before its journal says
 // that it cannot be any more.
 func (r *Runner) Recover(ctx context.Context, u *Unfinished) error {
+	listen(ctx)
 	path := JournalPath(r.Dir)
 	f, err := rundir.Open(path, os.O_WRONLY, rundir.MaxJournal)
 	if err != nil {

@@ -64,6 +64,7 @@ func (*Failed) ExitStatus() int { return refusal.Failed }
 // as if it had not ended, for Accept or Recover. Of p, the operations that were
 // done are released.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
+	listen(ctx)
 	if err := ready(ctx, p); err != nil {
 		return err
 	}
@@ -83,6 +84,11 @@ func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	}
 	return nil
 }
+
+// listen asks ctx whether it has ended. The program listens to signals only from then
+// on (package cli), and none may end it between the first and the last line of a
+// journal.
+func listen(ctx context.Context) { _ = ctx.Err() }
 
 // begin writes the plan down.
 func (r *Runner) begin(p *Plan) (*journal, error) {

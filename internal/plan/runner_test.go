@@ -419,3 +419,50 @@ func TestHeard(t *testing.T) {
 		t.Error("left: ", w.numbers())
 	}
 }
+
+// asked is a context that notes whether it was asked for its end.
+type asked struct {
+	context.Context
+	whether bool
+}
+
+func (a *asked) Err() error {
+	a.whether = true
+	return a.Context.Err()
+}
+
+// prepared is an operation that does something before the journal is written.
+type prepared struct {
+	put
+	ready func()
+}
+
+func (p *prepared) Ready(context.Context) error { p.ready(); return nil }
+
+// TestListens has contexts that begin to listen to signals when they are first asked:
+// that is before anything is written, and before anything is taken back.
+func TestListens(t *testing.T) {
+	w := newWorld()
+	r, p, ctx := w.runner(t), w.plan(3), &asked{Context: t.Context()}
+	listened := false
+	p.Steps[0].Do = append(p.Steps[0].Do, &prepared{put{N: 7, w: w}, func() { listened = ctx.whether }})
+	p.Steps[0].Undo = append(p.Steps[0].Undo, &put{N: 7, Away: true, w: w})
+	r.Hook = func(step int, after bool) error {
+		if step == 1 && after {
+			panic(errKilled)
+		}
+		return nil
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = r.Run(ctx, p)
+	}()
+	next, again := &Runner{Dir: r.Dir, Kinds: w.kinds()}, &asked{Context: t.Context()}
+	if err := next.Recover(again, unfinished(t, next)); err != nil {
+		t.Error(err)
+	}
+	asBefore(t, w, next)
+	if !listened || !again.whether {
+		t.Errorf("it listened before it began: %t; while it took that back: %t", listened, again.whether)
+	}
+}

@@ -40,36 +40,45 @@ func Make(dir string) error {
 	if err != nil {
 		return err
 	}
-	return d.Close()
+	return unix.Close(d)
 }
 
-// open opens the directory itself, not the target of a symbolic link.
-func open(dir string) (*os.File, error) {
-	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// open opens the directory itself, not the target of a symbolic link. It returns a
+// descriptor, as status opens it again and again: for an os.File Go would first find
+// out whether one can wait for it.
+func open(dir string) (fd int, err error) {
+	fd, err = openat(unix.AT_FDCWD, dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
-		return nil, strange(dir, "it is not a directory")
+		return -1, strange(dir, "it is not a directory")
 	}
 	if err != nil {
-		return nil, err
+		return -1, &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
-	if err := owned(d); err != nil {
-		return nil, errors.Join(err, d.Close())
+	st, err := stat(fd, dir)
+	if err == nil {
+		err = owned(st, dir)
 	}
-	return d, nil
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
+}
+
+func stat(fd int, path string) (st unix.Stat_t, err error) {
+	if err = unix.Fstat(fd, &st); err != nil {
+		err = &fs.PathError{Op: "fstat", Path: path, Err: err}
+	}
+	return st, err
 }
 
 // owned refuses what others may write. A user who is not root may have a
 // directory of his own.
-func owned(f *os.File) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
-	}
+func owned(st unix.Stat_t, path string) error {
 	switch {
 	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
-		return strange(f.Name(), fmt.Sprintf("it belongs to user %d", st.Uid))
+		return strange(path, fmt.Sprintf("it belongs to user %d", st.Uid))
 	case st.Mode&0o022 != 0:
-		return strange(f.Name(), "others may write it")
+		return strange(path, "others may write it")
 	}
 	return nil
 }
@@ -84,61 +93,69 @@ func strange(path, why string) error {
 // a regular file, not a link, and not larger than that size. The error is
 // fs.ErrNotExist if there is none.
 func Open(path string, flags int, size int64) (*os.File, error) {
-	d, err := open(filepath.Dir(path))
+	fd, _, err := openFile(path, flags, size)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = d.Close() }()
-	// O_NONBLOCK: a FIFO must not block this.
-	fd, err := openat(d, filepath.Base(path), flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, strange(path, "it is a link")
-	}
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	f := os.NewFile(uintptr(fd), path)
-	if err := regular(f, size); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return os.NewFile(uintptr(fd), path), nil
 }
 
-func openat(d *os.File, name string, flags int, mode uint32) (fd int, err error) {
+// openFile is Open; it returns the file's size, too.
+func openFile(path string, flags int, limit int64) (fd int, size int64, err error) {
+	d, err := open(filepath.Dir(path))
+	if err != nil {
+		return -1, 0, err
+	}
+	defer func() { _ = unix.Close(d) }()
+	// O_NONBLOCK: a FIFO must not block this.
+	fd, err = openat(d, filepath.Base(path), flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.ELOOP) {
+		return -1, 0, strange(path, "it is a link")
+	}
+	if err != nil {
+		return -1, 0, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	if size, err = regular(fd, path, limit); err == nil {
+		err = unix.SetNonblock(fd, false)
+	}
+	if err != nil {
+		return -1, 0, errors.Join(err, unix.Close(fd))
+	}
+	return fd, size, nil
+}
+
+func openat(dir int, name string, flags int, mode uint32) (fd int, err error) {
 	for {
-		if fd, err = unix.Openat(int(d.Fd()), name, flags, mode); !errors.Is(err, unix.EINTR) {
+		if fd, err = unix.Openat(dir, name, flags, mode); !errors.Is(err, unix.EINTR) {
 			return fd, err
 		}
 	}
 }
 
-// regular refuses what is not a file of ours.
-func regular(f *os.File, size int64) error {
-	info, err := f.Stat()
+// regular refuses what is not a file of ours, and returns its size.
+func regular(fd int, path string, limit int64) (size int64, err error) {
+	st, err := stat(fd, path)
 	switch {
 	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return strange(f.Name(), "it is not a regular file")
-	case info.Size() > size:
-		return strange(f.Name(), fmt.Sprintf("it has %d bytes", info.Size()))
+		return 0, err
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return 0, strange(path, "it is not a regular file")
+	case st.Size > limit:
+		return 0, strange(path, fmt.Sprintf("it has %d bytes", st.Size))
 	}
-	return owned(f)
+	return st.Size, owned(st, path)
 }
 
 // Read returns the content of a file of ours; the error is fs.ErrNotExist if there
 // is none.
 func Read(path string, size int64) ([]byte, error) {
-	f, err := Open(path, os.O_RDONLY, size)
+	fd, size, err := openFile(path, os.O_RDONLY, size)
 	if err != nil {
 		return nil, err
 	}
+	f := os.NewFile(uintptr(fd), path)
 	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, info.Size())
+	data := make([]byte, size)
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
@@ -152,7 +169,7 @@ func Create(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = d.Close() }()
+	defer func() { _ = unix.Close(d) }()
 	if err := Remove(path + fresh); err != nil {
 		return nil, err
 	}
@@ -204,13 +221,14 @@ func Sweep(dir string) error {
 
 // List returns the names of the files with this prefix and suffix, sorted.
 func List(dir, prefix, suffix string) (names []string, err error) {
-	d, err := open(dir)
+	fd, err := open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	d := os.NewFile(uintptr(fd), dir)
 	defer func() { _ = d.Close() }()
 	entries, err := d.ReadDir(-1)
 	if err != nil {

@@ -64,7 +64,7 @@ func Comment(text string) string {
 // as JSON writes them (\u001b), bytes that are not UTF-8 as \xff. Only line feeds
 // and tabs stay.
 func Visible(text string) string {
-	if visible(strings.NewReplacer("\n", "", "\t", "").Replace(text)) {
+	if harmless(text) {
 		return text
 	}
 	var b strings.Builder
@@ -81,6 +81,11 @@ func Visible(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// harmless says whether all characters of a text can be seen, or are line feeds or tabs.
+func harmless(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }) < 0
 }
 
 // visible says whether all characters of a text can be seen.

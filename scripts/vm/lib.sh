@@ -389,6 +389,7 @@ extended() {
 boot() {
 	local units=/etc/systemd/system unit
 	cp /vm/xbr-script.service "$units"
+	rm -rf /etc/init.d # else systemctl looks for the programs of another init
 	for unit in /lib/systemd/system/{sysinit,multi-user}.target.wants/*; do
 		case ${unit##*/} in
 		systemd-journald.* | systemd-udevd.* | systemd-udev-trigger.* | dbus.*) ;;

@@ -1,100 +1,150 @@
-// Package dhcpcd refuses to move the addresses of an interface that dhcpcd looks
-// after. When a NIC is renamed, dhcpcd takes it as gone, and it ended when it began
-// with the new interface of that name (9.4.1).
+// Package dhcpcd makes dhcpcd follow dom0's addresses to another interface. When a NIC
+// is renamed, dhcpcd takes it as gone, takes the addresses off, and ends when it begins
+// with the new interface of that name (9.4.1). So it is ended before the change and run
+// again after it, by its own command line. It is killed: then it leaves addresses,
+// routes and name servers as they are, whether its configuration has "persistent" or
+// not, and the next one goes on with the lease (DHCPREQUEST, RFC 2131 section 3.2).
 package dhcpcd
 
 import (
 	"errors"
-	"io/fs"
-	"os"
+	"path/filepath"
+	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
-	"xbr-script/internal/shell"
 )
 
 // Manager is dhcpcd.
 type Manager struct {
-	Call string // the command line that it has to be ended for, quoted
 	Root string // where the host's files are; "" is /
+	// UnitOf gives the service of systemd whose main process this is; "" if none.
+	UnitOf func(pid int, cgroup string) (string, error)
 }
 
-// Kinds are none: dhcpcd is not told anything.
-func (Manager) Kinds() plan.Kinds { return nil }
-
-// Around refuses the moves of interfaces that dhcpcd looks after.
-func (m Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
-	for _, move := range moves {
-		err = errors.Join(err, m.refuse(move))
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
+	return plan.Kinds{
+		(&End{}).Kind(): func() plan.Op { return &End{} },
+		(&Run{}).Kind(): func() plan.Op { return &Run{} },
 	}
-	return nil, nil, err
 }
 
-// Keeps says whether it looks after the addresses of a move.
+// Around gives the steps that end each dhcpcd that looks after one of the interfaces
+// before the change, and run it again after it.
+func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
+	clients, err := m.clients(moves)
+	if err != nil {
+		return nil, nil, err
+	}
+	var refused error
+	for _, c := range clients {
+		for _, move := range c.moves {
+			refused = errors.Join(refused, c.refuse(move, m.Root))
+		}
+	}
+	if refused != nil {
+		return nil, nil, refused
+	}
+	for _, c := range clients {
+		first, last, err := c.around()
+		if err != nil {
+			return nil, nil, err
+		}
+		before, after = append(before, first), append(after, last)
+	}
+	return before, after, nil
+}
+
+// Keeps says whether a dhcpcd looks after the addresses of a move.
 func (m Manager) Keeps(move manager.Move) (bool, error) {
-	if move.From == nil {
-		return false, nil
-	}
-	if is, err := m.runs(move.From.Name); is || err != nil {
-		return is, err
-	}
-	return m.runs("")
+	clients, err := m.clients([]manager.Move{move})
+	return len(clients) > 0, err
 }
 
-func (m Manager) refuse(move manager.Move) error {
-	if move.From == nil {
+// refuse refuses what dhcpcd would not go on with: an interface of another name, for
+// which it has another configuration and no lease, and a bridge if it is for all
+// interfaces: it leaves alone those that its configuration does not name (if_ignore).
+func (c *client) refuse(move manager.Move, root string) error {
+	if move.From == nil || c.all && !leased(move, root) {
 		return nil
 	}
-	from, to := " "+shell.Quote(move.From.Name), " "+shell.Quote(move.To.Name)
-	is, err := m.runs(move.From.Name)
-	if err == nil && !is && move.Leased() {
-		from, to = "", "" // a dhcpcd for all interfaces
-		is, err = m.runs("")
+	switch {
+	case move.To.Name != move.From.Name && move.OnBridge:
+		return refusal.New("leave out bridge="+move.To.Name+": then the bridge is called "+move.From.Name+", and dhcpcd goes on",
+			"cannot %s: dhcpcd looks after %s by that name, which no interface has then", move.Undertaking, move.From.Name)
+	case move.To.Name != move.From.Name:
+		return refusal.New("end it, which must leave the address, and run it for "+move.To.Name+" after the change",
+			"cannot %s: dhcpcd looks after %s by that name, which no interface has then", move.Undertaking, move.From.Name)
+	case c.all && move.OnBridge:
+		return refusal.New("leave out dom0=bridge, or run dhcpcd for "+move.From.Name+" alone",
+			"cannot %s: dhcpcd looks after all interfaces, but for bridges", move.Undertaking)
 	}
-	if err != nil || !is {
-		return err
-	}
-	return refusal.New(`have "persistent" in /etc/dhcpcd.conf, so that the address stays, then give:`+
-		"\n  dhcpcd -x"+from+"; "+m.Call+"; dhcpcd"+to,
-		"cannot %s: dhcpcd looks after %s, and would let its lease run out", move.Undertaking, move.From.Name)
+	return nil
 }
 
-// runs says whether there is a dhcpcd for that interface alone, or, if the name is
-// empty, one for all. Versions before 9 have no folder for their files.
-func (m Manager) runs(dev string) (bool, error) {
-	names := []string{"dhcpcd/pid", "dhcpcd.pid"}
-	if dev != "" {
-		names = nil
-		for _, family := range []string{"", "-4", "-6"} {
-			names = append(names, "dhcpcd/"+dev+family+".pid", "dhcpcd-"+dev+family+".pid")
-		}
-	}
-	for _, name := range names {
-		pid, err := contentOf(m.Root + "/run/" + name)
-		if err != nil {
-			return false, err
-		}
-		if pid == "" || strings.Contains(pid, "/") {
-			continue
-		}
-		comm, err := contentOf(m.Root + "/proc/" + pid + "/comm")
-		if err != nil || comm == "dhcpcd" {
-			return err == nil, err
-		}
-	}
-	return false, nil
+// leased says whether a dhcpcd for all interfaces has a lease for this one.
+func leased(move manager.Move, root string) bool {
+	files, _ := filepath.Glob(root + "/var/lib/dhcpcd/" + move.From.Name + ".lease*")
+	return move.Leased() || len(files) > 0
 }
 
-// contentOf is the content of a small file; "" if it is missing, or belongs to a
-// process that has ended.
-func contentOf(name string) (string, error) {
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return "", nil
+// around gives the steps around the change for one dhcpcd.
+func (c *client) around() (first, last plan.Step, err error) {
+	now, err := c.commandLine()
+	if err != nil {
+		return first, last, err
 	}
-	return strings.TrimSpace(string(data)), err
+	then := now
+	if c.all {
+		then = withDenied(now, c.moves)
+	}
+	first = plan.Step{Title: "end " + c.title(), Do: []plan.Op{c.end()}, Undo: []plan.Op{c.run(now)}}
+	last = plan.Step{Title: "run " + c.title() + " again", Do: []plan.Op{c.run(then)}, Undo: []plan.Op{c.end()}}
+	return first, last, nil
+}
+
+func (c *client) title() string {
+	if c.all {
+		return "dhcpcd"
+	}
+	return "dhcpcd for " + c.moves[0].From.Name
+}
+
+func (c *client) end() *End { return &End{PIDFile: c.pidFile, Unit: c.unit} }
+
+func (c *client) run(args []string) *Run {
+	return &Run{PIDFile: c.pidFile, Unit: c.unit, Path: c.path, Args: args, Cgroup: c.cgroup, Denies: slices.ContainsFunc(args, denies)}
+}
+
+// A dhcpcd for all interfaces would ask for leases on the NIC, the bridge and guests'
+// ports as well. So it gets an argument more for each NIC in a bridge. It is known again
+// by a name in it that no interface can have, because it is too long.
+const deny = "--denyinterfaces="
+
+func denies(arg string) bool { return strings.HasPrefix(arg, deny+"xbr-script@") }
+
+func denied(port string) string { return deny + "xbr-script@" + port + "," }
+
+// withDenied is a command line with the arguments for what is there after the moves.
+func withDenied(args []string, moves []manager.Move) []string {
+	args = slices.Clone(args)
+	for _, m := range moves {
+		args = slices.DeleteFunc(args, func(a string) bool { return strings.HasPrefix(a, denied(m.Port)) })
+		if len(m.New) == 0 {
+			continue // the NIC gets its addresses back
+		}
+		names := []string{m.Port}
+		for _, n := range m.New {
+			names = append(names, n.Name)
+		}
+		if m.Bridge != nil && !m.OnBridge {
+			names = append(names, m.Bridge.Name)
+		}
+		slices.Sort(names)
+		args = slices.Insert(args, 1, denied(m.Port)+strings.Join(slices.Compact(names), ",")+",vif*")
+	}
+	return args
 }

@@ -12,15 +12,15 @@ func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, 
 	if move.From == nil {
 		return nil, nil
 	}
-	is, err := m.runs(move.From.Name)
-	if err == nil && is {
-		return &manager.Keeper{Manager: "dhcpcd", By: "for " + move.From.Name + " alone"}, nil
-	}
-	if err == nil && move.Leased() {
-		is, err = m.runs("")
-	}
-	if err != nil || !is {
+	clients, err := m.clients([]manager.Move{move})
+	if err != nil || len(clients) == 0 {
 		return nil, err
 	}
-	return &manager.Keeper{Manager: "dhcpcd", By: "for all interfaces"}, nil
+	switch {
+	case !clients[0].all:
+		return &manager.Keeper{Manager: "dhcpcd", By: "for " + move.From.Name + " alone", How: "run again"}, nil
+	case leased(move, m.Root):
+		return &manager.Keeper{Manager: "dhcpcd", By: "for all interfaces", How: "run again"}, nil
+	}
+	return nil, nil
 }

@@ -14,12 +14,16 @@ func TestKeeper(t *testing.T) {
 		want   string
 	}{
 		"none":              {files{}, true, ""},
-		"for it alone":      {files{"run/dhcpcd/eth0.pid": "77\n", "run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for eth0 alone"},
-		"for all":           {files{"run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for all interfaces"},
+		"for it alone":      {files{"run/dhcpcd/eth0.pid": "77\n", "run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for eth0 alone, run again"},
+		"for all":           {files{"run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for all interfaces, run again"},
 		"for all, no lease": {files{"run/dhcpcd/pid": "77\n"}, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			keeper, err := (Manager{Root: c.files.root(t)}).Keeper(t.Context(), manager.AtRest(move("eth0", c.leased)))
+			m := move(false)
+			if c.leased {
+				m.Expiring = lease
+			}
+			keeper, err := (Manager{Root: c.files.root(t)}).Keeper(t.Context(), manager.AtRest(m))
 			got := ""
 			if keeper != nil {
 				got = keeper.String()

@@ -1,6 +1,7 @@
 package ifupdown
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,10 @@ const (
 	// reloadLimit is how long systemd may take to read all units anew.
 	reloadLimit = 90 * time.Second
 	// seenLimit is how long systemd may take to see that a NIC has got its name.
-	seenLimit = 5 * time.Second
-	pause     = 50 * time.Millisecond
+	seenLimit = 10 * time.Second
+	// pause is the time between two looks at it, and steady how many of them make a second.
+	pause  = 50 * time.Millisecond
+	steady = 20
 )
 
 // Unit is the operation that gives the unit of an interface a file in /run, or removes
@@ -136,36 +139,71 @@ func (u *Unit) isUnbound(ctx context.Context, conn systemd.Conn) error {
 	return nil
 }
 
-// remove removes the file. systemd hears of it only once it knows the NIC by its old
-// name: it would find the unit bound to a device that is not there, and end it. Until
-// somebody has it read its units the next time the unit is not bound, which matters to
-// a NIC that is pulled out.
+// remove removes the file, and has systemd read what binds the unit then. It must know
+// the NIC by its old name first: it would find the unit bound to a device that is not
+// there, and end it, now or when somebody has it read its units the next time. If it
+// does not come to know it, the file stays for that reason.
 func (u *Unit) remove(ctx context.Context) error {
-	_, err := os.Stat(u.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err = errors.Join(err, rundir.Remove(u.path())); err != nil {
+	if _, err := os.Stat(u.path()); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		return err
 	}
-	path, err := filepath.EvalSymlinks(sysNet + u.Dev)
-	if err != nil || strings.HasPrefix(path, "/sys/devices/virtual/") {
-		return context.Cause(ctx) // its device looks as that of the interface that had the name before
-	}
-	_ = systemd.Ask(ctx, seenLimit, func(ctx context.Context, conn systemd.Conn) error {
-		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+	var removed error
+	_ = systemd.Ask(ctx, reloadLimit, func(ctx context.Context, conn systemd.Conn) error {
+		stopping, err := conn.Stopping(ctx)
+		if err != nil || !stopping && !u.seen(ctx, conn) {
 			return err
 		}
-		for !u.isSeen(ctx, conn, path) {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(pause):
-			}
+		if removed = rundir.Remove(u.path()); removed != nil || stopping {
+			return removed
 		}
 		return conn.ReloadContext(ctx)
 	})
-	return context.Cause(ctx)
+	return cmp.Or(context.Cause(ctx), removed)
+}
+
+// seen waits until systemd knows the interface by its name, and says whether it does. It
+// may miss a NIC that had another name for a moment only, as udev looks for it under that
+// one; so udev is told of it once more, as by udevadm trigger.
+func (u *Unit) seen(ctx context.Context, conn systemd.Conn) bool {
+	path, err := filepath.EvalSymlinks(sysNet + u.Dev)
+	if err != nil {
+		return false
+	}
+	// The device of a virtual NIC looks as that of the interface that had the name
+	// before: it has to stay.
+	wanted := 1
+	if strings.HasPrefix(path, "/sys/devices/virtual/") {
+		wanted = steady
+	}
+	sure := 0
+	for n := range int(seenLimit / pause) {
+		if sure++; !u.isSeen(ctx, conn, path) {
+			sure = 0
+		}
+		if sure == wanted {
+			return true
+		}
+		if n%steady == steady-1 {
+			tell(filepath.Join(path, "uevent"))
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
+	return false
+}
+
+// tell has the kernel send an event about a device.
+func tell(file string) {
+	if f, err := os.OpenFile(file, os.O_WRONLY, 0); err == nil {
+		_, _ = f.WriteString("change")
+		_ = f.Close()
+	}
 }
 
 // isSeen says whether systemd knows the interface by its name, as that device.

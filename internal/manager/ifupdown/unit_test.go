@@ -29,6 +29,7 @@ type fakeSystemd struct {
 	lates    int    // the same, the next time
 	bound    bool
 	other    bool // it is bound by another file, too
+	missed   bool // systemd does not see the NIC come back before it is told
 	stopping bool // the machine is being switched off
 	ended    bool
 	reloads  int
@@ -50,7 +51,7 @@ func newFakeSystemd(t *testing.T) *fakeSystemd {
 
 // place gives the NIC a name.
 func (f *fakeSystemd) place(name string) {
-	nstest.Script(f.T, "mkdir -p "+f.nic+"; rm -f "+sysNet+"eth0 "+sysNet+"peth0; ln -s "+f.nic+" "+sysNet+name)
+	nstest.Script(f.T, "mkdir -p "+f.nic+"; : >"+f.nic+"/uevent; rm -f "+sysNet+"eth0 "+sysNet+"peth0; ln -s "+f.nic+" "+sysNet+name)
 }
 
 func (f *fakeSystemd) answer(msg *dbus.Message) []any {
@@ -89,7 +90,10 @@ func (f *fakeSystemd) property(name string) any {
 		}
 		return []string{}
 	case "ActiveState":
-		if f.late--; f.late < 0 && f.device != f.nic && !f.away() {
+		if f.missed && f.told() {
+			f.missed = false
+		}
+		if f.late--; f.late < 0 && f.device != f.nic && !f.away() && !f.missed {
 			f.device = f.nic
 		}
 		if f.device == "" {
@@ -101,6 +105,12 @@ func (f *fakeSystemd) property(name string) any {
 	}
 	f.Errorf("asked for the property %s", name)
 	return ""
+}
+
+// told says whether somebody has had the kernel tell of the NIC again.
+func (f *fakeSystemd) told() bool {
+	text, err := os.ReadFile(filepath.Join(f.nic, "uevent"))
+	return err == nil && string(text) == "change"
 }
 
 // away says whether the NIC has another name.
@@ -148,18 +158,19 @@ func (f *fakeSystemd) runner() plan.Runner {
 }
 
 // same fails the test unless the unit is up and bound as it is to be. After two faults
-// it may be left unbound.
+// the file may be left.
 func (f *fakeSystemd) same(what string, kept, twice bool) bool {
 	f.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	text, err := ours("ifup@eth0.service")
-	ok := err == nil && (text != "") == kept && (f.bound != kept || twice && !f.bound) && !f.ended && f.away() == kept
+	ok := err == nil && ((text != "") == kept || twice) && f.bound == (text == "") && !f.ended && f.away() == kept
 	if !ok {
 		f.Errorf("%s: bound: %t, ended: %t, away: %t, file: %q, %v", what, f.bound, f.ended, f.away(), text, err)
 	}
-	if twice && ok {
-		f.bound = !kept
+	if twice && text != "" {
+		nstest.Run(f.T, "rm", filepath.Join(runUnits, "ifup@eth0.service"))
+		f.bound = true
 	}
 	return ok
 }
@@ -206,17 +217,26 @@ func TestBoundElsewhere(t *testing.T) {
 	f.same("in the end", false, false)
 }
 
-// TestUnseen has systemd not see the NIC under its old name, or the machine being
-// switched off, or a NIC that cannot be told from dom0's interface: then systemd is not
-// told that the file is gone.
-func TestUnseen(t *testing.T) {
-	for name, prepare := range map[string]func(*fakeSystemd){
-		"switching off": func(f *fakeSystemd) { f.stopping = true },
-		"gone":          func(f *fakeSystemd) { nstest.Run(f.T, "rm", sysNet+"eth0") },
-		"virtual": func(*fakeSystemd) {
-			sysNet = "/sys/class/net/"
-			nstest.Run(t, "ip", "link", "add", "eth0", "type", "bridge")
-		},
+// TestRemove takes the file away: at once where the machine is being switched off; where
+// systemd has missed that the NIC has its name again, once it was told; for a NIC that
+// looks as dom0's interface, when it has looked so for a second; and not at all as long
+// as systemd does not know the NIC.
+func TestRemove(t *testing.T) {
+	type outcome struct {
+		left    bool
+		reloads int
+	}
+	for name, c := range map[string]struct {
+		prepare func(*fakeSystemd)
+		want    outcome
+	}{
+		"switching off": {func(f *fakeSystemd) { f.stopping = true }, outcome{false, 0}},
+		"missed":        {func(f *fakeSystemd) { f.missed = true }, outcome{false, 1}},
+		"virtual": {func(f *fakeSystemd) {
+			sysNet, f.nic = "/sys/class/net/", "/sys/devices/virtual/net/eth0"
+			nstest.Run(f.T, "ip", "link", "add", "eth0", "type", "bridge")
+		}, outcome{false, 1}},
+		"gone": {func(f *fakeSystemd) { nstest.Run(f.T, "rm", sysNet+"eth0") }, outcome{true, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFakeSystemd(t)
@@ -226,16 +246,17 @@ func TestUnseen(t *testing.T) {
 			}
 			f.mu.Lock()
 			f.place("eth0")
-			reloads := f.reloads
-			prepare(f)
+			before := f.reloads
+			c.prepare(f)
 			f.mu.Unlock()
 			if err := gone("ifup@eth0.service", move("eth0", "peth0", true)).Do(t.Context(), false); err != nil {
 				t.Error(err)
 			}
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			if text, err := ours("ifup@eth0.service"); err != nil || text != "" || f.reloads != reloads {
-				t.Errorf("file: %q, %v; read anew %d times", text, err, f.reloads-reloads)
+			text, err := ours("ifup@eth0.service")
+			if got := (outcome{text != "", f.reloads - before}); err != nil || got != c.want || f.ended {
+				t.Errorf("%+v, want %+v; ended: %t, %v", got, c.want, f.ended, err)
 			}
 		})
 	}

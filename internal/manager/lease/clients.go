@@ -27,13 +27,25 @@ func clientsOf(root string, wanted ...string) ([]client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs, err := filepath.Glob(root + "/proc/[1-9]*")
+	proc, err := os.Open(root + "/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = proc.Close() }()
+	names, err := proc.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
 	var all []client
-	for _, dir := range dirs {
-		c, err := clientIn(dir, own, wanted)
+	for _, name := range names {
+		comm, err := commOf(int(proc.Fd()), name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(wanted, comm) && comm != "busybox" {
+			continue
+		}
+		c, err := clientIn(filepath.Join(root+"/proc", name), comm, own, wanted)
 		if err != nil {
 			return nil, err
 		}
@@ -44,12 +56,38 @@ func clientsOf(root string, wanted ...string) ([]client, error) {
 	return all, nil
 }
 
-// clientIn is the process of a folder; nil if it is none of them.
-func clientIn(dir, own string, wanted []string) (*client, error) {
-	comm, err := content(filepath.Join(dir, "comm"))
-	if err != nil || !slices.Contains(wanted, comm) && comm != "busybox" {
-		return nil, err
+// commOf is the name of a process; "" if the file in the open directory /proc belongs to
+// none, or to one that has ended. There may be thousands, so each takes as few calls as
+// possible.
+func commOf(proc int, name string) (string, error) {
+	if name[0] < '1' || name[0] > '9' {
+		return "", nil
 	}
+	fd, err := retry(func() (int, error) { return unix.Openat(proc, name+"/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err == nil {
+		defer func() { _ = unix.Close(fd) }()
+		var comm [64]byte // the kernel's are of 16
+		n := 0
+		if n, err = retry(func() (int, error) { return unix.Read(fd, comm[:]) }); err == nil {
+			return strings.TrimRight(string(comm[:n]), "\n"), nil
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return "", nil
+	}
+	return "", &fs.PathError{Op: "read", Path: "/proc/" + name + "/comm", Err: err}
+}
+
+// retry calls f until no signal interrupts it.
+func retry(f func() (int, error)) (n int, err error) {
+	for n, err = f(); errors.Is(err, unix.EINTR); {
+		n, err = f()
+	}
+	return n, err
+}
+
+// clientIn is the process of a folder; nil if it is none of them.
+func clientIn(dir, comm, own string, wanted []string) (*client, error) {
 	// It may have ended, and whose namespace only root could see is asked of nobody.
 	if ns, err := os.Readlink(dir + "/ns/net"); err != nil && !errors.Is(err, fs.ErrPermission) || err == nil && ns != own {
 		return nil, nil //nolint:nilerr // see above

@@ -1,7 +1,7 @@
 // Package lease knows the DHCP clients that are managers of nothing else, and refuses to
 // move an address that expires if it is not known who renews it. dhclient and udhcpc go
 // by the interface's name, and so go on with dom0's interface (seen with 4.4.3 and
-// 1.35); the kernel itself renews what it has from routers.
+// 1.35), but for a socket of the former; the kernel itself renews what it has from routers.
 package lease
 
 import (
@@ -31,26 +31,31 @@ type Manager struct {
 	Root  string   // where the host's files are; "" is /
 }
 
-// Kinds are none: nobody is told anything.
-func (Manager) Kinds() plan.Kinds { return nil }
-
-// Around refuses the moves after which an address would expire.
-func (m Manager) Around(moves []manager.Move) (_, _ []plan.Step, err error) {
-	for _, move := range moves {
-		if move.From != nil {
-			err = errors.Join(err, m.refuse(move))
-		}
-	}
-	return nil, nil, err
+// Kinds are its operations.
+func (Manager) Kinds() plan.Kinds {
+	return plan.Kinds{(&Rebind{}).Kind(): func() plan.Op { return &Rebind{} }}
 }
 
-func (m Manager) refuse(move manager.Move) error {
+// Around gives the steps after a change by which DHCP clients go on, and refuses the
+// moves after which an address would expire.
+func (m Manager) Around(moves []manager.Move) (_, after []plan.Step, err error) {
+	for _, move := range moves {
+		if move.From == nil {
+			continue
+		}
+		steps, refused := m.follow(move)
+		after, err = append(after, steps...), errors.Join(err, refused)
+	}
+	return nil, after, err
+}
+
+func (m Manager) follow(move manager.Move) (steps []plan.Step, err error) {
 	if err := m.refuseOthers(move); err != nil {
-		return err
+		return nil, err
 	}
 	clients, err := clientsOf(m.Root, "dhclient", "udhcpc", "udhcpc6")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v4, v6 := false, false
 	for _, c := range clients {
@@ -58,12 +63,24 @@ func (m Manager) refuse(move manager.Move) error {
 			continue
 		}
 		if move.To.Name != move.From.Name {
-			return refusal.New(otherName(move, c), "cannot %s: %s (pid %d) renews a lease by the name %s, which no interface has then",
+			return nil, refusal.New(otherName(move, c), "cannot %s: %s (pid %d) renews a lease by the name %s, which no interface has then",
 				move.Undertaking, c.program, c.pid, move.From.Name)
 		}
 		v4, v6 = v4 || !c.v6, v6 || c.v6
+		if c.v6 && c.program == "dhclient" {
+			steps = append(steps, c.rebound(move))
+		}
 	}
-	return m.ask(move, v4, v6)
+	return steps, m.ask(move, v4, v6)
+}
+
+// rebound is the step by which the client's sockets are those of the other interface.
+func (c *client) rebound(m manager.Move) plan.Step {
+	return plan.Step{
+		Title: fmt.Sprintf("bind the socket of %s (pid %d) to %s", c.program, c.pid, m.To.Name),
+		Do:    []plan.Op{&Rebind{Program: c.program, PID: c.pid, From: m.From.Index, To: m.To.Index, Dev: m.To.Name}},
+		Undo:  []plan.Op{&Rebind{Program: c.program, PID: c.pid, From: m.To.Index, To: m.From.Index, Dev: m.From.Name}},
+	}
 }
 
 // starts says whether the addresses leave the NIC; else they come back to it.

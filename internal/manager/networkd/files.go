@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
@@ -27,7 +28,7 @@ const mark = "xbr-script-"
 const early = "0-" + mark
 
 // plain are the names of interfaces that mean nothing special in a [Match].
-var plain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:@-]*$`)
+var plain = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:@-]*$`) })
 
 // change gives systemd-networkd a file, or takes it away; nil is no file.
 type change struct {
@@ -45,7 +46,7 @@ func (k *known) changes(m manager.Move, was Link) (all []change) {
 			names = append(names, n.Name)
 		}
 		for _, name := range names {
-			if !plain.MatchString(name) {
+			if !plain().MatchString(name) {
 				return nil
 			}
 		}

@@ -10,7 +10,6 @@ if command -v dhclient >/dev/null; then
 else
 	sed -i 's/ eth1$//; /eth1/d' /etc/network/interfaces
 fi
-rm /etc/init.d/networking # systemctl would look for the programs of another init
 boot networking
 # systemd answers those alone that it sees.
 xbr-script() { inside xbr-script "$@"; }

@@ -1,0 +1,108 @@
+package carry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/holders"
+	"xbr-script/internal/nfnetlink"
+	"xbr-script/internal/shell"
+)
+
+// Untracked is the operation that keeps connection tracking away from dom0's packets
+// while they are bridged, by a table of nftables, or no longer does. Where bridged packets
+// pass the packet filter (bridge-nf-call-iptables) they would be tracked there and once
+// more on dom0's interface, and what is translated would be lost: a published port is taken
+// aside on the bridge (br_nf_pre_routing_finish), and a masqueraded connection ends when it
+// leaves by another interface than before (nf_nat_oif_changed).
+type Untracked struct {
+	On     bool             `json:"On"`
+	Bridge string           `json:"Bridge"`
+	MAC    net.HardwareAddr `json:"MAC"` // dom0's
+}
+
+// UntrackedKind names an Untracked in a journal.
+const UntrackedKind = "nftables untracked"
+
+// Kind implements plan.Op.
+func (*Untracked) Kind() string { return UntrackedKind }
+
+// prerouting is the only chain of the table.
+const prerouting = "prerouting"
+
+// Do implements plan.Op. A table that is there already is made anew.
+func (u *Untracked) Do(context.Context, bool) error {
+	c, err := nfnetlink.Dial()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Leave() }() // if it fails, it is closed
+	if !u.On {
+		err = c.Commit(u.table(unix.NFT_MSG_DELTABLE, 0))
+		if errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		return err
+	}
+	const beforeTracking = -300 // NF_IP_PRI_RAW
+	hook := nfnetlink.Nest(unix.NFTA_CHAIN_HOOK, nfnetlink.U32(unix.NFTA_HOOK_HOOKNUM, unix.NF_INET_PRE_ROUTING),
+		nfnetlink.U32(unix.NFTA_HOOK_PRIORITY, uint32(beforeTracking&0xffffffff)))
+	return c.Commit(
+		u.table(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE), u.table(unix.NFT_MSG_DELTABLE, 0), u.table(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE),
+		nfnetlink.Request(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, unix.NFPROTO_INET, nfnetlink.Text(unix.NFTA_CHAIN_TABLE, holders.UntrackedTable(u.Bridge)),
+			nfnetlink.Text(unix.NFTA_CHAIN_NAME, prerouting), nfnetlink.Text(unix.NFTA_CHAIN_TYPE, "filter"), hook),
+		u.rule(etherSource), u.rule(etherDestination))
+}
+
+// Where the MAC addresses of a frame are, in bytes.
+const (
+	etherDestination = 0
+	etherSource      = 6
+)
+
+func (u *Untracked) table(msg, flags int) *nl.NetlinkRequest {
+	return nfnetlink.Request(msg, flags, unix.NFPROTO_INET, nfnetlink.Text(unix.NFTA_TABLE_NAME, holders.UntrackedTable(u.Bridge)))
+}
+
+// rule is that packets which come by the bridge, and have dom0's MAC address there, are not
+// tracked.
+func (u *Untracked) rule(at uint32) *nl.NetlinkRequest {
+	const reg = unix.NFT_REG_1
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, u.Bridge)
+	expr := func(name string, attrs ...*nl.RtAttr) *nl.RtAttr {
+		return nfnetlink.Nest(unix.NFTA_LIST_ELEM, nfnetlink.Text(unix.NFTA_EXPR_NAME, name), nfnetlink.Nest(unix.NFTA_EXPR_DATA, attrs...))
+	}
+	equal := func(value []byte) *nl.RtAttr {
+		return expr("cmp", nfnetlink.U32(unix.NFTA_CMP_SREG, reg), nfnetlink.U32(unix.NFTA_CMP_OP, unix.NFT_CMP_EQ),
+			nfnetlink.Nest(unix.NFTA_CMP_DATA, nl.NewRtAttr(unix.NFTA_DATA_VALUE, value)))
+	}
+	return nfnetlink.Request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, unix.NFPROTO_INET,
+		nfnetlink.Text(unix.NFTA_RULE_TABLE, holders.UntrackedTable(u.Bridge)), nfnetlink.Text(unix.NFTA_RULE_CHAIN, prerouting),
+		nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS,
+			expr("meta", nfnetlink.U32(unix.NFTA_META_DREG, reg), nfnetlink.U32(unix.NFTA_META_KEY, unix.NFT_META_IIFNAME)), equal(name),
+			expr("payload", nfnetlink.U32(unix.NFTA_PAYLOAD_DREG, reg), nfnetlink.U32(unix.NFTA_PAYLOAD_BASE, unix.NFT_PAYLOAD_LL_HEADER),
+				nfnetlink.U32(unix.NFTA_PAYLOAD_OFFSET, at), nfnetlink.U32(unix.NFTA_PAYLOAD_LEN, uint32(len(u.MAC)))), equal(u.MAC),
+			expr("notrack")))
+}
+
+// Commands implements plan.Op.
+func (u *Untracked) Commands() []string {
+	table := shell.Quote(holders.UntrackedTable(u.Bridge))
+	if !u.On {
+		return []string{"nft delete table inet " + table}
+	}
+	rule := func(which string) string {
+		return fmt.Sprintf("nft add rule inet %s %s iifname %s ether %s %s notrack", table, prerouting, shell.Quote(u.Bridge), which, u.MAC)
+	}
+	return []string{
+		"nft add table inet " + table,
+		"nft add chain inet " + table + " " + prerouting + " '{ type filter hook prerouting priority raw; }'",
+		rule("saddr"), rule("daddr"),
+	}
+}

@@ -1,0 +1,202 @@
+package dhcpcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"xbr-script/internal/refusal"
+	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
+	"xbr-script/internal/systemd"
+)
+
+// unitLimit is how long systemd may take with a service.
+const unitLimit = 90 * time.Second
+
+// quiet has systemd end a service in the same way: it would else run dhcpcd -x, by which
+// the addresses go, or start it again amid the change.
+const quiet = "[Service]\nExecStop=\nExecStopPost=\nKillMode=control-group\nKillSignal=SIGKILL\nRestart=no\n"
+
+// dropIn is the file that says so, and later the service's command line.
+func dropIn(unit string) string { return "/run/systemd/system/" + unit + ".d/xbr-script.conf" }
+
+// override has a service run this command line.
+func (r *Run) override() string {
+	words := []string{r.Path}
+	for _, a := range r.Args[1:] {
+		words = append(words, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`, `%`, `%%`, `$`, `$$`, "\n", `\n`).Replace(a)+`"`)
+	}
+	return "# As long as a NIC is the port of a bridge (xbr-script)\n[Service]\nExecStart=\nExecStart=" + strings.Join(words, " ") + "\n"
+}
+
+func writeCommands(path, text string) []string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	return []string{
+		"mkdir -p " + shell.Quote(filepath.Dir(path)),
+		shell.Join("printf", append([]string{`%s\n`}, lines...)...) + " >" + shell.Quote(path),
+	}
+}
+
+// UnitOf is the service of systemd whose main process this is, by the control groups
+// of the process; "" if it is none, such as one that ifup has run.
+func UnitOf(pid int, groups string) (unit string, err error) {
+	for line := range strings.Lines(groups) {
+		if name := filepath.Base(strings.TrimSpace(line)); strings.HasSuffix(name, ".service") && !strings.Contains(line, "/user.slice/") {
+			unit = name
+		}
+	}
+	if unit == "" {
+		return "", nil
+	}
+	err = ask(context.Background(), func(ctx context.Context, conn systemd.Conn) error {
+		p, err := conn.GetServicePropertyContext(ctx, unit, "MainPID")
+		if err == nil && p.Value.Value() != uint32(pid) { //nolint:gosec // the number of a process
+			unit = ""
+		}
+		return err
+	})
+	if err != nil {
+		return "", refusal.Wrap(err, "end dhcpcd, if the host can do without", "cannot ask systemd about %s, in which dhcpcd runs", unit)
+	}
+	return unit, nil
+}
+
+// ready says whether systemd can be asked, if it has to be.
+func ready(ctx context.Context, unit string) error {
+	if unit == "" {
+		return nil
+	}
+	if err := ask(ctx, func(context.Context, systemd.Conn) error { return nil }); err != nil {
+		return refusal.Wrap(err, "end dhcpcd, if the host can do without", "cannot ask systemd to run %s again", unit)
+	}
+	return nil
+}
+
+// ask does something with systemd within the limit.
+func ask(ctx context.Context, do func(context.Context, systemd.Conn) error) error {
+	limited, cancel := context.WithTimeout(ctx, unitLimit)
+	defer cancel()
+	conn, err := systemd.Dial(limited)
+	if err == nil {
+		defer conn.Close()
+		err = do(limited, conn)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case limited.Err() != nil:
+		return fmt.Errorf("systemd has not done it after %v", unitLimit)
+	}
+	return err
+}
+
+// stopUnit ends a service, and none that depends on it. While the machine is being
+// switched off it ends anyway.
+func stopUnit(ctx context.Context, unit string) error {
+	return ask(ctx, func(ctx context.Context, conn systemd.Conn) error {
+		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+			return err
+		}
+		return stop(ctx, conn, unit)
+	})
+}
+
+func stop(ctx context.Context, conn systemd.Conn, unit string) error {
+	if err := write(dropIn(unit), quiet); err != nil {
+		return err
+	}
+	if err := conn.ReloadContext(ctx); err != nil {
+		return err
+	}
+	done := make(chan string, 1)
+	if _, err := conn.StopUnitContext(ctx, unit, "ignore-dependencies", done); err != nil {
+		return err
+	}
+	return result(ctx, done)
+}
+
+// startUnit runs the service again, by its own command line or by this one.
+func (r *Run) startUnit(ctx context.Context) error {
+	return ask(ctx, func(ctx context.Context, conn systemd.Conn) error {
+		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+			return err
+		}
+		if err := stop(ctx, conn, r.Unit); err != nil { // it may have begun amid the change
+			return err
+		}
+		var err error
+		if r.Denies {
+			err = write(dropIn(r.Unit), r.override())
+		} else {
+			err = remove(dropIn(r.Unit))
+		}
+		if err == nil {
+			err = conn.ReloadContext(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		_ = conn.ResetFailedUnitContext(ctx, r.Unit) // that it was killed is no failure
+		done := make(chan string, 1)
+		if _, err := conn.StartUnitContext(ctx, r.Unit, "replace", done); err != nil {
+			return err
+		}
+		return r.begun(ctx, done)
+	})
+}
+
+// begun waits until a service has begun, which may be before it has an address.
+func (r *Run) begun(ctx context.Context, done <-chan string) error {
+	for {
+		if pid, err := running("", r.PIDFile); err != nil || pid != 0 {
+			return err
+		}
+		select {
+		case text := <-done:
+			return outcome(text)
+		default:
+		}
+		if err := wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// result waits for a job of systemd.
+func result(ctx context.Context, done <-chan string) error {
+	select {
+	case text := <-done:
+		return outcome(text)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func outcome(text string) error {
+	if text != "done" {
+		return errors.New("systemd says of it: " + text)
+	}
+	return nil
+}
+
+// write gives a file its content, at once or not at all.
+func write(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return rundir.Write(path, []byte(text))
+}
+
+// remove removes a file, and its folder if nothing else is in it.
+func remove(path string) error {
+	err := rundir.Remove(path)
+	_ = os.Remove(filepath.Dir(path))
+	return err
+}
