@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,8 +150,8 @@ func (f *fakeSystemd) around(back bool) *plan.Plan {
 	if err != nil {
 		f.Fatal(err)
 	}
-	steps := append(before, plan.Step{Title: "move", Do: []plan.Op{&network{back, f}}, Undo: []plan.Op{&network{!back, f}}})
-	return &plan.Plan{Steps: append(steps, after...)}
+	middle := plan.Step{Title: "move", Do: []plan.Op{&network{back, f}}, Undo: []plan.Op{&network{!back, f}}}
+	return &plan.Plan{Steps: slices.Concat(before, []plan.Step{middle}, after)}
 }
 
 func (f *fakeSystemd) runner() plan.Runner {

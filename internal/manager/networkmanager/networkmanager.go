@@ -135,8 +135,11 @@ func (m Manager) refuse(move manager.Move) error {
 			return err
 		}
 		if profile != "" {
-			return refusal.New("nmcli device set "+shell.Quote(l.Name)+" managed no lets it go and keeps its addresses, but a lease is not renewed then",
-				"cannot %s: NetworkManager configures %s, and cannot go on with it", move.Undertaking, l.Name)
+			hint := "nmcli device set " + shell.Quote(l.Name) + " managed no lets it go and keeps its addresses, but a lease is not renewed then"
+			if l == move.From && move.Moves() {
+				hint = "without dom0=bridge, and with a bridge that is not called " + shell.Quote(move.NetDev) + ", NetworkManager goes on"
+			}
+			return refusal.New(hint, "cannot %s: NetworkManager configures %s, and cannot go on with it", move.Undertaking, l.Name)
 		}
 	}
 	return nil
