@@ -281,8 +281,24 @@ func (s *parts) checkBridge(h *host.Host) error {
 	return s.checkFree(h)
 }
 
+// strayed refuses a network of which somebody has renamed dom0's interface.
+func (s *parts) strayed(h *host.Host, undertaking string) error {
+	if s.dev != nil || s.port == nil {
+		return nil
+	}
+	l := h.Index(s.port.Lower)
+	if l == nil || l.Kind != "veth" || l.Lower != s.port.Index {
+		return nil
+	}
+	return refuse("give it its name back: ip link set dev "+shell.Quote(l.Name)+" name "+shell.Quote(s.Dom0()),
+		"cannot %s: dom0's interface %s has got the name %s", undertaking, s.Dom0(), l.Name)
+}
+
 // standing says why stop cannot take this network down, nil if it can.
 func (s *parts) standing(h *host.Host) error {
+	if err := s.strayed(h, "stop "+s.Bridge); err != nil {
+		return err
+	}
 	switch {
 	case s.dev == nil:
 		return refuse("give the NIC its name back by hand: ip link set dev "+shell.Quote(s.PDev)+" name "+shell.Quote(s.NetDev),

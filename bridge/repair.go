@@ -154,6 +154,9 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s parts) (outcome, error) {
 		return outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),
 			"cannot put %s into %s: its NIC %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
 	}
+	if err := s.strayed(p.Host, "start "+s.Bridge); err != nil {
+		return outcome{}, err
+	}
 	ds := s.differences(p.Host)
 	if len(ds) == 0 {
 		return outcome{Spec: s.Spec, text: s.Bridge + " is up already"}, nil

@@ -8,7 +8,7 @@ explain() { cat /tmp/started /tmp/order 2>/dev/null; ip addr; }
 
 # Only what this is about is started here: the network, the bridges, and what starts
 # guests, which writes down what it finds.
-busybox find /etc/init.d /etc/rc?.d -mindepth 1 ! -type d ! -name networking ! -name functions.sh -delete
+busybox find /etc/init.d /etc/rc?.d -mindepth 1 ! -type d ! -name networking ! -name functions.sh -exec rm {} +
 cat >/etc/init.d/xendomains <<'END'
 #!/bin/sh
 ### BEGIN INIT INFO
