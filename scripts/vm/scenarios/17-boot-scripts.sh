@@ -8,7 +8,21 @@ explain() { cat /tmp/started /tmp/order 2>/dev/null; ip addr; }
 
 # Only what this is about is started here: the network, the bridges, and what starts
 # guests, which writes down what it finds.
-busybox find /etc/init.d /etc/rc?.d -mindepth 1 ! -type d ! -name networking ! -name functions.sh -exec rm {} +
+busybox find /etc/init.d /etc/rc?.d -mindepth 1 ! -type d ! -name functions.sh -exec rm {} +
+cat >/etc/init.d/networking <<'END'
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:       networking
+# Required-Start:
+# Required-Stop:
+# Default-Start:  S
+# Default-Stop:   0
+### END INIT INFO
+case $1 in
+start) exec ifup -a ;;
+stop) exec ifdown -a ;;
+esac
+END
 cat >/etc/init.d/xendomains <<'END'
 #!/bin/sh
 ### BEGIN INIT INFO
@@ -18,10 +32,14 @@ cat >/etc/init.d/xendomains <<'END'
 # Default-Start:  2
 # Default-Stop:   0
 ### END INIT INFO
-xbr-script status >/dev/null 2>&1
-echo "guests $1: $?" >>/tmp/order
+case $1 in
+start | stop)
+	xbr-script status >/dev/null 2>&1
+	echo "guests $1: $?" >>/tmp/order
+	;;
+esac
 END
-chmod 755 /etc/init.d/xendomains
+chmod 755 /etc/init.d/{networking,xendomains}
 
 # up_at_boot, down_at_the_end: after all was started, and after all was stopped.
 up_at_boot() {
@@ -33,6 +51,7 @@ down_at_the_end() {
 	show </tmp/started
 	refute "nothing is up" xbr-script status
 	expect "the NIC is the host's again" ip link show eth0
+	refute "ifdown has taken its address off" grep . <(ip -4 addr show eth0)
 	refute "it has no second name" ip link show peth0
 	expect "the bridge was there for guests, at the beginning and at the end" \
 		diff /tmp/order <(printf '%s\n' 'guests start: 0' 'guests stop: 0')
@@ -42,8 +61,6 @@ down_at_the_end() {
 say "LSB"
 cp /vm/xbr-script.sysv /etc/init.d/xbr-script
 mkdir -p /etc/rc{0,1,2,3,4,5,6,S}.d
-# networking asks for what mounts file systems, which is not here.
-sed -i '/^# Required-St/s/:.*/:/' /etc/init.d/networking
 expect "insserv puts them in order" insserv -f networking xbr-script xendomains
 # in_order LEVEL LETTER COMMAND: what sysv-rc does with a runlevel.
 in_order() {
