@@ -13,6 +13,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
+	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
@@ -40,6 +41,7 @@ type view struct {
 	strict    *strict.Planner
 	forward   forward.Forward
 
+	clientsFound lease.Listing // the DHCP clients
 	holding      *holders.Data // what holds on to the interfaces of the moves, once it is read
 	holdingMoves []holders.Move
 }

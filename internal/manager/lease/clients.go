@@ -20,6 +20,32 @@ type client struct {
 	v6      bool // of DHCPv6
 }
 
+// Listing is the clients at work, read when they are first asked for.
+type Listing struct {
+	all  []client
+	read bool
+}
+
+// clients are those that have one of these names.
+func (m Manager) clients(wanted ...string) (found []client, err error) {
+	l := m.Listing
+	if l == nil {
+		l = &Listing{}
+	}
+	if !l.read {
+		if l.all, err = clientsOf(m.Root, "dhclient", "udhcpc", "udhcpc6", "connmand", "wickedd"); err != nil {
+			return nil, err
+		}
+		l.read = true
+	}
+	for _, c := range l.all {
+		if slices.Contains(wanted, c.program) {
+			found = append(found, c)
+		}
+	}
+	return found, nil
+}
+
 // clientsOf are the processes of the own network namespace that have one of these names
 // in /proc/PID/comm; busybox is there under its own. Who ends meanwhile is none.
 func clientsOf(root string, wanted ...string) ([]client, error) {

@@ -13,7 +13,7 @@ func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, 
 	if move.From == nil {
 		return nil, nil
 	}
-	clients, err := clientsOf(m.Root, "dhclient", "udhcpc", "udhcpc6")
+	clients, err := m.clients("dhclient", "udhcpc", "udhcpc6")
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ type Manager struct {
 	Kept  func(manager.Move) (bool, error)
 	Links []string // the names of all interfaces
 	Root  string   // where the host's files are; "" is /
+	// Listing keeps the clients for several calls; nil: they are read each time.
+	Listing *Listing
 }
 
 // Kinds are its operations.
@@ -53,7 +55,7 @@ func (m Manager) follow(move manager.Move) (steps []plan.Step, err error) {
 	if err := m.refuseOthers(move); err != nil {
 		return nil, err
 	}
-	clients, err := clientsOf(m.Root, "dhclient", "udhcpc", "udhcpc6")
+	clients, err := m.clients("dhclient", "udhcpc", "udhcpc6")
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +158,7 @@ func (m Manager) refuseOthers(move manager.Move) error {
 		{"wickedd", "wicked", "/run/wicked/leaseinfo." + move.From.Name + ".*",
 			"let NetworkManager configure it, in place of wicked, and reboot"},
 	} {
-		running, err := clientsOf(m.Root, o.program)
+		running, err := m.clients(o.program)
 		if err != nil {
 			return err
 		}
