@@ -51,7 +51,6 @@ var finders = []finder{
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
 	{"the rules for routing", nil, findPolicy},
-	{"the neighbours", nil, findManaged},
 	{"the address labels", readLabels, findLabels},
 	{"the masqueraded connections", readMasked, findMasked},
 	{"what bridged packets meet", readBridged, findBridged},

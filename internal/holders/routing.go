@@ -26,25 +26,6 @@ func findPolicy(d *Data, m Move) []Holder {
 	return []Holder{h}
 }
 
-// findManaged: the kernel asks for a managed neighbour again and again
-// (NTF_EXT_MANAGED, Linux 5.16). One that has not answered is not moved.
-func findManaged(d *Data, m Move) []Holder {
-	const flagsExt, managed = 15, 1 // NDA_FLAGS_EXT, linux/neighbour.h
-	var all []Holder
-	for _, n := range d.Host.Neighs {
-		const known = unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE | unix.NUD_NOARP | unix.NUD_PERMANENT
-		if !n.Uses(m.From.Index) || n.U32(flagsExt)&managed == 0 || n.Fixed()[8]&known != 0 { // ndm_state
-			continue
-		}
-		addr, _ := netip.AddrFromSlice(n.Get(unix.NDA_DST))
-		all = append(all, Holder{
-			Kind: "managed neighbour", What: addr.String() + ", which does not answer", Outcome: Breaks,
-			Then: fmt.Sprintf("make it anew: ip neigh add %v dev %s managed", addr, m.To.Name),
-		})
-	}
-	return all
-}
-
 // Label is an entry by which the kernel selects source addresses (RFC 6724), for one
 // interface.
 type Label struct {

@@ -58,8 +58,12 @@ func (h *Host) collectState(index int) State {
 }
 
 // Lasting says whether a neighbour entry is worth carrying: not one that is still
-// being resolved, or has failed, or that the kernel makes by itself (multicast).
+// being resolved, or has failed, or that the kernel makes by itself (multicast). One
+// that the kernel asks for again and again always is.
 func Lasting(m rtnl.Msg) bool {
+	if m.U32(rtnl.NdaFlagsExt)&rtnl.NtfExtManaged != 0 {
+		return true
+	}
 	state := uint16(m.Fixed()[8]) | uint16(m.Fixed()[9])<<8 // ndm_state
 	flags := m.Fixed()[10]
 	const useless = unix.NUD_INCOMPLETE | unix.NUD_FAILED | unix.NUD_NOARP

@@ -11,9 +11,8 @@ import (
 // Attributes and flags that golang.org/x/sys/unix does not name
 // (linux/neighbour.h).
 const (
-	ndaProtocol   = 12 // NDA_PROTOCOL
-	ndaNhID       = 13 // NDA_NH_ID
-	ntfExtManaged = 1 << 0
+	ndaProtocol = 12 // NDA_PROTOCOL
+	ndaNhID     = 13 // NDA_NH_ID
 )
 
 // neighCommand renders RTM_NEWNEIGH and RTM_DELNEIGH: neighbours, proxies and
@@ -39,7 +38,7 @@ func (n Names) neighCommand(m rtnl.Msg) string {
 	l.fields(a, []field{{unix.NDA_LLADDR, "lladdr", mac}})
 	l.add("dev", dev)
 	// "managed" sets the state to none, so the state follows.
-	l.addIf(rtnl.U32(a[rtnl.NdaFlagsExt])&ntfExtManaged != 0, "managed")
+	l.addIf(rtnl.U32(a[rtnl.NdaFlagsExt])&rtnl.NtfExtManaged != 0, "managed")
 	l.addIf(!proxy, "nud", neighState(binary.NativeEndian.Uint16(ndm[8:])))
 	l.addIf(ndm[10]&unix.NTF_ROUTER != 0, "router")
 	l.addIf(ndm[10]&unix.NTF_EXT_LEARNED != 0, "extern_learn")

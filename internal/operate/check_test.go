@@ -244,8 +244,6 @@ var holdings = []holding{
 	{name: "multicast member, IPv6", begin: member6, find: "multicast group: 239.1.2.3, ff02::102", outcome: holders.Breaks},
 	{name: "address label", begin: shows("ip addrlabel", "dev eth0 label 99"), find: "address label: label 99 for 2001:db8:7::/48", outcome: holders.Moves,
 		setup: "ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99"},
-	{name: "managed neighbour", begin: shows("ip neigh show dev eth0 | cat", "192.168.0.77 managed"), find: "managed neighbour: 192.168.0.77, which does not answer", outcome: holders.Breaks, from: [2]int{5, 16}, gone: true,
-		setup: "ip neigh add 192.168.0.77 dev eth0 managed"},
 	{name: "masquerade", begin: masked, find: "masquerade: 1 connection", outcome: holders.Moves,
 		setup: behind + `
 		sysctl -qw net.ipv4.ip_forward=1

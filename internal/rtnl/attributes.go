@@ -39,6 +39,10 @@ const (
 	NdaFlagsExt = 15
 	NtfSticky   = 1 << 6
 
+	// NtfExtManaged is NTF_EXT_MANAGED: the kernel asks for such a neighbour again and
+	// again (Linux 5.16).
+	NtfExtManaged = 1 << 0
+
 	// NhaResGroup is NHA_RES_GROUP, the settings of a resilient group
 	// (linux/nexthop.h).
 	NhaResGroup    = 12

@@ -57,11 +57,18 @@ func (m Msg) deprecatedForGood() bool {
 // settableNeigh also makes up for what a bridge reports differently from how it
 // accepts it: it does not say whether the entry is the bridge's own (NTF_SELF) or a
 // port's (NTF_MASTER), and an entry that is about to expire has to be set as
-// reachable.
+// reachable. A managed neighbour that has not answered is set without a state.
 func (m Msg) settableNeigh() Msg {
 	m = m.Without(unix.NDA_CACHEINFO, unix.NDA_PROBES)
 	ndm := m.Fixed()
-	if ndm == nil || m.Family() != unix.AF_BRIDGE {
+	if ndm == nil {
+		return m
+	}
+	if m.Family() != unix.AF_BRIDGE {
+		if native.Uint16(ndm[8:])&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0 && m.U32(NdaFlagsExt)&NtfExtManaged != 0 {
+			native.PutUint16(ndm[8:], unix.NUD_NONE)
+			m = m.Without(unix.NDA_LLADDR)
+		}
 		return m
 	}
 	if U32(m.Get(unix.NDA_MASTER)) == native.Uint32(ndm[4:]) {
