@@ -64,6 +64,7 @@ func lendsRoot(pid int) bool {
 
 // ask is operate.Call's Ask.
 func (t terminal) ask(ctx context.Context, question string) bool {
+	_ = ctx.Err() // the program listens to signals from now on: one is an answer, too
 	_, _ = io.WriteString(t.out, "xbr-script: "+question+" [y/N] ")
 	answer, ended := t.line(ctx)
 	if !ended {
