@@ -36,7 +36,7 @@ programs=(
 # What some suites have no longer; scenarios say that they need it.
 perhaps=(isc-dhcp-client)
 # What only the machine without Xen needs.
-vm_programs=(network-manager openrc)
+vm_programs=(network-manager openrc dhcpcd-base)
 # Of Xen, the newest version in that release, and all that it depends on but
 # python, which nothing here runs.
 xen_programs=(xen-system-amd64 busybox-static)
