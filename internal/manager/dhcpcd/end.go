@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,25 +56,27 @@ func (e *End) Do(ctx context.Context, _ bool) error {
 	return kill(ctx, e.PIDFile)
 }
 
-// kill kills it and its helpers, which in 9.4 would go on without it, and hold sockets
-// that the next one needs. It stands still meanwhile, so that it starts no others, and
-// does not see them go. If this process ends in between, the next finds it as it is.
+// kill kills it with its helpers, which in 9.4 would go on without it, and hold sockets
+// that the next one needs, and with the process that was started first, which waits for
+// an address in the foreground and holds the lock that keeps a second dhcpcd from
+// running. They stand still meanwhile, so that they start no others, and do not see each
+// other go. If this process ends in between, the next finds them as they are.
 func kill(ctx context.Context, pidFile string) error {
-	pid, err := running("", pidFile)
-	if err != nil || pid == 0 {
+	all, err := processes(pidFile)
+	if err != nil {
 		return err
 	}
-	_ = unix.Kill(pid, unix.SIGSTOP)
-	helpers := family(pid)
-	for _, p := range append(helpers, pid) {
-		if err := unix.Kill(p, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
+	for _, signal := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
+		for _, p := range all {
+			if err := unix.Kill(p, signal); err != nil && !errors.Is(err, unix.ESRCH) {
+				return err
+			}
 		}
 	}
 	for end := time.Now().Add(endLimit); ; {
 		left := 0
-		for _, p := range append(helpers, pid) {
-			if state := stat(p, fieldState); state != "" && state != "Z" {
+		for _, p := range all {
+			if !hasEnded(p) {
 				left++
 			}
 		}
@@ -84,6 +90,70 @@ func kill(ctx context.Context, pidFile string) error {
 			return err
 		}
 	}
+}
+
+// hasEnded says whether a process has let go of all that it had: one whose parent has
+// not asked for its end still shows, and so does the first thread while others are left.
+func hasEnded(pid int) bool {
+	state := stat(pid, fieldState)
+	threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*")
+	return state == "" || state == "Z" && len(threads) <= 1
+}
+
+// processes are all that belong to the dhcpcd of that file.
+func processes(pidFile string) (all []int, err error) {
+	pid, err := running("", pidFile)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := lockers(pidFile)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(owners, pid) {
+		if p != 0 && !slices.Contains(all, p) {
+			first := launcher(p)
+			all = append(append(all, first), family(first)...)
+		}
+	}
+	return all, nil
+}
+
+// launcher is the process by which a dhcpcd was begun, if that is still there.
+func launcher(pid int) int {
+	for {
+		parent, err := strconv.Atoi(stat(pid, fieldParent))
+		if err != nil || !isDhcpcd(parent) {
+			return pid
+		}
+		pid = parent
+	}
+}
+
+func isDhcpcd(pid int) bool {
+	comm, err := contentOf("/proc/" + strconv.Itoa(pid) + "/comm")
+	return err == nil && comm == "dhcpcd"
+}
+
+// lockers are the dhcpcds that have locked a file (flock(2)), by /proc/locks (proc(5)).
+func lockers(file string) (pids []int, err error) {
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		return nil, unlessGone(err)
+	}
+	id := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	text, err := contentOf("/proc/locks")
+	for line := range strings.Lines(text) {
+		// 1: FLOCK ADVISORY WRITE 364 00:1a:1234 0 EOF
+		words := strings.Fields(line)
+		if len(words) < 6 || words[1] != "FLOCK" || words[5] != id {
+			continue
+		}
+		if pid, err := strconv.Atoi(words[4]); err == nil && pid > 0 && isDhcpcd(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, err
 }
 
 // wait waits between two looks.

@@ -26,14 +26,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fake goes into the background, has a helper, writes the number of its process, and
-// does nothing until it is killed. Words: the file for the number, what it is, and
-// whatever. With the word "fails" it fails as long as the file "fails" is there.
+// fake locks the file for the number of its process, goes into the background, has a
+// helper, writes that number, and does nothing until it is killed. Words: the file, what
+// it is, and whatever. It fails as long as the file "fails" is there. As long as the file
+// "stays" is there, what was started first stays, as if it waited for an address.
 func fake(args []string) {
 	file, role := args[len(args)-2], args[len(args)-1]
 	dir := filepath.Dir(os.Args[0])
-	again := func(role string) {
-		p, err := os.StartProcess(os.Args[0], append(args[:len(args)-1:len(args)-1], role), &os.ProcAttr{Sys: &unix.SysProcAttr{Setsid: role == "daemon"}})
+	again := func(role string, files ...*os.File) {
+		p, err := os.StartProcess(os.Args[0], append(args[:len(args)-1:len(args)-1], role),
+			&os.ProcAttr{Files: append([]*os.File{nil, nil, nil}, files...), Sys: &unix.SysProcAttr{Setsid: role == "daemon"}})
 		if err != nil {
 			panic(err)
 		}
@@ -60,7 +62,17 @@ func fake(args []string) {
 	if _, err := os.Stat(filepath.Join(dir, "fails")); err == nil {
 		os.Exit(3)
 	}
-	again("daemon")
+	lock, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
+		os.Exit(4) // it runs already
+	}
+	again("daemon", lock)
+	if _, err := os.Stat(filepath.Join(dir, "stays")); err == nil {
+		time.Sleep(time.Minute)
+	}
 	os.Exit(0)
 }
 

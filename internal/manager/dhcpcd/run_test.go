@@ -12,6 +12,8 @@ import (
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/testing/faults"
+
+	"golang.org/x/sys/unix"
 )
 
 // network is a change amid those of dhcpcd, which must not run while it is made and
@@ -195,5 +197,36 @@ func TestReady(t *testing.T) {
 	r := &Run{Path: "/nowhere/dhcpcd"}
 	if err := r.Ready(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "cannot run /nowhere/dhcpcd again") {
 		t.Error(err)
+	}
+}
+
+// TestLauncher ends a dhcpcd whose first process still waits for an address, and holds
+// the lock that keeps others from running: with the one that is in the background, or
+// although that has ended.
+func TestLauncher(t *testing.T) {
+	w := newWorld(t, "/run/dhcpcd/eth0.pid", "eth0")
+	if err := os.WriteFile(filepath.Join(w.dir, "stays"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := &Run{PIDFile: w.file, Path: w.program(), Args: w.args("-q", "eth0")}
+	for _, ended := range []bool{false, false, true} {
+		if err := run.Do(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		all, err := processes(w.file)
+		if err != nil || len(all) < 3 || w.runs() != "-q eth0" {
+			t.Errorf("it has the processes %v, and runs with %q: %v", all, w.runs(), err)
+		}
+		if ended {
+			if err := unix.Kill(w.pid(), unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := kill(t.Context(), w.file); err != nil {
+		t.Error(err)
+	}
+	if all, err := processes(w.file); len(all) > 0 || err != nil {
+		t.Errorf("left: %v, %v", all, err)
 	}
 }
