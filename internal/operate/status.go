@@ -3,6 +3,8 @@ package operate
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -80,8 +82,11 @@ func (v *view) report(ctx context.Context) (*Report, error) {
 	}
 	for i, w := range v.specs {
 		keepers, err := v.keepers(ctx, manager.AtRest(v.move(w)))
-		if err != nil { // as from files that only root may read
+		switch {
+		case errors.Is(err, fs.ErrPermission): // only root may read some files
 			v.Note("cannot tell all of what configures " + w.NetDev + ": " + err.Error())
+		case err != nil:
+			return nil, fmt.Errorf("cannot tell what configures %s: %w", w.NetDev, err)
 		}
 		r.Bridges[i].Managers = keepers
 	}
