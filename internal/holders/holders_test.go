@@ -49,15 +49,10 @@ func TestFind(t *testing.T) {
 		return Data{Groups: []Group{{2, netip.MustParseAddr("ff02::fb"), owners}, {7, netip.MustParseAddr("ff02::fb"), owners}}}
 	}
 	addr := netip.MustParseAddr("192.0.2.2")
-	addressed, managed, ruled := on(), on(), on()
+	addressed, ruled := on(), on()
 	for _, index := range []uint32{2, 7} {
 		body := append([]byte{unix.AF_INET, 24, 0, 0}, rtnl.U32Bytes(index)...) // struct ifaddrmsg
 		addressed.Addrs = append(addressed.Addrs, rtnl.Msg{Type: unix.RTM_NEWADDR, Body: body}.With(unix.IFA_LOCAL, addr.AsSlice()))
-	}
-	for state, ip := range map[byte]string{unix.NUD_FAILED: "192.0.2.7", unix.NUD_REACHABLE: "192.0.2.8"} {
-		body := []byte{unix.AF_INET, 0, 0, 0, 2, 0, 0, 0, state, 0, 0, 0} // struct ndmsg
-		managed.Neighs = append(managed.Neighs, rtnl.Msg{Type: unix.RTM_NEWNEIGH, Body: body}.
-			With(unix.NDA_DST, netip.MustParseAddr(ip).AsSlice()).With(15, rtnl.U32Bytes(1)))
 	}
 	ruled.Asked.Rules = []string{"eth0"}
 	for _, c := range []struct {
@@ -100,7 +95,6 @@ func TestFind(t *testing.T) {
 		{"published ports", Data{Bridged: []Bridged{{Setting: "s", Sent: 2}}}, Breaks, "", "", "", "published ports: s=1, and rules that send connections elsewhere (DNAT): 2"},
 		{"a chain that drops", Data{Bridged: []Bridged{{Setting: "s", Drops: "table ip filter, chain FORWARD"}}}, Breaks, "", Breaks, "", "dom0's own packets do not get through"},
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
-		{"a neighbour that is managed", Data{Host: managed}, Breaks, "", Breaks, "", "ip neigh add 192.0.2.7 dev eth0 managed"},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
