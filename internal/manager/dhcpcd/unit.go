@@ -3,7 +3,6 @@ package dhcpcd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +52,7 @@ func UnitOf(pid int, groups string) (unit string, err error) {
 	if unit == "" {
 		return "", nil
 	}
-	err = ask(context.Background(), func(ctx context.Context, conn systemd.Conn) error {
+	err = systemd.Ask(context.Background(), unitLimit, func(ctx context.Context, conn systemd.Conn) error {
 		p, err := conn.GetServicePropertyContext(ctx, unit, "MainPID")
 		if err == nil && p.Value.Value() != uint32(pid) { //nolint:gosec // the number of a process
 			unit = ""
@@ -71,36 +70,16 @@ func ready(ctx context.Context, unit string) error {
 	if unit == "" {
 		return nil
 	}
-	if err := ask(ctx, func(context.Context, systemd.Conn) error { return nil }); err != nil {
+	if err := systemd.Ask(ctx, unitLimit, func(context.Context, systemd.Conn) error { return nil }); err != nil {
 		return refusal.Wrap(err, "end dhcpcd, if the host can do without", "cannot ask systemd to run %s again", unit)
 	}
 	return nil
 }
 
-// ask does something with systemd within the limit.
-func ask(ctx context.Context, do func(context.Context, systemd.Conn) error) error {
-	limited, cancel := context.WithTimeout(ctx, unitLimit)
-	defer cancel()
-	conn, err := systemd.Dial(limited)
-	if err == nil {
-		defer conn.Close()
-		err = do(limited, conn)
-	}
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case limited.Err() != nil:
-		return fmt.Errorf("systemd has not done it after %v", unitLimit)
-	}
-	return err
-}
-
 // stopUnit ends a service, and none that depends on it. While the machine is being
 // switched off it ends anyway.
 func stopUnit(ctx context.Context, unit string) error {
-	return ask(ctx, func(ctx context.Context, conn systemd.Conn) error {
+	return systemd.Ask(ctx, unitLimit, func(ctx context.Context, conn systemd.Conn) error {
 		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 			return err
 		}
@@ -124,7 +103,7 @@ func stop(ctx context.Context, conn systemd.Conn, unit string) error {
 
 // startUnit runs the service again, by its own command line or by this one.
 func (r *Run) startUnit(ctx context.Context) error {
-	return ask(ctx, func(ctx context.Context, conn systemd.Conn) error {
+	return systemd.Ask(ctx, unitLimit, func(ctx context.Context, conn systemd.Conn) error {
 		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 			return err
 		}

@@ -96,7 +96,7 @@ func (u *Unit) Do(ctx context.Context, _ bool) error {
 	if u.Content == nil {
 		return u.remove(ctx)
 	}
-	if err := u.write(); err != nil {
+	if err := rundir.Write(u.path(), []byte(*u.Content)); err != nil {
 		return err
 	}
 	return systemd.Ask(ctx, reloadLimit, func(ctx context.Context, conn systemd.Conn) error {
@@ -109,19 +109,6 @@ func (u *Unit) Do(ctx context.Context, _ bool) error {
 		}
 		return u.isUnbound(ctx, conn)
 	})
-}
-
-func (u *Unit) write() error {
-	file, err := rundir.Create(u.path())
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(*u.Content)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
-		_ = rundir.Discard(u.path())
-		return err
-	}
-	return rundir.Replace(u.path())
 }
 
 // isUnbound fails if something else than the file binds the unit to its device.
