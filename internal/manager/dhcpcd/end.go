@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/shell"
 )
@@ -131,7 +132,7 @@ func launcher(pid int) int {
 }
 
 func isDhcpcd(pid int) bool {
-	comm, err := contentOf("/proc/" + strconv.Itoa(pid) + "/comm")
+	comm, err := manager.Content("/proc/" + strconv.Itoa(pid) + "/comm")
 	return err == nil && comm == "dhcpcd"
 }
 
@@ -142,7 +143,7 @@ func lockers(file string) (pids []int, err error) {
 		return nil, unlessGone(err)
 	}
 	id := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
-	text, err := contentOf("/proc/locks")
+	text, err := manager.Content("/proc/locks")
 	for line := range strings.Lines(text) {
 		// 1: FLOCK ADVISORY WRITE 364 00:1a:1234 0 EOF
 		words := strings.Fields(line)

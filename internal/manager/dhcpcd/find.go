@@ -82,7 +82,7 @@ func (m Manager) client(file string, moves ...manager.Move) (*client, error) {
 		return nil, unlessGone(err)
 	}
 	c.path = strings.TrimSuffix(c.path, " (deleted)") // it was upgraded
-	groups, err := contentOf(dir + "/cgroup")
+	groups, err := manager.Content(dir + "/cgroup")
 	if err != nil {
 		return nil, err
 	}
@@ -102,17 +102,17 @@ func (m Manager) client(file string, moves ...manager.Move) (*client, error) {
 
 // parentOf is the name of the parent of the process in that folder.
 func parentOf(root, dir string) (string, error) {
-	text, err := contentOf(dir + "/stat")
+	text, err := manager.Content(dir + "/stat")
 	words := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if err != nil || len(words) < 2 {
 		return "", err
 	}
-	return contentOf(root + "/proc/" + words[1] + "/comm")
+	return manager.Content(root + "/proc/" + words[1] + "/comm")
 }
 
 // running is the process whose number is in that file, if it is a dhcpcd; else 0.
 func running(root, file string) (int, error) {
-	text, err := contentOf(root + file)
+	text, err := manager.Content(root + file)
 	if err != nil {
 		return 0, err
 	}
@@ -120,11 +120,11 @@ func running(root, file string) (int, error) {
 	if err != nil || pid <= 0 {
 		return 0, nil //nolint:nilerr // it is no number
 	}
-	comm, err := contentOf(root + "/proc/" + text + "/comm")
+	comm, err := manager.Content(root + "/proc/" + text + "/comm")
 	if err != nil || comm != "dhcpcd" {
 		return 0, err
 	}
-	if info, err := contentOf(root + "/proc/" + text + "/stat"); err != nil || strings.Contains(info, ") Z ") {
+	if info, err := manager.Content(root + "/proc/" + text + "/stat"); err != nil || strings.Contains(info, ") Z ") {
 		return 0, err // it has ended, and its parent does not care
 	}
 	return pid, nil
@@ -137,16 +137,6 @@ func unlessGone(err error) error {
 		return nil
 	}
 	return err
-}
-
-// contentOf is the content of a small file; "" if it is missing, or belongs to a
-// process that has ended.
-func contentOf(name string) (string, error) {
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return "", nil
-	}
-	return strings.TrimSpace(string(data)), err
 }
 
 // commandLine is the one that it was run by. dhcpcd writes over what /proc tells of it

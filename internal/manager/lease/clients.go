@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"xbr-script/internal/manager"
 
 	"golang.org/x/sys/unix"
 )
@@ -118,7 +119,7 @@ func clientIn(dir, comm, own string, wanted []string) (*client, error) {
 	if ns, err := os.Readlink(dir + "/ns/net"); err != nil && !errors.Is(err, fs.ErrPermission) || err == nil && ns != own {
 		return nil, nil //nolint:nilerr // see above
 	}
-	text, err := content(filepath.Join(dir, "cmdline"))
+	text, err := manager.Content(filepath.Join(dir, "cmdline"))
 	if err != nil {
 		return nil, err
 	}
@@ -134,15 +135,6 @@ func clientIn(dir, comm, own string, wanted []string) (*client, error) {
 	}
 	c.v6 = c.program == "udhcpc6" || slices.Contains(c.args, "-6")
 	return c, nil
-}
-
-// content is that of a small file; "" if it is missing, or its process has ended.
-func content(name string) (string, error) {
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return "", nil
-	}
-	return strings.TrimRight(string(data), "\n"), err
 }
 
 // names says whether it was told of an interface.

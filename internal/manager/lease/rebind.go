@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -73,7 +74,7 @@ func (r *Rebind) each(f func(socket int) error) error {
 	}
 	defer func() { _ = unix.Close(pidfd) }()
 	// Only now is it certain that no other process gets the number.
-	if comm, err := content(dir + "/comm"); err != nil || comm != r.Program {
+	if comm, err := manager.Content(dir + "/comm"); err != nil || comm != r.Program {
 		return err
 	}
 	files, err := os.ReadDir(dir + "/fd")
