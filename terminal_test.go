@@ -166,7 +166,7 @@ func TestEnter(t *testing.T) {
 			if err := other.Start(); err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = other.Wait() }()
+			t.Cleanup(func() { _ = other.Wait() })
 		}
 		status, screen := atTerminal(t, c.answer, nil, xbr, "start", "check=no", "confirm="+c.confirm)
 		if status != c.want || !strings.Contains(strings.ReplaceAll(screen, "\n  ", " "), c.says) {
