@@ -55,6 +55,11 @@ func exitStatus(err error) int {
 }
 
 func run(args []string, version string, stdout, stderr *output) (int, error) {
+	if isCompletion(filepath.Base(args[0]), args[1:]) {
+		script, err := completionFor(args[2:])
+		_, _ = io.WriteString(stdout, script)
+		return done, err
+	}
 	req, err := config.Parse(args[1:], config.Source{
 		Name: filepath.Base(args[0]), Getenv: os.Getenv, ReadFile: readFile, DefaultFile: defaultFile,
 	})

@@ -66,6 +66,7 @@ Options:
       --host=FILE  with --dry-run or status: take the host from such a file
   -v, --verbose    print each command as it is carried out
       --json       print the answer for programs
+      --next       begin another bridge
       --version    print the version
   -h, --help       print this
 
