@@ -33,6 +33,12 @@ func findUses(d *Data, m Move) []Holder {
 			continue
 		}
 		h := Holder{Kind: u.Kind, What: u.What, Outcome: u.AtStart, Then: u.Then}
+		if u.Kind == multicastRouting {
+			for _, inode := range d.Routers {
+				h.Owners = append(h.Owners, d.Owners[inode]...)
+			}
+			h.Then = restart(h.Owners)
+		}
 		if !m.Start && u.AtStart != Breaks {
 			h.Outcome, h.Then = Breaks, m.From.Name+" goes: make it anew afterwards"
 		}
@@ -56,13 +62,17 @@ func (r *reader) indexOf(name string) int {
 	return 0
 }
 
+const multicastRouting = "multicast routing"
+
 // readMulticastRouting reads the interfaces among which the kernel routes multicast
 // packets (ipmr_vif_seq_show, ip6mr_vif_seq_show): each has the interface itself.
 func readMulticastRouting(r *reader) error {
+	some := false
 	for _, name := range []string{"ip_mr_vif", "ip6_mr_vif"} {
 		err := eachLine(name, 1, func(w []string) error {
-			if len(w) > 1 {
-				r.use(Use{r.indexOf(w[1]), "multicast routing", "interface " + w[0] + " in " + name, Breaks, "restart the program that routes"})
+			if len(w) > 1 && r.indexes[r.indexOf(w[1])] {
+				some = true
+				r.use(Use{r.indexOf(w[1]), multicastRouting, "interface " + w[0] + " in " + name, Breaks, ""})
 			}
 			return nil
 		})
@@ -70,7 +80,18 @@ func readMulticastRouting(r *reader) error {
 			return err
 		}
 	}
-	return nil
+	if !some {
+		return nil
+	}
+	// Only a program that routes has a raw socket of IGMP, where others have its port.
+	return eachLine("raw", 1, func(w []string) error {
+		if len(w) > 9 && strings.HasSuffix(w[1], fmt.Sprintf(":%04X", unix.IPPROTO_IGMP)) {
+			inode, _ := strconv.Atoi(w[9])
+			r.Routers = append(r.Routers, inode)
+			r.want(inode)
+		}
+		return nil
+	})
 }
 
 // readPPPoE reads the sessions (pppoe_seq_show). They are known by the interface's

@@ -48,6 +48,7 @@ func TestFind(t *testing.T) {
 	member := func(owners ...Owner) Data {
 		return Data{Groups: []Group{{2, netip.MustParseAddr("ff02::fb"), owners}, {7, netip.MustParseAddr("ff02::fb"), owners}}}
 	}
+	live := func(d Data) Data { d.Host = on(); d.Host.LiveRename = true; return d }
 	addr := netip.MustParseAddr("192.0.2.2")
 	addressed, ruled := on(), on()
 	for _, index := range []uint32{2, 7} {
@@ -78,12 +79,22 @@ func TestFind(t *testing.T) {
 		{"a hook by name", hook(true, false), Moves, Moves, Breaks, "", ""},
 		{"a flowtable", hook(true, true), Moves, Moves, Stays, "", "the flowtable h"},
 		{"a packet socket", packet(unix.ETH_P_ARP, "arpd"), Breaks, Breaks, Breaks, Breaks, "packet socket: ARP of arpd (pid 9): restart it afterwards"},
-		{"LLDP", packet(unix.ETH_P_LLDP, "lldpd"), Stays, Breaks, Stays, Breaks, "LLDP of lldpd"},
+		{"LLDP", packet(unix.ETH_P_LLDP, "systemd"), Stays, Breaks, Stays, Breaks, "LLDP of systemd"},
+		{"802.1X", packet(unix.ETH_P_PAE, "wpa_supplicant"), Stays, Breaks, Stays, Breaks, "802.1X of wpa_supplicant (pid 9): 802.1X belongs to the wire"},
+		{"one that only sends", packet(0, "arper"), Stays, Breaks, Stays, Breaks, "it only sends"},
+		{"lldpd", packet(unix.ETH_P_ALL, "lldpd"), Followed, Followed, Followed, Followed, "it turns to dom0's new interface by itself"},
+		{"a DHCP server", packet(unix.ETH_P_ALL, "dhcpd"), Stays, Breaks, Stays, Breaks, "it goes on with what is on the wire"},
+		{"one for all protocols", live(packet(unix.ETH_P_ALL, "ucarp")), Stays, Breaks, Stays, Breaks, "it goes on with what is on the wire"},
+		{"the same, where the NIC goes off", packet(unix.ETH_P_ALL, "ucarp"), Breaks, Breaks, Breaks, Breaks, "some programs end with that: restart it afterwards"},
 		{"a watcher", packet(unix.ETH_P_ALL, "tcpdump"), Stays, Breaks, Stays, Breaks, "all protocols of tcpdump"},
 		{"a DHCP client", packet(unix.ETH_P_IP, "dhclient"), Followed, Followed, Followed, Followed, "it goes on renewing the lease"},
 		{"its UDP socket", bound(unix.IPPROTO_UDP, "0.0.0.0:68", "", "udhcpc"), Followed, Followed, Followed, Followed, ""},
 		{"a DHCPv6 client", bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhclient"), Followed, Followed, Followed, Followed, "[fe80::1]:546 of dhclient (pid 9, x.service): it goes on renewing the lease"},
 		{"its next process", bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhcpcd"), Followed, Followed, Followed, Followed, "it is run again"},
+		{"the DHCP server of dnsmasq", bound(unix.IPPROTO_UDP, "0.0.0.0:67", "", "dnsmasq"), Followed, Followed, Followed, Followed, ""},
+		{"its DNS", bound(unix.IPPROTO_UDP, "[fe80::1]:53", "", "dnsmasq"), Breaks, Breaks, Breaks, Breaks, "restart x.service, unless it is configured with bind-dynamic"},
+		{"an NTP server", bound(unix.IPPROTO_UDP, "[fe80::1]:123", "", "ntpd"), Followed, Followed, Followed, Followed, ""},
+		{"one that keeps to it", bound(unix.IPPROTO_UDP, "0.0.0.0:123", "", "chronyd"), Breaks, Breaks, Breaks, Breaks, ""},
 		{"networkd", bound(unix.IPPROTO_RAW, "[::]:58", "", "systemd-network"), Followed, Followed, Followed, Followed, ""},
 		{"a session", bound(unix.IPPROTO_TCP, "[fe80::1]:22", "[fe80::2]:9999", "sshd"), Breaks, Breaks, Breaks, Breaks, "TCP connection bound to it: [fe80::1]:22 to [fe80::2]:9999 of sshd (pid 9, x.service): the connection ends"},
 		{"a group", member(Owner{Program: "mdnsd", PID: 1}), Breaks, Breaks, Breaks, Breaks, "multicast group: ff02::fb of mdnsd (pid 1)"},
@@ -99,6 +110,7 @@ func TestFind(t *testing.T) {
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
+		{"multicast routing", owned(Data{Routers: []int{5}, Uses: []Use{{2, multicastRouting, "interface 0", Breaks, ""}, {7, multicastRouting, "interface 0", Breaks, ""}}}, Owner{Program: "smcrouted", PID: 9}), Breaks, Breaks, Breaks, Breaks, "multicast routing: interface 0 of smcrouted (pid 9): restart it afterwards"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
 		{"a VLAN", Data{Host: on("vlan")}, Stays, "", Stays, "", "vlan0 (vlan)"},
 		{"a macvlan", Data{Host: on("macvlan")}, InTheWay, "", InTheWay, "", ""},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -98,28 +99,62 @@ func (r *reader) findMembers() error {
 			return err
 		}
 	}
-	eachSocket(func(pid, fd, inode int) {
-		if candidates[inode] {
-			r.ask(pid, fd)
-		}
-	})
+	r.askAll(func(inode int) bool { return candidates[inode] }, func(int) bool { return true })
+	if slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Owners == nil }) {
+		// No list has a socket that was only made to join, and bound to no port.
+		r.askAll(func(inode int) bool { return !candidates[inode] }, r.mayJoin)
+	}
 	return nil
 }
 
-// ask finds the groups of which a socket is a member.
-func (r *reader) ask(pid, fd int) {
-	process, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return
-	}
+// askAll finds the groups of which sockets are members: of those with such an inode the
+// ones whose copy is suitable.
+func (r *reader) askAll(among func(inode int) bool, suitable func(socket int) bool) {
+	process, of := -1, 0
 	defer func() { _ = unix.Close(process) }()
-	s, err := unix.PidfdGetfd(process, fd, 0)
-	if err != nil {
-		return
+	eachSocket(func(pid, fd, inode int) {
+		if !among(inode) {
+			return
+		}
+		if pid != of {
+			_ = unix.Close(process)
+			process, _ = unix.PidfdOpen(pid, 0) // what is gone has no sockets
+			of = pid
+		}
+		s, err := unix.PidfdGetfd(process, fd, 0)
+		if err != nil {
+			return
+		}
+		defer func() { _ = unix.Close(s) }()
+		if suitable(s) {
+			r.ask(s, pid)
+		}
+	})
+}
+
+// mayJoin says whether a socket is one of datagrams in this network namespace.
+func (r *reader) mayJoin(socket int) bool {
+	domain, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain != unix.AF_INET && domain != unix.AF_INET6 {
+		return false
 	}
-	defer func() { _ = unix.Close(s) }()
+	typ, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || typ != unix.SOCK_DGRAM && typ != unix.SOCK_RAW {
+		return false
+	}
+	ns, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCGSKNS, 0)
+	if errno != 0 {
+		return false
+	}
+	defer func() { _ = unix.Close(int(ns)) }()
+	var here, there unix.Stat_t
+	return unix.Stat("/proc/thread-self/ns/net", &here) == nil && unix.Fstat(int(ns), &there) == nil && here.Ino == there.Ino
+}
+
+// ask finds the groups of which a socket is a member.
+func (r *reader) ask(socket, pid int) {
 	for i := range r.Groups {
-		if g := &r.Groups[i]; isMember(s, g.Index, g.Addr) {
+		if g := &r.Groups[i]; isMember(socket, g.Index, g.Addr) {
 			g.Owners = addOwner(g.Owners, ownerOf(pid))
 		}
 	}
@@ -144,10 +179,6 @@ func isMember(socket, index int, group netip.Addr) bool {
 	return errno == 0
 }
 
-// joiners are programs, by their names in /proc/PID/comm, that see a new interface and
-// join their groups there.
-var joiners = map[string]bool{"avahi-daemon": true, "systemd-resolve": true, "systemd-network": true, "NetworkManager": true}
-
 // findGroups: a group stays with the interface on which it was joined, and what comes
 // in for dom0 does so elsewhere.
 func findGroups(d *Data, m Move) []Holder {
@@ -158,19 +189,10 @@ func findGroups(d *Data, m Move) []Holder {
 		}
 		h := Holder{Kind: "multicast group", What: s.Addr.String(), Owners: s.Owners, Outcome: Breaks}
 		h.Then = restart(h.Owners)
-		if followsAll(h.Owners) {
-			h.Outcome, h.Then = Followed, "it joins on "+m.To.Name+" by itself"
+		if how := followedBy(h.Owners); how != "" {
+			h.Outcome, h.Then = Followed, how
 		}
 		g.add(h)
 	}
 	return g.all
-}
-
-func followsAll(owners []Owner) bool {
-	for _, o := range owners {
-		if !joiners[o.Program] {
-			return false
-		}
-	}
-	return len(owners) > 0
 }

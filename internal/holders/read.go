@@ -25,6 +25,7 @@ type Data struct {
 	Labels    []Label            // address labels
 	Entries   []Entry            // of VXLANs
 	Uses      []Use              // all kinds of other things
+	Routers   []int              // sockets, by their inodes, of programs that route multicast packets
 	Forward   []Hook             // chains of nftables that drop what is forwarded
 	Bridged   []Bridged          // what bridged packets meet
 	Untracked map[string]bool    // bridges on which dom0's packets are not tracked
