@@ -48,6 +48,14 @@ func TestFind(t *testing.T) {
 	member := func(owners ...Owner) Data {
 		return Data{Groups: []Group{{2, netip.MustParseAddr("ff02::fb"), owners}, {7, netip.MustParseAddr("ff02::fb"), owners}}}
 	}
+	routing := func(indexes ...int) Data {
+		d := Data{Sockets: map[Use][]int{}}
+		for _, index := range indexes {
+			u := Use{index, "multicast routing", "interface 0", Breaks, ""}
+			d.Uses, d.Sockets[u] = append(d.Uses, u), []int{5}
+		}
+		return d
+	}
 	live := func(d Data) Data { d.Host = on(); d.Host.LiveRename = true; return d }
 	addr := netip.MustParseAddr("192.0.2.2")
 	addressed, ruled := on(), on()
@@ -110,7 +118,7 @@ func TestFind(t *testing.T) {
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
-		{"multicast routing", owned(Data{Routers: []int{5}, Uses: []Use{{2, multicastRouting, "interface 0", Breaks, ""}, {7, multicastRouting, "interface 0", Breaks, ""}}}, Owner{Program: "smcrouted", PID: 9}), Breaks, Breaks, Breaks, Breaks, "multicast routing: interface 0 of smcrouted (pid 9): restart it afterwards"},
+		{"multicast routing", owned(routing(2, 7), Owner{Program: "smcrouted", PID: 9}), Breaks, Breaks, Breaks, Breaks, "multicast routing: interface 0 of smcrouted (pid 9): restart it afterwards"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
 		{"a VLAN", Data{Host: on("vlan")}, Stays, "", Stays, "", "vlan0 (vlan)"},
 		{"a macvlan", Data{Host: on("macvlan")}, InTheWay, "", InTheWay, "", ""},

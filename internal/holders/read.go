@@ -25,7 +25,7 @@ type Data struct {
 	Labels    []Label            // address labels
 	Entries   []Entry            // of VXLANs
 	Uses      []Use              // all kinds of other things
-	Routers   []int              // sockets, by their inodes, of programs that route multicast packets
+	Sockets   map[Use][]int      // inodes of the sockets whose such a use may be
 	Forward   []Hook             // chains of nftables that drop what is forwarded
 	Bridged   []Bridged          // what bridged packets meet
 	Untracked map[string]bool    // bridges on which dom0's packets are not tracked
@@ -61,6 +61,7 @@ var finders = []finder{
 	{"the PPPoE sessions", readPPPoE, nil},
 	{"the targets of netconsole", readConsoles, nil},
 	{"the programs on it", readPrograms, nil},
+	{"the traffic control on it", readControl, nil},
 	{"the sockets of AF_XDP", readXDP, nil},
 	{"the actions of traffic control", readRedirects, nil},
 	{"the policies of IPsec", readPolicies, nil},
@@ -78,7 +79,7 @@ type reader struct {
 // Read gathers the data that the moves are about. What could not be read is in
 // Unknown.
 func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
-	r := &reader{Data: &Data{Host: h}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int]bool{}}
+	r := &reader{Data: &Data{Host: h, Sockets: map[Use][]int{}}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int]bool{}}
 	defer r.close()
 	for _, m := range moves {
 		for _, i := range []Interface{m.From, m.To} {
