@@ -57,7 +57,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
+.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench vm-test xen-test storm fuzz fuzz-strict vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -159,6 +159,12 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 		done; \
 	done | xargs -P 2 -L 1 sh -c 'echo "fuzz $$0 $$1"; \
 		$(GO) test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -parallel 1 "$$0"'
+
+# FRAMES from each of three guests.
+FRAMES = 333334
+
+fuzz-strict: deps ## send a million random frames through antispoof=strict (half a minute)
+	XBR_TEST_FRAMES=$(FRAMES) $(GO) test -count=1 -timeout 2h -v -run '^TestFuzz$$' $(TESTFLAGS) ./antispoof/strict
 
 # Not part of lint: it asks the Go vulnerability database.
 vuln: ## look the dependencies up in the Go vulnerability database
