@@ -301,7 +301,7 @@ func (d *draft) make(s State, rec *record, learned bool) error {
 	}
 	diff := s.differences(d.Seen.Tables[s.Bridge], before)
 	if !diff.none() {
-		anew := len(diff.shape)+len(diff.extra) > 0
+		anew := len(diff.shape)+len(diff.extra) > 0 // so the commands say it
 		title := "let guests of " + s.Bridge + " send only as themselves"
 		back := &table{Bridge: s.Bridge, To: before, From: &s, anew: anew}
 		if before == nil {

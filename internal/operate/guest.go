@@ -24,7 +24,7 @@ func (c *Call) changeGuest(ctx context.Context) (*Result, error) {
 	}
 	r := c.runner()
 	r.Confirm = 0
-	return done, r.Run(ctx, p)
+	return done, c.ran(r.Run(ctx, p))
 }
 
 // planGuest makes the plan.
