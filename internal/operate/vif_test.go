@@ -22,8 +22,9 @@ type hotplugLab struct {
 
 func newHotplugLab(t *testing.T, antispoof string) *hotplugLab {
 	t.Helper()
-	newHost(t, lan)
+	nstest.New(t)
 	nstest.IPTables(t, "nft")
+	nstest.Script(t, matrixHost)
 	dir := t.TempDir()
 	for name, value := range map[string]string{"bridge": "xenbr0", "mac": "00:16:3e:00:00:11", "ip": "192.168.0.11 2001:db8::11", "vifname": "web", "mtu": "1400"} {
 		file := dir + "/local/domain/0/backend/vif/1/0/" + name
@@ -35,6 +36,7 @@ func newHotplugLab(t *testing.T, antispoof string) *hotplugLab {
 	must(t, "start antispoof="+antispoof)
 	nstest.Script(t, `
 		ip link add vif1.0 address 00:16:3e:00:00:09 type veth peer name g1
+		ip link set g1 addrgenmode none
 		ip addr add 192.0.2.1/24 dev vif1.0
 		ip link set vif1.0 up`)
 	nstest.Rest(t)
