@@ -21,6 +21,7 @@ func Kinds() plan.Kinds {
 		RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} },
 		LabelsKind:      func() plan.Op { return &Labels{} },
 		TunnelsKind:     func() plan.Op { return &Tunnels{} },
+		SocketsKind:     func() plan.Op { return &Sockets{} },
 		ConnectionsKind: func() plan.Op { return &Connections{} },
 	}
 }
@@ -31,7 +32,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		if first, last := rules(d, m); !first.Empty() {
 			part.First, part.Host = append(part.First, first), append([]plan.Step{last}, part.Host...)
 		}
-		part.Network = append(part.Network, Above(d.Host, d.Entries, m))
+		loose, turn := turned(d, m)
+		part.First = some(append(part.First, loose))
+		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn))
 		part.Host = append(part.Host, labels(d, m)...)
 		if addrs := d.Masquerades(m); len(addrs) > 0 {
 			part.First = append(part.First, plan.Step{
@@ -52,6 +55,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 	}
 	return part
 }
+
+// some are the steps that do something.
+func some(steps []plan.Step) []plan.Step { return slices.DeleteFunc(steps, plan.Step.Empty) }
 
 // rules are the steps that turn rules of nftables. While the network moves, packets come
 // by either interface, so rules mean both from before the first step of the network to
