@@ -1,0 +1,99 @@
+package strict
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"xbr-script/internal/config"
+	"xbr-script/internal/xenstore"
+)
+
+// Guests that xenstore knows need nobody to admit them. Every call reads them anew, and
+// none is remembered as admitted: what a command or a line of the file says of a port goes
+// before what xenstore says.
+
+// knows says whether it is known what xenstore has.
+func (p *Planner) knows() bool { return p.Xen != nil && p.Xen.Err == nil }
+
+// fromXen are the guests of xenstore whose ports are there and that nobody admitted. While
+// xenstore cannot be read, they are those that tables were made for before.
+func (d *draft) fromXen() (guests []Guest) {
+	if !d.knows() {
+		for _, name := range slices.Sorted(maps.Keys(d.records)) {
+			guests = append(guests, d.records[name].State.Guests...)
+		}
+	} else {
+		for _, v := range d.Xen.VIFs {
+			for _, port := range []string{v.Port, v.Emulated()} {
+				if g, err := d.guestOfVIF(v, port); err == nil {
+					guests = append(guests, g)
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(guests, func(g Guest) bool {
+		return d.Host.Name(g.Port) == nil || d.admittedAt(g.Port) != nil || slices.Contains(d.dismissed, g.Port)
+	})
+}
+
+// guestOfVIF is what xenstore says of a guest's port. It is at the bridge that has the
+// port, or, as long as none has it, at the one that is meant.
+func (d *draft) guestOfVIF(v xenstore.VIF, port string) (Guest, error) {
+	bridge := v.Bridge
+	if l := d.Host.Name(port); l != nil && l.Master != 0 {
+		if m := d.Host.Index(l.Master); m != nil {
+			bridge = m.Name
+		}
+	}
+	asked, err := config.GuestOf(port, v.MAC, v.IP)
+	g := guestOf(asked)
+	g.Bridge = bridge
+	return g, err
+}
+
+// admittedAt is the guest that somebody admitted at that port, or nil.
+func (d *draft) admittedAt(port string) *Guest {
+	if i := slices.IndexFunc(d.guests, func(g Guest) bool { return g.Port == port }); i >= 0 {
+		return &d.guests[i]
+	}
+	return nil
+}
+
+// all are the guests that may send something, by their ports.
+func (d *draft) all() []Guest {
+	list := d.guests
+	for _, g := range d.fromXen() {
+		list = with(list, g)
+	}
+	return list
+}
+
+// xenNotes say what xenstore says otherwise than whoever admitted a guest, what of it
+// cannot be used, and that it cannot be read.
+func (d *draft) xenNotes(b Bridge) (list []string) {
+	if d.Xen != nil && d.Xen.Err != nil {
+		return []string{b.Name + ": " + d.Xen.Err.Error() + ", so only guests are let through that were known before, or that somebody admitted"}
+	}
+	if !d.knows() {
+		return nil
+	}
+	for _, port := range d.portsOf(b) {
+		v := d.Xen.Of(port)
+		if v == nil {
+			continue
+		}
+		says, err := d.guestOfVIF(*v, port)
+		a := d.admittedAt(port)
+		switch {
+		case err != nil && a == nil:
+			list = append(list, fmt.Sprintf("%s: what xenstore says of %s admits nobody: %v", b.Name, port, err))
+		case err == nil && a != nil && a.MAC != says.MAC:
+			list = append(list, fmt.Sprintf("%s: %s was admitted with %s, but xenstore says that it has %s; what was admitted counts", b.Name, port, a.MAC, says.MAC))
+		case err == nil && a != nil && len(says.Addresses) > 0 && !slices.Equal(says.Addresses, a.Addresses):
+			list = append(list, fmt.Sprintf("%s: %s was admitted with %s, but its vif line says ip=%s; what was admitted counts", b.Name, port, addrTexts(a.Addresses), strings.Join(strings.Fields(v.IP), " ")))
+		}
+	}
+	return list
+}
