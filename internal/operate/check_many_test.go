@@ -59,7 +59,9 @@ func TestCheckMany(t *testing.T) {
 		t.Fatalf("%v, %+v", r.err, r.Check)
 	}
 	for _, text := range want {
-		said := func(h holders.Holder) bool { return strings.HasPrefix(h.String(), text[0]) && strings.Contains(h.String(), text[1]) }
+		said := func(h holders.Holder) bool {
+			return strings.HasPrefix(h.String(), text[0]) && strings.Contains(h.String(), text[1])
+		}
 		if !slices.ContainsFunc(r.Check.Holders, said) {
 			t.Errorf("nobody says %s, but %v", text, r.Check.Holders)
 		}
