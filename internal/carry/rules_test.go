@@ -30,6 +30,7 @@ func TestForms(t *testing.T) {
 		&Sockets{From: 2, To: 7, Name: "eth0", Addr4: []netip.Addr{netip.MustParseAddr("192.0.2.2")}, Which: []Socket{
 			{Program: "sshd", Cookie: 1 << 60, Places: []sockets.Place{{PID: 9, FD: 3}, {PID: 10, FD: 4}}, Bound: true, Connected: true,
 				Groups: []netip.Addr{netip.MustParseAddr("ff02::fb")}}}},
+		&Redirects{From: 7, To: 2, Name: "eth0", Actions: []uint32{1, 9}},
 		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
 }
 

@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
+	"xbr-script/internal/tcmirred"
 )
 
 // The moves of a call.
@@ -110,6 +111,7 @@ func TestFind(t *testing.T) {
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
+		{"a redirect", Data{Redirects: []tcmirred.Action{{Index: 1, To: 2}, {Index: 2, To: 7}}}, Stays, Moves, Stays, Moves, "traffic control: action mirred, index 1, which sends to it: it goes on sending to the wire"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
 		{"a VLAN", Data{Host: on("vlan")}, Stays, "", Stays, "", "vlan0 (vlan)"},
 		{"a macvlan", Data{Host: on("macvlan")}, InTheWay, "", InTheWay, "", ""},

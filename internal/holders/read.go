@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/nfrule"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
+	"xbr-script/internal/tcmirred"
 )
 
 // Data is what Find decides from, besides the moves.
@@ -26,6 +27,7 @@ type Data struct {
 	Labels    []Label                 // address labels
 	Entries   []Entry                 // of VXLANs
 	Uses      []Use                   // all kinds of other things
+	Redirects []tcmirred.Action       // of traffic control, which send to an interface
 	Forward   []Hook                  // chains of nftables that drop what is forwarded
 	Bridged   []Bridged               // what bridged packets meet
 	Untracked map[string]bool         // bridges on which dom0's packets are not tracked
@@ -63,7 +65,7 @@ var finders = []finder{
 	{"the targets of netconsole", readConsoles, nil},
 	{"the programs on it", readPrograms, nil},
 	{"the sockets of AF_XDP", readXDP, nil},
-	{"the actions of traffic control", readRedirects, nil},
+	{"the actions of traffic control", readRedirects, findRedirects},
 	{"the policies of IPsec", readPolicies, nil},
 }
 

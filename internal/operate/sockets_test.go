@@ -220,8 +220,8 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestHeldDeaths lets start and stop die at each step: whatever comes next turns sockets
-// and tunnels back, too. In a short run only at every fourth.
+// TestHeldDeaths lets start and stop die at each step: whatever comes next turns sockets,
+// tunnels and what redirects back, too. In a short run only at every fourth.
 func TestHeldDeaths(t *testing.T) {
 	newHost(t, lan+tunnels+linkLocal)
 	works := make([]func() bool, len(programs))
@@ -246,6 +246,11 @@ func TestHeldDeaths(t *testing.T) {
 			d.cases++
 		}
 		must(t, command+line)
+		if command == "start" {
+			nstest.Script(t, `
+			tc qdisc add dev eth1 clsact
+			tc filter add dev eth1 ingress prio 1 u32 match u32 0 0 action mirred egress redirect dev eth0`)
+		}
 		through.echo(command)
 		for i, p := range programs {
 			if works[i]() == p.not {
@@ -261,5 +266,6 @@ func socketState(t *testing.T) string {
 	t.Helper()
 	return nstest.Script(t, `
 	ss -Hantu | grep -v TIME-WAIT | awk '{print $1, $2, $5, $6}' | sort
+	tc actions ls action mirred | grep -o 'mirred.*to device.*' || true
 	for i in eth0 eth1; do ip maddr show dev $i | grep -v link | sort; done`)
 }
