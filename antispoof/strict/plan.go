@@ -88,7 +88,7 @@ func (p *Planner) Start(bridges []Bridge, lines []config.Guest) (Part, error) {
 	for _, l := range lines {
 		d.guests = with(d.guests, guestOf(l))
 	}
-	if err := d.clash(); err != nil {
+	if err := d.clash(""); err != nil {
 		return Part{}, err
 	}
 	var refused error
@@ -185,7 +185,7 @@ func (p *Planner) alter(change func([]Guest) []Guest, port, line string, dismiss
 	}
 	before := d.guests
 	d.guests, d.dismissed = change(before), dismissed
-	if err := d.clash(); err != nil {
+	if err := d.clash(port); err != nil {
 		return Part{}, err
 	}
 	changed := !slices.EqualFunc(before, d.guests, Guest.equal)
