@@ -110,7 +110,7 @@ test-hosts: deps ## run tests with the kernel settings of other machines
 # Tables of many cases that a single goroutine works through, and what runs the
 # whole program again and again, as other tests do: there is nothing more to
 # race.
-ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks)$$
+ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race

@@ -53,11 +53,12 @@ install_all() {
 	put 755 scripts/libvirt/qemu "${record%/*}/libvirt-hook"
 	link xbr-script
 	link network-bridge
+	link vif-xbr
 	install -D -m 644 "$tmp/installed" "$DESTDIR$record"
 }
 
 uninstall_all() {
-	for name in xbr-script network-bridge; do
+	for name in xbr-script network-bridge vif-xbr; do
 		file=$DESTDIR$xendir/$name
 		if is_our_link "$file"; then remove "$file"; fi
 	done

@@ -40,6 +40,7 @@ func (p *Planner) Status(b Bridge) (*Status, error) {
 	if rec == nil {
 		return nil, nil
 	}
+	d.coming = comingIn(b)
 	st := &Status{Guests: []GuestStatus{}, Strangers: []string{}}
 	var counters map[string]Count
 	if err := p.Seen.known(); err != nil {
@@ -105,9 +106,9 @@ func (d *draft) wrong(b Bridge, rec *record) []string {
 	return wrong
 }
 
-// gone says whether a guest's port is gone and nobody admitted it: what the table has of
-// it does no harm.
-func (d *draft) gone(g Guest) bool { return d.Host.Name(g.Port) == nil && d.admittedAt(g.Port) == nil }
+// gone says whether a guest's port is in no bridge and nobody admitted it: what the table
+// has of it does no harm.
+func (d *draft) gone(g Guest) bool { return d.away(g.Port) && d.admittedAt(g.Port) == nil }
 
 // open are those of the ports that nobody admitted which the table does not know: it was
 // made before they were there, for a kernel whose rules cannot ask for the bridge.

@@ -18,6 +18,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/operate"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/vif"
 )
 
 // Exit statuses besides those of errors, which are refusal's.
@@ -34,6 +35,9 @@ const defaultFile = "/etc/xen/xbr-script.conf"
 func Run(args []string, version string, stdout, stderr io.Writer) int {
 	if len(args) == 3 && args[1] == operate.TimerWord {
 		return exitStatus(operate.Timer(args[2]))
+	}
+	if filepath.Base(args[0]) == vif.Script {
+		return hotplug(args, stderr)
 	}
 	signal.Ignore(unix.SIGPIPE) // a closed terminal must not end a change half-way
 	out, errs := newOutput(stdout), newOutput(stderr)

@@ -5,6 +5,7 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -30,6 +31,7 @@ const lockWait = 60 * time.Second
 // Call is one run of the program.
 type Call struct {
 	Request *config.Request
+	Name    string               // of the program, if it is not xbr-script
 	Args    []string             // the command line without the program's name
 	Note    func(text string)    // gets at once what the user should know meanwhile
 	Trace   func(command string) // if set, gets each command before it is carried out
@@ -119,7 +121,7 @@ func (c *Call) run(ctx context.Context) (*Result, error) {
 }
 
 // words are the command line.
-func (c *Call) words() string { return "xbr-script " + strings.Join(c.Args, " ") }
+func (c *Call) words() string { return cmp.Or(c.Name, "xbr-script") + " " + strings.Join(c.Args, " ") }
 
 // quoted is the command line for a shell.
 func (c *Call) quoted() string { return shell.Join("xbr-script", c.Args...) }
