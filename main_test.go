@@ -18,10 +18,10 @@ import (
 
 var update = flag.Bool("update", false, "write what the scripts compare with")
 
-// TestMain lets the test binary be the program under either of its names, so
+// TestMain lets the test binary be the program under each of its names, so
 // that the scripts run the real one.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main, underFilter: filtered})
+	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main, "vif-xbr": main, underFilter: filtered})
 }
 
 // TestScript runs testdata/script/*.txt, each in a network namespace of its

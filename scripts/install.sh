@@ -50,13 +50,15 @@ install_all() {
 		put 755 "$tmp/xbr-script.init" "$initdir/xbr-script"
 	fi
 	put 644 scripts/xbr-script.conf.example "$confdir/xbr-script.conf.example"
+	put 755 scripts/libvirt/qemu "${record%/*}/libvirt-hook"
 	link xbr-script
 	link network-bridge
+	link vif-xbr
 	install -D -m 644 "$tmp/installed" "$DESTDIR$record"
 }
 
 uninstall_all() {
-	for name in xbr-script network-bridge; do
+	for name in xbr-script network-bridge vif-xbr; do
 		file=$DESTDIR$xendir/$name
 		if is_our_link "$file"; then remove "$file"; fi
 	done

@@ -88,7 +88,8 @@ func (p *Planner) Start(bridges []Bridge, lines []config.Guest) (Part, error) {
 	for _, l := range lines {
 		d.guests = with(d.guests, guestOf(l))
 	}
-	if err := d.clash(); err != nil {
+	d.coming = comingIn(bridges...)
+	if err := d.clash(""); err != nil {
 		return Part{}, err
 	}
 	var refused error
@@ -134,15 +135,24 @@ func (p *Planner) Stop(bridges []Bridge) (Part, error) {
 
 // Admit plans that a guest may send.
 func (p *Planner) Admit(asked config.Guest) (Part, error) {
+	d, err := p.draft()
+	if err != nil {
+		return Part{}, err
+	}
 	g := guestOf(asked)
-	return p.alter(func(guests []Guest) []Guest { return with(guests, g) }, g.Port, admittedText(g))
+	return d.alter(func(guests []Guest) []Guest { return with(guests, g) }, g.Port, admittedText(g))
 }
 
 // Dismiss plans that nobody is admitted at a port.
 func (p *Planner) Dismiss(asked config.Guest) (Part, error) {
-	part, err := p.alter(func(guests []Guest) []Guest { return without(guests, asked.Port) }, asked.Port, asked.Port+" is dismissed", asked.Port)
-	if v := p.Xen.Of(asked.Port); v != nil && err == nil && p.Host.Name(asked.Port) != nil {
-		part.Notes = append(part.Notes, "xenstore still has "+asked.Port+", so the next start admits it as that says")
+	d, err := p.draft()
+	if err != nil {
+		return Part{}, err
+	}
+	port := asked.Port
+	part, err := d.alter(func(guests []Guest) []Guest { return without(guests, port) }, port, port+" is dismissed", port)
+	if err == nil && p.Xen.Of(port) != nil && !d.away(port) {
+		part.Notes = append(part.Notes, "xenstore still has "+port+", so the next start admits it as that says")
 	}
 	return part, err
 }
@@ -175,24 +185,20 @@ func addrText(p netip.Prefix) string {
 
 // alter plans other guests for all tables. dismissed are ports whose guest goes, whatever
 // xenstore says.
-func (p *Planner) alter(change func([]Guest) []Guest, port, line string, dismissed ...string) (Part, error) {
-	d, err := p.draft()
-	if err != nil {
-		return Part{}, err
-	}
-	if err := p.Seen.known(); err != nil {
+func (d *draft) alter(change func([]Guest) []Guest, port, line string, dismissed ...string) (Part, error) {
+	if err := d.Seen.known(); err != nil {
 		return Part{}, err
 	}
 	before := d.guests
 	d.guests, d.dismissed = change(before), dismissed
-	if err := d.clash(); err != nil {
+	if err := d.clash(port); err != nil {
 		return Part{}, err
 	}
 	changed := !slices.EqualFunc(before, d.guests, Guest.equal)
 	for _, name := range slices.Sorted(maps.Keys(d.records)) {
 		rec := d.records[name]
 		s := rec.State
-		s.Guests = p.guestsOf(s.Bridge, d.all(), len(d.records) > 1)
+		s.Guests = d.guestsOf(s.Bridge, d.all(), len(d.records) > 1)
 		changed = changed || !slices.EqualFunc(s.Guests, rec.State.Guests, Guest.equal)
 		s.Shut = slices.DeleteFunc(slices.Clone(s.Shut), func(n string) bool { return n == port })
 		s.Elsewhere = slices.DeleteFunc(slices.Clone(s.Elsewhere), func(n string) bool { return n == port })
@@ -200,7 +206,7 @@ func (p *Planner) alter(change func([]Guest) []Guest, port, line string, dismiss
 			return Part{}, err
 		}
 	}
-	keep, err := p.keepAdmitted(d.guests)
+	keep, err := d.keepAdmitted(d.guests)
 	d.part.Before = append(d.part.Before, keep)
 	if changed {
 		d.part.Lines = []string{line}
@@ -211,8 +217,9 @@ func (p *Planner) alter(change func([]Guest) []Guest, port, line string, dismiss
 // draft is a plan in the making.
 type draft struct {
 	*Planner
-	guests    []Guest  // those that somebody admitted
-	dismissed []string // ports that nobody is admitted at, whatever xenstore says
+	guests    []Guest           // those that somebody admitted
+	dismissed []string          // ports that nobody is admitted at, whatever xenstore says
+	coming    map[string]string // the bridges that ports are to join, which are in none
 	records   map[string]*record
 	part      Part
 }

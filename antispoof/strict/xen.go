@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,7 +18,8 @@ import (
 // knows says whether it is known what xenstore has.
 func (p *Planner) knows() bool { return p.Xen != nil && p.Xen.Err == nil }
 
-// fromXen are the guests of xenstore whose ports are there and that nobody admitted. While
+// fromXen are the guests of xenstore that nobody admitted and whose ports are in a bridge, or
+// are to be. While
 // xenstore cannot be read, they are those that tables were made for before.
 func (d *draft) fromXen() (guests []Guest) {
 	if !d.knows() {
@@ -34,14 +36,20 @@ func (d *draft) fromXen() (guests []Guest) {
 		}
 	}
 	return slices.DeleteFunc(guests, func(g Guest) bool {
-		return d.Host.Name(g.Port) == nil || d.admittedAt(g.Port) != nil || slices.Contains(d.dismissed, g.Port)
+		return d.away(g.Port) || d.admittedAt(g.Port) != nil || slices.Contains(d.dismissed, g.Port)
 	})
 }
 
-// guestOfVIF is what xenstore says of a guest's port. It is at the bridge that has the
-// port, or, as long as none has it, at the one that is meant.
+// away says whether a port is gone, or in no bridge and not on its way into one.
+func (d *draft) away(port string) bool {
+	l := d.Host.Name(port)
+	return l == nil || l.Master == 0 && d.coming[port] == ""
+}
+
+// guestOfVIF is what xenstore says of a guest's port. It is at the bridge that is to have
+// the port, or has it.
 func (d *draft) guestOfVIF(v xenstore.VIF, port string) (Guest, error) {
-	bridge := v.Bridge
+	bridge := cmp.Or(d.coming[port], v.Bridge)
 	if l := d.Host.Name(port); l != nil && l.Master != 0 {
 		if m := d.Host.Index(l.Master); m != nil {
 			bridge = m.Name
@@ -96,4 +104,53 @@ func (d *draft) xenNotes(b Bridge) (list []string) {
 		}
 	}
 	return list
+}
+
+// Guards says whether a bridge has a table by its record.
+func (p *Planner) Guards(bridge string) (bool, error) {
+	records, err := p.records()
+	return records[bridge] != nil, err
+}
+
+// Attach plans that the guest of a port may send by it, before it joins a bridge. ip is what
+// its ip= is if xenstore says nothing of that.
+func (p *Planner) Attach(port, bridge, ip string) (Part, error) {
+	d, err := p.draft()
+	if err != nil {
+		return Part{}, err
+	}
+	v := p.Xen.Of(port)
+	switch {
+	case d.admittedAt(port) != nil:
+	case v == nil:
+		return Part{}, fmt.Errorf("cannot admit %s: xenstore does not know it", port)
+	default:
+		v.IP = cmp.Or(v.IP, ip)
+		if _, err := d.guestOfVIF(*v, port); err != nil {
+			return Part{}, fmt.Errorf("cannot admit %s by what xenstore says: %w", port, err)
+		}
+	}
+	d.coming = map[string]string{port: bridge}
+	return d.alter(slices.Clone, port, port+" is admitted")
+}
+
+// Detach plans that nothing is known of the guest of a port that leaves its bridge, unless
+// somebody admitted it: that lasts.
+func (p *Planner) Detach(port string) (Part, error) {
+	d, err := p.draft()
+	if err != nil {
+		return Part{}, err
+	}
+	return d.alter(slices.Clone, port, port+" is dismissed", port)
+}
+
+// comingIn are the ports that start puts into these bridges.
+func comingIn(bridges ...Bridge) map[string]string {
+	coming := map[string]string{}
+	for _, b := range bridges {
+		for _, port := range b.Back {
+			coming[port] = b.Name
+		}
+	}
+	return coming
 }

@@ -4,19 +4,39 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/sockets"
+	"xbr-script/internal/tunnel"
 )
 
 // Group is a multicast group that is joined on an interface.
 type Group struct {
-	Index  int
-	Addr   netip.Addr
-	Owners []Owner
+	Index   int
+	Addr    netip.Addr
+	Users   int // how many have joined, the kernel's own among them
+	Members []Member
+}
+
+// Member is a socket that has joined, in one place.
+type Member struct {
+	Owner  Owner
+	Cookie uint64 // see package sockets
+	Place  sockets.Place
+}
+
+// sockets is how many different ones the members are.
+func (g Group) sockets() int {
+	cookies := map[uint64]bool{}
+	for _, m := range g.Members {
+		cookies[m.Cookie] = true
+	}
+	return len(cookies)
 }
 
 // readGroups reads the groups (igmp_mc_seq_show, igmp6_mc_seq_show) and finds whose they
@@ -35,8 +55,7 @@ func readGroups(r *reader) error {
 		// The kernel prints the address as a number in host order.
 		addr := [4]byte{}
 		binary.NativeEndian.PutUint32(addr[:], binary.BigEndian.Uint32(b))
-		r.group(on, netip.AddrFrom4(addr))
-		return nil
+		return r.group(on, netip.AddrFrom4(addr), w, 1)
 	})
 	if err != nil {
 		return err
@@ -51,8 +70,7 @@ func readGroups(r *reader) error {
 		if err != nil || !ok {
 			return errors.New("unknown line in igmp6")
 		}
-		r.group(index, addr)
-		return nil
+		return r.group(index, addr, w, 3)
 	})
 	if err != nil || len(r.Groups) == 0 {
 		return err
@@ -60,11 +78,19 @@ func readGroups(r *reader) error {
 	return r.findMembers()
 }
 
-// group adds a group that a program has joined.
-func (r *reader) group(index int, addr netip.Addr) {
-	if r.indexes[index] && !kernelJoins(addr) {
-		r.Groups = append(r.Groups, Group{Index: index, Addr: addr})
+// group adds a group that a program has joined. How many have is in one word of the line.
+func (r *reader) group(index int, addr netip.Addr, words []string, at int) error {
+	if !r.indexes[index] || kernelJoins(addr) {
+		return nil
 	}
+	if len(words) <= at {
+		return fmt.Errorf("unknown line %q", words)
+	}
+	users, err := strconv.Atoi(words[at])
+	if err == nil {
+		r.Groups = append(r.Groups, Group{Index: index, Addr: addr, Users: users})
+	}
+	return err
 }
 
 // solicited are the groups of neighbour discovery, one for each address.
@@ -86,12 +112,11 @@ func kernelJoins(addr netip.Addr) bool {
 // (sock_diag does not know groups), but a copy of its descriptor can be asked
 // (pidfd_getfd, Linux 5.6) whether it is a member of one group.
 func (r *reader) findMembers() error {
-	candidates := map[int]bool{}
 	for _, name := range []string{"udp", "udp6", "raw", "raw6"} {
 		err := eachLine(name, 1, func(w []string) error {
 			if len(w) > 9 {
 				inode, _ := strconv.Atoi(w[9])
-				candidates[inode] = true
+				r.whenFound(inode, r.ask)
 			}
 			return nil
 		})
@@ -99,41 +124,50 @@ func (r *reader) findMembers() error {
 			return err
 		}
 	}
-	r.askAll(func(inode int) bool { return candidates[inode] }, func(int) bool { return true })
-	if slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Owners == nil }) {
-		// No list has a socket that was only made to join, and bound to no port.
-		r.askAll(func(inode int) bool { return !candidates[inode] }, r.mayJoin)
-	}
 	return nil
 }
 
-// askAll finds the groups of which sockets are members: of those with such an inode the
-// ones whose copy is suitable.
-func (r *reader) askAll(among func(inode int) bool, suitable func(socket int) bool) {
-	process, of := -1, 0
-	defer func() { _ = unix.Close(process) }()
+// ask finds the groups of which a socket is a member.
+func (r *reader) ask(o Owner, p sockets.Place) {
+	socket, err := p.Copy()
+	if err != nil {
+		return
+	}
+	defer func() { _ = unix.Close(socket) }()
+	cookie, err := sockets.Cookie(socket)
+	for i := range r.Groups {
+		if g := &r.Groups[i]; err == nil && sockets.IsMember(socket, g.Index, g.Addr) {
+			g.Members = append(g.Members, Member{o, cookie, p})
+		}
+	}
+}
+
+// findOthers asks the sockets that no list has, which were only made to join and bound to
+// no port, if there are members of which nobody is known.
+func (r *reader) findOthers() {
+	if !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.sockets()+r.tunnelsIn(g) < g.Users }) {
+		return
+	}
+	var o Owner // of the process that is looked at
 	eachSocket(func(pid, fd, inode int) {
-		if !among(inode) {
+		p := sockets.Place{PID: pid, FD: fd}
+		if len(r.inodes[inode]) > 0 || !mayJoin(p) {
 			return
 		}
-		if pid != of {
-			_ = unix.Close(process)
-			process, _ = unix.PidfdOpen(pid, 0) // what is gone has no sockets
-			of = pid
+		if pid != o.PID {
+			o = ownerOf(pid)
 		}
-		s, err := unix.PidfdGetfd(process, fd, 0)
-		if err != nil {
-			return
-		}
-		defer func() { _ = unix.Close(s) }()
-		if suitable(s) {
-			r.ask(s, pid)
-		}
+		r.ask(o, p)
 	})
 }
 
 // mayJoin says whether a socket is one of datagrams in this network namespace.
-func (r *reader) mayJoin(socket int) bool {
+func mayJoin(p sockets.Place) bool {
+	socket, err := p.Copy()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(socket) }()
 	domain, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil || domain != unix.AF_INET && domain != unix.AF_INET6 {
 		return false
@@ -151,48 +185,55 @@ func (r *reader) mayJoin(socket int) bool {
 	return unix.Stat("/proc/thread-self/ns/net", &here) == nil && unix.Fstat(int(ns), &there) == nil && here.Ino == there.Ino
 }
 
-// ask finds the groups of which a socket is a member.
-func (r *reader) ask(socket, pid int) {
-	for i := range r.Groups {
-		if g := &r.Groups[i]; isMember(socket, g.Index, g.Addr) {
-			g.Owners = addOwner(g.Owners, ownerOf(pid))
-		}
-	}
-}
-
-// isMember asks with the option MCAST_MSFILTER: a struct group_filter, of which the
-// list of sources is left out. The kernel refuses it if the socket is no member
-// (ip_mc_gsfget, ip6_mc_msfget).
-func isMember(socket, index int, group netip.Addr) bool {
-	const msfilter, groupAt, size = 48, 8, 144
-	level, family, at := unix.IPPROTO_IP, uint16(unix.AF_INET), groupAt+4 // sin_addr
-	if group.Is6() {
-		level, family, at = unix.IPPROTO_IPV6, unix.AF_INET6, groupAt+8 // sin6_addr
-	}
-	var filter [size]byte
-	binary.NativeEndian.PutUint32(filter[:], uint32(index))
-	binary.NativeEndian.PutUint16(filter[groupAt:], family)
-	copy(filter[at:], group.AsSlice())
-	length := uint32(size)
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(socket), uintptr(level), msfilter,
-		uintptr(unsafe.Pointer(&filter)), uintptr(unsafe.Pointer(&length)), 0)
-	return errno == 0
-}
-
 // findGroups: a group stays with the interface on which it was joined, and what comes
-// in for dom0 does so elsewhere.
+// in for dom0 does so elsewhere. So each member is let join there (package carry), but for
+// those that do so by themselves, and those that nobody knows.
 func findGroups(d *Data, m Move) []Holder {
-	g := &grouped{}
-	for _, s := range d.Groups {
-		if s.Index != m.From.Index {
+	all := &grouped{}
+	for _, g := range d.Groups {
+		if g.Index != m.From.Index {
 			continue
 		}
-		h := Holder{Kind: "multicast group", What: s.Addr.String(), Owners: s.Owners, Outcome: Breaks}
-		h.Then = restart(h.Owners)
-		if how := followedBy(h.Owners); how != "" {
-			h.Outcome, h.Then = Followed, how
+		h := Holder{Kind: "multicast group", What: g.Addr.String()}
+		var themselves, wrongly, turned []Owner
+		for _, member := range g.Members {
+			switch {
+			case joiners[member.Owner.Program]:
+				themselves = addOwner(themselves, member.Owner)
+			case misled[member.Owner.Program]:
+				wrongly = addOwner(wrongly, member.Owner)
+			default:
+				turned = addOwner(turned, member.Owner)
+			}
 		}
-		g.add(h)
+		if len(themselves) > 0 {
+			all.add(h.as(Followed, "it joins on "+m.To.Name+" by itself", themselves))
+		}
+		if len(wrongly) > 0 {
+			all.add(h.as(Breaks, restart(wrongly), wrongly))
+		}
+		if len(turned) > 0 {
+			all.add(h.as(Moves, "it joins on dom0's "+m.To.Name+" instead", turned))
+		}
+		if g.sockets()+d.tunnelsIn(g) < g.Users {
+			all.add(h.as(Breaks, restart(nil), nil))
+		}
 	}
-	return g.all
+	return all.all
+}
+
+// as is a holder with that outcome.
+func (h Holder) as(o Outcome, then string, owners []Owner) Holder {
+	h.Outcome, h.Then, h.Owners = o, then, owners
+	return h
+}
+
+// tunnelsIn is how many tunnels on the interface have joined the group: they see to it.
+func (d *Data) tunnelsIn(g Group) (n int) {
+	for _, l := range d.Host.Above(g.Index) {
+		if ip, ok := netip.AddrFromSlice(tunnel.Group(l)); ok && ip == g.Addr {
+			n++
+		}
+	}
+	return n
 }

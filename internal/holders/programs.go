@@ -12,13 +12,22 @@ var followers = map[string]string{
 	"dhcpcd":          "it is run again",
 	"avahi-daemon":    turns,
 	"bird":            turns,
-	"dnsmasq":         turns,
 	"keepalived":      turns,
 	"lldpd":           turns,
 	"ntpd":            turns,
 	"radvd":           turns,
 	"systemd-resolve": turns,
 }
+
+// joiners see a new interface and join their groups there.
+var joiners = map[string]bool{
+	"avahi-daemon": true, "systemd-resolve": true, "systemd-network": true, "NetworkManager": true,
+	"bird": true, "keepalived": true, "radvd": true,
+}
+
+// misled see a new interface, too, but not under the name that they are configured for:
+// to FRR dom0's interface keeps the one that it was made with.
+var misled = map[string]bool{"ospfd": true}
 
 const turns = "it turns to dom0's new interface by itself"
 
