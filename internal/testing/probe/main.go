@@ -6,6 +6,10 @@
 //	probe watch V4 V6 [EACH] send them a probe each 1ms, or EACH, until stdin ends
 //	probe ask ADDRESS        print the address that ADDRESS sees us under
 //	probe hear INTERFACE     print each kind of frame that comes in there, once
+//	probe hold KIND INTERFACE      hold on to it by a PPPoE session (pppoe), or by an
+//	                               XDP program with a socket of AF_XDP (xdp)
+//	probe attach DATAPATH INTERFACE  make it a port of a new datapath of Open vSwitch
+//	probe send INTERFACE MAC HEX   send a frame with that protocol and content there
 //
 // watch sends to both addresses over UDP and to the first over TCP. It prints
 // "ready" once all three answer. Each line of its standard input names the
@@ -16,6 +20,9 @@
 // what the machine itself sends by that interface. It prints "hearing" once it
 // does, then a line a kind: MAC addresses of source and destination, protocol,
 // and for ARP and IPv4 who says what of himself.
+//
+// hold prints "holding" once it does, and "got" for each frame that comes in by that: in
+// the PPPoE session 7, or of the protocol 0x88b5, as send sends them.
 package main
 
 import (
@@ -45,7 +52,7 @@ const whoami = "whoami"
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE")
+	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE | hold KIND INTERFACE | attach DATAPATH INTERFACE | send INTERFACE MAC HEX")
 	switch {
 	case len(args) >= 2 && args[0] == "serve":
 		err = serve(args[1:])
@@ -57,6 +64,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = ask(args[1], stdout)
 	case len(args) == 2 && args[0] == "hear":
 		err = hear(args[1], stdout)
+	case len(args) == 3 && args[0] == "hold":
+		err = hold(args[1], args[2], stdout)
+	case len(args) == 3 && args[0] == "attach":
+		err = attach(args[1], args[2])
+	case len(args) == 4 && args[0] == "send":
+		err = send(args[1], args[2], args[3])
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "probe: "+err.Error())
