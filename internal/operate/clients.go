@@ -35,7 +35,7 @@ func managed(m manager.Move) (bool, error) {
 		if l == nil {
 			continue
 		}
-		link, err := networkd.LinkOf(l.Index)
+		link, err := (networkd.Manager{}).LinkOf(l.Index)
 		if err != nil || link.Configures() {
 			return err == nil, err
 		}

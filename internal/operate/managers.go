@@ -30,6 +30,11 @@ type managing interface {
 	Kinds() plan.Kinds
 }
 
+// warning is a manager that knows what will not go on as before, though nothing is lost.
+type warning interface {
+	Warnings(moves []manager.Move) ([]string, error)
+}
+
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
 	return []managing{
@@ -108,12 +113,23 @@ func (v *view) around() (before, after []plan.Step, err error) {
 		if hidden, ok := errors.AsType[*manager.Hidden](refused); ok && v.Request.DryRun {
 			v.lacks, refused = append(v.lacks, hidden.Lack()), nil
 		}
-		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
+		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused, v.heed(m, moves))
 	}
 	if file := v.Request.SaveHost; file != "" && (len(before)+len(after) > 0 || err != nil) {
 		v.Note(file + " does not tell of the programs that configure NICs here, which change this plan")
 	}
 	return before, after, err
+}
+
+// heed keeps what a manager warns of.
+func (v *view) heed(m managing, moves []manager.Move) error {
+	w, ok := m.(warning)
+	if !ok {
+		return nil
+	}
+	texts, err := w.Warnings(moves)
+	v.cautions = append(v.cautions, texts...)
+	return err
 }
 
 // moving are the wanted bridges that are not yet as they are to be.
