@@ -5,10 +5,14 @@ package carry
 
 import (
 	"net"
+	"slices"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/holders"
+	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rawjson"
 )
 
 // Kinds are the operations of this package.
@@ -16,6 +20,7 @@ func Kinds() plan.Kinds {
 	return plan.Kinds{
 		RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} },
 		LabelsKind:      func() plan.Op { return &Labels{} },
+		TunnelsKind:     func() plan.Op { return &Tunnels{} },
 		ConnectionsKind: func() plan.Op { return &Connections{} },
 	}
 }
@@ -26,6 +31,7 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		if first, last := rules(d, m); !first.Empty() {
 			part.First, part.Host = append(part.First, first), append([]plan.Step{last}, part.Host...)
 		}
+		part.Network = append(part.Network, Above(d.Host, d.Entries, m))
 		part.Host = append(part.Host, labels(d, m)...)
 		if addrs := d.Masquerades(m); len(addrs) > 0 {
 			part.First = append(part.First, plan.Step{
@@ -63,6 +69,30 @@ func rules(d *holders.Data, m holders.Move) (first, last plan.Step) {
 	first = plan.Step{Title: "let rules by the index of " + m.From.Name + " mean dom0's next interface, too", Do: turn(from, to), Undo: turn(from)}
 	last = plan.Step{Title: "let rules by the index mean only dom0's " + m.To.Name, Do: turn(to), Undo: turn(from, to)}
 	return first, last
+}
+
+// Above is the step that gives the tunnels on dom0's interface the other one, once that
+// has dom0's addresses and routes.
+func Above(h *host.Host, entries []holders.Entry, m holders.Move) plan.Step {
+	var which []Tunnel
+	for _, l := range h.Above(m.From.Index) {
+		if bridge.Carries(h, l, h.Index(m.From.Index)) {
+			which = append(which, Tunnel{rawjson.String(l.Name), l.Kind})
+		}
+	}
+	for _, e := range entries {
+		if one := (Tunnel{rawjson.String(e.VXLAN), "vxlan"}); e.Index == m.From.Index && !slices.Contains(which, one) {
+			which = append(which, one)
+		}
+	}
+	if len(which) == 0 || m.To.Index == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "let tunnels on " + m.From.Name + " send by dom0's " + m.To.Name,
+		Do:    []plan.Op{&Tunnels{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Which: which}},
+		Undo:  []plan.Op{&Tunnels{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Which: which}},
+	}
 }
 
 // labels are the steps that carry address labels over.

@@ -25,6 +25,7 @@ func example() *Rules {
 func TestForms(t *testing.T) {
 	formtest.Ops(t, Kinds(), example(), &Untracked{On: true, Bridge: "xenbr0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}},
 		&Labels{From: 2, To: 7, Name: "eth0", Labels: []Label{{netip.MustParsePrefix("2001:db8::/32"), 99}}},
+		&Tunnels{From: 2, To: 7, Name: "eth0", Which: []Tunnel{{"vx0", "vxlan"}, {"gre1", "gretap"}}},
 		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
 }
 
@@ -36,6 +37,10 @@ func TestCommands(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{both, "# no command does this: the rules of nftables with the index of eth0 (iif, oif) mean 2 and 7"},
 		{strings.Join(r.Commands(), "\n"), "# no command does this: the rules of nftables with the index of eth0 (iif, oif) mean 7"},
+		{strings.Join((&Tunnels{Name: "eth0", Which: []Tunnel{{"vx0", "vxlan"}, {"gre1", "gretap"}}}).Commands(), "\n"),
+			"ip link set dev vx0 type vxlan dev eth0\n" +
+				"# and entries that bridge fdb show dev vx0 prints with another interface after via get eth0\n" +
+				"ip link set dev gre1 type gretap dev eth0"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

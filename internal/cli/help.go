@@ -65,7 +65,8 @@ Options:
                    with --dry-run: also write the state of the host to FILE
       --host=FILE  with --dry-run or status: take the host from such a file
   -v, --verbose    print each command as it is carried out
-      --json       print check or status for programs
+      --json       print the answer for programs
+      --next       begin another bridge
       --version    print the version
   -h, --help       print this
 

@@ -27,7 +27,7 @@ var options = []option{
 	{"--dry-run", false, func(r *Request) { r.DryRun = true }, nil},
 	{"-v", false, func(r *Request) { r.Verbose = true }, nil},
 	{"--verbose", false, func(r *Request) { r.Verbose = true }, nil},
-	{"--json", false, func(r *Request) { r.JSON = true }, nil},
+	{JSONOption, false, func(r *Request) { r.JSON = true }, nil},
 	{"--version", true, func(r *Request) { r.Version = true }, nil},
 	{"-h", true, func(r *Request) { r.Help = true }, nil},
 	{"--help", true, func(r *Request) { r.Help = true }, nil},
@@ -35,6 +35,9 @@ var options = []option{
 	{name: hostOption, file: func(r *Request) *string { return &r.Host }},
 	{name: saveOption, file: func(r *Request) *string { return &r.SaveHost }},
 }
+
+// JSONOption asks for an answer for programs.
+const JSONOption = "--json"
 
 // Options with a value.
 const (
@@ -254,9 +257,6 @@ func (r *argReader) checkOptions() {
 		return
 	}
 	asks := req.Command == Status || req.OnlyCheck
-	if req.JSON && !asks {
-		r.wrong.add(refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with check and status"))
-	}
 	if req.DryRun && (asks || req.Command == Confirm) {
 		r.wrong.add(refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),
 			fmt.Sprintf("%s changes nothing of the network; --dry-run goes with start, stop and recover", req.named())))

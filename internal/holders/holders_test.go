@@ -55,6 +55,8 @@ func TestFind(t *testing.T) {
 		addressed.Addrs = append(addressed.Addrs, rtnl.Msg{Type: unix.RTM_NEWADDR, Body: body}.With(unix.IFA_LOCAL, addr.AsSlice()))
 	}
 	ruled.Asked.Rules = []string{"eth0"}
+	wide := on("vxlan")
+	wide.Links[0].MTU, wide.Links[1].MTU = 1400, 1450
 	for _, c := range []struct {
 		what          string
 		data          Data
@@ -100,7 +102,10 @@ func TestFind(t *testing.T) {
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
 		{"a VLAN", Data{Host: on("vlan")}, Stays, "", Stays, "", "vlan0 (vlan)"},
 		{"a macvlan", Data{Host: on("macvlan")}, InTheWay, "", InTheWay, "", ""},
-		{"a tunnel", Data{Host: on("gretap")}, InTheWay, "", InTheWay, "", "gretap0 (gretap)"},
+		{"a tunnel", Data{Host: on("gretap")}, Moves, "", Moves, "", "gretap0 (gretap): it sends by dom0's eth0"},
+		{"entries of a VXLAN", Data{Entries: []Entry{{2, "vx0", 3}, {7, "vx0", 3}}}, Moves, Moves, Moves, Moves, "VXLAN: forwarding entries of vx0 by eth0: 3: they send by dom0's eth0"},
+		{"one of another kind", Data{Host: on("macsec")}, InTheWay, "", InTheWay, "", "macsec0 (macsec)"},
+		{"a VXLAN that would get another MTU", Data{Host: wide}, InTheWay, "", InTheWay, "", "vxlan0 (vxlan)"},
 	} {
 		if c.data.Host == nil {
 			c.data.Host = on()

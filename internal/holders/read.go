@@ -23,6 +23,7 @@ type Data struct {
 	Bound     []Bound            // sockets that are bound to an interface
 	Groups    []Group            // multicast groups that programs have joined
 	Labels    []Label            // address labels
+	Entries   []Entry            // of VXLANs
 	Uses      []Use              // all kinds of other things
 	Forward   []Hook             // chains of nftables that drop what is forwarded
 	Bridged   []Bridged          // what bridged packets meet
@@ -44,6 +45,7 @@ type finder struct {
 // finders are all of them.
 var finders = []finder{
 	{"the interfaces on it", nil, findAbove},
+	{"the forwarding tables of VXLANs", readEntries, findEntries},
 	{"the rules of nftables", readRules, findRules},
 	{"the tables of iptables-legacy", readLegacy, findLegacy},
 	{"the hooks of nftables", readHooks, findHooks},

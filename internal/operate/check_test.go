@@ -358,6 +358,7 @@ func TestCheckRefused(t *testing.T) {
 	newHost(t, lan+`
 	ip link add vx0 type vxlan id 1 dev eth0 dstport 4789
 	ip link add vx1 type vxlan id 2 dev eth0 dstport 4790
+	ip link set eth0 mtu 1400
 	ip link add veth0 type ifb`)
 	before := nstest.ReadState(t)
 	const line = " netdev=eth0 vifnum=0"

@@ -18,6 +18,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/xenstore"
 )
 
 // seen is everything that a plan is made from, besides what was asked for.
@@ -26,6 +27,7 @@ type seen struct {
 	records   plan.Records
 	antispoof *antispoof.Seen // nil: it is still to be read
 	strict    *strict.Seen    // nil: it is still to be read
+	xen       *xenstore.Seen  // nil: it was not read
 }
 
 // see reads the host, or the file that stands for one.
@@ -53,6 +55,9 @@ func (c *Call) see(ctx context.Context, read func() (*host.Host, error)) (*seen,
 	if s.strict, err = c.seeStrict(records); err != nil {
 		return nil, err
 	}
+	if s.strict != nil {
+		s.xen = xenstore.Look()
+	}
 	err = s.write(c.Request.SaveHost)
 	return s, err
 }
@@ -70,6 +75,7 @@ type hostFile struct {
 	Records   map[string]recordText `json:"records"`
 	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
 	Strict    *strict.Seen          `json:"strict,omitempty"`
+	Xen       *xenstore.Seen        `json:"xenstore,omitempty"`
 }
 
 // recordText is a record's content: as JSON if it is JSON, else as a string.
@@ -99,7 +105,7 @@ func (r *recordText) UnmarshalJSON(data []byte) error {
 // write writes it for others to plan from. It contains secrets of the kernel
 // (stable_secret), so not everybody may read it.
 func (s *seen) write(name string) error {
-	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict}
+	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict, Xen: s.xen}
 	for name, file := range s.records.Files {
 		if file.Err != nil {
 			return file.Err
@@ -157,7 +163,7 @@ func parseHostFile(name string) (*seen, error) {
 	if f.Host == nil {
 		return nil, errors.New("there is no host in it")
 	}
-	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
+	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, xen: f.Xen, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
 	if s.antispoof == nil {
 		s.antispoof = &antispoof.Seen{} // of which nothing is known
 	}

@@ -48,7 +48,19 @@ func (c *Call) undo(ctx context.Context, r *plan.Runner, u *plan.Unfinished) err
 		why = "was not confirmed in time"
 	}
 	c.Note(fmt.Sprintf("taking back %q (pid %d), which %s", u.Command, u.PID, why))
-	return r.Recover(ctx, u)
+	return c.putBack(ctx, r, u, why)
+}
+
+// putBack takes a change back and keeps that for status.
+func (c *Call) putBack(ctx context.Context, r *plan.Runner, u *plan.Unfinished, why string) error {
+	began := time.Now()
+	err := c.ran(r.Recover(ctx, u))
+	last := &Last{Line: u.Command, Outcome: PutBack, Why: "it " + why, Time: time.Now(), Milliseconds: milliseconds(began)}
+	if err != nil {
+		last.Outcome, last.Why = InPart, last.Why+"; "+err.Error()
+	}
+	c.keep(last)
+	return err
 }
 
 // recover is the command of that name.
@@ -86,6 +98,8 @@ func (c *Call) confirm() (*Result, error) {
 	if err := r.Accept(); err != nil {
 		return nil, fmt.Errorf("cannot confirm %q: %w", u.Command, err)
 	}
+	c.changed = true
+	c.keep(&Last{Line: u.Command, Outcome: Done, Why: "confirmed", Time: time.Now()})
 	return &Result{Lines: []string{fmt.Sprintf("confirmed: %q stays", u.Command)}}, nil
 }
 
@@ -147,6 +161,7 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		return nil, nil, err
 	}
 	breaking, err := v.breaking()
+	c.breaks = breaking.all
 	p.Warnings = append(p.Warnings, breaking.texts...)
 	return p.Commands(), append(done.Lines, done.Notes...), err
 }

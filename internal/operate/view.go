@@ -16,6 +16,7 @@ import (
 	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
+	"xbr-script/internal/xenstore"
 )
 
 // From these numbers of routes or interfaces on, they determine how much memory is
@@ -68,7 +69,7 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	v := &view{
 		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
 		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
-		strict:    &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict},
+		strict:    &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict, Xen: s.xen},
 		forward:   forward.Forward{Records: s.records},
 	}
 	if err = v.resolve(); err == nil && s.antispoof == nil {
@@ -93,7 +94,8 @@ func (v *view) readRules(ctx context.Context) {
 	}
 }
 
-// readStrict reads the tables of the bridges that are meant.
+// readStrict reads the tables of the bridges that are meant, and what xenstore knows of
+// guests.
 func (v *view) readStrict() error {
 	if v.Request.Host != "" {
 		return nil
@@ -105,6 +107,9 @@ func (v *view) readStrict() error {
 	names, wanted, err := v.strict.Concerned(bridges, v.Request.Command == config.Stop)
 	if len(names) > 0 {
 		v.strict.Seen = strict.Look(wanted && v.Request.Command == config.Start, names...)
+		if v.Request.Command != config.Stop {
+			v.strict.Xen = xenstore.Look()
+		}
 	}
 	return err
 }
