@@ -14,7 +14,6 @@ import (
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/systemd"
 )
 
 // managing is what a manager does: it configures NICs, and has to go on with what a
@@ -37,22 +36,27 @@ type warning interface {
 
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
-	return []managing{
-		ifupdown.Manager{Up: systemd.Up, Units: ifupdown.Units},
-		c.dhcpcd(),
-		networkmanager.Manager{Up: systemd.Up},
-		networkd.Manager{Limit: c.checkLimit()},
+	all := []managing{ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root}, c.dhcpcd()}
+	if c.root == "" {
+		all = append(all, networkmanager.Manager{Up: c.up})
 	}
+	return append(all, networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up})
 }
 
 // dhcpcd is one manager that may run in any network namespace.
-func (*Call) dhcpcd() dhcpcd.Manager { return dhcpcd.Manager{UnitOf: dhcpcd.UnitOf} }
+func (c *Call) dhcpcd() dhcpcd.Manager {
+	m := dhcpcd.Manager{Root: c.root}
+	if c.root == "" {
+		m.UnitOf = dhcpcd.UnitOf
+	}
+	return m
+}
 
 // keepers are those that configure dom0's interface of a network, for a move or, with
 // manager.AtRest, as it is. nil: it cannot be known of a host in a file; empty: nobody
 // is known.
 func (v *view) keepers(ctx context.Context, m manager.Move) (found []manager.Keeper, err error) {
-	if v.Request.Host != "" {
+	if !v.knowing() {
 		return nil, nil
 	}
 	managers, err := v.here()
@@ -84,9 +88,12 @@ func (v *view) noteKeepers(ctx context.Context) {
 
 // here are those that may be at work in this network namespace.
 func (v *view) here() ([]managing, error) {
-	machine, err := host.OfMachine()
-	if err != nil {
-		return nil, err
+	machine := v.root != ""
+	if !machine {
+		var err error
+		if machine, err = host.OfMachine(); err != nil {
+			return nil, err
+		}
 	}
 	if machine {
 		return append([]managing{v.clients(true)}, v.managers()...), nil
@@ -97,8 +104,8 @@ func (v *view) here() ([]managing, error) {
 // around asks all managers for their steps around a plan, and reports all their
 // refusals at once.
 func (v *view) around() (before, after []plan.Step, err error) {
-	if v.Request.Host != "" {
-		return nil, nil, nil // a file does not tell who looks after its host
+	if !v.knowing() {
+		return nil, nil, nil // a file may not tell who looks after its host
 	}
 	moves := v.moves()
 	if len(moves) == 0 {
