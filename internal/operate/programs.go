@@ -67,12 +67,12 @@ func (p *programs) place(dir string) error {
 }
 
 // put makes the folders of a path, and then what belongs there.
-func put(root *os.Root, path string, make func(name string) error) error {
+func put(root *os.Root, path string, write func(name string) error) error {
 	name := strings.TrimPrefix(path, "/")
 	err := error(fs.ErrInvalid)
 	if filepath.Clean(path) == path && filepath.IsLocal(name) {
 		if err = root.MkdirAll(filepath.Dir(name), 0o755); err == nil {
-			err = make(name)
+			err = write(name)
 		}
 	}
 	if err != nil {
