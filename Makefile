@@ -48,7 +48,7 @@ BENCHFLAGS =
 GO = go
 # Tools have a go.mod of their own, apart from the product's.
 TOOL = $(GO) tool -modfile=tools/go.mod
-SHELLSCRIPTS = .ci/run $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh scripts/xen/*.sh scripts/xen/scenarios/*.sh)
+SHELLSCRIPTS = .ci/run scripts/libvirt/qemu $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh scripts/xen/*.sh scripts/xen/scenarios/*.sh)
 
 # The product is pure Go: it is built, tested and linted so. Only the race
 # detector wants cgo.
@@ -75,8 +75,12 @@ build: ## build the static binary, ./xbr-script
 test: deps ## run the tests (as root: they make network namespaces)
 	$(call tests,-short -count=1 -p 3 -timeout 30m $(TESTFLAGS),./...)
 
-test-long: deps test-hosts ## run all tests: every fault at every step of every network
-	$(call tests,-count=1 -timeout 60m $(TESTFLAGS),./...)
+# The tests of a kind, as a pattern for -run: those that -short makes shorter, or that
+# start goroutines.
+picked = "$$($(GO) run ./internal/testing/pick $(1))"
+
+test-long: deps test-hosts ## run in full what test shortens: every fault at every step of every network
+	$(call tests,-count=1 -p 3 -timeout 60m -run $(call picked,short) $(TESTFLAGS),./...)
 
 # Tables that take hours, of which test-long tries one case in several.
 test-whole: deps ## try every theft and every series of faults (hours)
@@ -109,12 +113,15 @@ test-hosts: deps ## run tests with the kernel settings of other machines
 
 # Tables of many cases that a single goroutine works through, and what runs the
 # whole program again and again, as other tests do: there is nothing more to
-# race.
+# race. In some packages that is so of all tests but those that start goroutines
+# themselves: what a call of the program does there, it does in one.
+SEQUENTIAL = antispoof antispoof/strict bridge bridge/divert bridge/routes forward internal/carry internal/operate
 ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
-	CGO_ENABLED=1 $(call tests,-race -short -count=1 -timeout 60m -skip '$(ONE_GOROUTINE)' $(TESTFLAGS),./...)
+	CGO_ENABLED=1 $(call tests,-race -short -count=1 -p 3 -timeout 60m -skip '$(ONE_GOROUTINE)' $(TESTFLAGS),$(filter-out $(SEQUENTIAL:%=xbr-script/%),$(shell $(GO) list ./...)))
+	CGO_ENABLED=1 $(call tests,-race -short -count=1 -p 3 -timeout 60m -skip '$(ONE_GOROUTINE)' -run $(call picked,goroutines) $(TESTFLAGS),$(SEQUENTIAL:%=./%))
 
 lint: ## check format, go.mod, code, shell scripts and man pages
 	@scripts/deps.sh --lint

@@ -50,6 +50,7 @@ install_all() {
 		put 755 "$tmp/xbr-script.init" "$initdir/xbr-script"
 	fi
 	put 644 scripts/xbr-script.conf.example "$confdir/xbr-script.conf.example"
+	put 755 scripts/libvirt/qemu "${record%/*}/libvirt-hook"
 	link xbr-script
 	link network-bridge
 	link vif-xbr

@@ -1,6 +1,11 @@
 package strict
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
 
 // set is a set or a map of the table. Its elements come from State.
 type set struct {
@@ -118,15 +123,16 @@ func chains(s *State) []chain {
 			{to(dropChain(byType))},
 		}},
 	}
-	list = append(list, arpChains...)
-	list = append(list, ip4Chains...)
-	list = append(list, ip6Chains...)
-	list = append(list, ndChains...)
+	list = append(list, common()...)
 	for _, reason := range Reasons {
 		list = append(list, chain{dropChain(reason), noHook, []rule{{countBy(dropped(reason), port)}, {drop}}})
 	}
 	return list
 }
+
+// common are the chains that are the same for all bridges. They are made when they are
+// first asked for: that takes half a millisecond, and most calls never ask.
+var common = sync.OnceValue(func() []chain { return slices.Concat(arpChains(), ip4Chains(), ip6Chains(), ndChains()) })
 
 // strangers are the rules for frames of ports that are in no map.
 func (s *State) strangers() []rule {
@@ -143,37 +149,39 @@ func arpIs(operation uint64) []part {
 	return []part{is(at(network, 0, 8), 0x0001080006040000|operation), present(end), in(linkAddr, port, sender)}
 }
 
-var arpChains = []chain{
-	{"is-arp", noHook, []rule{
-		append(arpIs(1), to("arp-request")),
-		append(arpIs(2), to("arp-sender")),
-		{to(dropChain(byARP))},
-	}},
-	{"arp-request", noHook, []rule{
-		{isText(arpIP, "0.0.0.0", make([]byte, 4)), to("arp-probe")},
-		{to("arp-sender")},
-	}},
-	// Who probes an address at the same time as another takes it from him (RFC 5227, 2.1.1).
-	{"arp-probe", noHook, []rule{
-		{in(addrs4, port, arpTarget), accept},
-		{in(nets4, port, arpTarget), accept},
-		{in(anyNeighbor, port), notIn(taken4, etherType, arpTarget), accept},
-		{to(dropChain(byARP))},
-	}},
-	{"arp-sender", noHook, []rule{
-		{in(addrs4, port, arpIP), accept},
-		{in(nets4, port, arpIP), accept},
-		{in(anyNeighbor, port), notIn(taken4, etherType, arpIP), accept},
-		{to(dropChain(byARP))},
-	}},
-	{"is-rarp", noHook, []rule{ // tells switches where a guest is that has moved
-		append(arpIs(3), in(linkAddr, port, at(network, 18, 6)), to("rarp-sender")),
-		{to(dropChain(byARP))},
-	}},
-	{"rarp-sender", noHook, []rule{
-		{isText(arpIP, "0.0.0.0", make([]byte, 4)), accept},
-		{to("arp-sender")},
-	}},
+func arpChains() []chain {
+	return []chain{
+		{"is-arp", noHook, []rule{
+			append(arpIs(1), to("arp-request")),
+			append(arpIs(2), to("arp-sender")),
+			{to(dropChain(byARP))},
+		}},
+		{"arp-request", noHook, []rule{
+			{isText(arpIP, "0.0.0.0", make([]byte, 4)), to("arp-probe")},
+			{to("arp-sender")},
+		}},
+		// Who probes an address at the same time as another takes it from him (RFC 5227, 2.1.1).
+		{"arp-probe", noHook, []rule{
+			{in(addrs4, port, arpTarget), accept},
+			{in(nets4, port, arpTarget), accept},
+			{in(anyNeighbor, port), notIn(taken4, etherType, arpTarget), accept},
+			{to(dropChain(byARP))},
+		}},
+		{"arp-sender", noHook, []rule{
+			{in(addrs4, port, arpIP), accept},
+			{in(nets4, port, arpIP), accept},
+			{in(anyNeighbor, port), notIn(taken4, etherType, arpIP), accept},
+			{to(dropChain(byARP))},
+		}},
+		{"is-rarp", noHook, []rule{ // tells switches where a guest is that has moved
+			append(arpIs(3), in(linkAddr, port, at(network, 18, 6)), to("rarp-sender")),
+			{to(dropChain(byARP))},
+		}},
+		{"rarp-sender", noHook, []rule{
+			{isText(arpIP, "0.0.0.0", make([]byte, 4)), accept},
+			{to("arp-sender")},
+		}},
+	}
 }
 
 // valid matches IP packets that the kernel can make sense of up to the transport header
@@ -197,57 +205,59 @@ var (
 	toPort   = at(transport, 2, 2)
 )
 
-var ip4Chains = []chain{
-	{"is-ip4", noHook, []rule{
-		{valid, is(at(network, 0, 1), 0x45), to("ip4-protocol")},
-		{valid, is(at(network, 0, 1), 0x46), is(at(network, 20, 4), 0x94040000), to("ip4-protocol")}, // Router Alert alone: IGMP
-		{to(dropChain(byOptions))},
-	}},
-	{"ip4-protocol", noHook, []rule{
-		{is(l4proto, tcp), to("ip4-source")},
-		// What is in later fragments is no header. Kernels differ in whether they take it for
-		// one (nft_payload_fast_eval).
-		{maskedNot(at(network, 6, 2), 0x1fff, 0), to("ip4-source")},
-		{is(l4proto, udp), to("udp4")},
-		{is(l4proto, icmp), to("icmp4")},
-		{is(l4proto, igmp), to("igmp4")},
-		{is(l4proto, pim), to("routers-only4")},
-		{to("ip4-source")},
-	}},
-	{"icmp4", noHook, []rule{
-		{is(icmpType, icmpRedirect), to("routers-only4")},
-		{is(icmpType, icmpIRDP), to("routers-only4")},
-		{to("ip4-source")},
-	}},
-	// Queries, and what else says that a router for multicast is here: the bridge believes
-	// both, and PIM (br_multicast_ipv4_rcv).
-	{"igmp4", noHook, []rule{
-		{is(icmpType, igmp1Report), to("igmp-report")},
-		{is(icmpType, igmp2Report), to("igmp-report")},
-		{is(icmpType, igmp2Leave), to("igmp-report")},
-		{is(icmpType, igmp3Report), to("igmp-report")},
-		{to("routers-only4")},
-	}},
-	{"igmp-report", noHook, []rule{
-		{isText(source4, "0.0.0.0", make([]byte, 4)), accept}, // before it has an address (RFC 3376, 4.2.13)
-		{to("ip4-source")},
-	}},
-	{"routers-only4", noHook, []rule{{in(routers, port), to("ip4-source")}, {to(dropChain(byRouter))}}},
-	{"udp4", noHook, []rule{
-		{is(fromPort, dhcpServer4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{is(toPort, dhcpClient4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{
-			isText(source4, "0.0.0.0", make([]byte, 4)), isText(dest4, "255.255.255.255", []byte{255, 255, 255, 255}),
-			is(fromPort, dhcpClient4), is(toPort, dhcpServer4), accept,
-		},
-		{to("ip4-source")},
-	}},
-	{"ip4-source", noHook, []rule{
-		{in(addrs4, port, source4), accept},
-		{in(nets4, port, source4), accept},
-		{in(anySource, port), notIn(taken4, etherType, source4), accept},
-		{to(dropChain(byIPv4))},
-	}},
+func ip4Chains() []chain {
+	return []chain{
+		{"is-ip4", noHook, []rule{
+			{valid, is(at(network, 0, 1), 0x45), to("ip4-protocol")},
+			{valid, is(at(network, 0, 1), 0x46), is(at(network, 20, 4), 0x94040000), to("ip4-protocol")}, // Router Alert alone: IGMP
+			{to(dropChain(byOptions))},
+		}},
+		{"ip4-protocol", noHook, []rule{
+			{is(l4proto, tcp), to("ip4-source")},
+			// What is in later fragments is no header. Kernels differ in whether they take it for
+			// one (nft_payload_fast_eval).
+			{maskedNot(at(network, 6, 2), 0x1fff, 0), to("ip4-source")},
+			{is(l4proto, udp), to("udp4")},
+			{is(l4proto, icmp), to("icmp4")},
+			{is(l4proto, igmp), to("igmp4")},
+			{is(l4proto, pim), to("routers-only4")},
+			{to("ip4-source")},
+		}},
+		{"icmp4", noHook, []rule{
+			{is(icmpType, icmpRedirect), to("routers-only4")},
+			{is(icmpType, icmpIRDP), to("routers-only4")},
+			{to("ip4-source")},
+		}},
+		// Queries, and what else says that a router for multicast is here: the bridge believes
+		// both, and PIM (br_multicast_ipv4_rcv).
+		{"igmp4", noHook, []rule{
+			{is(icmpType, igmp1Report), to("igmp-report")},
+			{is(icmpType, igmp2Report), to("igmp-report")},
+			{is(icmpType, igmp2Leave), to("igmp-report")},
+			{is(icmpType, igmp3Report), to("igmp-report")},
+			{to("routers-only4")},
+		}},
+		{"igmp-report", noHook, []rule{
+			{isText(source4, "0.0.0.0", make([]byte, 4)), accept}, // before it has an address (RFC 3376, 4.2.13)
+			{to("ip4-source")},
+		}},
+		{"routers-only4", noHook, []rule{{in(routers, port), to("ip4-source")}, {to(dropChain(byRouter))}}},
+		{"udp4", noHook, []rule{
+			{is(fromPort, dhcpServer4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{is(toPort, dhcpClient4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{
+				isText(source4, "0.0.0.0", make([]byte, 4)), isText(dest4, "255.255.255.255", []byte{255, 255, 255, 255}),
+				is(fromPort, dhcpClient4), is(toPort, dhcpServer4), accept,
+			},
+			{to("ip4-source")},
+		}},
+		{"ip4-source", noHook, []rule{
+			{in(addrs4, port, source4), accept},
+			{in(nets4, port, source4), accept},
+			{in(anySource, port), notIn(taken4, etherType, source4), accept},
+			{to(dropChain(byIPv4))},
+		}},
+	}
 }
 
 // Types of ICMPv6.
@@ -259,61 +269,63 @@ const (
 	multicastRouter, noMulticastRouter        = 151, 153
 )
 
-var ip6Chains = []chain{
-	{"is-ip6", noHook, []rule{{valid, to("ip6-next")}, {to(dropChain(byOptions))}}},
-	{"ip6-next", noHook, []rule{
-		{is(next6, tcp), to("ip6-source")},
-		{is(next6, udp), to("udp6")},
-		{is(next6, icmpv6), to("icmp6")},
-		{has("rt", routingHeader), to(dropChain(byOptions))},
-		{is(next6, hopHeader), to("ip6-hop")},
-		{is(next6, destinationHeader), to("ip6-destination")},
-		{is(next6, fragmentHeader), to("ip6-fragment")},
-		{has("frag", fragmentHeader), to(dropChain(byOptions))},
-		{is(next6, authHeader), to("ip6-auth")},
-		{to("ip6-behind")},
-	}},
-	// Of extension headers there may be one, or another behind hop-by-hop options of eight
-	// bytes: so each is where a rule can look at it.
-	{"ip6-hop", noHook, append([]rule{
-		{is(headerNext(0), destinationHeader), is(headerSize(0), 0), to("ip6-hop-destination")},
-		{is(headerNext(0), fragmentHeader), is(headerSize(0), 0), to("ip6-hop-fragment")},
-	}, lastHeader(0)...)},
-	{"ip6-destination", noHook, destinationOptions(0)},
-	{"ip6-hop-destination", noHook, destinationOptions(1)},
-	{"ip6-fragment", noHook, fragment(0)},
-	{"ip6-hop-fragment", noHook, fragment(1)},
-	// The kernel looks for no protocol behind AH. Neighbour discovery has 255 hops, reports of
-	// groups have one.
-	{"ip6-auth", noHook, append(anotherHeader(0), []rule{
-		{is(headerNext(0), icmpv6), is(hops6, 255), to(dropChain(byOptions))},
-		{is(headerNext(0), icmpv6), is(hops6, 1), to(dropChain(byOptions))},
-		{to("ip6-source")},
-	}...)},
-	// The header of the protocol has to be in the packet, and in the first of its fragments
-	// (RFC 7112): it is there that rules look for it.
-	{"ip6-upper", noHook, []rule{
-		{present(at(transport, 0, 4)), to("ip6-behind")},
-		{to(dropChain(byOptions))},
-	}},
-	{"ip6-behind", noHook, []rule{ // what is behind extension headers
-		{is(l4proto, udp), to("udp6")},
-		{is(l4proto, icmpv6), to("icmp6-behind")},
-		{is(l4proto, pim), to("routers-only")},
-		{to("ip6-source")},
-	}},
-	{"udp6", noHook, []rule{
-		{is(fromPort, dhcpServer6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{is(toPort, dhcpClient6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{to("ip6-source")},
-	}},
-	{"ip6-source", noHook, []rule{
-		{in(addrs6, port, source6), accept},
-		{in(nets6, port, source6), accept},
-		{masked(at(network, 8, 2), 0xffc0, 0xfe80), notIn(anyNeighbor, port), to(dropChain(byIPv6))}, // nobody routes those
-		{in(anySource, port), notIn(taken6, etherType, source6), accept},
-		{to(dropChain(byIPv6))},
-	}},
+func ip6Chains() []chain {
+	return []chain{
+		{"is-ip6", noHook, []rule{{valid, to("ip6-next")}, {to(dropChain(byOptions))}}},
+		{"ip6-next", noHook, []rule{
+			{is(next6, tcp), to("ip6-source")},
+			{is(next6, udp), to("udp6")},
+			{is(next6, icmpv6), to("icmp6")},
+			{has("rt", routingHeader), to(dropChain(byOptions))},
+			{is(next6, hopHeader), to("ip6-hop")},
+			{is(next6, destinationHeader), to("ip6-destination")},
+			{is(next6, fragmentHeader), to("ip6-fragment")},
+			{has("frag", fragmentHeader), to(dropChain(byOptions))},
+			{is(next6, authHeader), to("ip6-auth")},
+			{to("ip6-behind")},
+		}},
+		// Of extension headers there may be one, or another behind hop-by-hop options of eight
+		// bytes: so each is where a rule can look at it.
+		{"ip6-hop", noHook, append([]rule{
+			{is(headerNext(0), destinationHeader), is(headerSize(0), 0), to("ip6-hop-destination")},
+			{is(headerNext(0), fragmentHeader), is(headerSize(0), 0), to("ip6-hop-fragment")},
+		}, lastHeader(0)...)},
+		{"ip6-destination", noHook, destinationOptions(0)},
+		{"ip6-hop-destination", noHook, destinationOptions(1)},
+		{"ip6-fragment", noHook, fragment(0)},
+		{"ip6-hop-fragment", noHook, fragment(1)},
+		// The kernel looks for no protocol behind AH. Neighbour discovery has 255 hops, reports of
+		// groups have one.
+		{"ip6-auth", noHook, append(anotherHeader(0), []rule{
+			{is(headerNext(0), icmpv6), is(hops6, 255), to(dropChain(byOptions))},
+			{is(headerNext(0), icmpv6), is(hops6, 1), to(dropChain(byOptions))},
+			{to("ip6-source")},
+		}...)},
+		// The header of the protocol has to be in the packet, and in the first of its fragments
+		// (RFC 7112): it is there that rules look for it.
+		{"ip6-upper", noHook, []rule{
+			{present(at(transport, 0, 4)), to("ip6-behind")},
+			{to(dropChain(byOptions))},
+		}},
+		{"ip6-behind", noHook, []rule{ // what is behind extension headers
+			{is(l4proto, udp), to("udp6")},
+			{is(l4proto, icmpv6), to("icmp6-behind")},
+			{is(l4proto, pim), to("routers-only")},
+			{to("ip6-source")},
+		}},
+		{"udp6", noHook, []rule{
+			{is(fromPort, dhcpServer6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{is(toPort, dhcpClient6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{to("ip6-source")},
+		}},
+		{"ip6-source", noHook, []rule{
+			{in(addrs6, port, source6), accept},
+			{in(nets6, port, source6), accept},
+			{masked(at(network, 8, 2), 0xffc0, 0xfe80), notIn(anyNeighbor, port), to(dropChain(byIPv6))}, // nobody routes those
+			{in(anySource, port), notIn(taken6, etherType, source6), accept},
+			{to(dropChain(byIPv6))},
+		}},
+	}
 }
 
 // headerNext is what follows the nth extension header, if each before it has eight bytes;
@@ -358,65 +370,67 @@ func withMAC(optionType uint64) []part {
 // messages without an option, or with the one that they are for, pass: nft cannot go
 // through options, and the receiver takes the last that it finds. None may be behind an
 // extension header (RFC 6980 has them ignored only if they are fragments).
-var ndChains = []chain{
-	{"icmp6", noHook, []rule{
-		{is(icmpType, neighSolicit), to("nd-solicit")},
-		{is(icmpType, neighAdvert), to("nd-advert")},
-		{is(icmpType, routerSolicit), to("nd-router-solicit")},
-		{is(icmpType, routerAdvert), to("routers-only")},
-		{is(icmpType, redirect), to("routers-only")},
-		{is(icmpType, inverseSolicit), to(dropChain(byND))},
-		{is(icmpType, inverseReply), to(dropChain(byND))},
-		{to("icmp6-behind")},
-	}},
-	{"icmp6-behind", noHook, []rule{
-		{is(icmpType, routerSolicit), to(dropChain(byND))},
-		{is(icmpType, routerAdvert), to(dropChain(byRouter))},
-		{is(icmpType, neighSolicit), to(dropChain(byND))},
-		{is(icmpType, neighAdvert), to(dropChain(byND))},
-		{is(icmpType, redirect), to(dropChain(byRouter))},
-		{is(icmpType, inverseSolicit), to(dropChain(byND))},
-		{is(icmpType, inverseReply), to(dropChain(byND))},
-		{is(icmpType, renumbering), to("routers-only")},
-		{is(icmpType, mldQuery), to("routers-only")},
-		{is(icmpType, multicastRouter), to("routers-only")},
-		{is(icmpType, noMulticastRouter), to("routers-only")},
-		{is(icmpType, mldReport), unspecified, accept}, // before it has an address
-		{is(icmpType, mldDone), unspecified, accept},
-		{is(icmpType, mld2Report), unspecified, accept},
-		{to("ip6-source")},
-	}},
-	{"routers-only", noHook, []rule{{in(routers, port), to("ip6-source")}, {to(dropChain(byRouter))}}},
-	{"nd-solicit", noHook, []rule{
-		{is(length6, 24), unspecified, to("nd-probe")},
-		{is(length6, 24), to("ip6-source")},
-		append(withMAC(1), to("ip6-source")),
-		{is(length6, 32), is(option, 0x0e01), unspecified, to("nd-probe")}, // with a nonce (RFC 7527)
-		{to(dropChain(byND))},
-	}},
-	// Whoever asks in vain takes an address; and who probes the same address at the same
-	// time gives it up.
-	{"nd-probe", noHook, []rule{
-		{in(ndAddrs, port, target), accept},
-		{in(ndNets, port, target), accept},
-		{in(anyNeighbor, port), notIn(ndTaken, etherType, target), accept},
-		{to(dropChain(byND))},
-	}},
-	{"nd-advert", noHook, []rule{
-		{is(length6, 24), to("nd-target")},
-		append(withMAC(2), to("nd-target")),
-		{to(dropChain(byND))},
-	}},
-	{"nd-target", noHook, []rule{
-		{in(ndAddrs, port, target), to("ip6-source")},
-		{in(ndNets, port, target), to("ip6-source")},
-		{in(anyNeighbor, port), notIn(ndTaken, etherType, target), to("ip6-source")},
-		{to(dropChain(byND))},
-	}},
-	{"nd-router-solicit", noHook, []rule{
-		{is(length6, 8), unspecified, accept},
-		{is(length6, 8), to("ip6-source")},
-		{is(length6, 16), is(rsOption, 0x0101), in(linkAddr, port, at(transport, 10, 6)), to("ip6-source")},
-		{to(dropChain(byND))},
-	}},
+func ndChains() []chain {
+	return []chain{
+		{"icmp6", noHook, []rule{
+			{is(icmpType, neighSolicit), to("nd-solicit")},
+			{is(icmpType, neighAdvert), to("nd-advert")},
+			{is(icmpType, routerSolicit), to("nd-router-solicit")},
+			{is(icmpType, routerAdvert), to("routers-only")},
+			{is(icmpType, redirect), to("routers-only")},
+			{is(icmpType, inverseSolicit), to(dropChain(byND))},
+			{is(icmpType, inverseReply), to(dropChain(byND))},
+			{to("icmp6-behind")},
+		}},
+		{"icmp6-behind", noHook, []rule{
+			{is(icmpType, routerSolicit), to(dropChain(byND))},
+			{is(icmpType, routerAdvert), to(dropChain(byRouter))},
+			{is(icmpType, neighSolicit), to(dropChain(byND))},
+			{is(icmpType, neighAdvert), to(dropChain(byND))},
+			{is(icmpType, redirect), to(dropChain(byRouter))},
+			{is(icmpType, inverseSolicit), to(dropChain(byND))},
+			{is(icmpType, inverseReply), to(dropChain(byND))},
+			{is(icmpType, renumbering), to("routers-only")},
+			{is(icmpType, mldQuery), to("routers-only")},
+			{is(icmpType, multicastRouter), to("routers-only")},
+			{is(icmpType, noMulticastRouter), to("routers-only")},
+			{is(icmpType, mldReport), unspecified, accept}, // before it has an address
+			{is(icmpType, mldDone), unspecified, accept},
+			{is(icmpType, mld2Report), unspecified, accept},
+			{to("ip6-source")},
+		}},
+		{"routers-only", noHook, []rule{{in(routers, port), to("ip6-source")}, {to(dropChain(byRouter))}}},
+		{"nd-solicit", noHook, []rule{
+			{is(length6, 24), unspecified, to("nd-probe")},
+			{is(length6, 24), to("ip6-source")},
+			append(withMAC(1), to("ip6-source")),
+			{is(length6, 32), is(option, 0x0e01), unspecified, to("nd-probe")}, // with a nonce (RFC 7527)
+			{to(dropChain(byND))},
+		}},
+		// Whoever asks in vain takes an address; and who probes the same address at the same
+		// time gives it up.
+		{"nd-probe", noHook, []rule{
+			{in(ndAddrs, port, target), accept},
+			{in(ndNets, port, target), accept},
+			{in(anyNeighbor, port), notIn(ndTaken, etherType, target), accept},
+			{to(dropChain(byND))},
+		}},
+		{"nd-advert", noHook, []rule{
+			{is(length6, 24), to("nd-target")},
+			append(withMAC(2), to("nd-target")),
+			{to(dropChain(byND))},
+		}},
+		{"nd-target", noHook, []rule{
+			{in(ndAddrs, port, target), to("ip6-source")},
+			{in(ndNets, port, target), to("ip6-source")},
+			{in(anyNeighbor, port), notIn(ndTaken, etherType, target), to("ip6-source")},
+			{to(dropChain(byND))},
+		}},
+		{"nd-router-solicit", noHook, []rule{
+			{is(length6, 8), unspecified, accept},
+			{is(length6, 8), to("ip6-source")},
+			{is(length6, 16), is(rsOption, 0x0101), in(linkAddr, port, at(transport, 10, 6)), to("ip6-source")},
+			{to(dropChain(byND))},
+		}},
+	}
 }

@@ -89,7 +89,7 @@ func (p *Planner) Start(bridges []Bridge, lines []config.Guest) (Part, error) {
 		d.guests = with(d.guests, guestOf(l))
 	}
 	d.coming = comingIn(bridges...)
-	if err := d.clash(); err != nil {
+	if err := d.clash(""); err != nil {
 		return Part{}, err
 	}
 	var refused error
@@ -191,7 +191,7 @@ func (d *draft) alter(change func([]Guest) []Guest, port, line string, dismissed
 	}
 	before := d.guests
 	d.guests, d.dismissed = change(before), dismissed
-	if err := d.clash(); err != nil {
+	if err := d.clash(port); err != nil {
 		return Part{}, err
 	}
 	changed := !slices.EqualFunc(before, d.guests, Guest.equal)

@@ -120,11 +120,16 @@ func (d *draft) taken(b Bridge) (list []netip.Addr) {
 func addrIndex(m rtnl.Msg) int { return int(rtnl.U32(m.Fixed()[4:8])) } // ifa_index
 
 // clash refuses guests with the same address: they could answer for one another. One
-// guest may have two ports while it is restarted.
-func (d *draft) clash() error {
+// guest may have two ports while it is restarted. Of two, the one that is asked for is too
+// much.
+func (d *draft) clash(asked string) error {
 	guests := d.all()
 	for i, g := range guests {
 		for _, o := range guests[:i] {
+			g := g
+			if o.Port == asked {
+				g, o = o, g
+			}
 			for _, p := range g.Addresses {
 				if at := slices.IndexFunc(o.Addresses, p.Overlaps); at >= 0 && o.MAC != g.MAC {
 					return refusal.New(d.wayOut(g, o), "cannot admit %s with %s: %s has %s", g.Port, addrText(p), o.Port, addrText(o.Addresses[at]))

@@ -53,7 +53,9 @@ func (p *Planner) Status(b Bridge) (*Status, error) {
 	}
 	st.InForce = len(st.Wrong) == 0
 	st.Notes = notes(&rec.State)
-	st.Strangers = append(st.Strangers, d.portsWithout(b, rec.State.Guests)...)
+	shut := d.portsWithout(b, rec.State.Guests)
+	open := rec.State.open(shut)
+	st.Strangers = append(st.Strangers, slices.DeleteFunc(shut, func(name string) bool { return slices.Contains(open, name) })...)
 	st.Unadmitted, st.FromLAN = counters[unadmitted].Packets, counters[forgedLAN].Packets
 	st.Notes = append(st.Notes, d.xenNotes(b)...)
 	for _, g := range rec.State.Guests {
@@ -94,6 +96,9 @@ func (d *draft) wrong(b Bridge, rec *record) []string {
 	if learns(d.Host, b.Name) && d.Host.Name(b.Name) != nil {
 		wrong = append(wrong, "a guest can draw to itself what others send, with frames that no rule sees: no_linklocal_learn is off")
 	}
+	if open := rec.State.open(d.portsWithout(b, rec.State.Guests)); len(open) > 0 {
+		wrong = append(wrong, "nobody admitted "+strings.Join(open, ", ")+", and what comes from there passes all the same")
+	}
 	made := slices.DeleteFunc(slices.Clone(rec.State.Guests), d.gone)
 	if now := d.guestsOf(b.Name, d.all(), len(d.records) > 1); !slices.EqualFunc(made, now, Guest.equal) {
 		wrong = append(wrong, "the rules are for other guests: "+portsOf(made)+" instead of "+portsOf(now))
@@ -104,6 +109,14 @@ func (d *draft) wrong(b Bridge, rec *record) []string {
 // gone says whether a guest's port is in no bridge and nobody admitted it: what the table
 // has of it does no harm.
 func (d *draft) gone(g Guest) bool { return d.away(g.Port) && d.admittedAt(g.Port) == nil }
+
+// open are those of the ports that nobody admitted which the table does not know: it was
+// made before they were there, for a kernel whose rules cannot ask for the bridge.
+func (s *State) open(strangers []string) []string {
+	return slices.DeleteFunc(slices.Clone(strangers), func(name string) bool {
+		return s.ByBridge || slices.Contains(s.Shut, name) || strings.HasPrefix(name, "vif") || strings.HasPrefix(name, "tap")
+	})
+}
 
 func portsOf(guests []Guest) string {
 	var names []string

@@ -21,6 +21,8 @@ func Kinds() plan.Kinds {
 		RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} },
 		LabelsKind:      func() plan.Op { return &Labels{} },
 		TunnelsKind:     func() plan.Op { return &Tunnels{} },
+		SocketsKind:     func() plan.Op { return &Sockets{} },
+		RedirectsKind:   func() plan.Op { return &Redirects{} },
 		ConnectionsKind: func() plan.Op { return &Connections{} },
 	}
 }
@@ -31,7 +33,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		if first, last := rules(d, m); !first.Empty() {
 			part.First, part.Host = append(part.First, first), append([]plan.Step{last}, part.Host...)
 		}
-		part.Network = append(part.Network, Above(d.Host, d.Entries, m))
+		loose, turn := turned(d, m)
+		part.First = some(append(part.First, loose))
+		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
 		part.Host = append(part.Host, labels(d, m)...)
 		if addrs := d.Masquerades(m); len(addrs) > 0 {
 			part.First = append(part.First, plan.Step{
@@ -52,6 +56,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 	}
 	return part
 }
+
+// some are the steps that do something.
+func some(steps []plan.Step) []plan.Step { return slices.DeleteFunc(steps, plan.Step.Empty) }
 
 // rules are the steps that turn rules of nftables. While the network moves, packets come
 // by either interface, so rules mean both from before the first step of the network to
@@ -92,6 +99,20 @@ func Above(h *host.Host, entries []holders.Entry, m holders.Move) plan.Step {
 		Title: "let tunnels on " + m.From.Name + " send by dom0's " + m.To.Name,
 		Do:    []plan.Op{&Tunnels{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Which: which}},
 		Undo:  []plan.Op{&Tunnels{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Which: which}},
+	}
+}
+
+// redirects is the step for actions of traffic control that send to an interface which
+// goes.
+func redirects(d *holders.Data, m holders.Move) plan.Step {
+	actions := d.Redirected(m)
+	if len(actions) == 0 || m.To.Index == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "let traffic control send to " + m.To.Name,
+		Do:    []plan.Op{&Redirects{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Actions: actions}},
+		Undo:  []plan.Op{&Redirects{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Actions: actions}},
 	}
 }
 

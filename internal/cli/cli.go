@@ -87,7 +87,7 @@ func run(args []string, version string, stdout, stderr *output) (int, error) {
 	}
 	ctx, stop := untilSignal()
 	defer stop()
-	c := &operate.Call{Request: req, Args: args[1:], Note: note, While: waiting{stderr, isTerminal(unix.Stderr)}.begin}
+	c := &operate.Call{Request: req, Args: args[1:], Version: version, ConfigFile: defaultFile, Note: note, While: waiting{stderr, isTerminal(unix.Stderr)}.begin}
 	person := personAt(args[0], stderr)
 	if person != nil {
 		c.Ask = person.ask
@@ -122,7 +122,7 @@ func confirm(ctx context.Context, of *operate.Call, stdout io.Writer) error {
 
 // show prints what came of a call.
 func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
-	if req.JSON && r.Check == nil && r.Report == nil {
+	if req.JSON && r.Check == nil && r.Report == nil && r.Dossier == nil {
 		return done, printJSON(w, r.Outcome)
 	}
 	for _, l := range r.Lines {
@@ -134,6 +134,10 @@ func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
 	answer := &strings.Builder{} // printed at once: each write wakes the writer
 	defer func() { _, _ = io.WriteString(w, answer.String()) }()
 	switch {
+	case r.Dossier != nil:
+		data, err := r.Dossier.JSON(req.Hide)
+		_, _ = answer.Write(data)
+		return done, err
 	case r.Check != nil && req.JSON:
 		return checkStatus(r.Check), printJSON(answer, r.Check)
 	case r.Check != nil:

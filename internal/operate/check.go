@@ -67,7 +67,7 @@ func (c *Call) check(ctx context.Context) (*Result, error) {
 
 // wouldPlan makes the plan, as start and stop do, and gives the reasons against it.
 func (c *Call) wouldPlan(ctx context.Context) (*view, error) {
-	u, err := c.runner().Unfinished()
+	u, err := c.unfinished()
 	if err != nil {
 		return nil, err
 	}

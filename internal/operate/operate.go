@@ -31,10 +31,12 @@ const lockWait = 60 * time.Second
 // Call is one run of the program.
 type Call struct {
 	Request *config.Request
-	Name    string               // of the program, if it is not xbr-script
-	Args    []string             // the command line without the program's name
-	Note    func(text string)    // gets at once what the user should know meanwhile
-	Trace   func(command string) // if set, gets each command before it is carried out
+	Name    string   // of the program, if it is not xbr-script
+	Args    []string // the command line without the program's name
+	// What report tells of the program: its version, and where its configuration file is.
+	Version, ConfigFile string
+	Note                func(text string)    // gets at once what the user should know meanwhile
+	Trace               func(command string) // if set, gets each command before it is carried out
 	// Ask puts a question to the user that is answered by yes or no; nil if there is
 	// nobody to ask. No answer in time is a no.
 	Ask func(ctx context.Context, question string) bool
@@ -61,6 +63,7 @@ type Result struct {
 	Notes   []string // what the user should know about it
 	Report  *Report  // the answer of the command status
 	Check   *Check   // the answer of the command check
+	Dossier *Dossier // the answer of the command report
 }
 
 // Run carries out the command. refusal.Text of an error says what the user can do.
@@ -94,6 +97,9 @@ func (c *Call) run(ctx context.Context) (*Result, error) {
 	}
 	if c.Request.Command == config.Status {
 		return c.status(ctx)
+	}
+	if c.Request.Command == config.Report {
+		return c.report(ctx)
 	}
 	if c.Request.DryRun {
 		return c.dryRun(ctx)

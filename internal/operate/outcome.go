@@ -146,7 +146,7 @@ func (c *Call) end(err error, changed bool) End {
 
 // changes says whether the call is one that is meant to change something.
 func (c *Call) changes() bool {
-	return c.Request.Command != config.Status && !c.Request.OnlyCheck && !c.Request.DryRun
+	return c.Request.Command != config.Status && c.Request.Command != config.Report && !c.Request.OnlyCheck && !c.Request.DryRun
 }
 
 // tell writes a line to the system's log about a call that was meant to change

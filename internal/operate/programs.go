@@ -12,10 +12,10 @@ import (
 	"xbr-script/internal/systemd"
 )
 
-// programs are the files by which the programs are known that configure a host's NICs:
+// hostPrograms are the files by which the programs are known that configure a host's NICs:
 // their own, those of systemd's units, and those of processes in /proc. Not told is what
 // NetworkManager does, as it has to be asked.
-type programs struct {
+type hostPrograms struct {
 	Version int               `json:"version"`
 	Files   map[string]string `json:"files"`           // their text, by path
 	Links   map[string]string `json:"links,omitempty"` // symbolic links: units that are up, and of processes
@@ -32,7 +32,7 @@ var linked = regexp.MustCompile(`^/(proc/[0-9]+/exe|run/systemd/units/invocation
 const ownNS = "net:[1]"
 
 // place puts them into a folder, in which they have the same paths.
-func (p *programs) place(dir string) error {
+func (p *hostPrograms) place(dir string) error {
 	if p.Version != programsVersion {
 		return fmt.Errorf("programs: it has the form %d, and this version knows %d", p.Version, programsVersion)
 	}
@@ -83,7 +83,7 @@ func put(root *os.Root, path string, write func(name string) error) error {
 
 // lay puts the programs of a host in a file into a folder that lasts as long as the
 // call.
-func (c *Call) lay(p *programs) (err error) {
+func (c *Call) lay(p *hostPrograms) (err error) {
 	if p == nil {
 		return nil
 	}

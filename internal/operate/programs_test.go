@@ -12,17 +12,17 @@ import (
 func TestPrograms(t *testing.T) {
 	outside := t.TempDir()
 	for name, c := range map[string]struct {
-		p   programs
+		p   hostPrograms
 		err string // a part of it
 	}{
-		"none":               {programs{Version: 1}, ""},
-		"files":              {programs{1, map[string]string{"/run/network/ifstate": "eth0=eth0\n", "/proc/7/comm": "dhclient\n"}, map[string]string{"/proc/7/exe": "/sbin/dhclient"}}, ""},
-		"a form to come":     {programs{Version: 2}, "programs: it has the form 2, and this version knows 1"},
-		"outside":            {programs{1, map[string]string{"/../x": ""}, nil}, "programs: /../x: "},
-		"not from the root":  {programs{1, map[string]string{"../x": ""}, nil}, "programs: ../x: "},
-		"a link to read by":  {programs{1, nil, map[string]string{"/run/network": outside}}, "programs: /run/network cannot be a link"},
-		"a link to a folder": {programs{1, map[string]string{"/proc/7/exe/x": ""}, map[string]string{"/proc/7/exe": outside}}, "programs: /proc/7/exe: "},
-		"twice":              {programs{1, map[string]string{"/proc/7/comm": "", "/proc/7/ns/net": ""}, nil}, "programs: /proc/7/ns/net: "},
+		"none":               {hostPrograms{Version: 1}, ""},
+		"files":              {hostPrograms{1, map[string]string{"/run/network/ifstate": "eth0=eth0\n", "/proc/7/comm": "dhclient\n"}, map[string]string{"/proc/7/exe": "/sbin/dhclient"}}, ""},
+		"a form to come":     {hostPrograms{Version: 2}, "programs: it has the form 2, and this version knows 1"},
+		"outside":            {hostPrograms{1, map[string]string{"/../x": ""}, nil}, "programs: /../x: "},
+		"not from the root":  {hostPrograms{1, map[string]string{"../x": ""}, nil}, "programs: ../x: "},
+		"a link to read by":  {hostPrograms{1, nil, map[string]string{"/run/network": outside}}, "programs: /run/network cannot be a link"},
+		"a link to a folder": {hostPrograms{1, map[string]string{"/proc/7/exe/x": ""}, map[string]string{"/proc/7/exe": outside}}, "programs: /proc/7/exe: "},
+		"twice":              {hostPrograms{1, map[string]string{"/proc/7/comm": "", "/proc/7/ns/net": ""}, nil}, "programs: /proc/7/ns/net: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -17,15 +17,23 @@ import (
 // confirmed in time, is taken back; one that waits to be confirmed must not be
 // disturbed.
 func (c *Call) settle(ctx context.Context) error {
-	r := c.runner()
-	u, err := r.Unfinished()
+	u, err := c.unfinished()
 	if err != nil || u == nil {
 		return err
 	}
 	if _, waits := u.Waits(); waits {
 		return c.refuseWaiting(u)
 	}
-	return c.undo(ctx, r, u)
+	return c.undo(ctx, c.runner(), u)
+}
+
+// unfinished is the change that did not end; nil if there is none. Then, as nearly always,
+// nobody needs to know of what operations it might be.
+func (c *Call) unfinished() (*plan.Unfinished, error) {
+	if !plan.HasJournal(runDir) {
+		return nil, nil
+	}
+	return c.runner().Unfinished()
 }
 
 // refuseWaiting is the error because another change waits to be confirmed.
@@ -143,7 +151,7 @@ func (c *Call) dryRun(ctx context.Context) (*Result, error) {
 // commands are those of the plan; nothing is what to say if there are none.
 func (c *Call) commands(ctx context.Context) (commands, nothing []string, err error) {
 	if c.Request.Command == config.Recover {
-		u, err := c.runner().Unfinished()
+		u, err := c.unfinished()
 		if err != nil || u == nil {
 			return nil, []string{"no change was cut short, none waits to be confirmed"}, err
 		}

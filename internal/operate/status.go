@@ -99,7 +99,7 @@ func (v *view) report(ctx context.Context) (*Report, error) {
 	if v.Request.Host != "" {
 		return r, nil
 	}
-	u, err := v.runner().Unfinished()
+	u, err := v.unfinished()
 	if err != nil {
 		return nil, err
 	}

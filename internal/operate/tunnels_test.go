@@ -121,37 +121,10 @@ func (s *stream) echo(when string) {
 	}
 }
 
-// TestTunnelsDeaths lets start and stop die at each step: whatever comes next puts the
-// tunnels back, too. In a short run only at every fourth.
-func TestTunnelsDeaths(t *testing.T) {
-	newHost(t, lan+tunnels)
-	s := newStream(t, "10.77.1.1:4020")
-	d := &deaths{T: t}
-	const line = " netdev=eth0 check=no"
-	for _, command := range []string{"start", "stop"} {
-		nstest.Rest(t)
-		before := tunnelState(t)
-		for step, total := 0, 1; step < total; step++ {
-			if testing.Short() && step%4 != 0 {
-				continue
-			}
-			after := step%8 == 0
-			total = d.die(command+line, step, after)
-			d.next(fmt.Sprintf("%s, step %d, after %t", command, step, after), next[d.cases%len(next)])
-			if now := tunnelState(t); now != before {
-				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, before, now)
-			}
-			d.cases++
-		}
-		must(t, command+line)
-		s.echo(command)
-	}
-	t.Logf("%d cases", d.cases)
-}
-
 // TestTunnelLate has a VXLAN that somebody makes on dom0's interface go to the NIC when a
 // change that is not confirmed is taken back, though not the same as those that were there.
 func TestTunnelLate(t *testing.T) {
+	t.Parallel()
 	newHost(t, lan+tunnels)
 	must0(t, calls{T: t}.run("start netdev=eth0 check=no confirm=600", func(*view) {})) // without a timer
 	nstest.Script(t, `

@@ -44,22 +44,26 @@ type view struct {
 	strict    *strict.Planner
 	forward   forward.Forward
 
-	clientsFound lease.Listing // the DHCP clients
-	holding      *holders.Data // what holds on to the interfaces of the moves, once it is read
+	clientsFound *lease.Listing // the DHCP clients
+	holding      *holders.Data  // what holds on to the interfaces of the moves, once it is read
 	holdingMoves []holders.Move
 }
 
 // snapshot reads the host and settles which bridges are meant.
 func (c *Call) snapshot(ctx context.Context) (*view, error) {
-	read := host.Read
+	read, clients := host.Read, &lease.Listing{}
 	if c.Request.Command == config.Status {
 		read = host.Look
+		if c.Request.Host == "" {
+			clients.Begin() // who keeps dom0's addresses
+		}
 	}
 	s, err := c.see(ctx, func() (*host.Host, error) { return read(c.conn) })
 	if err != nil {
 		return nil, err
 	}
-	switch { // a little more work for less memory
+	switch { // a little more work for less memory; what changes nothing is about to end
+	case c.Request.OnlyCheck:
 	case len(s.host.Links) > manyLinks:
 		debug.SetGCPercent(25)
 	case len(s.host.Routes) > manyRoutes:
@@ -68,9 +72,10 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	store := bridge.Store(s.records)
 	v := &view{
 		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
-		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
-		strict:    &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict, Xen: s.xen},
-		forward:   forward.Forward{Records: s.records},
+		antispoof:    &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
+		strict:       &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict, Xen: s.xen},
+		forward:      forward.Forward{Records: s.records},
+		clientsFound: clients,
 	}
 	if err = v.resolve(); err == nil && s.antispoof == nil {
 		v.readRules(ctx)
