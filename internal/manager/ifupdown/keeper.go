@@ -56,8 +56,12 @@ func (m Manager) ng(dev string) (*manager.Keeper, error) {
 }
 
 // two is ifupdown2. Its file has Python's objects (pickle, of version 4 or 5), one for
-// each interface that is up. It is in a folder that everybody may write to.
+// each interface that is up. It is in a folder that everybody may write to, and still
+// there after a reboot, unlike the lock.
 func (m Manager) two(dev string) (*manager.Keeper, error) {
+	if _, err := os.Stat(m.Root + "/run/network/ifstatelock"); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	file, err := os.OpenFile(m.Root+"/var/tmp/network/ifstatenew", os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {

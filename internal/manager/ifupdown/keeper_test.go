@@ -67,6 +67,7 @@ func TestOtherKeepers(t *testing.T) {
 			if err := os.WriteFile(root+c.file, []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
+			script(t, "mkdir -p "+root+"/run/network; : >"+root+"/run/network/ifstatelock")
 			keeper := func() string {
 				k, err := (Manager{Root: root}).Keeper(t.Context(), manager.Move{NetDev: "eth0"})
 				if err != nil {
@@ -83,6 +84,11 @@ func TestOtherKeepers(t *testing.T) {
 			if c.file != state2 {
 				return
 			}
+			script(t, "rm "+root+"/run/network/ifstatelock")
+			if got := keeper(); got != "" {
+				t.Errorf("of before the reboot: %q", got)
+			}
+			script(t, ": >"+root+"/run/network/ifstatelock")
 			// Everybody may put something there.
 			for _, other := range []string{"chown 65534 ", "rm ", "mkfifo ", "rm "} {
 				script(t, other+root+c.file)
