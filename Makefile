@@ -10,6 +10,7 @@ VERSION = $(or $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/n
 prefix  = /usr/local
 sbindir = $(prefix)/sbin
 mandir  = $(prefix)/share/man
+zshdir  = $(prefix)/share/zsh/site-functions
 unitdir = $(prefix)/lib/systemd/system
 xendir  = /etc/xen/scripts
 # What starts services: systemd, openrc or sysv (LSB scripts). The last two get a
@@ -17,7 +18,7 @@ xendir  = /etc/xen/scripts
 init    = systemd
 initdir = /etc/init.d
 INSTALL = DESTDIR='$(DESTDIR)' init='$(init)' initdir='$(initdir)' prefix='$(prefix)' sbindir='$(sbindir)' mandir='$(mandir)' \
-	unitdir='$(unitdir)' xendir='$(xendir)' scripts/install.sh
+	zshdir='$(zshdir)' unitdir='$(unitdir)' xendir='$(xendir)' scripts/install.sh
 
 # How long `make fuzz` runs each target, and further flags for `go test`.
 FUZZTIME  = 30s
@@ -47,7 +48,7 @@ BENCHFLAGS =
 GO = go
 # Tools have a go.mod of their own, apart from the product's.
 TOOL = $(GO) tool -modfile=tools/go.mod
-SHELLSCRIPTS = .ci/run $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh scripts/xen/*.sh scripts/xen/scenarios/*.sh)
+SHELLSCRIPTS = .ci/run scripts/libvirt/qemu $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh scripts/xen/*.sh scripts/xen/scenarios/*.sh)
 
 # The product is pure Go: it is built, tested and linted so. Only the race
 # detector wants cgo.
@@ -56,7 +57,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench vm-test xen-test storm fuzz vuln install uninstall clean
+.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench vm-test xen-test storm fuzz fuzz-strict vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -74,8 +75,12 @@ build: ## build the static binary, ./xbr-script
 test: deps ## run the tests (as root: they make network namespaces)
 	$(call tests,-short -count=1 -p 3 -timeout 30m $(TESTFLAGS),./...)
 
-test-long: deps test-hosts ## run all tests: every fault at every step of every network
-	$(call tests,-count=1 -timeout 60m $(TESTFLAGS),./...)
+# The tests of a kind, as a pattern for -run: those that -short makes shorter, or that
+# start goroutines.
+picked = "$$($(GO) run ./internal/testing/pick $(1))"
+
+test-long: deps test-hosts ## run in full what test shortens: every fault at every step of every network
+	$(call tests,-count=1 -p 3 -timeout 60m -run $(call picked,short) $(TESTFLAGS),./...)
 
 # Tables that take hours, of which test-long tries one case in several.
 test-whole: deps ## try every theft and every series of faults (hours)
@@ -108,14 +113,17 @@ test-hosts: deps ## run tests with the kernel settings of other machines
 
 # Tables of many cases that a single goroutine works through, and what runs the
 # whole program again and again, as other tests do: there is nothing more to
-# race.
-ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks)$$
+# race. In some packages that is so of all tests but those that start goroutines
+# themselves: what a call of the program does there, it does in one.
+SEQUENTIAL = antispoof antispoof/strict bridge bridge/divert bridge/routes forward internal/carry internal/operate
+ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
-	CGO_ENABLED=1 $(call tests,-race -short -count=1 -timeout 60m -skip '$(ONE_GOROUTINE)' $(TESTFLAGS),./...)
+	CGO_ENABLED=1 $(call tests,-race -short -count=1 -p 3 -timeout 60m -skip '$(ONE_GOROUTINE)' $(TESTFLAGS),$(filter-out $(SEQUENTIAL:%=xbr-script/%),$(shell $(GO) list ./...)))
+	CGO_ENABLED=1 $(call tests,-race -short -count=1 -p 3 -timeout 60m -skip '$(ONE_GOROUTINE)' -run $(call picked,goroutines) $(TESTFLAGS),$(SEQUENTIAL:%=./%))
 
-lint: ## check format, go.mod, code and shell scripts
+lint: ## check format, go.mod, code, shell scripts and man pages
 	@scripts/deps.sh --lint
 	@echo 'gofmt -s -l .'; unformatted=$$(gofmt -s -l .); \
 	if [ -n "$$unformatted" ]; then \
@@ -126,6 +134,7 @@ lint: ## check format, go.mod, code and shell scripts
 	$(GO) -C tools/bench vet ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners ./...
 	shellcheck -x $(SHELLSCRIPTS)
+	mandoc -Tlint -Wwarning scripts/*.[58]
 
 demo: deps build ## show a whole network come up, work and come down
 	scripts/demo.sh
@@ -158,6 +167,12 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	done | xargs -P 2 -L 1 sh -c 'echo "fuzz $$0 $$1"; \
 		$(GO) test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -parallel 1 "$$0"'
 
+# FRAMES from each of three guests.
+FRAMES = 333334
+
+fuzz-strict: deps ## send a million random frames through antispoof=strict (half a minute)
+	XBR_TEST_FRAMES=$(FRAMES) $(GO) test -count=1 -timeout 2h -v -run '^TestFuzz$$' $(TESTFLAGS) ./antispoof/strict
+
 # Not part of lint: it asks the Go vulnerability database.
 vuln: ## look the dependencies up in the Go vulnerability database
 	$(TOOL) govulncheck ./...
@@ -168,7 +183,7 @@ xbr-script:
 	$(MAKE) build
 
 # scripts/install.sh says what goes where.
-install: xbr-script ## install the binary, the man page, the boot unit, Xen's links
+install: xbr-script ## install the binary, man pages, completions, the boot unit, Xen's links
 	@$(INSTALL) install
 
 uninstall: ## remove what install put there

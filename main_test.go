@@ -13,22 +13,23 @@ import (
 
 	"xbr-script/internal/testing/nstest"
 	"xbr-script/internal/testing/xend"
+	"xbr-script/internal/testing/xenstored"
 )
 
 var update = flag.Bool("update", false, "write what the scripts compare with")
 
-// TestMain lets the test binary be the program under either of its names, so
+// TestMain lets the test binary be the program under each of its names, so
 // that the scripts run the real one.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main, underFilter: filtered})
+	testscript.Main(m, map[string]func(){"xbr-script": main, "network-bridge": main, "vif-xbr": main, underFilter: filtered})
 }
 
 // TestScript runs testdata/script/*.txt, each in a network namespace of its
 // own, and those about antispoof with both kinds of iptables. Besides
 // testscript's commands they have "state save" and "state same", which compare
 // the whole state of the network; "rules", which does so for iptables; "netns",
-// which makes a namespace for a neighbour; and "xend", which does what xend
-// does when it starts.
+// which makes a namespace for a neighbour; "xend", which does what xend does when
+// it starts; and "xenstored", which stands in for Xen's daemon.
 func TestScript(t *testing.T) {
 	about, err := filepath.Glob("testdata/script/antispoof*.txt")
 	if err != nil {
@@ -66,7 +67,7 @@ func runScripts(t *testing.T, files []string, backend string) {
 			return layOut(env)
 		},
 		Condition: func(cond string) (bool, error) { return cond == backend, nil },
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"state": state, "rules": rules, "xend": startXend, "netns": netns},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"state": state, "rules": rules, "xend": startXend, "netns": netns, "xenstored": xenstore},
 	})
 }
 
@@ -130,6 +131,22 @@ func netns(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: netns NAME")
 	}
 	nstest.Netns(scriptT{ts}, args[0])
+}
+
+// xenstore is the script command "xenstored": from now on there is a xenstore, which knows
+// what is below the folder xenstore.
+func xenstore(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 0 {
+		ts.Fatalf("usage: xenstored")
+	}
+	err := os.MkdirAll(filepath.Dir(xenstored.Socket), 0o755)
+	if err == nil {
+		var stop func()
+		if stop, err = xenstored.Serve(xenstored.Socket, ts.MkAbs("xenstore")); err == nil {
+			ts.Defer(stop)
+		}
+	}
+	ts.Check(err)
 }
 
 // rules is the script command: "rules save NAME", "rules same NAME".

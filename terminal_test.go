@@ -62,7 +62,8 @@ func atTerminal(t *testing.T, answer string, prepare func(*exec.Cmd), command ..
 		if err != nil {
 			break
 		}
-		if answer != "" && strings.HasSuffix(screen.String(), "[y/N] ") {
+		shown := screen.String()
+		if answer != "" && (strings.HasSuffix(shown, "[y/N] ") || strings.HasSuffix(shown, " s left")) {
 			if _, err := person.WriteString(answer); err != nil {
 				t.Fatal(err)
 			}
@@ -97,6 +98,7 @@ func TestAsks(t *testing.T) {
 	}
 	start := []string{xbr, "start", "netdev=eth0", "dom0=bridge", "bridge=xenbr0", "check=no"}
 	down := nstest.ReadState(t)
+	const enter = "waiting for Enter, which keeps this change"
 	const risk, question = "a new connection to this host may no longer get in: with confirm=120", "xbr-script: go on all the same? [y/N] "
 	for _, c := range []struct {
 		name    string
@@ -111,7 +113,7 @@ func TestAsks(t *testing.T) {
 		{"Enter", "\n", nil, start, 1},
 		{"end of file", "\x04", nil, start, 1},
 		{"interrupt", "\x03", nil, start, 1},
-		{"confirm", "", nil, append(start, "confirm=600"), 0},
+		{"confirm", "\n", nil, append(start, "confirm=600"), 0},
 		{"nobody types", "", func(c *exec.Cmd) { c.Stdin = nil; c.SysProcAttr = nil }, start, 0},
 		{"nobody reads", "", func(c *exec.Cmd) { c.Stderr = nil }, start, 0},
 		{"a script", "", nil, []string{"sh", "-c", strings.Join(start, " ") + "; exit $?"}, 0},
@@ -120,7 +122,7 @@ func TestAsks(t *testing.T) {
 	} {
 		status, screen := atTerminal(t, c.answer, c.prepare, c.command...)
 		warned := strings.Contains(screen, risk) || c.name == "confirm" || c.name == "nobody reads"
-		if asked := strings.Contains(screen, question); status != c.want || asked != (c.answer != "") || !warned {
+		if asked := strings.Contains(screen, question) || strings.Contains(screen, enter); status != c.want || asked != (c.answer != "") || !warned {
 			t.Errorf("%s: exit status %d\n%s", c.name, status, screen)
 		}
 		if c.want == 0 {
@@ -130,6 +132,48 @@ func TestAsks(t *testing.T) {
 		} else if hint := "hint: xbr-script " + strings.Join(start[1:], " ") + " confirm=120 goes on"; c.name != "interrupt" && !strings.Contains(screen, hint) {
 			t.Errorf("%s: %s", c.name, screen)
 		}
+		if d := nstest.Settled(t, down, nstest.Whole); d != "" {
+			t.Errorf("%s: not as before:\n%s", c.name, d)
+		}
+	}
+}
+
+// TestEnter has changes that wait to be confirmed, on a terminal: Enter keeps them, and
+// who waits is told if somebody else has decided, or nobody in time.
+func TestEnter(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, dom0)
+	nstest.Rest(t)
+	xbr := filepath.Join(t.TempDir(), "xbr-script")
+	if err := os.Symlink(self(t), xbr); err != nil {
+		t.Fatal(err)
+	}
+	down := nstest.ReadState(t)
+	for _, c := range []struct {
+		name, answer, confirm string
+		elsewhere             string // what somebody else calls
+		want                  int
+		says                  string
+	}{
+		{"Enter", "\n", "600", "", 0, `confirmed: "xbr-script start check=no confirm=600" stays`},
+		{"interrupt", "\x03", "600", "", 0, "the change is still put back unless you give: xbr-script confirm"},
+		{"confirmed by another", "", "600", "confirm", 0, "confirm=600: done at 2"},
+		{"put back by another", "", "600", "recover", 1, "confirm=600: put back at 2"},
+		{"nobody", "", "2", "", 1, "confirm=2: put back at 2"},
+	} {
+		if c.elsewhere != "" {
+			other := exec.Command("sh", "-c", "until [ -e /run/xbr-script/journal ] && grep -q until /run/xbr-script/journal; do sleep 0.1; done; exec "+xbr+" "+c.elsewhere)
+			if err := other.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = other.Wait() })
+		}
+		status, screen := atTerminal(t, c.answer, nil, xbr, "start", "check=no", "confirm="+c.confirm)
+		if status != c.want || !strings.Contains(strings.ReplaceAll(screen, "\n  ", " "), c.says) {
+			t.Errorf("%s: exit status %d\n%s", c.name, status, screen)
+		}
+		mustRun(t, "recover")
+		mustRun(t, "stop check=no")
 		if d := nstest.Settled(t, down, nstest.Whole); d != "" {
 			t.Errorf("%s: not as before:\n%s", c.name, d)
 		}

@@ -93,6 +93,9 @@ func records(t *testing.T, dir fs.FS) map[string]string {
 	}
 	all := map[string]string{}
 	for _, name := range names {
+		if name == "last.json" {
+			continue // it tells of the last change, whichever it was
+		}
 		data, err := fs.ReadFile(dir, name)
 		if err != nil {
 			t.Fatal(err)

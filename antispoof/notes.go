@@ -48,7 +48,7 @@ func (s *draft) words(b Bridge, forward *chain) (notes []string) {
 	ports := dark(s.host, b, forward)
 	if scripts := s.seen.Scripts; scripts.Disabled {
 		add("no guest can send IPv4: handle_iptable in %s makes no rules for guests (Debian bug #894013); "+
-			"delete the \"return 0\" at its beginning and restart the guests, or start with antispoof=yes guests=allow, which lets guests send as anybody but dom0", scripts.Path)
+			"delete the \"return 0\" at its beginning, or give guests script=vif-xbr, and restart them; or start with antispoof=yes guests=allow, which lets guests send as anybody but dom0", scripts.Path)
 	} else if len(ports) > 0 {
 		add("no rule lets %s send IPv4; allow it: iptables -I FORWARD -m physdev --physdev-is-bridged --physdev-in %s -s ADDRESS -j ACCEPT",
 			strings.Join(ports, ", "), shell.Quote(ports[0]))

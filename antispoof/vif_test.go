@@ -3,7 +3,6 @@ package antispoof
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,35 +36,13 @@ func TestReadScripts(t *testing.T) {
 	}
 }
 
-// debianScripts fetches Debian's Xen scripts and unpacks them. It has to run
-// outside of a test's namespace, where there is a network.
-func debianScripts(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, command := range []string{
-		"apt-get download -q xen-utils-common || { apt-get update -q && apt-get download -q xen-utils-common; }",
-		"dpkg -x xen-utils-common_*.deb .",
-	} {
-		cmd := exec.Command("sh", "-ec", command)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			why := fmt.Sprintf("cannot get Debian's package xen-utils-common: %v\n%s", err, out)
-			if os.Getenv("CI") == "true" {
-				t.Fatal(why)
-			}
-			t.Skip(why)
-		}
-	}
-	return dir + "/etc/xen/scripts"
-}
-
 // TestDebian runs Debian's vif-bridge, as it comes, and without the line that
 // keeps it from making rules.
 func TestDebian(t *testing.T) {
 	if os.Geteuid() != 0 {
 		nstest.New(t) // skips or fails
 	}
-	stock := debianScripts(t)
+	stock := nstest.XenScripts(t)
 	each(t, func(t *testing.T, backend string) {
 		t.Run("stock", func(t *testing.T) { newXen(t, backend, stock).stock() })
 		t.Run("mended", func(t *testing.T) {

@@ -46,8 +46,8 @@ type recordForm struct {
 	NICOff  bool       `json:"nic_off,omitempty"`
 	StandIn netip.Addr `json:"stand_in,omitzero"`
 
-	FoundBridge *linkForm  `json:"found_bridge,omitempty"`
-	FoundDom0   *foundForm `json:"found_dom0,omitempty"`
+	FoundBridge plan.Later[linkForm]  `json:"found_bridge,omitzero"`
+	FoundDom0   plan.Later[foundForm] `json:"found_dom0,omitzero"`
 }
 
 // foundForm is what was found of dom0's side.
@@ -65,7 +65,7 @@ func formOfRecord(r *Record) *recordForm {
 		Version: recordVersion, Bridge: rawjson.String(w.Bridge), NetDev: rawjson.String(w.NetDev), VifNum: w.VifNum, Dom0Is: w.Shape.String(),
 		PDev: rawjson.String(w.PDev), VDev: rawjson.String(w.VDev), VIF: rawjson.String(w.VIF), Why: rawjson.Strings(w.Why),
 		NICMAC: r.NICMAC, NICOff: r.NICOff, StandIn: r.StandIn,
-		FoundBridge: formOfLink(r.FoundBridge), FoundDom0: formOfFound(r.FoundDom0),
+		FoundBridge: plan.Later[linkForm]{V: formOfLink(r.FoundBridge)}, FoundDom0: plan.Later[foundForm]{V: formOfFound(r.FoundDom0)},
 	}
 }
 
@@ -96,8 +96,8 @@ func (f *recordForm) record() (*Record, error) {
 		NICMAC: f.NICMAC, NICOff: f.NICOff, StandIn: f.StandIn,
 	}
 	var foundErr error
-	r.FoundBridge, err = f.FoundBridge.link()
-	r.FoundDom0, foundErr = f.FoundDom0.found()
+	r.FoundBridge, err = f.FoundBridge.V.link()
+	r.FoundDom0, foundErr = f.FoundDom0.V.found()
 	return r, errors.Join(r.whole(), err, foundErr)
 }
 
@@ -159,15 +159,16 @@ func (f *recordForm1) record() (*Record, error) {
 	}
 	form := recordForm{
 		Bridge: w.Bridge, NetDev: w.NetDev, VifNum: w.VifNum, Dom0Is: shape.String(), PDev: w.PDev, VDev: w.VDev, VIF: w.VIF, Why: w.Why,
-		NICMAC: f.NICMAC, NICOff: f.NICOff, StandIn: f.StandIn, FoundBridge: (*linkForm)(f.FoundBridge),
+		NICMAC: f.NICMAC, NICOff: f.NICOff, StandIn: f.StandIn, FoundBridge: plan.Later[linkForm]{V: (*linkForm)(f.FoundBridge)},
 	}
 	if d := f.FoundDom0; d != nil {
-		form.FoundDom0 = &foundForm{
+		found := &foundForm{
 			Dev: (*linkForm)(d.Dev), DevSettings: d.DevSettings, Port: (*linkForm)(d.Port), PortSettings: d.PortSettings,
 		}
 		for _, m := range d.Addrs6 {
-			form.FoundDom0.Addrs6 = form.FoundDom0.Addrs6.Add(rtnl.Msg(m))
+			found.Addrs6 = found.Addrs6.Add(rtnl.Msg(m))
 		}
+		form.FoundDom0.V = found
 	}
 	return form.record()
 }

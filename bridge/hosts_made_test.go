@@ -143,6 +143,7 @@ ip link add tap6 type ifb
 ip link set tap6 master xenbr3`, call: start},
 		{name: "macvlan", network: of(plain), call: start, edit: above("eth0", "mv0", "macvlan")},
 		{name: "tunnel", network: of(plain), call: start, edit: above("eth0", "gre0", "gretap")},
+		{name: "macsec", network: of(plain), call: start, edit: above("eth0", "ms0", "macsec")},
 		{name: "hostile", network: of(plain), then: `ip link set eth0 alias "$(printf '\377; reboot \033[m')"
 ip link set lan1 down
 ip link set lan1 name 'a;b'`, call: start},

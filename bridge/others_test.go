@@ -90,6 +90,7 @@ func TestOthersBridge(t *testing.T) {
 // somebody who is logged in over it.
 func TestHintAbove(t *testing.T) {
 	const nic, over = 2, 3
+	group := []byte{8, 0, 2, 0, 239, 1, 1, 1} // IFLA_VXLAN_GROUP
 	for _, c := range []struct {
 		name  string
 		links []host.Link // from index over on
@@ -98,11 +99,11 @@ func TestHintAbove(t *testing.T) {
 	}{
 		{"a guest's macvtap", []host.Link{{Name: "macvtap0", Kind: "macvtap", Lower: nic}}, nil, true},
 		{"the host's macvlan", []host.Link{{Name: "mac0", Kind: "macvlan", Lower: nic}}, map[int]string{over: "192.0.2.2/24"}, false},
-		{"a tunnel", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic}}, map[int]string{over: "fe80::2/64"}, true},
-		{"a tunnel with an address", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic}}, map[int]string{over: "2001:db8::2/64"}, false},
-		{"a tunnel in a bridge that has one", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic, Master: over + 1}, {Name: "br0", Kind: "bridge"}},
+		{"MACsec", []host.Link{{Name: "ms0", Kind: "macsec", Lower: nic}}, map[int]string{over: "fe80::2/64"}, true},
+		{"MACsec with an address", []host.Link{{Name: "ms0", Kind: "macsec", Lower: nic}}, map[int]string{over: "2001:db8::2/64"}, false},
+		{"a tunnel in a bridge that has one", []host.Link{{Name: "vx0", Kind: "vxlan", Flags: unix.IFF_UP, VXLANAttrs: group, Lower: nic, Master: over + 1}, {Name: "br0", Kind: "bridge"}},
 			map[int]string{over + 1: "192.0.2.2/24"}, false},
-		{"a VLAN on a tunnel", []host.Link{{Name: "vx0", Kind: "vxlan", Lower: nic}, {Name: "vx0.5", Kind: "vlan", Lower: over}}, map[int]string{over + 1: "192.0.2.2/24"}, false},
+		{"a VLAN on a tunnel", []host.Link{{Name: "vx0", Kind: "vxlan", Flags: unix.IFF_UP, VXLANAttrs: group, Lower: nic}, {Name: "vx0.5", Kind: "vlan", Lower: over}}, map[int]string{over + 1: "192.0.2.2/24"}, false},
 	} {
 		h := &host.Host{Links: []*host.Link{{Index: nic, Name: "eth0", Ethernet: true, Flags: unix.IFF_UP}}}
 		for i, l := range c.links {

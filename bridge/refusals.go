@@ -14,6 +14,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
+	"xbr-script/internal/tunnel"
 )
 
 // What start and stop refuse before the first step.
@@ -99,9 +100,9 @@ func candidates(h *host.Host) string {
 }
 
 // checkAbove looks for interfaces on top of the NIC. A VLAN takes its frames
-// before the bridge does and stays. The others either claim every frame of the
-// NIC, as a bridge does, or are bound to it by its index and would be left on
-// the wrong interface.
+// before the bridge does and stays. A tunnel is given dom0's interface (package carry).
+// The others either claim every frame of the NIC, as a bridge does, or are bound to it
+// by its index and would be left on the wrong interface.
 func (s *parts) checkAbove(h *host.Host) error {
 	var refused error
 	for _, l := range h.Above(s.nic.Index) {
@@ -109,11 +110,11 @@ func (s *parts) checkAbove(h *host.Host) error {
 		if claims(l) {
 			hint = "remove it first, or give its users a port in the bridge instead"
 		}
-		if used := carrier(h, l, map[int]bool{}); used != "" {
-			hint = used + " has addresses, and whoever is logged in over them needs it: name another NIC with netdev=; or, from the console, " + hint
-		}
-		switch {
-		case StaysOn(l):
+		hint = s.without(h, l, hint)
+		switch why := s.stuck(h, l); {
+		case StaysOn(l), tunnel.Known(l.Kind) && why == nil:
+		case why != nil:
+			refused = errors.Join(refused, why)
 		case claims(l):
 			refused = errors.Join(refused, refuse(hint,
 				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind))
@@ -123,6 +124,35 @@ func (s *parts) checkAbove(h *host.Host) error {
 		}
 	}
 	return refused
+}
+
+// stuck says why a tunnel cannot be given dom0's interface in place of the NIC without
+// losing something; nil if it can, or if no tunnel of that kind can.
+func (s *parts) stuck(h *host.Host, l *host.Link) error {
+	if most := tunnel.MTU(l, s.nic.MTU); most != 0 && l.MTU > most {
+		return refuse("let it have that MTU: ip link set dev "+shell.Quote(l.Name)+" mtu "+utoa(most),
+			"cannot move %s: the MTU of %s (%s) would go from %d to %d, as %s has %d", s.NetDev, l.Name, l.Kind, l.MTU, most, s.NetDev, s.nic.MTU)
+	}
+	if group := tunnel.Group(l); group != nil && !h.Rejoins {
+		return refuse(s.without(h, l, "remove it, start, and make it again on the new "+s.NetDev),
+			"cannot move %s: %s (%s) has joined %s there, and this kernel would not join elsewhere (Linux 6.15 does)", s.NetDev, l.Name, l.Kind, group)
+	}
+	return nil
+}
+
+// Carries says whether what stands on a NIC is given dom0's interface instead, at start
+// and at stop.
+func Carries(h *host.Host, l, nic *host.Link) bool {
+	s := parts{Spec: Spec{NetDev: nic.Name}, nic: nic}
+	return tunnel.Known(l.Kind) && s.stuck(h, l) == nil
+}
+
+// without is a hint for whoever has to do without an interface for a while.
+func (s *parts) without(h *host.Host, l *host.Link, hint string) string {
+	if used := carrier(h, l, map[int]bool{}); used != "" {
+		hint = used + " has addresses, and whoever is logged in over them needs it: name another NIC with netdev=; or, from the console, " + hint
+	}
+	return hint
 }
 
 // StaysOn says whether an interface that stands on a NIC goes on there when the NIC is

@@ -39,10 +39,15 @@ look() {
 	need ps procps
 	need radvd radvd
 	need systemd-analyze systemd
+	need zsh zsh
+	need fish fish
 	for option; do
 		case $option in
 		--race) need gcc gcc libc6-dev ;;
-		--lint) need shellcheck shellcheck ;;
+		--lint)
+			need shellcheck shellcheck
+			need mandoc mandoc
+			;;
 		--vm)
 			need qemu-system-x86_64 qemu-system-x86
 			need cpio cpio

@@ -10,7 +10,7 @@
 # */sbin/xbr-script.
 set -eu
 
-: "${DESTDIR=}" "${init:?}" "${initdir:?}" "${prefix:?}" "${sbindir:?}" "${mandir:?}" "${unitdir:?}" "${xendir:?}"
+: "${DESTDIR=}" "${init:?}" "${initdir:?}" "${prefix:?}" "${sbindir:?}" "${mandir:?}" "${zshdir:?}" "${unitdir:?}" "${xendir:?}"
 record=$prefix/share/xbr-script/installed # lines of "sha256 path", without DESTDIR
 confdir=${xendir%/*}
 
@@ -39,6 +39,10 @@ install_all() {
 	esac
 	put 755 xbr-script "$sbindir/xbr-script"
 	put 644 scripts/xbr-script.8 "$mandir/man8/xbr-script.8"
+	put 644 scripts/xbr-script.conf.5 "$mandir/man5/xbr-script.conf.5"
+	completion bash "$prefix/share/bash-completion/completions/xbr-script"
+	completion zsh "$zshdir/_xbr-script"
+	completion fish "$prefix/share/fish/vendor_completions.d/xbr-script.fish"
 	sed "s|/usr/local/sbin|$sbindir|" scripts/xbr-script.service >"$tmp/xbr-script.service"
 	put 644 "$tmp/xbr-script.service" "$unitdir/xbr-script.service"
 	if [ "$init" != systemd ]; then
@@ -46,13 +50,15 @@ install_all() {
 		put 755 "$tmp/xbr-script.init" "$initdir/xbr-script"
 	fi
 	put 644 scripts/xbr-script.conf.example "$confdir/xbr-script.conf.example"
+	put 755 scripts/libvirt/qemu "${record%/*}/libvirt-hook"
 	link xbr-script
 	link network-bridge
+	link vif-xbr
 	install -D -m 644 "$tmp/installed" "$DESTDIR$record"
 }
 
 uninstall_all() {
-	for name in xbr-script network-bridge; do
+	for name in xbr-script network-bridge vif-xbr; do
 		file=$DESTDIR$xendir/$name
 		if is_our_link "$file"; then remove "$file"; fi
 	done
@@ -82,6 +88,17 @@ put() {
 	echo "install $file"
 	install -D -m "$1" "$2" "$file"
 	echo "$(sum "$file") $3" >>"$tmp/installed"
+}
+
+# completion SHELL PATH: what the program prints for that shell. One that was built for
+# another machine cannot.
+completion() {
+	if ./xbr-script completion "$1" >"$tmp/completion"; then
+		put 644 "$tmp/completion" "$2"
+	else
+		echo "install: the program does not run here: nothing completes its words in $1" >&2
+		recorded "$2" >>"$tmp/installed"
+	fi
 }
 
 # link NAME: links the program under that name in Xen's folder.

@@ -17,7 +17,8 @@ import (
 
 // difference is what a table has to get, and to lose, to be as wanted.
 type difference struct {
-	shape    []string // what is wrong with its chains, rules, sets, counters; then it is made anew
+	shape    []string // what is wrong with its chains, rules and sets
+	repair            // how that is mended
 	add, del map[string][]element
 	extra    map[string][]string // elements that are not ours, by set
 	counters []string            // that are missing
@@ -33,14 +34,14 @@ func (d *difference) none() bool {
 func (s *State) differences(t *Table, before *State) *difference {
 	d := &difference{add: map[string][]element{}, del: map[string][]element{}, extra: map[string][]string{}}
 	if t == nil {
-		d.shape = []string{"the table " + tableName(s.Bridge) + " is missing"}
+		d.shape, d.anew = []string{"the table " + tableName(s.Bridge) + " is missing"}, true
 		return d
 	}
 	p, old := s.parts(), map[string][]element{}
 	if before != nil {
 		old = before.elements()
 	}
-	d.shape = p.shape(t)
+	d.compareShape(p, t)
 	for _, set := range s.sets() {
 		d.compare(set, p.elements[set.name], old[set.name], t.Elements[set.name])
 	}
@@ -83,38 +84,57 @@ func (d *difference) compare(s *set, want, old []element, have []string) {
 	}
 }
 
-// shape says what is wrong with what does not depend on guests.
-func (p *parts) shape(t *Table) (wrong []string) {
-	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+// repair is what has to be done about chains, rules and sets.
+type repair struct {
+	anew      bool     // no more than to make the whole table anew
+	chains    []string // that have to get their rules
+	newChains []string // of these, those that are missing
+	newSets   []string
+	oldChains []string // that are somebody else's
+	oldSets   []string
+}
+
+// compareShape finds what is wrong with what does not depend on guests.
+func (d *difference) compareShape(p *parts, t *Table) {
+	add := func(format string, args ...any) { d.shape = append(d.shape, fmt.Sprintf(format, args...)) }
+	if d.anew = t.Dormant; d.anew {
+		add("the table is dormant")
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.sets)) {
 		switch told, there := t.Sets[name]; {
 		case !there:
+			d.newSets = append(d.newSets, name)
 			add("the set %s is missing", name)
 		case !holds(bytesOf(p.sets[name]), told):
+			d.anew = true
 			add("the set %s is another one", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.chains)) {
 		switch told, there := t.Chains[name]; {
 		case !there:
+			d.newChains, d.chains = append(d.newChains, name), append(d.chains, name)
 			add("the chain %s is missing", name)
 		case !holds(bytesOf(p.chains[name]), told):
+			d.anew = true
 			add("the chain %s is another one", name)
 		case !sameRules(p.rules[name], t.Rules[name]):
+			d.chains = append(d.chains, name)
 			add("the chain %s has other rules", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Chains)) {
 		if p.chains[name] == nil {
+			d.oldChains = append(d.oldChains, name)
 			add("there is a chain %s", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Sets)) {
 		if p.sets[name] == nil {
+			d.oldSets = append(d.oldSets, name)
 			add("there is a set %s", name)
 		}
 	}
-	return wrong
 }
 
 func sameRules(want [][]*nl.RtAttr, have [][]byte) bool {
@@ -136,38 +156,6 @@ func (d *difference) texts() []string {
 		wrong = append(wrong, "counters are missing: "+strings.Join(d.counters, ", "))
 	}
 	return wrong
-}
-
-// transaction makes a table as wanted: only in its sets, if that is enough. Then no
-// rule changes, and what others send and receive is never touched.
-func (s *State) transaction(t *Table, before *State) []*nl.NetlinkRequest {
-	d := s.differences(t, before)
-	switch {
-	case d.none():
-		return nil
-	case len(d.shape) > 0 || len(d.extra) > 0:
-		var had map[string]Count
-		if t != nil {
-			had = t.Counters
-		}
-		return s.whole(had)
-	}
-	p := s.parts()
-	var msgs []*nl.NetlinkRequest
-	for _, name := range d.counters {
-		msgs = append(msgs, newCounter(p.counters[name], Count{}))
-	}
-	for _, name := range slices.Sorted(maps.Keys(d.del)) {
-		msgs = append(msgs, elementsMsgs(unix.NFT_MSG_DELSETELEM, s.Bridge, name, d.del[name])...)
-	}
-	for _, name := range slices.Sorted(maps.Keys(d.add)) {
-		msgs = append(msgs, elementsMsgs(unix.NFT_MSG_NEWSETELEM, s.Bridge, name, d.add[name])...)
-	}
-	for _, name := range d.old {
-		msgs = append(msgs, request(unix.NFT_MSG_DELOBJ, 0, nfnetlink.Text(unix.NFTA_OBJ_TABLE, tableName(s.Bridge)), nfnetlink.Text(unix.NFTA_OBJ_NAME, name),
-			nfnetlink.U32(unix.NFTA_OBJ_TYPE, unix.NFT_OBJECT_COUNTER)))
-	}
-	return msgs
 }
 
 const tableKind = "nft table"
@@ -223,32 +211,48 @@ func (o *table) once(c *nfnetlink.Conn) error {
 	if err != nil {
 		return err
 	}
-	var msgs []*nl.NetlinkRequest
-	switch {
-	case o.To != nil:
-		msgs = o.To.transaction(t, o.From)
-	case t != nil:
-		// A frame that is being judged meets sets that are empty already. So nothing
-		// leads to the rules any more when the sets go.
-		if msgs = o.unhook(t); len(msgs) > 0 {
-			if err := c.CommitAt(generation, msgs...); err != nil {
-				return err
-			}
-			return unix.ERESTART
-		}
-		msgs = []*nl.NetlinkRequest{delTable(o.Bridge)}
+	if o.To != nil {
+		return o.bring(c, generation, t)
 	}
-	if len(msgs) == 0 {
+	if t == nil {
 		return nil
 	}
-	return c.CommitAt(generation, msgs...)
+	// A frame that is being judged meets sets that are empty already. So nothing leads to
+	// the rules any more when the sets go.
+	if msgs := o.unhook(t); len(msgs) > 0 {
+		if err := c.CommitAt(generation, msgs...); err != nil {
+			return err
+		}
+		return unix.ERESTART
+	}
+	return c.CommitAt(generation, delTable(o.Bridge))
+}
+
+// bring makes a table as wanted: by what is different, or, if the kernel does not take
+// that, the whole.
+func (o *table) bring(c *nfnetlink.Conn, generation uint32, t *Table) error {
+	d := o.To.differences(t, o.From)
+	if d.none() {
+		return nil
+	}
+	if !d.anew {
+		err := c.CommitAt(generation, o.To.mend(t, d)...)
+		if err == nil || errors.Is(err, unix.ERESTART) {
+			return err
+		}
+	}
+	var had map[string]Count
+	if t != nil {
+		had = t.Counters
+	}
+	return c.CommitAt(generation, o.To.whole(had)...)
 }
 
 // unhook removes the rules that lead to all others.
 func (o *table) unhook(t *Table) (msgs []*nl.NetlinkRequest) {
 	for _, chain := range []string{"prerouting", "input"} {
 		if len(t.Rules[chain]) > 0 {
-			msgs = append(msgs, request(unix.NFT_MSG_DELRULE, 0, nfnetlink.Text(unix.NFTA_RULE_TABLE, tableName(o.Bridge)), nfnetlink.Text(unix.NFTA_RULE_CHAIN, chain)))
+			msgs = append(msgs, delRules(o.Bridge, chain))
 		}
 	}
 	return msgs

@@ -106,6 +106,10 @@ func (l *lab) byARP() []attack {
 		arp("I am at the gateway", gw.mac, arpPacket(2, gw.mac, m.v4, gw.mac, gw.v4)),
 		arp("I am at another guest", gw.mac, arpPacket(2, v.mac, m.v4, gw.mac, gw.v4)),
 		arp("0.0.0.0 answers", v.mac, arpPacket(2, m.mac, zero, v.mac, v.v4)),
+		arp("0.0.0.0 probes for another guest's", broadcast, arpPacket(1, m.mac, zero, zeros(6), v.v4)),
+		arp("0.0.0.0 probes for the gateway's", broadcast, arpPacket(1, m.mac, zero, zeros(6), gw.v4)),
+		arp("0.0.0.0 probes for dom0's, to one", v.mac, arpPacket(1, m.mac, zero, zeros(6), l.dom0.v4)),
+		arp("0.0.0.0 probes for a stranger's", broadcast, arpPacket(1, m.mac, zero, zeros(6), ip("10.0.0.200"))),
 		arp("0.0.0.0 probes as another", broadcast, arpPacket(1, v.mac, zero, zeros(6), gw.v4)),
 		arp("255.255.255.255 is here", v.mac, arpPacket(2, m.mac, ip("255.255.255.255"), v.mac, v.v4)),
 		arp("inverse", v.mac, arpPacket(8, m.mac, gw.v4, v.mac, v.v4)),
@@ -115,6 +119,8 @@ func (l *lab) byARP() []attack {
 		arp("with long addresses", v.mac, hlen),
 		arp("about IPv6", v.mac, ptype),
 		arp("of another network", v.mac, htype),
+		l.one("RARP: with the gateway's address", frame(broadcast, m.mac, 0x8035, arpPacket(3, m.mac, gw.v4, m.mac, zero))),
+		l.one("RARP: about another guest", frame(broadcast, m.mac, 0x8035, arpPacket(3, m.mac, zero, v.mac, zero))),
 		l.one("RARP: an answer", frame(v.mac, m.mac, 0x8035, arpPacket(4, m.mac, gw.v4, v.mac, gw.v4))),
 		l.one("RARP: another guest has moved here", frame(broadcast, m.mac, 0x8035, arpPacket(3, v.mac, zero, v.mac, zero))),
 	}
@@ -155,6 +161,13 @@ func (l *lab) byIPv4() (list []attack) {
 		l.one("DHCP: the first fragment of an offer", frame(broadcast, m.mac, 0x0800, packet4(m.v4, all, 17, 0x2000, nil, offer[:64]))),
 		l.one("ICMP: a redirect", frame(l.victim.mac, m.mac, 0x0800, packet4(m.v4, l.victim.v4, 1, 0, nil, cat([]byte{5, 1, 0, 0}, m.v4.AsSlice(), udp4Packet(l.victim.v4, ip("192.0.2.1"), 1, 2))))),
 		l.one("ICMP: a router advertisement", frame(broadcast, m.mac, 0x0800, packet4(m.v4, ip("224.0.0.1"), 1, 0, nil, cat([]byte{9, 0, 0, 0, 1, 2, 0, 60}, m.v4.AsSlice(), zeros(4))))),
+		l.one("IGMP: a query to one, without Router Alert", frame(l.victim.mac, m.mac, 0x0800, packet4(m.v4, l.victim.v4, 2, 0, nil, []byte{0x11, 100, 0xee, 0x9b, 0, 0, 0, 0}))),
+		l.one("IGMP: a query from nowhere", frame(mac("01:00:5e:00:00:01"), m.mac, 0x0800, packet4(zero, ip("224.0.0.1"), 2, 0, nil, []byte{0x11, 100, 0xee, 0x9b, 0, 0, 0, 0}))),
+		l.one("IGMP: a router for multicast is here", frame(mac("01:00:5e:00:00:6a"), m.mac, 0x0800, packet4(m.v4, ip("224.0.0.106"), 2, 0, []byte{0x94, 4, 0, 0}, []byte{0x30, 20, 0, 0, 0, 125, 0, 2}))),
+		l.one("IGMP: DVMRP", frame(mac("01:00:5e:00:00:04"), m.mac, 0x0800, packet4(m.v4, ip("224.0.0.4"), 2, 0, nil, []byte{0x13, 1, 0, 0, 0, 0, 0, 0}))),
+		l.one("PIM: a router for multicast is here", frame(mac("01:00:5e:00:00:0d"), m.mac, 0x0800, packet4(m.v4, ip("224.0.0.13"), 103, 0, nil, []byte{0x20, 0, 0xde, 0xff, 0, 1, 0, 2, 0, 105}))),
+		l.one("IGMP: a report as another guest", frame(mac("01:00:5e:00:00:fb"), m.mac, 0x0800, packet4(l.victim.v4, ip("224.0.0.251"), 2, 0, []byte{0x94, 4, 0, 0}, []byte{0x16, 0, 9, 4, 224, 0, 0, 251}))),
+		l.one("DHCP: a question from nowhere in a later fragment", frame(broadcast, m.mac, 0x0800, packet4(zero, all, 17, 4, nil, udpData(zero, all, 68, 67, zeros(8))))),
 		l.one("IGMP: a query", frame(mac("01:00:5e:00:00:01"), m.mac, 0x0800, packet4(m.v4, ip("224.0.0.1"), 2, 0, []byte{0x94, 4, 0, 0}, []byte{0x11, 100, 0xee, 0x9b, 0, 0, 0, 0}))),
 	)
 }

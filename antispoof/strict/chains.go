@@ -1,6 +1,11 @@
 package strict
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
 
 // set is a set or a map of the table. Its elements come from State.
 type set struct {
@@ -44,6 +49,7 @@ var (
 	icmpType = at(transport, 0, 1)
 	length6  = at(network, 4, 2)
 	next6    = at(network, 6, 1)
+	hops6    = at(network, 7, 1)
 	option   = at(transport, 24, 2) // type and length of what follows the target
 	rsOption = at(transport, 8, 2)
 )
@@ -117,15 +123,16 @@ func chains(s *State) []chain {
 			{to(dropChain(byType))},
 		}},
 	}
-	list = append(list, arpChains...)
-	list = append(list, ip4Chains...)
-	list = append(list, ip6Chains...)
-	list = append(list, ndChains...)
+	list = append(list, common()...)
 	for _, reason := range Reasons {
 		list = append(list, chain{dropChain(reason), noHook, []rule{{countBy(dropped(reason), port)}, {drop}}})
 	}
 	return list
 }
+
+// common are the chains that are the same for all bridges. They are made when they are
+// first asked for: that takes half a millisecond, and most calls never ask.
+var common = sync.OnceValue(func() []chain { return slices.Concat(arpChains(), ip4Chains(), ip6Chains(), ndChains()) })
 
 // strangers are the rules for frames of ports that are in no map.
 func (s *State) strangers() []rule {
@@ -135,33 +142,46 @@ func (s *State) strangers() []rule {
 	return []rule{{begins(port, "vif"), to("shut")}, {begins(port, "tap"), to("shut")}}
 }
 
-// arpIs is ARP about IPv4 on Ethernet, with that operation, from the guest's own MAC
-// address.
+// arpIs is whole ARP about IPv4 on Ethernet, with that operation, from the guest's own
+// MAC address.
 func arpIs(operation uint64) []part {
-	sender := at(network, 8, 6)
-	return []part{is(at(network, 0, 8), 0x0001080006040000|operation), in(linkAddr, port, sender)}
+	sender, end := at(network, 8, 6), at(network, 24, 4)
+	return []part{is(at(network, 0, 8), 0x0001080006040000|operation), present(end), in(linkAddr, port, sender)}
 }
 
-var arpChains = []chain{
-	{"is-arp", noHook, []rule{
-		append(arpIs(1), to("arp-request")),
-		append(arpIs(2), to("arp-sender")),
-		{to(dropChain(byARP))},
-	}},
-	{"arp-request", noHook, []rule{
-		{isText(arpIP, "0.0.0.0", make([]byte, 4)), accept}, // a probe (RFC 5227)
-		{to("arp-sender")},
-	}},
-	{"arp-sender", noHook, []rule{
-		{in(addrs4, port, arpIP), accept},
-		{in(nets4, port, arpIP), accept},
-		{in(anyNeighbor, port), notIn(taken4, etherType, arpIP), accept},
-		{to(dropChain(byARP))},
-	}},
-	{"is-rarp", noHook, []rule{ // tells switches where a guest is that has moved
-		append(arpIs(3), accept),
-		{to(dropChain(byARP))},
-	}},
+func arpChains() []chain {
+	return []chain{
+		{"is-arp", noHook, []rule{
+			append(arpIs(1), to("arp-request")),
+			append(arpIs(2), to("arp-sender")),
+			{to(dropChain(byARP))},
+		}},
+		{"arp-request", noHook, []rule{
+			{isText(arpIP, "0.0.0.0", make([]byte, 4)), to("arp-probe")},
+			{to("arp-sender")},
+		}},
+		// Who probes an address at the same time as another takes it from him (RFC 5227, 2.1.1).
+		{"arp-probe", noHook, []rule{
+			{in(addrs4, port, arpTarget), accept},
+			{in(nets4, port, arpTarget), accept},
+			{in(anyNeighbor, port), notIn(taken4, etherType, arpTarget), accept},
+			{to(dropChain(byARP))},
+		}},
+		{"arp-sender", noHook, []rule{
+			{in(addrs4, port, arpIP), accept},
+			{in(nets4, port, arpIP), accept},
+			{in(anyNeighbor, port), notIn(taken4, etherType, arpIP), accept},
+			{to(dropChain(byARP))},
+		}},
+		{"is-rarp", noHook, []rule{ // tells switches where a guest is that has moved
+			append(arpIs(3), in(linkAddr, port, at(network, 18, 6)), to("rarp-sender")),
+			{to(dropChain(byARP))},
+		}},
+		{"rarp-sender", noHook, []rule{
+			{isText(arpIP, "0.0.0.0", make([]byte, 4)), accept},
+			{to("arp-sender")},
+		}},
+	}
 }
 
 // valid matches IP packets that the kernel can make sense of up to the transport header
@@ -169,11 +189,15 @@ var arpChains = []chain{
 var valid = isNot(l4proto, 255)
 
 const (
-	icmp, igmp, tcp, udp, icmpv6      = unix.IPPROTO_ICMP, unix.IPPROTO_IGMP, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMPV6
+	icmp, igmp, tcp, udp, icmpv6, pim = unix.IPPROTO_ICMP, unix.IPPROTO_IGMP, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMPV6, unix.IPPROTO_PIM
 	dhcpClient4, dhcpServer4          = 68, 67
 	dhcpClient6, dhcpServer6          = 546, 547
+	hopHeader, destinationHeader      = unix.IPPROTO_HOPOPTS, unix.IPPROTO_DSTOPTS
 	routingHeader, fragmentHeader     = unix.IPPROTO_ROUTING, unix.IPPROTO_FRAGMENT
-	igmpQuery, icmpRedirect, icmpIRDP = 0x11, 5, 9
+	authHeader                        = unix.IPPROTO_AH
+	icmpRedirect, icmpIRDP            = 5, 9
+	igmp1Report, igmp2Report          = 0x12, 0x16
+	igmp2Leave, igmp3Report           = 0x17, 0x22
 )
 
 var (
@@ -181,39 +205,59 @@ var (
 	toPort   = at(transport, 2, 2)
 )
 
-var ip4Chains = []chain{
-	{"is-ip4", noHook, []rule{
-		{valid, is(at(network, 0, 1), 0x45), to("ip4-protocol")},
-		{valid, is(at(network, 0, 1), 0x46), is(at(network, 20, 4), 0x94040000), to("ip4-protocol")}, // Router Alert alone: IGMP
-		{to(dropChain(byOptions))},
-	}},
-	{"ip4-protocol", noHook, []rule{
-		{is(l4proto, tcp), to("ip4-source")},
-		{is(l4proto, udp), to("udp4")},
-		{is(l4proto, icmp), to("icmp4")},
-		{is(l4proto, igmp), is(icmpType, igmpQuery), notIn(routers, port), to(dropChain(byRouter))},
-		{to("ip4-source")},
-	}},
-	{"icmp4", noHook, []rule{
-		{is(icmpType, icmpRedirect), to(dropChain(byRouter))},
-		{is(icmpType, icmpIRDP), to(dropChain(byRouter))},
-		{to("ip4-source")},
-	}},
-	{"udp4", noHook, []rule{
-		{is(fromPort, dhcpServer4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{is(toPort, dhcpClient4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{
-			isText(source4, "0.0.0.0", make([]byte, 4)), isText(dest4, "255.255.255.255", []byte{255, 255, 255, 255}),
-			is(fromPort, dhcpClient4), is(toPort, dhcpServer4), accept,
-		},
-		{to("ip4-source")},
-	}},
-	{"ip4-source", noHook, []rule{
-		{in(addrs4, port, source4), accept},
-		{in(nets4, port, source4), accept},
-		{in(anySource, port), notIn(taken4, etherType, source4), accept},
-		{to(dropChain(byIPv4))},
-	}},
+func ip4Chains() []chain {
+	return []chain{
+		{"is-ip4", noHook, []rule{
+			{valid, is(at(network, 0, 1), 0x45), to("ip4-protocol")},
+			{valid, is(at(network, 0, 1), 0x46), is(at(network, 20, 4), 0x94040000), to("ip4-protocol")}, // Router Alert alone: IGMP
+			{to(dropChain(byOptions))},
+		}},
+		{"ip4-protocol", noHook, []rule{
+			{is(l4proto, tcp), to("ip4-source")},
+			// What is in later fragments is no header. Kernels differ in whether they take it for
+			// one (nft_payload_fast_eval).
+			{maskedNot(at(network, 6, 2), 0x1fff, 0), to("ip4-source")},
+			{is(l4proto, udp), to("udp4")},
+			{is(l4proto, icmp), to("icmp4")},
+			{is(l4proto, igmp), to("igmp4")},
+			{is(l4proto, pim), to("routers-only4")},
+			{to("ip4-source")},
+		}},
+		{"icmp4", noHook, []rule{
+			{is(icmpType, icmpRedirect), to("routers-only4")},
+			{is(icmpType, icmpIRDP), to("routers-only4")},
+			{to("ip4-source")},
+		}},
+		// Queries, and what else says that a router for multicast is here: the bridge believes
+		// both, and PIM (br_multicast_ipv4_rcv).
+		{"igmp4", noHook, []rule{
+			{is(icmpType, igmp1Report), to("igmp-report")},
+			{is(icmpType, igmp2Report), to("igmp-report")},
+			{is(icmpType, igmp2Leave), to("igmp-report")},
+			{is(icmpType, igmp3Report), to("igmp-report")},
+			{to("routers-only4")},
+		}},
+		{"igmp-report", noHook, []rule{
+			{isText(source4, "0.0.0.0", make([]byte, 4)), accept}, // before it has an address (RFC 3376, 4.2.13)
+			{to("ip4-source")},
+		}},
+		{"routers-only4", noHook, []rule{{in(routers, port), to("ip4-source")}, {to(dropChain(byRouter))}}},
+		{"udp4", noHook, []rule{
+			{is(fromPort, dhcpServer4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{is(toPort, dhcpClient4), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{
+				isText(source4, "0.0.0.0", make([]byte, 4)), isText(dest4, "255.255.255.255", []byte{255, 255, 255, 255}),
+				is(fromPort, dhcpClient4), is(toPort, dhcpServer4), accept,
+			},
+			{to("ip4-source")},
+		}},
+		{"ip4-source", noHook, []rule{
+			{in(addrs4, port, source4), accept},
+			{in(nets4, port, source4), accept},
+			{in(anySource, port), notIn(taken4, etherType, source4), accept},
+			{to(dropChain(byIPv4))},
+		}},
+	}
 }
 
 // Types of ICMPv6.
@@ -222,40 +266,95 @@ const (
 	routerSolicit, routerAdvert               = 133, 134
 	neighSolicit, neighAdvert, redirect       = 135, 136, 137
 	renumbering, inverseSolicit, inverseReply = 138, 141, 142
-	multicastRouter                           = 151
+	multicastRouter, noMulticastRouter        = 151, 153
 )
 
-var ip6Chains = []chain{
-	{"is-ip6", noHook, []rule{{valid, to("ip6-next")}, {to(dropChain(byOptions))}}},
-	{"ip6-next", noHook, []rule{
-		{is(next6, tcp), to("ip6-source")},
-		{is(next6, udp), to("udp6")},
-		{is(next6, icmpv6), to("icmp6")},
-		{has("rt", routingHeader), to(dropChain(byOptions))},
-		{has("frag", fragmentHeader), to("ip6-fragment")},
-		{to("ip6-behind")},
-	}},
-	// Router advertisements come from link-local addresses, and hide best in fragments.
-	{"ip6-fragment", noHook, []rule{
-		{masked(at(network, 8, 2), 0xffc0, 0xfe80), to(dropChain(byOptions))},
-		{to("ip6-behind")},
-	}},
-	{"ip6-behind", noHook, []rule{ // what is behind extension headers
-		{is(l4proto, udp), to("udp6")},
-		{is(l4proto, icmpv6), to("icmp6-behind")},
-		{to("ip6-source")},
-	}},
-	{"udp6", noHook, []rule{
-		{is(fromPort, dhcpServer6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{is(toPort, dhcpClient6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
-		{to("ip6-source")},
-	}},
-	{"ip6-source", noHook, []rule{
-		{in(addrs6, port, source6), accept},
-		{in(nets6, port, source6), accept},
-		{in(anySource, port), notIn(taken6, etherType, source6), accept},
-		{to(dropChain(byIPv6))},
-	}},
+func ip6Chains() []chain {
+	return []chain{
+		{"is-ip6", noHook, []rule{{valid, to("ip6-next")}, {to(dropChain(byOptions))}}},
+		{"ip6-next", noHook, []rule{
+			{is(next6, tcp), to("ip6-source")},
+			{is(next6, udp), to("udp6")},
+			{is(next6, icmpv6), to("icmp6")},
+			{has("rt", routingHeader), to(dropChain(byOptions))},
+			{is(next6, hopHeader), to("ip6-hop")},
+			{is(next6, destinationHeader), to("ip6-destination")},
+			{is(next6, fragmentHeader), to("ip6-fragment")},
+			{has("frag", fragmentHeader), to(dropChain(byOptions))},
+			{is(next6, authHeader), to("ip6-auth")},
+			{to("ip6-behind")},
+		}},
+		// Of extension headers there may be one, or another behind hop-by-hop options of eight
+		// bytes: so each is where a rule can look at it.
+		{"ip6-hop", noHook, append([]rule{
+			{is(headerNext(0), destinationHeader), is(headerSize(0), 0), to("ip6-hop-destination")},
+			{is(headerNext(0), fragmentHeader), is(headerSize(0), 0), to("ip6-hop-fragment")},
+		}, lastHeader(0)...)},
+		{"ip6-destination", noHook, destinationOptions(0)},
+		{"ip6-hop-destination", noHook, destinationOptions(1)},
+		{"ip6-fragment", noHook, fragment(0)},
+		{"ip6-hop-fragment", noHook, fragment(1)},
+		// The kernel looks for no protocol behind AH. Neighbour discovery has 255 hops, reports of
+		// groups have one.
+		{"ip6-auth", noHook, append(anotherHeader(0), []rule{
+			{is(headerNext(0), icmpv6), is(hops6, 255), to(dropChain(byOptions))},
+			{is(headerNext(0), icmpv6), is(hops6, 1), to(dropChain(byOptions))},
+			{to("ip6-source")},
+		}...)},
+		// The header of the protocol has to be in the packet, and in the first of its fragments
+		// (RFC 7112): it is there that rules look for it.
+		{"ip6-upper", noHook, []rule{
+			{present(at(transport, 0, 4)), to("ip6-behind")},
+			{to(dropChain(byOptions))},
+		}},
+		{"ip6-behind", noHook, []rule{ // what is behind extension headers
+			{is(l4proto, udp), to("udp6")},
+			{is(l4proto, icmpv6), to("icmp6-behind")},
+			{is(l4proto, pim), to("routers-only")},
+			{to("ip6-source")},
+		}},
+		{"udp6", noHook, []rule{
+			{is(fromPort, dhcpServer6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{is(toPort, dhcpClient6), notIn(dhcpServers, port), to(dropChain(byDHCP))},
+			{to("ip6-source")},
+		}},
+		{"ip6-source", noHook, []rule{
+			{in(addrs6, port, source6), accept},
+			{in(nets6, port, source6), accept},
+			{masked(at(network, 8, 2), 0xffc0, 0xfe80), notIn(anyNeighbor, port), to(dropChain(byIPv6))}, // nobody routes those
+			{in(anySource, port), notIn(taken6, etherType, source6), accept},
+			{to(dropChain(byIPv6))},
+		}},
+	}
+}
+
+// headerNext is what follows the nth extension header, if each before it has eight bytes;
+// headerSize is its own size in units of eight bytes without the first.
+func headerNext(n uint32) field { return at(network, 40+8*n, 1) }
+func headerSize(n uint32) field { return at(network, 41+8*n, 1) }
+
+// anotherHeader drops what has another extension header behind the nth.
+func anotherHeader(n uint32) (rules []rule) {
+	for _, another := range []uint64{hopHeader, destinationHeader, routingHeader, fragmentHeader, authHeader} {
+		rules = append(rules, rule{is(headerNext(n), another), to(dropChain(byOptions))})
+	}
+	return rules
+}
+
+// lastHeader goes on behind an extension header that has to be the last.
+func lastHeader(n uint32) []rule { return append(anotherHeader(n), rule{to("ip6-upper")}) }
+
+// destinationOptions are only those that fit into eight bytes: a home address does not,
+// by which a packet says that it is from another source (RFC 6275, 6.3).
+func destinationOptions(n uint32) []rule {
+	return append([]rule{{isNot(headerSize(n), 0), to(dropChain(byOptions))}}, lastHeader(n)...)
+}
+
+// fragment is for fragments. Router advertisements come from link-local addresses, and
+// hide best in them.
+func fragment(n uint32) []rule {
+	later := rule{maskedNot(at(network, 42+8*n, 2), 0xfff8, 0), to("ip6-source")}
+	return append([]rule{{masked(at(network, 8, 2), 0xffc0, 0xfe80), to(dropChain(byOptions))}, later}, lastHeader(n)...)
 }
 
 // unspecified matches packets from ::, as of a guest that is about to have an address.
@@ -271,64 +370,67 @@ func withMAC(optionType uint64) []part {
 // messages without an option, or with the one that they are for, pass: nft cannot go
 // through options, and the receiver takes the last that it finds. None may be behind an
 // extension header (RFC 6980 has them ignored only if they are fragments).
-var ndChains = []chain{
-	{"icmp6", noHook, []rule{
-		{is(icmpType, neighSolicit), to("nd-solicit")},
-		{is(icmpType, neighAdvert), to("nd-advert")},
-		{is(icmpType, routerSolicit), to("nd-router-solicit")},
-		{is(icmpType, routerAdvert), to("routers-only")},
-		{is(icmpType, redirect), to("routers-only")},
-		{is(icmpType, inverseSolicit), to(dropChain(byND))},
-		{is(icmpType, inverseReply), to(dropChain(byND))},
-		{to("icmp6-behind")},
-	}},
-	{"icmp6-behind", noHook, []rule{
-		{is(icmpType, routerSolicit), to(dropChain(byND))},
-		{is(icmpType, routerAdvert), to(dropChain(byRouter))},
-		{is(icmpType, neighSolicit), to(dropChain(byND))},
-		{is(icmpType, neighAdvert), to(dropChain(byND))},
-		{is(icmpType, redirect), to(dropChain(byRouter))},
-		{is(icmpType, inverseSolicit), to(dropChain(byND))},
-		{is(icmpType, inverseReply), to(dropChain(byND))},
-		{is(icmpType, renumbering), to("routers-only")},
-		{is(icmpType, mldQuery), to("routers-only")},
-		{is(icmpType, multicastRouter), to("routers-only")},
-		{is(icmpType, mldReport), unspecified, accept}, // before it has an address
-		{is(icmpType, mldDone), unspecified, accept},
-		{is(icmpType, mld2Report), unspecified, accept},
-		{to("ip6-source")},
-	}},
-	{"routers-only", noHook, []rule{{in(routers, port), to("ip6-source")}, {to(dropChain(byRouter))}}},
-	{"nd-solicit", noHook, []rule{
-		{is(length6, 24), unspecified, to("nd-probe")},
-		{is(length6, 24), to("ip6-source")},
-		append(withMAC(1), to("ip6-source")),
-		{is(length6, 32), is(option, 0x0e01), unspecified, to("nd-probe")}, // with a nonce (RFC 7527)
-		{to(dropChain(byND))},
-	}},
-	// Whoever asks in vain takes an address; and who probes the same address at the same
-	// time gives it up.
-	{"nd-probe", noHook, []rule{
-		{in(ndAddrs, port, target), accept},
-		{in(ndNets, port, target), accept},
-		{in(anyNeighbor, port), notIn(ndTaken, etherType, target), accept},
-		{to(dropChain(byND))},
-	}},
-	{"nd-advert", noHook, []rule{
-		{is(length6, 24), to("nd-target")},
-		append(withMAC(2), to("nd-target")),
-		{to(dropChain(byND))},
-	}},
-	{"nd-target", noHook, []rule{
-		{in(ndAddrs, port, target), to("ip6-source")},
-		{in(ndNets, port, target), to("ip6-source")},
-		{in(anyNeighbor, port), notIn(ndTaken, etherType, target), to("ip6-source")},
-		{to(dropChain(byND))},
-	}},
-	{"nd-router-solicit", noHook, []rule{
-		{is(length6, 8), unspecified, accept},
-		{is(length6, 8), to("ip6-source")},
-		{is(length6, 16), is(rsOption, 0x0101), in(linkAddr, port, at(transport, 10, 6)), to("ip6-source")},
-		{to(dropChain(byND))},
-	}},
+func ndChains() []chain {
+	return []chain{
+		{"icmp6", noHook, []rule{
+			{is(icmpType, neighSolicit), to("nd-solicit")},
+			{is(icmpType, neighAdvert), to("nd-advert")},
+			{is(icmpType, routerSolicit), to("nd-router-solicit")},
+			{is(icmpType, routerAdvert), to("routers-only")},
+			{is(icmpType, redirect), to("routers-only")},
+			{is(icmpType, inverseSolicit), to(dropChain(byND))},
+			{is(icmpType, inverseReply), to(dropChain(byND))},
+			{to("icmp6-behind")},
+		}},
+		{"icmp6-behind", noHook, []rule{
+			{is(icmpType, routerSolicit), to(dropChain(byND))},
+			{is(icmpType, routerAdvert), to(dropChain(byRouter))},
+			{is(icmpType, neighSolicit), to(dropChain(byND))},
+			{is(icmpType, neighAdvert), to(dropChain(byND))},
+			{is(icmpType, redirect), to(dropChain(byRouter))},
+			{is(icmpType, inverseSolicit), to(dropChain(byND))},
+			{is(icmpType, inverseReply), to(dropChain(byND))},
+			{is(icmpType, renumbering), to("routers-only")},
+			{is(icmpType, mldQuery), to("routers-only")},
+			{is(icmpType, multicastRouter), to("routers-only")},
+			{is(icmpType, noMulticastRouter), to("routers-only")},
+			{is(icmpType, mldReport), unspecified, accept}, // before it has an address
+			{is(icmpType, mldDone), unspecified, accept},
+			{is(icmpType, mld2Report), unspecified, accept},
+			{to("ip6-source")},
+		}},
+		{"routers-only", noHook, []rule{{in(routers, port), to("ip6-source")}, {to(dropChain(byRouter))}}},
+		{"nd-solicit", noHook, []rule{
+			{is(length6, 24), unspecified, to("nd-probe")},
+			{is(length6, 24), to("ip6-source")},
+			append(withMAC(1), to("ip6-source")),
+			{is(length6, 32), is(option, 0x0e01), unspecified, to("nd-probe")}, // with a nonce (RFC 7527)
+			{to(dropChain(byND))},
+		}},
+		// Whoever asks in vain takes an address; and who probes the same address at the same
+		// time gives it up.
+		{"nd-probe", noHook, []rule{
+			{in(ndAddrs, port, target), accept},
+			{in(ndNets, port, target), accept},
+			{in(anyNeighbor, port), notIn(ndTaken, etherType, target), accept},
+			{to(dropChain(byND))},
+		}},
+		{"nd-advert", noHook, []rule{
+			{is(length6, 24), to("nd-target")},
+			append(withMAC(2), to("nd-target")),
+			{to(dropChain(byND))},
+		}},
+		{"nd-target", noHook, []rule{
+			{in(ndAddrs, port, target), to("ip6-source")},
+			{in(ndNets, port, target), to("ip6-source")},
+			{in(anyNeighbor, port), notIn(ndTaken, etherType, target), to("ip6-source")},
+			{to(dropChain(byND))},
+		}},
+		{"nd-router-solicit", noHook, []rule{
+			{is(length6, 8), unspecified, accept},
+			{is(length6, 8), to("ip6-source")},
+			{is(length6, 16), is(rsOption, 0x0101), in(linkAddr, port, at(transport, 10, 6)), to("ip6-source")},
+			{to(dropChain(byND))},
+		}},
+	}
 }

@@ -81,7 +81,9 @@ var (
 	source4 = field{text: "ip saddr", base: network, offset: 12, size: 4, kind: ip4}
 	dest4   = field{text: "ip daddr", base: network, offset: 16, size: 4, kind: ip4}
 	source6 = field{text: "ip6 saddr", base: network, offset: 8, size: 16, kind: ip6}
-	arpIP   = field{text: "arp saddr ip", base: network, offset: 14, size: 4, kind: ip4}
+
+	arpIP     = field{text: "arp saddr ip", base: network, offset: 14, size: 4, kind: ip4}
+	arpTarget = field{text: "arp daddr ip", base: network, offset: 24, size: 4, kind: ip4}
 )
 
 // at is a field that has no name; the size is in bytes.
@@ -152,6 +154,17 @@ func masked(f field, mask, v uint64) part {
 		[]*nl.RtAttr{f.load(unix.NFT_REG_1), and(number(mask, f.size)), compare(unix.NFT_CMP_EQ, number(v, f.size))},
 	}
 }
+
+// maskedNot matches a field that is there and has another value where the mask has ones.
+func maskedNot(f field, mask, v uint64) part {
+	return part{
+		fmt.Sprintf("%s & 0x%0*x != 0x%0*x", f.text, 2*f.size, mask, 2*f.size, v),
+		[]*nl.RtAttr{f.load(unix.NFT_REG_1), and(number(mask, f.size)), compare(unix.NFT_CMP_NEQ, number(v, f.size))},
+	}
+}
+
+// present matches a field that is there, whatever it has.
+func present(f field) part { return masked(f, 0, 0) }
 
 // maskedMAC is masked for a MAC address.
 func maskedMAC(f field, mask, v []byte) part {

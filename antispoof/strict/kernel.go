@@ -27,6 +27,7 @@ type Seen struct {
 
 // Table is a table as the kernel tells it, in the kernel's attributes.
 type Table struct {
+	Dormant  bool                `json:"dormant,omitempty"` // it is there, but not in force
 	Sets     map[string][]byte   `json:"sets,omitempty"`
 	Chains   map[string][]byte   `json:"chains,omitempty"`
 	Rules    map[string][][]byte `json:"rules,omitempty"`    // the expressions of each, by chain
@@ -87,7 +88,9 @@ func readTable(name string) (*Table, error) {
 	}
 	defer func() { _ = c.Close() }()
 	var t *Table
-	err = nfnetlink.EachOf(c, unix.NFT_MSG_GETTABLE, unix.NFPROTO_BRIDGE, unix.NFTA_TABLE_NAME, name, func() { t = nil }, func([]byte) { t = &Table{} })
+	err = nfnetlink.EachOf(c, unix.NFT_MSG_GETTABLE, unix.NFPROTO_BRIDGE, unix.NFTA_TABLE_NAME, name, func() { t = nil }, func(attrs []byte) {
+		t = &Table{Dormant: flags(attrs)&dormant != 0}
+	})
 	switch {
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
 		return nil, nil // a kernel without nf_tables
@@ -132,6 +135,17 @@ func (t *Table) read(c *rtnl.Conn, name string) error {
 		t.Elements[set] = list
 	}
 	return err
+}
+
+// dormant is NFT_TABLE_F_DORMANT.
+const dormant = 1
+
+// flags are those of a table.
+func flags(attrs []byte) uint32 {
+	if b := rtnl.FindAttr(attrs, unix.NFTA_TABLE_FLAGS); len(b) == 4 {
+		return binary.BigEndian.Uint32(b)
+	}
+	return 0
 }
 
 func text(attrs []byte, typ uint16) string { return rtnl.String(rtnl.FindAttr(attrs, typ)) }

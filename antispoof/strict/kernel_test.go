@@ -73,6 +73,17 @@ func TestTable(t *testing.T) {
 		`delete element bridge xbr-xenbr0 dropped-arp { "vif1.0" }`,
 		"add counter bridge xbr-xenbr0 more",
 		"flush table bridge xbr-xenbr0",
+		"add table bridge xbr-xenbr0 { flags dormant; }",
+		"insert rule bridge xbr-xenbr0 guest counter",
+		"add rule bridge xbr-xenbr0 drop-mac counter",
+		`add element bridge xbr-xenbr0 networks4 { "vif9.0" . 10.9.0.0-10.9.0.77 }`,
+		`add element bridge xbr-xenbr0 nd-addresses { "vif9.0" . fd00::11 }`,
+		`delete element bridge xbr-xenbr0 ports { "vif1.0" }; add element bridge xbr-xenbr0 ports { "vif1.0" : accept }`,
+		`add chain bridge xbr-xenbr0 one; add chain bridge xbr-xenbr0 two; add rule bridge xbr-xenbr0 one jump two; insert rule bridge xbr-xenbr0 prerouting jump one; add map bridge xbr-xenbr0 goes { type ifname : verdict; }; add element bridge xbr-xenbr0 goes { "x" : goto two }; insert rule bridge xbr-xenbr0 guest iifname vmap @goes`,
+		"add chain bridge xbr-xenbr0 base { type filter hook forward priority 0; policy drop; }; add rule bridge xbr-xenbr0 base drop",
+		"add quota bridge xbr-xenbr0 some { 1 mbytes; }",
+		"flush chain bridge xbr-xenbr0 prerouting; flush chain bridge xbr-xenbr0 by-port",
+		"flush chain bridge xbr-xenbr0 prerouting; flush chain bridge xbr-xenbr0 input; flush chain bridge xbr-xenbr0 by-port; flush map bridge xbr-xenbr0 ports; delete map bridge xbr-xenbr0 ports; delete chain bridge xbr-xenbr0 shut",
 	} {
 		nstest.Run(t, "nft", harm)
 		now, err := readTable("xbr-xenbr0")

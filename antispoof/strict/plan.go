@@ -14,6 +14,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/xenstore"
 )
 
 // Bridge is what the table of one bridge needs.
@@ -31,6 +32,8 @@ type Planner struct {
 	Records plan.Records
 	Host    *host.Host
 	Seen    *Seen // nil if it was not looked
+	// Xen is what xenstore knows of guests; nil if it was not asked.
+	Xen *xenstore.Seen
 }
 
 // Part is what has to be done before and after the rules of antispoof=yes change: so
@@ -85,7 +88,8 @@ func (p *Planner) Start(bridges []Bridge, lines []config.Guest) (Part, error) {
 	for _, l := range lines {
 		d.guests = with(d.guests, guestOf(l))
 	}
-	if err := clash(d.guests); err != nil {
+	d.coming = comingIn(bridges...)
+	if err := d.clash(""); err != nil {
 		return Part{}, err
 	}
 	var refused error
@@ -131,13 +135,26 @@ func (p *Planner) Stop(bridges []Bridge) (Part, error) {
 
 // Admit plans that a guest may send.
 func (p *Planner) Admit(asked config.Guest) (Part, error) {
+	d, err := p.draft()
+	if err != nil {
+		return Part{}, err
+	}
 	g := guestOf(asked)
-	return p.alter(func(guests []Guest) []Guest { return with(guests, g) }, g.Port, admittedText(g))
+	return d.alter(func(guests []Guest) []Guest { return with(guests, g) }, g.Port, admittedText(g))
 }
 
 // Dismiss plans that nobody is admitted at a port.
 func (p *Planner) Dismiss(asked config.Guest) (Part, error) {
-	return p.alter(func(guests []Guest) []Guest { return without(guests, asked.Port) }, asked.Port, asked.Port+" is dismissed")
+	d, err := p.draft()
+	if err != nil {
+		return Part{}, err
+	}
+	port := asked.Port
+	part, err := d.alter(func(guests []Guest) []Guest { return without(guests, port) }, port, port+" is dismissed", port)
+	if err == nil && p.Xen.Of(port) != nil && !d.away(port) {
+		part.Notes = append(part.Notes, "xenstore still has "+port+", so the next start admits it as that says")
+	}
+	return part, err
 }
 
 func admittedText(g Guest) string {
@@ -145,11 +162,18 @@ func admittedText(g Guest) string {
 	if len(g.Addresses) == 0 {
 		return text + ", from any IP address that is not known to be another's: without ip= only its MAC address is certain"
 	}
+	return text + ", " + addrTexts(g.Addresses) + ", " + g.linkLocal().String()
+}
+
+func addrTexts(addrs []netip.Prefix) string {
 	var list []string
-	for _, a := range g.Addresses {
+	for _, a := range addrs {
 		list = append(list, addrText(a))
 	}
-	return text + ", " + strings.Join(list, ", ") + ", " + g.linkLocal().String()
+	if len(list) == 0 {
+		return "any IP address"
+	}
+	return strings.Join(list, ", ")
 }
 
 func addrText(p netip.Prefix) string {
@@ -159,33 +183,32 @@ func addrText(p netip.Prefix) string {
 	return p.String()
 }
 
-// alter plans other guests for all tables.
-func (p *Planner) alter(change func([]Guest) []Guest, port, line string) (Part, error) {
-	d, err := p.draft()
-	if err != nil {
-		return Part{}, err
-	}
-	if err := p.Seen.known(); err != nil {
+// alter plans other guests for all tables. dismissed are ports whose guest goes, whatever
+// xenstore says.
+func (d *draft) alter(change func([]Guest) []Guest, port, line string, dismissed ...string) (Part, error) {
+	if err := d.Seen.known(); err != nil {
 		return Part{}, err
 	}
 	before := d.guests
-	d.guests = change(before)
-	if err := clash(d.guests); err != nil {
+	d.guests, d.dismissed = change(before), dismissed
+	if err := d.clash(port); err != nil {
 		return Part{}, err
 	}
+	changed := !slices.EqualFunc(before, d.guests, Guest.equal)
 	for _, name := range slices.Sorted(maps.Keys(d.records)) {
 		rec := d.records[name]
 		s := rec.State
-		s.Guests = p.guestsOf(s.Bridge, d.guests, len(d.records) > 1)
+		s.Guests = d.guestsOf(s.Bridge, d.all(), len(d.records) > 1)
+		changed = changed || !slices.EqualFunc(s.Guests, rec.State.Guests, Guest.equal)
 		s.Shut = slices.DeleteFunc(slices.Clone(s.Shut), func(n string) bool { return n == port })
 		s.Elsewhere = slices.DeleteFunc(slices.Clone(s.Elsewhere), func(n string) bool { return n == port })
 		if err := d.make(s, rec, rec.Learned); err != nil {
 			return Part{}, err
 		}
 	}
-	keep, err := p.keepAdmitted(d.guests)
+	keep, err := d.keepAdmitted(d.guests)
 	d.part.Before = append(d.part.Before, keep)
-	if !slices.EqualFunc(before, d.guests, Guest.equal) {
+	if changed {
 		d.part.Lines = []string{line}
 	}
 	return d.part, err
@@ -194,9 +217,11 @@ func (p *Planner) alter(change func([]Guest) []Guest, port, line string) (Part, 
 // draft is a plan in the making.
 type draft struct {
 	*Planner
-	guests  []Guest
-	records map[string]*record
-	part    Part
+	guests    []Guest           // those that somebody admitted
+	dismissed []string          // ports that nobody is admitted at, whatever xenstore says
+	coming    map[string]string // the bridges that ports are to join, which are in none
+	records   map[string]*record
+	part      Part
 }
 
 func (p *Planner) draft() (*draft, error) {
@@ -237,6 +262,7 @@ func (d *draft) on(b Bridge) error {
 	} else if len(strange) > 0 {
 		d.part.Notes = append(d.part.Notes, fmt.Sprintf("%s: nobody admitted %s, so nothing that comes from there passes", b.Name, strings.Join(strange, ", ")))
 	}
+	d.part.Notes = append(d.part.Notes, d.xenNotes(b)...)
 	learned := learns(d.Host, b.Name)
 	if rec != nil {
 		learned = rec.Learned
@@ -275,7 +301,7 @@ func (d *draft) make(s State, rec *record, learned bool) error {
 	}
 	diff := s.differences(d.Seen.Tables[s.Bridge], before)
 	if !diff.none() {
-		anew := len(diff.shape)+len(diff.extra) > 0
+		anew := len(diff.shape)+len(diff.extra) > 0 // so the commands say it
 		title := "let guests of " + s.Bridge + " send only as themselves"
 		back := &table{Bridge: s.Bridge, To: before, From: &s, anew: anew}
 		if before == nil {

@@ -18,7 +18,7 @@ func (d *draft) state(b Bridge) State {
 	others := slices.ContainsFunc(slices.Collect(maps.Keys(d.records)), func(n string) bool { return n != b.Name })
 	s := State{
 		Bridge: b.Name, NIC: b.NIC, Port: b.Port, MAC: b.MAC, ByBridge: d.Seen.ByBridge,
-		Guests: d.guestsOf(b.Name, d.guests, others), Taken: d.taken(b),
+		Guests: d.guestsOf(b.Name, d.all(), others), Taken: d.taken(b),
 	}
 	if s.ByBridge {
 		return s
@@ -56,11 +56,17 @@ func (p *Planner) guestsOf(bridge string, guests []Guest, several bool) (list []
 
 // strangers are ports that nobody admitted, and that are in the bridge or are to
 // be.
-func (d *draft) strangers(b Bridge) (names []string) {
-	known := func(name string) bool {
-		return name == b.NIC || b.Port != "" && name == b.Port || name == strings.TrimPrefix(b.NIC, "p") ||
-			slices.ContainsFunc(d.guests, func(g Guest) bool { return g.Port == name })
-	}
+func (d *draft) strangers(b Bridge) []string { return d.portsWithout(b, d.all()) }
+
+// portsWithout are such ports that belong to none of these guests.
+func (d *draft) portsWithout(b Bridge, guests []Guest) []string {
+	return slices.DeleteFunc(d.portsOf(b), func(name string) bool {
+		return slices.ContainsFunc(guests, func(g Guest) bool { return g.Port == name })
+	})
+}
+
+// portsOf are the ports that are in the bridge or are to be, but for dom0's and the NIC.
+func (d *draft) portsOf(b Bridge) (names []string) {
 	names = slices.Clone(b.Back)
 	if l := d.Host.Name(b.Name); l != nil {
 		for _, p := range d.Host.Ports(l.Index) {
@@ -68,7 +74,9 @@ func (d *draft) strangers(b Bridge) (names []string) {
 		}
 	}
 	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), known)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		return name == b.NIC || b.Port != "" && name == b.Port || name == strings.TrimPrefix(b.NIC, "p")
+	})
 }
 
 // refuseStrangers names each with the line that admits it.
@@ -112,17 +120,38 @@ func (d *draft) taken(b Bridge) (list []netip.Addr) {
 func addrIndex(m rtnl.Msg) int { return int(rtnl.U32(m.Fixed()[4:8])) } // ifa_index
 
 // clash refuses guests with the same address: they could answer for one another. One
-// guest may have two ports while it is restarted.
-func clash(guests []Guest) error {
+// guest may have two ports while it is restarted. Of two, the one that is asked for is too
+// much.
+func (d *draft) clash(asked string) error {
+	guests := d.all()
 	for i, g := range guests {
 		for _, o := range guests[:i] {
+			g := g
+			if o.Port == asked {
+				g, o = o, g
+			}
 			for _, p := range g.Addresses {
 				if at := slices.IndexFunc(o.Addresses, p.Overlaps); at >= 0 && o.MAC != g.MAC {
-					return refusal.New("dismiss the one that is gone: xbr-script dismiss port="+shell.Quote(o.Port),
-						"cannot admit %s with %s: %s has %s", g.Port, addrText(p), o.Port, addrText(o.Addresses[at]))
+					return refusal.New(d.wayOut(g, o), "cannot admit %s with %s: %s has %s", g.Port, addrText(p), o.Port, addrText(o.Addresses[at]))
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// wayOut is what can be done about two guests with the same address. What xenstore says
+// comes from their vif lines.
+func (d *draft) wayOut(g, o Guest) string {
+	switch {
+	case d.admittedAt(o.Port) != nil:
+		return "dismiss the one that is gone: xbr-script dismiss port=" + shell.Quote(o.Port)
+	case d.admittedAt(g.Port) != nil:
+		return "dismiss the one that is gone: xbr-script dismiss port=" + shell.Quote(g.Port)
+	}
+	router := g
+	if len(router.Addresses) < len(o.Addresses) {
+		router = o
+	}
+	return "a guest that routes for others needs only its own: xbr-script admit port=" + shell.Quote(router.Port) + " mac=" + router.MAC + " ip=ADDRESS router=yes"
 }

@@ -182,7 +182,7 @@ func (g Guest) elements(add func(*set, element)) {
 // nobodys are addresses that are nobody's source.
 var nobodys = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("224.0.0.0/3"),
-	netip.MustParsePrefix("::/128"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("ff00::/8"),
+	netip.MustParsePrefix("::/128"), netip.MustParsePrefix("::ffff:0:0/96"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("ff00::/8"),
 }
 
 // takenElements are the ranges of addresses that a guest without known addresses, or a

@@ -19,6 +19,8 @@ type Status struct {
 // GuestStatus is a guest's part of it.
 type GuestStatus struct {
 	Port      string            `json:"port"`
+	Name      string            `json:"name,omitempty"`        // the guest's, in xenstore
+	By        string            `json:"admitted_by,omitempty"` // "xenstore" if nobody else has admitted it
 	MAC       string            `json:"mac"`
 	Addresses []string          `json:"addresses"` // none: any that is not known to be another's
 	Router    bool              `json:"router,omitempty"`
@@ -38,6 +40,7 @@ func (p *Planner) Status(b Bridge) (*Status, error) {
 	if rec == nil {
 		return nil, nil
 	}
+	d.coming = comingIn(b)
 	st := &Status{Guests: []GuestStatus{}, Strangers: []string{}}
 	var counters map[string]Count
 	if err := p.Seen.known(); err != nil {
@@ -50,10 +53,13 @@ func (p *Planner) Status(b Bridge) (*Status, error) {
 	}
 	st.InForce = len(st.Wrong) == 0
 	st.Notes = notes(&rec.State)
-	st.Strangers = append(st.Strangers, d.strangers(b)...)
+	shut := d.portsWithout(b, rec.State.Guests)
+	open := rec.State.open(shut)
+	st.Strangers = append(st.Strangers, slices.DeleteFunc(shut, func(name string) bool { return slices.Contains(open, name) })...)
 	st.Unadmitted, st.FromLAN = counters[unadmitted].Packets, counters[forgedLAN].Packets
+	st.Notes = append(st.Notes, d.xenNotes(b)...)
 	for _, g := range rec.State.Guests {
-		st.Guests = append(st.Guests, p.guestStatus(g, counters))
+		st.Guests = append(st.Guests, d.guestStatus(g, counters))
 	}
 	return st, p.Host.Err()
 }
@@ -65,8 +71,14 @@ func cause(err error) string {
 	return err.Error()
 }
 
-func (p *Planner) guestStatus(g Guest, counters map[string]Count) GuestStatus {
-	st := GuestStatus{Port: g.Port, MAC: g.MAC, Addresses: []string{}, Router: g.Router, RA: g.RA, DHCP: g.DHCP, There: p.Host.Name(g.Port) != nil, Dropped: map[string]uint64{}}
+func (d *draft) guestStatus(g Guest, counters map[string]Count) GuestStatus {
+	st := GuestStatus{Port: g.Port, MAC: g.MAC, Addresses: []string{}, Router: g.Router, RA: g.RA, DHCP: g.DHCP, There: d.Host.Name(g.Port) != nil, Dropped: map[string]uint64{}}
+	if v := d.Xen.Of(g.Port); v != nil {
+		st.Name = v.Name
+		if d.admittedAt(g.Port) == nil {
+			st.By = "xenstore"
+		}
+	}
 	for _, a := range g.Addresses {
 		st.Addresses = append(st.Addresses, addrText(a))
 	}
@@ -84,10 +96,26 @@ func (d *draft) wrong(b Bridge, rec *record) []string {
 	if learns(d.Host, b.Name) && d.Host.Name(b.Name) != nil {
 		wrong = append(wrong, "a guest can draw to itself what others send, with frames that no rule sees: no_linklocal_learn is off")
 	}
-	if now := d.guestsOf(b.Name, d.guests, len(d.records) > 1); !slices.EqualFunc(rec.State.Guests, now, Guest.equal) {
-		wrong = append(wrong, "the rules are for other guests: "+portsOf(rec.State.Guests)+" instead of "+portsOf(now))
+	if open := rec.State.open(d.portsWithout(b, rec.State.Guests)); len(open) > 0 {
+		wrong = append(wrong, "nobody admitted "+strings.Join(open, ", ")+", and what comes from there passes all the same")
+	}
+	made := slices.DeleteFunc(slices.Clone(rec.State.Guests), d.gone)
+	if now := d.guestsOf(b.Name, d.all(), len(d.records) > 1); !slices.EqualFunc(made, now, Guest.equal) {
+		wrong = append(wrong, "the rules are for other guests: "+portsOf(made)+" instead of "+portsOf(now))
 	}
 	return wrong
+}
+
+// gone says whether a guest's port is in no bridge and nobody admitted it: what the table
+// has of it does no harm.
+func (d *draft) gone(g Guest) bool { return d.away(g.Port) && d.admittedAt(g.Port) == nil }
+
+// open are those of the ports that nobody admitted which the table does not know: it was
+// made before they were there, for a kernel whose rules cannot ask for the bridge.
+func (s *State) open(strangers []string) []string {
+	return slices.DeleteFunc(slices.Clone(strangers), func(name string) bool {
+		return s.ByBridge || slices.Contains(s.Shut, name) || strings.HasPrefix(name, "vif") || strings.HasPrefix(name, "tap")
+	})
 }
 
 func portsOf(guests []Guest) string {

@@ -159,22 +159,36 @@ func (s *State) whole(had map[string]Count) []*nl.NetlinkRequest {
 	p := s.parts()
 	msgs := []*nl.NetlinkRequest{newTable(s.Bridge), delTable(s.Bridge), newTable(s.Bridge)}
 	for i, name := range slices.Sorted(maps.Keys(p.sets)) {
-		msgs = append(msgs, request(unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE, append(p.sets[name], nfnetlink.U32(unix.NFTA_SET_ID, uint32(i+1)))...))
+		msgs = append(msgs, newSet(p.sets[name], i+1))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.counters)) {
 		msgs = append(msgs, newCounter(p.counters[name], had[name]))
 	}
 	for _, c := range chains(s) {
-		msgs = append(msgs, request(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, p.chains[c.name]...))
+		msgs = append(msgs, newChain(p.chains[c.name]))
 	}
 	for _, c := range chains(s) {
-		for _, exprs := range p.rules[c.name] {
-			msgs = append(msgs, request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, nfnetlink.Text(unix.NFTA_RULE_TABLE, tableName(s.Bridge)),
-				nfnetlink.Text(unix.NFTA_RULE_CHAIN, c.name), nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS, exprs...)))
-		}
+		msgs = append(msgs, newRules(s.Bridge, c.name, p.rules[c.name])...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.elements)) {
 		msgs = append(msgs, elementsMsgs(unix.NFT_MSG_NEWSETELEM, s.Bridge, name, p.elements[name])...)
+	}
+	return msgs
+}
+
+func newSet(attrs []*nl.RtAttr, id int) *nl.NetlinkRequest {
+	return request(unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE, append(attrs, nfnetlink.U32(unix.NFTA_SET_ID, uint32(id)))...)
+}
+
+func newChain(attrs []*nl.RtAttr) *nl.NetlinkRequest {
+	return request(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, attrs...)
+}
+
+// newRules adds rules to a chain, of each its expressions.
+func newRules(bridge, chain string, rules [][]*nl.RtAttr) (msgs []*nl.NetlinkRequest) {
+	for _, exprs := range rules {
+		msgs = append(msgs, request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, nfnetlink.Text(unix.NFTA_RULE_TABLE, tableName(bridge)),
+			nfnetlink.Text(unix.NFTA_RULE_CHAIN, chain), nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS, exprs...)))
 	}
 	return msgs
 }

@@ -5,10 +5,14 @@ package carry
 
 import (
 	"net"
+	"slices"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/holders"
+	"xbr-script/internal/host"
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/rawjson"
 )
 
 // Kinds are the operations of this package.
@@ -16,6 +20,9 @@ func Kinds() plan.Kinds {
 	return plan.Kinds{
 		RulesKind: func() plan.Op { return &Rules{} }, UntrackedKind: func() plan.Op { return &Untracked{} },
 		LabelsKind:      func() plan.Op { return &Labels{} },
+		TunnelsKind:     func() plan.Op { return &Tunnels{} },
+		SocketsKind:     func() plan.Op { return &Sockets{} },
+		RedirectsKind:   func() plan.Op { return &Redirects{} },
 		ConnectionsKind: func() plan.Op { return &Connections{} },
 	}
 }
@@ -26,6 +33,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		if first, last := rules(d, m); !first.Empty() {
 			part.First, part.Host = append(part.First, first), append([]plan.Step{last}, part.Host...)
 		}
+		loose, turn := turned(d, m)
+		part.First = some(append(part.First, loose))
+		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
 		part.Host = append(part.Host, labels(d, m)...)
 		if addrs := d.Masquerades(m); len(addrs) > 0 {
 			part.First = append(part.First, plan.Step{
@@ -47,6 +57,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 	return part
 }
 
+// some are the steps that do something.
+func some(steps []plan.Step) []plan.Step { return slices.DeleteFunc(steps, plan.Step.Empty) }
+
 // rules are the steps that turn rules of nftables. While the network moves, packets come
 // by either interface, so rules mean both from before the first step of the network to
 // after the last one.
@@ -63,6 +76,44 @@ func rules(d *holders.Data, m holders.Move) (first, last plan.Step) {
 	first = plan.Step{Title: "let rules by the index of " + m.From.Name + " mean dom0's next interface, too", Do: turn(from, to), Undo: turn(from)}
 	last = plan.Step{Title: "let rules by the index mean only dom0's " + m.To.Name, Do: turn(to), Undo: turn(from, to)}
 	return first, last
+}
+
+// Above is the step that gives the tunnels on dom0's interface the other one, once that
+// has dom0's addresses and routes.
+func Above(h *host.Host, entries []holders.Entry, m holders.Move) plan.Step {
+	var which []Tunnel
+	for _, l := range h.Above(m.From.Index) {
+		if bridge.Carries(h, l, h.Index(m.From.Index)) {
+			which = append(which, Tunnel{rawjson.String(l.Name), l.Kind})
+		}
+	}
+	for _, e := range entries {
+		if one := (Tunnel{rawjson.String(e.VXLAN), "vxlan"}); e.Index == m.From.Index && !slices.Contains(which, one) {
+			which = append(which, one)
+		}
+	}
+	if len(which) == 0 || m.To.Index == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "let tunnels on " + m.From.Name + " send by dom0's " + m.To.Name,
+		Do:    []plan.Op{&Tunnels{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Which: which}},
+		Undo:  []plan.Op{&Tunnels{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Which: which}},
+	}
+}
+
+// redirects is the step for actions of traffic control that send to an interface which
+// goes.
+func redirects(d *holders.Data, m holders.Move) plan.Step {
+	actions := d.Redirected(m)
+	if len(actions) == 0 || m.To.Index == 0 {
+		return plan.Step{}
+	}
+	return plan.Step{
+		Title: "let traffic control send to " + m.To.Name,
+		Do:    []plan.Op{&Redirects{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Actions: actions}},
+		Undo:  []plan.Op{&Redirects{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Actions: actions}},
+	}
 }
 
 // labels are the steps that carry address labels over.

@@ -3,11 +3,14 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +18,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/operate"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/vif"
 )
 
 // Exit statuses besides those of errors, which are refusal's.
@@ -31,6 +35,9 @@ const defaultFile = "/etc/xen/xbr-script.conf"
 func Run(args []string, version string, stdout, stderr io.Writer) int {
 	if len(args) == 3 && args[1] == operate.TimerWord {
 		return exitStatus(operate.Timer(args[2]))
+	}
+	if filepath.Base(args[0]) == vif.Script {
+		return hotplug(args, stderr)
 	}
 	signal.Ignore(unix.SIGPIPE) // a closed terminal must not end a change half-way
 	out, errs := newOutput(stdout), newOutput(stderr)
@@ -51,11 +58,19 @@ func exitStatus(err error) int {
 	return refusal.ExitStatus(err)
 }
 
-func run(args []string, version string, stdout, stderr io.Writer) (int, error) {
+func run(args []string, version string, stdout, stderr *output) (int, error) {
+	if isCompletion(filepath.Base(args[0]), args[1:]) {
+		script, err := completionFor(args[2:])
+		_, _ = io.WriteString(stdout, script)
+		return done, err
+	}
 	req, err := config.Parse(args[1:], config.Source{
 		Name: filepath.Base(args[0]), Getenv: os.Getenv, ReadFile: readFile, DefaultFile: defaultFile,
 	})
 	if err != nil {
+		if slices.Contains(args, config.JSONOption) {
+			err = errors.Join(err, printJSON(stdout, operate.NotUnderstood(args[1:], err)))
+		}
 		return 0, err
 	}
 	note := func(text string) { say(stderr, "xbr-script: "+text) }
@@ -72,19 +87,44 @@ func run(args []string, version string, stdout, stderr io.Writer) (int, error) {
 	}
 	ctx, stop := untilSignal()
 	defer stop()
-	c := &operate.Call{Request: req, Args: args[1:], Note: note, Ask: asker(args[0], stderr)}
+	c := &operate.Call{Request: req, Args: args[1:], Version: version, ConfigFile: defaultFile, Note: note, While: waiting{stderr, isTerminal(unix.Stderr)}.begin}
+	person := personAt(args[0], stderr)
+	if person != nil {
+		c.Ask = person.ask
+	}
 	if req.Verbose {
 		c.Trace = func(command string) { say(stderr, "+ "+command) }
 	}
 	result, err := c.Run(ctx)
 	if err != nil {
+		if req.JSON {
+			err = errors.Join(err, printJSON(stdout, result.Outcome))
+		}
 		return 0, err
 	}
-	return show(stdout, req, result)
+	status, err := show(stdout, req, result)
+	if err != nil || person == nil || result.Outcome.Waiting == nil || req.JSON {
+		return status, err
+	}
+	return person.hold(ctx, stdout, req.Confirm, func() error { return confirm(ctx, c, stdout) })
+}
+
+// confirm keeps the change of a call.
+func confirm(ctx context.Context, of *operate.Call, stdout io.Writer) error {
+	req := &config.Request{Command: config.Confirm}
+	c := &operate.Call{Request: req, Args: []string{string(config.Confirm)}, Note: of.Note, While: of.While}
+	result, err := c.Run(ctx)
+	if err == nil {
+		_, err = show(stdout, req, result)
+	}
+	return err
 }
 
 // show prints what came of a call.
 func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
+	if req.JSON && r.Check == nil && r.Report == nil && r.Dossier == nil {
+		return done, printJSON(w, r.Outcome)
+	}
 	for _, l := range r.Lines {
 		say(w, l)
 	}
@@ -94,6 +134,10 @@ func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
 	answer := &strings.Builder{} // printed at once: each write wakes the writer
 	defer func() { _, _ = io.WriteString(w, answer.String()) }()
 	switch {
+	case r.Dossier != nil:
+		data, err := r.Dossier.JSON(req.Hide)
+		_, _ = answer.Write(data)
+		return done, err
 	case r.Check != nil && req.JSON:
 		return checkStatus(r.Check), printJSON(answer, r.Check)
 	case r.Check != nil:
@@ -102,7 +146,7 @@ func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
 	case r.Report != nil && req.JSON:
 		return statusOf(r.Report), printJSON(answer, r.Report)
 	case r.Report != nil:
-		printReport(answer, r.Report)
+		printReport(answer, r.Report, req.Verbose)
 		return statusOf(r.Report), nil
 	}
 	return done, nil

@@ -3,6 +3,7 @@ package cli
 const help = `Usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...]
        xbr-script recover|confirm
        xbr-script admit port=NAME mac=MAC [key=value ...] | dismiss port=NAME
+       xbr-script report [--hide]
 
 Puts a host's NIC into a bridge for Xen's guests while dom0 keeps its network,
 and takes it out again. It takes the place of Xen's network-bridge.
@@ -19,6 +20,8 @@ Commands, anywhere among the arguments:
   confirm  keep a change that waits to be confirmed
   admit    with antispoof=strict: let a guest's port send
   dismiss  with antispoof=strict: let it send nothing any more
+  report   print all that a bug report needs, as JSON; with --hide IP and MAC
+           addresses have other names, and what is full of them is left out
 
 Keys of one bridge (--next begins another one):
   vifnum=N         the number in vif0.N, vethN, xenbrN; by default the digits
@@ -65,7 +68,9 @@ Options:
                    with --dry-run: also write the state of the host to FILE
       --host=FILE  with --dry-run or status: take the host from such a file
   -v, --verbose    print each command as it is carried out
-      --json       print check or status for programs
+      --hide       with report: see there
+      --json       print the answer for programs
+      --next       begin another bridge
       --version    print the version
   -h, --help       print this
 

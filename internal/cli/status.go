@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
@@ -47,18 +48,30 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-func printReport(w io.Writer, r *operate.Report) {
+func printReport(w io.Writer, r *operate.Report, verbose bool) {
 	if r.Unfinished != "" {
 		item(w, "unfinished", strings.Fields(r.Unfinished+" did not end; xbr-script recover takes it back, and so does the next start or stop"), " ")
 	}
 	if r.Waiting != nil {
 		item(w, "waiting", strings.Fields(fmt.Sprintf("%s is put back in %d s, unless you give: xbr-script confirm", r.Waiting.Command, r.Waiting.SecondsLeft)), " ")
 	}
+	if r.Last != nil && (verbose || r.Last.Outcome != operate.Done && r.Last.Outcome != operate.Waits) {
+		item(w, "last", strings.Fields(lastText(r.Last)), " ")
+	}
 	for _, st := range r.Bridges {
 		printBridge(w, st)
 	}
 	item(w, "others up", r.Others, ",")
 	say(w, "ip_forward  "+r.IPForward)
+}
+
+// lastText tells what became of the last change.
+func lastText(l *operate.Last) string {
+	text := fmt.Sprintf("%s: %s at %s", l.Line, l.Outcome, l.Time.Local().Format(time.DateTime))
+	if l.Why != "" {
+		text += " (" + l.Why + ")"
+	}
+	return text
 }
 
 // printBridge is one bridge's part: what it is, who is in it, how dom0 is

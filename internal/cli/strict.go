@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+
 	"xbr-script/antispoof/strict"
 )
 
@@ -49,6 +51,12 @@ func guestText(g strict.GuestStatus) string {
 		}
 	}
 	slices.Sort(words[1:])
+	if g.Name != "" {
+		words = append([]string{nameText(g.Name)}, words...)
+	}
+	if g.By != "" {
+		words = append(words, "(by "+g.By+")")
+	}
 	if !g.There {
 		words = append(words, "(not there)")
 	}
@@ -62,4 +70,13 @@ func guestText(g strict.GuestStatus) string {
 		words = append(words, "dropped:", strings.Join(dropped, ", "))
 	}
 	return strings.Join(words, " ")
+}
+
+// nameText is a guest's name, quoted if it has anything in it that nobody would take for
+// one word.
+func nameText(name string) string {
+	if quoted := strconv.Quote(name); strings.ContainsAny(name, " ()") || quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }

@@ -3,7 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"io"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,19 +22,18 @@ const answerWait = 30 * time.Second
 // reads the other.
 type terminal struct {
 	in  int // the descriptor
-	out io.Writer
+	out screen
 	// limit is how long to wait for an answer.
 	limit time.Duration
 }
 
-// asker asks the user, nil if there is nobody who can be asked: it has to be a person
-// who has typed this command on a terminal, and who sees what is said. Neither a script,
-// nor xend, nor systemd can answer.
-func asker(name string, stderr io.Writer) func(context.Context, string) bool {
+// personAt is the terminal at which somebody has typed this command, and sees what is
+// said; nil if there is nobody: neither a script, nor xend, nor systemd can answer.
+func personAt(name string, stderr screen) *terminal {
 	if filepath.Base(name) == config.Original || os.Getenv("INVOCATION_ID") != "" || !attended(unix.Stdin) || !isTerminal(unix.Stderr) {
 		return nil
 	}
-	return terminal{in: unix.Stdin, out: stderr, limit: answerWait}.ask
+	return &terminal{in: unix.Stdin, out: stderr, limit: answerWait}
 }
 
 func isTerminal(fd int) bool {
@@ -65,7 +64,7 @@ func lendsRoot(pid int) bool {
 // ask is operate.Call's Ask.
 func (t terminal) ask(ctx context.Context, question string) bool {
 	_ = ctx.Err() // the program listens to signals from now on: one is an answer, too
-	_, _ = io.WriteString(t.out, "xbr-script: "+question+" [y/N] ")
+	_, _ = fmt.Fprintf(t.out, "xbr-script: %s [y/N] ", question)
 	answer, ended := t.line(ctx)
 	if !ended {
 		say(t.out, "") // the question stands in the line alone
@@ -80,7 +79,8 @@ func (t terminal) ask(ctx context.Context, question string) bool {
 // line is the line that the user types; ended says whether he has ended it.
 func (t terminal) line(ctx context.Context) (line string, ended bool) {
 	const once = 100 * time.Millisecond // a signal is noticed after that at the latest
-	for deadline := time.Now().Add(t.limit); ctx.Err() == nil && time.Now().Before(deadline); {
+	deadline := time.Now().Add(t.limit)
+	for ctx.Err() == nil && time.Now().Before(deadline) {
 		fds := []unix.PollFd{{Fd: int32(t.in), Events: unix.POLLIN}}
 		n, err := unix.Poll(fds, int(once.Milliseconds()))
 		switch {
@@ -92,6 +92,7 @@ func (t terminal) line(ctx context.Context) (line string, ended bool) {
 		b := make([]byte, 256)
 		n, err = unix.Read(t.in, b) // the terminal gives whole lines
 		if err != nil || n == 0 {
+			time.Sleep(once) // who asks again must not spin
 			return "", false
 		}
 		return string(b[:n]), bytes.HasSuffix(b[:n], []byte("\n"))

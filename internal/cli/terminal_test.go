@@ -8,6 +8,11 @@ import (
 	"time"
 )
 
+// paper is a screen of which a test can read everything.
+type paper struct{ bytes.Buffer }
+
+func (p *paper) raw(text string) { p.WriteString(text) }
+
 // TestAnswer has the answers that count as a yes. No answer is a no: neither the end of
 // the file, nor of the time, nor of the call.
 func TestAnswer(t *testing.T) {
@@ -40,7 +45,7 @@ func TestAnswer(t *testing.T) {
 		if c.ended {
 			_ = w.Close()
 		}
-		var screen bytes.Buffer
+		var screen paper
 		got := terminal{in: int(r.Fd()), out: &screen, limit: c.limit}.ask(c.ctx, "sure?")
 		if got != c.want || !bytes.HasPrefix(screen.Bytes(), []byte("xbr-script: sure? [y/N] ")) {
 			t.Errorf("%q: %t, %q", c.typed, got, screen.String())

@@ -32,15 +32,20 @@ func newOutput(w io.Writer) *output {
 // Write implements io.Writer. Whatever is in the names of interfaces, in comments
 // or in errors, a terminal does not obey it.
 func (o *output) Write(b []byte) (int, error) {
+	o.raw(shell.Visible(string(b)))
+	return len(b), nil
+}
+
+// raw is for what a terminal is to obey.
+func (o *output) raw(text string) {
 	o.mu.Lock()
-	o.pending = append(o.pending, shell.Visible(string(b))...)
+	o.pending = append(o.pending, text...)
 	if !o.begun {
 		o.begun = true
 		go o.copy()
 	}
 	o.mu.Unlock()
 	o.signal()
-	return len(b), nil
 }
 
 func (o *output) signal() {

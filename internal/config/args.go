@@ -11,7 +11,7 @@ import (
 const nextOption = "--next"
 
 // commands is every command.
-var commands = []Command{Start, Stop, Check, Status, Recover, Confirm, Admit, Dismiss}
+var commands = []Command{Start, Stop, Check, Status, Recover, Confirm, Admit, Dismiss, Report}
 
 // option is a word that is not a key and not a command.
 type option struct {
@@ -27,7 +27,8 @@ var options = []option{
 	{"--dry-run", false, func(r *Request) { r.DryRun = true }, nil},
 	{"-v", false, func(r *Request) { r.Verbose = true }, nil},
 	{"--verbose", false, func(r *Request) { r.Verbose = true }, nil},
-	{"--json", false, func(r *Request) { r.JSON = true }, nil},
+	{JSONOption, false, func(r *Request) { r.JSON = true }, nil},
+	{hideOption, false, func(r *Request) { r.Hide = true }, nil},
 	{"--version", true, func(r *Request) { r.Version = true }, nil},
 	{"-h", true, func(r *Request) { r.Help = true }, nil},
 	{"--help", true, func(r *Request) { r.Help = true }, nil},
@@ -36,13 +37,19 @@ var options = []option{
 	{name: saveOption, file: func(r *Request) *string { return &r.SaveHost }},
 }
 
+// JSONOption asks for an answer for programs.
+const JSONOption = "--json"
+
+// hideOption is for report.
+const hideOption = "--hide"
+
 // Options with a value.
 const (
 	hostOption = "--host"
 	saveOption = "--save-host"
 )
 
-const usage = "usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...], or recover|confirm, or admit|dismiss port=NAME"
+const usage = "usage: xbr-script start|stop|check|status [key=value ...] [--next key=value ...], or recover|confirm, or admit|dismiss port=NAME, or report"
 
 // findOption is the option of that name, or nil.
 func findOption(name string) *option {
@@ -253,9 +260,9 @@ func (r *argReader) checkOptions() {
 	if req.Command == "" {
 		return
 	}
-	asks := req.Command == Status || req.OnlyCheck
-	if req.JSON && !asks {
-		r.wrong.add(refused(fmt.Sprintf("cannot use --json with %s", req.Command), "--json goes with check and status"))
+	asks := req.Command == Status || req.Command == Report || req.OnlyCheck
+	if req.Hide && req.Command != Report {
+		r.wrong.add(refused(fmt.Sprintf("cannot use %s with %s", hideOption, req.named()), hideOption+" goes with report"))
 	}
 	if req.DryRun && (asks || req.Command == Confirm) {
 		r.wrong.add(refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),

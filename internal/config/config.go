@@ -21,6 +21,8 @@ const (
 	// Check is the word that makes of start, which it stands for alone, or of stop a
 	// question: see Request.OnlyCheck.
 	Check Command = "check"
+	// Report collects what a bug report needs.
+	Report Command = "report"
 	// Admit and Dismiss are about a guest on a bridge with antispoof=strict.
 	Admit   Command = "admit"
 	Dismiss Command = "dismiss"
@@ -103,6 +105,7 @@ type Request struct {
 	Confirm  time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
+	Hide                                 bool   // --hide, of report
 	Host                                 string // --host=: the file that stands for the host; "": it is the real one
 	SaveHost                             string // --save-host=: the file that is to stand for the host; "": none
 

@@ -48,6 +48,10 @@ var documents = []document{
 		options:  listing{".Sh KEYS", ".Sh FILES", `Fl (-?[a-z-]+)`},
 		statuses: listing{".Sh EXIT STATUS", ".Sh EXAMPLES", `(?m)^\.It (\d+)$`},
 	}, {
+		name: "the file's manual page",
+		text: file("scripts/xbr-script.conf.5"),
+		keys: listing{".Ss Keys of a bridge", ".Sh FILES", `(?m)^\.It Cm ([a-z0-9_]+) Ns = Ns`},
+	}, {
 		name:     "--help",
 		text:     help,
 		keys:     listing{"\nKeys", "\nOptions", `(?m)^  ([a-z0-9_]+)=`},
@@ -79,6 +83,43 @@ func TestDocumented(t *testing.T) {
 			d.options.compare(t, text, "options", options)
 			d.statuses.compare(t, text, "exit statuses", statuses)
 		})
+	}
+}
+
+// TestValues holds that the words that the table of keys names as values are right ones,
+// and that the help and the manual pages name the same ones.
+func TestValues(t *testing.T) {
+	for _, name := range config.KeyNames() {
+		var words []string
+		for v := range strings.SplitSeq(config.KeyValues(name), "|") {
+			if v != strings.ToLower(v) {
+				continue // it stands for others
+			}
+			words = append(words, v)
+			if reason := config.WrongValue(name, v); reason != "" {
+				t.Errorf("%s=%s: %s", name, v, reason)
+			}
+		}
+		slices.Sort(words)
+		for _, in := range []struct {
+			name, text string
+			line, word *regexp.Regexp
+		}{
+			{"--help", help(t), regexp.MustCompile(`(?m)^  ` + name + `=(\S+)`), regexp.MustCompile(`\b[a-z0-9]+\b`)},
+			{"the manual page", file("scripts/xbr-script.8")(t), regexp.MustCompile(`(?m)^\.It Cm ` + name + ` Ns = Ns(.*)$`), regexp.MustCompile(`(?:Cm|\|) ([a-z0-9]+)`)},
+			{"the file's manual page", file("scripts/xbr-script.conf.5")(t), regexp.MustCompile(`(?m)^\.It Cm ` + name + ` Ns = Ns(.*)$`), regexp.MustCompile(`(?:Cm|\|) ([a-z0-9]+)`)},
+		} {
+			var named []string
+			if line := in.line.FindStringSubmatch(in.text); line != nil {
+				for _, w := range in.word.FindAllStringSubmatch(line[1], -1) {
+					named = append(named, w[len(w)-1])
+				}
+			}
+			slices.Sort(named)
+			if !slices.Equal(named, words) {
+				t.Errorf("%s has for %s= the words %q, and the table %q", in.name, name, named, words)
+			}
+		}
 	}
 }
 

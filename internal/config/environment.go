@@ -58,7 +58,7 @@ func (r *argReader) ignoreEnvironment(src Source) {
 	}
 	switch line := strings.Join(words, " "); {
 	case line == "":
-	case r.req.File == "" && r.req.Command != Status:
+	case r.req.File == "" && r.req.Command != Status && r.req.Command != Report:
 		r.wrong.add(refused("cannot tell whether "+quote(line)+" of the environment is meant: it counts only for calls as "+Original,
 			"give it on the command line, or take it out of the environment: unset "+strings.Join(names, " ")))
 	default:

@@ -61,8 +61,6 @@ var errorCases = []struct {
 	{args: words("start -nv")},
 	{args: words("start --dryrun")},
 	{args: words("start --bridge=xenbr0")},
-	{args: words("start --json")},
-	{args: words("stop --json")},
 	{args: words("status --dry-run")},
 	{args: words("status -n")},
 

@@ -97,6 +97,9 @@ func parseFile(name string, data []byte) (groups []*group, wrong refusals) {
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
+		if isComment(line) {
+			continue
+		}
 		g := newGroup(fmt.Sprintf("%s:%d", plain(name), number))
 		for _, f := range g.addLine(string(line)) {
 			wrong.add(misread(g.where, f.reason, f.hint))
@@ -152,6 +155,13 @@ func (g *group) checkLine(has map[scope]string) *fault {
 		return &fault{"it names no bridge", "all its values are empty; leave the line out"}
 	}
 	return nil
+}
+
+// isComment says whether a line says nothing, as most do in the file that is the
+// example.
+func isComment(line []byte) bool {
+	words := bytes.TrimLeftFunc(line, isSpace)
+	return (len(words) == 0 || words[0] == '#') && !bytes.ContainsRune(line, 0)
 }
 
 // lineWords splits a line at white space and drops the comment. There is no

@@ -188,3 +188,36 @@ func yesNo(to *bool, value string) *fault {
 	*to = value == "yes"
 	return either(value, "no", "yes")
 }
+
+// GuestOf is a guest as xenstore has it: ip may be empty, or addresses and networks by
+// blanks, as in ip= of a vif line. An address with a length is that address: the guest is
+// not to be everybody in its network. A network of all addresses is no address.
+func GuestOf(port, mac, ip string) (Guest, error) {
+	g := Guest{}
+	s := setting{guest: &g}
+	if f := setPort(s, port); f != nil {
+		return g, f.xenError("vifname")
+	}
+	if f := setMAC(s, mac); f != nil {
+		return g, f.xenError("mac")
+	}
+	for _, word := range strings.FieldsFunc(ip, func(r rune) bool { return isSpace(r) || r == ',' }) {
+		if p, err := netip.ParsePrefix(word); err == nil && p.Masked() != p {
+			word = p.Addr().String()
+		} else if err == nil && p.Bits() == 0 {
+			g.Addresses = nil
+			return g, nil
+		}
+		p, f := prefix(word)
+		if f != nil {
+			return g, f.xenError("ip")
+		}
+		g.Addresses = append(g.Addresses, p)
+	}
+	slices.SortFunc(g.Addresses, netip.Prefix.Compare)
+	g.Addresses = slices.Compact(g.Addresses)
+	return g, nil
+}
+
+// xenError is the fault as an error about a key of xenstore.
+func (f *fault) xenError(key string) error { return fmt.Errorf("%s: %s", key, f.reason) }

@@ -60,7 +60,6 @@ func TestBadGuest(t *testing.T) {
 		good + "wait=5":                            "wait= does not belong in admit",
 		good + "--next port=vif2.0":                "cannot use --next with admit",
 		good + "start":                             "cannot do both admit and start",
-		good + "--json":                            "cannot use --json with admit",
 		"dismiss":                                  "cannot dismiss: port= is missing",
 		"dismiss port=vif1.0 ip=10.0.0.1":          "cannot dismiss: ip= does not belong there",
 		"start port=vif1.0":                        "cannot use port= with start",

@@ -31,6 +31,9 @@ type key struct {
 	scope scope
 	// unique: no two bridges of a request may have the same value.
 	unique bool
+	// values is what may stand after the "=", by bars: words, and in capitals what
+	// stands for others.
+	values string
 	// right says, in a hint, what a valid value is.
 	right string
 	// set stores a value that is not empty, or says what is wrong with it.
@@ -39,24 +42,24 @@ type key struct {
 
 // keys is every key, in the order in which messages list them.
 var keys = []key{
-	{"vifnum", perBridge, true, "vifnum is a number from 0 to 4095, such as vifnum=1", setVifNum},
-	{"bridge", perBridge, true, "bridge is the name of a bridge, such as bridge=xenbr0, or null", setBridge},
-	{"netdev", perBridge, true, "netdev is the name of an interface, such as netdev=eth0", setNetDev},
-	{"dom0", perBridge, false, "dom0 is veth (an interface of its own) or bridge (the bridge itself)", setDom0},
-	{"antispoof", perBridge, false, "antispoof is yes, no or strict", setAntiSpoof},
-	{"guests", perBridge, false, "guests is rules (the default) or allow", setGuests},
-	{"ip_forward", hostWide, false, "ip_forward is 0 or 1", setIPForward},
-	{"wait", manner, false, "wait is a number of seconds from 0 to 600, such as wait=10", setWait},
-	{"check", manner, false, "check is no, or the IP address of a host that answers, such as check=192.0.2.1", setCheck},
-	{"lease", manner, false, "lease is known (the default) or any", setLease},
-	{"confirm", argsOnly, false, "confirm is a number of seconds from 0 (do not wait) to 86400, such as confirm=60", setConfirm},
-	{"config", argsOnly, false, "config is the name of a file", setFile},
-	{"port", perGuest, false, "port is the name of a guest's port, such as port=vif1.0", setPort},
-	{"mac", perGuest, false, "mac is the MAC address of a guest, such as mac=00:16:3e:00:00:01", setMAC},
-	{"ip", perGuest, false, "ip has the addresses of a guest, such as ip=192.0.2.5,2001:db8::5,198.51.100.0/24", setIP},
-	{"router", perGuest, false, "router is yes or no", setRouter},
-	{"ra", perGuest, false, "ra is yes or no", setRA},
-	{"dhcp", perGuest, false, "dhcp is yes or no", setDHCP},
+	{"vifnum", perBridge, true, "N", "vifnum is a number from 0 to 4095, such as vifnum=1", setVifNum},
+	{"bridge", perBridge, true, "BRIDGE", "bridge is the name of a bridge, such as bridge=xenbr0, or null", setBridge},
+	{"netdev", perBridge, true, "NIC", "netdev is the name of an interface, such as netdev=eth0", setNetDev},
+	{"dom0", perBridge, false, "veth|bridge", "dom0 is veth (an interface of its own) or bridge (the bridge itself)", setDom0},
+	{"antispoof", perBridge, false, "yes|no|strict", "antispoof is yes, no or strict", setAntiSpoof},
+	{"guests", perBridge, false, "rules|allow", "guests is rules (the default) or allow", setGuests},
+	{"ip_forward", hostWide, false, "0|1", "ip_forward is 0 or 1", setIPForward},
+	{"wait", manner, false, "N", "wait is a number of seconds from 0 to 600, such as wait=10", setWait},
+	{"check", manner, false, "ADDRESS|no", "check is no, or the IP address of a host that answers, such as check=192.0.2.1", setCheck},
+	{"lease", manner, false, "known|any", "lease is known (the default) or any", setLease},
+	{"confirm", argsOnly, false, "N", "confirm is a number of seconds from 0 (do not wait) to 86400, such as confirm=60", setConfirm},
+	{"config", argsOnly, false, "FILE", "config is the name of a file", setFile},
+	{"port", perGuest, false, "PORT", "port is the name of a guest's port, such as port=vif1.0", setPort},
+	{"mac", perGuest, false, "MAC", "mac is the MAC address of a guest, such as mac=00:16:3e:00:00:01", setMAC},
+	{"ip", perGuest, false, "ADDRESS,...", "ip has the addresses of a guest, such as ip=192.0.2.5,2001:db8::5,198.51.100.0/24", setIP},
+	{"router", perGuest, false, "yes|no", "router is yes or no", setRouter},
+	{"ra", perGuest, false, "yes|no", "ra is yes or no", setRA},
+	{"dhcp", perGuest, false, "yes|no", "dhcp is yes or no", setDHCP},
 }
 
 // findKey is the key of that name.

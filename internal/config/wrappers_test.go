@@ -47,7 +47,7 @@ func TestWordsOfWrappers(t *testing.T) {
 		{"a word that says nothing", Original, nil, []string{"start", "now", "vifnum=1"}, Bridge{VifNum: new(1)}, `"now" is ignored, as by Xen's network-bridge`, ""},
 		{"a key of somebody's own", Original, nil, []string{"start", "zone=dmz", "vifnum=1"}, Bridge{VifNum: new(1)}, `"zone=dmz" is ignored, as by Xen's network-bridge`, ""},
 		{"the first word is the command", Original, nil, []string{"now", "start"}, Bridge{}, "",
-			`cannot understand "now": it is neither a command nor key=value: commands are start, stop, check, status, recover, confirm, admit, dismiss; a key touches its value, as in netdev=eth0`},
+			`cannot understand "now": it is neither a command nor key=value: commands are start, stop, check, status, recover, confirm, admit, dismiss, report; a key touches its value, as in netdev=eth0`},
 		{"an option that says nothing", Original, nil, []string{"start", "--zone=dmz"}, Bridge{}, "", `cannot understand "--zone=dmz": there is no such option: options are `},
 
 		// Near misses are refused under either name: the original would use the

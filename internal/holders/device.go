@@ -159,35 +159,6 @@ func readXDP(r *reader) error {
 	return unlessLacking(err)
 }
 
-// readRedirects reads the actions of traffic control that send to another interface,
-// wherever they are used (struct tc_mirred).
-func readRedirects(r *reader) error {
-	const kind, options, parms, tab = 1, 2, 2, 1 // TCA_ACT_KIND, TCA_ACT_OPTIONS, TCA_MIRRED_PARMS, TCA_ACT_TAB
-	attr := func(typ uint16, value []byte) []byte {
-		b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(value)))
-		b = append(binary.NativeEndian.AppendUint16(b, typ), value...)
-		return append(b, make([]byte, (4-len(b)%4)%4)...)
-	}
-	req := append(make([]byte, 4), attr(tab|unix.NLA_F_NESTED, attr(1|unix.NLA_F_NESTED, attr(kind, []byte("mirred\x00"))))...)
-	var bodies [][]byte
-	err := r.conn.DumpEach(unix.RTM_GETACTION, req, func() { bodies = nil }, func(m rtnl.Msg) {
-		if len(m.Body) >= 4 {
-			bodies = append(bodies, append([]byte{}, m.Body[4:]...))
-		}
-	})
-	if lacks(err, unix.EOPNOTSUPP, unix.EINVAL, unix.ENOENT) {
-		return nil
-	}
-	for _, b := range bodies {
-		for action := range rtnl.ParseAttrs(rtnl.FindAttr(b, tab)) {
-			if p := rtnl.FindAttr(rtnl.FindAttr(action.Value, options), parms); len(p) >= 28 {
-				r.use(Use{int(rtnl.U32(p[24:28])), "traffic control", fmt.Sprintf("action mirred, index %d, which sends to it", rtnl.U32(p[:4])), Stays, "it goes on sending to the wire"})
-			}
-		}
-	}
-	return err
-}
-
 // readPolicies reads IPsec's policies that are for one interface (struct
 // xfrm_userpolicy_info). If nobody has set any, the part of the kernel that tells may
 // not be loaded, and is left alone.

@@ -10,6 +10,8 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sockets"
+	"xbr-script/internal/tcmirred"
 )
 
 // The moves of a call.
@@ -40,13 +42,20 @@ func TestFind(t *testing.T) {
 	bound := func(protocol uint8, local, peer, program string) Data {
 		p, _ := netip.ParseAddrPort(peer)
 		l := netip.MustParseAddrPort(local)
-		return owned(Data{Bound: []Bound{{2, protocol, l, p, 5}, {7, protocol, l, p, 5}}}, Owner{program, 9, "x.service"})
+		return owned(Data{Bound: []Bound{{2, protocol, l, p, 5, 55}, {7, protocol, l, p, 5, 55}}}, Owner{program, 9, "x.service"})
 	}
+	reached := func(d Data) Data { d.Places = map[int][]sockets.Place{5: {{PID: 9, FD: 3}}}; return d }
 	hook := func(byName, flowtable bool) Data {
 		return Data{ByName: byName, Hooks: []Hook{{5, "t", "h", flowtable, []string{"lan", "eth0"}}}}
 	}
-	member := func(owners ...Owner) Data {
-		return Data{Groups: []Group{{2, netip.MustParseAddr("ff02::fb"), owners}, {7, netip.MustParseAddr("ff02::fb"), owners}}}
+	member := func(users int, owners ...Owner) Data {
+		g := Group{Addr: netip.MustParseAddr("ff02::fb"), Users: users}
+		for i, o := range owners {
+			g.Members = append(g.Members, Member{o, uint64(i / 2), sockets.Place{PID: o.PID, FD: 3}}) // two have each
+		}
+		on2, on7 := g, g
+		on2.Index, on7.Index = 2, 7
+		return Data{Groups: []Group{on2, on7}}
 	}
 	addr := netip.MustParseAddr("192.0.2.2")
 	addressed, ruled := on(), on()
@@ -55,6 +64,8 @@ func TestFind(t *testing.T) {
 		addressed.Addrs = append(addressed.Addrs, rtnl.Msg{Type: unix.RTM_NEWADDR, Body: body}.With(unix.IFA_LOCAL, addr.AsSlice()))
 	}
 	ruled.Asked.Rules = []string{"eth0"}
+	wide := on("vxlan")
+	wide.Links[0].MTU, wide.Links[1].MTU = 1400, 1450
 	for _, c := range []struct {
 		what          string
 		data          Data
@@ -84,10 +95,13 @@ func TestFind(t *testing.T) {
 		{"its next process", bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhcpcd"), Followed, Followed, Followed, Followed, "it is run again"},
 		{"networkd", bound(unix.IPPROTO_RAW, "[::]:58", "", "systemd-network"), Followed, Followed, Followed, Followed, ""},
 		{"a session", bound(unix.IPPROTO_TCP, "[fe80::1]:22", "[fe80::2]:9999", "sshd"), Breaks, Breaks, Breaks, Breaks, "TCP connection bound to it: [fe80::1]:22 to [fe80::2]:9999 of sshd (pid 9, x.service): the connection ends"},
-		{"a group", member(Owner{Program: "mdnsd", PID: 1}), Breaks, Breaks, Breaks, Breaks, "multicast group: ff02::fb of mdnsd (pid 1)"},
-		{"a group of nobody known", member(), Breaks, Breaks, Breaks, Breaks, ""},
-		{"a group of one that joins again", member(Owner{Program: "avahi-daemon"}), Followed, Followed, Followed, Followed, ""},
-		{"a group of two", member(Owner{Program: "avahi-daemon"}, Owner{Program: "mdnsd"}), Breaks, Breaks, Breaks, Breaks, ""},
+		{"a session of a program that can be reached", reached(bound(unix.IPPROTO_TCP, "[fe80::1]:22", "[fe80::2]:9999", "sshd")), Moves, Moves, Moves, Moves, "sshd (pid 9, x.service): it is bound to dom0's eth0"},
+		{"a socket of one", reached(bound(unix.IPPROTO_UDP, "0.0.0.0:9", "", "x")), Moves, Moves, Moves, Moves, "0.0.0.0:9 of x (pid 9, x.service): it is bound to dom0's eth0"},
+		{"a DHCPv6 client that could be reached", reached(bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhclient")), Followed, Followed, Followed, Followed, ""},
+		{"a group", member(1, Owner{Program: "mdnsd", PID: 1}), Moves, Moves, Moves, Moves, "multicast group: ff02::fb of mdnsd (pid 1): it joins on dom0's eth0 instead"},
+		{"a group of nobody known", member(1), Breaks, Breaks, Breaks, Breaks, ""},
+		{"a group of one that joins again", member(1, Owner{Program: "avahi-daemon"}), Followed, Followed, Followed, Followed, ""},
+		{"a socket of two programs", member(1, Owner{Program: "mdnsd", PID: 1}, Owner{Program: "mdnsd", PID: 2}), Moves, Moves, Moves, Moves, "mdnsd (pid 1), mdnsd (pid 2)"},
 		{"a label", Data{Labels: []Label{{2, netip.MustParsePrefix("2001:db8::/32"), 99}}}, Moves, "", Moves, "", "label 99 for 2001:db8::/32: dom0's eth0 gets it"},
 		{"masqueraded connections", Data{Host: addressed, Masked: map[netip.Addr]int{addr: 3, netip.MustParseAddr("192.0.2.9"): 1}}, Moves, Moves, Moves, Moves, "masquerade: 3 connections"},
 		{"masqueraded connections with helpers", Data{Host: addressed, Tied: map[netip.Addr]int{addr: 3}}, Breaks, Breaks, Breaks, Breaks, "masquerade: 3 connections"},
@@ -97,10 +111,14 @@ func TestFind(t *testing.T) {
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
+		{"a redirect", Data{Redirects: []tcmirred.Action{{Index: 1, To: 2}, {Index: 2, To: 7}}}, Stays, Moves, Stays, Moves, "traffic control: action mirred, index 1, which sends to it: it goes on sending to the wire"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
 		{"a VLAN", Data{Host: on("vlan")}, Stays, "", Stays, "", "vlan0 (vlan)"},
 		{"a macvlan", Data{Host: on("macvlan")}, InTheWay, "", InTheWay, "", ""},
-		{"a tunnel", Data{Host: on("gretap")}, InTheWay, "", InTheWay, "", "gretap0 (gretap)"},
+		{"a tunnel", Data{Host: on("gretap")}, Moves, "", Moves, "", "gretap0 (gretap): it sends by dom0's eth0"},
+		{"entries of a VXLAN", Data{Entries: []Entry{{2, "vx0", 3}, {7, "vx0", 3}}}, Moves, Moves, Moves, Moves, "VXLAN: forwarding entries of vx0 by eth0: 3: they send by dom0's eth0"},
+		{"one of another kind", Data{Host: on("macsec")}, InTheWay, "", InTheWay, "", "macsec0 (macsec)"},
+		{"a VXLAN that would get another MTU", Data{Host: wide}, InTheWay, "", InTheWay, "", "vxlan0 (vxlan)"},
 	} {
 		if c.data.Host == nil {
 			c.data.Host = on()
@@ -115,6 +133,39 @@ func TestFind(t *testing.T) {
 			case i == 0 && !strings.Contains(found[0].String(), c.contains):
 				t.Errorf("%s: %q does not contain %q", c.what, found[0].String(), c.contains)
 			}
+		}
+	}
+}
+
+// TestGroupOfMany tells members of one group apart: who joins again by himself, who is
+// let join, and whom nobody knows, unless he is a tunnel.
+func TestGroupOfMany(t *testing.T) {
+	g := Group{Index: 2, Addr: netip.MustParseAddr("239.1.1.1"), Users: 4, Members: []Member{
+		{Owner{Program: "avahi-daemon", PID: 1}, 11, sockets.Place{PID: 1, FD: 3}},
+		{Owner{Program: "mdnsd", PID: 2}, 12, sockets.Place{PID: 2, FD: 3}},
+	}}
+	h := on("vxlan")
+	h.Links[0].MTU, h.Links[1].Flags, h.Links[1].VXLANAttrs, h.Rejoins = 1500, unix.IFF_UP, []byte{8, 0, 2, 0, 239, 1, 1, 1}, true
+	for users, want := range map[int]string{3: "", 4: "will break multicast group: 239.1.1.1: restart it afterwards"} {
+		g.Users = users
+		d := &Data{Host: h, Groups: []Group{g}}
+		var lines []string
+		for _, found := range Find(d, []Move{up}) {
+			if found.Kind == "multicast group" {
+				lines = append(lines, string(found.Outcome)+" "+found.String())
+			}
+		}
+		wanted := []string{"followed multicast group: 239.1.1.1 of avahi-daemon (pid 1): it joins on eth0 by itself",
+			"moves multicast group: 239.1.1.1 of mdnsd (pid 2): it joins on dom0's eth0 instead"}
+		if want != "" {
+			wanted = append([]string{want}, wanted...)
+		}
+		if !slices.Equal(lines, wanted) {
+			t.Errorf("%d users: %q, want %q", users, lines, wanted)
+		}
+		turned := d.Turned(up)
+		if len(turned) != 1 || turned[0].Cookie != 12 || turned[0].Bound || !slices.Equal(turned[0].Groups, []netip.Addr{g.Addr}) {
+			t.Errorf("%+v", turned)
 		}
 	}
 }

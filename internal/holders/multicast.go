@@ -4,18 +4,38 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/sockets"
+	"xbr-script/internal/tunnel"
 )
 
 // Group is a multicast group that is joined on an interface.
 type Group struct {
-	Index  int
-	Addr   netip.Addr
-	Owners []Owner
+	Index   int
+	Addr    netip.Addr
+	Users   int // how many have joined, the kernel's own among them
+	Members []Member
+}
+
+// Member is a socket that has joined, in one place.
+type Member struct {
+	Owner  Owner
+	Cookie uint64 // see package sockets
+	Place  sockets.Place
+}
+
+// sockets is how many different ones the members are.
+func (g Group) sockets() int {
+	cookies := map[uint64]bool{}
+	for _, m := range g.Members {
+		cookies[m.Cookie] = true
+	}
+	return len(cookies)
 }
 
 // readGroups reads the groups (igmp_mc_seq_show, igmp6_mc_seq_show) and finds whose they
@@ -34,8 +54,7 @@ func readGroups(r *reader) error {
 		// The kernel prints the address as a number in host order.
 		addr := [4]byte{}
 		binary.NativeEndian.PutUint32(addr[:], binary.BigEndian.Uint32(b))
-		r.group(on, netip.AddrFrom4(addr))
-		return nil
+		return r.group(on, netip.AddrFrom4(addr), w, 1)
 	})
 	if err != nil {
 		return err
@@ -50,8 +69,7 @@ func readGroups(r *reader) error {
 		if err != nil || !ok {
 			return errors.New("unknown line in igmp6")
 		}
-		r.group(index, addr)
-		return nil
+		return r.group(index, addr, w, 3)
 	})
 	if err != nil || len(r.Groups) == 0 {
 		return err
@@ -59,11 +77,19 @@ func readGroups(r *reader) error {
 	return r.findMembers()
 }
 
-// group adds a group that a program has joined.
-func (r *reader) group(index int, addr netip.Addr) {
-	if r.indexes[index] && !kernelJoins(addr) {
-		r.Groups = append(r.Groups, Group{Index: index, Addr: addr})
+// group adds a group that a program has joined. How many have is in one word of the line.
+func (r *reader) group(index int, addr netip.Addr, words []string, at int) error {
+	if !r.indexes[index] || kernelJoins(addr) {
+		return nil
 	}
+	if len(words) <= at {
+		return fmt.Errorf("unknown line %q", words)
+	}
+	users, err := strconv.Atoi(words[at])
+	if err == nil {
+		r.Groups = append(r.Groups, Group{Index: index, Addr: addr, Users: users})
+	}
+	return err
 }
 
 // solicited are the groups of neighbour discovery, one for each address.
@@ -85,12 +111,11 @@ func kernelJoins(addr netip.Addr) bool {
 // (sock_diag does not know groups), but a copy of its descriptor can be asked
 // (pidfd_getfd, Linux 5.6) whether it is a member of one group.
 func (r *reader) findMembers() error {
-	candidates := map[int]bool{}
 	for _, name := range []string{"udp", "udp6", "raw", "raw6"} {
 		err := eachLine(name, 1, func(w []string) error {
 			if len(w) > 9 {
 				inode, _ := strconv.Atoi(w[9])
-				candidates[inode] = true
+				r.whenFound(inode, r.ask)
 			}
 			return nil
 		})
@@ -98,50 +123,22 @@ func (r *reader) findMembers() error {
 			return err
 		}
 	}
-	eachSocket(func(pid, fd, inode int) {
-		if candidates[inode] {
-			r.ask(pid, fd)
-		}
-	})
 	return nil
 }
 
 // ask finds the groups of which a socket is a member.
-func (r *reader) ask(pid, fd int) {
-	process, err := unix.PidfdOpen(pid, 0)
+func (r *reader) ask(o Owner, p sockets.Place) {
+	socket, err := p.Copy()
 	if err != nil {
 		return
 	}
-	defer func() { _ = unix.Close(process) }()
-	s, err := unix.PidfdGetfd(process, fd, 0)
-	if err != nil {
-		return
-	}
-	defer func() { _ = unix.Close(s) }()
+	defer func() { _ = unix.Close(socket) }()
+	cookie, err := sockets.Cookie(socket)
 	for i := range r.Groups {
-		if g := &r.Groups[i]; isMember(s, g.Index, g.Addr) {
-			g.Owners = addOwner(g.Owners, ownerOf(pid))
+		if g := &r.Groups[i]; err == nil && sockets.IsMember(socket, g.Index, g.Addr) {
+			g.Members = append(g.Members, Member{o, cookie, p})
 		}
 	}
-}
-
-// isMember asks with the option MCAST_MSFILTER: a struct group_filter, of which the
-// list of sources is left out. The kernel refuses it if the socket is no member
-// (ip_mc_gsfget, ip6_mc_msfget).
-func isMember(socket, index int, group netip.Addr) bool {
-	const msfilter, groupAt, size = 48, 8, 144
-	level, family, at := unix.IPPROTO_IP, uint16(unix.AF_INET), groupAt+4 // sin_addr
-	if group.Is6() {
-		level, family, at = unix.IPPROTO_IPV6, unix.AF_INET6, groupAt+8 // sin6_addr
-	}
-	var filter [size]byte
-	binary.NativeEndian.PutUint32(filter[:], uint32(index))
-	binary.NativeEndian.PutUint16(filter[groupAt:], family)
-	copy(filter[at:], group.AsSlice())
-	length := uint32(size)
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(socket), uintptr(level), msfilter,
-		uintptr(unsafe.Pointer(&filter)), uintptr(unsafe.Pointer(&length)), 0)
-	return errno == 0
 }
 
 // joiners are programs, by their names in /proc/PID/comm, that see a new interface and
@@ -149,28 +146,48 @@ func isMember(socket, index int, group netip.Addr) bool {
 var joiners = map[string]bool{"avahi-daemon": true, "systemd-resolve": true, "systemd-network": true, "NetworkManager": true}
 
 // findGroups: a group stays with the interface on which it was joined, and what comes
-// in for dom0 does so elsewhere.
+// in for dom0 does so elsewhere. So each member is let join there (package carry), but for
+// those that do so by themselves, and those that nobody knows.
 func findGroups(d *Data, m Move) []Holder {
-	g := &grouped{}
-	for _, s := range d.Groups {
-		if s.Index != m.From.Index {
+	all := &grouped{}
+	for _, g := range d.Groups {
+		if g.Index != m.From.Index {
 			continue
 		}
-		h := Holder{Kind: "multicast group", What: s.Addr.String(), Owners: s.Owners, Outcome: Breaks}
-		h.Then = restart(h.Owners)
-		if followsAll(h.Owners) {
-			h.Outcome, h.Then = Followed, "it joins on "+m.To.Name+" by itself"
+		h := Holder{Kind: "multicast group", What: g.Addr.String()}
+		var themselves, turned []Owner
+		for _, member := range g.Members {
+			if joiners[member.Owner.Program] {
+				themselves = addOwner(themselves, member.Owner)
+			} else {
+				turned = addOwner(turned, member.Owner)
+			}
 		}
-		g.add(h)
+		if len(themselves) > 0 {
+			all.add(h.as(Followed, "it joins on "+m.To.Name+" by itself", themselves))
+		}
+		if len(turned) > 0 {
+			all.add(h.as(Moves, "it joins on dom0's "+m.To.Name+" instead", turned))
+		}
+		if g.sockets()+d.tunnelsIn(g) < g.Users {
+			all.add(h.as(Breaks, restart(nil), nil))
+		}
 	}
-	return g.all
+	return all.all
 }
 
-func followsAll(owners []Owner) bool {
-	for _, o := range owners {
-		if !joiners[o.Program] {
-			return false
+// as is a holder with that outcome.
+func (h Holder) as(o Outcome, then string, owners []Owner) Holder {
+	h.Outcome, h.Then, h.Owners = o, then, owners
+	return h
+}
+
+// tunnelsIn is how many tunnels on the interface have joined the group: they see to it.
+func (d *Data) tunnelsIn(g Group) (n int) {
+	for _, l := range d.Host.Above(g.Index) {
+		if ip, ok := netip.AddrFromSlice(tunnel.Group(l)); ok && ip == g.Addr {
+			n++
 		}
 	}
-	return len(owners) > 0
+	return n
 }

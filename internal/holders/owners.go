@@ -8,15 +8,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"xbr-script/internal/sockets"
 )
 
 const proc = "/proc"
 
 // want has the owners of a socket read, which takes a while: every file of every
 // process has to be looked at.
-func (r *reader) want(inode int) {
+func (r *reader) want(inode int) { r.whenFound(inode, nil) }
+
+// whenFound is want for a socket about which more is asked where it is found.
+func (r *reader) whenFound(inode int, ask func(o Owner, p sockets.Place)) {
 	if inode != 0 {
-		r.inodes[inode] = true
+		r.inodes[inode] = append(r.inodes[inode], ask)
 	}
 }
 
@@ -27,9 +32,18 @@ func (r *reader) readOwners() {
 	if len(r.inodes) == 0 {
 		return
 	}
-	eachSocket(func(pid, _, inode int) {
-		if r.inodes[inode] {
-			r.Owners[inode] = addOwner(r.Owners[inode], ownerOf(pid))
+	eachSocket(func(pid, fd, inode int) {
+		asks := r.inodes[inode]
+		if len(asks) == 0 {
+			return
+		}
+		o := ownerOf(pid)
+		for _, ask := range asks {
+			if ask != nil {
+				ask(o, sockets.Place{PID: pid, FD: fd})
+			} else {
+				r.Owners[inode] = addOwner(r.Owners[inode], o)
+			}
 		}
 	})
 }

@@ -10,28 +10,33 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/nfrule"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sockets"
+	"xbr-script/internal/tcmirred"
 )
 
 // Data is what Find decides from, besides the moves.
 type Data struct {
 	Host      *host.Host
-	Rules     []Rule             // of nftables
-	Ruleset   *nfrule.Ruleset    // the same, as the kernel tells them; nil if they could not be read
-	Hooks     []Hook             // of nftables
-	ByName    bool               // hooks follow an interface's name, not the interface (Linux 6.16)
-	Packet    []Packet           // packet sockets
-	Bound     []Bound            // sockets that are bound to an interface
-	Groups    []Group            // multicast groups that programs have joined
-	Labels    []Label            // address labels
-	Uses      []Use              // all kinds of other things
-	Forward   []Hook             // chains of nftables that drop what is forwarded
-	Bridged   []Bridged          // what bridged packets meet
-	Untracked map[string]bool    // bridges on which dom0's packets are not tracked
-	Legacy    []string           // tables of iptables-legacy, such as "nat of iptables"
-	Masked    map[netip.Addr]int // connections that may be masqueraded, by the address that they have got
-	Tied      map[netip.Addr]int // those that cannot be written anew
-	Owners    map[int][]Owner    // whose the sockets are, by their inodes
-	Unknown   []error            // what could not be read
+	Rules     []Rule                  // of nftables
+	Ruleset   *nfrule.Ruleset         // the same, as the kernel tells them; nil if they could not be read
+	Hooks     []Hook                  // of nftables
+	ByName    bool                    // hooks follow an interface's name, not the interface (Linux 6.16)
+	Packet    []Packet                // packet sockets
+	Bound     []Bound                 // sockets that are bound to an interface
+	Groups    []Group                 // multicast groups that programs have joined
+	Labels    []Label                 // address labels
+	Entries   []Entry                 // of VXLANs
+	Uses      []Use                   // all kinds of other things
+	Redirects []tcmirred.Action       // of traffic control, which send to an interface
+	Forward   []Hook                  // chains of nftables that drop what is forwarded
+	Bridged   []Bridged               // what bridged packets meet
+	Untracked map[string]bool         // bridges on which dom0's packets are not tracked
+	Legacy    []string                // tables of iptables-legacy, such as "nat of iptables"
+	Masked    map[netip.Addr]int      // connections that may be masqueraded, by the address that they have got
+	Tied      map[netip.Addr]int      // those that cannot be written anew
+	Owners    map[int][]Owner         // whose the sockets are, by their inodes
+	Places    map[int][]sockets.Place // where those can be had that can be turned, by their inodes
+	Unknown   []error                 // what could not be read
 }
 
 // finder is one kind of holder.
@@ -44,6 +49,7 @@ type finder struct {
 // finders are all of them.
 var finders = []finder{
 	{"the interfaces on it", nil, findAbove},
+	{"the forwarding tables of VXLANs", readEntries, findEntries},
 	{"the rules of nftables", readRules, findRules},
 	{"the tables of iptables-legacy", readLegacy, findLegacy},
 	{"the hooks of nftables", readHooks, findHooks},
@@ -59,7 +65,7 @@ var finders = []finder{
 	{"the targets of netconsole", readConsoles, nil},
 	{"the programs on it", readPrograms, nil},
 	{"the sockets of AF_XDP", readXDP, nil},
-	{"the actions of traffic control", readRedirects, nil},
+	{"the actions of traffic control", readRedirects, findRedirects},
 	{"the policies of IPsec", readPolicies, nil},
 }
 
@@ -67,15 +73,15 @@ var finders = []finder{
 type reader struct {
 	*Data
 	conn    *rtnl.Conn
-	others  map[string]*rtnl.Conn // to other parts of the kernel
-	indexes map[int]bool          // of the interfaces of the moves
-	inodes  map[int]bool          // sockets whose owners are wanted
+	others  map[string]*rtnl.Conn                // to other parts of the kernel
+	indexes map[int]bool                         // of the interfaces of the moves
+	inodes  map[int][]func(Owner, sockets.Place) // sockets whose owners are wanted, and what is asked of them; nil is nothing more
 }
 
 // Read gathers the data that the moves are about. What could not be read is in
 // Unknown.
 func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
-	r := &reader{Data: &Data{Host: h}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int]bool{}}
+	r := &reader{Data: &Data{Host: h}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){}}
 	defer r.close()
 	for _, m := range moves {
 		for _, i := range []Interface{m.From, m.To} {
@@ -92,6 +98,7 @@ func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
 			r.Unknown = append(r.Unknown, fmt.Errorf("cannot read %s: %w", f.about, err))
 		}
 	}
+	r.Places = map[int][]sockets.Place{}
 	r.readOwners()
 	return r.Data
 }

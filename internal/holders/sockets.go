@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/sockets"
 )
 
 // Packet is a packet socket (packet(7)) that is bound to an interface.
@@ -29,6 +30,7 @@ type Bound struct {
 	Protocol    uint8 // IPPROTO_…; IPPROTO_RAW stands for all raw sockets
 	Local, Peer netip.AddrPort
 	Inode       int
+	Cookie      uint64 // see package sockets
 }
 
 // readPacket reads what the kernel tells of packet sockets (packet_seq_show).
@@ -191,9 +193,23 @@ func (r *reader) readBoundTo(c *rtnl.Conn, index int, family, protocol uint8) er
 	}
 	for _, b := range some {
 		r.want(b.Inode)
+		r.whenFound(b.Inode, func(_ Owner, p sockets.Place) { r.reach(b, p) })
 	}
 	r.Bound = append(r.Bound, some...)
 	return err
+}
+
+// reach finds out whether a socket can be bound to another interface from here.
+func (r *reader) reach(b Bound, p sockets.Place) {
+	socket, err := p.Copy()
+	if err != nil {
+		return
+	}
+	defer func() { _ = unix.Close(socket) }()
+	index, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX) // Linux 5.1
+	if cookie, cookieErr := sockets.Cookie(socket); err == nil && cookieErr == nil && index == b.Index && cookie == b.Cookie {
+		r.Places[b.Inode] = append(r.Places[b.Inode], p)
+	}
 }
 
 // request is a struct inet_diag_req_v2 (linux/inet_diag.h).
@@ -238,11 +254,12 @@ func boundIn(b []byte, protocol uint8) (Bound, bool) {
 		Local:    netip.AddrPortFrom(addr(b[8:]), binary.BigEndian.Uint16(b[4:])),
 		Peer:     netip.AddrPortFrom(addr(b[24:]), binary.BigEndian.Uint16(b[6:])),
 		Inode:    int(rtnl.U32(b[68:72])),
+		Cookie:   uint64(rtnl.U32(b[44:48])) | uint64(rtnl.U32(b[48:52]))<<32, // two numbers, the lower bits first
 	}, true
 }
 
 // findBound: such a socket stays with the index, and nothing for dom0 comes in there
-// any more.
+// any more, unless it is bound to the other one (package carry).
 func findBound(d *Data, m Move) []Holder {
 	g := &grouped{}
 	for _, s := range d.Bound {
@@ -254,8 +271,11 @@ func findBound(d *Data, m Move) []Holder {
 		if s.session() {
 			h.Then = "the connection ends; log in over another address, such as an IPv4 one"
 		}
-		if how := followedBy(h.Owners); how != "" {
+		switch how := followedBy(h.Owners); {
+		case how != "":
 			h.Outcome, h.Then = Followed, how
+		case len(d.Places[s.Inode]) > 0:
+			h.Outcome, h.Then = Moves, "it is bound to dom0's "+m.To.Name
 		}
 		g.add(h)
 	}
@@ -280,4 +300,49 @@ func (s Bound) what() string {
 		return s.Local.String() + " to " + s.Peer.String()
 	}
 	return s.Local.String()
+}
+
+// Turned is a socket that is to be about the other interface after a move.
+type Turned struct {
+	Program   string
+	Cookie    uint64
+	Places    []sockets.Place
+	Bound     bool // it is bound to the interface
+	Connected bool // it has a peer
+	Groups    []netip.Addr
+}
+
+// Turned are the sockets that are turned at a move: those that nobody else sees to.
+func (d *Data) Turned(m Move) (all []Turned) {
+	at := map[uint64]int{}
+	add := func(cookie uint64, o Owner, places ...sockets.Place) *Turned {
+		i, known := at[cookie]
+		if !known {
+			i = len(all)
+			at[cookie], all = i, append(all, Turned{Program: o.Program, Cookie: cookie})
+		}
+		for _, p := range places {
+			if !slices.Contains(all[i].Places, p) {
+				all[i].Places = append(all[i].Places, p)
+			}
+		}
+		return &all[i]
+	}
+	for _, s := range d.Bound {
+		if owners := d.Owners[s.Inode]; s.Index == m.From.Index && len(d.Places[s.Inode]) > 0 && followedBy(owners) == "" {
+			t := add(s.Cookie, owners[0], d.Places[s.Inode]...)
+			t.Bound, t.Connected = true, s.Peer.Port() != 0
+		}
+	}
+	for _, g := range d.Groups {
+		for _, member := range g.Members {
+			if g.Index == m.From.Index && !joiners[member.Owner.Program] {
+				t := add(member.Cookie, member.Owner, member.Place)
+				if !slices.Contains(t.Groups, g.Addr) {
+					t.Groups = append(t.Groups, g.Addr)
+				}
+			}
+		}
+	}
+	return all
 }

@@ -30,6 +30,7 @@ type form struct {
 	Version    int        `json:"version"`
 	ByteOrder  string     `json:"byte_order"` // of the numbers in messages
 	LiveRename bool       `json:"live_rename"`
+	Rejoins    bool       `json:"rejoins_groups,omitempty"`
 	ReadAt     int64      `json:"read_at"` // nanoseconds since the host had booted
 	Links      []linkForm `json:"links"`
 	Addrs      []string   `json:"addresses"`
@@ -100,7 +101,7 @@ func byteOrder() string {
 func (h *Host) MarshalJSON() ([]byte, error) {
 	a := h.answers()
 	f := form{
-		Version: formVersion, ByteOrder: byteOrder(), LiveRename: h.LiveRename, ReadAt: int64(h.At),
+		Version: formVersion, ByteOrder: byteOrder(), LiveRename: h.LiveRename, Rejoins: h.Rejoins, ReadAt: int64(h.At),
 		Settings: a.Settings, Rules: rawjson.Strings(a.Rules),
 	}
 	if a.Rules != nil && f.Rules == nil {
@@ -181,7 +182,7 @@ func (h *Host) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	a := &Asked{Devices: map[string]sysctl.Device{}, Settings: f.Settings}
-	*h = Host{LiveRename: f.LiveRename, At: time.Duration(f.ReadAt), Asked: a}
+	*h = Host{LiveRename: f.LiveRename, Rejoins: f.Rejoins, At: time.Duration(f.ReadAt), Asked: a}
 	if f.Rules != nil {
 		a.Rules = append([]string{}, rawjson.Plain(f.Rules)...)
 	}

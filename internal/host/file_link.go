@@ -39,6 +39,7 @@ type linkForm struct {
 	Token       netip.Addr       `json:"token,omitzero"`
 	BridgeAttrs []byte           `json:"bridge_attributes,omitempty"` // as in Link
 	PortAttrs   []byte           `json:"port_attributes,omitempty"`
+	VXLANAttrs  []byte           `json:"vxlan_attributes,omitempty"`
 	Settings    deviceForm       `json:"settings,omitzero"`
 }
 
@@ -48,7 +49,7 @@ func formOfLink(l *Link) linkForm {
 		Ethernet: l.Ethernet, MAC: hexForm(l.MAC), Perm: hexForm(l.Perm), MTU: l.MTU, TxQLen: l.TxQLen, Flags: flagsForm(l.Flags),
 		OperUp: l.OperUp, OperUnknown: l.OperUnknown, Master: l.Master, Lower: l.Lower, Elsewhere: l.Elsewhere,
 		Group: l.Group, Alias: rawjson.String(l.Alias), Inet6: l.Inet6, AddrGen: l.AddrGen, Token: l.Token,
-		BridgeAttrs: l.BridgeAttrs, PortAttrs: l.PortAttrs,
+		BridgeAttrs: l.BridgeAttrs, PortAttrs: l.PortAttrs, VXLANAttrs: l.VXLANAttrs,
 	}
 }
 
@@ -57,7 +58,7 @@ func (f linkForm) link() (*Link, error) {
 	if f.Index <= 0 || f.Name == "" {
 		return nil, errors.New("a link has an index and a name")
 	}
-	if !rtnl.WholeAttrs(f.BridgeAttrs) || !rtnl.WholeAttrs(f.PortAttrs) {
+	if !rtnl.WholeAttrs(f.BridgeAttrs) || !rtnl.WholeAttrs(f.PortAttrs) || !rtnl.WholeAttrs(f.VXLANAttrs) {
 		return nil, errors.New("it has attributes that are none")
 	}
 	l := &Link{
@@ -65,7 +66,7 @@ func (f linkForm) link() (*Link, error) {
 		Ethernet: f.Ethernet, MAC: []byte(f.MAC), Perm: []byte(f.Perm), MTU: f.MTU, TxQLen: f.TxQLen, Flags: uint32(f.Flags),
 		OperUp: f.OperUp, OperUnknown: f.OperUnknown, Master: f.Master, Lower: f.Lower, Elsewhere: f.Elsewhere,
 		Group: f.Group, Alias: string(f.Alias), Inet6: f.Inet6, AddrGen: f.AddrGen, Token: f.Token,
-		BridgeAttrs: f.BridgeAttrs, PortAttrs: f.PortAttrs,
+		BridgeAttrs: f.BridgeAttrs, PortAttrs: f.PortAttrs, VXLANAttrs: f.VXLANAttrs,
 	}
 	if l.BridgeAttrs != nil {
 		l.Bridge = parseBridge(l.BridgeAttrs)

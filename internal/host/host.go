@@ -31,6 +31,9 @@ type Host struct {
 	// LiveRename says that an interface that is up can be renamed
 	// (Linux 6.2 and later).
 	LiveRename bool
+	// Rejoins says that a VXLAN which gets another interface below leaves its multicast
+	// group on one and joins it on the other (Linux 6.15).
+	Rejoins bool
 	// At is when it was read: lifetimes count from there.
 	At time.Duration
 
@@ -57,7 +60,11 @@ func links(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{LiveRename: live, Asked: &Asked{from: kernel{c}}}
+	rejoins, err := KernelAtLeast(6, 15)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{LiveRename: live, Rejoins: rejoins, Asked: &Asked{from: kernel{c}}}
 	if h.Links, err = ReadLinkList(c); err != nil {
 		return nil, err
 	}

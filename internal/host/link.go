@@ -60,6 +60,7 @@ type Link struct {
 	OperUnknown bool   // nobody has told whether it is operational, as with most taps: it counts as such
 	BridgeAttrs []byte // a bridge's settings, as the kernel has them (IFLA_BR_…)
 	PortAttrs   []byte // a bridge port's settings (IFLA_BRPORT_…), nil of what is none
+	VXLANAttrs  []byte // a VXLAN's settings (IFLA_VXLAN_…)
 }
 
 // BridgeInfo is what a bridge has besides.
@@ -185,6 +186,7 @@ func (l *Link) parseInfo(b []byte) {
 				l.Bridge, l.BridgeAttrs = parseBridge(a.Value), a.Value
 			case "vxlan":
 				l.parseVXLAN(a.Value)
+				l.VXLANAttrs = a.Value
 			}
 		case unix.IFLA_INFO_SLAVE_DATA:
 			if slave == "bridge" {

@@ -104,13 +104,22 @@ func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 		}
 	}
 	c.warn(p, found)
+	c.breaks = found.all
 	v.noteKeepers(ctx)
 	p.Add(w.step())
 	if c.Request.Confirm == 0 {
-		return v, done, c.runner().Run(ctx, p)
+		return v, done, c.ran(c.runner().Run(ctx, p))
 	}
 	done.Notes = append(done.Notes, c.waitsText())
-	return v, done, c.runWatched(ctx, p)
+	return v, done, c.ran(c.runWatched(ctx, p))
+}
+
+// ran notes whether a plan that was carried out has left something changed, and passes
+// its error on.
+func (c *Call) ran(err error) error {
+	failed := (*plan.Failed)(nil)
+	c.changed = c.changed || err == nil || errors.As(err, &failed) && len(failed.Left) > 0
+	return err
 }
 
 // readAndPlan makes the plan for the host as it is now.

@@ -12,6 +12,7 @@ import (
 
 // Check is the answer of the command check.
 type Check struct {
+	Version     int       `json:"version"`
 	Command     string    `json:"command"`      // start or stop
 	GoesThrough bool      `json:"goes_through"` // it would not be refused
 	Refused     []Refusal `json:"refused"`      // why not
@@ -45,9 +46,9 @@ func (c *Call) check(ctx context.Context) (*Result, error) {
 	if os.Geteuid() != 0 {
 		return nil, refusal.New("run it with sudo", "cannot see what holds on to the NIC: only root is told")
 	}
-	answer := &Check{Command: string(c.Request.Command), Refused: []Refusal{}, Networks: []Network{}, Holders: []holders.Holder{}}
+	answer := &Check{Version: OutcomeVersion, Command: string(c.Request.Command), Refused: []Refusal{}, Networks: []Network{}, Holders: []holders.Holder{}}
 	v, err := c.wouldPlan(ctx)
-	answer.refuse(err)
+	answer.Refused = refusals(answer.Refused, err)
 	answer.GoesThrough = err == nil
 	if v != nil {
 		for _, w := range v.moving() {
@@ -66,7 +67,7 @@ func (c *Call) check(ctx context.Context) (*Result, error) {
 
 // wouldPlan makes the plan, as start and stop do, and gives the reasons against it.
 func (c *Call) wouldPlan(ctx context.Context) (*view, error) {
-	u, err := c.runner().Unfinished()
+	u, err := c.unfinished()
 	if err != nil {
 		return nil, err
 	}
@@ -83,19 +84,6 @@ func (c *Call) wouldPlan(ctx context.Context) (*view, error) {
 	}
 	_, _, err = v.plan()
 	return v, err
-}
-
-// refuse adds the reasons that are joined in an error.
-func (c *Check) refuse(err error) {
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range all.Unwrap() {
-			c.refuse(e)
-		}
-		return
-	}
-	if err != nil {
-		c.Refused = append(c.Refused, Refusal{err.Error(), refusal.Advice(err)})
-	}
 }
 
 // unknown adds what could not be read.

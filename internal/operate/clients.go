@@ -15,7 +15,7 @@ import (
 // clients are the DHCP clients that are managers of nothing else. Unlike managers they
 // run in any network namespace; machine says that this one is that of the managers.
 func (v *view) clients(machine bool) lease.Manager {
-	m := lease.Manager{Listing: &v.clientsFound, Call: v.quoted(), Any: v.Request.AnyLease}
+	m := lease.Manager{Listing: v.clientsFound, Call: v.quoted(), Any: v.Request.AnyLease}
 	for _, l := range v.host.Links {
 		m.Links = append(m.Links, l.Name)
 	}

@@ -232,8 +232,12 @@ func (c carried) Stop() (plan.Part, error) { return c.turn(), nil }
 func (carried) Status(*Report) error { return nil }
 
 func (c carried) turn() plan.Part {
-	if c.Request.Host != "" || os.Geteuid() != 0 {
-		return plan.Part{} // a file does not tell, and only root is told
+	if c.Request.Host != "" || os.Geteuid() != 0 { // a file does not tell of the rest, and only root is told
+		var part plan.Part
+		for _, m := range c.holdable() {
+			part.Network = append(part.Network, carry.Above(c.host, nil, m))
+		}
+		return part
 	}
 	return carry.Plan(c.held())
 }

@@ -9,6 +9,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/xenstore"
 )
 
 // changeGuest carries out admit and dismiss. They touch no network, so nobody has to be
@@ -23,7 +24,7 @@ func (c *Call) changeGuest(ctx context.Context) (*Result, error) {
 	}
 	r := c.runner()
 	r.Confirm = 0
-	return done, r.Run(ctx, p)
+	return done, c.ran(r.Run(ctx, p))
 }
 
 // planGuest makes the plan.
@@ -39,6 +40,9 @@ func (c *Call) planGuest() (*plan.Plan, *Result, error) {
 	planner := &strict.Planner{Records: records, Host: h}
 	if err := planner.LookAtAll(false); err != nil {
 		return nil, nil, err
+	}
+	if len(planner.Seen.Tables) > 0 {
+		planner.Xen = xenstore.Look()
 	}
 	change := planner.Admit
 	if c.Request.Command == config.Dismiss {

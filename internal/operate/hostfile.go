@@ -2,6 +2,7 @@ package operate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/xenstore"
 )
 
 // seen is everything that a plan is made from, besides what was asked for.
@@ -26,6 +28,7 @@ type seen struct {
 	records   plan.Records
 	antispoof *antispoof.Seen // nil: it is still to be read
 	strict    *strict.Seen    // nil: it is still to be read
+	xen       *xenstore.Seen  // nil: it was not read
 }
 
 // see reads the host, or the file that stands for one.
@@ -42,19 +45,30 @@ func (c *Call) see(ctx context.Context, read func() (*host.Host, error)) (*seen,
 	if err != nil || c.Request.SaveHost == "" {
 		return s, err
 	}
-	if err := h.Ask(slices.Concat(bridge.Settings(), antispoof.Settings(), forward.Settings())...); err != nil {
-		return nil, err
-	}
-	if all := (antispoof.Reader{Records: records, Host: h}).All(ctx); all.Err == nil {
-		s.antispoof = all
-	} else {
-		c.Note(fmt.Sprintf("%s does not tell of rules: %v", c.Request.SaveHost, all.Err))
-	}
-	if s.strict, err = c.seeStrict(records); err != nil {
+	if err := c.complete(ctx, s); err != nil {
 		return nil, err
 	}
 	err = s.write(c.Request.SaveHost)
 	return s, err
+}
+
+// complete reads everything else that any plan may be made from.
+func (c *Call) complete(ctx context.Context, s *seen) (err error) {
+	if err := s.host.Ask(slices.Concat(bridge.Settings(), antispoof.Settings(), forward.Settings())...); err != nil {
+		return err
+	}
+	if all := (antispoof.Reader{Records: s.records, Host: s.host}).All(ctx); all.Err == nil {
+		s.antispoof = all
+	} else {
+		c.Note(fmt.Sprintf("%s does not tell of rules: %v", cmp.Or(c.Request.SaveHost, "the report"), all.Err))
+	}
+	if s.strict, err = c.seeStrict(s.records); err != nil {
+		return err
+	}
+	if s.strict != nil {
+		s.xen = xenstore.Look()
+	}
+	return nil
 }
 
 // hostFileVersion is the form of such a file.
@@ -70,6 +84,7 @@ type hostFile struct {
 	Records   map[string]recordText `json:"records"`
 	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
 	Strict    *strict.Seen          `json:"strict,omitempty"`
+	Xen       *xenstore.Seen        `json:"xenstore,omitempty"`
 }
 
 // recordText is a record's content: as JSON if it is JSON, else as a string.
@@ -99,10 +114,22 @@ func (r *recordText) UnmarshalJSON(data []byte) error {
 // write writes it for others to plan from. It contains secrets of the kernel
 // (stable_secret), so not everybody may read it.
 func (s *seen) write(name string) error {
-	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict}
+	data, err := s.form()
+	if err == nil {
+		err = os.WriteFile(name, data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the host to %s: %w", name, err)
+	}
+	return nil
+}
+
+// form is the content of such a file.
+func (s *seen) form() ([]byte, error) {
+	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict, Xen: s.xen}
 	for name, file := range s.records.Files {
 		if file.Err != nil {
-			return file.Err
+			return nil, file.Err
 		}
 		f.Records[name] = file.Data
 	}
@@ -111,13 +138,7 @@ func (s *seen) write(name string) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
 	err := e.Encode(f)
-	if err == nil {
-		err = os.WriteFile(name, b.Bytes(), 0o600)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write the host to %s: %w", name, err)
-	}
-	return nil
+	return b.Bytes(), err
 }
 
 // readHostFile reads what write has written.
@@ -157,7 +178,7 @@ func parseHostFile(name string) (*seen, error) {
 	if f.Host == nil {
 		return nil, errors.New("there is no host in it")
 	}
-	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
+	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, xen: f.Xen, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
 	if s.antispoof == nil {
 		s.antispoof = &antispoof.Seen{} // of which nothing is known
 	}

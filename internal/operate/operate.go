@@ -5,6 +5,7 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/holders"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
@@ -29,30 +31,60 @@ const lockWait = 60 * time.Second
 // Call is one run of the program.
 type Call struct {
 	Request *config.Request
-	Args    []string             // the command line without the program's name
-	Note    func(text string)    // gets at once what the user should know meanwhile
-	Trace   func(command string) // if set, gets each command before it is carried out
+	Name    string   // of the program, if it is not xbr-script
+	Args    []string // the command line without the program's name
+	// What report tells of the program: its version, and where its configuration file is.
+	Version, ConfigFile string
+	Note                func(text string)    // gets at once what the user should know meanwhile
+	Trace               func(command string) // if set, gets each command before it is carried out
 	// Ask puts a question to the user that is answered by yes or no; nil if there is
 	// nobody to ask. No answer in time is a no.
 	Ask func(ctx context.Context, question string) bool
+	// While, if set, is told what the call begins to wait for, and at most how long. What
+	// it returns is called when that is over.
+	While func(what string, limit time.Duration) (over func())
 
 	conn *rtnl.Conn
-	told bool                             // the user knows what is taken in place of empty values
-	said map[string]bool                  // warnings that the user has been given
-	yes  bool                             // the user has been asked, and wants to go on
-	hook func(step int, after bool) error // plan.Runner's, for tests
+	told bool            // the user knows what is taken in place of empty values
+	said map[string]bool // warnings that the user has been given
+	yes  bool            // the user has been asked, and wants to go on
+	// What is said of the call at its end.
+	changed bool                             // something on the host is other than before
+	notes   []string                         // what Note was given
+	breaks  []holders.Holder                 // what will not go on by itself
+	hook    func(step int, after bool) error // plan.Runner's, for tests
 }
 
-// Result is what a call without an error came to.
+// Result is what a call came to; with an error it has an Outcome only.
 type Result struct {
-	Lines  []string // what was done; of a dry run the script
-	Notes  []string // what the user should know about it
-	Report *Report  // the answer of the command status
-	Check  *Check   // the answer of the command check
+	Outcome *Outcome // what became of the call, also with an error
+	Lines   []string // what was done; of a dry run the script
+	Notes   []string // what the user should know about it
+	Report  *Report  // the answer of the command status
+	Check   *Check   // the answer of the command check
+	Dossier *Dossier // the answer of the command report
 }
 
 // Run carries out the command. refusal.Text of an error says what the user can do.
 func (c *Call) Run(ctx context.Context) (*Result, error) {
+	began := time.Now()
+	note := c.Note
+	c.Note = func(text string) {
+		c.notes = append(c.notes, text)
+		note(text)
+	}
+	r, err := c.run(ctx)
+	o := c.outcome(r, err, began)
+	c.tell(o)
+	if err != nil {
+		return &Result{Outcome: o}, err
+	}
+	r.Outcome = o
+	return r, nil
+}
+
+// run carries out the command.
+func (c *Call) run(ctx context.Context) (*Result, error) {
 	if c.Request.Host == "" {
 		conn, err := rtnl.Dial()
 		if err != nil {
@@ -63,6 +95,9 @@ func (c *Call) Run(ctx context.Context) (*Result, error) {
 	}
 	if c.Request.Command == config.Status {
 		return c.status(ctx)
+	}
+	if c.Request.Command == config.Report {
+		return c.report(ctx)
 	}
 	if c.Request.DryRun {
 		return c.dryRun(ctx)
@@ -92,7 +127,7 @@ func (c *Call) Run(ctx context.Context) (*Result, error) {
 }
 
 // words are the command line.
-func (c *Call) words() string { return "xbr-script " + strings.Join(c.Args, " ") }
+func (c *Call) words() string { return cmp.Or(c.Name, "xbr-script") + " " + strings.Join(c.Args, " ") }
 
 // quoted is the command line for a shell.
 func (c *Call) quoted() string { return shell.Join("xbr-script", c.Args...) }
@@ -101,6 +136,14 @@ func (c *Call) quoted() string { return shell.Join("xbr-script", c.Args...) }
 func (c *Call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error) {
 	who := fmt.Sprintf("%q (pid %d)", c.words(), os.Getpid())
 	return plan.Acquire(ctx, runDir, who, limit, func(holder string) { c.Note("waiting for " + holder) })
+}
+
+// while says what the call waits for; the function that it returns says that this is over.
+func (c *Call) while(what string, limit time.Duration) (over func()) {
+	if c.While == nil {
+		return func() {}
+	}
+	return c.While(what, limit)
 }
 
 func (c *Call) runner() *plan.Runner {

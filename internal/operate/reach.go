@@ -28,7 +28,8 @@ const (
 // watch is what could be reached before a change, and must be reached after it, too.
 type watch struct {
 	wait  time.Duration
-	live  bool // the NIC has not been switched off meanwhile
+	live  bool                                                 // the NIC has not been switched off meanwhile
+	while func(what string, limit time.Duration) (over func()) // says that check waits
 	links []watched
 }
 
@@ -62,7 +63,7 @@ func (c *Call) checkLimit() time.Duration {
 
 // watch asks around before the change.
 func (v *view) watch(ctx context.Context) (*watch, error) {
-	w := &watch{live: v.host.LiveRename, wait: v.patience()}
+	w := &watch{live: v.host.LiveRename, wait: v.patience(), while: v.while}
 	if v.Request.NoCheck {
 		return w, nil
 	}
@@ -169,6 +170,7 @@ func (w *watch) check(ctx context.Context) error {
 		}
 		hosts = append(hosts, l.hosts...)
 	}
+	defer w.while(w.awaits(), w.wait)()
 	down, err := host.AwaitCarrier(ctx, nics, w.wait)
 	if err != nil {
 		return err
@@ -187,6 +189,17 @@ func (w *watch) check(ctx context.Context) error {
 		return nil
 	}
 	return w.unreachable(missing, down)
+}
+
+// awaits names what check waits for.
+func (w *watch) awaits() string {
+	var names []string
+	for _, l := range w.links {
+		if !slices.Contains(names, l.name) {
+			names = append(names, l.name)
+		}
+	}
+	return "the link and hosts of " + strings.Join(names, ", ")
 }
 
 // unreachable is the error for those that are missing; down are the NICs

@@ -17,15 +17,23 @@ import (
 // confirmed in time, is taken back; one that waits to be confirmed must not be
 // disturbed.
 func (c *Call) settle(ctx context.Context) error {
-	r := c.runner()
-	u, err := r.Unfinished()
+	u, err := c.unfinished()
 	if err != nil || u == nil {
 		return err
 	}
 	if _, waits := u.Waits(); waits {
 		return c.refuseWaiting(u)
 	}
-	return c.undo(ctx, r, u)
+	return c.undo(ctx, c.runner(), u)
+}
+
+// unfinished is the change that did not end; nil if there is none. Then, as nearly always,
+// nobody needs to know of what operations it might be.
+func (c *Call) unfinished() (*plan.Unfinished, error) {
+	if !plan.HasJournal(runDir) {
+		return nil, nil
+	}
+	return c.runner().Unfinished()
 }
 
 // refuseWaiting is the error because another change waits to be confirmed.
@@ -48,7 +56,19 @@ func (c *Call) undo(ctx context.Context, r *plan.Runner, u *plan.Unfinished) err
 		why = "was not confirmed in time"
 	}
 	c.Note(fmt.Sprintf("taking back %q (pid %d), which %s", u.Command, u.PID, why))
-	return r.Recover(ctx, u)
+	return c.putBack(ctx, r, u, why)
+}
+
+// putBack takes a change back and keeps that for status.
+func (c *Call) putBack(ctx context.Context, r *plan.Runner, u *plan.Unfinished, why string) error {
+	began := time.Now()
+	err := c.ran(r.Recover(ctx, u))
+	last := &Last{Line: u.Command, Outcome: PutBack, Why: "it " + why, Time: time.Now(), Milliseconds: milliseconds(began)}
+	if err != nil {
+		last.Outcome, last.Why = InPart, last.Why+"; "+err.Error()
+	}
+	c.keep(last)
+	return err
 }
 
 // recover is the command of that name.
@@ -86,6 +106,8 @@ func (c *Call) confirm() (*Result, error) {
 	if err := r.Accept(); err != nil {
 		return nil, fmt.Errorf("cannot confirm %q: %w", u.Command, err)
 	}
+	c.changed = true
+	c.keep(&Last{Line: u.Command, Outcome: Done, Why: "confirmed", Time: time.Now()})
 	return &Result{Lines: []string{fmt.Sprintf("confirmed: %q stays", u.Command)}}, nil
 }
 
@@ -129,7 +151,7 @@ func (c *Call) dryRun(ctx context.Context) (*Result, error) {
 // commands are those of the plan; nothing is what to say if there are none.
 func (c *Call) commands(ctx context.Context) (commands, nothing []string, err error) {
 	if c.Request.Command == config.Recover {
-		u, err := c.runner().Unfinished()
+		u, err := c.unfinished()
 		if err != nil || u == nil {
 			return nil, []string{"no change was cut short, none waits to be confirmed"}, err
 		}
@@ -147,6 +169,7 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		return nil, nil, err
 	}
 	breaking, err := v.breaking()
+	c.breaks = breaking.all
 	p.Warnings = append(p.Warnings, breaking.texts...)
 	return p.Commands(), append(done.Lines, done.Notes...), err
 }

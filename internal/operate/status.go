@@ -20,6 +20,9 @@ import (
 
 // Report is the answer of status.
 type Report struct {
+	Version int `json:"version"`
+	// Last is the last change; nil if none was made since the host was booted.
+	Last      *Last   `json:"last,omitempty"`
 	Bridges   []Entry `json:"bridges"`
 	IPForward string  `json:"ip_forward"`
 	// Others are up, if something that was asked for is not.
@@ -74,7 +77,7 @@ func (c *Call) status(ctx context.Context) (*Result, error) {
 
 // report says how the wanted bridges stand.
 func (v *view) report(ctx context.Context) (*Report, error) {
-	r := &Report{Bridges: []Entry{}}
+	r := &Report{Version: OutcomeVersion, Bridges: []Entry{}}
 	for _, f := range v.features() {
 		if err := f.Status(r); err != nil {
 			return nil, err
@@ -96,13 +99,14 @@ func (v *view) report(ctx context.Context) (*Report, error) {
 	if v.Request.Host != "" {
 		return r, nil
 	}
-	u, err := v.runner().Unfinished()
+	u, err := v.unfinished()
 	if err != nil {
 		return nil, err
 	}
 	if u != nil {
 		r.tell(u)
 	}
+	r.Last, _ = lastForms.Load(plan.Records(v.store), lastRecord) // only for people
 	return r, nil
 }
 

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/syslog"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +19,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
-	"xbr-script/internal/shell"
+	"xbr-script/internal/syslog"
 )
 
 // A change with confirm= is watched by a process of its own, the timer, in a session of
@@ -173,7 +171,7 @@ func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) (
 		if err = w.tryBack(ctx, is); err == nil {
 			return nil
 		}
-		log(refusal.Text(err))
+		syslog.Send(syslog.Warning, refusal.Text(err))
 		if ctx.Err() != nil {
 			break
 		}
@@ -197,21 +195,9 @@ func (w *waiter) tryBack(ctx context.Context, is func(*plan.Unfinished) bool) er
 	if err != nil || u == nil || !is(u) {
 		return err
 	}
-	if err := r.Recover(ctx, u); err != nil {
+	if err := w.putBack(ctx, r, u, "was not confirmed in time"); err != nil {
 		return err
 	}
-	log(fmt.Sprintf("%q was not confirmed: everything is as it was before", u.Command))
+	syslog.Send(syslog.Warning, fmt.Sprintf("%q was not confirmed: everything is as it was before", u.Command))
 	return nil
-}
-
-// log writes to the system's log: there may be no terminal any more.
-func log(text string) {
-	l, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_WARNING, "xbr-script")
-	if err != nil {
-		return // a system without one
-	}
-	defer func() { _ = l.Close() }()
-	for line := range strings.Lines(text) {
-		_ = l.Warning(shell.Visible(strings.TrimSuffix(line, "\n")))
-	}
 }

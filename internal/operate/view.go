@@ -16,6 +16,7 @@ import (
 	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
+	"xbr-script/internal/xenstore"
 )
 
 // From these numbers of routes or interfaces on, they determine how much memory is
@@ -41,16 +42,19 @@ type view struct {
 	strict    *strict.Planner
 	forward   forward.Forward
 
-	clientsFound lease.Listing // the DHCP clients
-	holding      *holders.Data // what holds on to the interfaces of the moves, once it is read
+	clientsFound *lease.Listing // the DHCP clients
+	holding      *holders.Data  // what holds on to the interfaces of the moves, once it is read
 	holdingMoves []holders.Move
 }
 
 // snapshot reads the host and settles which bridges are meant.
 func (c *Call) snapshot(ctx context.Context) (*view, error) {
-	read := host.Read
+	read, clients := host.Read, &lease.Listing{}
 	if c.Request.Command == config.Status {
 		read = host.Look
+		if c.Request.Host == "" {
+			clients.Begin() // who keeps dom0's addresses
+		}
 	}
 	s, err := c.see(ctx, func() (*host.Host, error) { return read(c.conn) })
 	if err != nil {
@@ -65,9 +69,10 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 	store := bridge.Store(s.records)
 	v := &view{
 		Call: c, host: s.host, store: store, network: &bridge.Planner{Conn: c.conn, Host: s.host, Store: store},
-		antispoof: &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
-		strict:    &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict},
-		forward:   forward.Forward{Records: s.records},
+		antispoof:    &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
+		strict:       &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict, Xen: s.xen},
+		forward:      forward.Forward{Records: s.records},
+		clientsFound: clients,
 	}
 	if err = v.resolve(); err == nil && s.antispoof == nil {
 		v.readRules(ctx)
@@ -91,7 +96,8 @@ func (v *view) readRules(ctx context.Context) {
 	}
 }
 
-// readStrict reads the tables of the bridges that are meant.
+// readStrict reads the tables of the bridges that are meant, and what xenstore knows of
+// guests.
 func (v *view) readStrict() error {
 	if v.Request.Host != "" {
 		return nil
@@ -103,6 +109,9 @@ func (v *view) readStrict() error {
 	names, wanted, err := v.strict.Concerned(bridges, v.Request.Command == config.Stop)
 	if len(names) > 0 {
 		v.strict.Seen = strict.Look(wanted && v.Request.Command == config.Start, names...)
+		if v.Request.Command != config.Stop {
+			v.strict.Xen = xenstore.Look()
+		}
 	}
 	return err
 }

@@ -14,8 +14,9 @@ import (
 
 // breakage is what a change is going to break, in a few lines.
 type breakage struct {
-	texts []string
-	shuts bool // a new connection from outside may not get in any more
+	all   []holders.Holder
+	texts []string // those that are to be named
+	shuts bool     // a new connection from outside may not get in any more
 }
 
 // mostWarnings is how many holders start and stop name.
@@ -30,8 +31,8 @@ func (v *view) breaking() (breakage, error) {
 	if err := errors.Join(unknown...); err != nil {
 		return breakage{}, err
 	}
-	var b breakage
 	breaking := holders.Breaking(found)
+	b := breakage{all: breaking}
 	for _, h := range breaking[:min(len(breaking), mostWarnings)] {
 		b.texts = append(b.texts, "will break: "+h.String())
 	}

@@ -47,6 +47,12 @@ type header struct {
 // JournalPath is where the journal of a directory lies.
 func JournalPath(dir string) string { return filepath.Join(dir, journalName) }
 
+// HasJournal says whether there may be a journal in a directory.
+func HasJournal(dir string) bool {
+	_, err := os.Lstat(JournalPath(dir))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // journal is the record of a change under way: the preface, the header with
 // what takes each step back, in one line each, the bulk of the operations one
 // after another (Bulky), then the marks, see marks.go. It lies under /run, so

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rundir"
 )
 
 // sealVersion is the version of the envelope around every record. Its content has a
@@ -199,6 +200,15 @@ func (f Form[T]) Keep(r Records, name string, v *T) (Step, error) {
 		}
 	}
 	return Remember("write "+path, path, &from, &to), nil
+}
+
+// Store writes the record of that name at once, outside of any plan.
+func (f Form[T]) Store(r Records, name string, v *T) error {
+	text, err := f.seal(v)
+	if err != nil {
+		return err
+	}
+	return rundir.Write(r.Path(name), []byte(text))
 }
 
 // seal gives a record its form, in its envelope.

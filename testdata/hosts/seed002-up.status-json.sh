@@ -1,5 +1,6 @@
 # $ xbr-script status --json bridge=xenbr2
 {
+  "version": 1,
   "bridges": [
     {
       "bridge": "xenbr2",

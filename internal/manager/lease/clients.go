@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"xbr-script/internal/manager"
-
-	"golang.org/x/sys/unix"
 )
 
 // client is a DHCP client at work.
@@ -23,8 +21,36 @@ type client struct {
 
 // Listing is the clients at work, read when they are first asked for.
 type Listing struct {
-	all  []client
-	read bool
+	all   []client
+	read  bool
+	begun chan listed // nil, or gets the names of all processes
+}
+
+// listed is what became of reading the names of all processes.
+type listed struct {
+	all []running
+	err error
+}
+
+// Begin begins to read the names of all processes in the background, for a call that has
+// something else to do before it asks for the clients.
+func (l *Listing) Begin() {
+	begun := make(chan listed, 1)
+	go func() {
+		all, err := processes("/proc")
+		begun <- listed{all, err}
+	}()
+	l.begun = begun
+}
+
+// processes are those of the machine.
+func (l *Listing) processes(root string) ([]running, error) {
+	if l.begun == nil {
+		return processes(root + "/proc")
+	}
+	got := <-l.begun
+	l.begun = nil
+	return got.all, got.err
 }
 
 // clients are those that have one of these names.
@@ -34,7 +60,7 @@ func (m Manager) clients(wanted ...string) (found []client, err error) {
 		l = &Listing{}
 	}
 	if !l.read {
-		if l.all, err = clientsOf(m.Root, "dhclient", "udhcpc", "udhcpc6", "connmand", "wickedd"); err != nil {
+		if l.all, err = l.clients(m.Root, "dhclient", "udhcpc", "udhcpc6", "connmand", "wickedd"); err != nil {
 			return nil, err
 		}
 		l.read = true
@@ -47,32 +73,23 @@ func (m Manager) clients(wanted ...string) (found []client, err error) {
 	return found, nil
 }
 
-// clientsOf are the processes of the own network namespace that have one of these names
+// clients are the processes of the own network namespace that have one of these names
 // in /proc/PID/comm; busybox is there under its own. Who ends meanwhile is none.
-func clientsOf(root string, wanted ...string) ([]client, error) {
+func (l *Listing) clients(root string, wanted ...string) ([]client, error) {
 	own, err := os.Readlink(root + "/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err
 	}
-	proc, err := os.Open(root + "/proc")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = proc.Close() }()
-	names, err := proc.Readdirnames(-1)
+	pids, err := l.processes(root)
 	if err != nil {
 		return nil, err
 	}
 	var all []client
-	for _, name := range names {
-		comm, err := commOf(int(proc.Fd()), name)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(wanted, comm) && comm != "busybox" {
+	for _, p := range pids {
+		if !slices.Contains(wanted, p.comm) && p.comm != "busybox" {
 			continue
 		}
-		c, err := clientIn(filepath.Join(root+"/proc", name), comm, own, wanted)
+		c, err := clientIn(filepath.Join(root+"/proc", p.pid), p.comm, own, wanted)
 		if err != nil {
 			return nil, err
 		}
@@ -81,36 +98,6 @@ func clientsOf(root string, wanted ...string) ([]client, error) {
 		}
 	}
 	return all, nil
-}
-
-// commOf is the name of a process; "" if the file in the open directory /proc belongs to
-// none, or to one that has ended. There may be thousands, so each takes as few calls as
-// possible.
-func commOf(proc int, name string) (string, error) {
-	if name[0] < '1' || name[0] > '9' {
-		return "", nil
-	}
-	fd, err := retry(func() (int, error) { return unix.Openat(proc, name+"/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0) })
-	if err == nil {
-		defer func() { _ = unix.Close(fd) }()
-		var comm [64]byte // the kernel's are of 16
-		n := 0
-		if n, err = retry(func() (int, error) { return unix.Read(fd, comm[:]) }); err == nil {
-			return strings.TrimRight(string(comm[:n]), "\n"), nil
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return "", nil
-	}
-	return "", &fs.PathError{Op: "read", Path: "/proc/" + name + "/comm", Err: err}
-}
-
-// retry calls f until no signal interrupts it.
-func retry(f func() (int, error)) (n int, err error) {
-	for n, err = f(); errors.Is(err, unix.EINTR); {
-		n, err = f()
-	}
-	return n, err
 }
 
 // clientIn is the process of a folder; nil if it is none of them.

@@ -1,0 +1,271 @@
+package operate
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/testing/nstest"
+)
+
+// linkLocal are addresses for those whose own would be others each time.
+const linkLocal = `
+	sysctl -qw net.bridge.bridge-nf-call-iptables=0
+	ip addr add fe80::42/64 dev eth0 nodad
+	ip -n lan addr add fe80::1/64 dev lan0 nodad
+	ip -n lan route add 224.0.0.0/4 dev lan0
+	ip link set eth1 up`
+
+// back and forth over a connection, with patience: segments are sent again.
+func alive(t *testing.T, a, b net.Conn) func() bool {
+	t.Cleanup(func() { _, _ = a.Close(), b.Close() })
+	over := func(from, to net.Conn) bool {
+		buf := make([]byte, 1)
+		_ = to.SetReadDeadline(time.Now().Add(patience))
+		_, err1 := from.Write([]byte("x"))
+		_, err2 := to.Read(buf)
+		return err1 == nil && err2 == nil
+	}
+	return func() bool { return over(a, b) && over(b, a) }
+}
+
+// accepts is the other end of a connection to a listener.
+func accepts(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	c, err := l.Accept()
+	must0(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	return c
+}
+
+// loggedIn is a session that somebody on the LAN has over the link-local address.
+func loggedIn(t *testing.T) func() bool {
+	l, err := net.Listen("tcp6", "[::]:4030")
+	must0(t, err)
+	var c net.Conn
+	nstest.Inside(t, "lan", func() error { c, err = net.Dial("tcp6", "[fe80::42%lan0]:4030"); return err })
+	return alive(t, accepts(t, l), c)
+}
+
+// went is one that this host has to the LAN.
+func went(t *testing.T) func() bool {
+	var l net.Listener
+	nstest.Inside(t, "lan", func() (err error) { l, err = net.Listen("tcp6", "[::]:4031"); return err })
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)) // net asks for the index on another thread
+	to := &unix.SockaddrInet6{Port: 4031, ZoneId: uint32(nicIndex(t))}
+	to.Addr = [16]byte{0xfe, 0x80, 15: 1}
+	must0(t, unix.Connect(fd, to))
+	c := accepts(t, l)
+	t.Cleanup(func() { _, _ = unix.Close(fd), c.Close() })
+	must0(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: int64(patience / time.Second)}))
+	return func() bool {
+		buf := make([]byte, 1)
+		_, err1 := unix.Write(fd, []byte("x"))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+		_, err2 := c.Read(buf)
+		_, err3 := c.Write([]byte("x"))
+		n, err4 := unix.Read(fd, buf)
+		return err1 == nil && err2 == nil && err3 == nil && err4 == nil && n == 1
+	}
+}
+
+// boundListener takes connections by one interface.
+func boundListener(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4032}))
+	must0(t, unix.Listen(fd, 5))
+	return func() bool {
+		var err error
+		nstest.Inside(t, "lan", func() error {
+			var c net.Conn
+			if c, err = net.DialTimeout("tcp4", "192.168.0.2:4032", patience); err == nil {
+				err = c.Close()
+			}
+			return nil
+		})
+		if err == nil {
+			var c int
+			if c, _, err = unix.Accept(fd); err == nil {
+				err = unix.Close(c)
+			}
+		}
+		return err == nil
+	}
+}
+
+// peered is a socket of UDP with a peer that is link-local.
+func peered(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	addr := func(last byte, port int) *unix.SockaddrInet6 {
+		return &unix.SockaddrInet6{Addr: [16]byte{0xfe, 0x80, 15: last}, Port: port, ZoneId: uint32(nicIndex(t))}
+	}
+	must0(t, unix.Bind(fd, addr(0x42, 4033)))
+	must0(t, unix.Connect(fd, addr(1, 4034)))
+	return hears(t, fd, func() error {
+		from := &net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "lan0", Port: 4034}
+		c, err := net.DialUDP("udp6", from, &net.UDPAddr{IP: net.ParseIP("fe80::42"), Zone: "lan0", Port: 4033})
+		if err == nil {
+			_, _ = c.Write([]byte("hello"))
+			err = c.Close()
+		}
+		return err
+	})
+}
+
+// chosen is a member that hears only one source.
+func chosen(source [4]byte) func(t *testing.T) func() bool {
+	return func(t *testing.T) func() bool {
+		fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+		must0(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
+		group := []byte{239, 1, 2, 4, 192, 168, 0, 2} // struct ip_mreq_source
+		must0(t, unix.SetsockoptString(fd, unix.IPPROTO_IP, unix.IP_ADD_SOURCE_MEMBERSHIP, string(append(group, source[:]...))))
+		must0(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{239, 1, 2, 4}, Port: 4035}))
+		return hears(t, fd, datagram("239.1.2.4:4035"))
+	}
+}
+
+// leaver is a member that leaves its group, by the address that it has joined by, and joins
+// again: it knows nothing of what happened.
+func leaver(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	m := &unix.IPMreq{Multiaddr: [4]byte{239, 1, 2, 5}, Interface: [4]byte{192, 168, 0, 2}}
+	must0(t, unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, m))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4037})) // the kernel tells of none that has no port
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return func() bool {
+		return unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_DROP_MEMBERSHIP, m) == nil &&
+			unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, m) == nil
+	}
+}
+
+// speaker is a member that sends to a group of which somebody on the LAN is one, too.
+func speaker(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{Multiaddr: [4]byte{239, 1, 2, 6}, Interface: [4]byte{192, 168, 0, 2}}))
+	must0(t, unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Address: [4]byte{192, 168, 0, 2}}))
+	var far int
+	nstest.Inside(t, "lan", func() (err error) {
+		if far, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		m := &unix.IPMreq{Multiaddr: [4]byte{239, 1, 2, 6}, Interface: [4]byte{192, 168, 0, 1}}
+		if err := unix.SetsockoptIPMreq(far, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, m); err != nil {
+			return err
+		}
+		return unix.Bind(far, &unix.SockaddrInet4{Port: 4036})
+	})
+	return hears(t, far, func() error {
+		return unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Addr: [4]byte{239, 1, 2, 6}, Port: 4036})
+	})
+}
+
+// programs have sockets that know eth0 by its index.
+var programs = []struct {
+	name  string
+	begin func(t *testing.T) (works func() bool)
+	not   bool // it does not work, and shall not
+}{
+	{"somebody is logged in over the link-local address", loggedIn, false},
+	{"a connection to a link-local address", went, false},
+	{"UDP with a link-local peer", peered, false},
+	{"SO_BINDTODEVICE", boundSocket, false},
+	{"SO_BINDTODEVICE, listening", boundListener, false},
+	{"bound to the link-local address", linkLocalSocket, false},
+	{"a member", member4, false},
+	{"a member, IPv6", member6, false},
+	{"a member that hears one source", chosen([4]byte{192, 168, 0, 1}), false},
+	{"a member that hears another source", chosen([4]byte{192, 168, 0, 9}), true},
+	{"a member that leaves and joins", leaver, false},
+	{"a member that sends", speaker, false},
+}
+
+// TestSockets has programs with sockets that know eth0 by its index go on after start and
+// after stop, as if nothing had happened.
+func TestSockets(t *testing.T) {
+	for i, shape := range []string{"", " dom0=bridge"} {
+		for _, live := range []bool{true, false} {
+			if testing.Short() && live != (i == 0) {
+				continue // each once is enough
+			}
+			t.Run(fmt.Sprintf("start%s, live %v", shape, live), func(t *testing.T) {
+				t.Parallel()
+				newHost(t, lan+linkLocal)
+				c := calls{t, live}
+				works := make([]func() bool, len(programs))
+				for i, p := range programs {
+					works[i] = p.begin(t)
+				}
+				try := func(when string) {
+					for i, p := range programs {
+						if works[i]() == p.not {
+							t.Errorf("%s: %s it works: %v", p.name, when, p.not)
+						}
+					}
+				}
+				try("before start")
+				for range 2 {
+					must0(t, c.do("start netdev=eth0 check=no"+shape))
+					try("after start")
+					must0(t, c.do("stop check=no"))
+					try("after stop")
+				}
+			})
+		}
+	}
+}
+
+// TestHeldDeaths lets start and stop die at each step: whatever comes next turns sockets,
+// tunnels and what redirects back, too. In a short run only at every fourth.
+func TestHeldDeaths(t *testing.T) {
+	newHost(t, lan+tunnels+linkLocal)
+	works := make([]func() bool, len(programs))
+	for i, p := range programs {
+		works[i] = p.begin(t)
+	}
+	through := newStream(t, "10.77.1.1:4020")
+	d := &deaths{T: t}
+	const line = " netdev=eth0 check=no"
+	for _, command := range []string{"start", "stop"} {
+		nstest.Rest(t)
+		before := socketState(t) + tunnelState(t)
+		for step, total := 0, 1; step < total; step++ {
+			if testing.Short() && step%4 != 0 {
+				continue
+			}
+			total = d.die(command+line, step, step%8 == 0)
+			d.next(fmt.Sprintf("%s, step %d", command, step), next[d.cases%len(next)])
+			if now := socketState(t) + tunnelState(t); now != before {
+				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, before, now)
+			}
+			d.cases++
+		}
+		must(t, command+line)
+		if command == "start" {
+			nstest.Script(t, `
+			tc qdisc add dev eth1 clsact
+			tc filter add dev eth1 ingress prio 1 u32 match u32 0 0 action mirred egress redirect dev eth0`)
+		}
+		through.echo(command)
+		for i, p := range programs {
+			if works[i]() == p.not {
+				t.Errorf("%s: after %s it works: %v", p.name, command, p.not)
+			}
+		}
+	}
+	t.Logf("%d cases", d.cases)
+}
+
+// socketState is which interfaces sockets are bound to, and which groups are joined where.
+func socketState(t *testing.T) string {
+	t.Helper()
+	return nstest.Script(t, `
+	ss -Hantu | grep -v TIME-WAIT | awk '{print $1, $2, $5, $6}' | sort
+	tc actions ls action mirred | grep -o 'mirred.*to device.*' || true
+	for i in eth0 eth1; do ip maddr show dev $i | grep -v link | sort; done`)
+}
