@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -39,14 +40,9 @@ func lookAt(index int) (*given, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range addrs {
-		if a.Uses(index) && lasting(a) {
-			g.msgs = append(g.msgs, a.Clone())
-		}
-	}
-	for _, r := range routes {
-		if r.Uses(index) && g.byHand(r) {
-			g.msgs = append(g.msgs, r.Clone())
+	for _, m := range slices.Concat(addrs, routes) {
+		if m.Uses(index) && (m.Type == unix.RTM_NEWADDR && lasting(m) || m.Type == unix.RTM_NEWROUTE && stays(m)) {
+			g.msgs = append(g.msgs, m.Clone())
 		}
 	}
 	return g, nil
@@ -61,30 +57,39 @@ func lasting(a rtnl.Msg) bool {
 	return a.Family() == unix.AF_INET6 && a.Body[3] != unix.RT_SCOPE_LINK && !a.IsTemporary() // ifa_scope
 }
 
-// byHand says whether nobody would learn of a route anew. That to the neighbours of an
-// address is the kernel's, but that of an address which NetworkManager has given.
-func (g *given) byHand(r rtnl.Msg) bool {
-	if r.Table() == unix.RT_TABLE_LOCAL {
-		return false
-	}
-	switch r.Fixed()[5] { // rtm_protocol
-	case unix.RTPROT_REDIRECT, unix.RTPROT_RA, unix.RTPROT_DHCP:
-		return false
-	case unix.RTPROT_KERNEL:
-		return r.Family() == unix.AF_INET6 || slices.ContainsFunc(g.msgs, func(a rtnl.Msg) bool { return bytes.Equal(a.Local(), r.Get(unix.RTA_PREFSRC)) })
-	}
-	return true
+// stays says whether nobody would learn of a route anew, or have it from a profile, as
+// NetworkManager has those that it calls static.
+func stays(r rtnl.Msg) bool {
+	return r.Table() != unix.RT_TABLE_LOCAL &&
+		!slices.Contains([]byte{unix.RTPROT_REDIRECT, unix.RTPROT_STATIC, unix.RTPROT_RA, unix.RTPROT_DHCP}, r.Fixed()[5]) // rtm_protocol
 }
 
-// lost are those that the interface has no longer.
+// lost are those that the interface has no longer. The kernel's routes come and go with
+// their addresses.
 func (g *given) lost() ([]rtnl.Msg, error) {
 	now, err := lookAt(g.index)
 	if err != nil {
 		return nil, err
 	}
-	return rtnl.Rest(g.msgs, func(m rtnl.Msg) bool {
+	lost := rtnl.Rest(g.msgs, func(m rtnl.Msg) bool {
 		return slices.ContainsFunc(now.msgs, func(n rtnl.Msg) bool { return same(m, n) })
+	})
+	return rtnl.Rest(lost, func(r rtnl.Msg) bool {
+		return r.Type == unix.RTM_NEWROUTE && r.ByKernel() && !slices.ContainsFunc(lost, func(a rtnl.Msg) bool { return isOf(r, a) })
 	}), nil
+}
+
+// isOf says whether a route of the kernel is that to the neighbours of an address.
+func isOf(r, a rtnl.Msg) bool {
+	if a.Type != unix.RTM_NEWADDR || a.Family() != r.Family() {
+		return false
+	}
+	if src := r.Get(unix.RTA_PREFSRC); src != nil {
+		return bytes.Equal(src, a.Local())
+	}
+	dst, _ := netip.AddrFromSlice(r.Get(unix.RTA_DST))
+	addr, _ := netip.AddrFromSlice(a.Local())
+	return netip.PrefixFrom(dst, int(r.Body[1])).Contains(addr) // rtm_dst_len
 }
 
 // same says whether they are the same address or the same route.

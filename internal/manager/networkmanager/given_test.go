@@ -20,6 +20,7 @@ func TestGiven(t *testing.T) {
 		ip -6 addr add 2001:db8:1::5/64 dev eth0 nodad valid_lft 900 preferred_lft 800 noprefixroute
 		ip route add 10.7.0.0/16 via 192.0.2.254
 		ip route add default via 192.0.2.254 proto dhcp
+		ip route add 10.8.0.0/16 via 192.0.2.254 proto static
 		ip -6 route add 2001:db8:7::/48 via 2001:db8::1
 		ip -6 route add default via 2001:db8::1 proto ra`)
 	show := func() string {
@@ -47,7 +48,7 @@ func TestGiven(t *testing.T) {
 			t.Errorf("without %s:\n%s", want, after)
 		}
 	}
-	if strings.Contains(after, "default via 192.0.2.254") {
+	if strings.Contains(after, "default via 192.0.2.254") || strings.Contains(after, "10.8.0.0") {
 		t.Errorf("with routes that others learn:\n%s", after)
 	}
 }
