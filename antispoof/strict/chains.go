@@ -30,6 +30,10 @@ var (
 	taken4  = &set{name: "taken4", fields: []field{etherType, source4}, interval: true}
 	taken6  = &set{name: "taken6", fields: []field{etherType, source6}, interval: true}
 
+	// What most frames are: TCP and UDP from one of the guest's own addresses, found at once.
+	own4 = &set{name: "own4", fields: []field{port, source, etherType, l4proto, source4}, does: true}
+	own6 = &set{name: "own6", fields: []field{port, source, etherType, l4proto, source6}, does: true}
+
 	linkAddr    = &set{name: "nd-macs", fields: []field{port, rawMAC}, raw: true}
 	ndAddrs     = &set{name: "nd-addresses", fields: []field{port, target}, raw: true}
 	ndNets      = &set{name: "nd-networks", fields: []field{port, target}, raw: true, interval: true}
@@ -38,7 +42,7 @@ var (
 	anyNeighbor = &set{name: "any-neighbour", fields: []field{port}} // and say that they have it
 	routers     = &set{name: "routers", fields: []field{port}}       // guests that may send router advertisements
 	dhcpServers = &set{name: "dhcp-servers", fields: []field{port}}
-	sets        = []*set{ports, macs, lanMACs, addrs4, nets4, addrs6, nets6, taken4, taken6,
+	sets        = []*set{ports, macs, lanMACs, addrs4, nets4, addrs6, nets6, taken4, taken6, own4, own6,
 		linkAddr, ndAddrs, ndNets, ndTaken, anySource, anyNeighbor, routers, dhcpServers}
 )
 
@@ -111,10 +115,27 @@ func chains(s *State) []chain {
 		{"input", localIn, []rule{
 			{maskedMAC(dest, []byte{255, 255, 255, 255, 255, 0xf0}, []byte{1, 0x80, 0xc2, 0, 0, 0}), to("by-port")},
 		}},
-		{"by-port", noHook, append([]rule{{decide(ports, port)}}, s.strangers()...)},
+		{"by-port", noHook, append([]rule{
+			{isText(port, quoted(s.NIC), ifnameBytes(s.NIC)), to("lan")},
+			{is(at(network, 0, 1), 0x45), decide(own4, own4.fields...)},
+			{masked(at(network, 0, 1), 0xf0, 0x60), decide(own6, own6.fields...)},
+			{decide(ports, port)},
+		}, s.strangers()...)},
 		{"shut", noHook, []rule{{count(unadmitted), drop}}},
 		{"lan", noHook, []rule{{in(lanMACs, source), count(forgedLAN), drop}, {accept}}},
-		{"guest", noHook, []rule{{in(macs, port, source), to("mac-is-right")}, {to(dropChain(byMAC))}}},
+		{"guest", noHook, []rule{
+			{in(macs, port, source), to("mac-is-right")},
+			{to(dropChain(byMAC))},
+		}},
+		{"own4-udp", noHook, []rule{
+			{masked(at(network, 6, 2), 0x3fff, 0), isNot(fromPort, dhcpServer4), isNot(toPort, dhcpClient4), accept},
+			{to("mac-is-right")},
+		}},
+		{"own6-tcp", noHook, []rule{{is(next6, tcp), accept}, {to("mac-is-right")}}},
+		{"own6-udp", noHook, []rule{
+			{is(next6, udp), isNot(fromPort, dhcpServer6), isNot(toPort, dhcpClient6), accept},
+			{to("mac-is-right")},
+		}},
 		{"mac-is-right", noHook, []rule{
 			{is(etherType, unix.ETH_P_IP), to("is-ip4")},
 			{is(etherType, unix.ETH_P_IPV6), to("is-ip6")},

@@ -32,12 +32,15 @@ func (r *reader) readOwners() {
 	if len(r.inodes) == 0 {
 		return
 	}
+	var o Owner // of the process that is looked at
 	eachSocket(func(pid, fd, inode int) {
 		asks := r.inodes[inode]
 		if len(asks) == 0 {
 			return
 		}
-		o := ownerOf(pid)
+		if pid != o.PID {
+			o = ownerOf(pid)
+		}
 		for _, ask := range asks {
 			if ask != nil {
 				ask(o, sockets.Place{PID: pid, FD: fd})

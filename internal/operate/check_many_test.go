@@ -48,9 +48,11 @@ func TestCheckMany(t *testing.T) {
 		}
 		must0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 20000 + i}))
 	}
+	member4(t) // so that each socket is asked whether it is one
 	var r outcome
 	t.Logf("check: %s", took(func() { r = doCall(t.Context(), t, "check netdev=eth0", nil) }))
 	want := [][2]string{ // sockets are in any order
+		{"multicast group: 239.1.2.3 of "},
 		{"UDP socket bound to it: 0.0.0.0:20", fmt.Sprintf(" and %d more of ", sockets/20-3)},
 		{fmt.Sprintf("nftables: %d rules by the index of eth0 (iif, oif) in table inet many, chain c", rules/2)},
 		{fmt.Sprintf("nftables: %d rules by the name eth0 in table inet many, chain c", rules/4)},

@@ -69,6 +69,7 @@ func TestRedirects(t *testing.T) {
 			continue // for the everyday test one is enough
 		}
 		t.Run("start"+shape, func(t *testing.T) {
+			t.Parallel()
 			newHost(t, lan+redirected)
 			var far int
 			nstest.Inside(t, "lan", func() error {

@@ -221,7 +221,7 @@ func TestSockets(t *testing.T) {
 }
 
 // TestHeldDeaths lets start and stop die at each step: whatever comes next turns sockets,
-// tunnels and what redirects back, too. In a short run only at every fourth.
+// tunnels and what redirects back, too. In a short run only at every sixth.
 func TestHeldDeaths(t *testing.T) {
 	newHost(t, lan+tunnels+linkLocal)
 	works := make([]func() bool, len(programs))
@@ -235,10 +235,10 @@ func TestHeldDeaths(t *testing.T) {
 		nstest.Rest(t)
 		before := socketState(t) + tunnelState(t)
 		for step, total := 0, 1; step < total; step++ {
-			if testing.Short() && step%4 != 0 {
+			if testing.Short() && step%6 != 0 {
 				continue
 			}
-			total = d.die(command+line, step, step%8 == 0)
+			total = d.die(command+line, step, step%12 == 0)
 			d.next(fmt.Sprintf("%s, step %d", command, step), next[d.cases%len(next)])
 			if now := socketState(t) + tunnelState(t); now != before {
 				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, before, now)

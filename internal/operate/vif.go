@@ -12,6 +12,7 @@ import (
 
 	"xbr-script/antispoof"
 	"xbr-script/antispoof/strict"
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
@@ -90,6 +91,11 @@ func askXen(call *vif.Call) (says *vif.Says, idle bool, err error) {
 			return nil, false, err
 		}
 		*to = strings.TrimSpace(value)
+	}
+	for key, name := range map[string]string{"vifname": says.VIFName, "bridge": says.Bridge} {
+		if wrong := config.CheckName(name); name != "" && wrong != "" {
+			return nil, false, fmt.Errorf("cannot take %s= as xenstore has it: %s", key, wrong)
+		}
 	}
 	return says, false, nil
 }

@@ -56,21 +56,33 @@ func With(cookie uint64, places []Place, f func(socket int) error) error {
 // find is a copy of that socket, -1 if it is gone.
 func find(cookie uint64, places []Place) (socket int, err error) {
 	for _, p := range places {
-		for _, fd := range append([]int{p.FD}, descriptors(p.PID)...) {
-			socket, err := Place{p.PID, fd}.Copy()
-			switch {
-			case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EBADF):
-				continue
-			case err != nil:
-				return -1, err
+		if socket, err = p.is(cookie); err != nil || socket >= 0 {
+			return socket, err
+		}
+	}
+	for _, p := range places {
+		for _, fd := range descriptors(p.PID) {
+			if socket, err = (Place{p.PID, fd}).is(cookie); err != nil || socket >= 0 {
+				return socket, err
 			}
-			if is, err := Cookie(socket); err == nil && is == cookie {
-				return socket, nil
-			}
-			_ = unix.Close(socket)
 		}
 	}
 	return -1, nil
+}
+
+// is gives a copy if the place has that socket, else -1.
+func (p Place) is(cookie uint64) (socket int, err error) {
+	socket, err = p.Copy()
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EBADF) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, err
+	}
+	if is, err := Cookie(socket); err == nil && is == cookie {
+		return socket, nil
+	}
+	return -1, unix.Close(socket)
 }
 
 // descriptors are those of the sockets of a process; none if it has ended.
