@@ -243,7 +243,7 @@ func TestBridgeFaults(t *testing.T) {
 			}
 		}
 		begin()
-		matrix := &faults.Matrix{T: t, Runner: r, Same: same(start), Half: testing.Short()}
+		matrix := &faults.Matrix{T: t, Runner: r, Same: same(start), Every: faults.Ways(testing.Short(), 2)}
 		matrix.Try(map[bool]string{true: "start", false: "stop"}[start], makePlan)
 		if err := r.Run(t.Context(), makePlan()); err != nil {
 			t.Fatal(err)
