@@ -190,13 +190,13 @@ func (t *TakeBridge) configure(ctx context.Context, c *conn, d *device) error {
 	if err != nil {
 		return err
 	}
-	if err := profile.update(ctx, t.Original.copied(nic, is, t.Dev)); err != nil {
+	if err := profile.update(ctx, t.Original.copied(nic, is, lost.addresses(), t.Dev)); err != nil {
 		return err
 	}
 	if err := d.reapply(ctx); err != nil {
 		return err
 	}
-	return errors.Join(t.leased(ctx, d), lost.settled(ctx), lost.put(), options.put(t.Dev))
+	return errors.Join(t.leased(ctx, d), lost.keep(ctx), options.put(t.Dev))
 }
 
 // leased waits for the leases that the NIC had.

@@ -197,7 +197,7 @@ func TestCopied(t *testing.T) {
 			t.Errorf("%q is read as %v", text, of)
 		}
 	}
-	if got := (Original{}).copied(settings{"ipv4": group("route-metric", int64(7))}, settings{"connection": group()}, "x")["ipv4"]["route-metric"].Value(); got != int64(7) {
+	if got := (Original{}).copied(settings{"ipv4": group("route-metric", int64(7))}, settings{"connection": group()}, nil, "x")["ipv4"]["route-metric"].Value(); got != int64(7) {
 		t.Errorf("its own metric has become %v", got)
 	}
 }

@@ -57,6 +57,16 @@ func lasting(a rtnl.Msg) bool {
 	return a.Family() == unix.AF_INET6 && a.Body[3] != unix.RT_SCOPE_LINK && !a.IsTemporary() // ifa_scope
 }
 
+// addresses are the lasting ones among them.
+func (g *given) addresses() (all []netip.Prefix) {
+	for _, m := range g.msgs {
+		if addr, ok := netip.AddrFromSlice(m.Local()); ok && isLasting(m) {
+			all = append(all, netip.PrefixFrom(addr, int(m.Body[1]))) // ifa_prefixlen
+		}
+	}
+	return all
+}
+
 // stays says whether nobody would learn of a route anew, or have it from a profile, as
 // NetworkManager has those that it calls static.
 func stays(r rtnl.Msg) bool {
@@ -104,26 +114,31 @@ func same(a, b rtnl.Msg) bool {
 	return !slices.ContainsFunc(attrs, func(t uint16) bool { return !bytes.Equal(a.Get(t), b.Get(t)) })
 }
 
-// settled waits until the interface has its lasting addresses again.
-func (g *given) settled(ctx context.Context) error {
-	if !slices.ContainsFunc(g.msgs, isLasting) {
+// keep gives back what is lost until nothing more is, because NetworkManager does not
+// tell when it is done.
+func (g *given) keep(ctx context.Context) error {
+	if !slices.ContainsFunc(g.msgs, func(m rtnl.Msg) bool { return isLasting(m) || m.Type == unix.RTM_NEWROUTE && !m.ByKernel() }) {
 		return nil
 	}
-	for looks := 0; ; looks++ {
+	for quiet := 0; quiet < settling; quiet++ {
 		lost, err := g.lost()
-		if err != nil || looks >= settling && !slices.ContainsFunc(lost, isLasting) {
-			return err
+		if err == nil && len(lost) > 0 {
+			quiet, err = 0, g.put()
 		}
-		if err := wait(ctx, fmt.Sprintf("it has not given back the addresses after %v", takeLimit)); err != nil {
+		if err == nil {
+			err = wait(ctx, "it takes addresses and routes off again and again")
+		}
+		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func isLasting(m rtnl.Msg) bool { return m.Type == unix.RTM_NEWADDR && !m.Leased() }
 
-// settling is after how many looks it has begun for certain.
-const settling = 5
+// settling is for how many looks nothing may be lost.
+const settling = 15
 
 const rtaNHID = 30 // RTA_NH_ID (linux/rtnetlink.h)
 

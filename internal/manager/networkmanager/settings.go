@@ -3,6 +3,7 @@ package networkmanager
 import (
 	"maps"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -29,8 +30,9 @@ func (s settings) misfit() string {
 }
 
 // copied are the settings of a bridge for which NetworkManager has made a profile of
-// what it has found, with what a NIC's profile says of addresses.
-func (o Original) copied(nic, bridge settings, dev string) settings {
+// what it has found, with what a NIC's profile says of addresses, and those that it has
+// besides.
+func (o Original) copied(nic, bridge settings, has []netip.Prefix, dev string) settings {
 	s := settings{}
 	for name, group := range bridge {
 		s[name] = maps.Clone(group)
@@ -49,7 +51,7 @@ func (o Original) copied(nic, bridge settings, dev string) settings {
 			delete(s[name], "routes")
 		}
 		if method, _ := s[name]["method"].Value().(string); method == "auto" || method == "manual" {
-			s[name]["address-data"] = dbus.MakeVariant(union(s[name], bridge[name]))
+			s[name]["address-data"] = dbus.MakeVariant(union(s[name], has, name == "ipv4"))
 		}
 	}
 	o.explain(s["ipv4"], s["ipv6"])
@@ -61,20 +63,16 @@ func (o Original) copied(nic, bridge settings, dev string) settings {
 // addresses are those of a group, as settings have them.
 type addresses []map[string]dbus.Variant
 
-func addressesOf(group map[string]dbus.Variant) (a addresses) {
-	if v, ok := group["address-data"]; ok {
-		_ = v.Store(&a)
+// union are the addresses of a profile, and those of that family that somebody has given
+// the interface besides it.
+func union(profile map[string]dbus.Variant, has []netip.Prefix, v4 bool) (all addresses) {
+	if v, ok := profile["address-data"]; ok {
+		_ = v.Store(&all)
 	}
-	return a
-}
-
-// union are the addresses of a profile, and those that somebody has given the interface
-// besides it.
-func union(profile, found map[string]dbus.Variant) addresses {
-	all := append(addresses{}, addressesOf(profile)...)
-	for _, a := range addressesOf(found) {
-		if !slices.ContainsFunc(all, func(b map[string]dbus.Variant) bool { return b["address"].Value() == a["address"].Value() }) {
-			all = append(all, a)
+	for _, p := range has {
+		known := func(a map[string]dbus.Variant) bool { return a["address"].Value() == p.Addr().String() }
+		if p.Addr().Is4() == v4 && !slices.ContainsFunc(all, known) {
+			all = append(all, map[string]dbus.Variant{"address": dbus.MakeVariant(p.Addr().String()), "prefix": dbus.MakeVariant(uint32(p.Bits()))})
 		}
 	}
 	return all

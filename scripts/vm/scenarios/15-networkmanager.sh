@@ -89,7 +89,7 @@ given eth0
 ours() { grep -q xbr-script /run/NetworkManager/system-connections/*; }
 
 say "dom0=bridge: a bridge has a copy of the NIC's profile, eth1's goes by MAC address"
-xbr start dom0=bridge
+xbr start netdev=eth0 bridge=xenbr0 dom0=bridge --next vifnum=1 netdev=eth1 bridge=xenbr1 dom0=bridge
 reachable
 given xenbr0
 expect "status says so" grep 'NetworkManager, profile lease, by a copy' <(xbr-script status)
@@ -110,7 +110,7 @@ given eth0
 # cut_short DOM0 COMMAND: start is killed when it does this, and is taken back. If it had
 # ended before, stop does it.
 cut_short() {
-	local call child
+	local call child=''
 	# shellcheck disable=SC2154 # boot has set it
 	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script -v start netdev=eth0 "dom0=$1" >/tmp/cut 2>&1 </dev/null &
 	call=$!
@@ -126,8 +126,9 @@ refute "no copy is left" ours
 given eth0
 cut_short veth 'nmcli device set eth0 managed yes'
 given eth0
+settled() { [ ! -e /run/xbr-script/journal ]; }
 xbr start netdev=eth0 dom0=bridge confirm=2
-expect "not confirmed, it is taken back" wait_for 200 taken_back
+expect "not confirmed, it is taken back" wait_for 200 settled
 refute "no copy is left" ours
 expect "the lease is renewed" renews eth0
 ip addr del 192.168.0.77/24 dev eth0
