@@ -37,6 +37,11 @@ vifnum=0 bridge=xenbr0 netdev=eth0
 vifnum=1 bridge=xenbr1 netdev=eth1
 vifnum=2 bridge=xenbr2 netdev=eth2
 END
+explain() {
+	ip addr
+	ip route
+	journalctl --no-pager -o short-monotonic -u NetworkManager | tail -n 60
+}
 boot NetworkManager
 log xbr-script
 expect "the unit is up" systemctl -q is-active xbr-script
@@ -79,7 +84,7 @@ given() {
 	expect "its address is there" has_given "$1"
 	expect "and its route" grep -q "^10.7.0.0/16 via 192.168.0.1 dev $1" <(ip route)
 }
-has_given() { ip -4 addr show "$1" | grep -q 192.168.0.77/24; }
+has_given() { [[ $(ip -4 addr show "$1") == *192.168.0.77/24* ]]; }
 xbr start
 given eth0
 xbr stop
