@@ -48,3 +48,34 @@ func titleOf(ctx context.Context, uuid string) string {
 	})
 	return title
 }
+
+// active says whether a device has that profile, as its file says. The file may be that
+// of another interface, which had the same index: NetworkManager writes none for one that
+// it leaves alone from the beginning, and removes old ones seldom. If it cannot be asked,
+// the file has to do.
+func active(index int, uuid string) bool {
+	limited, cancel := context.WithTimeout(context.Background(), tellLimit)
+	defer cancel()
+	is := true
+	_ = ask(limited, func(ctx context.Context, c *conn) error {
+		dev, err := nameOf("", index)
+		if err != nil || dev == "" {
+			return err
+		}
+		devices, err := c.devices(ctx)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, d := range devices[dev] {
+			has, err := d.profile(ctx)
+			if err != nil {
+				return err
+			}
+			found = found || has == uuid
+		}
+		is = found || len(devices[dev]) == 0 // it has yet to hear of the interface's name
+		return nil
+	})
+	return is
+}

@@ -2,6 +2,7 @@ package networkmanager
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -85,5 +86,20 @@ func TestKeeperTitle(t *testing.T) {
 	}
 	if got := titleOf(t.Context(), "4567"); got != "4567" {
 		t.Errorf("of a profile that it does not have: %q", got)
+	}
+}
+
+// TestKeeperStale reads a file that was another interface's with the same index.
+func TestKeeperStale(t *testing.T) {
+	b := newBus(t, "eth0")
+	m := Manager{Up: up, Root: files{fmt.Sprint("devices/", b.devices[0]): "[device]\nmanaged=true\nconnection-uuid=0123\n"}.root(t)}
+	if got, err := m.Profile(b.devices[0]); got != "" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	b.mu.Lock()
+	b.active[b.devices[0]] = "0123"
+	b.mu.Unlock()
+	if got, err := m.Profile(b.devices[0]); got != "0123" || err != nil {
+		t.Errorf("%q, %v", got, err)
 	}
 }

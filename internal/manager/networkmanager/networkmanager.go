@@ -52,6 +52,9 @@ func (m Manager) profile(index int) (uuid string, of *Original, err error) {
 	if err != nil || values["external"] == "true" {
 		return "", nil, err // it only describes what was found there
 	}
+	if !active(index, uuid) {
+		return "", nil, nil
+	}
 	of, err = originalOf(values)
 	return uuid, of, err
 }
