@@ -147,7 +147,7 @@ var addressLike = regexp.MustCompile(`[0-9A-Fa-f:.]*[0-9A-Fa-f:]`)
 
 // addressKind says what kind of an address a word is that has to be hidden; "" if none.
 func addressKind(word string) string {
-	if mac, err := net.ParseMAC(word); err == nil && len(mac) == 6 {
+	if mac, err := net.ParseMAC(word); err == nil && len(mac) == 6 && strings.Contains(word, ":") { // a commit is no address
 		if word == "fe:ff:ff:ff:ff:ff" {
 			return ""
 		}
