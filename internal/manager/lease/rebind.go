@@ -16,6 +16,7 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
+	"xbr-script/internal/sockets"
 )
 
 // Rebind binds the sockets of a process that are bound to one interface to another one.
@@ -64,11 +65,7 @@ func (r *Rebind) Do(_ context.Context, undoing bool) error {
 				return err
 			}
 		}
-		index, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
-		if err != nil || index != r.From {
-			return err
-		}
-		return unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, r.To)
+		return sockets.Rebind(socket, r.To, r.From)
 	})
 }
 
