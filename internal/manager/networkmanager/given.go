@@ -41,16 +41,16 @@ func lookAt(index int) (*given, error) {
 		return nil, err
 	}
 	for _, m := range slices.Concat(addrs, routes) {
-		if m.Uses(index) && (m.Type == unix.RTM_NEWADDR && lasting(m) || m.Type == unix.RTM_NEWROUTE && stays(m)) {
+		if m.Uses(index) && (m.Type == unix.RTM_NEWADDR && missed(m) || m.Type == unix.RTM_NEWROUTE && stays(m)) {
 			g.msgs = append(g.msgs, m.Clone())
 		}
 	}
 	return g, nil
 }
 
-// lasting says whether an address would be missed: an IPv4 address without a lease, or
+// missed says whether an address would be missed: an IPv4 address without a lease, or
 // an IPv6 address that is neither link-local nor temporary.
-func lasting(a rtnl.Msg) bool {
+func missed(a rtnl.Msg) bool {
 	if a.Family() == unix.AF_INET {
 		return !a.Leased()
 	}
