@@ -68,6 +68,8 @@ func (r *reader) indexOf(name string) int {
 	return 0
 }
 
+// readMulticastRouting reads the interfaces among which the kernel routes multicast
+// packets (ipmr_vif_seq_show, ip6mr_vif_seq_show): each has the interface itself.
 func readMulticastRouting(r *reader) error {
 	var found []Use
 	for _, name := range []string{"ip_mr_vif", "ip6_mr_vif"} {
