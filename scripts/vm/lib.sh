@@ -153,9 +153,9 @@ carrier() {
 # state prints all that the host's network has, but for what counts or learns
 # by itself.
 state() {
-	# The kernel gives a NIC its queue when it first goes up, and keeps it.
+	# The kernel gives a NIC its queue when it first goes up, and keeps it. HSR counts.
 	{ ip -d link && ip addr; } | altnames_sorted | sed '/state DOWN/s/ qdisc [a-z_]* / qdisc any /
-		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g'
+		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g; s/ sequence [0-9]*//'
 	ip rule
 	ip -6 rule
 	ip -4 route show table all
