@@ -49,15 +49,20 @@ works() {
 }
 
 give 0 192.168.0.2/24 192.168.0.1/24
-ip addr add 192.168.0.44/24 dev eth0
-ip addr add 2001:db8::2/64 dev eth0
-ip -n lan0 addr add 2001:db8::1/64 dev wire
+for n in 3 44; do ip addr add "192.168.0.$n/24" dev eth0; done
+ip -n lan0 addr add 192.168.0.4/24 dev wire
+for n in 2 3; do ip addr add "2001:db8::$n/64" dev eth0; done
+for n in 1 4; do ip -n lan0 addr add "2001:db8::$n/64" dev wire; done
 expect "the LAN reaches the host over IPv6" answers 2001:db8::2 lan 0
 # tunnel NAME PREFIX TYPE OPTION...: to lan0, on eth0
 declare -A over
 tunnel() {
 	local near=192.168.0.2 far=192.168.0.1
-	case $3 in *6*) near=2001:db8::2 far=2001:db8::1 ;; esac
+	case $3 in
+	vti) near=192.168.0.3 far=192.168.0.4 ;; # else it takes the packets of IPIP
+	vti6) near=2001:db8::3 far=2001:db8::4 ;;
+	*6*) near=2001:db8::2 far=2001:db8::1 ;;
+	esac
 	ip link add "$1" type "${@:3}" local "$near" remote "$far" dev eth0
 	ip -n lan0 link add "$1" type "${@:3}" local "$far" remote "$near"
 	over[$1]=$2
@@ -67,8 +72,8 @@ tunnel() {
 up() {
 	local length=24
 	case $2 in *:) length=64 ;; esac
-	ip addr add "${2}2/$length" dev "$1" nodad
-	ip -n lan0 addr add "${2}1/$length" dev "$1" nodad
+	ip addr add "${2}2/$length" dev "$1"
+	ip -n lan0 addr add "${2}1/$length" dev "$1"
 	ip link set "$1" up
 	ip -n lan0 link set "$1" up
 }
@@ -96,9 +101,9 @@ tunnel ip6gre1 10.8.6. ip6gre
 tunnel ip6gretap1 10.8.7. ip6gretap key 7
 tunnel ip6erspan1 10.8.8. ip6erspan seq key 8 erspan_ver 1 erspan 5
 tunnel ip6tnl1 10.8.9. ip6tnl mode any
-secured 192.168.0.2 192.168.0.1 0.0.0.0/0 10
+secured 192.168.0.3 192.168.0.4 0.0.0.0/0 10
 tunnel vti1 10.8.10. vti key 10
-secured 2001:db8::2 2001:db8::1 ::/0 11
+secured 2001:db8::3 2001:db8::4 ::/0 11
 tunnel vti61 fd08:11:: vti6 key 11
 # WireGuard's packets have a mark, and only the table for that mark knows the way.
 ip -n lan0 addr add 192.168.9.1/32 dev wire

@@ -4,7 +4,7 @@ modprobe dummy numdummies=0
 
 # refuses NIC NAME HINT: check gives the reason, and the way out in the next line.
 refuses() {
-	grep -A1 "^refused .*$1: .*$2" /tmp/checked >/tmp/reason || fail "check does not say that $2 is in the way of $1"
+	grep -A1 "^refused .*$1.*$2" /tmp/checked >/tmp/reason || fail "check does not say that $2 is in the way of $1"
 	expect "$2 is in the way of $1, and the hint is: $3" grep -q "^ hint .*$3" /tmp/reason
 }
 
