@@ -1,10 +1,12 @@
 # `make` lists the targets. `make test` and `make demo` are meant to be the
 # first command on a fresh machine: they install what they need.
 
-# The version that the binary reports. The length of the commit's name is
-# fixed because git's own choice grows with the size of the clone. Without git
-# (a source archive): make build VERSION=1.2.3.
-VERSION = $(or $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null),dev)
+# The version that the binary reports: that of CHANGELOG.md, and the commit if it is not
+# tagged as that version.
+VERSION = $(or $(shell scripts/version.sh),dev)
+
+# Where `make build` puts it.
+OUT = xbr-script
 
 # Where `make install` puts things; DESTDIR goes in front of all of them.
 prefix  = /usr/local
@@ -48,7 +50,7 @@ BENCHFLAGS =
 GO = go
 # Tools have a go.mod of their own, apart from the product's.
 TOOL = $(GO) tool -modfile=tools/go.mod
-SHELLSCRIPTS = .ci/run scripts/libvirt/qemu $(wildcard scripts/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh scripts/xen/*.sh scripts/xen/scenarios/*.sh)
+SHELLSCRIPTS = .ci/run scripts/libvirt/qemu $(wildcard scripts/*.sh scripts/packages/*.sh scripts/vm/*.sh scripts/vm/scenarios/*.sh scripts/xen/*.sh scripts/xen/scenarios/*.sh)
 
 # The product is pure Go: it is built, tested and linted so. Only the race
 # detector wants cgo.
@@ -57,7 +59,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench vm-test xen-test storm fuzz fuzz-strict vuln install uninstall clean
+.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench packages packages-test vm-test xen-test storm fuzz fuzz-strict vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -68,7 +70,7 @@ deps:
 
 # The same commit and the same Go give the same bytes in any folder.
 build: ## build the static binary, ./xbr-script
-	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)' -o xbr-script .
+	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)' -o $(OUT) .
 
 # -count=1: the tests look at the kernel, which go's cache of results does not
 # know. -p 3: much of their time is the kernel's, which they wait for.
@@ -116,7 +118,7 @@ test-hosts: deps ## run tests with the kernel settings of other machines
 # race. In some packages that is so of all tests but those that start goroutines
 # themselves: what a call of the program does there, it does in one.
 SEQUENTIAL = antispoof antispoof/strict bridge bridge/divert bridge/routes forward internal/carry internal/operate
-ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug)$$
+ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug|TestKilled|TestHostile.*|TestAnswers|TestMixed)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
@@ -189,5 +191,14 @@ install: xbr-script ## install the binary, man pages, completions, the boot unit
 uninstall: ## remove what install put there
 	@$(INSTALL) uninstall
 
-clean: ## remove what build made
-	rm -f xbr-script
+# nfpm has a go.mod of its own, so that it and the linters can differ about what both use.
+packages: deps build ## build .deb, .rpm and .apk into dist/, for ARCH (this machine)
+	ARCH='$(ARCH)' scripts/packages/build.sh
+
+# Not part of CI: it makes trees of two Debians.
+packages-test: packages ## install, upgrade and remove the packages in Debian 12 and 13
+	@scripts/deps.sh --packages
+	scripts/packages/test.sh
+
+clean: ## remove what build and packages made
+	rm -rf xbr-script dist

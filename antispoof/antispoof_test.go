@@ -58,7 +58,7 @@ func TestFaults(t *testing.T) {
 		whole := func() string {
 			return d.saved() + "== files\n" + nstest.Run(t, "sh", "-c", "grep -r . "+runDir+" | sort")
 		}
-		m := &faults.Matrix{T: t, Runner: *d.runner, Same: func(what string) bool {
+		m := &faults.Matrix{T: t, Runner: *d.runner, Every: faults.Ways(testing.Short(), 2), Same: func(what string) bool {
 			t.Helper()
 			now := whole()
 			if now != before {

@@ -23,7 +23,7 @@ func TestEveryStepFails(t *testing.T) {
 		networks = []network{rich, settled, announced} // the seeds have the same steps on more NICs
 	}
 	eachMatrix(t, networks, func(m *matrix, verb string, plan func() *plan.Plan) {
-		m.Half = testing.Short()
+		m.Every = faults.Ways(testing.Short(), 3)
 		m.Try(verb, plan)
 	})
 }

@@ -32,7 +32,7 @@ func TestRandomHosts(t *testing.T) {
 	var asked, made atomic.Int64
 	many := *hosts
 	if testing.Short() {
-		many = min(many, 80)
+		many = min(many, 48)
 	}
 	t.Logf("-seed %d", from)
 	t.Run("host", func(t *testing.T) {

@@ -279,7 +279,7 @@ func TestFaults(t *testing.T) {
 func (l *lab) everyStep(total *faults.Matrix, verb string, makeSteps func() ([]plan.Step, error)) {
 	l.t.Helper()
 	before, record := l.settings(), l.record()
-	m := &faults.Matrix{T: l.t, Runner: *l.run, Same: func(what string) bool {
+	m := &faults.Matrix{T: l.t, Runner: *l.run, Every: faults.Ways(testing.Short(), 2), Same: func(what string) bool {
 		l.t.Helper()
 		l.unchanged(what, before)
 		r := l.record()

@@ -6,6 +6,7 @@
 #   scripts/deps.sh --race    and what `make race` needs (a C compiler)
 #   scripts/deps.sh --lint    and what `make lint` needs
 #   scripts/deps.sh --vm      and what `make vm-test` and `make xen-test` need (QEMU)
+#   scripts/deps.sh --packages  and what `make packages-test` needs
 set -eu
 
 # ip, iptables and brctl may live where only root's PATH looks.
@@ -54,8 +55,14 @@ look() {
 			need xz xz-utils
 			need zstd zstd
 			;;
+		--packages)
+			need lintian lintian
+			need rpmlint rpmlint
+			need rpm rpm
+			need mmdebstrap mmdebstrap
+			;;
 		*)
-			echo "deps.sh: unknown option '$option' (known: --race, --lint, --vm)" >&2
+			echo "deps.sh: unknown option '$option' (known: --race, --lint, --vm, --packages)" >&2
 			exit 2
 			;;
 		esac

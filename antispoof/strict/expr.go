@@ -72,7 +72,7 @@ const (
 var (
 	port    = field{text: "iifname", meta: unix.NFT_META_IIFNAME, size: unix.IFNAMSIZ, kind: ifname}
 	bridge  = field{text: "meta ibrname", meta: unix.NFT_META_BRI_IIFNAME, size: unix.IFNAMSIZ, kind: ifname}
-	l4proto = field{text: "meta l4proto", meta: unix.NFT_META_L4PROTO, size: 1}
+	l4proto = field{text: "meta l4proto", meta: unix.NFT_META_L4PROTO, size: 1, kind: kind{"inet_proto", 12, 1}}
 
 	source    = field{text: "ether saddr", base: link, offset: 6, size: 6, kind: ether}
 	dest      = field{text: "ether daddr", base: link, offset: 0, size: 6, kind: ether}
@@ -218,10 +218,11 @@ func take(fields []field) (text string, exprs []*nl.RtAttr) {
 	return strings.Join(names, " . "), exprs
 }
 
-// decide does what a map says for a field, and goes on if it says nothing.
-func decide(s *set, f field) part {
-	return part{f.text + " vmap @" + s.name, []*nl.RtAttr{f.load(unix.NFT_REG_1),
-		expr("lookup", nfnetlink.Text(unix.NFTA_LOOKUP_SET, s.name), nfnetlink.U32(unix.NFTA_LOOKUP_SREG, unix.NFT_REG_1), nfnetlink.U32(unix.NFTA_LOOKUP_DREG, unix.NFT_REG_VERDICT))}}
+// decide does what a map says for fields, and goes on if it says nothing.
+func decide(s *set, fields ...field) part {
+	text, exprs := take(fields)
+	return part{text + " vmap @" + s.name, append(exprs,
+		expr("lookup", nfnetlink.Text(unix.NFTA_LOOKUP_SET, s.name), nfnetlink.U32(unix.NFTA_LOOKUP_SREG, unix.NFT_REG_1), nfnetlink.U32(unix.NFTA_LOOKUP_DREG, unix.NFT_REG_VERDICT)))}
 }
 
 // countBy counts a frame with the counter that a map has for a field, if it has one.

@@ -54,7 +54,7 @@ func (o *options) pick(full, quick int) int {
 // wants tells whether a part of the bench is to be run.
 func (o *options) wants(part string) bool { return len(o.only) == 0 || o.only[part] }
 
-var parts = []string{"load", "loss", "guests", "time", "scale"}
+var parts = []string{"load", "loss", "guests", "guard", "time", "scale"}
 
 func run(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -115,7 +115,7 @@ func measure(o *options, r *report) error {
 		name string
 		run  func(*options, *report) error
 	}{
-		{"load", measureLoad}, {"loss", measureLoss}, {"guests", measureGuests}, {"time", measureTime}, {"scale", measureScale},
+		{"load", measureLoad}, {"loss", measureLoss}, {"guests", measureGuests}, {"guard", measureGuard}, {"time", measureTime}, {"scale", measureScale},
 	} {
 		if !o.wants(part.name) {
 			continue

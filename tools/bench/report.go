@@ -26,6 +26,7 @@ type report struct {
 	Absent  map[string]string `json:"tools_that_could_not,omitempty"`
 	Carried []carried         `json:"load_without_a_command"`
 	Summary []summary         `json:"loss"`
+	Guard   []*guarded        `json:"guard"`
 	Timings []*timing         `json:"time"`
 	Trials  []trial           `json:"trials"`
 	timings []*timing
@@ -151,6 +152,7 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "Load average at the beginning of each part: %s\n", strings.Join(r.Load, ", "))
 	r.printLoad(out)
 	r.printLoss(out)
+	r.printGuard(out)
 	r.printTime(out)
 	for _, name := range slices.Sorted(maps.Keys(r.Tools)) {
 		fmt.Fprintf(out, "%s: %s\n", name, r.Tools[name])

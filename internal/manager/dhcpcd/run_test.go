@@ -61,7 +61,7 @@ func (w *world) around(back bool) *plan.Plan {
 // had, in a process of its own.
 func TestSteps(t *testing.T) {
 	w := newWorld(t, "/run/dhcpcd/eth0.pid", "-q", "eth0")
-	m := &faults.Matrix{T: t, Half: testing.Short()}
+	m := &faults.Matrix{T: t, Every: faults.Ways(testing.Short(), 2)}
 	m.Same = func(what string) bool {
 		if is := w.runs(); is != "-q eth0" {
 			t.Errorf("%s: it runs with %q", what, is)

@@ -56,6 +56,14 @@ func (f fault) cause() error {
 	return errInjected
 }
 
+// Ways is a Matrix's Every for a test that is shortened: every nth.
+func Ways(short bool, nth int) int {
+	if short {
+		return nth
+	}
+	return 1
+}
+
 // T is what Matrix needs of a *testing.T.
 type T interface {
 	Helper()
@@ -72,8 +80,9 @@ type Matrix struct {
 	Same func(what string) bool
 	// Skip, if set, leaves steps out that another test tries.
 	Skip func(s plan.Step) bool
-	// Half makes Try leave out every other way, a different half at each step.
-	Half bool
+	// Every, if it is more than 1, makes Try try every second way of a step, every
+	// third, and so on, and others at each next step.
+	Every int
 	// Rebuild, if set, makes what there was before the plan anew, if a case has
 	// spoilt it.
 	Rebuild func(what string)
@@ -93,7 +102,7 @@ func (m *Matrix) Try(what string, makePlan func() *plan.Plan) {
 	for i := range n {
 		skipped := false
 		for k, f := range all {
-			if m.Half && (i+k)%2 == 1 {
+			if m.Every > 1 && (i+k)%m.Every != 0 {
 				continue
 			}
 			p := m.again(what, makePlan, n)

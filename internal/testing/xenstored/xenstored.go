@@ -38,10 +38,11 @@ func Start(t testing.TB, dir string) {
 
 // Serve answers at that socket with what is in dir, until stop is called.
 func Serve(socket, dir string) (stop func(), err error) {
-	l, err := net.Listen("unix", socket)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
+	l.SetUnlinkOnClose(false) // whoever closes it may be in another namespace, that of a real dom0
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
