@@ -46,7 +46,7 @@ func findConsoles(d *Data, m Move) (all []Holder) {
 		}
 		then := "set it up anew on " + m.To.Name + " afterwards"
 		if m.Start && !m.OnBridge && d.NoConsole {
-			then = "this kernel has none by a port of dom0's own: give dom0=bridge, and set it up anew on " + m.Bridge + " afterwards"
+			then = "this kernel has none by a port of dom0's own: give dom0=bridge, and set it up anew afterwards"
 		}
 		all = append(all, Holder{Kind: "netconsole", What: "target " + c.Target, Outcome: Breaks, Then: then})
 	}

@@ -3,13 +3,10 @@
 modprobe -a bonding dummy configfs netconsole
 mount -t configfs configfs /sys/kernel/config
 
-# dom0's interface
-dom0=eth0
-
-# held KIND: it is held by probe. hears KIND FRAME: what lan0 sends comes in by that.
+# held KIND: eth0 is held by probe. hears KIND FRAME: what lan0 sends comes in by that.
 held() {
 	if [ -e "/tmp/pid.$1" ]; then kill "$(cat "/tmp/pid.$1")" 2>/dev/null || true; fi # it ends with its session
-	probe hold "$1" "$dom0" >"/tmp/held.$1" &
+	probe hold "$1" eth0 >"/tmp/held.$1" &
 	echo "$!" >"/tmp/pid.$1"
 	wait_for 30 grep -q holding "/tmp/held.$1"
 }
@@ -27,7 +24,7 @@ xdp() { hears xdp 88b5; }
 
 # console: sends the kernel's log to lan0. logged: it comes in there.
 console() {
-	echo "$dom0" >/sys/kernel/config/netconsole/lan/dev_name
+	echo eth0 >/sys/kernel/config/netconsole/lan/dev_name
 	echo 1 >/sys/kernel/config/netconsole/lan/enabled
 }
 counter() { lan 0 iptables -nvxL INPUT | awk '/dpt:6666/ { print $1 }'; }
@@ -128,27 +125,25 @@ lan 0 cat /sys/class/net/wire/address >/sys/kernel/config/netconsole/lan/remote_
 held xdp
 
 # no_console: this kernel cannot send its log by dom0's port.
-no_console() { [ "$dom0" = eth0 ] && [ "$(printf '%s\n' 6.12 "$(uname -r)" | sort -V | head -n 1)" = 6.12 ]; }
+no_console() { [ "$shape" = dom0=veth ] && [ "$(printf '%s\n' 6.12 "$(uname -r)" | sort -V | head -n 1)" = 6.12 ]; }
 
 for shape in dom0=veth dom0=bridge; do
-	dom0=eth0
 	held pppoe
 	console
 	expect "before: the PPPoE session gets its frames" pppoe
 	expect "before: the LAN gets the kernel's log" logged
 	works before
 	checked 4 "$shape"
-	[ "$shape" = dom0=veth ] || dom0=xenbr0
 	says 'will break PPPoE: session 7 with 52:54:00:12:01:0f: dial anew on'
 	if no_console; then
 		says 'will break netconsole: target lan: this kernel has none by a port of .*: give dom0=bridge'
 	else
-		says "will break netconsole: target lan: set it up anew on $dom0"
+		says "will break netconsole: target lan: set it up anew on eth0"
 	fi
 	says 'stays with the NIC XDP: program'
 	says 'stays with the NIC AF_XDP: socket on queue 0'
 	says 'stays with the NIC traffic control: clsact'
-	for name in "${!over[@]}"; do says "moves interface: $name .*: it sends by dom0's $dom0"; done
+	for name in "${!over[@]}"; do says "moves interface: $name .*: it sends by dom0's eth0"; done
 	refute "of WireGuard nothing is said" grep wg0 /tmp/checked
 
 	xbr start "$shape"
