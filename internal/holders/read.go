@@ -62,6 +62,7 @@ var finders = []finder{
 	{"the masqueraded connections", readMasked, findMasked},
 	{"what bridged packets meet", readBridged, findBridged},
 	{"the interfaces for multicast routing", readMulticastRouting, findUses},
+	{"the anycast addresses", readAnycast, nil},
 	{"the PPPoE sessions", readPPPoE, nil},
 	{"the targets of netconsole", readConsoles, nil},
 	{"the programs on it", readPrograms, nil},

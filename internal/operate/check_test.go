@@ -229,6 +229,15 @@ func routesMulticast(t *testing.T) func() bool {
 	return shows("cat /proc/thread-self/net/ip_mr_vif", " eth0 ")(t)
 }
 
+// anycast is a program that has joined an anycast address.
+func anycast(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_ANYCAST, &unix.IPv6Mreq{
+		Multiaddr: [16]byte{0x20, 1, 0xd, 0xb8, 5: 8, 15: 0x99}, Interface: uint32(nicIndex(t))}))
+	return shows("ip -6 route show table local", "anycast 2001:db8:8::99 dev eth0 ")(t)
+}
+
 // dropsByTCX is a BPF program on eth0 that drops what is for 192.168.0.44.
 func dropsByTCX(t *testing.T) func() bool {
 	ins := func(code, regs, off uint8, imm uint32) uint64 { // struct bpf_insn; the destination in the low half of regs
@@ -305,6 +314,8 @@ var holdings = []holding{
 		sysctl -qw net.ipv4.ip_forward=1
 		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
 	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif of", outcome: holders.Breaks},
+	{name: "anycast member", begin: anycast, find: "anycast address: 2001:db8:8::99", outcome: holders.Breaks, gone: true,
+		setup: "ip addr add 2001:db8:8::2/64 dev eth0 nodad"},
 	{name: "IPsec", begin: shows("ip xfrm policy", "dev eth0"), find: "IPsec: policy from 10.1.0.0/16 to 10.2.0.0/16", outcome: holders.Breaks,
 		setup: "ip xfrm policy add dir out src 10.1.0.0/16 dst 10.2.0.0/16 dev eth0 tmpl proto esp mode tunnel"},
 	{name: "traffic control", begin: shows("tc qdisc", "htb 7:"), find: "traffic control: htb 7:", outcome: holders.Stays,
