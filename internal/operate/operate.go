@@ -61,9 +61,11 @@ type Result struct {
 	Outcome *Outcome // what became of the call, also with an error
 	Lines   []string // what was done; of a dry run the script
 	Notes   []string // what the user should know about it
-	Report  *Report  // the answer of the command status
-	Check   *Check   // the answer of the command check
-	Dossier *Dossier // the answer of the command report
+	// Forecast is what the script of a dry run comes to, if that changes networks.
+	Forecast *Forecast
+	Report   *Report  // the answer of the command status
+	Check    *Check   // the answer of the command check
+	Dossier  *Dossier // the answer of the command report
 }
 
 // Run carries out the command. refusal.Text of an error says what the user can do.
@@ -137,7 +139,7 @@ func (c *Call) quoted() string { return shell.Join("xbr-script", c.Args...) }
 // lock keeps other calls away.
 func (c *Call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error) {
 	who := fmt.Sprintf("%q (pid %d)", c.words(), os.Getpid())
-	return plan.Acquire(ctx, runDir, who, limit, func(holder string) { c.Note("waiting for " + holder) })
+	return plan.Acquire(ctx, runDir, who, limit, func(holder string) func() { return c.while(holder, limit) })
 }
 
 // while says what the call waits for; the function that it returns says that this is over.
@@ -151,6 +153,6 @@ func (c *Call) while(what string, limit time.Duration) (over func()) {
 func (c *Call) runner() *plan.Runner {
 	return &plan.Runner{
 		Dir: runDir, Kinds: c.kinds(),
-		Command: c.words(), Confirm: c.Request.Confirm, Trace: c.Trace, Hook: c.hook,
+		Command: c.words(), Confirm: c.Request.Confirm, Trace: c.Trace, While: c.While, Hook: c.hook,
 	}
 }
