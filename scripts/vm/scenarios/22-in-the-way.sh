@@ -39,7 +39,11 @@ work() {
 		n=$((n + 1))
 	done
 }
-gone() { for name in mv0 iv0 ms0 hsr0; do refute "$name has gone" ip link show "$name"; done; }
+gone() {
+	for name in mv0 iv0 ms0; do refute "$name has gone" ip link show "$name"; done
+	refute "hsr0, with one port, reaches nobody" ping -n -q -c 1 -W 1 -I hsr0 10.9.3.1
+	ip link del hsr0
+}
 
 for n in 0 1 2 3; do give "$n" "192.168.$n.2/24" "192.168.$n.1/24"; done
 ip -n lan0 addr add 10.9.0.1/24 dev wire
