@@ -36,13 +36,17 @@ func (d *draft) state(b Bridge) State {
 	return s
 }
 
-// guestsOf are the guests of a bridge: those that are there, or are said to be. One that
-// is nowhere may turn up at any of the bridges.
-func (p *Planner) guestsOf(bridge string, guests []Guest, several bool) (list []Guest) {
-	br := p.Host.Name(bridge)
+// guestsOf are the guests of a bridge: those that are there, are on their way there, or are
+// said to be there. One that is nowhere may turn up at any of the bridges.
+func (d *draft) guestsOf(bridge string, guests []Guest, several bool) (list []Guest) {
+	br := d.Host.Name(bridge)
 	for _, g := range guests {
-		l := p.Host.Name(g.Port)
+		l := d.Host.Name(g.Port)
 		switch {
+		case g.Bridge == "" && d.coming[g.Port] != "":
+			if d.coming[g.Port] != bridge {
+				continue
+			}
 		case g.Bridge != "":
 			if g.Bridge != bridge {
 				continue
