@@ -349,6 +349,28 @@ probes_tallied() {
 	done </tmp/tallied
 }
 
+# measured TEXT N ADDRESS COMMAND...: runs the command, and says for how long the host
+# was without the address meanwhile, and what of a ping from lanN each 10 ms was lost.
+measured() {
+	local gone lost sent without gap
+	mkfifo /tmp/ends.host /tmp/ends.lan
+	probe away "$3" </tmp/ends.host >/tmp/away 2>&1 &
+	gone=$!
+	lan "$2" probe ping "$3" 10ms </tmp/ends.lan >/tmp/pinged 2>&1 &
+	lost=$!
+	exec 8>/tmp/ends.host 9>/tmp/ends.lan
+	wait_for 60 begun || fail "$3 cannot be reached before: $(cat /tmp/away /tmp/pinged)"
+	"${@:4}"
+	sleep 0.5
+	exec 8>&- 9>&-
+	wait "$gone" "$lost"
+	rm /tmp/ends.host /tmp/ends.lan
+	without=$(sed -n '$p' /tmp/away)
+	read -r sent lost gap < <(sed -n '$p' /tmp/pinged)
+	say "measured: $1: $without s without the address, $lost of $sent pings lost, the longest gap $gap ms"
+}
+begun() { grep -q ready /tmp/away && grep -q ready /tmp/pinged; }
+
 # dhcp_server N: at the far end of ethN, with leases of 24 seconds, all of
 # 192.168.N.100.
 dhcp_server() {
