@@ -84,7 +84,22 @@ func ofMaster(master *host.Link) string {
 
 // missingNIC is the error for a NIC that is not there.
 func missingNIC(h *host.Host, name string) error {
-	return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot find the interface %s", name)
+	hint := "the host has " + candidates(h) + "; name one with netdev="
+	if l := similar(h, name); l != nil {
+		hint = "did you mean netdev=" + l.Name + "?"
+	}
+	return refuse(hint, "cannot find the interface %s", name)
+}
+
+// similar is the interface that somebody may mean by a name that there is not: in other
+// letters, or as ip(8) shows it (eth0@if5); nil if it is none.
+func similar(h *host.Host, name string) *host.Link {
+	before, _, _ := strings.Cut(name, "@")
+	i := slices.IndexFunc(h.Links, func(l *host.Link) bool { return l.Ethernet && strings.EqualFold(l.Name, before) })
+	if i < 0 {
+		return nil
+	}
+	return h.Links[i]
 }
 
 // candidates lists the interfaces that netdev= could mean.
@@ -313,13 +328,26 @@ func (s *parts) checkBridge(h *host.Host) error {
 	return s.checkFree(h)
 }
 
+// stray is dom0's interface if somebody has given it another name; else nil.
+func (s *parts) stray(h *host.Host) *host.Link {
+	switch {
+	case s.dev != nil:
+	case s.onBridge():
+		if l := h.Index(s.nic.Master); l != nil && l.Kind == "bridge" && sameMAC(l.MAC, s.nic.MAC) {
+			return l
+		}
+	case s.port != nil:
+		if l := h.Index(s.port.Lower); l != nil && l.Kind == "veth" && l.Lower == s.port.Index {
+			return l
+		}
+	}
+	return nil
+}
+
 // strayed refuses a network of which somebody has renamed dom0's interface.
 func (s *parts) strayed(h *host.Host, undertaking string) error {
-	if s.dev != nil || s.port == nil {
-		return nil
-	}
-	l := h.Index(s.port.Lower)
-	if l == nil || l.Kind != "veth" || l.Lower != s.port.Index {
+	l := s.stray(h)
+	if l == nil {
 		return nil
 	}
 	return refuse("give it its name back: ip link set dev "+shell.Quote(l.Name)+" name "+shell.Quote(s.Dom0()),
