@@ -7,8 +7,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
 )
@@ -178,13 +180,38 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s parts) (outcome, error) {
 	var texts []string
 	for _, d := range ds {
 		if len(d.do) == 0 {
-			return outcome{}, refuse("xbr-script stop "+s.args()+" puts the NIC back, then start again",
-				"cannot start %s, which is up in part: %s", s.Bridge, d.text)
+			return outcome{}, refuse(s.anew(), "cannot start %s, which is up in part: %s", s.Bridge, d.text)
 		}
 		texts = append(texts, d.text)
 		pl.Add(plan.Step{Title: "mend that " + d.text, Do: b.ops(d.do...), Undo: b.ops(d.undo...)})
 	}
 	return outcome{s.Spec, true, s.Bridge + " was up in part, mended: " + strings.Join(texts, "; ")}, nil
+}
+
+// Mend is the command that mends a network that is up but not as asked; if there is
+// none, the way out.
+func (p *Planner) Mend(w Spec) (command, hint string) {
+	s := findParts(w, p.Host)
+	_, err := p.repair(newBuilder(p.Conn, p.Host), &plan.Plan{}, s)
+	if err == nil {
+		return w.Command(config.Start), ""
+	}
+	if hint = refusal.Advice(err); hint == w.anew() {
+		if err := s.standing(p.Host); err != nil {
+			hint = refusal.Advice(err)
+		}
+	}
+	return "", hint
+}
+
+// anew is the way out for a network that cannot be mended in place.
+func (w Spec) anew() string {
+	return "xbr-script stop " + w.args() + " puts the NIC back, then start again"
+}
+
+// Command is the call that is about this network, and asks for nothing else.
+func (w Spec) Command(c config.Command) string {
+	return shell.Join("xbr-script", string(c), "bridge="+w.Bridge, "netdev="+w.NetDev)
 }
 
 // nameTaken says whether what has the NIC's second name is something else: no

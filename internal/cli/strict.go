@@ -10,22 +10,16 @@ import (
 	"xbr-script/antispoof/strict"
 )
 
-func wrongOf(st *strict.Status) []string {
-	if st == nil {
-		return nil
-	}
-	return st.Wrong
-}
-
 // printStrict tells what each guest may send, and what was dropped of what it sent.
-func printStrict(w io.Writer, st *strict.Status) {
+func printStrict(w io.Writer, name string, st *strict.Status) {
 	text := "strict"
 	if !st.InForce {
 		text = "strict, but not in force"
 	}
+	paintForce(w, !st.InForce)
 	item(w, "  antispoof", strings.Fields(text), " ")
 	for _, n := range st.Notes {
-		item(w, "", strings.Fields(n), " ")
+		item(w, "", strings.Fields(strings.TrimPrefix(n, name+": ")), " ")
 	}
 	for _, g := range st.Guests {
 		item(w, "    "+g.Port, strings.Fields(guestText(g)), " ")

@@ -1,4 +1,13 @@
 # $ xbr-script start netdev=eth0 dom0=bridge
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge eth0
+#   dom0       eth0, the bridge itself, gets 2 addresses and 3 routes
+#   configured by dhclient, eth0
+#   configured by ifupdown, iface eth0
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # have udev leave peth0 and the bridge as they are
 mkdir -p /run/systemd/network
 printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=beth0 peth0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link

@@ -1,4 +1,12 @@
 # $ xbr-script start netdev=eth0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 2 addresses and 3 routes
+#   configured by ifupdown, iface eth0
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # keep ifup@eth0.service when eth0 gets another name
 printf '%s\n' '# Of /usr/lib/systemd/system/ifup@.service, not bound to a device, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Unit]' 'Description=ifup for %I' 'After=local-fs.target network-pre.target apparmor.service systemd-sysctl.service' 'Before=network.target network-online.target' After=sys-subsystem-net-devices-%i.device DefaultDependencies=no IgnoreOnIsolate=yes '' '[Service]' '# avoid stopping on shutdown via stopping system-ifup.slice' Slice=system.slice 'ExecStart=/usr/sbin/ifup --allow=hotplug %I' 'ExecStop=/usr/sbin/ifdown %I' RemainAfterExit=true TimeoutStartSec=5min >/run/systemd/system/ifup@eth0.service
 systemctl daemon-reload

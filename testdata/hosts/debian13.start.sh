@@ -1,4 +1,13 @@
 # $ xbr-script start netdev=eth0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 2 addresses and 3 routes
+#   configured by ifupdown, iface eth0
+#   configured by dhcpcd, for eth0 alone, run again
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # end dhcpcd for eth0
 kill -STOP "$(cat /run/dhcpcd/eth0.pid)"; pkill -KILL -P "$(cat /run/dhcpcd/eth0.pid)"; kill -KILL "$(cat /run/dhcpcd/eth0.pid)"
 # keep ifup@eth0.service when eth0 gets another name
