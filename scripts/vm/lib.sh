@@ -3,6 +3,9 @@
 # in after this file, as root of the virtual machine; the first command that
 # fails ends it, and make with it.
 
+# What the first process that boot runs is run by.
+guard=()
+
 # say TEXT: something worth reading that is no assertion.
 say() { echo "   $*"; }
 
@@ -360,10 +363,10 @@ measured() {
 	lost=$!
 	exec 8>/tmp/ends.host 9>/tmp/ends.lan
 	wait_for 60 begun || fail "$3 cannot be reached before: $(cat /tmp/away /tmp/pinged)"
-	"${@:4}"
+	"${@:4}" 8>&- 9>&-
 	sleep 0.5
 	exec 8>&- 9>&-
-	wait "$gone" "$lost"
+	wait "$gone" && wait "$lost" || fail "no figures: $(cat /tmp/away /tmp/pinged)"
 	rm /tmp/ends.host /tmp/ends.lan
 	without=$(sed -n '$p' /tmp/away)
 	read -r sent lost gap < <(sed -n '$p' /tmp/pinged)
@@ -429,7 +432,7 @@ boot() {
 	udevadm control --exit # systemd has its own
 
 	local begin=$EPOCHREALTIME unshare
-	unshare --pid --fork --mount --mount-proc env -i PATH="$PATH" container=other \
+	unshare --pid --fork --mount --mount-proc "${guard[@]}" env -i PATH="$PATH" container=other \
 		/lib/systemd/systemd --unit=multi-user.target --show-status=no >/tmp/systemd.log 2>&1 </dev/null &
 	unshare=$!
 	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done

@@ -24,8 +24,10 @@ func away(address string, stdin io.Reader, stdout io.Writer) error {
 	defer close(done)
 	var failed atomic.Pointer[error]
 	err := netlink.AddrSubscribeWithOptions(updates, done, netlink.AddrSubscribeOptions{
-		ListExisting:  true,
-		ErrorCallback: func(err error) { failed.Store(&err) },
+		ListExisting:           true,
+		ReceiveBufferSize:      8 << 20,
+		ReceiveBufferForceSize: true,
+		ErrorCallback:          func(err error) { failed.Store(&err) },
 	})
 	if err != nil {
 		return err
