@@ -49,10 +49,11 @@ cut_short() {
 	until [ -e "/sys/class/net/peth$1" ]; do
 		kill -0 "$call" 2>/dev/null || fail "start has renamed nothing: $(cat /tmp/said)"
 	done
-	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ]
-	kill -KILL "$child"
+	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ] || true
+	[ -z "$child" ] || kill -KILL "$child" || true
 	wait "$call" 2>/dev/null || true
-	xbr recover
+	# It may have ended before.
+	if [ -e /run/xbr-script/journal ]; then xbr recover; else xbr stop netdev="eth$1"; fi
 }
 
 # runs_out ARGUMENT...: nobody confirms.
