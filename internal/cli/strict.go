@@ -24,8 +24,11 @@ func printStrict(w io.Writer, name string, st *strict.Status) {
 	for _, g := range st.Guests {
 		item(w, "    "+g.Port, strings.Fields(guestText(g)), " ")
 	}
-	if len(st.Strangers) > 0 {
-		item(w, "  cut off", append(st.Strangers, "(nobody admitted them)"), " ")
+	label := "  cut off"
+	for _, port := range st.Strangers {
+		// The command is one word, so that it can be copied as it stands.
+		item(w, label, append(strings.Fields(port+": nobody admitted it; this does:"), st.AdmitBy[port]), " ")
+		label = ""
 	}
 	if st.Unadmitted+st.FromLAN > 0 {
 		item(w, "  dropped", strings.Fields(fmt.Sprintf("%d frames from ports that nobody admitted, %d from outside with a MAC address from here", st.Unadmitted, st.FromLAN)), " ")

@@ -157,10 +157,7 @@ func (v *view) started(records []*bridge.Record) ([]bridge.Spec, error) {
 	if v.Request.Command == config.Start {
 		return v.mendable(records), nil
 	}
-	var specs []bridge.Spec
-	for _, r := range records {
-		specs = append(specs, r.Spec)
-	}
+	specs := bridge.Recorded(v.host, records)
 	switch names := bridge.Others(v.up, specs); {
 	case v.Request.Command == config.Status:
 		recorded := func(w bridge.Spec) bool { return slices.ContainsFunc(specs, w.Same) }
