@@ -280,7 +280,7 @@ func (l *look) addresses(i *host.Link) []string {
 		st := l.h.State(of.Index)
 		for _, m := range slices.Concat(st.Addrs4, st.Addrs6) {
 			addr, ok := netip.AddrFromSlice(m.Local())
-			if ok && !(addr.Is6() && addr.IsLinkLocalUnicast()) {
+			if ok && (addr.Is4() || !addr.IsLinkLocalUnicast()) {
 				list = append(list, before+netip.PrefixFrom(addr, int(m.Body[1])).String())
 			}
 		}
