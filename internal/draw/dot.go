@@ -3,8 +3,6 @@ package draw
 import (
 	"fmt"
 	"strings"
-
-	"xbr-script/internal/shell"
 )
 
 // Dot is the picture as a graph for Graphviz.
@@ -72,7 +70,7 @@ func dotStyle(l Link, port string) string {
 // somebody has called his guest is one in the picture, too.
 func dotText(lines []string) string {
 	for i, l := range lines {
-		lines[i] = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(shell.Visible(l))
+		lines[i] = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(visible(l))
 	}
 	return `"` + strings.Join(lines, `\n`) + `"`
 }

@@ -15,6 +15,7 @@ import (
 	"xbr-script/internal/guest"
 	"xbr-script/internal/guestname"
 	"xbr-script/internal/host"
+	"xbr-script/internal/shell"
 )
 
 // Picture is what there is to be drawn.
@@ -318,4 +319,9 @@ func (l *look) isLoose(i *host.Link) bool {
 	}
 	isPort := slices.ContainsFunc(l.up, func(w bridge.Spec) bool { return w.PDev == i.Name })
 	return isPort || i.Bus != "" && i.Bus != "xen-backend" || i.Kind == "bond" || len(l.addresses(i)) > 0
+}
+
+// visible is a text of one line of which every character can be seen.
+func visible(text string) string {
+	return shell.Visible(strings.NewReplacer("\n", " ", "\t", " ").Replace(text))
 }

@@ -185,6 +185,7 @@ var worlds = map[string]func(w *world){
 		w.guest(br, "vif3.0", strings.Repeat("🐧", 30), "")
 		w.guest(br, "aaaaaaaaaaaaaaa", strings.Repeat("very-long-name-", 20), "bbbbbbbbbbbbbbb", "192.0.2.1", "192.0.2.2")
 		w.guest(br, "vif4.0", "\xff\xfe\u202eevil", "")
+		w.guest(br, "vif5.0", "two\nlines\tand", "")
 	},
 }
 
@@ -230,6 +231,9 @@ func TestBounds(t *testing.T) {
 				if s.ASCII && len(line) != len([]rune(line)) || !utf8.ValidString(line) || strings.ContainsAny(line, "\x1b\u202e") {
 					t.Errorf("%s, %+v: %q", name, s, line)
 				}
+			}
+			if name == "hostile" && !strings.Contains(text, "[two lines and]") {
+				t.Errorf("%+v: no line has the name that is two:\n%s", s, text)
 			}
 			if name == "crowd" && strings.Contains(text, "guest-61") != s.All {
 				t.Errorf("%+v: not all that is wanted, or more:\n%s", s, text)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"xbr-script/internal/shell"
 )
 
 // Sizes in a drawing, in pixels.
@@ -300,5 +298,5 @@ func (d *drawing) text(x, y float64, class, words string) {
 
 // escaped is a text in XML, of characters that XML has.
 func escaped(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(shell.Visible(text))
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(visible(text))
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"xbr-script/internal/shell"
 )
 
 // Width is what no line of a text is longer than, in columns.
@@ -278,7 +276,7 @@ func (t *text) padded(s string, columns int) string {
 
 // fit shortens a text that has more columns than that.
 func (t *text) fit(s string, columns int) string {
-	s = shell.Visible(s)
+	s = visible(s)
 	if t.ASCII {
 		s = strings.Map(func(r rune) rune {
 			if r > '~' {
