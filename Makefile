@@ -59,7 +59,7 @@ export CGO_ENABLED = 0
 # One line of a recipe stops at its first failing command.
 .SHELLFLAGS = -ec
 .DEFAULT_GOAL = help
-.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench packages packages-test vm-test xen-test storm fuzz fuzz-strict vuln install uninstall clean
+.PHONY: help deps build test test-hosts test-long test-whole test-upgrade race lint demo bench packages packages-test fleet-test vm-test xen-test storm fuzz fuzz-strict vuln install uninstall clean
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -203,6 +203,11 @@ packages: deps build ## build .deb, .rpm and .apk into dist/, for ARCH (this mac
 packages-test: packages ## install, upgrade and remove the packages in Debian 12 and 13
 	@scripts/deps.sh --packages
 	scripts/packages/test.sh
+
+# Not part of CI: it takes some minutes. KEEP=DIR keeps what Ansible has said.
+fleet-test: deps build ## move nine hosts with Ansible, some of them broken on purpose
+	@scripts/deps.sh --fleet
+	scripts/fleet.sh
 
 clean: ## remove what build and packages made
 	rm -rf xbr-script dist
