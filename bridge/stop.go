@@ -151,10 +151,18 @@ func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
 func (m *move) resettle() []plan.Step {
 	from, to := hushed(m.h.Settings(m.now.Name)), hushed(m.settings)
 	nic := m.now.Index
+	do, undo := m.settingsOf(nic, to, from), m.settingsOf(nic, from, to)
+	if from[forwarding] != to[forwarding] {
+		// Without this flag the kernel neither joins the group of all routers nor leaves it
+		// (dev_forward_change).
+		multicast := m.s.nic.Flags & unix.IFF_MULTICAST
+		do = append(m.ops(setFlags(nic, multicast, unix.IFF_MULTICAST)), do...)
+		undo = append(undo, m.batch(setFlags(nic, m.now.Flags, unix.IFF_MULTICAST)))
+	}
 	return m.keepRouters(plan.Step{
 		Title: "give " + m.names[nic] + " the settings that dom0 uses",
-		Do:    m.settingsOf(nic, to, from),
-		Undo:  m.settingsOf(nic, from, to),
+		Do:    do,
+		Undo:  undo,
 	}, nil, from[forwarding], to[forwarding])
 }
 
