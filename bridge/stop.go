@@ -116,10 +116,20 @@ func (m *move) liveBack() []plan.Step {
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
 // interface has now.
 func (m *move) resize() plan.Step {
-	do, undo := differing(m.now, m.s.nic)
+	nic := m.now.Index
+	msgs, undo := differing(m.now, m.s.nic)
+	if m.now.MTU < minMTU6 { // with a larger one IPv6 makes an address at once
+		for _, gen := range addrGenAt(m.s.nic.MTU, addrGenNone) {
+			msgs = append(msgs, setLink(nic, gen))
+		}
+	}
+	do := m.ops(msgs...)
+	if m.now.MTU < minMTU6 {
+		do = append(do, m.noInet6(nic, m.s.nic.MTU)...)
+	}
 	return plan.Step{
-		Title: "give " + m.names[m.now.Index] + " the size that dom0 uses",
-		Do:    m.ops(do...),
+		Title: "give " + m.names[nic] + " the size that dom0 uses",
+		Do:    do,
 		Undo:  m.ops(undo...),
 	}
 }
