@@ -10,6 +10,8 @@
 //	                               XDP program with a socket of AF_XDP (xdp)
 //	probe attach DATAPATH INTERFACE  make it a port of a new datapath of Open vSwitch
 //	probe send INTERFACE MAC HEX   send a frame with that protocol and content there
+//	probe away ADDRESS       print for how many seconds nobody here had it, when stdin ends
+//	probe ping ADDRESS EACH  ping it until stdin ends: print sent, lost, longest gap
 //
 // watch sends to both addresses over UDP and to the first over TCP. It prints
 // "ready" once all three answer. Each line of its standard input names the
@@ -52,7 +54,7 @@ const whoami = "whoami"
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE | hold KIND INTERFACE | attach DATAPATH INTERFACE | send INTERFACE MAC HEX")
+	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE | away ADDRESS | ping ADDRESS EACH | hold KIND INTERFACE | attach DATAPATH INTERFACE | send INTERFACE MAC HEX")
 	switch {
 	case len(args) >= 2 && args[0] == "serve":
 		err = serve(args[1:])
@@ -70,6 +72,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = attach(args[1], args[2])
 	case len(args) == 4 && args[0] == "send":
 		err = send(args[1], args[2], args[3])
+	case len(args) == 2 && args[0] == "away":
+		err = away(args[1], stdin, stdout)
+	case len(args) == 3 && args[0] == "ping":
+		err = ping(args[1], args[2], stdin, stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "probe: "+err.Error())
