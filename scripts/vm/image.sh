@@ -53,8 +53,10 @@ modules=(
 # And only the machine without Xen these: kinds of interfaces, and what they need.
 vm_modules=(
 	arch/x86/crypto drivers/net/{ipvlan,ppp,slip,team,vxlan,wireguard} fs/configfs
-	net/{batman-adv,hsr,nsh,openvswitch,psample,rfkill,wireless,xdp,xfrm}
+	net/{batman-adv,nsh,openvswitch,psample,rfkill,wireless,xfrm}
 )
+# Those of them that some kernels lack.
+perhaps_modules=(net/{hsr,xdp})
 
 say() { echo "image.sh: $*" >&2; }
 
@@ -266,6 +268,9 @@ unpack_kernel() {
 	to=$1/root/usr/lib/modules/${from##*/}
 	mkdir -p "$to"
 	cp "$from"/modules.* "$to"
+	for module in "${perhaps_modules[@]}"; do
+		[ "$kind" = xen ] || [ ! -e "$from/kernel/$module" ] || modules+=("$module")
+	done
 	for module in "${modules[@]}"; do
 		# shellcheck disable=SC2086 # it may be a pattern
 		(cd "$from" && cp -r --parents kernel/$module "$to")

@@ -124,6 +124,8 @@ echo 192.168.0.1 >/sys/kernel/config/netconsole/lan/remote_ip
 lan 0 cat /sys/class/net/wire/address >/sys/kernel/config/netconsole/lan/remote_mac
 held xdp
 
+# lists_xdp: this kernel tells which sockets of AF_XDP there are.
+lists_xdp() { modprobe -qn xsk_diag; }
 # no_console: this kernel cannot send its log by dom0's port.
 no_console() { [ "$shape" = dom0=veth ] && [ "$(printf '%s\n' 6.12 "$(uname -r)" | sort -V | head -n 1)" = 6.12 ]; }
 
@@ -141,7 +143,7 @@ for shape in dom0=veth dom0=bridge; do
 		says "will break netconsole: target lan: set it up anew on eth0"
 	fi
 	says 'stays with the NIC XDP: program'
-	says 'stays with the NIC AF_XDP: socket on queue 0'
+	! lists_xdp || says 'stays with the NIC AF_XDP: socket on queue 0'
 	says 'stays with the NIC traffic control: clsact'
 	for name in "${!over[@]}"; do says "moves interface: $name .*: it sends by dom0's eth0"; done
 	refute "of WireGuard nothing is said" grep wg0 /tmp/checked
