@@ -12,7 +12,7 @@ import (
 // told what to type.
 func TestFirstTries(t *testing.T) {
 	const commands = "commands are start, stop, check, status, recover, confirm, admit, dismiss, report; a key touches its value, as in netdev=eth0"
-	const options = "options are -n, --dry-run, -v, --verbose, --json, --hide, --version, -h, --help, --next, --host, --save-host"
+	const options = "options are -n, --dry-run, -v, --verbose, --json, --hide, --version, -h, --help, --next, --draw, --host, --save-host"
 	const anew = "start mends what is broken, and leaves the rest as it is; to make all of it anew: xbr-script stop, then xbr-script start"
 	const netdev, seconds = "netdev is the name of an interface, such as netdev=eth0", "is a number of seconds from 0 (do not wait) to 86400, such as confirm=60"
 	for line, want := range map[string]string{
