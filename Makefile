@@ -118,7 +118,7 @@ test-hosts: deps ## run tests with the kernel settings of other machines
 # race. In some packages that is so of all tests but those that start goroutines
 # themselves: what a call of the program does there, it does in one.
 SEQUENTIAL = antispoof antispoof/strict bridge bridge/divert bridge/routes forward internal/carry internal/operate
-ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug)$$
+ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug|TestKilled|TestHostile.*|TestAnswers|TestMixed)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race

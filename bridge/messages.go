@@ -22,43 +22,27 @@ const (
 	addrGenNone  = 1 // IN6_ADDR_GEN_MODE_NONE
 )
 
-// ifinfo is the struct that begins a link message.
-func ifinfo(index int, flags, change uint32) []byte {
-	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	info.Index = int32(index)
-	info.Flags = flags
-	info.Change = change
-	return info.Serialize()
-}
-
-func link(typ, flags uint16, info []byte, attrs []*nl.RtAttr) rtnl.Msg {
-	for _, a := range attrs {
-		info = append(info, a.Serialize()...)
-	}
-	return rtnl.Msg{Type: typ, Flags: flags, Body: info}
-}
-
 // setLink sets the given attributes of an existing interface.
 func setLink(index int, attrs ...*nl.RtAttr) rtnl.Msg {
-	return link(unix.RTM_NEWLINK, 0, ifinfo(index, 0, 0), attrs)
+	return rtnl.LinkMsg(unix.RTM_NEWLINK, 0, rtnl.Ifinfo(index, 0, 0), attrs...)
 }
 
 // setFlags switches the flags in change to their value in flags.
 func setFlags(index int, flags, change uint32, attrs ...*nl.RtAttr) rtnl.Msg {
-	return link(unix.RTM_NEWLINK, 0, ifinfo(index, flags&change, change), attrs)
+	return rtnl.LinkMsg(unix.RTM_NEWLINK, 0, rtnl.Ifinfo(index, flags&change, change), attrs...)
 }
 
 func addLink(index int, attrs ...*nl.RtAttr) rtnl.Msg {
-	return link(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, ifinfo(index, 0, 0), attrs)
+	return rtnl.LinkMsg(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, rtnl.Ifinfo(index, 0, 0), attrs...)
 }
 
 func delLink(index int) rtnl.Msg {
-	return link(unix.RTM_DELLINK, 0, ifinfo(index, 0, 0), nil)
+	return rtnl.LinkMsg(unix.RTM_DELLINK, 0, rtnl.Ifinfo(index, 0, 0))
 }
 
 // delGroup deletes all interfaces of a group (Linux 4.1).
 func delGroup(group uint32) rtnl.Msg {
-	return link(unix.RTM_DELLINK, 0, ifinfo(0, 0, 0), []*nl.RtAttr{attrU32(unix.IFLA_GROUP, group)})
+	return rtnl.LinkMsg(unix.RTM_DELLINK, 0, rtnl.Ifinfo(0, 0, 0), attrU32(unix.IFLA_GROUP, group))
 }
 
 // altName adds or removes (typ) an alternative name.
@@ -69,7 +53,7 @@ func altName(typ uint16, index int, name string) rtnl.Msg {
 	if typ == rtnl.DelLinkProp {
 		flags = 0
 	}
-	return link(typ, flags, ifinfo(index, 0, 0), []*nl.RtAttr{list})
+	return rtnl.LinkMsg(typ, flags, rtnl.Ifinfo(index, 0, 0), list)
 }
 
 func attrName(name string) *nl.RtAttr {
@@ -132,7 +116,7 @@ func attrVeth(peer int, attrs ...*nl.RtAttr) *nl.RtAttr {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
 	data := info.AddRtAttr(unix.IFLA_INFO_DATA, nil)
-	p := data.AddRtAttr(vethInfoPeer, ifinfo(peer, 0, 0))
+	p := data.AddRtAttr(vethInfoPeer, rtnl.Ifinfo(peer, 0, 0))
 	for _, a := range attrs {
 		p.AddChild(a)
 	}

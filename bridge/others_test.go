@@ -120,3 +120,18 @@ func TestHintAbove(t *testing.T) {
 		}
 	}
 }
+
+// TestHintMaster: a NIC that is a port of something is not taken out of it.
+func TestHintMaster(t *testing.T) {
+	for kind, want := range map[string]string{
+		"bridge": "guests can use m0 as it is", "bond": "give netdev=m0", "team": "give netdev=m0", "batadv": "give netdev=m0",
+		"openvswitch": "guests can use a bridge of Open vSwitch as it is", "vrf": "name another NIC",
+	} {
+		h := &host.Host{Links: []*host.Link{{Index: 2, Name: "eth0", Ethernet: true, Master: 3}, {Index: 3, Name: "m0", Kind: kind, Ethernet: kind != "vrf"}}}
+		s := findParts(Spec{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0"}.onPair(), h)
+		err := s.checkNIC(h)
+		if hint := refusal.Advice(err); !strings.HasPrefix(hint, want) {
+			t.Errorf("a port of a %s: %v, %q", kind, err, hint)
+		}
+	}
+}

@@ -74,8 +74,10 @@ func ofMaster(master *host.Link) string {
 	switch {
 	case master != nil && master.Kind == "bridge":
 		return asItIs(master.Name) + "; or name another NIC with netdev="
-	case master != nil && (master.Kind == "bond" || master.Kind == "team"):
+	case master != nil && (master.Kind == "bond" || master.Kind == "team" || master.Kind == "batadv"):
 		return "give netdev=" + master.Name + ", and it is put into the bridge with all its ports"
+	case master != nil && master.Kind == "openvswitch":
+		return "guests can use a bridge of Open vSwitch as it is, by Xen's script vif-openvswitch; or name another NIC with netdev="
 	}
 	return "name another NIC with netdev="
 }

@@ -42,13 +42,14 @@ func (s *State) clear(t *Table, d *difference) (msgs []*nl.NetlinkRequest) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.extra)) {
+		if slices.Contains(d.oldSets, name) {
+			continue // they go with the set
+		}
 		var list []element
 		for _, id := range d.extra[name] {
 			list = append(list, elementOf(id))
 		}
-		if !slices.Contains(d.oldSets, name) {
-			msgs = append(msgs, elementsMsgs(unix.NFT_MSG_DELSETELEM, s.Bridge, name, list)...)
-		}
+		msgs = append(msgs, elementsMsgs(unix.NFT_MSG_DELSETELEM, s.Bridge, name, list)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.del)) {
 		msgs = append(msgs, elementsMsgs(unix.NFT_MSG_DELSETELEM, s.Bridge, name, d.del[name])...)

@@ -19,8 +19,7 @@ import (
 func (p *Planner) knows() bool { return p.Xen != nil && p.Xen.Err == nil }
 
 // fromXen are the guests of xenstore that nobody admitted and whose ports are in a bridge, or
-// are to be. While
-// xenstore cannot be read, they are those that tables were made for before.
+// are to be. While xenstore cannot be read, they are those that tables were made for before.
 func (d *draft) fromXen() (guests []Guest) {
 	if !d.knows() {
 		for _, name := range slices.Sorted(maps.Keys(d.records)) {

@@ -4,8 +4,11 @@
 package carry
 
 import (
+	"errors"
 	"net"
 	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"xbr-script/bridge"
 	"xbr-script/internal/holders"
@@ -13,6 +16,7 @@ import (
 	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
+	"xbr-script/internal/rtnl"
 )
 
 // Kinds are the operations of this package.
@@ -132,4 +136,31 @@ func labels(d *holders.Data, m holders.Move) []plan.Step {
 		Do:    []plan.Op{&Labels{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Labels: all}},
 		Undo:  []plan.Op{&Labels{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Labels: all}},
 	}}
+}
+
+// dial connects to the kernel for an operation that turns things to an interface. gone
+// says that this is not there any more, nor anything that was for it, which is no failure
+// while a change is taken back.
+func dial(to int, undoing bool) (c *rtnl.Conn, gone bool, err error) {
+	if c, err = rtnl.Dial(); err != nil {
+		return nil, false, err
+	}
+	if _, err := c.Link(to); undoing && errors.Is(err, unix.ENODEV) {
+		return nil, true, c.Close()
+	}
+	return c, false, nil
+}
+
+// send sends messages, of which the kernel may refuse some for these reasons.
+func send(c *rtnl.Conn, w rtnl.Wire, but ...unix.Errno) error {
+	if len(w) == 0 {
+		return nil
+	}
+	refused, err := c.Send(w)
+	for _, e := range refused {
+		if !slices.Contains(but, e.Errno) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
 }

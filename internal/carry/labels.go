@@ -2,7 +2,6 @@ package carry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -44,33 +43,20 @@ func (l *Labels) Commands() (lines []string) {
 // Do implements plan.Op. The kernel refuses a label for an interface that does not exist
 // (ip6addrlbl_newdel), and knows no label that was deleted.
 func (l *Labels) Do(_ context.Context, undoing bool) error {
-	c, err := rtnl.Dial()
-	if err != nil {
+	c, gone, err := dial(l.To, undoing)
+	if err != nil || gone {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	if _, err := c.Link(l.To); undoing && errors.Is(err, unix.ENODEV) {
-		return nil // they have gone with it
-	}
 	var add, remove rtnl.Wire
 	for _, one := range l.Labels {
 		add = add.Add(one.message(unix.RTM_NEWADDRLABEL, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, l.To))
 		remove = remove.Add(one.message(unix.RTM_DELADDRLABEL, 0, l.From))
 	}
-	refused, err := c.Send(add)
-	if err == nil && len(refused) > 0 {
-		err = refused[0]
-	}
-	if err != nil {
+	if err := send(c, add); err != nil {
 		return err
 	}
-	refused, err = c.Send(remove)
-	for _, e := range refused {
-		if e.Errno != unix.ESRCH {
-			err = errors.Join(err, e)
-		}
-	}
-	return err
+	return send(c, remove, unix.ESRCH)
 }
 
 // message begins with a struct ifaddrlblmsg (linux/if_addrlabel.h).

@@ -2,11 +2,8 @@ package carry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
@@ -38,14 +35,11 @@ func (r *Redirects) Commands() (lines []string) {
 
 // Do implements plan.Op. An action that is gone, or sends elsewhere by now, is left alone.
 func (r *Redirects) Do(_ context.Context, undoing bool) error {
-	c, err := rtnl.Dial()
-	if err != nil {
+	c, gone, err := dial(r.To, undoing)
+	if err != nil || gone {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	if _, err := c.Link(r.To); undoing && errors.Is(err, unix.ENODEV) {
-		return nil
-	}
 	all, err := tcmirred.Read(c)
 	if err != nil {
 		return err
@@ -56,12 +50,5 @@ func (r *Redirects) Do(_ context.Context, undoing bool) error {
 			w = w.Add(a.Send(r.To))
 		}
 	}
-	if len(w) == 0 {
-		return nil
-	}
-	refused, err := c.Send(w)
-	for _, e := range refused {
-		err = errors.Join(err, e)
-	}
-	return err
+	return send(c, w)
 }

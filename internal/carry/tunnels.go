@@ -51,14 +51,11 @@ func (t *Tunnels) Commands() (lines []string) {
 // Do implements plan.Op. With its interface the kernel deletes a VXLAN, and with a VXLAN
 // its entries.
 func (t *Tunnels) Do(_ context.Context, undoing bool) error {
-	c, err := rtnl.Dial()
-	if err != nil {
+	c, gone, err := dial(t.To, undoing)
+	if err != nil || gone {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	if _, err := c.Link(t.To); undoing && errors.Is(err, unix.ENODEV) {
-		return nil
-	}
 	links, err := c.Dump(unix.RTM_GETLINK, make([]byte, unix.SizeofIfInfomsg))
 	if err != nil {
 		return err
@@ -109,14 +106,5 @@ func (t *Tunnels) entries(c *rtnl.Conn) error {
 			w = w.Add(tunnel.Entry(m, t.To)...)
 		}
 	}
-	if len(w) == 0 {
-		return nil
-	}
-	refused, err := c.Send(w)
-	for _, e := range refused {
-		if e.Errno != unix.ENOENT && e.Errno != unix.ENODEV { // it has aged, or gone with the VXLAN
-			err = errors.Join(err, e)
-		}
-	}
-	return err
+	return send(c, w, unix.ENOENT, unix.ENODEV) // one has aged, or gone with the VXLAN
 }

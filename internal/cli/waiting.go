@@ -52,7 +52,7 @@ func (w waiting) tell(what string, limit time.Duration, end time.Time, stop <-ch
 	case <-time.After(quiet):
 	}
 	if !w.terminal {
-		say(w.out, fmt.Sprintf("xbr-script: waiting for %s, at most %s", what, seconds(limit)))
+		say(w.out, fmt.Sprintf("xbr-script: waiting for %s, at most %s", what, operate.Seconds(limit)))
 		return
 	}
 	ticker := time.NewTicker(time.Second)
@@ -60,7 +60,7 @@ func (w waiting) tell(what string, limit time.Duration, end time.Time, stop <-ch
 	defer w.out.raw(clearLine)
 	for {
 		w.out.raw(clearLine)
-		_, _ = fmt.Fprintf(w.out, "xbr-script: waiting for %s, %s left", what, seconds(max(0, time.Until(end))))
+		_, _ = fmt.Fprintf(w.out, "xbr-script: waiting for %s, %s left", what, operate.Seconds(max(0, time.Until(end))))
 		select {
 		case <-stop:
 			return
@@ -71,11 +71,6 @@ func (w waiting) tell(what string, limit time.Duration, end time.Time, stop <-ch
 
 // clearLine empties the line that the cursor is in.
 const clearLine = "\r\x1b[K"
-
-// seconds is a time for people, rounded up.
-func seconds(d time.Duration) string {
-	return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second)
-}
 
 // retry is how long the taking back of a change may take, and be tried again.
 const retry = 2 * time.Minute

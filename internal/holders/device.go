@@ -22,7 +22,7 @@ type Use struct {
 	What  string
 	// AtStart is what becomes of it at start; at stop it breaks, as the interface goes.
 	AtStart Outcome
-	Then    string // what helps, or why it stays
+	Then    string // what helps, or why it stays; empty if its program has to be restarted
 }
 
 // findUses tells what becomes of them.
@@ -33,6 +33,12 @@ func findUses(d *Data, m Move) []Holder {
 			continue
 		}
 		h := Holder{Kind: u.Kind, What: u.What, Outcome: u.AtStart, Then: u.Then}
+		for _, inode := range d.Sockets[u] {
+			h.Owners = append(h.Owners, d.Owners[inode]...)
+		}
+		if h.Then == "" {
+			h.Then = restart(h.Owners)
+		}
 		if !m.Start && u.AtStart != Breaks {
 			h.Outcome, h.Then = Breaks, m.From.Name+" goes: make it anew afterwards"
 		}
@@ -41,10 +47,16 @@ func findUses(d *Data, m Move) []Holder {
 	return all
 }
 
-// use adds one, if it is of an interface that is asked for.
-func (r *reader) use(u Use) {
-	if r.indexes[u.Index] {
-		r.Uses = append(r.Uses, u)
+// use adds one, with the sockets whose it may be, if it is of an interface that is asked
+// for.
+func (r *reader) use(u Use, inodes ...int) {
+	if !r.indexes[u.Index] {
+		return
+	}
+	r.Uses = append(r.Uses, u)
+	for _, inode := range inodes {
+		r.want(inode)
+		r.Sockets[u] = append(r.Sockets[u], inode)
 	}
 }
 
@@ -59,10 +71,11 @@ func (r *reader) indexOf(name string) int {
 // readMulticastRouting reads the interfaces among which the kernel routes multicast
 // packets (ipmr_vif_seq_show, ip6mr_vif_seq_show): each has the interface itself.
 func readMulticastRouting(r *reader) error {
+	var found []Use
 	for _, name := range []string{"ip_mr_vif", "ip6_mr_vif"} {
 		err := eachLine(name, 1, func(w []string) error {
-			if len(w) > 1 {
-				r.use(Use{r.indexOf(w[1]), "multicast routing", "interface " + w[0] + " in " + name, Breaks, "restart the program that routes"})
+			if len(w) > 1 && r.indexes[r.indexOf(w[1])] {
+				found = append(found, Use{r.indexOf(w[1]), "multicast routing", "interface " + w[0] + " in " + name, Breaks, ""})
 			}
 			return nil
 		})
@@ -70,16 +83,38 @@ func readMulticastRouting(r *reader) error {
 			return err
 		}
 	}
-	return nil
+	if len(found) == 0 {
+		return nil
+	}
+	// Only a program that routes has a raw socket of IGMP; where others have their port is
+	// the protocol.
+	var routers []int
+	err := eachLine("raw", 1, func(w []string) error {
+		if len(w) > 9 && strings.HasSuffix(w[1], fmt.Sprintf(":%04X", unix.IPPROTO_IGMP)) {
+			inode, _ := strconv.Atoi(w[9])
+			routers = append(routers, inode)
+		}
+		return nil
+	})
+	for _, u := range found {
+		r.use(u, routers...)
+	}
+	return err
 }
 
 // readPPPoE reads the sessions (pppoe_seq_show). They are known by the interface's
 // index, and end when its MAC address changes (pppoe_device_event).
 func readPPPoE(r *reader) error {
 	return eachLine("pppoe", 1, func(w []string) error {
-		if len(w) == 3 {
-			r.use(Use{r.indexOf(w[2]), "PPPoE", "session " + w[0] + " with " + w[1], Breaks, "dial anew on dom0's interface"})
+		if len(w) != 3 {
+			return nil
 		}
+		id, err := strconv.ParseUint(w[0], 16, 32) // the kernel prints it as it is, in network order
+		if err != nil {
+			return err
+		}
+		id = uint64(binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, uint16(id))))
+		r.use(Use{r.indexOf(w[2]), "PPPoE", fmt.Sprintf("session %d with %s", id, w[1]), Breaks, "dial anew on dom0's interface"})
 		return nil
 	})
 }
@@ -143,7 +178,7 @@ func readXDP(r *reader) error {
 	if err != nil || c == nil {
 		return err
 	}
-	const byFamily, showInfo, info, sizeofMsg = 20, 1, 0, 16 // SOCK_DIAG_BY_FAMILY, XDP_SHOW_INFO, XDP_DIAG_INFO, struct xdp_diag_msg
+	const byFamily, showInfo, info, sizeofMsg = 20, 1, 1, 16 // SOCK_DIAG_BY_FAMILY, XDP_SHOW_INFO, XDP_DIAG_INFO, struct xdp_diag_msg
 	req := make([]byte, 20)
 	req[0] = unix.AF_XDP
 	binary.NativeEndian.PutUint32(req[8:], showInfo)
@@ -153,7 +188,7 @@ func readXDP(r *reader) error {
 			continue
 		}
 		if i := rtnl.FindAttr(m.Body[sizeofMsg:], info); len(i) >= 8 {
-			r.use(Use{int(rtnl.U32(i[:4])), "AF_XDP", fmt.Sprintf("socket on queue %d", rtnl.U32(i[4:8])), Stays, "it gets frames before the bridge does"})
+			r.use(Use{int(rtnl.U32(i[:4])), "AF_XDP", fmt.Sprintf("socket on queue %d", rtnl.U32(i[4:8])), Stays, "it gets frames before the bridge does"}, int(rtnl.U32(m.Body[4:8])))
 		}
 	}
 	return unlessLacking(err)

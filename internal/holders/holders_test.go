@@ -57,6 +57,15 @@ func TestFind(t *testing.T) {
 		on2.Index, on7.Index = 2, 7
 		return Data{Groups: []Group{on2, on7}}
 	}
+	routing := func(indexes ...int) Data {
+		d := Data{Sockets: map[Use][]int{}}
+		for _, index := range indexes {
+			u := Use{index, "multicast routing", "interface 0", Breaks, ""}
+			d.Uses, d.Sockets[u] = append(d.Uses, u), []int{5}
+		}
+		return d
+	}
+	live := func(d Data) Data { d.Host = on(); d.Host.LiveRename = true; return d }
 	addr := netip.MustParseAddr("192.0.2.2")
 	addressed, ruled := on(), on()
 	for _, index := range []uint32{2, 7} {
@@ -87,7 +96,13 @@ func TestFind(t *testing.T) {
 		{"a hook by name", hook(true, false), Moves, Moves, Breaks, "", ""},
 		{"a flowtable", hook(true, true), Moves, Moves, Stays, "", "the flowtable h"},
 		{"a packet socket", packet(unix.ETH_P_ARP, "arpd"), Breaks, Breaks, Breaks, Breaks, "packet socket: ARP of arpd (pid 9): restart it afterwards"},
-		{"LLDP", packet(unix.ETH_P_LLDP, "lldpd"), Stays, Breaks, Stays, Breaks, "LLDP of lldpd"},
+		{"LLDP", packet(unix.ETH_P_LLDP, "systemd"), Stays, Breaks, Stays, Breaks, "LLDP of systemd"},
+		{"802.1X", packet(unix.ETH_P_PAE, "wpa_supplicant"), Stays, Breaks, Stays, Breaks, "802.1X of wpa_supplicant (pid 9): 802.1X belongs to the wire"},
+		{"one that only sends", packet(0, "arper"), Stays, Breaks, Stays, Breaks, "it only sends"},
+		{"lldpd", packet(unix.ETH_P_ALL, "lldpd"), Followed, Followed, Followed, Followed, "it turns to dom0's new interface by itself"},
+		{"a DHCP server", packet(unix.ETH_P_ALL, "dhcpd"), Stays, Breaks, Stays, Breaks, "it goes on with what is on the wire"},
+		{"one for all protocols", live(packet(unix.ETH_P_ALL, "ucarp")), Stays, Breaks, Stays, Breaks, "it goes on with what is on the wire"},
+		{"the same, where the NIC goes off", packet(unix.ETH_P_ALL, "ucarp"), Breaks, Breaks, Breaks, Breaks, "some programs end with that: restart it afterwards"},
 		{"a watcher", packet(unix.ETH_P_ALL, "tcpdump"), Stays, Breaks, Stays, Breaks, "all protocols of tcpdump"},
 		{"a DHCP client", packet(unix.ETH_P_IP, "dhclient"), Followed, Followed, Followed, Followed, "it goes on renewing the lease"},
 		{"its UDP socket", bound(unix.IPPROTO_UDP, "0.0.0.0:68", "", "udhcpc"), Followed, Followed, Followed, Followed, ""},
@@ -99,6 +114,9 @@ func TestFind(t *testing.T) {
 		{"a socket of one", reached(bound(unix.IPPROTO_UDP, "0.0.0.0:9", "", "x")), Moves, Moves, Moves, Moves, "0.0.0.0:9 of x (pid 9, x.service): it is bound to dom0's eth0"},
 		{"a DHCPv6 client that could be reached", reached(bound(unix.IPPROTO_UDP, "[fe80::1]:546", "", "dhclient")), Followed, Followed, Followed, Followed, ""},
 		{"a group", member(1, Owner{Program: "mdnsd", PID: 1}), Moves, Moves, Moves, Moves, "multicast group: ff02::fb of mdnsd (pid 1): it joins on dom0's eth0 instead"},
+		{"a group of FRR", member(1, Owner{Program: "ospfd", PID: 1}), Breaks, Breaks, Breaks, Breaks, "of ospfd (pid 1): restart it"},
+		{"a group of keepalived", member(1, Owner{Program: "keepalived", PID: 1}), Followed, Followed, Followed, Followed, "it joins on eth0 by itself"},
+		{"an NTP server", reached(bound(unix.IPPROTO_UDP, "[fe80::1]:123", "", "ntpd")), Followed, Followed, Followed, Followed, ""},
 		{"a group of nobody known", member(1), Breaks, Breaks, Breaks, Breaks, ""},
 		{"a group of one that joins again", member(1, Owner{Program: "avahi-daemon"}), Followed, Followed, Followed, Followed, ""},
 		{"a socket of two programs", member(1, Owner{Program: "mdnsd", PID: 1}, Owner{Program: "mdnsd", PID: 2}), Moves, Moves, Moves, Moves, "mdnsd (pid 1), mdnsd (pid 2)"},
@@ -111,6 +129,7 @@ func TestFind(t *testing.T) {
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
+		{"multicast routing", owned(routing(2, 7), Owner{Program: "smcrouted", PID: 9}), Breaks, Breaks, Breaks, Breaks, "multicast routing: interface 0 of smcrouted (pid 9): restart it afterwards"},
 		{"a redirect", Data{Redirects: []tcmirred.Action{{Index: 1, To: 2}, {Index: 2, To: 7}}}, Stays, Moves, Stays, Moves, "traffic control: action mirred, index 1, which sends to it: it goes on sending to the wire"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
 		{"a VLAN", Data{Host: on("vlan")}, Stays, "", Stays, "", "vlan0 (vlan)"},

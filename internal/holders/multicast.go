@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -141,9 +142,48 @@ func (r *reader) ask(o Owner, p sockets.Place) {
 	}
 }
 
-// joiners are programs, by their names in /proc/PID/comm, that see a new interface and
-// join their groups there.
-var joiners = map[string]bool{"avahi-daemon": true, "systemd-resolve": true, "systemd-network": true, "NetworkManager": true}
+// findOthers asks the sockets that no list has, which were only made to join and bound to
+// no port, if there are members of which nobody is known.
+func (r *reader) findOthers() {
+	if !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.sockets()+r.tunnelsIn(g) < g.Users }) {
+		return
+	}
+	var o Owner // of the process that is looked at
+	eachSocket(func(pid, fd, inode int) {
+		p := sockets.Place{PID: pid, FD: fd}
+		if len(r.inodes[inode]) > 0 || !mayJoin(p) {
+			return
+		}
+		if pid != o.PID {
+			o = ownerOf(pid)
+		}
+		r.ask(o, p)
+	})
+}
+
+// mayJoin says whether a socket is one of datagrams in this network namespace.
+func mayJoin(p sockets.Place) bool {
+	socket, err := p.Copy()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(socket) }()
+	domain, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain != unix.AF_INET && domain != unix.AF_INET6 {
+		return false
+	}
+	typ, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || typ != unix.SOCK_DGRAM && typ != unix.SOCK_RAW {
+		return false
+	}
+	ns, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCGSKNS, 0)
+	if errno != 0 {
+		return false
+	}
+	defer func() { _ = unix.Close(int(ns)) }()
+	var here, there unix.Stat_t
+	return unix.Stat("/proc/thread-self/ns/net", &here) == nil && unix.Fstat(int(ns), &there) == nil && here.Ino == there.Ino
+}
 
 // findGroups: a group stays with the interface on which it was joined, and what comes
 // in for dom0 does so elsewhere. So each member is let join there (package carry), but for
@@ -155,16 +195,22 @@ func findGroups(d *Data, m Move) []Holder {
 			continue
 		}
 		h := Holder{Kind: "multicast group", What: g.Addr.String()}
-		var themselves, turned []Owner
+		var themselves, wrongly, turned []Owner
 		for _, member := range g.Members {
-			if joiners[member.Owner.Program] {
+			switch {
+			case joiners[member.Owner.Program]:
 				themselves = addOwner(themselves, member.Owner)
-			} else {
+			case misled[member.Owner.Program]:
+				wrongly = addOwner(wrongly, member.Owner)
+			default:
 				turned = addOwner(turned, member.Owner)
 			}
 		}
 		if len(themselves) > 0 {
 			all.add(h.as(Followed, "it joins on "+m.To.Name+" by itself", themselves))
+		}
+		if len(wrongly) > 0 {
+			all.add(h.as(Breaks, restart(wrongly), wrongly))
 		}
 		if len(turned) > 0 {
 			all.add(h.as(Moves, "it joins on dom0's "+m.To.Name+" instead", turned))

@@ -27,6 +27,7 @@ type Data struct {
 	Labels    []Label                 // address labels
 	Entries   []Entry                 // of VXLANs
 	Uses      []Use                   // all kinds of other things
+	Sockets   map[Use][]int           // inodes of the sockets whose such a use may be
 	Redirects []tcmirred.Action       // of traffic control, which send to an interface
 	Forward   []Hook                  // chains of nftables that drop what is forwarded
 	Bridged   []Bridged               // what bridged packets meet
@@ -64,6 +65,7 @@ var finders = []finder{
 	{"the PPPoE sessions", readPPPoE, nil},
 	{"the targets of netconsole", readConsoles, nil},
 	{"the programs on it", readPrograms, nil},
+	{"the traffic control on it", readControl, nil},
 	{"the sockets of AF_XDP", readXDP, nil},
 	{"the actions of traffic control", readRedirects, findRedirects},
 	{"the policies of IPsec", readPolicies, nil},
@@ -81,7 +83,7 @@ type reader struct {
 // Read gathers the data that the moves are about. What could not be read is in
 // Unknown.
 func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
-	r := &reader{Data: &Data{Host: h}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){}}
+	r := &reader{Data: &Data{Host: h, Sockets: map[Use][]int{}}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){}}
 	defer r.close()
 	for _, m := range moves {
 		for _, i := range []Interface{m.From, m.To} {
@@ -100,6 +102,7 @@ func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
 	}
 	r.Places = map[int][]sockets.Place{}
 	r.readOwners()
+	r.findOthers()
 	return r.Data
 }
 

@@ -81,21 +81,9 @@ var protocols = map[uint16]string{
 	unix.ETH_P_PAE: "802.1X", unix.ETH_P_LLDP: "LLDP", unix.ETH_P_PPP_DISC: "PPPoE", unix.ETH_P_PPP_SES: "PPPoE", unix.ETH_P_1588: "PTP",
 }
 
-// followers are programs, by their names in /proc/PID/comm, that go on by themselves
-// or with this program's help, and how.
-var followers = map[string]string{
-	"dhclient":        "it goes on renewing the lease",
-	"udhcpc":          "it goes on renewing the lease",
-	"systemd-network": "it is restarted",
-	"NetworkManager":  "it is told",
-	"dhcpcd":          "it is run again",
-}
-
-// watchers see all frames on the wire, and that is what they are for.
-var watchers = map[string]bool{"tcpdump": true, "dumpcap": true}
-
-// findPacket: a packet socket stays on its interface. On a port it gets only what is
-// for all protocols, or what the bridge leaves (br_handle_frame): frames of LLDP.
+// findPacket: a packet socket stays on its interface. On a port it gets what is for all
+// protocols, and what the bridge leaves (br_handle_frame): frames of LLDP and 802.1X. What
+// it sends goes out there.
 func findPacket(d *Data, m Move) []Holder {
 	g := &grouped{}
 	for _, s := range d.Packet {
@@ -106,30 +94,32 @@ func findPacket(d *Data, m Move) []Holder {
 		if what == "" {
 			what = fmt.Sprintf("protocol %#04x", s.Protocol)
 		}
-		h := Holder{Kind: "packet socket", What: what, Owners: d.Owners[s.Inode], Outcome: Breaks}
-		h.Then = restart(h.Owners)
-		switch how := followedBy(h.Owners); {
-		case how != "":
-			h.Outcome, h.Then = Followed, how
-		case m.Start && s.Protocol == unix.ETH_P_LLDP:
-			h.Outcome, h.Then = Stays, "LLDP belongs to the wire"
-		case m.Start && len(h.Owners) > 0 && watchers[h.Owners[0].Program]:
-			h.Outcome, h.Then = Stays, "it goes on seeing what is on the wire"
+		h := Holder{Kind: "packet socket", What: what, Owners: d.Owners[s.Inode]}
+		if h.Outcome, h.Then = Followed, followedBy(h.Owners); h.Then == "" {
+			h.Outcome, h.Then = s.becomes(d, m, h.Owners)
 		}
 		g.add(h)
 	}
 	return g.all
 }
 
-// followedBy says how programs follow, "" if not all of them do.
-func followedBy(owners []Owner) string {
-	how := ""
-	for _, o := range owners {
-		if how = followers[o.Program]; how == "" {
-			return ""
-		}
+// becomes says what becomes of a socket whose program does not follow.
+func (s Packet) becomes(d *Data, m Move, owners []Owner) (Outcome, string) {
+	switch {
+	case !m.Start:
+	case s.Protocol == unix.ETH_P_LLDP, s.Protocol == unix.ETH_P_PAE:
+		return Stays, protocols[s.Protocol] + " belongs to the wire"
+	case s.Protocol == 0:
+		return Stays, "it only sends, and goes on with that"
+	case s.Protocol != unix.ETH_P_ALL:
+	case allIn(watchers, owners):
+		return Stays, "it goes on seeing what is on the wire"
+	case d.Host.LiveRename, allIn(steady, owners):
+		return Stays, "it goes on with what is on the wire; restart it when guests are to reach it"
+	default:
+		return Breaks, "the NIC is off for a moment, and some programs end with that: " + restart(owners)
 	}
-	return how
+	return Breaks, restart(owners)
 }
 
 // grouped joins holders that differ only in what they are.
@@ -336,7 +326,7 @@ func (d *Data) Turned(m Move) (all []Turned) {
 	}
 	for _, g := range d.Groups {
 		for _, member := range g.Members {
-			if g.Index == m.From.Index && !joiners[member.Owner.Program] {
+			if g.Index == m.From.Index && !joiners[member.Owner.Program] && !misled[member.Owner.Program] {
 				t := add(member.Cookie, member.Owner, member.Place)
 				if !slices.Contains(t.Groups, g.Addr) {
 					t.Groups = append(t.Groups, g.Addr)

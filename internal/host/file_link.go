@@ -31,6 +31,7 @@ type linkForm struct {
 	OperUnknown bool             `json:"operational_unknown,omitempty"`
 	Master      int              `json:"master,omitempty"`
 	Lower       int              `json:"lower,omitempty"`
+	Second      int              `json:"second_lower,omitempty"`
 	Elsewhere   bool             `json:"lower_is_elsewhere,omitempty"`
 	Group       uint32           `json:"group,omitempty"`
 	Alias       rawjson.String   `json:"alias,omitempty"`
@@ -47,7 +48,7 @@ func formOfLink(l *Link) linkForm {
 	return linkForm{
 		Index: l.Index, Name: rawjson.String(l.Name), AltNames: rawjson.Strings(l.AltNames), Kind: l.Kind, Bus: l.Bus,
 		Ethernet: l.Ethernet, MAC: hexForm(l.MAC), Perm: hexForm(l.Perm), MTU: l.MTU, TxQLen: l.TxQLen, Flags: flagsForm(l.Flags),
-		OperUp: l.OperUp, OperUnknown: l.OperUnknown, Master: l.Master, Lower: l.Lower, Elsewhere: l.Elsewhere,
+		OperUp: l.OperUp, OperUnknown: l.OperUnknown, Master: l.Master, Lower: l.Lower, Second: l.Second, Elsewhere: l.Elsewhere,
 		Group: l.Group, Alias: rawjson.String(l.Alias), Inet6: l.Inet6, AddrGen: l.AddrGen, Token: l.Token,
 		BridgeAttrs: l.BridgeAttrs, PortAttrs: l.PortAttrs, VXLANAttrs: l.VXLANAttrs,
 	}
@@ -64,7 +65,7 @@ func (f linkForm) link() (*Link, error) {
 	l := &Link{
 		Index: f.Index, Name: string(f.Name), AltNames: rawjson.Plain(f.AltNames), Kind: f.Kind, Bus: f.Bus,
 		Ethernet: f.Ethernet, MAC: []byte(f.MAC), Perm: []byte(f.Perm), MTU: f.MTU, TxQLen: f.TxQLen, Flags: uint32(f.Flags),
-		OperUp: f.OperUp, OperUnknown: f.OperUnknown, Master: f.Master, Lower: f.Lower, Elsewhere: f.Elsewhere,
+		OperUp: f.OperUp, OperUnknown: f.OperUnknown, Master: f.Master, Lower: f.Lower, Second: f.Second, Elsewhere: f.Elsewhere,
 		Group: f.Group, Alias: string(f.Alias), Inet6: f.Inet6, AddrGen: f.AddrGen, Token: f.Token,
 		BridgeAttrs: f.BridgeAttrs, PortAttrs: f.PortAttrs, VXLANAttrs: f.VXLANAttrs,
 	}

@@ -280,7 +280,7 @@ func (h *Host) Ports(bridge int) []*Link {
 func (h *Host) Above(index int) []*Link {
 	var above []*Link
 	for _, l := range h.Links {
-		if l.Lower == index && !l.Elsewhere && l.Kind != "veth" {
+		if (l.Lower == index || l.Second == index) && !l.Elsewhere && l.Kind != "veth" {
 			above = append(above, l)
 		}
 	}

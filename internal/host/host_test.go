@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/rtnl"
@@ -337,6 +338,22 @@ ip link set br0 type bridge nf_call_ip6tables 1`)
 	for _, typ := range []uint16{unix.IFLA_BR_NF_CALL_IPTABLES, unix.IFLA_BR_NF_CALL_IP6TABLES} {
 		if want, got := l.BridgeSetting(typ), old.BridgeSetting(typ); got != want || want != 0 != (typ == unix.IFLA_BR_NF_CALL_IP6TABLES) {
 			t.Errorf("attribute %d: %d, by sysfs %d", typ, want, got)
+		}
+	}
+}
+
+// TestHSR: a device of HSR stands on two interfaces.
+func TestHSR(t *testing.T) {
+	index := nl.Uint32Attr
+	data := nl.NewRtAttr(unix.IFLA_INFO_DATA, nil)
+	data.AddRtAttr(iflaHSRSlave1, index(2))
+	data.AddRtAttr(iflaHSRSlave2, index(3))
+	info := append(nl.NewRtAttr(unix.IFLA_INFO_KIND, nl.ZeroTerminated("hsr")).Serialize(), data.Serialize()...)
+	msg := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: append(append(make([]byte, 4), index(4)...), make([]byte, 8)...)} // struct ifinfomsg
+	h := &Host{Links: []*Link{{Index: 2}, {Index: 3}, parseLink(msg.With(unix.IFLA_IFNAME, []byte("hsr0\x00")).With(unix.IFLA_LINKINFO, info))}}
+	for i := 2; i <= 4; i++ {
+		if got := names(h.Above(i)); i < 4 && !slices.Equal(got, []string{"hsr0"}) || i == 4 && len(got) > 0 {
+			t.Errorf("above %d: %q", i, got)
 		}
 	}
 }

@@ -16,6 +16,8 @@ const (
 	iflaBrVlanFiltering = 7
 	iflaBrMcastSnooping = 23
 	iflaBrportState     = 1
+	iflaHSRSlave1       = 1
+	iflaHSRSlave2       = 2
 	iflaVxlanLink       = 3
 	iflaInet6AddrGen    = 8
 )
@@ -43,6 +45,7 @@ type Link struct {
 	Flags     uint32 // IFF_…
 	Master    int    // index of the bridge, bond or VRF it is a port of, 0 if none
 	Lower     int    // index of what it stands on (a VLAN's NIC, a veth's peer), 0 if none
+	Second    int    // index of the other one that it stands on (of the two ports of HSR), 0 if none
 	Elsewhere bool   // Lower is an index of another network namespace
 	Alias     string
 	Group     uint32
@@ -184,6 +187,8 @@ func (l *Link) parseInfo(b []byte) {
 			switch l.Kind {
 			case "bridge":
 				l.Bridge, l.BridgeAttrs = parseBridge(a.Value), a.Value
+			case "hsr":
+				l.parseHSR(a.Value)
 			case "vxlan":
 				l.parseVXLAN(a.Value)
 				l.VXLANAttrs = a.Value
@@ -192,6 +197,19 @@ func (l *Link) parseInfo(b []byte) {
 			if slave == "bridge" {
 				l.PortState, l.PortAttrs = portState(a.Value), a.Value
 			}
+		}
+	}
+}
+
+// parseHSR finds the two interfaces that a device of HSR or PRP stands on, neither of
+// which the kernel tells as IFLA_LINK.
+func (l *Link) parseHSR(b []byte) {
+	for a := range rtnl.ParseAttrs(b) {
+		switch a.Type {
+		case iflaHSRSlave1:
+			l.Lower = int(rtnl.U32(a.Value))
+		case iflaHSRSlave2:
+			l.Second = int(rtnl.U32(a.Value))
 		}
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -83,8 +85,11 @@ func frame(protocol uint16) func() error {
 		}
 		defer func() { _ = unix.Close(fd) }()
 		to := &unix.SockaddrLinklayer{Protocol: order(protocol), Ifindex: lan.Index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
-		if protocol == unix.ETH_P_LLDP {
+		switch protocol {
+		case unix.ETH_P_LLDP:
 			to.Addr = [8]byte{0x01, 0x80, 0xc2, 0, 0, 0x0e}
+		case unix.ETH_P_PAE:
+			to.Addr = [8]byte{0x01, 0x80, 0xc2, 0, 0, 0x03}
 		}
 		return unix.Sendto(fd, make([]byte, 60), 0, to)
 	}
@@ -99,7 +104,11 @@ func packetSocket(protocol uint16) func(t *testing.T) func() bool {
 	return func(t *testing.T) func() bool {
 		fd := must2(t)(unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0))
 		must0(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: order(protocol), Ifindex: nicIndex(t)}))
-		return hears(t, fd, frame(protocol))
+		sent := protocol
+		if sent == unix.ETH_P_ALL {
+			sent = unix.ETH_P_TEB // one of them
+		}
+		return hears(t, fd, frame(sent))
 	}
 }
 
@@ -220,6 +229,51 @@ func routesMulticast(t *testing.T) func() bool {
 	return shows("cat /proc/thread-self/net/ip_mr_vif", " eth0 ")(t)
 }
 
+// dropsByTCX is a BPF program on eth0 that drops what is for 192.168.0.44.
+func dropsByTCX(t *testing.T) func() bool {
+	ins := func(code, regs, off uint8, imm uint32) uint64 { // struct bpf_insn; the destination in the low half of regs
+		return uint64(code) | uint64(regs)<<8 | uint64(off)<<16 | uint64(imm)<<32
+	}
+	const (
+		mov, leave   = unix.BPF_ALU64 | unix.BPF_MOV, unix.BPF_JMP | unix.BPF_EXIT
+		load, differ = unix.BPF_LD | unix.BPF_ABS, unix.BPF_JMP32 | unix.BPF_JNE
+		drop, next   = 2, 0xffffffff // TCX_DROP, TCX_NEXT
+	)
+	insns := []uint64{
+		ins(mov|unix.BPF_X, 0x16, 0, 0),
+		ins(load|unix.BPF_H, 0, 0, 12), ins(differ, 0, 4, unix.ETH_P_IP),
+		ins(load|unix.BPF_W, 0, 0, 30), ins(differ, 0, 2, 192<<24|168<<16|44),
+		ins(mov, 0, 0, drop), ins(leave, 0, 0, 0),
+		ins(mov, 0, 0, next), ins(leave, 0, 0, 0),
+	}
+	nstest.Run(t, "ip", "netns", "exec", "lan", "ping", "-qc1", "-W5", "192.168.0.44")
+	license := []byte("GPL\x00")
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&insns[0])
+	pin.Pin(&license[0])
+	program := [16]uint64{unix.BPF_PROG_TYPE_SCHED_CLS | uint64(len(insns))<<32, // union bpf_attr, little end first
+		uint64(uintptr(unsafe.Pointer(&insns[0]))), uint64(uintptr(unsafe.Pointer(&license[0])))}
+	attach := [32]uint32{0, uint32(nicIndex(t)), unix.BPF_TCX_INGRESS}
+	prog := bpf(t, unix.BPF_PROG_LOAD, unsafe.Pointer(&program))
+	attach[0] = uint32(prog)
+	link := bpf(t, unix.BPF_LINK_CREATE, unsafe.Pointer(&attach))
+	t.Cleanup(func() { _, _ = unix.Close(prog), unix.Close(link) })
+	return func() bool {
+		_, err := nstest.Try(t, "ip", "netns", "exec", "lan", "ping", "-qc1", "-W0.3", "192.168.0.44")
+		return err != nil
+	}
+}
+
+func bpf(t *testing.T, command uintptr, attr unsafe.Pointer) int {
+	t.Helper()
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(attr), 128)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	return int(fd)
+}
+
 // holdings are all kinds that can be made here, beside each other.
 var holdings = []holding{
 	{name: "nftables by index", begin: counts("inet a c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet a, chain c", outcome: holders.Moves,
@@ -236,6 +290,8 @@ var holdings = []holding{
 		setup: nft("netdev n", "type filter hook ingress device eth0 priority 0;", "counter")},
 	{name: "packet socket", begin: packetSocket(unix.ETH_P_ARP), find: "packet socket: ARP", outcome: holders.Breaks},
 	{name: "packet socket of LLDP", begin: packetSocket(unix.ETH_P_LLDP), find: "packet socket: LLDP", outcome: holders.Stays},
+	{name: "packet socket of 802.1X", begin: packetSocket(unix.ETH_P_PAE), find: "packet socket: 802.1X", outcome: holders.Stays},
+	{name: "packet socket for all protocols", begin: packetSocket(unix.ETH_P_ALL), find: "packet socket: all protocols", outcome: holders.Stays, from: [2]int{6, 2}},
 	{name: "SO_BINDTODEVICE", begin: boundSocket, find: "UDP socket bound to it: 0.0.0.0:4011", outcome: holders.Moves},
 	{name: "link-local", begin: linkLocalSocket, find: "UDP socket bound to it: 0.0.0.0:4011, [fe80::42]:4012", outcome: holders.Moves,
 		setup: "ip addr add fe80::42/64 dev eth0 nodad"},
@@ -248,9 +304,13 @@ var holdings = []holding{
 		setup: behind + `
 		sysctl -qw net.ipv4.ip_forward=1
 		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
-	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif", outcome: holders.Breaks},
+	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif of", outcome: holders.Breaks},
 	{name: "IPsec", begin: shows("ip xfrm policy", "dev eth0"), find: "IPsec: policy from 10.1.0.0/16 to 10.2.0.0/16", outcome: holders.Breaks,
 		setup: "ip xfrm policy add dir out src 10.1.0.0/16 dst 10.2.0.0/16 dev eth0 tmpl proto esp mode tunnel"},
+	{name: "traffic control", begin: shows("tc qdisc", "htb 7:"), find: "traffic control: htb 7:", outcome: holders.Stays,
+		setup: "tc qdisc add dev eth0 root handle 7: htb"},
+	{name: "tcx", begin: dropsByTCX, find: "tcx: 1 program for what comes in", outcome: holders.Stays, from: [2]int{6, 6},
+		setup: "ip addr add 192.168.0.44/24 dev eth0"},
 	{name: "ip rule", begin: shows("ip route get 203.0.113.7 from 192.168.0.1 iif eth0 || true", "dev eth1"), find: "ip rule: by the name eth0", outcome: holders.Moves,
 		setup: `
 		sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.all.rp_filter=0
@@ -313,7 +373,7 @@ func (h holding) named(t *testing.T, all []holders.Holder) {
 		if found.Outcome != h.outcome || !strings.HasPrefix(text, h.find) {
 			continue
 		}
-		if strings.Contains(found.Kind, "socket") || found.Kind == "multicast group" {
+		if strings.Contains(found.Kind, "socket") || found.Kind == "multicast group" || strings.Contains(text, "ip_mr_vif of") {
 			if len(found.Owners) != 1 || found.Owners[0].PID != os.Getpid() {
 				t.Errorf("owners of %s: %v", text, found.Owners)
 			}
@@ -321,6 +381,21 @@ func (h holding) named(t *testing.T, all []holders.Holder) {
 		return
 	}
 	t.Errorf("%s: nobody says that it %s, but\n%s", h.name, h.outcome, strings.Join(lines, "\n"))
+}
+
+// TestMemberWithoutPort has check find whose a group is that a socket has joined which no
+// list of sockets has, as programs do that only want what others send to come in.
+func TestMemberWithoutPort(t *testing.T) {
+	newHost(t, lan)
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{
+		Multiaddr: [4]byte{239, 1, 2, 4}, Interface: [4]byte{192, 168, 0, 2}}))
+	found := doCall(t.Context(), t, "check netdev=eth0", nil)
+	if found.err != nil {
+		t.Fatal(found.err)
+	}
+	holding{name: "a member", find: "multicast group: 239.1.2.4 of", outcome: holders.Moves}.named(t, found.Check.Holders)
 }
 
 // TestHoldersWarn has start, stop and a dry run say what breaks, and nobody say

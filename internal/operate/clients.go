@@ -15,7 +15,7 @@ import (
 // clients are the DHCP clients that are managers of nothing else. Unlike managers they
 // run in any network namespace; machine says that this one is that of the managers.
 func (v *view) clients(machine bool) lease.Manager {
-	m := lease.Manager{Listing: v.clientsFound, Call: v.quoted(), Any: v.Request.AnyLease}
+	m := lease.Manager{Listing: v.clientsFound, Call: v.quoted(), Any: v.Request.AnyLease, Root: v.root}
 	for _, l := range v.host.Links {
 		m.Links = append(m.Links, l.Name)
 	}
@@ -23,23 +23,23 @@ func (v *view) clients(machine bool) lease.Manager {
 		if is, err := v.dhcpcd().Keeps(m); is || err != nil || !machine {
 			return is, err
 		}
-		return managed(m)
+		return v.managed(m)
 	}
 	return m
 }
 
 // managed says whether a manager goes on with the addresses of a move, or has refused
 // it.
-func managed(m manager.Move) (bool, error) {
+func (c *Call) managed(m manager.Move) (bool, error) {
 	for _, l := range []*host.Link{m.From, m.NIC} {
 		if l == nil {
 			continue
 		}
-		link, err := networkd.LinkOf(l.Index)
+		link, err := (networkd.Manager{Root: c.root}).LinkOf(l.Index)
 		if err != nil || link.Configures() {
 			return err == nil, err
 		}
-		profile, err := (networkmanager.Manager{}).Profile(l.Index)
+		profile, err := (networkmanager.Manager{Root: c.root}).Profile(l.Index)
 		if err != nil || profile != "" {
 			return err == nil, err
 		}

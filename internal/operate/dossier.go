@@ -29,12 +29,12 @@ type Dossier struct {
 	Made    time.Time `json:"made"`
 	// Machine has the kernel's release, and what /etc/os-release and Xen say.
 	Machine map[string]string `json:"machine"`
-	Config  *string           `json:"config"` // the configuration file; nil: there is none
-	Status  *Report           `json:"status"`
-	Start   *Check            `json:"start"`   // what start would come to
-	Unended []string          `json:"unended"` // commands that would take back a change that has not ended
+	Config  *string           `json:"config,omitempty"` // the configuration file; nil: there is none
+	Status  *Report           `json:"status,omitempty"`
+	Start   *Check            `json:"start,omitempty"` // what start would come to
+	Unended []string          `json:"unended"`         // commands that would take back a change that has not ended
 	// Host is what plans are made from, as by --save-host; nil if addresses are hidden.
-	Host    json.RawMessage `json:"host"`
+	Host    json.RawMessage `json:"host,omitempty"`
 	Unknown []string        `json:"unknown"` // what could not be found out
 }
 
@@ -147,7 +147,7 @@ var addressLike = regexp.MustCompile(`[0-9A-Fa-f:.]*[0-9A-Fa-f:]`)
 
 // addressKind says what kind of an address a word is that has to be hidden; "" if none.
 func addressKind(word string) string {
-	if mac, err := net.ParseMAC(word); err == nil && len(mac) == 6 {
+	if mac, err := net.ParseMAC(word); err == nil && len(mac) == 6 && strings.Contains(word, ":") { // a commit is no address
 		if word == "fe:ff:ff:ff:ff:ff" {
 			return ""
 		}

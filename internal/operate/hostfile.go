@@ -29,12 +29,17 @@ type seen struct {
 	antispoof *antispoof.Seen // nil: it is still to be read
 	strict    *strict.Seen    // nil: it is still to be read
 	xen       *xenstore.Seen  // nil: it was not read
+	programs  *hostPrograms   // of a host in a file; nil: they are not known
 }
 
 // see reads the host, or the file that stands for one.
 func (c *Call) see(ctx context.Context, read func() (*host.Host, error)) (*seen, error) {
 	if c.Request.Host != "" {
-		return readHostFile(c.Request.Host)
+		s, err := readHostFile(c.Request.Host)
+		if err == nil {
+			err = c.lay(s.programs)
+		}
+		return s, err
 	}
 	h, err := read()
 	if err != nil {
@@ -85,6 +90,7 @@ type hostFile struct {
 	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
 	Strict    *strict.Seen          `json:"strict,omitempty"`
 	Xen       *xenstore.Seen        `json:"xenstore,omitempty"`
+	Programs  *hostPrograms         `json:"programs,omitempty"` // in no file that --save-host writes
 }
 
 // recordText is a record's content: as JSON if it is JSON, else as a string.
@@ -178,7 +184,7 @@ func parseHostFile(name string) (*seen, error) {
 	if f.Host == nil {
 		return nil, errors.New("there is no host in it")
 	}
-	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, xen: f.Xen, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
+	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, xen: f.Xen, programs: f.Programs, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
 	if s.antispoof == nil {
 		s.antispoof = &antispoof.Seen{} // of which nothing is known
 	}

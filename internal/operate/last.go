@@ -1,7 +1,6 @@
 package operate
 
 import (
-	"os"
 	"time"
 
 	"xbr-script/internal/plan"
@@ -50,10 +49,7 @@ func LastChange() *Last {
 }
 
 // Pending says whether a change has not ended, or waits to be confirmed.
-func Pending() bool {
-	_, err := os.Stat(plan.JournalPath(runDir))
-	return err == nil
-}
+func Pending() bool { return plan.HasJournal(runDir) }
 
 // keep writes down what became of a change. It is only to be read by people, so a record
 // that cannot be written is no error.

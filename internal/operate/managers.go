@@ -14,7 +14,6 @@ import (
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/plan"
-	"xbr-script/internal/systemd"
 )
 
 // managing is what a manager does: it configures NICs, and has to go on with what a
@@ -30,24 +29,34 @@ type managing interface {
 	Kinds() plan.Kinds
 }
 
+// warning is a manager that knows what will not go on as before, though nothing is lost.
+type warning interface {
+	Warnings(moves []manager.Move) ([]string, error)
+}
+
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
-	return []managing{
-		ifupdown.Manager{Up: systemd.Up, Units: ifupdown.Units},
-		c.dhcpcd(),
-		networkmanager.Manager{Up: systemd.Up},
-		networkd.Manager{Limit: c.checkLimit()},
+	all := []managing{ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root}, c.dhcpcd()}
+	if c.root == "" {
+		all = append(all, networkmanager.Manager{Up: c.up})
 	}
+	return append(all, networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up})
 }
 
 // dhcpcd is one manager that may run in any network namespace.
-func (*Call) dhcpcd() dhcpcd.Manager { return dhcpcd.Manager{UnitOf: dhcpcd.UnitOf} }
+func (c *Call) dhcpcd() dhcpcd.Manager {
+	m := dhcpcd.Manager{Root: c.root}
+	if c.root == "" {
+		m.UnitOf = dhcpcd.UnitOf
+	}
+	return m
+}
 
 // keepers are those that configure dom0's interface of a network, for a move or, with
 // manager.AtRest, as it is. nil: it cannot be known of a host in a file; empty: nobody
 // is known.
 func (v *view) keepers(ctx context.Context, m manager.Move) (found []manager.Keeper, err error) {
-	if v.Request.Host != "" {
+	if !v.knowing() {
 		return nil, nil
 	}
 	managers, err := v.here()
@@ -79,9 +88,12 @@ func (v *view) noteKeepers(ctx context.Context) {
 
 // here are those that may be at work in this network namespace.
 func (v *view) here() ([]managing, error) {
-	machine, err := host.OfMachine()
-	if err != nil {
-		return nil, err
+	machine := v.root != ""
+	if !machine {
+		var err error
+		if machine, err = host.OfMachine(); err != nil {
+			return nil, err
+		}
 	}
 	if machine {
 		return append([]managing{v.clients(true)}, v.managers()...), nil
@@ -92,8 +104,8 @@ func (v *view) here() ([]managing, error) {
 // around asks all managers for their steps around a plan, and reports all their
 // refusals at once.
 func (v *view) around() (before, after []plan.Step, err error) {
-	if v.Request.Host != "" {
-		return nil, nil, nil // a file does not tell who looks after its host
+	if !v.knowing() {
+		return nil, nil, nil // a file may not tell who looks after its host
 	}
 	moves := v.moves()
 	if len(moves) == 0 {
@@ -108,12 +120,23 @@ func (v *view) around() (before, after []plan.Step, err error) {
 		if hidden, ok := errors.AsType[*manager.Hidden](refused); ok && v.Request.DryRun {
 			v.lacks, refused = append(v.lacks, hidden.Lack()), nil
 		}
-		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused)
+		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused, v.heed(m, moves))
 	}
 	if file := v.Request.SaveHost; file != "" && (len(before)+len(after) > 0 || err != nil) {
 		v.Note(file + " does not tell of the programs that configure NICs here, which change this plan")
 	}
 	return before, after, err
+}
+
+// heed keeps what a manager warns of.
+func (v *view) heed(m managing, moves []manager.Move) error {
+	w, ok := m.(warning)
+	if !ok {
+		return nil
+	}
+	texts, err := w.Warnings(moves)
+	v.cautions = append(v.cautions, texts...)
+	return err
 }
 
 // moving are the wanted bridges that are not yet as they are to be.

@@ -106,3 +106,20 @@ func TestHeirs(t *testing.T) {
 	expect("stop", "")
 	must(t, "stop")
 }
+
+// TestWarned: whoever starts a bridge is told what its managers will not do any more.
+func TestWarned(t *testing.T) {
+	newHost(t, lan)
+	nstest.Script(t, "mkdir -p /run/network\necho eth0 >/run/network/ifstate.eth0")
+	for line, warned := range map[string]bool{
+		"start netdev=eth0 -n": false, "start netdev=eth0 dom0=bridge -n": false, "start netdev=eth0 dom0=bridge bridge=xenbr0 -n": true,
+	} {
+		r := doCall(t.Context(), t, line, nil)
+		if r.err != nil {
+			t.Fatalf("%s: %v", line, r.err)
+		}
+		if text := strings.Join(r.Lines, "\n"); strings.Contains(text, "ifupdown goes by the name eth0") != warned {
+			t.Errorf("%s: %s", line, text)
+		}
+	}
+}

@@ -48,6 +48,7 @@ type Call struct {
 	told bool            // the user knows what is taken in place of empty values
 	said map[string]bool // warnings that the user has been given
 	yes  bool            // the user has been asked, and wants to go on
+	root string          // the folder with the programs of a host in a file; "": this machine's are meant
 	// What is said of the call at its end.
 	changed bool                             // something on the host is other than before
 	notes   []string                         // what Note was given
@@ -85,6 +86,7 @@ func (c *Call) Run(ctx context.Context) (*Result, error) {
 
 // run carries out the command.
 func (c *Call) run(ctx context.Context) (*Result, error) {
+	defer c.forget()
 	if c.Request.Host == "" {
 		conn, err := rtnl.Dial()
 		if err != nil {

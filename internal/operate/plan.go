@@ -35,7 +35,7 @@ func (v *view) plan() (*plan.Plan, *Result, error) {
 		done.Lines, done.Notes = append(done.Lines, p.Lines...), append(done.Notes, p.Notes...)
 	}
 	p := join(parts...)
-	p.Warnings = append(p.Warnings, v.lacks...)
+	p.Warnings = slices.Concat(p.Warnings, v.lacks, v.cautions)
 	p.Steps = slices.Concat(before, p.Steps, after)
 	return p, done, nil
 }

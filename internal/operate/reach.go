@@ -222,7 +222,7 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 		said[l.nic] = true
 		texts = append(texts, l.text(down))
 	}
-	return refusal.New(hint, "%s after %s (wait=)", strings.Join(texts, "; "), seconds(w.wait))
+	return refusal.New(hint, "%s after %s (wait=)", strings.Join(texts, "; "), Seconds(w.wait))
 }
 
 // text says what is missing; down are the NICs without a link.

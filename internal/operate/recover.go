@@ -40,7 +40,7 @@ func (c *Call) unfinished() (*plan.Unfinished, error) {
 func (c *Call) refuseWaiting(u *plan.Unfinished) error {
 	left, _ := u.Waits()
 	return refusal.New("xbr-script confirm keeps that change, xbr-script recover puts everything back",
-		"cannot %s: %q waits to be confirmed, %s left", c.Request.Command, u.Command, seconds(left))
+		"cannot %s: %q waits to be confirmed, %s left", c.Request.Command, u.Command, Seconds(left))
 }
 
 // undo takes an unfinished change back, and says so.
@@ -131,11 +131,11 @@ func (c *Call) takeBack(ctx context.Context, r *plan.Runner, cause error) error 
 
 // waitsText tells that the change has to be confirmed.
 func (c *Call) waitsText() string {
-	return fmt.Sprintf("everything is put back in %s, unless you give: xbr-script confirm", seconds(c.Request.Confirm))
+	return fmt.Sprintf("everything is put back in %s, unless you give: xbr-script confirm", Seconds(c.Request.Confirm))
 }
 
-// seconds is a time for people, rounded up: what is left is never 0 s.
-func seconds(d time.Duration) string {
+// Seconds is a time for people, rounded up: what is left is never 0 s.
+func Seconds(d time.Duration) string {
 	return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second)
 }
 

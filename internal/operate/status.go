@@ -106,8 +106,8 @@ func (v *view) report(ctx context.Context) (*Report, error) {
 	if u != nil {
 		r.tell(u)
 	}
-	r.Last, _ = lastForms.Load(plan.Records(v.store), lastRecord) // only for people
-	return r, nil
+	r.Last, err = lastForms.Load(plan.Records(v.store), lastRecord)
+	return r, err
 }
 
 // tell adds a change that has not ended.

@@ -36,6 +36,8 @@ type view struct {
 	up    []bridge.Spec // every network that is up
 	notes []string      // what the user should know about the choice of the bridges
 	lacks []string      // what is not in the plan because only root may know it
+	// cautions are what managers warn of.
+	cautions []string
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner

@@ -121,7 +121,7 @@ type port struct {
 
 // look sees to a change that was cut short, and reads what is needed.
 func (p *port) look(ctx context.Context) error {
-	u, err := p.runner().Unfinished()
+	u, err := p.unfinished()
 	if err != nil {
 		return err
 	}

@@ -106,17 +106,22 @@ func (b *rollback) undo(ctx context.Context, i int) (left []string) {
 // try carries an operation out, a few times if it fails.
 func (b *rollback) try(ctx context.Context, op Op, made bool) (err error) {
 	for n := 1; ; n++ {
-		err = guard(func() error {
-			if m, ok := op.(Maker); ok {
-				return m.Unmake(ctx, made)
-			}
-			return op.Do(ctx, true)
-		})
+		err = takenBack(ctx, op, made)
 		if err == nil || n == tries || b.late() {
 			return err
 		}
 		time.Sleep(time.Duration(n) * time.Millisecond)
 	}
+}
+
+// takenBack carries out an operation that takes a step back.
+func takenBack(ctx context.Context, op Op, made bool) error {
+	return guard(func() error {
+		if m, ok := op.(Maker); ok {
+			return m.Unmake(ctx, made)
+		}
+		return op.Do(ctx, true)
+	})
 }
 
 func (b *rollback) undoHook(step int, after bool) error {

@@ -33,7 +33,7 @@ type Failed struct {
 	Step  string   // the title of the step that failed
 	Cause error    // why
 	Left  []string // commands that would undo what could not be undone; empty: all is as before
-	// Journal is the file that stays if something is left.
+	// Journal is the file that stays if something is left; "" if there is none.
 	Journal string
 }
 
@@ -47,7 +47,10 @@ func (f *Failed) Unwrap() error { return f.Cause }
 func (f *Failed) Advice() string {
 	text, more := "everything was put back as it was", "; "
 	if len(f.Left) > 0 {
-		text, more = "this is left to be done by hand:\n  "+strings.Join(f.Left, "\n  ")+"\n  rm "+f.Journal+"   # when all is done", "\nhint: "
+		text, more = "this is left to be done by hand:\n  "+strings.Join(f.Left, "\n  "), "\nhint: "
+		if f.Journal != "" {
+			text += "\n  rm " + f.Journal + "   # when all is done"
+		}
 	}
 	if advice := refusal.Advice(f.Cause); advice != "" {
 		text += more + advice
@@ -145,18 +148,25 @@ func (r *Runner) step(ctx context.Context, j *journal, s Step, i int) error {
 	if err := r.hook(i, false); err != nil {
 		return err
 	}
+	if err := s.do(ctx, r.trace); err != nil {
+		return err
+	}
+	return r.hook(i, true)
+}
+
+// do carries out a step's operations, and checks what came of them. trace gets each
+// before.
+func (s Step) do(ctx context.Context, trace func(Op)) error {
 	for _, op := range s.Do {
-		r.trace(op)
+		trace(op)
 		if err := guard(func() error { return op.Do(ctx, false) }); err != nil {
 			return err
 		}
 	}
-	if s.Check != nil {
-		if err := s.Check(ctx); err != nil {
-			return err
-		}
+	if s.Check == nil {
+		return nil
 	}
-	return r.hook(i, true)
+	return s.Check(ctx)
 }
 
 func (r *Runner) hook(step int, after bool) error {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/eintr"
 	"xbr-script/internal/refusal"
 )
 
@@ -125,11 +126,7 @@ func openFile(path string, flags int, limit int64) (fd int, size int64, err erro
 }
 
 func openat(dir int, name string, flags int, mode uint32) (fd int, err error) {
-	for {
-		if fd, err = unix.Openat(dir, name, flags, mode); !errors.Is(err, unix.EINTR) {
-			return fd, err
-		}
-	}
+	return eintr.Retry(func() (int, error) { return unix.Openat(dir, name, flags, mode) })
 }
 
 // regular refuses what is not a file of ours, and returns its size.

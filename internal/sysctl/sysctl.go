@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/eintr"
 	"xbr-script/internal/ifname"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
@@ -190,14 +191,14 @@ func read(name string) (string, error) { return readAt(unix.AT_FDCWD, root+name)
 
 // readAt is read by a name that begins in the open directory dir.
 func readAt(dir int, name string) (string, error) {
-	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	fd, err := eintr.Retry(func() (int, error) { return unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = unix.Close(fd) }()
 	var value strings.Builder
 	for buf := make([]byte, 4096); ; {
-		n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf) })
+		n, err := eintr.Retry(func() (int, error) { return unix.Read(fd, buf) })
 		if err != nil {
 			return "", err
 		}
@@ -207,14 +208,6 @@ func readAt(dir int, name string) (string, error) {
 			return strings.TrimSpace(value.String()), nil
 		}
 	}
-}
-
-// ignoringEINTR calls f until no signal interrupts it.
-func ignoringEINTR(f func() (int, error)) (n int, err error) {
-	for n, err = f(); errors.Is(err, unix.EINTR); {
-		n, err = f()
-	}
-	return n, err
 }
 
 // dirs are the directories with a subdirectory for each interface.

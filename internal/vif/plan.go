@@ -221,24 +221,16 @@ func (p *Planner) batch(name string, msgs ...rtnl.Msg) plan.Op {
 	return &netop.Batch{Wire: w, Names: names.In(w), At: p.Host.At, Conn: p.Conn}
 }
 
-func setLink(index int, attrs ...*nl.RtAttr) rtnl.Msg { return linkMsg(index, 0, 0, attrs...) }
+func setLink(index int, attrs ...*nl.RtAttr) rtnl.Msg {
+	return rtnl.LinkMsg(unix.RTM_NEWLINK, 0, rtnl.Ifinfo(index, 0, 0), attrs...)
+}
 
 func setUp(index int, up bool) rtnl.Msg {
 	flags := uint32(0)
 	if up {
 		flags = unix.IFF_UP
 	}
-	return linkMsg(index, flags, unix.IFF_UP)
-}
-
-func linkMsg(index int, flags, change uint32, attrs ...*nl.RtAttr) rtnl.Msg {
-	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	info.Index, info.Flags, info.Change = int32(index), flags, change
-	body := info.Serialize()
-	for _, a := range attrs {
-		body = append(body, a.Serialize()...)
-	}
-	return rtnl.Msg{Type: unix.RTM_NEWLINK, Body: body}
+	return rtnl.LinkMsg(unix.RTM_NEWLINK, 0, rtnl.Ifinfo(index, flags, unix.IFF_UP))
 }
 
 func attrName(name string) *nl.RtAttr {

@@ -152,7 +152,11 @@ func (c *client) commandLine() ([]string, error) {
 	if !strings.HasPrefix(args[0], "dhcpcd: ") {
 		return append([]string{c.path}, args[1:]...), nil
 	}
-	for _, pid := range append([]int{c.pid}, family(c.pid)...) {
+	var processes []int
+	if c.root == "" { // else it is on another machine, or none
+		processes = append([]int{c.pid}, family(c.pid)...)
+	}
+	for _, pid := range processes {
 		if !ofRoot(pid) {
 			continue
 		}

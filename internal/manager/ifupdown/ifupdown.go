@@ -60,7 +60,7 @@ func units(dev string) []string {
 }
 
 func (m Manager) around(move manager.Move, name string) (before, after []plan.Step, err error) {
-	text, err := ours(name)
+	text, err := ours(m.Root, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -106,7 +106,7 @@ func (m Manager) find(name string) (path, text string, err error) {
 	for _, base := range []string{name, "ifup@.service"} {
 		for _, dir := range m.Units {
 			path := filepath.Join(dir, base)
-			text, err := os.ReadFile(path)
+			text, err := os.ReadFile(m.Root + path)
 			if err == nil {
 				return path, string(text), nil
 			}

@@ -52,8 +52,8 @@ func made(name string, move manager.Move, text string) *Unit { return &Unit{name
 func gone(name string, move manager.Move) *Unit { return &Unit{name, move.NetDev, nil} }
 
 // ours is the file that a unit was given by us. Empty: there is none.
-func ours(name string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(runUnits, name))
+func ours(root, name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root+runUnits, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

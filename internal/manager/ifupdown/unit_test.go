@@ -164,7 +164,7 @@ func (f *fakeSystemd) same(what string, kept, twice bool) bool {
 	f.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	text, err := ours("ifup@eth0.service")
+	text, err := ours("", "ifup@eth0.service")
 	ok := err == nil && ((text != "") == kept || twice) && f.bound == (text == "") && !f.ended && f.away() == kept
 	if !ok {
 		f.Errorf("%s: bound: %t, ended: %t, away: %t, file: %q, %v", what, f.bound, f.ended, f.away(), text, err)
@@ -255,7 +255,7 @@ func TestRemove(t *testing.T) {
 			}
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			text, err := ours("ifup@eth0.service")
+			text, err := ours("", "ifup@eth0.service")
 			if got := (outcome{text != "", f.reloads - before}); err != nil || got != c.want || f.ended {
 				t.Errorf("%+v, want %+v; ended: %t, %v", got, c.want, f.ended, err)
 			}

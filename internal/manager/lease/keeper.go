@@ -8,7 +8,8 @@ import (
 	"xbr-script/internal/manager"
 )
 
-// Keeper says which DHCP clients look after dom0's interface.
+// Keeper says which DHCP clients look after dom0's interface, or which manager that cannot
+// follow.
 func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, error) {
 	if move.From == nil {
 		return nil, nil
@@ -28,7 +29,11 @@ func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, 
 		}
 	}
 	if len(programs) == 0 {
-		return nil, nil
+		o, err := m.other(move.From)
+		if err != nil || o == nil {
+			return nil, err
+		}
+		return &manager.Keeper{Manager: o.name, By: move.From.Name}, nil
 	}
 	slices.Sort(programs)
 	return &manager.Keeper{Manager: strings.Join(programs, " and "), By: move.From.Name}, nil

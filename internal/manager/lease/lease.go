@@ -38,26 +38,26 @@ func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{(&Rebind{}).Kind(): func() plan.Op { return &Rebind{} }}
 }
 
-// Around gives the steps after a change by which DHCP clients go on, and refuses the
+// Around gives the steps around a change by which DHCP clients go on, and refuses the
 // moves after which an address would expire.
-func (m Manager) Around(moves []manager.Move) (_, after []plan.Step, err error) {
+func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
 	for _, move := range moves {
 		if move.From == nil {
 			continue
 		}
-		steps, refused := m.follow(move)
-		after, err = append(after, steps...), errors.Join(err, refused)
+		first, last, refused := m.follow(move)
+		before, after, err = append(before, first...), append(after, last...), errors.Join(err, refused)
 	}
-	return nil, after, err
+	return before, after, err
 }
 
-func (m Manager) follow(move manager.Move) (steps []plan.Step, err error) {
+func (m Manager) follow(move manager.Move) (before, after []plan.Step, err error) {
 	if err := m.refuseOthers(move); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	clients, err := m.clients("dhclient", "udhcpc", "udhcpc6")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v4, v6 := false, false
 	for _, c := range clients {
@@ -65,15 +65,22 @@ func (m Manager) follow(move manager.Move) (steps []plan.Step, err error) {
 			continue
 		}
 		if move.To.Name != move.From.Name {
-			return nil, refusal.New(otherName(move, c), "cannot %s: %s (pid %d) renews a lease by the name %s, which no interface has then",
+			return nil, nil, refusal.New(otherName(move, c), "cannot %s: %s (pid %d) renews a lease by the name %s, which no interface has then",
 				move.Undertaking, c.program, c.pid, move.From.Name)
 		}
 		v4, v6 = v4 || !c.v6, v6 || c.v6
 		if c.v6 && c.program == "dhclient" {
-			steps = append(steps, c.rebound(move))
+			after = append(after, c.rebound(move))
+		}
+		hears, err := m.hears(c, move)
+		if err != nil {
+			return nil, nil, err
+		}
+		if hears {
+			before = append(before, c.handedOver(move))
 		}
 	}
-	return steps, m.ask(move, v4, v6)
+	return before, after, m.ask(move, v4, v6)
 }
 
 // rebound is the step by which the client's sockets are those of the other interface.
@@ -145,30 +152,45 @@ const ifaProto = 11 // IFA_PROTO (linux/if_addr.h)
 // Tells says whether the kernel tells who made an address.
 func Tells(a rtnl.Msg) bool { return a.Get(ifaProto) != nil }
 
+// other is a manager that cannot follow.
+type other struct{ program, name, files, hint string }
+
+// othersFor are those that might look after an interface, and the files by which they tell.
+func othersFor(l *host.Link) []other {
+	return []other{
+		{"connmand", "connman", "/var/lib/connman/ethernet_" + strings.ReplaceAll(l.MAC.String(), ":", "") + "_*",
+			"let ifupdown, systemd-networkd or NetworkManager configure it, in place of connman, and reboot"},
+		{"wickedd", "wicked", "/run/wicked/leaseinfo." + l.Name + ".*",
+			"let NetworkManager configure it, in place of wicked, and reboot"},
+	}
+}
+
+// other is the one that looks after an interface; nil if none does.
+func (m Manager) other(l *host.Link) (*other, error) {
+	for _, o := range othersFor(l) {
+		running, err := m.clients(o.program)
+		if err != nil {
+			return nil, err
+		}
+		files, err := filepath.Glob(m.Root + o.files)
+		if err != nil {
+			return nil, err
+		}
+		if len(running) > 0 && len(files) > 0 {
+			return &o, nil
+		}
+	}
+	return nil, nil
+}
+
 // refuseOthers refuses an interface that somebody looks after who cannot follow.
 func (m Manager) refuseOthers(move manager.Move) error {
 	if !starts(move) {
 		return nil // they come back to the interface that it knows
 	}
-	for _, o := range []struct {
-		program, name, files, hint string
-	}{
-		{"connmand", "connman", "/var/lib/connman/ethernet_" + strings.ReplaceAll(move.From.MAC.String(), ":", "") + "_*",
-			"let ifupdown, systemd-networkd or NetworkManager configure it, in place of connman, and reboot"},
-		{"wickedd", "wicked", "/run/wicked/leaseinfo." + move.From.Name + ".*",
-			"let NetworkManager configure it, in place of wicked, and reboot"},
-	} {
-		running, err := m.clients(o.program)
-		if err != nil {
-			return err
-		}
-		files, err := filepath.Glob(m.Root + o.files)
-		if err != nil {
-			return err
-		}
-		if len(running) > 0 && len(files) > 0 {
-			return refusal.New(o.hint, "cannot %s: %s looks after %s, and does not follow to another interface", move.Undertaking, o.name, move.From.Name)
-		}
+	o, err := m.other(move.From)
+	if err != nil || o == nil {
+		return err
 	}
-	return nil
+	return refusal.New(o.hint, "cannot %s: %s looks after %s, and does not follow to another interface", move.Undertaking, o.name, move.From.Name)
 }

@@ -208,10 +208,11 @@ func TestKeeper(t *testing.T) {
 		"of both families": {[]process{{"dhclient", "dhclient -6 eth0", ""}, {"dhclient", "dhclient eth0", ""}}, "dhclient and dhclient -6, eth0"},
 		"of another":       {[]process{{"udhcpc", "udhcpc -i eth1", ""}}, ""},
 		"elsewhere":        {[]process{{"udhcpc", "udhcpc -i eth0", "7"}}, ""},
+		"connman":          {[]process{{"connmand", "connmand -n", ""}}, "connman, eth0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := Manager{Root: fakeHost(t, c.processes), Links: []string{"eth0", "eth1"}}
-			keeper, err := m.Keeper(t.Context(), manager.AtRest(manager.Move{From: &host.Link{Index: 2, Name: "eth0"}}))
+			m := Manager{Root: fakeHost(t, c.processes, "var/lib/connman/ethernet_00163e000001_cable/settings"), Links: []string{"eth0", "eth1"}}
+			keeper, err := m.Keeper(t.Context(), manager.AtRest(manager.Move{From: &host.Link{Index: 2, Name: "eth0", MAC: net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}}}))
 			got := ""
 			if keeper != nil {
 				got = keeper.String()

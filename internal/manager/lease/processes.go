@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"xbr-script/internal/eintr"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -15,7 +17,7 @@ type running struct{ pid, comm string }
 // processes are those in /proc, or in another folder for a test, but for the kernel's own
 // threads. There may be thousands, so each takes as few system calls as possible.
 func processes(proc string) (all []running, err error) {
-	dir, err := retry(func() (int, error) { return unix.Open(proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	dir, err := eintr.Retry(func() (int, error) { return unix.Open(proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: proc, Err: err}
 	}
@@ -71,7 +73,7 @@ func kernelThreads(proc int) map[string]bool {
 func namesIn(dir int) (names []string, err error) {
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := retry(func() (int, error) { return unix.ReadDirent(dir, buf) })
+		n, err := eintr.Retry(func() (int, error) { return unix.ReadDirent(dir, buf) })
 		if err != nil || n == 0 {
 			return names, err
 		}
@@ -108,17 +110,9 @@ func contentAt(dir int, name string, buf []byte) (string, error) {
 }
 
 func openAt(dir int, name string) (fd int, err error) {
-	return retry(func() (int, error) { return unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	return eintr.Retry(func() (int, error) { return unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 }
 
 func readOnce(fd int, buf []byte) (n int, err error) {
-	return retry(func() (int, error) { return unix.Read(fd, buf) })
-}
-
-// retry calls f until no signal interrupts it.
-func retry(f func() (int, error)) (n int, err error) {
-	for n, err = f(); errors.Is(err, unix.EINTR); {
-		n, err = f()
-	}
-	return max(n, 0), err
+	return eintr.Retry(func() (int, error) { return unix.Read(fd, buf) })
 }

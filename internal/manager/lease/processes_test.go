@@ -69,7 +69,7 @@ func TestThisMachine(t *testing.T) {
 
 // TestBegin finds the same whether the names were read in the background or not.
 func TestBegin(t *testing.T) {
-	pid := strconv.Itoa(startClient(t))
+	pid := strconv.Itoa(startClient(t, "-6", "eth0"))
 	for _, begun := range []bool{false, true} {
 		l := &Listing{}
 		if begun {

@@ -16,12 +16,13 @@ import (
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
+	"xbr-script/internal/sockets"
 )
 
 // Rebind binds the sockets of a process that are bound to one interface to another one.
-// dhclient has one of DHCPv6, which is bound to the index of its interface, while it
-// goes by the name in all else. It need not be run again, which would do harm: its script
-// flushes the lasting IPv6 addresses of the interface then (PREINIT6).
+// dhclient has one of DHCPv6 and a packet socket, which are bound to the index of its
+// interface, while it goes by the name in all else. It need not be run again, which would
+// do harm: its script flushes the lasting IPv6 addresses of the interface then (PREINIT6).
 type Rebind struct {
 	Program string `json:"program"` // its name in /proc/PID/comm
 	PID     int    `json:"pid"`
@@ -51,15 +52,29 @@ func (r *Rebind) Ready(context.Context) error {
 }
 
 // Do carries it out. A process that has ended has no sockets. The kernel does not ask
-// whether there is such an interface (sock_bindtoindex_locked).
-func (r *Rebind) Do(context.Context, bool) error {
+// whether there is such an interface (sock_bindtoindex_locked), but for packet sockets:
+// those stay as they are if an interface is missing that was to come back.
+func (r *Rebind) Do(_ context.Context, undoing bool) error {
 	return r.each(func(socket int) error {
-		index, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
-		if err != nil || index != r.From {
-			return err
+		if at, err := unix.Getsockname(socket); err == nil {
+			if at, ok := at.(*unix.SockaddrLinklayer); ok {
+				err := r.hear(socket, at)
+				if undoing && errors.Is(err, unix.ENODEV) {
+					return nil
+				}
+				return err
+			}
 		}
-		return unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, r.To)
+		return sockets.Rebind(socket, r.To, r.From)
 	})
+}
+
+// hear binds a packet socket.
+func (r *Rebind) hear(socket int, at *unix.SockaddrLinklayer) error {
+	if at.Ifindex != r.From {
+		return nil
+	}
+	return unix.Bind(socket, &unix.SockaddrLinklayer{Protocol: at.Protocol, Ifindex: r.To})
 }
 
 // each calls f with each socket of the process.

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,7 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestMain is also a fake dhclient -6: this program under that name.
+// TestMain is also a fake dhclient: this program under that name.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "dhclient" {
 		fakeClient(os.Args[len(os.Args)-1])
@@ -29,8 +30,11 @@ func TestMain(m *testing.M) {
 }
 
 // fakeClient has a socket that is bound to the interface and one that is not, says so,
-// and stays until its input ends.
+// and stays until its input ends. That of DHCPv4 is a packet socket.
 func fakeClient(dev string) {
+	if !slices.Contains(os.Args, "-6") {
+		fakeClient4(dev)
+	}
 	for _, name := range []string{dev, ""} {
 		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
 		if err == nil && name != "" {
@@ -40,13 +44,35 @@ func fakeClient(dev string) {
 			panic(err)
 		}
 	}
+	stay()
+}
+
+func fakeClient4(dev string) {
+	nic, err := net.InterfaceByName(dev)
+	if err != nil {
+		panic(err)
+	}
+	all := binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL})
+	for _, index := range []int{nic.Index, 0} {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+		if err == nil {
+			err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index})
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	stay()
+}
+
+func stay() {
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	os.Exit(0)
 }
 
-// startClient runs a fake dhclient -6 for eth0 until the test ends.
-func startClient(t *testing.T) (pid int) {
+// startClient runs a fake dhclient until the test ends.
+func startClient(t *testing.T, args ...string) (pid int) {
 	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -64,7 +90,7 @@ func startClient(t *testing.T) (pid int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := os.StartProcess(program, []string{"dhclient", "-6", "eth0"}, &os.ProcAttr{Files: []*os.File{in, theirOut, os.Stderr}})
+	p, err := os.StartProcess(program, append([]string{"dhclient"}, args...), &os.ProcAttr{Files: []*os.File{in, theirOut, os.Stderr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +110,12 @@ func startClient(t *testing.T) (pid int) {
 func bound(t *testing.T, pid int) (all []int) {
 	t.Helper()
 	err := (&Rebind{Program: "dhclient", PID: pid}).each(func(socket int) error {
+		if at, err := unix.Getsockname(socket); err == nil {
+			if at, ok := at.(*unix.SockaddrLinklayer); ok {
+				all = append(all, at.Ifindex)
+				return nil
+			}
+		}
 		index, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
 		all = append(all, index)
 		return err
@@ -108,7 +140,7 @@ func TestRebind(t *testing.T) {
 		return i.Index
 	}
 	nic, dom0 := index("eth0"), index("dom0")
-	pid := startClient(t)
+	pid := startClient(t, "-6", "eth0")
 	around := func(from, to int) func() *plan.Plan {
 		return func() *plan.Plan {
 			m := Manager{Links: []string{"eth0"}}
@@ -137,6 +169,58 @@ func TestRebind(t *testing.T) {
 		}
 		t.Log(m)
 	}
+}
+
+// TestHandedOver makes stop go wrong in each way: a dhclient that was run for dom0's
+// interface hears by the NIC after it, and only then; one that hears by the NIC is left
+// alone.
+func TestHandedOver(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, "ip link add peth0 type veth peer name lan0\nip link set lan0 up\nip link set peth0 up\nip link add eth0 up type bridge")
+	index := func(name string) int {
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.Index
+	}
+	nic, dom0 := index("peth0"), index("eth0")
+	pid := startClient(t, "eth0")
+	r := plan.Runner{Dir: t.TempDir(), Kinds: plan.Merge((Manager{}).Kinds())}
+	stop := func() *plan.Plan {
+		m := Manager{Links: []string{"eth0", "peth0"}}
+		move := manager.Move{From: &host.Link{Index: dom0, Name: "eth0"}, NIC: &host.Link{Index: nic, Name: "peth0"}, To: manager.Interface{Name: "eth0", Index: nic}}
+		before, after, err := m.Around([]manager.Move{move})
+		if err != nil || len(after) != 0 {
+			t.Fatal(after, err)
+		}
+		return &plan.Plan{Steps: before}
+	}
+	is := func(what string, want int) bool {
+		got := bound(t, pid)
+		if !slices.Equal(got, []int{0, want}) {
+			t.Errorf("%s: bound to %v, want %d", what, got, want)
+		}
+		return slices.Equal(got, []int{0, want})
+	}
+	m := &faults.Matrix{T: t, Runner: r, Same: func(what string) bool { return is(what, dom0) }}
+	m.Try("stop", stop)
+	if m.Steps != 1 {
+		t.Errorf("%d steps", m.Steps)
+	}
+	if err := r.Run(t.Context(), stop()); err != nil {
+		t.Fatal(err)
+	}
+	is("stopped", nic)
+	if p := stop(); len(p.Steps) != 0 {
+		t.Errorf("it hears by the NIC already: %v", p.Steps)
+	}
+	// What was to hear by an interface that does not come back is left as it is.
+	if err := (&Rebind{Program: "dhclient", PID: pid, From: nic, To: 1 << 20}).Do(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	is("without dom0's interface", nic)
+	t.Log(m)
 }
 
 // TestNoProcess leaves alone what is not there, or is another program by now.

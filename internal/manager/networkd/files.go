@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -83,31 +84,49 @@ func about(path string, names []string) bool {
 	return false
 }
 
-// heirs is the file by which systemd-networkd goes on with dom0's interface: a copy of
-// the one of the NIC that goes by dom0's name, or what has to be added to it if it is
-// for that name alone. nil if nothing is missing.
+// heirs is the file by which systemd-networkd goes on with dom0's interface: what has to
+// be added to the file of the NIC if that is for this interface alone, so that it goes by
+// dom0's name, and the same DHCP client is seen; else a copy that does. nil if nothing is
+// missing.
 func (k *known) heirs(m manager.Move, was Link) *file {
 	base := k.find(was.File)
 	if base == nil {
 		return nil
 	}
-	words, byName := matchOf(base.texts()...).byName()
+	texts := base.theirs()
+	match := matchOf(texts...)
+	words, byName := match.byName()
 	same := was.sameClient()
 	switch {
 	case byName && fits(words, m.To.Name) && same == "":
 		return nil
 	case byName && len(words) == 1 && words[0] == m.To.Name:
-		return &file{
-			path: filepath.Join(runConfig, filepath.Base(base.path)+".d", dropInFor(m.To.Name)),
-			text: "# The same DHCP client, " + why(m) + "\n" + same, mode: base.mode, group: base.group,
-		}
+		return base.added(m, "# The same DHCP client, "+why(m)+"\n"+same)
+	case match.byMAC() && !slices.ContainsFunc(texts, hasFunctions):
+		return base.added(m, "# By its name, "+why(m)+"\n[Match]\n"+match.reset()+"Name="+m.To.Name+"\n"+same)
 	}
 	text := copied + base.path + ", " + why(m) + "\n[Match]\nName=" + m.To.Name + "\n\n"
-	for _, t := range base.texts() {
+	for _, t := range texts {
 		// Virtual functions are the NIC's, whatever its name is.
-		text += without(t, "Match", "SR-IOV")
+		text += without(t, "Match", functions)
 	}
 	return &file{path: copyFor(m.To.Name), text: text + same, mode: base.mode, group: base.group}
+}
+
+// functions is the section about virtual functions.
+const functions = "SR-IOV"
+
+func hasFunctions(text string) bool {
+	return slices.ContainsFunc(parts(text), func(p part) bool { return p.name == functions })
+}
+
+// added is a drop-in for dom0's interface. What somebody changes in the file itself, such
+// as netplan, still counts.
+func (f *file) added(m manager.Move, text string) *file {
+	return &file{
+		path: filepath.Join(runConfig, filepath.Base(f.path)+".d", dropInFor(m.To.Name)),
+		text: text, mode: f.mode, group: f.group,
+	}
 }
 
 // copyFor is the path of the copy for an interface.

@@ -75,8 +75,19 @@ func TestChanges(t *testing.T) {
 		want  string
 	}{
 		"netplan by MAC": {veth, Link{File: netplans, iaid4: "77"}, []file{{path: netplans, text: byMAC}},
-			"+ /run/systemd/network/0-xbr-script-eth0.network\n# Of " + netplans + ", " + why0 +
-				"[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=ipv6\n\n[DHCP]\nRouteMetric=100\nUseMTU=true\n[DHCPv4]\nIAID=77\n" + others0},
+			"+ /run/systemd/network/10-netplan-eth0.network.d/xbr-script-eth0.conf\n# By its name, " + why0 +
+				"[Match]\nName=\nPermanentMACAddress=\nName=eth0\n[DHCPv4]\nIAID=77\n" + others0},
+		"netplan by MAC, left over": {veth, Link{File: netplans}, []file{{path: netplans, text: byMAC, dropins: []file{
+			{path: "/run/systemd/network/10-netplan-eth0.network.d/xbr-script-eth0.conf", text: "[Match]\nName=\nPermanentMACAddress=\nName=eth0\n"},
+		}}},
+			"= /run/systemd/network/10-netplan-eth0.network.d/xbr-script-eth0.conf\n# By its name, " + why0 + "[Match]\nName=\nPermanentMACAddress=\nName=eth0\n" + others0},
+		"by MAC, and the bridge is dom0's": {bridge, Link{File: own}, []file{{path: own, text: "[Match]\nMACAddress=52:54:00:12:00:00\nType=ether\n[Network]\nDHCP=yes\n"}},
+			"+ /run/systemd/network/50-wan.network.d/xbr-script-xenbr0.conf\n# By its name, " + why0 + "[Match]\nMACAddress=\nType=\nName=xenbr0\n" +
+				"+ /run/systemd/network/0-xbr-script-peth0.network\n# Left alone, " + why0 + "[Match]\nName=peth0\n\n[Link]\nUnmanaged=yes\n"},
+		"by MAC, with virtual functions": {veth, Link{File: own}, []file{{path: own, text: "[Match]\nMACAddress=52:54:00:12:00:00\n[Network]\nDHCP=yes\n[SR-IOV]\nVirtualFunction=0\n"}},
+			"+ /run/systemd/network/0-xbr-script-eth0.network\n# Of " + own + ", " + why0 + "[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n" + others0},
+		"by two MACs": {veth, Link{File: own}, []file{{path: own, text: "[Match]\nMACAddress=52:54:00:12:00:00 52:54:00:12:00:01\n[Network]\nDHCP=yes\n"}},
+			"+ /run/systemd/network/0-xbr-script-eth0.network\n# Of " + own + ", " + why0 + "[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n" + others0},
 		"by name, static":    {veth, Link{File: own}, []file{{path: own, text: byName}}, others0},
 		"by name, a pattern": {veth, Link{File: own}, []file{{path: own, text: byPattern}}, others0},
 		"by name, with leases": {veth, Link{File: own, iaid4: "77", iaid6: "78"}, []file{{path: own, text: byName}},

@@ -28,7 +28,16 @@ type Heir struct {
 
 // Manager is systemd-networkd.
 type Manager struct {
-	Limit time.Duration // how long it may take with the heirs; 0: nobody checks
+	Limit time.Duration                   // how long it may take with the heirs; 0: nobody checks
+	Root  string                          // where the host's files are; "" is /
+	Up    func(unit string) (bool, error) // says whether a unit of systemd is up; nil: systemd is looked at
+}
+
+func (m Manager) up() (bool, error) {
+	if m.Up == nil {
+		return systemd.Up(unit)
+	}
+	return m.Up(unit)
 }
 
 // Around gives the steps around a change that moves the addresses of interfaces that
@@ -36,7 +45,7 @@ type Manager struct {
 // files that it needs and is restarted; the same while the change is undone. Within the
 // limit it must have taken the heirs, and none of the other new interfaces.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
-	k, err := look(moves)
+	k, err := look(m.Root, moves)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +53,7 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	if len(heirs) == 0 {
 		return nil, nil, nil
 	}
-	ran, err := systemd.Up(unit)
+	ran, err := m.up()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,7 +183,7 @@ func since(i manager.Interface, restarted time.Time) (Link, bool, error) {
 			return Link{}, false, err
 		}
 	}
-	l, err := LinkOf(i.Index)
+	l, err := (Manager{}).LinkOf(i.Index)
 	if err != nil || l.when.Before(restarted) || l.State == "pending" || l.State == "initialized" {
 		return Link{}, false, err
 	}

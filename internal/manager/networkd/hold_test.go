@@ -62,7 +62,7 @@ func (s states) configured(name, file string) {
 // files are those in /run/systemd/network, with their content.
 func (s states) files() string {
 	s.Helper()
-	return nstest.Run(s.T, "grep", "-r", ".", runConfig)
+	return nstest.Run(s.T, "sh", "-c", "find "+runConfig+" -type f | sort | xargs grep -H .")
 }
 
 // around is a whole plan, with a change of the network.
@@ -90,11 +90,11 @@ func TestHeld(t *testing.T) {
 	m := &faults.Matrix{T: t, Runner: s.runner(f)}
 	s.configured("peth0", netplans)
 	s.held(m, f, false)
-	const copied = runConfig + "/0-xbr-script-eth0.network"
-	if files := s.files(); strings.Count(files, copied) == 0 || strings.Count(files, "Unmanaged=yes") != 1 {
+	const added = netplans + ".d/xbr-script-eth0.conf"
+	if files := s.files(); strings.Count(files, added) == 0 || strings.Count(files, "Unmanaged=yes") != 1 {
 		t.Errorf("after start: %s", files)
 	}
-	s.configured("eth0", copied)
+	s.configured("eth0", netplans)
 	s.held(m, f, true)
 	if files := s.files(); strings.Contains(files, mark) {
 		t.Errorf("after stop: %s", files)

@@ -23,15 +23,15 @@ const (
 
 // Keeper says whether it configures dom0's interface, by which file, and whether that
 // had to be copied, or got a drop-in.
-func (Manager) Keeper(_ context.Context, m manager.Move) (*manager.Keeper, error) {
-	if m.From == nil {
+func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, error) {
+	if move.From == nil {
 		return nil, nil
 	}
-	k, err := see([]manager.Move{m})
+	k, err := see(m.Root, []manager.Move{move})
 	if err != nil {
 		return nil, err
 	}
-	return k.keeper(m), nil
+	return k.keeper(move), nil
 }
 
 func (k *known) keeper(m manager.Move) *manager.Keeper {

@@ -23,7 +23,7 @@ func TestKeeper(t *testing.T) {
 		"not by it":                    {veth, Link{State: "unmanaged", File: netplans}, nil, ""},
 		"not known to it":              {veth, Link{}, nil, ""},
 		"a file that is gone":          {veth, Link{File: netplans}, nil, "systemd-networkd, 10-netplan-eth0.network"},
-		"start, by MAC":                {veth, Link{File: netplans}, []file{{path: netplans, text: byMAC}}, "systemd-networkd, 10-netplan-eth0.network, by a copy"},
+		"start, by MAC":                {veth, Link{File: netplans}, []file{{path: netplans, text: byMAC}}, "systemd-networkd, 10-netplan-eth0.network, by a drop-in"},
 		"start, by name":               {veth, Link{File: own}, []file{{path: own, text: byName}}, "systemd-networkd, 50-wan.network"},
 		"start, by name, with a lease": {veth, Link{File: own, iaid4: "7"}, []file{{path: own, text: byName}}, "systemd-networkd, 50-wan.network, by a drop-in"},
 		"start, the bridge":            {start("xenbr0", "peth0"), Link{File: own}, []file{{path: own, text: byName}}, "systemd-networkd, 50-wan.network, by a copy"},

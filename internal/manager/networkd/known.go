@@ -51,6 +51,17 @@ func (f file) texts() []string {
 	return texts
 }
 
+// theirs are those texts without the ones of this program.
+func (f file) theirs() []string {
+	texts := []string{f.text}
+	for _, d := range f.dropins {
+		if !strings.Contains(filepath.Base(d.path), mark) {
+			texts = append(texts, d.text)
+		}
+	}
+	return texts
+}
+
 // find is the file with that path; nil if there is none.
 func (k *known) find(path string) *file {
 	i := slices.IndexFunc(k.files, func(f file) bool { return f.path == path })
@@ -61,8 +72,8 @@ func (k *known) find(path string) *file {
 }
 
 // look reads what a plan depends on.
-func look(moves []manager.Move) (*known, error) {
-	k, err := see(moves)
+func look(root string, moves []manager.Move) (*known, error) {
+	k, err := see(root, moves)
 	if err == nil {
 		err = k.readable()
 	}
@@ -71,7 +82,7 @@ func look(moves []manager.Move) (*known, error) {
 
 // see reads what it does with the interfaces that are moved, and its files if it
 // configures one of them.
-func see(moves []manager.Move) (*known, error) {
+func see(root string, moves []manager.Move) (*known, error) {
 	k := &known{links: map[int]Link{}}
 	configures := false
 	for _, m := range moves {
@@ -79,7 +90,7 @@ func see(moves []manager.Move) (*known, error) {
 			if l == nil {
 				continue
 			}
-			is, err := LinkOf(l.Index)
+			is, err := (Manager{Root: root}).LinkOf(l.Index)
 			if err != nil {
 				return nil, err
 			}
@@ -89,7 +100,7 @@ func see(moves []manager.Move) (*known, error) {
 	if !configures {
 		return k, nil
 	}
-	err := k.readFiles("/")
+	err := k.readFiles(root)
 	return k, err
 }
 
@@ -109,7 +120,7 @@ func (k *known) readable() error {
 	return nil
 }
 
-// readFiles reads the files below root, which is "/" but for tests.
+// readFiles reads the files below root.
 func (k *known) readFiles(root string) error {
 	files, err := filesIn(root, "", ".network")
 	if err != nil {
@@ -136,7 +147,7 @@ func filesIn(root, folder, suffix string) ([]file, error) {
 	found := map[string]file{}
 	for _, dir := range configDirs {
 		dir = filepath.Join(dir, folder)
-		entries, err := os.ReadDir(filepath.Join(root, dir))
+		entries, err := os.ReadDir(root + dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return nil, err
 		}
@@ -163,7 +174,7 @@ func filesIn(root, folder, suffix string) ([]file, error) {
 
 // readFile reads one; nil if it is gone.
 func readFile(root, path string) (*file, error) {
-	at := filepath.Join(root, path)
+	at := root + path
 	info, err := os.Stat(at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -189,8 +200,8 @@ func readFile(root, path string) (*file, error) {
 // the client identifier (RFC 4361) of its lease, of DHCPv6 that in its state. They are
 // made of the NIC's place on the bus, or of its MAC address if it has none. So the same
 // lease is only to be had with the same IAID. Empty: none is known.
-func identities(index int, state map[string]string) (iaid4, iaid6 string, err error) {
-	lease, err := keyfile.Read(filepath.Join(leasesDir, strconv.Itoa(index)))
+func identities(root string, index int, state map[string]string) (iaid4, iaid6 string, err error) {
+	lease, err := keyfile.Read(filepath.Join(root+leasesDir, strconv.Itoa(index)))
 	if err != nil {
 		return "", "", err
 	}

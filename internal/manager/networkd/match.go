@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -92,6 +93,29 @@ func (m match) add(key, value string) {
 
 // byName says whether it goes by the name alone, and by which words.
 func (m match) byName() ([]string, bool) { return m["Name"], len(m) == 1 && m["Name"] != nil }
+
+// ofNIC are the keys by which a [Match] picks an interface, and that an empty value takes
+// back.
+var ofNIC = []string{"MACAddress", "PermanentMACAddress", "Name", "Driver", "Path", "Type", "Kind"}
+
+// byMAC says whether it goes by one MAC address, and so fits one NIC.
+func (m match) byMAC() bool {
+	for key := range m {
+		if !slices.Contains(ofNIC, key) {
+			return false
+		}
+	}
+	words := slices.Concat(m["MACAddress"], m["PermanentMACAddress"])
+	return len(words) == 1 && !strings.HasPrefix(words[0], "!")
+}
+
+// reset has the lines that take back all conditions.
+func (m match) reset() (text string) {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		text += key + "=\n"
+	}
+	return text
+}
 
 // fits says whether it may fit an interface that has these properties, by the keys of a
 // [Match]; an empty one is a property that the interface does not have. What else a

@@ -102,8 +102,8 @@ func (l Link) Configures() bool { return l.File != "" && l.State != "unmanaged" 
 
 // LinkOf reads what systemd-networkd does with the interface that has this index. One
 // that it does not know is not configured by it.
-func LinkOf(index int) (Link, error) {
-	name := filepath.Join(linksDir, strconv.Itoa(index))
+func (m Manager) LinkOf(index int) (Link, error) {
+	name := filepath.Join(m.Root+linksDir, strconv.Itoa(index))
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Link{}, nil
@@ -116,6 +116,6 @@ func LinkOf(index int) (Link, error) {
 		return Link{}, err
 	}
 	l := Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}
-	l.iaid4, l.iaid6, err = identities(index, values)
+	l.iaid4, l.iaid6, err = identities(m.Root, index, values)
 	return l, err
 }

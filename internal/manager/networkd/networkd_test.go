@@ -157,7 +157,7 @@ func TestNoSystemd(t *testing.T) {
 
 func linkOf(t *testing.T, index int) Link {
 	t.Helper()
-	l, err := LinkOf(index)
+	l, err := (Manager{}).LinkOf(index)
 	if err != nil {
 		t.Fatal(err)
 	}

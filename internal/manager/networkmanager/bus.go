@@ -125,21 +125,21 @@ func (c *conn) called(ctx context.Context, dev string, index int) ([]device, err
 
 // known waits until NetworkManager has seen everything that happened to the names of
 // an interface and of the NIC; nil if the interface is gone.
-func (c *conn) known(ctx context.Context, t *Take) (*device, error) {
+func (c *conn) known(ctx context.Context, name string, at int, nic string) (*device, error) {
 	for {
 		devices, err := c.devices(ctx)
 		if err != nil {
 			return nil, err
 		}
-		dev, err := nameOf(t.Dev, t.Index)
+		dev, err := nameOf(name, at)
 		if err != nil || dev == "" {
 			return nil, err
 		}
-		index, err := ifname.IndexOf(t.NIC)
+		index, err := ifname.IndexOf(nic)
 		if err != nil {
 			return nil, err
 		}
-		if len(devices[dev]) == 1 && (len(devices[t.NIC]) == 1) == (index != 0) {
+		if len(devices[dev]) == 1 && (len(devices[nic]) == 1) == (index != 0) {
 			return &devices[dev][0], nil
 		}
 		if err := wait(ctx, "it does not know "+dev); err != nil {
@@ -150,13 +150,13 @@ func (c *conn) known(ctx context.Context, t *Take) (*device, error) {
 
 // activate makes it configure a device by the profile with that UUID.
 func (c *conn) activate(ctx context.Context, uuid string, d *device) error {
-	var profile, active dbus.ObjectPath
-	settings := c.bus.Object(name, "/org/freedesktop/NetworkManager/Settings")
-	if err := settings.CallWithContext(ctx, name+".Settings.GetConnectionByUuid", 0, uuid).Store(&profile); err != nil {
+	profile, err := c.profile(ctx, uuid)
+	if err != nil {
 		return err
 	}
+	var active dbus.ObjectPath
 	return c.bus.Object(name, "/org/freedesktop/NetworkManager").
-		CallWithContext(ctx, name+".ActivateConnection", 0, profile, d.Path(), dbus.ObjectPath("/")).Store(&active)
+		CallWithContext(ctx, name+".ActivateConnection", 0, profile.Path(), d.Path(), dbus.ObjectPath("/")).Store(&active)
 }
 
 func (d *device) set(ctx context.Context, property string, value any) error {
@@ -167,17 +167,14 @@ func (d *device) get(ctx context.Context, property string, value any) error {
 	return get(ctx, d, name+".Device", property, value)
 }
 
-// profile is the UUID of the profile that configures a device, and what it is called.
-func (d *device) profile(ctx context.Context) (uuid, id string, err error) {
+// profile is the UUID of the profile that configures a device.
+func (d *device) profile(ctx context.Context) (uuid string, err error) {
 	var path dbus.ObjectPath
 	if err := d.get(ctx, "ActiveConnection", &path); err != nil || path == "/" {
-		return "", "", err
+		return "", err
 	}
-	active := d.bus.Object(name, path)
-	if err = get(ctx, active, name+".Connection.Active", "Uuid", &uuid); err == nil {
-		err = get(ctx, active, name+".Connection.Active", "Id", &id)
-	}
-	return uuid, id, err
+	err = get(ctx, d.bus.Object(name, path), name+".Connection.Active", "Uuid", &uuid)
+	return uuid, err
 }
 
 func get(ctx context.Context, o dbus.BusObject, iface, property string, value any) error {

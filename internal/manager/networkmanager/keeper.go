@@ -19,30 +19,63 @@ func (m Manager) Keeper(ctx context.Context, move manager.Move) (*manager.Keeper
 	if runs, err := m.Up(unit); err != nil || !runs {
 		return nil, err
 	}
-	uuid, err := m.Profile(move.From.Index)
+	uuid, of, err := m.profile(move.From.Index)
 	if err != nil || uuid == "" {
 		return nil, err
 	}
-	return &manager.Keeper{Manager: "NetworkManager", By: "profile " + titleOf(ctx, move.From.Index, uuid)}, nil
+	how := ""
+	if of != nil {
+		uuid, how = of.Profile, "by a copy"
+	}
+	return &manager.Keeper{Manager: "NetworkManager", By: "profile " + titleOf(ctx, uuid), How: how}, nil
 }
 
-// titleOf is what the profile is called that configures an interface.
-func titleOf(ctx context.Context, index int, uuid string) string {
+// titleOf is what a profile is called.
+func titleOf(ctx context.Context, uuid string) string {
 	limited, cancel := context.WithTimeout(ctx, tellLimit)
 	defer cancel()
 	title := uuid
 	_ = ask(limited, func(ctx context.Context, c *conn) error {
-		dev, err := nameOf("", index)
+		p, err := c.profile(ctx, uuid)
 		if err != nil {
 			return err
 		}
-		devices, err := c.devices(ctx)
-		for _, d := range devices[dev] {
-			if is, id, err := d.profile(ctx); err == nil && is == uuid && id != "" {
-				title = id
-			}
+		s, err := p.settings(ctx)
+		if id := s.id(); id != "" {
+			title = id
 		}
 		return err
 	})
 	return title
+}
+
+// active says whether a device has that profile, as its file says. The file may be that
+// of another interface, which had the same index: NetworkManager writes none for one that
+// it leaves alone from the beginning, and removes old ones seldom. If it cannot be asked,
+// the file has to do.
+func active(index int, uuid string) bool {
+	limited, cancel := context.WithTimeout(context.Background(), tellLimit)
+	defer cancel()
+	is := true
+	_ = ask(limited, func(ctx context.Context, c *conn) error {
+		dev, err := nameOf("", index)
+		if err != nil || dev == "" {
+			return err
+		}
+		devices, err := c.devices(ctx)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, d := range devices[dev] {
+			has, err := d.profile(ctx)
+			if err != nil {
+				return err
+			}
+			found = found || has == uuid
+		}
+		is = found || len(devices[dev]) == 0 // it has yet to hear of the interface's name
+		return nil
+	})
+	return is
 }

@@ -2,6 +2,7 @@ package networkmanager
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -79,12 +80,26 @@ func TestKeeperRuns(t *testing.T) {
 
 // TestKeeperTitle asks what the profile is called.
 func TestKeeperTitle(t *testing.T) {
-	b := newBus(t, "eth0")
-	b.active[b.devices[0]] = "0123"
-	if got := titleOf(t.Context(), b.devices[0], "0123"); got != "title of 0123" {
+	newBus(t, "eth0")
+	if got := titleOf(t.Context(), "0123"); got != "title of 0123" {
 		t.Errorf("%q", got)
 	}
-	if got := titleOf(t.Context(), b.devices[0], "4567"); got != "4567" {
+	if got := titleOf(t.Context(), "4567"); got != "4567" {
 		t.Errorf("of a profile that it does not have: %q", got)
+	}
+}
+
+// TestKeeperStale reads a file that was another interface's with the same index.
+func TestKeeperStale(t *testing.T) {
+	b := newBus(t, "eth0")
+	m := Manager{Up: up, Root: files{fmt.Sprint("devices/", b.devices[0]): "[device]\nmanaged=true\nconnection-uuid=0123\n"}.root(t)}
+	if got, err := m.Profile(b.devices[0]); got != "" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	b.mu.Lock()
+	b.active[b.devices[0]] = "0123"
+	b.mu.Unlock()
+	if got, err := m.Profile(b.devices[0]); got != "0123" || err != nil {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -39,6 +39,13 @@ for shape in '' dom0=bridge; do
 	expect "systemd reads its units anew" systemctl daemon-reload
 	expect "ifup's unit is up" is_up
 	[ -n "$shape" ] || expect "the routes are those from before" diff /tmp/routes <(ip -4 route show table all)
+	expect "ifupdown as a whole restarts" systemctl restart networking
+	expect "ifup's unit is up" is_up
+	expect "ifdown takes dom0's interface down" inside ifdown eth0
+	expect "the NIC stays a port" test -e /sys/class/net/peth0/master
+	expect "ifup brings it up" inside ifup eth0
+	expect "ifup's unit is up" is_up
+	expect "status says: up as asked" xbr-script status
 	xbr stop
 	udevadm settle
 	expect "ifup's unit is up" is_up
@@ -79,12 +86,20 @@ expect "it is bound to the NIC" bound
 if command -v dhclient >/dev/null; then
 	say "DHCP"
 	expect "the LAN reaches the host" answers 192.168.1.100 lan 1
-	xbr start netdev=eth1
-	expect "the lease is renewed" renews eth1
-	expect "ifup's unit is up" systemctl -q is-active ifup@eth1
-	xbr stop
-	expect "the lease is renewed" renews eth1
-	expect "ifup's unit is up" systemctl -q is-active ifup@eth1
+	for shape in '' dom0=bridge; do
+		# shellcheck disable=SC2086 # it may be empty
+		xbr start netdev=eth1 $shape
+		expect "the lease is renewed" renews eth1
+		expect "ifup's unit is up" systemctl -q is-active ifup@eth1
+		[ -z "$shape" ] || {
+			# The dhclient that is run now hears by dom0's interface, which stop removes.
+			expect "ifupdown takes dom0's interface down, and up" inside sh -c 'ifdown eth1 && ifup eth1'
+			expect "the LAN reaches the host" answers 192.168.1.100 lan 1
+		}
+		xbr stop
+		expect "the lease is renewed" renews eth1
+		expect "ifup's unit is up" systemctl -q is-active ifup@eth1
+	done
 fi
 
 say "the NIC is pulled out: systemd ends its unit, as on a host without a bridge"

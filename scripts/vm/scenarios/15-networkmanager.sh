@@ -37,6 +37,11 @@ vifnum=0 bridge=xenbr0 netdev=eth0
 vifnum=1 bridge=xenbr1 netdev=eth1
 vifnum=2 bridge=xenbr2 netdev=eth2
 END
+explain() {
+	ip addr
+	ip route
+	journalctl --no-pager -o short-monotonic -u NetworkManager | tail -n 60
+}
 boot NetworkManager
 log xbr-script
 expect "the unit is up" systemctl -q is-active xbr-script
@@ -71,7 +76,68 @@ xbr start confirm=5
 expect "not confirmed, it is taken back" wait_for 200 taken_back
 expect "the lease is renewed" renews eth0
 reachable
-refute "the bridge itself is refused" xbr-script start netdev=eth0 dom0=bridge
+
+say "what somebody has given a NIC besides its profile"
+ip addr add 192.168.0.77/24 dev eth0
+ip route add 10.7.0.0/16 via 192.168.0.1
+given() {
+	expect "its address is there" has_given "$1"
+	expect "and its route" grep -q "^10.7.0.0/16 via 192.168.0.1 dev $1" <(ip route)
+}
+has_given() { [[ $(ip -4 addr show "$1") == *192.168.0.77/24* ]]; }
+xbr start
+given eth0
+xbr stop
+given eth0
+
+# ours: NetworkManager has our copies of profiles for bridges.
+ours() { grep -q xbr-script /run/NetworkManager/system-connections/*; }
+
+say "dom0=bridge: a bridge has a copy of the NIC's profile, eth1's goes by MAC address"
+xbr start netdev=eth0 bridge=xenbr0 dom0=bridge --next vifnum=1 netdev=eth1 bridge=xenbr1 dom0=bridge
+reachable
+given xenbr0
+expect "status says so" grep 'NetworkManager, profile lease, by a copy' <(xbr-script status)
+unplug 0
+plug 0
+expect "NetworkManager restarts" systemctl restart NetworkManager
+expect "the lease is renewed" renews xenbr0
+for nic in peth0 peth1; do
+	expect "$nic has no address" bare "$nic"
+	expect "$nic is a port" is_port "$nic" "xenbr${nic#peth}"
+done
+reachable
+xbr stop
+refute "no copy is left" ours
+reachable
+given eth0
+
+# cut_short DOM0 COMMAND: start is killed when it does this, and is taken back. If it had
+# ended before, stop does it.
+cut_short() {
+	local call child=''
+	# shellcheck disable=SC2154 # boot has set it
+	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script -v start netdev=eth0 "dom0=$1" >/tmp/cut 2>&1 </dev/null &
+	call=$!
+	until grep -q "^+ $2" /tmp/cut || ! kill -0 "$call" 2>/dev/null; do :; done
+	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ] || true
+	[ -z "$child" ] || kill -KILL "$child" || true
+	wait "$call" 2>/dev/null || true
+	say "killed after: $(tail -n 1 /tmp/cut)"
+	if [ -e /run/xbr-script/journal ]; then xbr recover; else xbr stop netdev=eth0; fi
+}
+cut_short bridge 'nmcli device set peth0'
+refute "no copy is left" ours
+given eth0
+cut_short veth 'nmcli device set eth0 managed yes'
+given eth0
+settled() { [ ! -e /run/xbr-script/journal ]; }
+xbr start netdev=eth0 dom0=bridge confirm=2
+expect "not confirmed, it is taken back" wait_for 200 settled
+refute "no copy is left" ours
+expect "the lease is renewed" renews eth0
+ip addr del 192.168.0.77/24 dev eth0
+reachable
 
 # What would become of it. It is why.
 ip link set eth0 down

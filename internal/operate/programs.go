@@ -1,0 +1,117 @@
+package operate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"xbr-script/internal/systemd"
+)
+
+// hostPrograms are the files by which the programs are known that configure a host's NICs:
+// their own, those of systemd's units, and those of processes in /proc. Not told is what
+// NetworkManager does, as it has to be asked.
+type hostPrograms struct {
+	Version int               `json:"version"`
+	Files   map[string]string `json:"files"`           // their text, by path
+	Links   map[string]string `json:"links,omitempty"` // symbolic links: units that are up, and of processes
+}
+
+// programsVersion is the form of these.
+const programsVersion = 1
+
+// linked are the paths of the links that may be there: whoever plans from a file reads
+// through no other.
+var linked = regexp.MustCompile(`^/(proc/[0-9]+/exe|run/systemd/units/invocation:[^/]+)$`)
+
+// ownNS are the links by which processes are known to be in one network namespace.
+const ownNS = "net:[1]"
+
+// place puts them into a folder, in which they have the same paths.
+func (p *hostPrograms) place(dir string) error {
+	if p.Version != programsVersion {
+		return fmt.Errorf("programs: it has the form %d, and this version knows %d", p.Version, programsVersion)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	namespaces := map[string]string{"/proc/thread-self/ns/net": ownNS}
+	for path, text := range p.Files {
+		if err := put(root, path, func(name string) error { return root.WriteFile(name, []byte(text), 0o644) }); err != nil {
+			return err
+		}
+		if pid, ok := strings.CutSuffix(path, "/comm"); ok {
+			namespaces[pid+"/ns/net"] = ownNS
+		}
+	}
+	for path, target := range p.Links {
+		if !linked.MatchString(path) {
+			return fmt.Errorf("programs: %s cannot be a link", path)
+		}
+		if err := put(root, path, func(name string) error { return root.Symlink(target, name) }); err != nil {
+			return err
+		}
+	}
+	for path, target := range namespaces {
+		if err := put(root, path, func(name string) error { return root.Symlink(target, name) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put makes the folders of a path, and then what belongs there.
+func put(root *os.Root, path string, write func(name string) error) error {
+	name := strings.TrimPrefix(path, "/")
+	err := error(fs.ErrInvalid)
+	if filepath.Clean(path) == path && filepath.IsLocal(name) {
+		if err = root.MkdirAll(filepath.Dir(name), 0o755); err == nil {
+			err = write(name)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("programs: %s: %w", path, err)
+	}
+	return nil
+}
+
+// lay puts the programs of a host in a file into a folder that lasts as long as the
+// call.
+func (c *Call) lay(p *hostPrograms) (err error) {
+	if p == nil {
+		return nil
+	}
+	if c.root, err = os.MkdirTemp("", "xbr-script-host."); err == nil {
+		err = p.place(c.root)
+	}
+	return err
+}
+
+// forget removes that folder.
+func (c *Call) forget() {
+	if c.root != "" {
+		_ = os.RemoveAll(c.root)
+		c.root = ""
+	}
+}
+
+// knowing says whether it is known which programs configure the host's NICs.
+func (c *Call) knowing() bool { return c.Request.Host == "" || c.root != "" }
+
+// up says whether a unit of systemd is up.
+func (c *Call) up(unit string) (bool, error) {
+	if c.root == "" {
+		return systemd.Up(unit)
+	}
+	_, err := os.Lstat(c.root + "/run/systemd/units/invocation:" + unit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
