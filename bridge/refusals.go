@@ -84,7 +84,22 @@ func ofMaster(master *host.Link) string {
 
 // missingNIC is the error for a NIC that is not there.
 func missingNIC(h *host.Host, name string) error {
-	return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot find the interface %s", name)
+	hint := "the host has " + candidates(h) + "; name one with netdev="
+	if l := similar(h, name); l != nil {
+		hint = "did you mean netdev=" + l.Name + "?"
+	}
+	return refuse(hint, "cannot find the interface %s", name)
+}
+
+// similar is the interface that somebody may mean by a name that there is not: in other
+// letters, or as ip(8) shows it (eth0@if5); nil if it is none.
+func similar(h *host.Host, name string) *host.Link {
+	before, _, _ := strings.Cut(name, "@")
+	i := slices.IndexFunc(h.Links, func(l *host.Link) bool { return l.Ethernet && strings.EqualFold(l.Name, before) })
+	if i < 0 {
+		return nil
+	}
+	return h.Links[i]
 }
 
 // candidates lists the interfaces that netdev= could mean.

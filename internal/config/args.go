@@ -106,16 +106,20 @@ type argReader struct {
 // readArgs stores the command and the options in the request and sorts the
 // other words into groups.
 func (r *argReader) readArgs(args []string) {
-	for _, word := range args {
+	for i := 0; i < len(args); i++ {
+		word := args[i]
 		if word == nextOption {
 			r.groups = append(r.groups, newGroup(""))
 			continue
 		}
 		key, value, isKey := strings.Cut(word, "=")
 		if err := r.read(word); err != nil {
+			if n, parts := torn(args[i:]); n > 0 {
+				i, err = i+n-1, parts
+			}
 			r.wrong.add(err)
 			r.groups[len(r.groups)-1].misread = true
-			r.stray = r.stray || !isKey
+			r.stray = r.stray || !isKey || slices.Contains(commands, Command(key))
 		}
 		r.hollow, r.lone = "", ""
 		if isKey && value == "" {
@@ -150,6 +154,15 @@ func (r *argReader) read(word string) error {
 		o.set(r.req)
 		return nil
 	}
+	if all := shortOptions(word); all != nil {
+		for _, o := range all {
+			o.set(r.req)
+		}
+		return nil
+	}
+	if reason, hint := r.pasted(word); reason != "" {
+		return misread(quote(word), reason, hint)
+	}
 	if slices.Contains(commands, Command(word)) {
 		return r.command(Command(word))
 	}
@@ -162,8 +175,7 @@ func (r *argReader) read(word string) error {
 	case o != nil && o.file != nil:
 		return misread(quote(word), "the name of a file is missing", "as in "+name+"=host.json")
 	case strings.HasPrefix(word, "-"):
-		return misread(quote(word), "there is no such option",
-			cmp.Or(instead(word), didYouMean(word, vocabulary(), "options are "+list(optionNames()))))
+		return misread(quote(word), "there is no such option", cmp.Or(r.guess(word), "options are "+list(optionNames())))
 	case known && isKey, isKey && !r.passesOver(name):
 		if f := r.groups[len(r.groups)-1].add(word, perBridge, hostWide, manner, argsOnly, perGuest); f != nil {
 			return misread(quote(word), f.reason, f.hint)
@@ -191,21 +203,22 @@ func looksLikeName(word string) bool {
 	return len(word) <= maxName && word[0] > '9' && strings.ContainsAny(word, "0123456789") && checkName(word) == nil
 }
 
+// touches is the beginning of the hint for a key and a value that are words of their own.
+const touches = "a key touches its value, as in "
+
 // wordHint is what would be right instead of a word that is not a key.
 func (r *argReader) wordHint(word string) string {
-	const touches = "a key touches its value, as in "
-	if key, known := findKey(cmp.Or(r.hollow, r.lone)); known && key.check(word) == nil {
+	switch key, known := findKey(cmp.Or(r.hollow, r.lone)); {
+	case known && key.name == string(Confirm) && key.check(word) == nil:
+		return confirming
+	case known && key.check(word) == nil:
 		return touches + key.name + "=" + plain(word)
 	}
-	commands := "commands are " + list(commandNames())
-	switch meant := asKey(word); {
-	case instead(word) != "":
-		return instead(word) + "; " + commands
-	case meant != "" && nearest(word, vocabulary()) == "":
-		return fmt.Sprintf("did you mean %q? ", meant) + commands
-	}
-	return didYouMean(word, vocabulary(), commands+"; "+touches+"netdev=eth0")
+	return cmp.Or(r.guess(word), "commands are "+list(commandNames())+"; "+touches+"netdev=eth0")
 }
+
+// confirming is the hint for a call that may mean either the command confirm or the key.
+const confirming = "a change that is put back unless it is confirmed is asked for by xbr-script start confirm=120, and kept by xbr-script confirm"
 
 // command allows the same command twice: xend puts "start" before a line that
 // may have it too. Of different commands the original takes the first one.
@@ -220,7 +233,7 @@ func (r *argReader) command(c Command) error {
 	case before != c:
 		hint := "give one of " + list(commandNames())
 		if c == Confirm || before == Confirm {
-			hint = "a change that is put back unless it is confirmed is asked for by confirm=120, and kept by xbr-script confirm"
+			hint = confirming
 		}
 		return refused(fmt.Sprintf("cannot do both %s and %s in one call", before, c), hint)
 	}

@@ -94,6 +94,7 @@ func parseFile(name string, data []byte) (groups []*group, wrong refusals) {
 	if len(data) > MaxFileSize {
 		return nil, refusals{refused(fmt.Sprintf("cannot read %s: it is larger than %d bytes", plain(name), MaxFileSize), fileGrammar)}
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors begin a file so
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
@@ -124,7 +125,11 @@ func (g *group) addLine(line string) (faults []*fault) {
 			return faults // what is wrong with it belongs to the same mistake
 		}
 		if !isKey {
-			return []*fault{{quote(word) + " is not key=value", fileGrammar}}
+			hint := fileGrammar
+			if _, known := findKey(word); known {
+				hint = touches + "netdev=eth0"
+			}
+			return []*fault{{quote(word) + " is not key=value", hint}}
 		}
 		k, known := findKey(name)
 		f := &fault{name + "= belongs on the command line", fileGrammar}

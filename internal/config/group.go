@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,8 @@ type group struct {
 	values map[string]string // the last value of each key, none of them empty
 	hollow map[string]bool   // the keys that were last given without a value
 
-	misread bool // it has a word that is wrong, so what it lacks may have been meant
+	nic     string // a word that was taken for the name of a NIC in a hint
+	misread bool   // it has a word that is wrong, so what it lacks may have been meant
 }
 
 func newGroup(where string) *group {
@@ -27,14 +29,13 @@ func (g *group) add(word string, scopes ...scope) *fault {
 	name, value, _ := strings.Cut(word, "=")
 	k, ok := findKey(name)
 	if !ok {
-		right := keyNames(scopes...)
-		hint := didYouMean(name, right, "keys are "+list(right))
-		if k, _ := findKey(nearest(name, right)); k.name != "" && value != "" && len(value) <= maxQuoted && k.check(value) == nil {
-			hint = fmt.Sprintf("did you mean %q? keys are %s", k.name+"="+plain(value), list(right))
-		}
-		return &fault{"there is no key " + quote(name), hint}
+		return &fault{"there is no key " + quote(name), noKey(name, value, keyNames(scopes...))}
 	}
 	if f := k.check(value); f != nil {
+		f.hint = cmp.Or(apart(word), f.hint)
+		if nic := within(value); name == "netdev" && checkName(nic) == nil {
+			g.nic = nic
+		}
 		return f
 	}
 	if g.hollow[name] = value == ""; value == "" {
@@ -43,6 +44,24 @@ func (g *group) add(word string, scopes ...scope) *fault {
 		g.values[name] = value
 	}
 	return nil
+}
+
+// noKey is the hint for a key that there is not, and its value.
+func noKey(name, value string, right []string) string {
+	near := nearest(strings.Trim(name, `"'`), right)
+	k, _ := findKey(near)
+	value = strings.Trim(value, `"'`)
+	switch {
+	case near != "" && value != "" && len(value) <= maxQuoted && k.check(value) == nil:
+		return didMean(near + "=" + plain(value))
+	case near != "":
+		return didMean(near + "=")
+	case elsewhere[bare(name)] != "":
+		return elsewhere[bare(name)]
+	case slices.Contains(commands, Command(name)) && value != "" && looksLikeName(value):
+		return didMean(name + " netdev=" + plain(value))
+	}
+	return "keys are " + list(right)
 }
 
 // noteHollow reports the keys without a value. For those of a bridge the program

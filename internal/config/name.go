@@ -67,9 +67,10 @@ func notPrintable(name string) *fault {
 // forShell refuses what a shell would act on. Nothing here would, but whoever
 // writes netdev='x;reboot' or netdev='$dev' means something else.
 func forShell(name string) *fault {
-	if i := strings.IndexAny(name, ";&|<>()$`\\\"'*?[]{}~#!"); i >= 0 {
+	if i := strings.IndexAny(name, ";&|<>()$`\\\"'*?[]{}~#!\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"); i >= 0 {
+		_, size := utf8.DecodeRuneInString(name[i:])
 		return &fault{
-			reason: has(name, name[i:i+1]),
+			reason: has(name, name[i:i+size]),
 			hint:   "values are never evaluated; ",
 		}
 	}

@@ -30,6 +30,7 @@ var otherNames = map[string]string{
 	"spoof": "antispoof", "nospoof": "antispoof", "spoofing": "antispoof",
 	"forward": "ip_forward", "forwarding": "ip_forward",
 	"conf": "config", "file": "config", "timeout": "wait",
+	"mode": "dom0", "type": "dom0", "shape": "dom0",
 }
 
 // enough is how many letters are enough to tell which word is meant.

@@ -137,7 +137,7 @@ func (c *Call) quoted() string { return shell.Join("xbr-script", c.Args...) }
 // lock keeps other calls away.
 func (c *Call) lock(ctx context.Context, limit time.Duration) (*plan.Lock, error) {
 	who := fmt.Sprintf("%q (pid %d)", c.words(), os.Getpid())
-	return plan.Acquire(ctx, runDir, who, limit, func(holder string) { c.Note("waiting for " + holder) })
+	return plan.Acquire(ctx, runDir, who, limit, func(holder string) func() { return c.while(holder, limit) })
 }
 
 // while says what the call waits for; the function that it returns says that this is over.
@@ -151,6 +151,6 @@ func (c *Call) while(what string, limit time.Duration) (over func()) {
 func (c *Call) runner() *plan.Runner {
 	return &plan.Runner{
 		Dir: runDir, Kinds: c.kinds(),
-		Command: c.words(), Confirm: c.Request.Confirm, Trace: c.Trace, Hook: c.hook,
+		Command: c.words(), Confirm: c.Request.Confirm, Trace: c.Trace, While: c.While, Hook: c.hook,
 	}
 }

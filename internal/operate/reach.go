@@ -156,7 +156,7 @@ func (w *watch) step() plan.Step {
 	if len(w.links) == 0 {
 		return plan.Step{}
 	}
-	return plan.Step{Title: "reach the network any more", Check: w.check}
+	return plan.Step{Title: "reach the network any more", Check: w.check, Await: plan.Wait{For: w.awaits(), Limit: w.wait}}
 }
 
 // check waits for the links and asks again.
@@ -170,7 +170,6 @@ func (w *watch) check(ctx context.Context) error {
 		}
 		hosts = append(hosts, l.hosts...)
 	}
-	defer w.while(w.awaits(), w.wait)()
 	down, err := host.AwaitCarrier(ctx, nics, w.wait)
 	if err != nil {
 		return err

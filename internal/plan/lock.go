@@ -45,8 +45,8 @@ func (*Busy) ExitStatus() int { return refusal.Failed }
 
 // Acquire takes the lock in dir, which it creates if need be, and leaves who in the
 // file for others to read. While another process has the lock, waiting is called
-// once with the holder; after limit Acquire gives up with a *Busy.
-func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting func(holder string)) (*Lock, error) {
+// once with the holder, and what it returns when that is over; after limit Acquire gives up with a *Busy.
+func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting func(holder string) (over func())) (*Lock, error) {
 	f, err := openLock(dir)
 	if refused := (*refusal.Error)(nil); errors.As(err, &refused) {
 		return nil, err
@@ -55,6 +55,8 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 		return nil, refusal.Wrap(err, "nothing was changed; a file there keeps calls apart, so it must be writable", "cannot take the lock")
 	}
 	l := &Lock{f}
+	over := func() {}
+	defer func() { over() }()
 	for start, told := time.Now(), false; ; {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
@@ -68,7 +70,7 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 			return nil, errors.Join(&Busy{l.holder(), limit}, f.Close())
 		}
 		if !told && waiting != nil {
-			waiting(l.holder())
+			over = waiting(l.holder())
 			told = true
 		}
 		select {

@@ -43,9 +43,10 @@ func TestLockWaits(t *testing.T) {
 	first := acquire(t, dir, "start (process 100)")
 	var told []string
 	released := make(chan error, 1)
-	l, err := Acquire(t.Context(), dir, "stop (process 7)", time.Minute, func(holder string) {
+	l, err := Acquire(t.Context(), dir, "stop (process 7)", time.Minute, func(holder string) func() {
 		told = append(told, holder)
 		time.AfterFunc(5*lockPoll, func() { released <- first.Release() })
+		return func() { told = append(told, "over") }
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +54,7 @@ func TestLockWaits(t *testing.T) {
 	if err := <-released; err != nil {
 		t.Error(err)
 	}
-	if want := []string{"start (process 100)"}; !slices.Equal(told, want) {
+	if want := []string{"start (process 100)", "over"}; !slices.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 	if _, err := Acquire(t.Context(), dir, "third", 0, nil); !isBusy(err, "stop (process 7)", 0) {
@@ -69,7 +70,7 @@ func TestLockBusy(t *testing.T) {
 	first := acquire(t, dir, "start (process 100)")
 	told := 0
 	start := time.Now()
-	_, err := Acquire(t.Context(), dir, "stop", limit, func(string) { told++ })
+	_, err := Acquire(t.Context(), dir, "stop", limit, func(string) func() { told++; return func() {} })
 	if !isBusy(err, "start (process 100)", limit) {
 		t.Errorf("after the limit: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"xbr-script/internal/shell"
 )
@@ -39,6 +40,19 @@ type Prudent interface {
 	// Ready is nil, or what is in the way of the operation itself, leaving aside
 	// what earlier operations of its step make.
 	Ready(ctx context.Context) error
+}
+
+// Patient is an Op that may have to wait for another program, whether it makes a change
+// or takes one back.
+type Patient interface {
+	Op
+	Await() Wait
+}
+
+// Wait is what somebody waits for, as it would follow "waiting for", and at most how long.
+type Wait struct {
+	For   string // "": for nothing
+	Limit time.Duration
 }
 
 // Bulky is an Op with a part that may be very large: the journal keeps that part as
@@ -74,6 +88,8 @@ type Step struct {
 	// Check, if set, finds out after Do whether this step and those before it
 	// had their effect; an error undoes them. The journal does not keep it.
 	Check func(context.Context) error
+	// Await is what Check waits for.
+	Await Wait
 	// Final is for what cannot be restored for certain, such as an index that is
 	// given up: no step that could fail comes after it.
 	Final bool

@@ -106,7 +106,7 @@ func (b *rollback) undo(ctx context.Context, i int) (left []string) {
 // try carries an operation out, a few times if it fails.
 func (b *rollback) try(ctx context.Context, op Op, made bool) (err error) {
 	for n := 1; ; n++ {
-		err = takenBack(ctx, op, made)
+		err = b.takenBack(ctx, op, made)
 		if err == nil || n == tries || b.late() {
 			return err
 		}
@@ -115,8 +115,8 @@ func (b *rollback) try(ctx context.Context, op Op, made bool) (err error) {
 }
 
 // takenBack carries out an operation that takes a step back.
-func takenBack(ctx context.Context, op Op, made bool) error {
-	return guard(func() error {
+func (r *Runner) takenBack(ctx context.Context, op Op, made bool) error {
+	return r.patiently(op, func() error {
 		if m, ok := op.(Maker); ok {
 			return m.Unmake(ctx, made)
 		}

@@ -22,6 +22,9 @@ type Runner struct {
 	Command string            // the command line, noted in the journal
 	Confirm time.Duration     // how long a change waits to be confirmed; 0: it need not be
 	Trace   func(line string) // if set, gets each command before it is carried out
+	// While, if set, is told what is waited for, and at most how long. What it returns is
+	// called when that is over.
+	While func(what string, limit time.Duration) (over func())
 	// Hook, if set, is called before and after each step and can make it
 	// fail: tests inject their faults here. UndoHook is the same for the
 	// undoing of a step, each time that it is tried.
@@ -68,7 +71,7 @@ func (*Failed) ExitStatus() int { return refusal.Failed }
 // done are released.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	listen(ctx)
-	if err := ready(ctx, p); err != nil {
+	if err := r.ready(ctx, p); err != nil {
 		return err
 	}
 	j, err := r.begin(p)
@@ -109,11 +112,11 @@ func (r *Runner) begin(p *Plan) (*journal, error) {
 
 // ready asks those operations that can tell whether they will be able to do their
 // work, and to undo it.
-func ready(ctx context.Context, p *Plan) error {
+func (r *Runner) ready(ctx context.Context, p *Plan) error {
 	for _, s := range p.Steps {
 		for _, op := range slices.Concat(s.Do, s.Undo) {
 			if c, ok := op.(Prudent); ok {
-				if err := guard(func() error { return c.Ready(ctx) }); err != nil {
+				if err := r.patiently(op, func() error { return c.Ready(ctx) }); err != nil {
 					return err
 				}
 			}
@@ -148,25 +151,42 @@ func (r *Runner) step(ctx context.Context, j *journal, s Step, i int) error {
 	if err := r.hook(i, false); err != nil {
 		return err
 	}
-	if err := s.do(ctx, r.trace); err != nil {
+	if err := r.do(ctx, s); err != nil {
 		return err
 	}
 	return r.hook(i, true)
 }
 
-// do carries out a step's operations, and checks what came of them. trace gets each
-// before.
-func (s Step) do(ctx context.Context, trace func(Op)) error {
+// do carries out a step's operations, and checks what came of them.
+func (r *Runner) do(ctx context.Context, s Step) error {
 	for _, op := range s.Do {
-		trace(op)
-		if err := guard(func() error { return op.Do(ctx, false) }); err != nil {
+		r.trace(op)
+		if err := r.patiently(op, func() error { return op.Do(ctx, false) }); err != nil {
 			return err
 		}
 	}
 	if s.Check == nil {
 		return nil
 	}
+	defer r.while(s.Await)()
 	return s.Check(ctx)
+}
+
+// patiently calls what an operation does, and says meanwhile what that waits for.
+func (r *Runner) patiently(op Op, do func() error) error {
+	return guard(func() error {
+		if p, ok := op.(Patient); ok {
+			defer r.while(p.Await())()
+		}
+		return do()
+	})
+}
+
+func (r *Runner) while(w Wait) (over func()) {
+	if r.While == nil || w.For == "" {
+		return func() {}
+	}
+	return r.While(w.For, w.Limit)
 }
 
 func (r *Runner) hook(step int, after bool) error {

@@ -32,10 +32,26 @@ const (
 	pause = 10 * time.Millisecond
 )
 
-var _ plan.Prudent = (*End)(nil)
+var (
+	_ plan.Prudent = (*End)(nil)
+	_ plan.Patient = (*End)(nil)
+)
 
 // Kind is its name in the journal.
 func (*End) Kind() string { return "dhcpcd end" }
+
+// Await is what it waits for.
+func (e *End) Await() plan.Wait {
+	return plan.Wait{For: "dhcpcd to end", Limit: limit(e.Unit, endLimit)}
+}
+
+// limit is how long systemd may take with a unit, or how long dhcpcd may without one.
+func limit(unit string, without time.Duration) time.Duration {
+	if unit != "" {
+		return unitLimit
+	}
+	return without
+}
 
 // Commands are those that do the same.
 func (e *End) Commands() []string {

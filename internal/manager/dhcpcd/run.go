@@ -31,10 +31,18 @@ type Run struct {
 	Denies bool `json:"denies,omitempty"`
 }
 
-var _ plan.Prudent = (*Run)(nil)
+var (
+	_ plan.Prudent = (*Run)(nil)
+	_ plan.Patient = (*Run)(nil)
+)
 
 // Kind is its name in the journal.
 func (*Run) Kind() string { return "dhcpcd run" }
+
+// Await is what it waits for.
+func (r *Run) Await() plan.Wait {
+	return plan.Wait{For: "dhcpcd to begin", Limit: limit(r.Unit, endLimit+runLimit)} // the former one ends first
+}
 
 // Commands are those that do the same.
 func (r *Run) Commands() []string {

@@ -45,7 +45,10 @@ type Unit struct {
 	Content *string `json:"Content"`
 }
 
-var _ plan.Prudent = (*Unit)(nil)
+var (
+	_ plan.Prudent = (*Unit)(nil)
+	_ plan.Patient = (*Unit)(nil)
+)
 
 func made(name string, move manager.Move, text string) *Unit { return &Unit{name, move.NetDev, &text} }
 
@@ -65,6 +68,11 @@ func ours(root, name string) (string, error) {
 
 // Kind is its name in the journal.
 func (*Unit) Kind() string { return "ifupdown unit" }
+
+// Await is what it waits for.
+func (u *Unit) Await() plan.Wait {
+	return plan.Wait{For: "systemd to read " + u.Name, Limit: reloadLimit}
+}
 
 // Commands are those that do the same.
 func (u *Unit) Commands() []string {

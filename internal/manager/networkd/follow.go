@@ -67,6 +67,7 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		Do:    []plan.Op{resume}, Undo: []plan.Op{&Freeze{unit}},
 	}
 	if m.Limit > 0 {
+		last.Await = plan.Wait{For: "systemd-networkd" + toConfigure(heirs), Limit: m.Limit}
 		last.Check = func(ctx context.Context) error { return await(ctx, heirs, resume.at, m.Limit) }
 	}
 	if len(changes) > 0 {
@@ -99,6 +100,18 @@ func (k *known) was(m manager.Move) Link {
 		is = k.links[m.NIC.Index] // it has not been told
 	}
 	return is
+}
+
+// toConfigure says what systemd-networkd has to do, after its name.
+func toConfigure(heirs []Heir) string {
+	var names []string
+	for _, h := range heirs {
+		names = append(names, h.Dev)
+	}
+	if len(names) == 0 {
+		return "" // to begin anew
+	}
+	return " to configure " + strings.Join(names, ", ")
 }
 
 // await waits until systemd-networkd, after that restart, has got as far with the

@@ -45,13 +45,27 @@ type Resume struct {
 	at    time.Time     // when it was done; zero if it was not
 }
 
-var _ plan.Prudent = (*Resume)(nil)
+var (
+	_ plan.Prudent = (*Resume)(nil)
+	_ plan.Patient = (*Resume)(nil)
+	_ plan.Patient = (*Freeze)(nil)
+)
 
 // Kind is its name in the journal.
 func (*Freeze) Kind() string { return "networkd freeze" }
 
 // Kind is its name in the journal.
 func (*Resume) Kind() string { return "networkd resume" }
+
+// Await is what it waits for.
+func (*Freeze) Await() plan.Wait {
+	return plan.Wait{For: "systemd to hold systemd-networkd still", Limit: holdLimit}
+}
+
+// Await is what it waits for.
+func (r *Resume) Await() plan.Wait {
+	return plan.Wait{For: "systemd-networkd" + toConfigure(r.Heirs), Limit: restartLimit + r.Limit}
+}
 
 // Commands are those that do the same.
 func (f *Freeze) Commands() []string { return []string{"systemctl freeze " + shell.Quote(f.Unit)} }

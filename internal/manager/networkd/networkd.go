@@ -58,6 +58,9 @@ func (*Restart) Kind() string { return "networkd restart" }
 // Commands are those that do the same.
 func (*Restart) Commands() []string { return []string{"systemctl try-restart " + unit} }
 
+// Await is what it waits for.
+func (r *Restart) Await() plan.Wait { return (&Resume{Heirs: r.Heirs, Limit: r.Limit}).Await() }
+
 // Do restarts it, if it runs and the machine is not being switched off.
 func (r *Restart) Do(ctx context.Context, undoing bool) error {
 	return (&Resume{Unit: unit, Heirs: r.Heirs, Limit: r.Limit}).Do(ctx, undoing)

@@ -27,6 +27,9 @@ var _ plan.Prudent = (*TakeBridge)(nil)
 // Kind is its name in the journal.
 func (*TakeBridge) Kind() string { return "networkmanager take bridge" }
 
+// Await is what it waits for.
+func (t *TakeBridge) Await() plan.Wait { return toConfigure(t.Dev) }
+
 // Commands are those that do the same, but for the metric of routes and the like.
 func (t *TakeBridge) Commands() []string {
 	dev := shell.Quote(t.Dev)
@@ -231,6 +234,9 @@ var _ plan.Prudent = (*ReleaseBridge)(nil)
 
 // Kind is its name in the journal.
 func (*ReleaseBridge) Kind() string { return "networkmanager release bridge" }
+
+// Await is what it waits for.
+func (r *ReleaseBridge) Await() plan.Wait { return (&Release{Dev: r.Dev}).Await() }
 
 // Commands are those that do the same.
 func (r *ReleaseBridge) Commands() []string {

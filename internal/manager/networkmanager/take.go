@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"xbr-script/internal/plan"
 	"xbr-script/internal/shell"
 	"xbr-script/internal/systemd"
 )
@@ -19,6 +20,11 @@ type Release struct {
 
 // Kind is its name in the journal.
 func (*Release) Kind() string { return "networkmanager release" }
+
+// Await is what it waits for.
+func (r *Release) Await() plan.Wait {
+	return plan.Wait{For: "NetworkManager to let " + r.Dev + " go", Limit: takeLimit}
+}
 
 // Commands are those that do the same.
 func (r *Release) Commands() []string {
@@ -41,6 +47,13 @@ func (r *Release) Do(ctx context.Context, _ bool) error {
 	})
 }
 
+var (
+	_ plan.Patient = (*Release)(nil)
+	_ plan.Patient = (*Take)(nil)
+	_ plan.Patient = (*TakeBridge)(nil)
+	_ plan.Patient = (*ReleaseBridge)(nil)
+)
+
 // Take makes NetworkManager configure an interface by a profile.
 type Take struct {
 	Dev     string `json:"Dev"`
@@ -51,6 +64,13 @@ type Take struct {
 
 // Kind is its name in the journal.
 func (*Take) Kind() string { return "networkmanager take" }
+
+// Await is what it waits for.
+func (t *Take) Await() plan.Wait { return toConfigure(t.Dev) }
+
+func toConfigure(dev string) plan.Wait {
+	return plan.Wait{For: "NetworkManager to configure " + dev, Limit: takeLimit}
+}
 
 // Commands are those that do the same.
 func (t *Take) Commands() []string {
