@@ -3,7 +3,6 @@ package dhcpcd
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ import (
 // whose flags it cannot see). dhcpcd has to outlive the service and may do anything: so
 // systemd runs it, unless it cannot be asked.
 func inService(ctx context.Context) bool {
-	return os.Getenv("INVOCATION_ID") != "" &&
+	return systemd.InService() &&
 		systemd.Ask(ctx, unitLimit, func(context.Context, systemd.Conn) error { return nil }) == nil
 }
 
@@ -41,7 +40,7 @@ func (r *Run) outside(ctx context.Context) error {
 		if _, err := conn.StartTransientUnitContext(ctx, name, "replace", r.asUnit(), done); err != nil {
 			return err
 		}
-		if err := result(ctx, done); err != nil {
+		if err := systemd.Result(ctx, done); err != nil {
 			return err
 		}
 		return r.await(ctx, nil)
