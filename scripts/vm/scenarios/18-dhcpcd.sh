@@ -47,11 +47,6 @@ say "by the unit, which does not let it do everything"
 echo 'netdev=eth0 antispoof=yes' >/etc/xen/xbr-script.conf
 expect "the unit starts" systemctl start xbr-script
 expect "status says: up as asked" xbr-script status
-for name in iptables{,-save,-restore} ip6tables{,-save,-restore}; do ln -sf xtables-legacy-multi "/usr/sbin/$name"; done
-refute "the legacy iptables has no module yet" test -e /proc/net/ip_tables_names
-expect "the unit starts with that" systemctl restart xbr-script
-expect "status says: up as asked" xbr-script status
-show < <(iptables-save && ip6tables-save)
 expect "dhcpcd has a lease for eth0" is_up
 expect "the lease is renewed" renews eth0
 expect "the unit stops" systemctl stop xbr-script
