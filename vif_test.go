@@ -51,6 +51,7 @@ func TestHotplug(t *testing.T) {
 		nstest.New(t) // skips or fails
 	}
 	scripts := nstest.XenScripts(t)
+	t.Run("the hook of antispoof=strict", func(t *testing.T) { hooked(t, scripts) })
 	for _, rules := range []string{"rules", "as Debian has it"} {
 		for _, c := range hotplugCases {
 			if rules != "rules" && c.name != "addresses" || testing.Short() && !c.short {
@@ -184,4 +185,59 @@ func (h *hotplugs) state() string {
 		ip -o -4 addr show | sed 's/^[0-9]*: //' | grep -v '^lo' || :
 		for p in iptables ip6tables; do $p-save | grep '^-A' | sort -u; done || :
 		cd `+h.store+` && find . -type f | sort | while read -r f; do case $f in *hotplug-error) echo "$f" ;; *) echo "$f $(cat "$f")" ;; esac; done`)
+}
+
+// stockHook is the hook of docs/antispoof.md by which Xen's own script has guests admitted.
+const stockHook = `/etc/xen/scripts/vif-xbr "$command" type_if="$type_if"`
+
+// hooked has Xen's own vif-bridge admit guests by the hook, before it tells the toolstack
+// that the port is where it belongs, and fail where the guest cannot be admitted.
+func hooked(t *testing.T, scripts string) {
+	t.Parallel()
+	if text, err := os.ReadFile("docs/antispoof.md"); err != nil || !strings.Contains(string(text), stockHook) {
+		t.Errorf("docs/antispoof.md has another hook: %v", err)
+	}
+	h := newHotplug(t, scripts, false)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nstest.Script(t, `
+		mkdir -p /etc/xen/scripts/vif-post.d
+		ln -sfn `+self+` /etc/xen/scripts/vif-xbr
+		ip link add eth0 address 00:16:3e:00:00:02 type veth peer name lan
+		ip link set lan up; ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0`)
+	if err := os.WriteFile("/etc/xen/scripts/vif-post.d/xbr-script.hook", []byte(stockHook+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	start := &exec.Cmd{Path: self, Args: []string{"xbr-script", "start", "netdev=eth0", "bridge=xenbr0", "antispoof=strict"}}
+	if out, err := start.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const bridge = "/etc/xen/scripts/vif-bridge"
+	admitted := func(port string) bool {
+		return strings.Contains(nstest.Script(t, "nft list map bridge xbr-xenbr0 ports"), `"`+port+`"`)
+	}
+	for name, value := range map[string]string{"bridge": "xenbr0", "mac": "00:16:3e:00:00:11", "ip": "10.0.0.11", "vifname": "web"} {
+		h.tell("backend/vif/1/0/"+name, value)
+	}
+	for _, c := range []struct {
+		call, ip, port string
+		exit           int
+		admitted       bool
+	}{
+		{"online vif1.0", "10.0.0.11", "web", 0, true},
+		{"add vif1.0-emu", "10.0.0.11", "web-emu", 0, true},
+		{"remove vif1.0-emu", "10.0.0.11", "web-emu", 0, false},
+		{"offline vif1.0", "10.0.0.11", "web", 0, false},
+		{"online vif1.0", "ten", "web", 1, false},
+	} {
+		h.tell("backend/vif/1/0/ip", c.ip)
+		if exit := h.call(bridge, c.call); exit != c.exit || admitted(c.port) != c.admitted {
+			t.Errorf("%s with ip=%s ended with %d; admitted: %t\n%s", c.call, c.ip, exit, !c.admitted, h.state())
+		}
+	}
+	if now := h.state(); !strings.Contains(now, "hotplug-status error") {
+		t.Errorf("the toolstack is not told:\n%s", now)
+	}
 }

@@ -59,6 +59,9 @@ func (s *draft) words(b Bridge, forward *chain) (notes []string) {
 	return notes
 }
 
+// IPv6Note is what the note says that nearly every guarded bridge has.
+const IPv6Note = "guests can send IPv6 from addresses that are made of their MAC address only"
+
 // news is what the user should know when a bridge comes under guard.
 func (s *draft) news(b Bridge) (notes []string) {
 	if tables := s.seen.Ground.Forwarding; len(tables) > 0 {
@@ -66,7 +69,7 @@ func (s *draft) news(b Bridge) (notes []string) {
 			strings.Join(tables, ", "))
 	}
 	if !b.GuestsAllow && len(s.rulesets) > 1 && slices.ContainsFunc(b.Addrs, isGlobal6) {
-		notes = append(notes, b.Name+": guests can send IPv6 from addresses that are made of their MAC address only; "+
+		notes = append(notes, b.Name+": "+IPv6Note+"; "+
 			"allow others: ip6tables -I FORWARD -m physdev --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT")
 	}
 	return notes

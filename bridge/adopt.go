@@ -78,10 +78,10 @@ func leftInfo(found, now host.BridgeInfo) host.BridgeInfo {
 func turn(from, to *host.Link) []rtnl.Msg {
 	first := []*nl.RtAttr{attrBridge(untree(from.Bridge, to.Bridge))}
 	then := []*nl.RtAttr{attrMAC(to.MAC), attrBridge(to.Bridge)}
-	if gen := attrAddrGen(to.AddrGen); to.AddrGen == addrGenNone {
-		first = append(first, gen)
+	if gen := addrGenAt(to.MTU, to.AddrGen); to.AddrGen == addrGenNone {
+		first = append(first, gen...)
 	} else {
-		then = append(then, gen)
+		then = append(then, gen...)
 	}
 	return []rtnl.Msg{setLink(to.Index, first...), setFlags(to.Index, to.Flags, adoptedFlags, then...)}
 }
@@ -128,9 +128,9 @@ func (m *move) adoptPair(f *found, like *host.Link) plan.Step {
 	const portFlags = unix.IFF_NOARP | unix.IFF_MULTICAST | unix.IFF_UP
 
 	do := m.settingsOf(dev.Index, hushed(m.settings), f.DevSettings)
-	do = append(do, m.noInet6(port.Index)...)
-	msgs := []rtnl.Msg{setFlags(port.Index, as.Flags|unix.IFF_UP, portFlags, attrMAC(as.MAC),
-		attrU32(unix.IFLA_MTU, as.MTU), attrMaster(m.bridge), attrAddrGen(addrGenNone))}
+	do = append(do, m.noInet6(port.Index, as.MTU)...)
+	join := append([]*nl.RtAttr{attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU), attrMaster(m.bridge)}, addrGenAt(as.MTU, addrGenNone)...)
+	msgs := []rtnl.Msg{setFlags(port.Index, as.Flags|unix.IFF_UP, portFlags, join...)}
 	msgs = append(msgs, ps.portMsgs(port.Index, ps.Dom0.Settings)...)
 	do = append(do, m.batch(append(msgs,
 		// In messages of their own: in one message the kernel would switch it on
@@ -140,10 +140,10 @@ func (m *move) adoptPair(f *found, like *host.Link) plan.Step {
 	)...))
 	do = append(do, m.turnToken(dev.Index, dev, like, m.settings)...)
 	undo := m.turnToken(dev.Index, like, dev, m.settings)
+	leave := append([]*nl.RtAttr{attrMAC(port.MAC), attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0)}, addrGenAt(port.MTU, port.AddrGen)...)
 	undo = append(undo, m.batch(
 		setFlags(dev.Index, dev.Flags, carried|unix.IFF_UP, m.attrsLike(dev, dev.AddrGen)...),
-		setFlags(port.Index, port.Flags, portFlags, attrMAC(port.MAC),
-			attrU32(unix.IFLA_MTU, port.MTU), attrMaster(0), attrAddrGen(port.AddrGen)),
+		setFlags(port.Index, port.Flags, portFlags, leave...),
 	))
 	undo = append(undo, m.settingsOf(dev.Index, f.DevSettings, awake(m.settings))...)
 	if v, ok := f.PortSettings[disableIPv6]; ok {
@@ -195,8 +195,8 @@ func (m *move) leaveDom0Bridge(f *found, now *host.Link, power host.Power) plan.
 
 // attrsLike are all attributes of a link that adopting one changes.
 func (b *builder) attrsLike(l *host.Link, addrGen uint8) []*nl.RtAttr {
-	return []*nl.RtAttr{
+	return append([]*nl.RtAttr{
 		attrMAC(l.MAC), attrU32(unix.IFLA_MTU, l.MTU), attrU32(unix.IFLA_TXQLEN, l.TxQLen),
-		attrU32(unix.IFLA_GROUP, l.Group), attrAlias(l.Alias), attrAddrGen(addrGen),
-	}
+		attrU32(unix.IFLA_GROUP, l.Group), attrAlias(l.Alias),
+	}, addrGenAt(l.MTU, addrGen)...)
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strconv"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/plan"
@@ -25,19 +26,31 @@ var (
 	ipv6MTU = sysctl.Key{Dir: "net/ipv6/conf", Name: "mtu"}
 )
 
-// noInet6 switches IPv6 off on an interface that does not need it.
-func (b *builder) noInet6(index int) []plan.Op {
-	if _, ok := b.h.NewDevice()[disableIPv6]; !ok {
+// minMTU6 is IPV6_MIN_MTU: with a smaller MTU there is no IPv6 on an interface at all,
+// and whatever is set about it is refused (addrconf_notify).
+const minMTU6 = 1280
+
+// noInet6 switches IPv6 off on an interface, of that MTU, that does not need it.
+func (b *builder) noInet6(index int, mtu uint32) []plan.Op {
+	if _, ok := b.h.NewDevice()[disableIPv6]; !ok || mtu < minMTU6 {
 		return nil
 	}
 	return []plan.Op{b.set(disableIPv6, index, "1")}
+}
+
+// addrGenAt says how IPv6 makes addresses on an interface of that MTU.
+func addrGenAt(mtu uint32, mode uint8) []*nl.RtAttr {
+	if mtu < minMTU6 {
+		return nil
+	}
+	return []*nl.RtAttr{attrAddrGen(mode)}
 }
 
 // leaveInet6 switches IPv6 off on the NIC that becomes a port. If IPv6 has learnt its
 // MTU from a router, it gets the interface's again, as it would when the interface
 // goes off and on.
 func (m *move) leaveInet6() []plan.Op {
-	ops := m.noInet6(m.s.nic.Index)
+	ops := m.noInet6(m.s.nic.Index, m.s.nic.MTU)
 	if v, ok := m.settings[ipv6MTU]; ok && len(ops) > 0 && v != utoa(m.s.nic.MTU) {
 		ops = append(ops, m.set(ipv6MTU, m.s.nic.Index, utoa(m.s.nic.MTU)))
 	}

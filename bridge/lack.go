@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +25,10 @@ type lack struct {
 	// when they lost it, and accepts none (nh_netdev_event, nh_create_ipv4).
 	dark map[int]bool
 	dim  []int // those that had one, and may get it again
+	// flushed says that a nexthop object is gone with an address that has expired.
+	flushed bool
+	spent   []rtnl.Msg // addresses that have expired
+	lasting []rtnl.Msg // all others that there are, or shall be
 
 	links    []rtnl.Msg // messages that give interfaces back what they were
 	off      []int      // interfaces that were on
@@ -46,6 +51,7 @@ func (m *mend) compare(try int) (*lack, error) {
 		return nil, err
 	}
 	l := &lack{mend: m, now: now, gone: map[int]bool{}, dark: map[int]bool{}, shuffled: map[routes.Group]bool{}}
+	l.sort()
 	for _, k := range m.Links {
 		switch link := now.Index(k.Link.Index); {
 		case link == nil:
@@ -113,7 +119,11 @@ func (l *lack) compareState(was, now host.State) {
 	}
 	l.neighs = append(l.neighs, absent(was.Neighs, now.Neighs, neighKey)...)
 	for _, m := range absent(was.Nexthops, now.Nexthops, rtnl.Msg.Key) {
-		if !m.UsesAny(l.gone) && !m.UsesAny(l.dark) && (m.Get(unix.NHA_GROUP) == nil || len(l.gone)+len(l.dark) == 0) {
+		if l.expired(m) {
+			l.flushed = true
+			continue
+		}
+		if !m.UsesAny(l.gone) && !m.UsesAny(l.dark) && (m.Get(unix.NHA_GROUP) == nil || !l.flushed && len(l.gone)+len(l.dark) == 0) {
 			l.nexthops = append(l.nexthops, m)
 		}
 	}
@@ -125,6 +135,25 @@ func (l *lack) alive(addrs []rtnl.Msg) []rtnl.Msg {
 		_, alive := m.Aged(boottime.Now() - l.At)
 		return !alive
 	})
+}
+
+// nearly is how long before its time an address may expire: the kernel tells lifetimes
+// in seconds, and looks at them seldom.
+const nearly = 2 * time.Second
+
+// sort finds which addresses have expired. They may have come again.
+func (l *lack) sort() {
+	spent := func(a rtnl.Msg) bool {
+		_, alive := a.Aged(boottime.Now() - l.At + nearly)
+		return a.Leased() && !alive
+	}
+	l.spent = rtnl.Rest(l.was.Addrs, func(a rtnl.Msg) bool { return !spent(a) })
+	l.lasting = slices.Concat(l.now.Addrs, rtnl.Rest(l.was.Addrs, spent))
+}
+
+// expired says whether a route or a nexthop needs an address that has expired.
+func (l *lack) expired(m rtnl.Msg) bool {
+	return len(l.spent) > 0 && m.Homeless(l.lasting) && !m.Homeless(slices.Concat(l.lasting, l.spent))
 }
 
 // absent are those that are no longer there.
@@ -171,7 +200,7 @@ func (l *lack) compareRoutes(missing []rtnl.Msg) {
 }
 
 // excused says whether a route need not be there: because an interface is gone or
-// switched off, or because the route has expired.
+// switched off, or because the route or an address that it needs has expired.
 func (l *lack) excused(m rtnl.Msg) bool {
 	if _, alive := m.Aged(boottime.Now() - l.At); !alive {
 		return true
@@ -181,7 +210,8 @@ func (l *lack) excused(m rtnl.Msg) bool {
 			return true
 		}
 	}
-	return m.UsesAny(l.gone) || len(l.gone) > 0 && m.HasAny(unix.RTA_PREFSRC) || len(l.gone)+len(l.dark) > 0 && m.HasAny(rtnl.RtaNhID)
+	return m.UsesAny(l.gone) || len(l.gone) > 0 && m.HasAny(unix.RTA_PREFSRC) ||
+		(l.flushed || len(l.gone)+len(l.dark) > 0) && m.HasAny(rtnl.RtaNhID) || l.expired(m)
 }
 
 // missed is an object that could not be made again.

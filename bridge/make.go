@@ -55,9 +55,10 @@ func (m *move) makeBridge(index int) plan.Step {
 	// In an operation of its own: if it is refused, what follows must not act on
 	// somebody else's interface with that index.
 	do := m.ops(addLink(index, attrName(name), attrMAC(as.MAC), attrU32(unix.IFLA_MTU, as.MTU^1), p.newBridge()))
-	more := append([]*nl.RtAttr{attrU32(unix.IFLA_MTU, as.MTU), attrAddrGen(addrGenNone)}, m.marks(as)...)
+	more := append([]*nl.RtAttr{attrU32(unix.IFLA_MTU, as.MTU)}, addrGenAt(as.MTU, addrGenNone)...)
+	more = append(more, m.marks(as)...)
 	do = append(do, m.batch(append([]rtnl.Msg{setFlags(index, as.Flags, quietFlags(as), more...)}, p.vlanMsgs(index, p.Bridge, rtnl.BridgeFlagsSelf)...)...))
-	do = append(do, m.noInet6(index)...)
+	do = append(do, m.noInet6(index, as.MTU)...)
 	do = append(do, m.batch(setFlags(index, unix.IFF_UP, unix.IFF_UP)))
 	return plan.Step{Title: "create the bridge " + name, Do: do, Undo: m.remove(index, "bridge", name, portMAC, 0)}
 }
@@ -102,10 +103,11 @@ func (m *move) makePair(like *host.Link) plan.Step {
 	attrs := append([]*nl.RtAttr{attrName(w.VDev), attrMAC(like.MAC)}, size...)
 	attrs = append(attrs, attrVeth(p.port, peer...))
 	do := m.ops(addLink(p.dev, attrs...)) // in an operation of its own, as in makeBridge
-	join := append([]*nl.RtAttr{attrMaster(m.bridge), attrAddrGen(addrGenNone)}, m.marks(as)...)
+	join := append([]*nl.RtAttr{attrMaster(m.bridge)}, addrGenAt(as.MTU, addrGenNone)...)
+	join = append(join, m.marks(as)...)
 	msgs := append([]rtnl.Msg{setFlags(p.port, as.Flags, quietFlags(as), join...)}, ps.portMsgs(p.port, ps.Dom0.Settings)...)
 	do = append(do, m.batch(append(msgs, setFlags(p.dev, like.Flags, carried, m.identity(like)...))...))
-	do = append(do, m.noInet6(p.port)...)
+	do = append(do, m.noInet6(p.port, as.MTU)...)
 	do = append(do, m.settingsOf(p.dev, hushed(m.settings), m.h.NewDevice())...)
 	do = append(do, m.likeToken(p.dev, like, m.settings)...)
 	on := []rtnl.Msg{setFlags(p.port, unix.IFF_UP, unix.IFF_UP)}

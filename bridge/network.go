@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/guest"
 	"xbr-script/internal/host"
 )
 
@@ -48,9 +49,9 @@ func Others(networks, specs []Spec) []string {
 func networks(h *host.Host, records []*Record, nics ...string) []network {
 	var live, gone []network
 	for _, rec := range records {
-		n := network{Spec: rec.Spec, recorded: true}
+		n := network{Spec: rec.found(h), recorded: true}
 		nic := h.Name(n.PDev)
-		if n.live = nic != nil && nic.Name == n.PDev; n.live {
+		if n.live = nic != nil && nic.Name == n.PDev || n.Strayed != 0; n.live {
 			live = append(live, n)
 		} else {
 			gone = append(gone, n)
@@ -58,7 +59,7 @@ func networks(h *host.Host, records []*Record, nics ...string) []network {
 	}
 	for _, nic := range h.Links {
 		for _, netdev := range firstNames(nic.Name, h, nics...) {
-			known := func(n network) bool { return n.PDev == nic.Name || n.NetDev == netdev }
+			known := func(n network) bool { return n.PDev == nic.Name || n.NetDev == netdev || n.Strayed == nic.Index }
 			if slices.ContainsFunc(live, known) {
 				continue
 			}
@@ -68,6 +69,46 @@ func networks(h *host.Host, records []*Record, nics ...string) []network {
 		}
 	}
 	return append(live, gone...)
+}
+
+// Recorded are the networks that have a record, up or not.
+func Recorded(h *host.Host, records []*Record) (specs []Spec) {
+	for _, rec := range records {
+		specs = append(specs, rec.found(h))
+	}
+	return specs
+}
+
+// found is what was started, with the NIC by whichever name it has.
+func (r *Record) found(h *host.Host) Spec {
+	w := r.Spec
+	if h.Name(w.PDev) == nil {
+		w.Strayed = strayedNIC(w, h)
+	}
+	return w
+}
+
+// strayedNIC is the index of the NIC of a network that has a record, if somebody has
+// given it another name: the one port of the bridge that has the MAC address which the
+// NIC has as a port, and is no guest's. 0: it is not known.
+func strayedNIC(w Spec, h *host.Host) (index int) {
+	br, mac := h.Name(w.Bridge), portMAC
+	if br == nil || br.Kind != "bridge" {
+		return 0
+	}
+	if w.onBridge() {
+		mac = br.MAC
+	}
+	for _, l := range h.Ports(br.Index) {
+		if !sameMAC(l.MAC, mac) || l.Name == w.VIF || guest.IsPort(l.Name) {
+			continue
+		}
+		if index != 0 {
+			return 0
+		}
+		index = l.Index
+	}
+	return index
 }
 
 // unrecorded is the network of a NIC that has its second name, as the interfaces

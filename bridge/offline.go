@@ -77,9 +77,13 @@ func (m *move) off(title string, link *host.Link, vlans []host.State) plan.Step 
 	undo = append(undo, m.addrsOps(m.state, link.Power())...)
 	undo = append(undo, m.wireOps(routes.Restore(m.h, m.state, link.Index))...)
 	undo = append(undo, m.reviveOps(vlans)...)
+	var do []rtnl.Msg // IPv6 addresses go with that
+	for _, s := range append([]host.State{m.state}, vlans...) {
+		do = append(do, routes.DelAddrs(routes.Joined(s.Addrs6))...)
+	}
 	return plan.Step{
 		Title: title,
-		Do:    m.ops(setFlags(link.Index, 0, unix.IFF_UP)),
+		Do:    m.ops(append(do, setFlags(link.Index, 0, unix.IFF_UP))...),
 		Undo:  append(undo, m.wake(link.Index)...),
 	}
 }
@@ -200,9 +204,10 @@ func (m *move) addAddrs6(s host.State, power host.Power) plan.Step {
 		Title: "give " + m.names[s.Index] + " the IPv6 addresses",
 		Do:    append(m.ops(routes.AddState(s)...), m.addrsOps(s, power)...),
 	}
-	if !m.own { // else they go with the interface, see addState
-		step.Undo = m.ops(routes.DelState(s)...)
+	if m.own { // they go with the interface, see addState
+		s.Addrs6 = routes.Joined(s.Addrs6)
 	}
+	step.Undo = m.ops(routes.DelState(s)...)
 	return step
 }
 

@@ -26,6 +26,9 @@ type parts struct {
 func findParts(w Spec, h *host.Host) parts {
 	s := parts{Spec: w, nic: h.Name(w.PDev)}
 	dom0 := w.Dom0()
+	if l := h.Index(w.Strayed); s.nic == nil && l != nil && l.Master != 0 {
+		s.nic = l
+	}
 	if s.up = s.nic != nil; !s.up {
 		s.nic, dom0 = h.Name(w.NetDev), w.VDev
 	}
@@ -37,6 +40,9 @@ func findParts(w Spec, h *host.Host) parts {
 	}
 	return s
 }
+
+// Up says whether the NIC is a port: something of the network is up.
+func (w Spec) Up(h *host.Host) bool { return findParts(w, h).up }
 
 // Interfaces are the interface that has dom0's addresses and the NIC, which
 // may be the same one; nil if they are missing.

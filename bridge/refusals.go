@@ -328,13 +328,26 @@ func (s *parts) checkBridge(h *host.Host) error {
 	return s.checkFree(h)
 }
 
+// stray is dom0's interface if somebody has given it another name; else nil.
+func (s *parts) stray(h *host.Host) *host.Link {
+	switch {
+	case s.dev != nil:
+	case s.onBridge():
+		if l := h.Index(s.nic.Master); l != nil && l.Kind == "bridge" && sameMAC(l.MAC, s.nic.MAC) {
+			return l
+		}
+	case s.port != nil:
+		if l := h.Index(s.port.Lower); l != nil && l.Kind == "veth" && l.Lower == s.port.Index {
+			return l
+		}
+	}
+	return nil
+}
+
 // strayed refuses a network of which somebody has renamed dom0's interface.
 func (s *parts) strayed(h *host.Host, undertaking string) error {
-	if s.dev != nil || s.port == nil {
-		return nil
-	}
-	l := h.Index(s.port.Lower)
-	if l == nil || l.Kind != "veth" || l.Lower != s.port.Index {
+	l := s.stray(h)
+	if l == nil {
 		return nil
 	}
 	return refuse("give it its name back: ip link set dev "+shell.Quote(l.Name)+" name "+shell.Quote(s.Dom0()),

@@ -7,8 +7,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
 )
@@ -26,6 +28,8 @@ func (s *parts) differences(h *host.Host) []difference {
 	switch {
 	case len(s.Unfit) > 0:
 		return broken("%s", strings.Join(s.Unfit, "; "))
+	case s.stray(h) != nil:
+		return broken("dom0's interface %s has got the name %s", s.Dom0(), s.stray(h).Name)
 	case s.dev == nil:
 		return broken("dom0's interface %s is missing", s.Dom0())
 	case !s.onBridge() && s.port == nil:
@@ -39,7 +43,7 @@ func (s *parts) differences(h *host.Host) []difference {
 	case s.br.Kind != "bridge":
 		return broken("%s is not a bridge", s.Bridge)
 	}
-	var ds []difference
+	ds := s.nameDifference(h)
 	for _, port := range []*host.Link{s.nic, s.port} {
 		if port == nil {
 			continue
@@ -54,6 +58,18 @@ func (s *parts) differences(h *host.Host) []difference {
 
 func broken(format string, args ...any) []difference {
 	return []difference{{text: fmt.Sprintf(format, args...)}}
+}
+
+// nameDifference looks at the NIC's name as a port.
+func (s *parts) nameDifference(h *host.Host) []difference {
+	if s.Strayed != s.nic.Index || s.nic.Name == s.PDev {
+		return nil
+	}
+	text := fmt.Sprintf("the NIC is called %s instead of %s", s.nic.Name, s.PDev)
+	if !h.LiveRename && s.nic.Up() {
+		return broken("%s", text)
+	}
+	return []difference{{text, []rtnl.Msg{setLink(s.nic.Index, attrName(s.PDev))}, []rtnl.Msg{setLink(s.nic.Index, attrName(s.nic.Name))}}}
 }
 
 // portDifferences compares the NIC as a port, or dom0's port.
@@ -150,12 +166,12 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s parts) (outcome, error) {
 	if taken, err := p.nameTaken(s); taken || err != nil {
 		return outcome{}, cmp.Or(err, s.taken(p.Host, s.PDev, s.nic))
 	}
+	if err := s.strayed(p.Host, "start "+s.Bridge); err != nil {
+		return outcome{}, err
+	}
 	if m := p.Host.Index(s.nic.Master); m != nil && m != s.br {
 		return outcome{}, refuse("to move it, stop it there first: xbr-script stop bridge="+shell.Quote(m.Name)+" netdev="+shell.Quote(s.NetDev),
 			"cannot put %s into %s: its NIC %s is in %s already", s.NetDev, s.Bridge, s.PDev, m.Name)
-	}
-	if err := s.strayed(p.Host, "start "+s.Bridge); err != nil {
-		return outcome{}, err
 	}
 	ds := s.differences(p.Host)
 	if len(ds) == 0 {
@@ -164,8 +180,7 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s parts) (outcome, error) {
 	var texts []string
 	for _, d := range ds {
 		if len(d.do) == 0 {
-			return outcome{}, refuse("xbr-script stop "+s.args()+" puts the NIC back, then start again",
-				"cannot start %s, which is up in part: %s", s.Bridge, d.text)
+			return outcome{}, refuse(s.anew(), "cannot start %s, which is up in part: %s", s.Bridge, d.text)
 		}
 		texts = append(texts, d.text)
 		pl.Add(plan.Step{Title: "mend that " + d.text, Do: b.ops(d.do...), Undo: b.ops(d.undo...)})
@@ -173,10 +188,36 @@ func (p *Planner) repair(b *builder, pl *plan.Plan, s parts) (outcome, error) {
 	return outcome{s.Spec, true, s.Bridge + " was up in part, mended: " + strings.Join(texts, "; ")}, nil
 }
 
+// Mend is the command that mends a network that is up but not as asked; if there is
+// none, the way out.
+func (p *Planner) Mend(w Spec) (command, hint string) {
+	s := findParts(w, p.Host)
+	_, err := p.repair(newBuilder(p.Conn, p.Host), &plan.Plan{}, s)
+	if err == nil {
+		return w.Command(config.Start), ""
+	}
+	if hint = refusal.Advice(err); hint == w.anew() {
+		if err := s.standing(p.Host); err != nil {
+			hint = refusal.Advice(err)
+		}
+	}
+	return "", hint
+}
+
+// anew is the way out for a network that cannot be mended in place.
+func (w Spec) anew() string {
+	return "xbr-script stop " + w.args() + " puts the NIC back, then start again"
+}
+
+// Command is the call that is about this network, and asks for nothing else.
+func (w Spec) Command(c config.Command) string {
+	return shell.Join("xbr-script", string(c), "bridge="+w.Bridge, "netdev="+w.NetDev)
+}
+
 // nameTaken says whether what has the NIC's second name is something else: no
 // part of the bridge is there, and start has not made it.
 func (p *Planner) nameTaken(s parts) (bool, error) {
-	if s.nic.Name != s.PDev {
+	if s.nic.Name != s.PDev && s.nic.Index != s.Strayed {
 		return true, nil
 	}
 	if s.dev == nil || s.port != nil || s.onBridge() && s.dev.Kind == "bridge" {

@@ -25,6 +25,9 @@ type Spec struct {
 	VDev   string // dom0's interface before it takes its name, see Dom0
 	VIF    string // dom0's port in the bridge, "" if it has none
 	Shape  Shape
+	// Strayed is the index of the NIC if it is a port, and somebody has given it another
+	// name than PDev; else 0.
+	Strayed int
 
 	// Unfit are the words of the request that do not fit what is up, for status:
 	// start and stop are refused then.

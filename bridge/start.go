@@ -171,7 +171,7 @@ func (m *move) strip() plan.Step {
 	rest := m.state
 	inet6 := m.dropInet6()
 	if len(inet6) > 0 {
-		rest.Addrs6 = nil
+		rest.Addrs6 = routes.Joined(rest.Addrs6)
 	}
 	do := append([]plan.Op{m.gather(m.state, m.pair.dev)}, m.ops(routes.DelState(rest)...)...)
 	do = append(do, m.noToken(nic, m.settings)...)

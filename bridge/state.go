@@ -19,10 +19,11 @@ func (m *move) addState(s host.State, power host.Power) plan.Step {
 	if s.Index != m.pair.dev {
 		other, deleted = m.pair.dev, false
 	}
-	undo := []plan.Op{m.gather(s, other)}
-	if !deleted {
-		undo = append(undo, m.ops(routes.DelState(s)...)...)
+	gone := s
+	if deleted {
+		gone.Addrs4, gone.Addrs6 = routes.Joined(s.Addrs4), routes.Joined(s.Addrs6)
 	}
+	undo := append([]plan.Op{m.gather(s, other)}, m.ops(routes.DelState(gone)...)...)
 	return plan.Step{
 		Title: "give " + m.names[s.Index] + " the addresses",
 		Do:    append(m.ops(routes.AddState(s)...), m.addrsOps(s, power)...),

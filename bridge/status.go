@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"net/netip"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -124,9 +123,7 @@ func (p *Planner) reach(l *host.Link) (addrs, defaults []string) {
 	names := p.Host.Names()
 	for _, m := range st.Routes {
 		if m.Fixed()[1] == 0 && m.Table() == unix.RT_TABLE_MAIN {
-			command := names.Command(m.As(unix.RTM_NEWROUTE, rtnl.Add))
-			_, route, _ := strings.Cut(command, "route add ")
-			defaults = append(defaults, route)
+			defaults = append(defaults, names.Route(m))
 		}
 	}
 	return addrs, defaults

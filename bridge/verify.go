@@ -199,19 +199,21 @@ func touched(h *host.Host, lost []rtnl.Msg, index int) []rtnl.Msg {
 
 // usable are the addresses of now, except for those that could be used before and
 // cannot be used now, because the kernel has yet to find them unique: an address that
-// was taken away comes back in this way if only its flags were to be set.
+// was taken away comes back in this way if only its flags were to be set. One that
+// another host has as well could not be used before.
 func usable(was, now []rtnl.Msg) []rtnl.Msg {
 	tentative := func(m rtnl.Msg) bool {
-		return m.AddrFlags()&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
+		return m.AddrFlags()&(unix.IFA_F_TENTATIVE|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
 	}
-	if !slices.ContainsFunc(now, tentative) {
+	waiting := func(m rtnl.Msg) bool { return tentative(m) && m.AddrFlags()&unix.IFA_F_DADFAILED == 0 }
+	if !slices.ContainsFunc(now, waiting) {
 		return now
 	}
 	could := map[string]bool{}
 	for _, m := range was {
 		could[string(m.Local())] = !tentative(m)
 	}
-	return rtnl.Rest(now, func(m rtnl.Msg) bool { return tentative(m) && could[string(m.Local())] })
+	return rtnl.Rest(now, func(m rtnl.Msg) bool { return waiting(m) && could[string(m.Local())] })
 }
 
 // missing renders what was there and is not there now, after interfaces have become

@@ -21,8 +21,10 @@ type Seen struct {
 	// Err is why it could not be read.
 	Err error `json:"-"`
 	// ByBridge says that rules can ask for the bridge.
-	ByBridge bool              `json:"by_bridge,omitempty"`
-	Tables   map[string]*Table `json:"tables,omitempty"` // by the bridge's name
+	ByBridge bool `json:"by_bridge,omitempty"`
+	// Hooked says that Xen's own script has guests admitted by a hook.
+	Hooked bool              `json:"hooked,omitempty"`
+	Tables map[string]*Table `json:"tables,omitempty"` // by the bridge's name
 }
 
 // Table is a table as the kernel tells it, in the kernel's attributes.
@@ -44,7 +46,7 @@ type Count struct {
 // Look reads the tables of these bridges. asks says that it matters what rules can ask
 // for.
 func Look(asks bool, bridges ...string) *Seen {
-	s := &Seen{Tables: map[string]*Table{}}
+	s := &Seen{Tables: map[string]*Table{}, Hooked: hooked(stockHooks)}
 	if asks {
 		s.ByBridge, s.Err = canAskForBridge()
 	}

@@ -260,7 +260,7 @@ func (d *draft) on(b Bridge) error {
 	if strange := d.strangers(b); len(strange) > 0 && rec == nil {
 		return refuseStrangers(b.Name, strange)
 	} else if len(strange) > 0 {
-		d.part.Notes = append(d.part.Notes, fmt.Sprintf("%s: nobody admitted %s, so nothing that comes from there passes", b.Name, strings.Join(strange, ", ")))
+		d.part.Notes = append(d.part.Notes, fmt.Sprintf("%s: nobody admitted %s, so nothing that comes from there passes; this admits: %s", b.Name, strings.Join(strange, ", "), admitLines(strange)))
 	}
 	d.part.Notes = append(d.part.Notes, d.xenNotes(b)...)
 	learned := learns(d.Host, b.Name)

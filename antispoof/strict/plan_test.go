@@ -7,10 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/testing/formtest"
 )
 
@@ -100,6 +103,50 @@ func TestStrangers(t *testing.T) {
 	op := part.Before[0].Do[0].(*table)
 	if op.From != nil || len(op.To.Guests) != 2 || part.Before[0].Undo[0].(*table).To != nil {
 		t.Errorf("the step is %+v", op)
+	}
+}
+
+// TestTaken keeps dom0's gateways from guests of every bridge that they may be at.
+func TestTaken(t *testing.T) {
+	prefixes := func(texts ...string) (list []netip.Prefix) {
+		for _, text := range texts {
+			list = append(list, netip.MustParsePrefix(text))
+		}
+		return list
+	}
+	for _, c := range []struct {
+		what, by, gateway, kind string
+		addrs                   []netip.Prefix
+		taken                   bool
+	}{
+		{"its own gateway", "eth0", "192.168.0.1", "", prefixes("192.168.0.2/24"), true},
+		{"its own gateway, beside its network", "eth0", "10.9.9.1", "", prefixes("192.168.0.2/24"), true},
+		{"its own gateway, of a dummy", "eth0", "192.168.0.1", "dummy", nil, true},
+		{"the bridge is dom0's interface", "xenbr0", "192.168.0.1", "", prefixes("192.168.0.2/24"), true},
+		{"a dummy has no LAN", "eth1", "192.168.0.1", "dummy", nil, false},
+		{"another network", "eth1", "192.168.1.1", "", prefixes("192.168.0.2/24"), false},
+		{"the same network by another NIC", "eth1", "192.168.0.1", "", prefixes("192.168.0.2/24"), true},
+		{"nobody knows which network", "eth1", "192.168.1.1", "", nil, true},
+		{"an address alone says nothing", "eth1", "192.168.1.1", "", prefixes("192.168.0.2/32"), true},
+		{"one of the other family says nothing", "eth1", "2001:db8::1", "", prefixes("192.168.0.2/24", "fe80::2/64"), true},
+		{"another network of IPv6", "eth1", "2001:db8::1", "", prefixes("2001:db8:1::2/64"), false},
+		{"a link-local gateway may be anywhere", "eth1", "fe80::1", "", prefixes("2001:db8:1::2/64"), true},
+		{"a link-local gateway, of a dummy", "eth1", "fe80::1", "dummy", nil, false},
+	} {
+		gateway := netip.MustParseAddr(c.gateway)
+		p := paper(t, &host.Link{Name: "xenbr0", Kind: "bridge"}, &host.Link{Name: "peth0", Kind: c.kind, Master: 1}, &host.Link{Name: "eth0"}, &host.Link{Name: "eth1"})
+		family := byte(unix.AF_INET6)
+		if gateway.Is4() {
+			family = unix.AF_INET
+		}
+		route := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: []byte{family, 0, 0, 0, unix.RT_TABLE_MAIN, 0, 0, unix.RTN_UNICAST, 0, 0, 0, 0}}
+		index := p.Host.Name(c.by).Index
+		p.Host.Routes = []rtnl.Msg{route.With(unix.RTA_GATEWAY, gateway.AsSlice()).With(unix.RTA_OIF, rtnl.U32Bytes(uint32(index)))}
+		b := someBridge
+		b.Addrs = c.addrs
+		if got := slices.Contains((&draft{Planner: p}).taken(b), gateway); got != c.taken {
+			t.Errorf("%s: it is taken: %t", c.what, got)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
@@ -81,15 +82,34 @@ func (d *draft) portsOf(b Bridge) (names []string) {
 
 // refuseStrangers names each with the line that admits it.
 func refuseStrangers(bridge string, ports []string) error {
+	return refusal.New("admit each, and start again: "+admitLines(ports),
+		"cannot guard %s with antispoof=strict: nobody admitted %s, and they would be cut off", bridge, strings.Join(ports, ", "))
+}
+
+// admitLines are the commands that admit the guests of ports of which nothing is known.
+func admitLines(ports []string) string {
 	var lines []string
 	for _, p := range ports {
 		lines = append(lines, "xbr-script admit port="+shell.Quote(p)+" mac=MAC ip=ADDRESS")
 	}
-	return refusal.New("admit each, and start again: "+strings.Join(lines, "; "),
-		"cannot guard %s with antispoof=strict: nobody admitted %s, and they would be cut off", bridge, strings.Join(ports, ", "))
+	return strings.Join(lines, "; ")
 }
 
-// taken are addresses that no guest can have: dom0's and those of its gateways.
+// admitBy is the command that admits the guest of a port that is cut off: of one that
+// xenstore knows start has all that is needed.
+func (d *draft) admitBy(port string) string {
+	if d.knows() {
+		if v := d.Xen.Of(port); v != nil {
+			if _, err := d.guestOfVIF(*v, port); err == nil {
+				return "xbr-script start"
+			}
+		}
+	}
+	return admitLines([]string{port})
+}
+
+// taken are addresses that no guest can have: dom0's and those of its gateways that may be
+// at this bridge.
 func (d *draft) taken(b Bridge) (list []netip.Addr) {
 	for _, p := range b.Addrs {
 		list = append(list, p.Addr())
@@ -100,14 +120,14 @@ func (d *draft) taken(b Bridge) (list []netip.Addr) {
 		}
 		for _, l := range d.Host.Links {
 			m.EachGateway(l.Index, func(addr []byte, _ bool) {
-				if a, ok := netip.AddrFromSlice(addr); ok {
+				if a, ok := netip.AddrFromSlice(addr); ok && !d.outOf(b, l, a) {
 					list = append(list, a)
 				}
 			})
 		}
 	}
 	for _, m := range d.Host.Addrs {
-		if l := d.Host.Index(addrIndex(m)); l != nil && (l.Name == b.Name || l.Name == strings.TrimPrefix(b.NIC, "p")) {
+		if l := d.Host.Index(addrIndex(m)); l != nil && b.isDom0(l) {
 			if a, ok := netip.AddrFromSlice(m.Local()); ok {
 				list = append(list, a)
 			}
@@ -115,6 +135,33 @@ func (d *draft) taken(b Bridge) (list []netip.Addr) {
 	}
 	slices.SortFunc(list, netip.Addr.Compare)
 	return slices.Compact(list)
+}
+
+// outOf says whether a gateway that dom0 has by some interface cannot be at this bridge, so
+// that a guest that routes there may forward what it sends. Where that is not certain it is
+// kept from guests: two NICs may have the same LAN.
+func (d *draft) outOf(b Bridge, by *host.Link, gateway netip.Addr) bool {
+	if b.isDom0(by) {
+		return false
+	}
+	nic := d.Host.Name(b.NIC)
+	if nic == nil {
+		nic = d.Host.Name(strings.TrimPrefix(b.NIC, "p")) // before it is moved
+	}
+	if nic != nil && nic.Kind == "dummy" {
+		return true // nobody but guests is there
+	}
+	// Of dom0's addresses at the bridge these say which network is there.
+	own := slices.DeleteFunc(slices.Clone(b.Addrs), func(p netip.Prefix) bool {
+		return p.Addr().Is4() != gateway.Is4() || p.IsSingleIP() || p.Addr().IsLinkLocalUnicast()
+	})
+	there := func(p netip.Prefix) bool { return p.Contains(gateway) }
+	return len(own) > 0 && !gateway.IsLinkLocalUnicast() && !slices.ContainsFunc(own, there)
+}
+
+// isDom0 says whether a link is dom0's interface at the bridge, before start or after it.
+func (b Bridge) isDom0(l *host.Link) bool {
+	return l.Name == b.Name || l.Name == strings.TrimPrefix(b.NIC, "p")
 }
 
 func addrIndex(m rtnl.Msg) int { return int(rtnl.U32(m.Fixed()[4:8])) } // ifa_index

@@ -7,13 +7,15 @@ import (
 
 // Status is the state of one bridge's table.
 type Status struct {
-	InForce    bool          `json:"in_force"`         // nothing is wrong
-	Wrong      []string      `json:"wrong,omitempty"`  // what is; start mends it
-	Notes      []string      `json:"notes,omitempty"`  // what is as asked, but should be known
-	Guests     []GuestStatus `json:"guests"`           // by their ports
-	Strangers  []string      `json:"strangers"`        // ports that nobody admitted, from which nothing passes
-	Unadmitted uint64        `json:"unadmitted"`       // frames dropped that came from such ports
-	FromLAN    uint64        `json:"dropped_from_lan"` // frames dropped that came from the LAN with a MAC address from here
+	InForce   bool          `json:"in_force"`        // nothing is wrong
+	Wrong     []string      `json:"wrong,omitempty"` // what is; start mends it
+	Notes     []string      `json:"notes,omitempty"` // what is as asked, but should be known
+	Guests    []GuestStatus `json:"guests"`          // by their ports
+	Strangers []string      `json:"strangers"`       // ports that nobody admitted, from which nothing passes
+	// AdmitBy is the command that admits the guest of such a port, by its name.
+	AdmitBy    map[string]string `json:"admit_by,omitempty"`
+	Unadmitted uint64            `json:"unadmitted"`       // frames dropped that came from such ports
+	FromLAN    uint64            `json:"dropped_from_lan"` // frames dropped that came from the LAN with a MAC address from here
 }
 
 // GuestStatus is a guest's part of it.
@@ -56,6 +58,12 @@ func (p *Planner) Status(b Bridge) (*Status, error) {
 	shut := d.portsWithout(b, rec.State.Guests)
 	open := rec.State.open(shut)
 	st.Strangers = append(st.Strangers, slices.DeleteFunc(shut, func(name string) bool { return slices.Contains(open, name) })...)
+	for _, port := range st.Strangers {
+		if st.AdmitBy == nil {
+			st.AdmitBy = map[string]string{}
+		}
+		st.AdmitBy[port] = d.admitBy(port)
+	}
 	st.Unadmitted, st.FromLAN = counters[unadmitted].Packets, counters[forgedLAN].Packets
 	st.Notes = append(st.Notes, d.xenNotes(b)...)
 	for _, g := range rec.State.Guests {

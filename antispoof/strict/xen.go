@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -86,10 +87,14 @@ func (d *draft) xenNotes(b Bridge) (list []string) {
 	if !d.knows() {
 		return nil
 	}
+	var stock []string
 	for _, port := range d.portsOf(b) {
 		v := d.Xen.Of(port)
 		if v == nil {
 			continue
+		}
+		if path.Base(v.Script) == stockScript && port == v.Port && d.admittedAt(port) == nil {
+			stock = append(stock, port)
 		}
 		says, err := d.guestOfVIF(*v, port)
 		a := d.admittedAt(port)
@@ -101,6 +106,9 @@ func (d *draft) xenNotes(b Bridge) (list []string) {
 		case err == nil && a != nil && len(says.Addresses) > 0 && !slices.Equal(says.Addresses, a.Addresses):
 			list = append(list, fmt.Sprintf("%s: %s was admitted with %s, but its vif line says ip=%s; what was admitted counts", b.Name, port, addrTexts(a.Addresses), strings.Join(strings.Fields(v.IP), " ")))
 		}
+	}
+	if len(stock) > 0 && (d.Seen == nil || !d.Seen.Hooked) {
+		list = append(list, fmt.Sprintf("%s: %s came by %s, which admits nobody: a guest with that script that starts from now on is cut off until the next start; with script=vif-xbr it is not", b.Name, strings.Join(stock, ", "), stockScript))
 	}
 	return list
 }

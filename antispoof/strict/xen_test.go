@@ -3,6 +3,8 @@ package strict
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -163,8 +165,62 @@ func TestDismissOnXen(t *testing.T) {
 	if !slices.ContainsFunc(st.Wrong, func(w string) bool { return strings.Contains(w, "web, web-emu instead of vif1.0, web, web-emu") }) {
 		t.Errorf("%q", st.Wrong)
 	}
+	if by := st.AdmitBy["vif1.0"]; by != "xbr-script start" || len(st.AdmitBy) != 1 {
+		t.Errorf("it is admitted by %q", st.AdmitBy)
+	}
 	if g := st.Guests[0]; g.Name != "two" || g.By != "xenstore" {
 		t.Errorf("%+v", g)
+	}
+}
+
+// TestStockScript says whose script admits nobody, but for those whom somebody admitted.
+func TestStockScript(t *testing.T) {
+	one, two, ours := vif1, vif2, vif2
+	one.Script, two.Script, ours.Script = "/etc/xen/scripts/vif-bridge", "/etc/xen/scripts/vif-bridge", "/etc/xen/scripts/vif-xbr"
+	web := config.Guest{Port: "web", MAC: mac("00:16:3e:00:00:22")}
+	for _, c := range []struct {
+		vifs  []xenstore.VIF
+		lines []config.Guest
+		want  string
+	}{
+		{[]xenstore.VIF{one, two}, nil, "xenbr0: vif1.0, web came by vif-bridge"},
+		{[]xenstore.VIF{one, ours}, nil, "xenbr0: vif1.0 came by vif-bridge"},
+		{[]xenstore.VIF{one, two}, []config.Guest{web}, "xenbr0: vif1.0 came by vif-bridge"},
+		{[]xenstore.VIF{vif1, ours}, nil, ""},
+	} {
+		part, err := onXen(t, c.vifs...).Start([]Bridge{someBridge}, c.lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.IndexFunc(part.Notes, func(n string) bool { return strings.Contains(n, "came by") })
+		if (said >= 0) != (c.want != "") || said >= 0 && !strings.HasPrefix(part.Notes[said], c.want+", which admits nobody") {
+			t.Errorf("%+v, %+v: %q", c.vifs, c.lines, part.Notes)
+		}
+	}
+}
+
+// TestHooked knows the hooks by which Xen's own script has guests admitted.
+func TestHooked(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("other.hook", "true\n", 0o755)
+	write("not-run.hook", "vif-xbr online\n", 0o644)
+	write("vif-xbr.sh", "vif-xbr online\n", 0o755)
+	if hooked(dir + "/*.hook") {
+		t.Error("a file that is not run counts")
+	}
+	write("xbr-script.hook", "/etc/xen/scripts/vif-xbr \"$command\"\n", 0o755)
+	if !hooked(dir + "/*.hook") {
+		t.Error("the hook does not count")
+	}
+	p := onXen(t, vif1)
+	p.Xen.VIFs[0].Script, p.Seen.Hooked = "/etc/xen/scripts/vif-bridge", true
+	if notes := (&draft{Planner: p}).xenNotes(someBridge); len(notes) > 0 {
+		t.Errorf("with the hook: %q", notes)
 	}
 }
 

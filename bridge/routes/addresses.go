@@ -34,6 +34,14 @@ func DelAddrs(addrs []rtnl.Msg) []rtnl.Msg {
 	return msgs
 }
 
+// Joined are those addresses that a socket of the kernel's has joined as multicast groups
+// (IFA_F_MCAUTOJOIN). They have to be removed one by one: if they go with the interface,
+// or with IPv6 on it, the socket remains a member (inet6_addr_del, addrconf_ifdown), and
+// there they cannot be added again.
+func Joined(addrs []rtnl.Msg) []rtnl.Msg {
+	return rtnl.Rest(addrs, func(m rtnl.Msg) bool { return m.AddrFlags()&unix.IFA_F_MCAUTOJOIN == 0 })
+}
+
 // Quiet is the message that adds an IPv6 address which is there but has no effect
 // yet: it gets no route, no temporary addresses are made for it, and if it has
 // been found unique on the link before, it does not wait a second to be found

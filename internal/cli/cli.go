@@ -41,6 +41,7 @@ func Run(args []string, version string, stdout, stderr io.Writer) int {
 	}
 	signal.Ignore(unix.SIGPIPE) // a closed terminal must not end a change half-way
 	out, errs := newOutput(stdout), newOutput(stderr)
+	out.look = lookOf(isTerminal(unix.Stdout), os.Getenv)
 	defer errs.close()
 	defer out.close()
 	status, err := run(args, version, out, errs)
@@ -125,14 +126,17 @@ func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
 	if req.JSON && r.Check == nil && r.Report == nil && r.Dossier == nil {
 		return done, printJSON(w, r.Outcome)
 	}
+	if r.Forecast != nil {
+		printForecast(w, req.Command, r.Forecast)
+	}
 	for _, l := range r.Lines {
 		say(w, l)
 	}
 	for _, n := range r.Notes {
 		wrap(w, "", "  ", strings.Fields(n), "")
 	}
-	answer := &strings.Builder{} // printed at once: each write wakes the writer
-	defer func() { _, _ = io.WriteString(w, answer.String()) }()
+	answer := &page{colours: looks(w).colours}
+	defer func() { answer.print(w) }()
 	switch {
 	case r.Dossier != nil:
 		data, err := r.Dossier.JSON(req.Hide)

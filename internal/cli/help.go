@@ -63,11 +63,13 @@ Keys of the call:
   confirm=N        put all back after N seconds, unless confirmed by then
 
 Options:
-  -n, --dry-run    print what would be done as a shell script, do nothing
+  -n, --dry-run    print what would be done, in short and as a shell script,
+                   and do nothing
       --save-host=FILE
                    with --dry-run: also write the state of the host to FILE
       --host=FILE  with --dry-run or status: take the host from such a file
-  -v, --verbose    print each command as it is carried out
+  -v, --verbose    print each command as it is carried out; with status: a line
+                   for each guest, with its name and addresses
       --hide       with report: see there
       --json       print the answer for programs
       --next       begin another bridge

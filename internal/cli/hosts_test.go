@@ -213,3 +213,32 @@ func damage(r *rand.Rand, text []byte) []byte {
 	}
 	return damaged
 }
+
+// TestMends lets a start do what status names as what mends the host: it is not refused,
+// and has something to do.
+func TestMends(t *testing.T) {
+	t.Parallel()
+	mend := regexp.MustCompile(`(?m)^  mend      xbr-script (.*)$`)
+	files, err := filepath.Glob(hostsDir + "/*.status.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, _, _ := strings.Cut(filepath.Base(file), ".")
+		for _, words := range mend.FindAllStringSubmatch(string(text), -1) {
+			found++
+			script := said(t, words[1], filepath.Join(hostsDir, host+".json"))
+			if strings.Contains(script, "# ! ") || strings.Contains(script, "# nothing to do") {
+				t.Errorf("%s: xbr-script %s:\n%s", file, words[1], script)
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("only %d commands that mend", found)
+	}
+}

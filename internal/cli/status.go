@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"xbr-script/antispoof"
 	"xbr-script/bridge"
+	"xbr-script/internal/guestname"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/operate"
 )
@@ -50,16 +50,16 @@ func printJSON(w io.Writer, v any) error {
 
 func printReport(w io.Writer, r *operate.Report, verbose bool) {
 	if r.Unfinished != "" {
-		item(w, "unfinished", strings.Fields(r.Unfinished+" did not end; xbr-script recover takes it back, and so does the next start or stop"), " ")
+		styled(w, bad, "unfinished", strings.Fields(r.Unfinished+" did not end; xbr-script recover takes it back, and so does the next start or stop"))
 	}
 	if r.Waiting != nil {
-		item(w, "waiting", strings.Fields(fmt.Sprintf("%s is put back in %d s, unless you give: xbr-script confirm", r.Waiting.Command, r.Waiting.SecondsLeft)), " ")
+		styled(w, heed, "waiting", strings.Fields(fmt.Sprintf("%s is put back in %d s, unless you give: xbr-script confirm", r.Waiting.Command, r.Waiting.SecondsLeft)))
 	}
 	if r.Last != nil && (verbose || r.Last.Outcome != operate.Done && r.Last.Outcome != operate.Waits) {
 		item(w, "last", strings.Fields(lastText(r.Last)), " ")
 	}
 	for _, st := range r.Bridges {
-		printBridge(w, st)
+		printBridge(w, st, verbose)
 	}
 	item(w, "others up", r.Others, ",")
 	say(w, "ip_forward  "+r.IPForward)
@@ -76,11 +76,11 @@ func lastText(l *operate.Last) string {
 
 // printBridge is one bridge's part: what it is, who is in it, how dom0 is
 // reached, and what is wrong.
-func printBridge(w io.Writer, st operate.Entry) {
+func printBridge(w io.Writer, st operate.Entry, verbose bool) {
+	paint(w, strong, st.Bridge)
+	paint(w, stateStyle(st.State), string(st.State))
 	say(w, strings.TrimRight(fmt.Sprintf("%-11s %-22s %s", st.Bridge, st.State, st.MAC), " "))
-	for _, d := range slices.Concat(st.Differences, st.AntiSpoof.Wrong, wrongOf(st.Strict)) {
-		item(w, "  wrong", strings.Fields(d), " ")
-	}
+	printWrong(w, st.Wrong)
 	if st.State == bridge.Down {
 		printDown(w, st)
 		return
@@ -99,20 +99,44 @@ func printBridge(w io.Writer, st operate.Entry) {
 		item(w, "", []string{d}, "")
 	}
 	printManagers(w, st.Managers)
-	printGuests(w, st.Status)
+	if verbose {
+		printEachGuest(w, st)
+	} else {
+		printGuests(w, st.Status)
+	}
 	for _, n := range st.Notes {
-		item(w, "  note", strings.Fields(n), " ")
+		styled(w, heed, "  note", strings.Fields(n))
 	}
 	if st.Strict != nil {
-		printStrict(w, st.Strict)
+		printStrict(w, st.Bridge, st.Strict)
 	} else {
-		printAntiSpoof(w, st.AntiSpoof)
+		printAntiSpoof(w, st.Bridge, st.AntiSpoof, verbose)
 	}
 	item(w, "  because", st.Why, ";")
 }
 
+func stateStyle(s bridge.State) style {
+	if s == bridge.Up {
+		return good
+	}
+	return bad
+}
+
+// printWrong has what is wrong, and after those things that one command mends, that
+// command.
+func printWrong(w io.Writer, all []operate.Wrong) {
+	for i, d := range all {
+		styled(w, bad, "  wrong", strings.Fields(d.What))
+		if i+1 < len(all) && all[i+1].Mend == d.Mend && all[i+1].Hint == d.Hint {
+			continue
+		}
+		styled(w, strong, "  mend", strings.Fields(d.Mend))
+		styled(w, strong, "  hint", strings.Fields(d.Hint))
+	}
+}
+
 // printAntiSpoof tells whether guests are kept from forging addresses.
-func printAntiSpoof(w io.Writer, st antispoof.Status) {
+func printAntiSpoof(w io.Writer, name string, st antispoof.Status, verbose bool) {
 	text := "no"
 	switch {
 	case st.On && !st.InForce:
@@ -122,9 +146,20 @@ func printAntiSpoof(w io.Writer, st antispoof.Status) {
 	case st.On:
 		text = "yes"
 	}
+	paintForce(w, st.On && !st.InForce)
 	item(w, "  antispoof", strings.Fields(text), " ")
 	for _, n := range st.Notes {
+		if n = strings.TrimPrefix(n, name+": "); !verbose && strings.HasPrefix(n, antispoof.IPv6Note) {
+			n = "IPv6 of guests: only addresses made of their MAC; others: status -v"
+		}
 		item(w, "", strings.Fields(n), " ")
+	}
+}
+
+// paintForce makes it seen that rules are not in force.
+func paintForce(w io.Writer, broken bool) {
+	if broken {
+		paint(w, bad, "not in force")
 	}
 }
 
@@ -170,11 +205,51 @@ func printGuests(w io.Writer, st bridge.Status) {
 	item(w, "  guests", words, ", ")
 }
 
+// printEachGuest has a line for each guest's port: its link, and whose it is, as far as
+// that is known.
+func printEachGuest(w io.Writer, st operate.Entry) {
+	label := "  guests"
+	for _, p := range st.Guests {
+		var words []string
+		if g := guestname.Of(st.GuestNames, p.Name); g != nil {
+			words = ownerWords(g)
+		}
+		paint(w, linkStyle(p), linkText(p))
+		line := fmt.Sprintf("%-11s %-15s %-10s ", label, p.Name, linkText(p))
+		if len(words) == 0 {
+			say(w, strings.TrimRight(line, " "))
+		}
+		wrap(w, line, strings.Repeat(" ", len(line)), words, "")
+		label = ""
+	}
+	if len(st.Guests) == 0 {
+		item(w, label, []string{"none"}, "")
+	}
+}
+
+// ownerWords say who a guest is.
+func ownerWords(g *guestname.Guest) (words []string) {
+	for _, word := range append([]string{nameText(g.Name), g.Device, g.MAC}, g.Addresses...) {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+func linkStyle(p bridge.Port) style {
+	if p.Up && p.Carrier {
+		return good
+	}
+	return heed
+}
+
 func printPort(w io.Writer, label string, p *bridge.Port, more string) {
 	if p == nil {
 		item(w, label, []string{"missing"}, "")
 		return
 	}
+	paint(w, linkStyle(*p), linkText(*p))
 	line := fmt.Sprintf("%-11s %-15s %-10s %s %s", label, p.Name, linkText(*p), p.MAC, more)
 	say(w, strings.TrimRight(line, " "))
 }
@@ -192,6 +267,14 @@ func linkText(p bridge.Port) string {
 // item prints words behind a label.
 func item(w io.Writer, label string, words []string, sep string) {
 	wrap(w, fmt.Sprintf("%-11s ", label), strings.Repeat(" ", 12), words, sep)
+}
+
+// styled is item with a style for the label.
+func styled(w io.Writer, s style, label string, words []string) {
+	if len(words) > 0 {
+		paint(w, s, strings.TrimSpace(label))
+		item(w, label, words, " ")
+	}
 }
 
 // wrap prints words, broken into lines that fit, of which the first begins with

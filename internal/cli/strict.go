@@ -10,28 +10,25 @@ import (
 	"xbr-script/antispoof/strict"
 )
 
-func wrongOf(st *strict.Status) []string {
-	if st == nil {
-		return nil
-	}
-	return st.Wrong
-}
-
 // printStrict tells what each guest may send, and what was dropped of what it sent.
-func printStrict(w io.Writer, st *strict.Status) {
+func printStrict(w io.Writer, name string, st *strict.Status) {
 	text := "strict"
 	if !st.InForce {
 		text = "strict, but not in force"
 	}
+	paintForce(w, !st.InForce)
 	item(w, "  antispoof", strings.Fields(text), " ")
 	for _, n := range st.Notes {
-		item(w, "", strings.Fields(n), " ")
+		item(w, "", strings.Fields(strings.TrimPrefix(n, name+": ")), " ")
 	}
 	for _, g := range st.Guests {
 		item(w, "    "+g.Port, strings.Fields(guestText(g)), " ")
 	}
-	if len(st.Strangers) > 0 {
-		item(w, "  cut off", append(st.Strangers, "(nobody admitted them)"), " ")
+	label := "  cut off"
+	for _, port := range st.Strangers {
+		// The command is one word, so that it can be copied as it stands.
+		item(w, label, append(strings.Fields(port+": nobody admitted it; this does:"), st.AdmitBy[port]), " ")
+		label = ""
 	}
 	if st.Unadmitted+st.FromLAN > 0 {
 		item(w, "  dropped", strings.Fields(fmt.Sprintf("%d frames from ports that nobody admitted, %d from outside with a MAC address from here", st.Unadmitted, st.FromLAN)), " ")

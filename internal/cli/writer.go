@@ -22,6 +22,7 @@ type output struct {
 	wake    chan struct{}
 	closing bool
 	done    chan struct{}
+	look    look
 }
 
 // newOutput writes to w in the background.

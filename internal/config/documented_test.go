@@ -35,8 +35,8 @@ type document struct {
 
 var documents = []document{
 	{
-		name:     "README.md",
-		text:     file("README.md"),
+		name:     "docs/keys.md",
+		text:     file("docs/keys.md"),
 		keys:     listing{"## Keys", "\n## ", "(?m)^\\| `([a-z0-9_]+)=` \\|"},
 		commands: listing{"## Exit status", "| --- |", "`([a-z]+)`"},
 		statuses: listing{"## Exit status", "\n## ", `(?m)^\| (\d+) \|`},

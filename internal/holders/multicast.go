@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge/routes"
 	"xbr-script/internal/sockets"
 	"xbr-script/internal/tunnel"
 )
@@ -145,7 +146,7 @@ func (r *reader) ask(o Owner, p sockets.Place) {
 // findOthers asks the sockets that no list has, which were only made to join and bound to
 // no port, if there are members of which nobody is known.
 func (r *reader) findOthers() {
-	if !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.sockets()+r.tunnelsIn(g) < g.Users }) {
+	if !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.sockets()+r.kernelsIn(g) < g.Users }) {
 		return
 	}
 	var o Owner // of the process that is looked at
@@ -215,7 +216,7 @@ func findGroups(d *Data, m Move) []Holder {
 		if len(turned) > 0 {
 			all.add(h.as(Moves, "it joins on dom0's "+m.To.Name+" instead", turned))
 		}
-		if g.sockets()+d.tunnelsIn(g) < g.Users {
+		if g.sockets()+d.kernelsIn(g) < g.Users {
 			all.add(h.as(Breaks, restart(nil), nil))
 		}
 	}
@@ -228,11 +229,19 @@ func (h Holder) as(o Outcome, then string, owners []Owner) Holder {
 	return h
 }
 
-// tunnelsIn is how many tunnels on the interface have joined the group: they see to it.
-func (d *Data) tunnelsIn(g Group) (n int) {
+// kernelsIn is how many of those that have joined the group are the kernel's: tunnels on
+// the interface, which see to it, and an address, which takes its membership along
+// (IFA_F_MCAUTOJOIN).
+func (d *Data) kernelsIn(g Group) (n int) {
 	for _, l := range d.Host.Above(g.Index) {
 		if ip, ok := netip.AddrFromSlice(tunnel.Group(l)); ok && ip == g.Addr {
 			n++
+		}
+	}
+	s := d.Host.State(g.Index)
+	for _, a := range routes.Joined(slices.Concat(s.Addrs4, s.Addrs6)) {
+		if ip, ok := netip.AddrFromSlice(a.Local()); ok && ip == g.Addr {
+			return n + 1
 		}
 	}
 	return n

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"xbr-script/internal/rtnl"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/rtnl"
 )
 
 // routeCommand renders RTM_NEWROUTE and RTM_DELROUTE of IPv4 and IPv6.
@@ -43,14 +45,27 @@ func (n Names) routeCommand(m rtnl.Msg) string {
 	return l.String()
 }
 
+// Route is a route of the main table as "ip route" shows it, also one that is the
+// kernel's own.
+func (n Names) Route(m rtnl.Msg) string {
+	_, text, _ := strings.Cut(n.Command(plainRoute(m).As(unix.RTM_NEWROUTE, rtnl.Add)), "route add ")
+	return text
+}
+
+// plainRoute is a copy of a route that is not the kernel's own.
+func plainRoute(m rtnl.Msg) rtnl.Msg {
+	m = m.Clone()
+	binary.NativeEndian.PutUint32(m.Body[8:12], rtnl.U32(m.Body[8:12])&^rtnl.OwnFlags) // rtm_flags
+	return m
+}
+
 // ownCommand renders a route that is the kernel's own, which no command can make.
 // A similar one to a router would keep the kernel from accepting the next
 // advertisement, so the route that stands in until then has the next higher
 // metric. A similar route to a prefix is no obstacle.
 func (n Names) ownCommand(m rtnl.Msg) string {
 	own := m.Own()
-	m = m.Clone()
-	binary.NativeEndian.PutUint32(m.Body[8:12], rtnl.U32(m.Body[8:12])&^rtnl.OwnFlags) // rtm_flags
+	m = plainRoute(m)
 	if m.Type == unix.RTM_DELROUTE {
 		m.Body[5] = unix.RTPROT_UNSPEC // see disown
 		return n.routeCommand(m)

@@ -25,6 +25,7 @@ type Move struct {
 	Undertaking string     // what the call is about, as it would follow "cannot": "start xenbr0"
 	From        *host.Link // the interface that has dom0's addresses before; nil if it is missing
 	To          Interface  // the one that has them afterwards
+	Before      string     // what To is called until the NIC has given its name up
 	NIC         *host.Link // nil if it is missing
 	NetDev      string     // the NIC's name outside of a bridge
 	Port        string     // its name as a port

@@ -118,7 +118,8 @@ type losses struct {
 	// dark are those without a carrier: the kernel flushed their nexthops when they
 	// lost it, and accepts none (nh_netdev_event, nh_create_ipv4).
 	dark    map[int]bool
-	flushed bool // a nexthop is lost in that way
+	flushed bool       // a nexthop is lost in that way, or with an address
+	addrs   []rtnl.Msg // the host's addresses; nil until they are needed
 }
 
 // undone says whether the refusal of a message means that there is nothing to
@@ -132,7 +133,25 @@ func (l *losses) undone(m rtnl.Msg, e unix.Errno) bool {
 		}
 		return e == unix.EEXIST && !l.lost(m)
 	}
-	return l.lost(m)
+	return l.lost(m) || l.homeless(m, e)
+}
+
+// homeless says whether a route or a nexthop was refused because of an address that the
+// host has no longer: a lease has run out. If somebody has taken the address, what keeps
+// the host as it was (package bridge) gives it back, with the route.
+func (l *losses) homeless(m rtnl.Msg, e unix.Errno) bool {
+	if e != unix.EINVAL && e != unix.ENETUNREACH && e != unix.EHOSTUNREACH && e != unix.EADDRNOTAVAIL {
+		return false
+	}
+	if l.addrs == nil {
+		var err error
+		if l.addrs, err = l.conn.Dump(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)); err != nil {
+			return false
+		}
+	}
+	is := m.Homeless(l.addrs)
+	l.flushed = l.flushed || is && m.Type == unix.RTM_NEWNEXTHOP
+	return is
 }
 
 // lost says whether a message is about an interface that is gone, or needs

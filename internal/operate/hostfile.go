@@ -15,6 +15,7 @@ import (
 	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
 	"xbr-script/forward"
+	"xbr-script/internal/guestname"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rawjson"
@@ -30,6 +31,7 @@ type seen struct {
 	strict    *strict.Seen    // nil: it is still to be read
 	xen       *xenstore.Seen  // nil: it was not read
 	programs  *hostPrograms   // of a host in a file; nil: they are not known
+	guests    []guestname.Guest
 }
 
 // see reads the host, or the file that stands for one.
@@ -73,6 +75,9 @@ func (c *Call) complete(ctx context.Context, s *seen) (err error) {
 	if s.strict != nil {
 		s.xen = xenstore.Look()
 	}
+	if s.guests, err = (guestname.Reader{Conn: c.conn, Xen: s.xen}).Look(s.host); err != nil {
+		c.Note(unnamed(err))
+	}
 	return nil
 }
 
@@ -90,6 +95,7 @@ type hostFile struct {
 	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
 	Strict    *strict.Seen          `json:"strict,omitempty"`
 	Xen       *xenstore.Seen        `json:"xenstore,omitempty"`
+	Guests    []guestname.Guest     `json:"guests,omitempty"`   // whose the ports are; no plan depends on it
 	Programs  *hostPrograms         `json:"programs,omitempty"` // in no file that --save-host writes
 }
 
@@ -132,7 +138,7 @@ func (s *seen) write(name string) error {
 
 // form is the content of such a file.
 func (s *seen) form() ([]byte, error) {
-	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict, Xen: s.xen}
+	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict, Xen: s.xen, Guests: s.guests}
 	for name, file := range s.records.Files {
 		if file.Err != nil {
 			return nil, file.Err
@@ -184,7 +190,7 @@ func parseHostFile(name string) (*seen, error) {
 	if f.Host == nil {
 		return nil, errors.New("there is no host in it")
 	}
-	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, xen: f.Xen, programs: f.Programs, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
+	s := &seen{host: f.Host, antispoof: f.AntiSpoof, strict: f.Strict, xen: f.Xen, programs: f.Programs, guests: f.Guests, records: plan.Records{Dir: runDir, Files: map[string]plan.RecordFile{}}}
 	if s.antispoof == nil {
 		s.antispoof = &antispoof.Seen{} // of which nothing is known
 	}

@@ -13,6 +13,7 @@ import (
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
+	"xbr-script/internal/manager/udev"
 	"xbr-script/internal/plan"
 )
 
@@ -36,7 +37,7 @@ type warning interface {
 
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
-	all := []managing{ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root}, c.dhcpcd()}
+	all := []managing{udev.Manager{Root: c.root}, ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root}, c.dhcpcd()}
 	if c.root == "" {
 		all = append(all, networkmanager.Manager{Up: c.up})
 	}
@@ -142,7 +143,7 @@ func (v *view) heed(m managing, moves []manager.Move) error {
 // moving are the wanted bridges that are not yet as they are to be.
 func (v *view) moving() []bridge.Spec {
 	start := v.Request.Command == config.Start
-	return slices.DeleteFunc(slices.Clone(v.specs), func(w bridge.Spec) bool { return (v.host.Name(w.PDev) != nil) == start })
+	return slices.DeleteFunc(slices.Clone(v.specs), func(w bridge.Spec) bool { return w.Up(v.host) == start })
 }
 
 // moves are those of the bridges that are moving.
@@ -157,7 +158,7 @@ func (v *view) moves() []manager.Move {
 func (v *view) move(w bridge.Spec) manager.Move {
 	m := manager.Move{
 		Undertaking: string(v.Request.Command) + " " + w.Bridge,
-		NetDev:      w.NetDev, Port: w.PDev, Bridge: v.host.Name(w.Bridge), OnBridge: v.then(w) == w.Bridge,
+		NetDev:      w.NetDev, Port: w.PDev, Before: w.VDev, Bridge: v.host.Name(w.Bridge), OnBridge: v.then(w) == w.Bridge,
 	}
 	m.From, m.NIC = w.Interfaces(v.host)
 	m.Expiring = v.expiring(m.From)

@@ -61,9 +61,11 @@ type Result struct {
 	Outcome *Outcome // what became of the call, also with an error
 	Lines   []string // what was done; of a dry run the script
 	Notes   []string // what the user should know about it
-	Report  *Report  // the answer of the command status
-	Check   *Check   // the answer of the command check
-	Dossier *Dossier // the answer of the command report
+	// Forecast is what the script of a dry run comes to, if that changes networks.
+	Forecast *Forecast
+	Report   *Report  // the answer of the command status
+	Check    *Check   // the answer of the command check
+	Dossier  *Dossier // the answer of the command report
 }
 
 // Run carries out the command. refusal.Text of an error says what the user can do.

@@ -48,6 +48,8 @@ type Outcome struct {
 	Done    []string `json:"done"`             // what was done, in words
 	Notes   []string `json:"notes"`            // what else the user should know
 	Script  []string `json:"script,omitempty"` // of --dry-run: the commands
+	// Forecast is what the script comes to.
+	Forecast *Forecast `json:"forecast,omitempty"`
 	// Breaks is what holds on to the NICs, and will not go on by itself.
 	Breaks  []holders.Holder `json:"breaks"`
 	Waiting *Waiting         `json:"waiting,omitempty"` // of a change that waits to be confirmed
@@ -105,7 +107,7 @@ func (c *Call) outcome(r *Result, err error, began time.Time) *Outcome {
 	if r != nil {
 		o.Notes = append(o.Notes, r.Notes...)
 		if c.Request.DryRun {
-			o.Script = r.Lines
+			o.Script, o.Forecast = r.Lines, r.Forecast
 			o.Changed = slices.ContainsFunc(r.Lines, func(l string) bool { return !strings.HasPrefix(l, "#") })
 		} else {
 			o.Done = append(o.Done, r.Lines...)

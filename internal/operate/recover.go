@@ -141,15 +141,18 @@ func Seconds(d time.Duration) string {
 
 // dryRun is the plan as a script.
 func (c *Call) dryRun(ctx context.Context) (*Result, error) {
-	commands, nothing, err := c.commands(ctx)
+	r := &Result{}
+	commands, nothing, err := c.commands(ctx, r)
 	if err == nil && len(commands) == 0 {
 		commands = []string{shell.Comment("nothing to do: " + strings.Join(nothing, "; "))}
 	}
-	return &Result{Lines: commands}, err
+	r.Lines = commands
+	return r, err
 }
 
-// commands are those of the plan; nothing is what to say if there are none.
-func (c *Call) commands(ctx context.Context) (commands, nothing []string, err error) {
+// commands are those of the plan; nothing is what to say if there are none. Of a plan that
+// moves something, the result gets the forecast.
+func (c *Call) commands(ctx context.Context, r *Result) (commands, nothing []string, err error) {
 	if c.Request.Command == config.Recover {
 		u, err := c.unfinished()
 		if err != nil || u == nil {
@@ -169,7 +172,13 @@ func (c *Call) commands(ctx context.Context) (commands, nothing []string, err er
 		return nil, nil, err
 	}
 	breaking, err := v.breaking()
+	if err != nil {
+		return nil, nil, err
+	}
 	c.breaks = breaking.all
 	p.Warnings = append(p.Warnings, breaking.texts...)
+	if len(p.Steps) > 0 {
+		r.Forecast, err = v.forecast(ctx)
+	}
 	return p.Commands(), append(done.Lines, done.Notes...), err
 }

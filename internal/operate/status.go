@@ -14,6 +14,7 @@ import (
 	"xbr-script/antispoof"
 	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
+	"xbr-script/internal/guestname"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 )
@@ -42,6 +43,11 @@ type Entry struct {
 	// Managers configure dom0's interface, or the NIC if the bridge is not up. Empty:
 	// none is known; nil: of this host it cannot be known.
 	Managers []manager.Keeper `json:"managers,omitzero"`
+	// Wrong is all that is not as asked, of the network and of its rules, with what mends it.
+	Wrong []Wrong `json:"wrong,omitempty"`
+	// GuestNames are those whose the guests' ports are, as far as that is known; only of a
+	// call with -v.
+	GuestNames []guestname.Guest `json:"guest_names,omitempty"`
 }
 
 // Waiting is a change that waits to be confirmed.
@@ -93,6 +99,10 @@ func (v *view) report(ctx context.Context) (*Report, error) {
 		}
 		r.Bridges[i].Managers = keepers
 	}
+	if v.Request.Verbose {
+		v.nameGuests(r)
+	}
+	v.mend(r) // what that asks for besides is not read otherwise
 	if slices.ContainsFunc(r.Bridges, func(e Entry) bool { return e.State == bridge.Down }) {
 		r.Others = bridge.Others(v.up, v.specs)
 	}

@@ -11,6 +11,7 @@ import (
 	"xbr-script/bridge"
 	"xbr-script/forward"
 	"xbr-script/internal/config"
+	"xbr-script/internal/guestname"
 	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager/lease"
@@ -38,6 +39,8 @@ type view struct {
 	lacks []string      // what is not in the plan because only root may know it
 	// cautions are what managers warn of.
 	cautions []string
+	// guests are those whose the ports of a host in a file are.
+	guests []guestname.Guest
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner
@@ -75,7 +78,7 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 		antispoof:    &antispoof.Planner{Records: s.records, Host: s.host, Seen: s.antispoof},
 		strict:       &strict.Planner{Records: s.records, Host: s.host, Seen: s.strict, Xen: s.xen},
 		forward:      forward.Forward{Records: s.records},
-		clientsFound: clients,
+		clientsFound: clients, guests: s.guests,
 	}
 	if err = v.resolve(); err == nil && s.antispoof == nil {
 		v.readRules(ctx)
@@ -152,10 +155,7 @@ func (v *view) started(records []*bridge.Record) ([]bridge.Spec, error) {
 	if v.Request.Command == config.Start {
 		return v.mendable(records), nil
 	}
-	var specs []bridge.Spec
-	for _, r := range records {
-		specs = append(specs, r.Spec)
-	}
+	specs := bridge.Recorded(v.host, records)
 	switch names := bridge.Others(v.up, specs); {
 	case v.Request.Command == config.Status:
 		recorded := func(w bridge.Spec) bool { return slices.ContainsFunc(specs, w.Same) }

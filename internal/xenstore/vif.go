@@ -22,6 +22,7 @@ type VIF struct {
 	MAC    string `json:"mac,omitempty"`
 	IP     string `json:"ip,omitempty"` // as in the vif line: addresses and networks, by blanks
 	Bridge string `json:"bridge,omitempty"`
+	Script string `json:"script,omitempty"` // the hotplug script, with its folder
 }
 
 // Seen is what xenstore knows of guests.
@@ -120,7 +121,7 @@ func (c *Client) VIF(domain, device int) (*VIF, error) {
 		to   *string
 	}{
 		{fmt.Sprintf("/local/domain/%d/name", domain), &v.Name},
-		{path + "/vifname", &v.Port}, {path + "/mac", &v.MAC}, {path + "/ip", &v.IP}, {path + "/bridge", &v.Bridge},
+		{path + "/vifname", &v.Port}, {path + "/mac", &v.MAC}, {path + "/ip", &v.IP}, {path + "/bridge", &v.Bridge}, {path + "/script", &v.Script},
 	} {
 		value, err := c.Read(f.path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

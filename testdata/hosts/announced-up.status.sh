@@ -5,8 +5,8 @@ xenbr0      up                     fe:ff:ff:ff:ff:ff
             192.0.2.2/24, fe80::216:3eff:fe00:1/64, 2001:db8:1::2/64,
             2001:db8:1:0:216:3eff:fe00:1/64, 2001:db8:2:0:216:3eff:fe00:1/64
             default via fe80::7 dev eth0 proto ra metric 100 expires 899
-            default via fe80::1 dev eth0 proto ra metric 1025 expires 1799   # stands in until the next router advertisement: the right one has the metric before and is the kernel's own, which no command can make
-            default via fe80::2 dev eth0 proto ra metric 1025 pref low expires 899   # stands in until the next router advertisement: the right one has the metric before and is the kernel's own, which no command can make
+            default via fe80::1 dev eth0 proto ra metric 1024 expires 1799
+            default via fe80::2 dev eth0 proto ra metric 1024 pref low expires 899
             default via fe80::1 dev eth0 metric 2000
   guests    none
   antispoof no

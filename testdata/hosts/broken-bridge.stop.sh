@@ -1,4 +1,10 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge eth0
+#   dom0       the NIC gets back 3 addresses and 5 routes from the bridge
+#   asked      nobody, so it is not found out whether the network still works
+#   link       stays on all the while
+#
 # rename eth0 to beth0
 ip link set dev eth0 name beth0
 # rename peth0 to eth0

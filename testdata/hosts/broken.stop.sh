@@ -1,4 +1,11 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 3 addresses and 5 routes from dom0's interface,
+#              which goes
+#   asked      nobody, so it is not found out whether the network still works
+#   link       stays on all the while
+#
 # rename eth0 to veth0
 ip link set dev eth0 name veth0
 # rename peth0 to eth0

@@ -1,4 +1,19 @@
 # $ xbr-script start netdev=eth0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 2 addresses and 3 routes
+#   configured by dhclient, eth0
+#   configured by ifupdown, iface eth0
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
+# have udev leave peth0 and the bridge as they are
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10
 # create the bridge xenbr0
 ip link add name xenbr0 index 3 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr0 mtu 1500 arp off multicast off addrgenmode none

@@ -1,7 +1,21 @@
 # $ xbr-script start netdev=eth0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 2 addresses and 3 routes
+#   configured by ifupdown, iface eth0
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # keep ifup@eth0.service when eth0 gets another name
 printf '%s\n' '# Of /usr/lib/systemd/system/ifup@.service, not bound to a device, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Unit]' 'Description=ifup for %I' 'After=local-fs.target network-pre.target apparmor.service systemd-sysctl.service' 'Before=network.target network-online.target' After=sys-subsystem-net-devices-%i.device DefaultDependencies=no IgnoreOnIsolate=yes '' '[Service]' '# avoid stopping on shutdown via stopping system-ifup.slice' Slice=system.slice 'ExecStart=/usr/sbin/ifup --allow=hotplug %I' 'ExecStop=/usr/sbin/ifdown %I' RemainAfterExit=true TimeoutStartSec=5min >/run/systemd/system/ifup@eth0.service
 systemctl daemon-reload
+# have udev leave peth0 and the bridge as they are
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10
 # create the bridge xenbr0
 ip link add name xenbr0 index 3 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr0 mtu 1500 arp off multicast off addrgenmode none

@@ -1,4 +1,9 @@
 # $ xbr-script start vifnum=0 netdev=eth0 antispoof=yes ip_forward=1
+# In short: no NIC moves; what is there already is mended or changed.
+#   asked      192.168.0.1, 2001:db8::1: if some answer before, and none of
+#              these afterwards, all is put back
+#   link       stays on all the while
+#
 # guard xenbr0 against forged IPv4 addresses
 iptables -A FORWARD -i xenbr0 -j XBR-xenbr0
 # guard xenbr0 against forged IPv6 addresses

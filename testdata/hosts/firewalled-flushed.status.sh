@@ -8,6 +8,7 @@ xenbr0      not as asked           fe:ff:ff:ff:ff:ff
   wrong     ip6tables: nothing leads from PREROUTING of raw to XBR-xenbr0
   wrong     frames for dom0 (00:16:3e:00:00:01) go to whoever claims that
             address
+  mend      xbr-script start bridge=xenbr0 netdev=eth0
   NIC       peth0           up         fe:ff:ff:ff:ff:ff
   dom0      eth0            up         00:16:3e:00:00:01 by vif0.0
             192.168.0.2/24, fe80::216:3eff:fe00:1/64, 2001:db8::2/64
@@ -15,8 +16,6 @@ xenbr0      not as asked           fe:ff:ff:ff:ff:ff
             default via 2001:db8::1 dev eth0 metric 1024
   guests    none
   antispoof yes, but not in force
-            xenbr0: guests can send IPv6 from addresses that are made of their
-            MAC address only; allow others: ip6tables -I FORWARD -m physdev
-            --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT
+            IPv6 of guests: only addresses made of their MAC; others: status -v
 ip_forward  0
 # ! exit status 4

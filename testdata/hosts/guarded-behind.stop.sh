@@ -1,4 +1,13 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 3 addresses and 5 routes from dom0's interface,
+#              which goes
+#   guests     vif1.0, vif2.0 are taken out, and come back with the next start
+#   asked      192.168.0.1, 2001:db8::1: if some answer before, and none of
+#              these afterwards, all is put back
+#   link       stays on all the while
+#
 # detach the guests' ports from xenbr0
 ip link set dev vif1.0 nomaster
 ip link set dev vif2.0 nomaster

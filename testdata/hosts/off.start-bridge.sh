@@ -1,4 +1,10 @@
 # $ xbr-script start vifnum=1 netdev=eth1 dom0=bridge
+# In short: all of this, or nothing.
+#   NIC        eth1 becomes peth1, a port of the bridge eth1
+#   dom0       eth1, the bridge itself, gets no addresses and no routes
+#   asked      nobody, so it is not found out whether the network still works
+#   link       stays on all the while
+#
 # create the bridge beth1 for dom0
 ip link add name beth1 index 6 address 00:16:3e:00:00:02 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev beth1 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none

@@ -1,4 +1,11 @@
 # $ xbr-script start vifnum=1 netdev=eth1
+# In short: all of this, or nothing.
+#   NIC        eth1 becomes peth1, a port of the bridge xenbr1
+#   dom0       its own eth1, with the port vif0.1, gets no addresses and no
+#              routes
+#   asked      nobody, so it is not found out whether the network still works
+#   link       stays on all the while
+#
 # create the bridge xenbr1
 ip link add name xenbr1 index 6 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr1 mtu 1500 arp off multicast off addrgenmode none

@@ -1,4 +1,9 @@
 # $ xbr-script start vifnum=0 netdev=eth0 antispoof=yes guests=allow
+# In short: no NIC moves; what is there already is mended or changed.
+#   asked      192.168.0.1, 2001:db8::1: if some answer before, and none of
+#              these afterwards, all is put back
+#   link       stays on all the while
+#
 # let the policy of FORWARD decide for guests, or no longer
 iptables -D FORWARD -j XBR_LAST
 iptables -F XBR_LAST

@@ -7,7 +7,5 @@ xenbr0      up                     fe:ff:ff:ff:ff:ff
             default via 2001:db8::1 dev eth0 metric 1024
   guests    none
   antispoof yes
-            xenbr0: guests can send IPv6 from addresses that are made of their
-            MAC address only; allow others: ip6tables -I FORWARD -m physdev
-            --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT
+            IPv6 of guests: only addresses made of their MAC; others: status -v
 ip_forward  0

@@ -1,4 +1,11 @@
 # $ xbr-script start vifnum=0 netdev=eth0 dom0=bridge
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge eth0
+#   dom0       eth0, the bridge itself, gets 3 addresses and 5 routes
+#   asked      192.168.0.1, 2001:db8::1: if some answer before, and none of
+#              these afterwards, all is put back
+#   link       stays on all the while
+#
 # create the bridge beth0 for dom0
 ip link add name beth0 index 6 address 00:16:3e:00:00:01 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev beth0 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none

@@ -1,4 +1,11 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge eth0
+#   dom0       the NIC gets back 13 addresses and 30 routes from the bridge
+#   asked      10.0.0.6, 10.0.0.1, 10.1.0.1, 10.0.0.8 and 12 more: if some
+#              answer before, and none of these afterwards, all is put back
+#   link       stays on all the while
+#
 # rename eth0 to beth0
 ip link set dev eth0 name beth0
 # rename peth0 to eth0

@@ -1,4 +1,13 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 13 addresses and 30 routes from dom0's
+#              interface, which goes
+#   asked      10.0.0.6, 10.0.0.1, 10.1.0.1, 10.0.0.8 and 12 more: if some
+#              answer before, and none of these afterwards, all is put back
+#   link       goes off while the NIC is renamed; it is waited for, 10 s at
+#              most, and dom0 has no network until it is back
+#
 # switch eth0 off, which this kernel needs to rename it
 ip link set dev eth0 down
 # rename eth0 to veth0

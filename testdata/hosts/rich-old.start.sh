@@ -1,4 +1,13 @@
 # $ xbr-script start vifnum=0 netdev=eth0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 13 addresses and 30
+#              routes
+#   asked      10.0.0.6, 10.0.0.1, 10.1.0.1, 10.0.0.8 and 12 more: if some
+#              answer before, and none of these afterwards, all is put back
+#   link       goes off while the NIC is renamed; it is waited for, 10 s at
+#              most, and dom0 has no network until it is back
+#
 # create the bridge xenbr0
 ip link add name xenbr0 index 6 address fe:ff:ff:ff:ff:ff mtu 1493 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr0 mtu 1492 arp off multicast off addrgenmode none

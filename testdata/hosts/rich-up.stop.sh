@@ -1,4 +1,12 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 13 addresses and 30 routes from dom0's
+#              interface, which goes
+#   asked      10.0.0.6, 10.0.0.1, 10.1.0.1, 10.0.0.8 and 12 more: if some
+#              answer before, and none of these afterwards, all is put back
+#   link       stays on all the while
+#
 # rename eth0 to veth0
 ip link set dev eth0 name veth0
 # rename peth0 to eth0

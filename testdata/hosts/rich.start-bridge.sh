@@ -1,4 +1,11 @@
 # $ xbr-script start vifnum=0 netdev=eth0 dom0=bridge
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge eth0
+#   dom0       eth0, the bridge itself, gets 13 addresses and 30 routes
+#   asked      10.0.0.6, 10.0.0.1, 10.1.0.1, 10.0.0.8 and 12 more: if some
+#              answer before, and none of these afterwards, all is put back
+#   link       stays on all the while
+#
 # create the bridge beth0 for dom0
 ip link add name beth0 index 6 address 00:16:3e:00:00:01 mtu 1493 txqueuelen 500 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev beth0 mtu 1492 alias 'uplink, rack 3' group 7 arp on multicast on allmulticast off promisc off addrgenmode none

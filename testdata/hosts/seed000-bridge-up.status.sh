@@ -5,8 +5,8 @@ dummy0      up                     00:16:3e:00:00:09
             fe80::216:3eff:fe00:9/64
   guests    none
   antispoof yes
-            dummy0: dom0 has its addresses on the bridge itself, so guests can
-            send to dom0 itself from any address but dom0's own
+            dom0 has its addresses on the bridge itself, so guests can send to
+            dom0 itself from any address but dom0's own
   because   bridge=dummy0, the name of the NIC
 eth0        up                     00:16:3e:00:00:01
   NIC       peth0           up         00:16:3e:00:00:01
@@ -15,7 +15,7 @@ eth0        up                     00:16:3e:00:00:01
             default via 192.168.0.1 dev eth0
   guests    none
   antispoof yes
-            eth0: dom0 has its addresses on the bridge itself, so guests can
-            send to dom0 itself from any address but dom0's own
+            dom0 has its addresses on the bridge itself, so guests can send to
+            dom0 itself from any address but dom0's own
   because   bridge=eth0, the name of the NIC
 ip_forward  0

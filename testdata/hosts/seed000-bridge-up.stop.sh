@@ -1,4 +1,13 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        pdummy0 becomes dummy0 again, and leaves the bridge dummy0
+#   dom0       the NIC gets back 1 address and 1 route from the bridge
+#   NIC        peth0 becomes eth0 again, and leaves the bridge eth0
+#   dom0       the NIC gets back 2 addresses and 3 routes from the bridge
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # no longer show iptables the packets that cross dummy0
 ip link set dev dummy0 type bridge nf_call_iptables 0 nf_call_ip6tables 0
 # no longer guard dummy0 against forged IPv4 addresses

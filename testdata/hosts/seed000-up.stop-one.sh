@@ -1,4 +1,11 @@
 # $ xbr-script stop vifnum=1 netdev=dummy0
+# In short: all of this, or nothing.
+#   NIC        pdummy0 becomes dummy0 again, and leaves the bridge xenbr1
+#   dom0       the NIC gets back 1 address and 1 route from dom0's interface,
+#              which goes
+#   asked      nobody, so it is not found out whether the network still works
+#   link       stays on all the while
+#
 # no longer show iptables the packets that cross xenbr1
 ip link set dev xenbr1 type bridge nf_call_iptables 0 nf_call_ip6tables 0
 # no longer pin frames for dom0 (00:16:3e:00:00:09) to vif0.1

@@ -1,4 +1,15 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 2 addresses and 3 routes from dom0's interface,
+#              which goes
+#   NIC        pdummy0 becomes dummy0 again, and leaves the bridge xenbr1
+#   dom0       the NIC gets back 1 address and 1 route from dom0's interface,
+#              which goes
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # no longer show iptables the packets that cross xenbr0
 ip link set dev xenbr0 type bridge nf_call_iptables 0 nf_call_ip6tables 0
 # no longer pin frames for dom0 (00:16:3e:00:00:01) to vif0.0

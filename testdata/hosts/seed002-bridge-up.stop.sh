@@ -1,4 +1,15 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge eth0
+#   dom0       the NIC gets back 2 addresses and 3 routes from the bridge
+#   NIC        peth1 becomes eth1 again, and leaves the bridge eth1
+#   dom0       the NIC gets back 1 address and 1 route from the bridge
+#   NIC        peth2 becomes eth2 again, and leaves the bridge eth2
+#   dom0       the NIC gets back 1 address and 1 route from the bridge
+#   asked      10.23.1.254: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # rename eth0 to beth0
 ip link set dev eth0 name beth0
 # rename peth0 to eth0

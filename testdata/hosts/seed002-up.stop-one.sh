@@ -1,4 +1,11 @@
 # $ xbr-script stop bridge=xenbr1
+# In short: all of this, or nothing.
+#   NIC        peth1 becomes eth1 again, and leaves the bridge xenbr1
+#   dom0       the NIC gets back 1 address and 1 route from dom0's interface,
+#              which goes
+#   asked      nobody, so it is not found out whether the network still works
+#   link       stays on all the while
+#
 # rename eth1 to veth1
 ip link set dev eth1 name veth1
 # rename peth1 to eth1

@@ -1,4 +1,18 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 2 addresses and 3 routes from dom0's interface,
+#              which goes
+#   NIC        peth1 becomes eth1 again, and leaves the bridge xenbr1
+#   dom0       the NIC gets back 1 address and 1 route from dom0's interface,
+#              which goes
+#   NIC        peth2 becomes eth2 again, and leaves the bridge xenbr2
+#   dom0       the NIC gets back 1 address and 1 route from dom0's interface,
+#              which goes
+#   asked      10.23.1.254: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # rename eth0 to veth0
 ip link set dev eth0 name veth0
 # rename peth0 to eth0

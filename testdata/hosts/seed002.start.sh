@@ -1,4 +1,15 @@
 # $ xbr-script start vifnum=0 netdev=eth0 --next vifnum=1 netdev=eth1 --next vifnum=2 netdev=eth2
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 2 addresses and 3 routes
+#   NIC        eth1 becomes peth1, a port of the bridge xenbr1
+#   dom0       its own eth1, with the port vif0.1, gets 1 address and 1 route
+#   NIC        eth2 becomes peth2, a port of the bridge xenbr2
+#   dom0       its own eth2, with the port vif0.2, gets 1 address and 1 route
+#   asked      10.23.1.254: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # create the bridge xenbr0
 ip link add name xenbr0 index 8 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr0 mtu 1500 arp off multicast off addrgenmode none

@@ -1,4 +1,13 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 2 addresses and 3 routes from the bridge
+#   guests     vif1.0, vif2.0, vif3.0, vif4.0-emu are taken out, and come back
+#              with the next start
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # detach the guests' ports from xenbr0
 ip link set dev vif1.0 nomaster
 ip link set dev vif2.0 nomaster

@@ -1,4 +1,12 @@
 # $ xbr-script start vifnum=0 netdev=eth0 bridge=xenbr0 dom0=bridge
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       xenbr0, the bridge itself, gets 2 addresses and 3 routes
+#   guests     vif1.0, vif2.0, vif3.0, vif4.0-emu come back into it
+#   asked      192.168.0.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
 # create the bridge xenbr0 for dom0
 ip link add name xenbr0 index 16 address 00:16:3e:00:00:01 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 hello_time 300 ageing_time 12300 group_fwd_mask 8 mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3
 ip link set dev xenbr0 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none

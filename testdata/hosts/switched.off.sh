@@ -1,4 +1,9 @@
 # $ xbr-script start vifnum=0 netdev=eth0 antispoof=no
+# In short: no NIC moves; what is there already is mended or changed.
+#   asked      192.168.0.1, 2001:db8::1: if some answer before, and none of
+#              these afterwards, all is put back
+#   link       stays on all the while
+#
 # no longer show iptables the packets that cross xenbr0
 ip link set dev xenbr0 type bridge nf_call_iptables 0 nf_call_ip6tables 0
 # no longer pin frames for dom0 (00:16:3e:00:00:01) to vif0.0

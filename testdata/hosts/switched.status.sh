@@ -1,6 +1,7 @@
 # $ xbr-script status
 xenbr0      not as asked           fe:ff:ff:ff:ff:ff
   wrong     iptables is now the one of legacy, but the rules are in that of nft
+  hint      start that with antispoof=no first, which removes them there
   NIC       peth0           up         fe:ff:ff:ff:ff:ff
   dom0      eth0            up         00:16:3e:00:00:01 by vif0.0
             192.168.0.2/24, fe80::216:3eff:fe00:1/64, 2001:db8::2/64
@@ -8,8 +9,6 @@ xenbr0      not as asked           fe:ff:ff:ff:ff:ff
             default via 2001:db8::1 dev eth0 metric 1024
   guests    none
   antispoof yes, but not in force
-            xenbr0: guests can send IPv6 from addresses that are made of their
-            MAC address only; allow others: ip6tables -I FORWARD -m physdev
-            --physdev-is-bridged --physdev-in PORT -s ADDRESS -j ACCEPT
+            IPv6 of guests: only addresses made of their MAC; others: status -v
 ip_forward  0
 # ! exit status 4

@@ -1,4 +1,12 @@
 # $ xbr-script stop
+# In short: all of this, or nothing.
+#   NIC        peth0 becomes eth0 again, and leaves the bridge xenbr0
+#   dom0       the NIC gets back 3 addresses and 5 routes from dom0's interface,
+#              which goes
+#   asked      192.168.0.1, 2001:db8::1: if some answer before, and none of
+#              these afterwards, all is put back
+#   link       stays on all the while
+#
 # rename eth0 to veth0
 ip link set dev eth0 name veth0
 # rename peth0 to eth0

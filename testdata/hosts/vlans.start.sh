@@ -1,4 +1,11 @@
 # $ xbr-script start vifnum=0 netdev=eth0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 3 addresses and 5 routes
+#   asked      192.168.0.1, 2001:db8::1: if some answer before, and none of
+#              these afterwards, all is put back
+#   link       stays on all the while
+#
 # create the bridge xenbr0
 ip link add name xenbr0 index 8 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr0 mtu 1500 arp off multicast off addrgenmode none

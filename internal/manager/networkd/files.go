@@ -248,36 +248,5 @@ func (f *File) Do(context.Context, bool) error {
 		}
 		return err
 	}
-	for _, d := range []string{runConfig, dir} {
-		if err := readable(d); err != nil {
-			return err
-		}
-	}
-	return f.write()
-}
-
-// readable makes a folder that systemd-networkd, which is not root, can read.
-func readable(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return os.Chmod(dir, 0o755) // whatever the umask is
-}
-
-func (f *File) write() error {
-	file, err := rundir.Create(f.Path)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(*f.Content)
-	for _, e := range []error{err, file.Chown(0, f.Group), file.Chmod(f.Mode), file.Close()} {
-		if e != nil {
-			_ = rundir.Discard(f.Path)
-			return e
-		}
-	}
-	return rundir.Replace(f.Path)
+	return manager.PutFile(f.Path, *f.Content, f.Mode, f.Group)
 }

@@ -123,10 +123,16 @@ func (c *conn) called(ctx context.Context, dev string, index int) ([]device, err
 	}
 }
 
+// learnLimit is how long NetworkManager may take to learn names.
+var learnLimit = 10 * time.Second
+
 // known waits until NetworkManager has seen everything that happened to the names of
-// an interface and of the NIC; nil if the interface is gone.
+// an interface and of the NIC; nil if the interface is gone. It forgets a device for good
+// if another one of the same type gets its name before NetworkManager has seen that it
+// has a new one (device_ip_iface_changed), which happens to a NIC that is a veth, as in
+// containers: it is enough then that the interface itself is known.
 func (c *conn) known(ctx context.Context, name string, at int, nic string) (*device, error) {
-	for {
+	for end := time.Now().Add(learnLimit); ; {
 		devices, err := c.devices(ctx)
 		if err != nil {
 			return nil, err
@@ -139,8 +145,12 @@ func (c *conn) known(ctx context.Context, name string, at int, nic string) (*dev
 		if err != nil {
 			return nil, err
 		}
-		if len(devices[dev]) == 1 && (len(devices[nic]) == 1) == (index != 0) {
+		late := time.Now().After(end)
+		if len(devices[dev]) == 1 && (late || (len(devices[nic]) == 1) == (index != 0)) {
 			return &devices[dev][0], nil
+		}
+		if late {
+			return nil, refusal.New("systemctl restart NetworkManager, and the same again", "it does not know %s", dev)
 		}
 		if err := wait(ctx, "it does not know "+dev); err != nil {
 			return nil, err

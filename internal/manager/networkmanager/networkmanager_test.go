@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"xbr-script/internal/ifname"
 	"xbr-script/internal/testing/nstest"
 )
 
@@ -54,6 +55,28 @@ func TestGivenUp(t *testing.T) {
 	time.AfterFunc(3*pause, func() { end(signalled) })
 	if err := (&Take{"eth0", b.devices[0], "peth0", "0123"}).Do(ctx, false); !errors.Is(err, signalled) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestForgotten has NetworkManager forget the NIC, and then the interface itself.
+func TestForgotten(t *testing.T) {
+	limit := learnLimit
+	t.Cleanup(func() { learnLimit = limit })
+	learnLimit = 2 * pause
+	b := newBus(t, "eth0")
+	nstest.Script(t, "ip link add peth0 type bridge")
+	take := &Take{"eth0", b.devices[0], "peth0", "0123"}
+	if err := take.Do(t.Context(), false); err != nil || b.told() != "eth0=true 0123" {
+		t.Errorf("without the NIC: %q, %v", b.told(), err)
+	}
+	newBus(t)
+	nstest.Script(t, "ip link add eth0 type bridge")
+	index, err := ifname.IndexOf("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&Take{"eth0", index, "peth0", "0123"}).Do(t.Context(), false); err == nil || err.Error() != "it does not know eth0" {
+		t.Errorf("without the interface: %v", err)
 	}
 }
 

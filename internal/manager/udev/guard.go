@@ -1,0 +1,105 @@
+package udev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/program"
+	"xbr-script/internal/rundir"
+	"xbr-script/internal/shell"
+)
+
+const (
+	// mark is in the names of our files.
+	mark = "xbr-script-"
+	// original begins the line of the .link file that has the names.
+	original = "OriginalName="
+)
+
+// Guard is the operation that has udev leave interfaces as they are, by two files in
+// /run: a .link file, the first of those that fit them, that says nothing of them, and a
+// rule, the last one, that keeps them their names, whatever rules before it said.
+// Without names it removes the files.
+type Guard struct {
+	Port  string   `json:"port"`            // the NIC's name as a port
+	Names []string `json:"names,omitempty"` // of the interfaces, the port among them
+}
+
+var _ plan.Op = (*Guard)(nil)
+
+// Kind is its name in the journal.
+func (*Guard) Kind() string { return "udev guard" }
+
+// paths are those of the .link file and of the rules.
+func (g *Guard) paths() []string {
+	return []string{"/run/systemd/network/0-" + mark + g.Port + ".link", "/run/udev/rules.d/99-" + mark + g.Port + ".rules"}
+}
+
+// texts are what is in them, in lines.
+func (g *Guard) texts() [][]string {
+	return [][]string{
+		{"# Left as it is while it is in use by xbr-script", "[Match]", original + strings.Join(g.Names, " "), "", "[Link]"},
+		{`SUBSYSTEM=="net", KERNEL=="` + strings.Join(g.Names, "|") + `", NAME="$kernel"`},
+	}
+}
+
+// reload has udev read them now: by itself it looks for new files every three seconds.
+var reload = []string{"control", "--reload", "--timeout=10"}
+
+// Commands are those that do the same.
+func (g *Guard) Commands() (all []string) {
+	texts := g.texts()
+	for i, path := range g.paths() {
+		if len(g.Names) == 0 {
+			all = append(all, "rm -f "+shell.Quote(path))
+			continue
+		}
+		all = append(all, "mkdir -p "+shell.Quote(filepath.Dir(path)),
+			shell.Join("printf", append([]string{`%s\n`}, texts[i]...)...)+" >"+shell.Quote(path))
+	}
+	return append(all, shell.Join("udevadm", reload...))
+}
+
+// Do carries it out.
+func (g *Guard) Do(ctx context.Context, _ bool) error {
+	for _, name := range append([]string{g.Port}, g.Names...) {
+		if !plain().MatchString(name) {
+			return fmt.Errorf("%q is no name that udev can be told", name)
+		}
+	}
+	texts := g.texts()
+	for i, path := range g.paths() {
+		if err := g.put(path, strings.Join(texts[i], "\n")+"\n"); err != nil {
+			return err
+		}
+	}
+	return told(ctx)
+}
+
+// put gives a file its content, or removes it, and its folder if nothing else is in it.
+func (g *Guard) put(path, text string) error {
+	if len(g.Names) == 0 {
+		err := rundir.Remove(path)
+		_ = os.Remove(filepath.Dir(path))
+		return err
+	}
+	return manager.PutFile(path, text, 0o644, 0)
+}
+
+// told tells udev. It comes to know of the files in any case, if later.
+func told(ctx context.Context) error {
+	udevadm, err := program.Find("udevadm")
+	if errors.Is(err, program.ErrMissing) {
+		return nil
+	}
+	if err == nil {
+		_, _ = program.Run(ctx, "", udevadm, reload...)
+	}
+	return context.Cause(ctx)
+}
