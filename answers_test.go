@@ -41,6 +41,7 @@ func TestAnswers(t *testing.T) {
 		{"start", "nothing to do", false, 0},
 		{"start --dry-run", "nothing to do", false, 0},
 		{"status -v", "", false, 0},
+		{"status --draw", "", false, 0},
 		{"check stop", "", false, 0},
 		{"start antispoof=strict", "done", true, 0},
 		{"admit port=vif7.0 mac=00:16:3e:00:00:07 ip=192.168.0.7", "done", true, 0},

@@ -179,3 +179,24 @@ func TestEnter(t *testing.T) {
 		}
 	}
 }
+
+// TestColoursOnTerminal: status has colours where a person reads it, unless he or his
+// terminal wants none.
+func TestColoursOnTerminal(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, dom0)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	xbr := filepath.Join(t.TempDir(), "xbr-script")
+	if err := os.Symlink(self, xbr); err != nil {
+		t.Fatal(err)
+	}
+	for env, want := range map[string]bool{"TERM=xterm": true, "TERM=xterm NO_COLOR=1": false, "TERM=dumb": false} {
+		status, screen := atTerminal(t, "", nil, append(append([]string{"env", "-u", "NO_COLOR"}, strings.Fields(env)...), xbr, "status", "netdev=eth0")...)
+		if got := strings.Contains(screen, "\x1b[1;31mnot up\x1b[m"); status != 3 || got != want || strings.Contains(screen, "\x1b") != want {
+			t.Errorf("%s: exit status %d\n%q", env, status, screen)
+		}
+	}
+}

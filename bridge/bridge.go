@@ -102,7 +102,7 @@ func (p *Planner) all(specs []Spec, command config.Command, one func(*builder, *
 	part.First = []plan.Step{b.keep(p.Host, b.changed)}
 	part.Network, part.Guests, part.Warnings = pl.Steps, b.guestSteps, b.warnings
 	v := &verifier{Planner: p, specs: specs, command: command, ends: b.ends}
-	part.Verify = []plan.Step{{Title: "find the network as planned", Check: v.check}}
+	part.Verify = []plan.Step{{Title: "find the network as planned", Await: plan.Wait{For: "routers and DHCP servers to tell what they told before", Limit: relearnLimit}, Check: v.check}}
 	if removed := b.removed(); len(removed) > 0 {
 		part.Verify = append(part.Verify, plan.Step{Title: "find nothing left over", Check: p.gone(removed), Final: true})
 	}

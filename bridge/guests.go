@@ -103,3 +103,7 @@ func portText(intro, sep string, ports []string) string {
 	}
 	return intro + strings.Join(ports, sep)
 }
+
+// MayBeGuests says whether a port of a bridge may be a guest's, and is not a way out of
+// the host.
+func MayBeGuests(l *host.Link) bool { return noGuest(l) == "" }

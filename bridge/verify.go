@@ -7,13 +7,13 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
-	"xbr-script/internal/ipcmd"
 	"xbr-script/internal/rtnl"
 )
 
@@ -32,8 +32,24 @@ type verifier struct {
 func (v *verifier) up() bool { return v.command == config.Start }
 
 // check reads everything: the parts are there (or gone), and everything that dom0
-// had on an interface before is on its successor.
-func (v *verifier) check(context.Context) error {
+// had on an interface before is on its successor. Whoever configures that may have begun
+// anew, and asks for what routers and DHCP servers tell: it is waited for.
+func (v *verifier) check(ctx context.Context) error {
+	for end := time.Now().Add(relearnLimit); ; {
+		errs := v.look()
+		if slices.ContainsFunc(errs, isLasting) || len(errs) == 0 || time.Now().After(end) {
+			return errors.Join(errs...)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(relearnPause):
+		}
+	}
+}
+
+// look is check at one moment.
+func (v *verifier) look() []error {
 	moved := map[int]int{} // a route may have legs over several interfaces that have moved
 	now, missing, err := v.Host.ReadAgain(v.Conn, func(now *host.Host) map[int]int {
 		for _, w := range v.specs {
@@ -45,7 +61,7 @@ func (v *verifier) check(context.Context) error {
 		return moved
 	})
 	if err != nil {
-		return err
+		return []error{err}
 	}
 	was := v.Host.WithRoutes(missing)
 	var errs []error
@@ -55,7 +71,7 @@ func (v *verifier) check(context.Context) error {
 	for index, e := range v.ends {
 		errs = append(errs, e.differs(now, now.Index(index)))
 	}
-	return errors.Join(append(errs, now.Err())...)
+	return slices.DeleteFunc(append(errs, now.Err()), func(err error) bool { return err == nil })
 }
 
 // gone checks that interfaces were deleted. Another one may have the index by now.
@@ -108,17 +124,17 @@ func (v *verifier) stands(w Spec, h *host.Host) error {
 	case !v.up():
 		return nil
 	}
-	var texts []string
+	var wrong []string
 	for _, d := range s.differences(h) {
-		texts = append(texts, d.text)
+		wrong = append(wrong, d.text)
 	}
 	left := h.State(s.nic.Index)
 	if there := slices.Concat(left.Addrs4, left.Addrs6, left.Routes); len(there) > 0 {
 		few := there[:min(len(there), missingShown)]
-		texts = append(texts, w.PDev+" still has "+strings.Join(missing(few, nil, nil, h.Names()), "; "))
+		wrong = append(wrong, w.PDev+" still has "+strings.Join(texts(h.Names(), few), "; "))
 	}
-	if len(texts) > 0 {
-		return errors.New(strings.Join(texts, "; "))
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
 	}
 	return nil
 }
@@ -154,21 +170,19 @@ func (v *verifier) hasAll(w Spec, before, h *host.Host, moved map[int]int) error
 	}
 	passing := func(m rtnl.Msg) bool { return !forGood(m) || !dev.Running() } // see awaitCarrier
 	names := h.Names()
-	var lost []string
+	l := lacking{dev: dev.Name, names: names}
 	for _, list := range [][2][]rtnl.Msg{
-		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {was.Routes, have.Routes}, {was.Nexthops, have.Nexthops},
+		{was.Addrs4, have.Addrs4}, {was.Addrs6, have.Addrs6}, {plain(was.Routes, v.Host.Nexthops), plain(have.Routes, h.Nexthops)},
+		{rtnl.Rest(was.Nexthops, byRouter), have.Nexthops},
 		{rtnl.Rest(was.Neighs, passing), have.Neighs}, {touched(v.Host, before.Routes, had.Index), h.Routes},
 	} {
-		lost = append(lost, missing(list[0], list[1], moved, names)...)
-	}
-	if n := len(lost); n > missingShown {
-		lost = append(lost[:missingShown], fmt.Sprintf("and %d more", n-missingShown))
+		l.lost = append(l.lost, missing(list[0], list[1], moved)...)
 	}
 	if v.up() && !then.up && now.port != nil && now.port.Master != 0 && !h.Pinned(now.port.Index, dev.MAC) {
-		lost = append(lost, fmt.Sprintf("the entry that sends frames for it to %s", now.port.Name))
+		l.pin = now.port.Name
 	}
-	if len(lost) > 0 {
-		return fmt.Errorf("%s lacks %s", dev.Name, strings.Join(lost, "; "))
+	if len(l.lost) > 0 || l.pin != "" {
+		return &l
 	}
 	return nil
 }
@@ -216,18 +230,16 @@ func usable(was, now []rtnl.Msg) []rtnl.Msg {
 	return rtnl.Rest(now, func(m rtnl.Msg) bool { return waiting(m) && could[string(m.Local())] })
 }
 
-// missing renders what was there and is not there now, after interfaces have become
-// others. What can expire may have done so.
-func missing(was, have []rtnl.Msg, moved map[int]int, names ipcmd.Names) []string {
+// missing is what was there and is not there now, after interfaces have become others.
+func missing(was, have []rtnl.Msg, moved map[int]int) []rtnl.Msg {
 	there := map[string]bool{}
 	for _, m := range have {
 		there[m.Key()] = true
 	}
-	var lost []string
+	var lost []rtnl.Msg
 	for _, m := range was {
-		m = m.Renumber(moved)
-		if !there[m.Key()] {
-			lost = append(lost, names.Command(m.As(m.Type, unix.NLM_F_CREATE|unix.NLM_F_EXCL)))
+		if m = m.Renumber(moved); !there[m.Key()] {
+			lost = append(lost, m)
 		}
 	}
 	return lost

@@ -12,6 +12,7 @@
 # Exit status 0: all that it says it shows was so.
 set -eEu
 set -o pipefail
+export demo_locale=${demo_locale:-${LC_ALL:-${LC_CTYPE:-${LANG:-C}}}} # what the terminal can show
 export LC_ALL=C # a point in numbers, and messages as they are matched below
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
@@ -149,7 +150,7 @@ inside() {
 	shown xbr-script status || status=$?
 	check "exit status $status: up as asked" [ "$status" -eq 0 ]
 	step "the network, as the kernel tells it"
-	drawing
+	drawn xbr-script status --draw
 	step "web1 reaches the outside, through lvs only"
 	show_the_way
 	step "stop, under the same probes"
@@ -190,6 +191,12 @@ shown() {
 	done
 	printf '%s\n' "$line"
 	"$@"
+}
+
+# drawn COMMAND...: the same, in whatever this terminal can show.
+drawn() {
+	printf '# %s\n' "$*"
+	env LC_ALL="$demo_locale" "$@"
 }
 
 # in_80_columns breaks longer lines, and aligns them with the addresses.
@@ -416,146 +423,6 @@ hops() {
 		{ in_netns "$1" ping -n -c 1 -W 1 -t "$ttl" "$outside_address" || true; } |
 			sed -n 's/.*[Ff]rom \([0-9.]*\).*/\1/p'
 	done | paste -sd ' '
-}
-
-#
-# The drawing: a column for each machine, a line across for each bridge.
-#
-
-declare -A port device addresses
-machines=('') # the first column is that of the NICs, which belong to no machine
-
-drawing() {
-	local bridges bridge
-	mapfile -t bridges < <(ip -br link show type bridge | awk '{ print $1 }')
-	for bridge in "${bridges[@]}"; do
-		read_ports "$bridge"
-	done
-	way_out "${port[${bridges[0]},0]}"
-	draw_bus "${bridges[0]}"
-	draw_machines "${bridges[@]}"
-	for bridge in "${bridges[@]:1}"; do
-		draw_bus "$bridge"
-		draw_only "$bridge" "${bridges[0]}"
-	done
-}
-
-# read_ports BRIDGE: notes each port and what is at its other end.
-read_ports() {
-	local name machine end c
-	while read -r name; do
-		read -r machine end <<<"$(far_end "$name")"
-		c=0
-		case $name in
-		vif*) c=$(column_of "$machine") ;;
-		esac
-		machines[c]=${machines[c]-$machine}
-		port[$1,$c]=$name
-		device[$1,$c]=$end
-		addresses[$1,$c]=$(addresses_of "$machine" "$end")
-	done < <(ip -o link show master "$1" | sed 's/^[0-9]*: \([^@:]*\).*/\1/')
-}
-
-# column_of MACHINE: its column, or the next free one.
-column_of() {
-	local c
-	for ((c = 1; c < ${#machines[@]}; c++)); do
-		[ "${machines[c]}" != "$1" ] || break
-	done
-	echo "$c"
-}
-
-# far_end DEVICE [NETNS]: the namespace and the name of a pair's other end.
-far_end() {
-	local line netns
-	line=$(ip ${2:+-n "$2"} -o link show dev "$1")
-	if [[ $line =~ ^[0-9]+:\ [^@]+@if([0-9]+):.*\ link-netns\ ([^\ \\]+) ]]; then
-		netns=${BASH_REMATCH[2]}
-		echo "$netns $(ip -n "$netns" -o link |
-			sed -n "s/^${BASH_REMATCH[1]}: \([^@:]*\).*/\1/p")"
-	elif [[ $line =~ ^[0-9]+:\ [^@]+@([^:]+): ]]; then
-		echo "${2:-dom0} ${BASH_REMATCH[1]}"
-	fi
-}
-
-# addresses_of MACHINE DEVICE
-addresses_of() {
-	local where=()
-	[ -n "$2" ] || return 0
-	[ "$1" = dom0 ] || where=(-n "$1")
-	ip "${where[@]}" -o addr show dev "$2" scope global | awk '{ sub("/.*", "", $4); print $4 }'
-}
-
-# way_out PORT: what is behind the first NIC.
-way_out() {
-	local router near host far
-	read -r router near <<<"$(far_end "$1")"
-	read -r host far <<<"$(far_end wan "$router")"
-	cells "[$host]" "$(addresses_of "$host" "$far")" '  |' \
-		"$(addresses_of "$router" wan)" "[$router]" "$(addresses_of "$router" "$near")" '  |' |
-		sed 's/^/ /'
-}
-
-# cells TEXT...: one line each, the empty ones left out.
-cells() { printf '%s\n' "$@" | sed '/^$/d'; }
-
-draw_bus() {
-	local c line='' names=''
-	for ((c = 0; c < ${#machines[@]}; c++)); do
-		names+=$(printf ' %-13s' "${port[$1,$c]-}")
-		line+=---${port[$1,$c]:++}
-		line+=$(printf -- '-%.0s' {1..11})
-		line=${line:0:$((14 * (c + 1)))}
-	done
-	printf '%s\n' "$names" | sed 's/ *$//'
-	printf '%s\n' "$line $1"
-}
-
-# draw_machines UPPER LOWER: draws those on the upper bridge, with their
-# connection to the lower one.
-draw_machines() {
-	local c above=() names=() below=()
-	for ((c = 0; c < ${#machines[@]}; c++)); do
-		above[c]='' names[c]='' below[c]=''
-		if [ "$c" -eq 0 ] || [ -z "${port[$1,$c]-}" ]; then continue; fi
-		above[c]=$(cells '  |' "${device[$1,$c]}" "${addresses[$1,$c]}")
-		names[c]="[${machines[c]}]"
-		[ -z "${port[$2,$c]-}" ] ||
-			below[c]=$(cells "${addresses[$2,$c]}" "${device[$2,$c]}" '  |')
-	done
-	columns '' "${above[@]}"
-	columns '' "${names[@]}"
-	columns '  |' "${below[@]}"
-}
-
-# draw_only BRIDGE OTHER: draws those on the first and not on the second.
-draw_only() {
-	local c below=()
-	for ((c = 0; c < ${#machines[@]}; c++)); do
-		below[c]=''
-		if [ "$c" -eq 0 ] || [ -z "${port[$1,$c]-}" ] || [ -n "${port[$2,$c]-}" ]; then continue; fi
-		below[c]=$(cells '  |' "${device[$1,$c]}" "${addresses[$1,$c]}" "[${machines[c]}]")
-	done
-	columns '' "${below[@]}"
-}
-
-# columns FILL TEXT...: prints texts of several lines side by side. Those that
-# are not empty are extended with FILL.
-columns() {
-	local fill=$1 text lines rows=0 r line
-	shift
-	for text; do
-		mapfile -t lines <<<"$text"
-		rows=$((rows > ${#lines[@]} ? rows : ${#lines[@]}))
-	done
-	for ((r = 0; r < rows; r++)); do
-		line=''
-		for text; do
-			mapfile -t lines <<<"$text"
-			line+=$(printf ' %-13s' "${lines[r]-${text:+$fill}}")
-		done
-		printf '%s\n' "$line"
-	done | sed 's/ *$//'
 }
 
 #

@@ -7,6 +7,7 @@
 #   scripts/deps.sh --lint    and what `make lint` needs
 #   scripts/deps.sh --vm      and what `make vm-test` and `make xen-test` need (QEMU)
 #   scripts/deps.sh --packages  and what `make packages-test` needs
+#   scripts/deps.sh --fleet   and what `make fleet-test` needs (Ansible, sshd)
 set -eu
 
 # ip, iptables and brctl may live where only root's PATH looks.
@@ -61,8 +62,15 @@ look() {
 			need rpm rpm
 			need mmdebstrap mmdebstrap
 			;;
+		--fleet)
+			need ansible-playbook ansible-core
+			need ansible-lint ansible-lint
+			need ssh openssh-client
+			need sshd openssh-server
+			need sudo sudo
+			;;
 		*)
-			echo "deps.sh: unknown option '$option' (known: --race, --lint, --vm, --packages)" >&2
+			echo "deps.sh: unknown option '$option' (known: --race, --lint, --vm, --packages, --fleet)" >&2
 			exit 2
 			;;
 		esac
@@ -77,6 +85,24 @@ give_up() {
 		echo "deps.sh: hint: or your system's packages of the same programs"
 	} >&2
 	exit 1
+}
+
+# Of openssh-server only the program is needed: no machine is to be open because somebody
+# tries this. Debian's packages ask this script whether they may start a service.
+start_no_services() {
+	case " $missing " in *" openssh-server "*) ;; *) return 0 ;; esac
+	[ ! -e "$policy" ] || return 0
+	ours=$policy
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+}
+
+# tidy is what is done at the end.
+tidy() {
+	rm -f "$log"
+	[ -n "$ours" ] || return 0
+	rm -f "$ours"
+	if [ -d /run/systemd/system ]; then systemctl -q disable ssh.service ssh.socket 2>/dev/null || true; fi
 }
 
 install_missing() {
@@ -94,7 +120,9 @@ command -v apt-get >/dev/null 2>&1 || give_up "no apt-get here"
 echo "deps.sh: installing $missing"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy=/usr/sbin/policy-rc.d ours=
+trap tidy EXIT
+start_no_services
 
 # Package lists may be absent (a fresh container) or too old: only then are they
 # fetched.

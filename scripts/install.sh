@@ -12,6 +12,7 @@ set -eu
 
 : "${DESTDIR=}" "${init:?}" "${initdir:?}" "${prefix:?}" "${sbindir:?}" "${mandir:?}" "${zshdir:?}" "${unitdir:?}" "${xendir:?}"
 record=$prefix/share/xbr-script/installed # lines of "sha256 path", without DESTDIR
+ansible=${record%/*}/ansible
 confdir=${xendir%/*}
 
 tmp=$(mktemp -d)
@@ -51,6 +52,7 @@ install_all() {
 	fi
 	put 644 scripts/xbr-script.conf.example "$confdir/xbr-script.conf.example"
 	put 755 scripts/libvirt/qemu "${record%/*}/libvirt-hook"
+	ansible
 	link xbr-script
 	link network-bridge
 	link vif-xbr
@@ -72,7 +74,12 @@ uninstall_all() {
 		fi
 	done <"$DESTDIR$record"
 	remove "$DESTDIR$record"
-	rmdir "$DESTDIR${record%/*}"
+	# Ansible may have compiled there what it runs, and somebody may have added to it.
+	if [ -d "$DESTDIR$ansible" ]; then
+		find "$DESTDIR$ansible" -depth -name __pycache__ -exec rm -r {} +
+		find "$DESTDIR$ansible" -depth -type d -empty -delete
+	fi
+	rmdir --ignore-fail-on-non-empty "$DESTDIR${record%/*}"
 }
 
 # put MODE SOURCE PATH
@@ -88,6 +95,14 @@ put() {
 	echo "install $file"
 	install -D -m "$1" "$2" "$file"
 	echo "$(sum "$file") $3" >>"$tmp/installed"
+}
+
+# ansible: the role and all that belongs to it.
+ansible() {
+	(cd scripts/ansible && find . -type f ! -path '*/__pycache__/*' | LC_ALL=C sort) >"$tmp/ansible"
+	while read -r path; do
+		put 644 "scripts/ansible/${path#./}" "$ansible/${path#./}"
+	done <"$tmp/ansible"
 }
 
 # completion SHELL PATH: what the program prints for that shell. One that was built for

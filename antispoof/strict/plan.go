@@ -89,10 +89,13 @@ func (p *Planner) Start(bridges []Bridge, lines []config.Guest) (Part, error) {
 		d.guests = with(d.guests, guestOf(l))
 	}
 	d.coming = comingIn(bridges...)
+	for _, b := range bridges {
+		d.dom0[b.Name] = b.Port
+	}
 	if err := d.clash(""); err != nil {
 		return Part{}, err
 	}
-	var refused error
+	refused := d.others(bridges)
 	for _, b := range bridges {
 		rec := d.records[b.Name]
 		switch {
@@ -105,6 +108,20 @@ func (p *Planner) Start(bridges []Bridge, lines []config.Guest) (Part, error) {
 	keep, err := p.keepAdmitted(d.guests)
 	d.part.Before = append(d.part.Before, keep)
 	return d.part, errors.Join(refused, err, p.Host.Err())
+}
+
+// others plans that tables of bridges that the call is not about let through what comes to
+// those that it is about.
+func (d *draft) others(bridges []Bridge) (err error) {
+	for _, name := range slices.Sorted(maps.Keys(d.records)) {
+		s := d.records[name].State
+		if s.ByBridge || d.Seen.known() != nil || slices.ContainsFunc(bridges, func(b Bridge) bool { return b.Name == name }) {
+			continue
+		}
+		s.Elsewhere = d.elsewhere(&s)
+		err = errors.Join(err, d.make(s, d.records[name], d.records[name].Learned))
+	}
+	return err
 }
 
 // Stop plans that none of the bridges has a table. Guests whose ports are gone are
@@ -201,7 +218,9 @@ func (d *draft) alter(change func([]Guest) []Guest, port, line string, dismissed
 		s.Guests = d.guestsOf(s.Bridge, d.all(), len(d.records) > 1)
 		changed = changed || !slices.EqualFunc(s.Guests, rec.State.Guests, Guest.equal)
 		s.Shut = slices.DeleteFunc(slices.Clone(s.Shut), func(n string) bool { return n == port })
-		s.Elsewhere = slices.DeleteFunc(slices.Clone(s.Elsewhere), func(n string) bool { return n == port })
+		if !s.ByBridge {
+			s.Elsewhere = d.elsewhere(&s)
+		}
 		if err := d.make(s, rec, rec.Learned); err != nil {
 			return Part{}, err
 		}
@@ -220,6 +239,7 @@ type draft struct {
 	guests    []Guest           // those that somebody admitted
 	dismissed []string          // ports that nobody is admitted at, whatever xenstore says
 	coming    map[string]string // the bridges that ports are to join, which are in none
+	dom0      map[string]string // dom0's ports, by their bridges
 	records   map[string]*record
 	part      Part
 }
@@ -230,7 +250,11 @@ func (p *Planner) draft() (*draft, error) {
 		return nil, err
 	}
 	guests, err := p.admitted()
-	return &draft{Planner: p, guests: guests, records: records}, err
+	dom0 := map[string]string{}
+	for name, rec := range records {
+		dom0[name] = rec.State.Port
+	}
+	return &draft{Planner: p, guests: guests, records: records, dom0: dom0}, err
 }
 
 // known is nil if it was looked what nftables has.

@@ -191,7 +191,7 @@ func TestSeveral(t *testing.T) {
 	p := paper(t, &host.Link{Name: "xenbr0", Kind: "bridge"}, &host.Link{Name: "xenbr1", Kind: "bridge"}, &host.Link{Name: "vif1.0", Master: 1}, &host.Link{Name: "vif2.0", Master: 2})
 	guests := []Guest{{Port: "vif1.0"}, {Port: "vif2.0"}, {Port: "vif3.0"}, {Port: "vif4.0", Bridge: "xenbr1"}}
 	for bridge, want := range map[string]string{"xenbr0": "vif1.0, vif3.0", "xenbr1": "vif2.0, vif3.0, vif4.0"} {
-		if got := portsOf(p.guestsOf(bridge, guests, true)); got != want {
+		if got := portsOf((&draft{Planner: p}).guestsOf(bridge, guests, true)); got != want {
 			t.Errorf("%s has %s, want %s", bridge, got, want)
 		}
 	}

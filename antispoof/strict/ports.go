@@ -24,25 +24,53 @@ func (d *draft) state(b Bridge) State {
 	if s.ByBridge {
 		return s
 	}
-	s.Shut = d.strangers(b)
-	own := d.Host.Name(b.Name)
-	for _, l := range d.Host.Links {
-		mine := own != nil && l.Master == own.Index
-		if l.Master != 0 && !mine && (strings.HasPrefix(l.Name, "vif") || strings.HasPrefix(l.Name, "tap")) && l.Name != b.Port && !slices.Contains(b.Back, l.Name) {
-			s.Elsewhere = append(s.Elsewhere, l.Name)
-		}
-	}
-	slices.Sort(s.Elsewhere)
+	s.Shut, s.Elsewhere = d.strangers(b), d.elsewhere(&s)
 	return s
 }
 
-// guestsOf are the guests of a bridge: those that are there, or are said to be. One that
-// is nowhere may turn up at any of the bridges.
-func (p *Planner) guestsOf(bridge string, guests []Guest, several bool) (list []Guest) {
-	br := p.Host.Name(bridge)
+// elsewhere are the ports with names as Xen gives them that are not this bridge's, or will
+// not be: those in other bridges, on their way there, and whom other tables are for.
+func (d *draft) elsewhere(s *State) []string {
+	var names []string
+	br := d.Host.Name(s.Bridge)
+	for _, l := range d.Host.Links {
+		if l.Master != 0 && (br == nil || l.Master != br.Index) {
+			names = append(names, l.Name)
+		}
+	}
+	for bridge, port := range d.dom0 {
+		if bridge != s.Bridge {
+			names = append(names, port)
+		}
+	}
+	for bridge := range d.records {
+		if bridge != s.Bridge {
+			for _, g := range d.guestsOf(bridge, d.all(), true) {
+				names = append(names, g.Port)
+			}
+		}
+	}
+	for port := range d.coming {
+		names = append(names, port)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		own := name == s.Port || d.coming[name] == s.Bridge || slices.ContainsFunc(s.Guests, func(g Guest) bool { return g.Port == name })
+		return own || slices.Contains(d.dismissed, name) || !strings.HasPrefix(name, "vif") && !strings.HasPrefix(name, "tap")
+	})
+}
+
+// guestsOf are the guests of a bridge: those that are there, are on their way there, or are
+// said to be there. One that is nowhere may turn up at any of the bridges.
+func (d *draft) guestsOf(bridge string, guests []Guest, several bool) (list []Guest) {
+	br := d.Host.Name(bridge)
 	for _, g := range guests {
-		l := p.Host.Name(g.Port)
+		l := d.Host.Name(g.Port)
 		switch {
+		case g.Bridge == "" && d.coming[g.Port] != "":
+			if d.coming[g.Port] != bridge {
+				continue
+			}
 		case g.Bridge != "":
 			if g.Bridge != bridge {
 				continue

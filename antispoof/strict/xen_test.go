@@ -199,6 +199,42 @@ func TestStockScript(t *testing.T) {
 	}
 }
 
+// TestComesToOne has a guest that was admitted for whichever of two bridges be known at the
+// other one no more once its port comes.
+func TestComesToOne(t *testing.T) {
+	p := paper(t, &host.Link{Name: "xenbr0", Kind: "bridge"}, &host.Link{Name: "xenbr1", Kind: "bridge"})
+	p.Xen = &xenstore.Seen{}
+	other := someBridge
+	other.Name, other.NIC, other.Port = "xenbr1", "peth1", "vif0.1"
+	lines := []config.Guest{{Port: "lvs0", MAC: mac("00:16:3e:00:00:10")}, {Port: "lvs1", MAC: mac("00:16:3e:00:00:11")}}
+	part, err := p.Start([]Bridge{someBridge, other}, lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, part)
+	for i, port := range []string{"lvs0", "lvs1"} {
+		link := &host.Link{Name: port, Index: 10 + i}
+		p.Host.Links = append(p.Host.Links, link)
+		if part, err = p.Attach(port, []string{"xenbr0", "xenbr1"}[i], ""); err != nil {
+			t.Fatal(err)
+		}
+		keep(t, part)
+		link.Master = 1 + i
+	}
+	for i, b := range []Bridge{someBridge, other} {
+		st, err := p.Status(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(st.Wrong, func(w string) bool { return strings.Contains(w, "other guests") }) {
+			t.Errorf("%s: %q", b.Name, st.Wrong)
+		}
+		if len(st.Guests) != 1 || st.Guests[0].Port != []string{"lvs0", "lvs1"}[i] {
+			t.Errorf("%s has %+v", b.Name, st.Guests)
+		}
+	}
+}
+
 // TestHooked knows the hooks by which Xen's own script has guests admitted.
 func TestHooked(t *testing.T) {
 	dir := t.TempDir()

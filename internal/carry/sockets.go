@@ -48,8 +48,11 @@ func (s *Sockets) Commands() (lines []string) {
 		switch {
 		case s.To == 0:
 			does = "lets the connection come by any interface for a moment"
-		case !one.Bound:
+		case one.Bound:
+		case len(one.Groups) > 0:
 			does = "joins its groups on " + s.Name
+		default:
+			does = "lets the socket send by " + s.Name
 		}
 		lines = append(lines, shell.Comment(fmt.Sprintf("no command %s: %s (pid %d)", does, one.Program, one.Places[0].PID)))
 	}
@@ -83,17 +86,17 @@ func (s *Sockets) turn(one Socket, socket int) error {
 	if s.From == 0 || s.To == 0 {
 		return nil
 	}
-	var first netip.Addr
-	for i, addr := range s.Addr4 {
-		if i == 0 {
-			first = addr
-		}
+	addrs := s.Addr4
+	if len(addrs) == 0 {
+		addrs = []netip.Addr{{}} // none
+	}
+	for _, addr := range addrs {
 		if err := sockets.Sends(socket, s.From, s.To, addr); err != nil {
 			return err
 		}
 	}
 	for _, g := range one.Groups {
-		if err := sockets.Rejoin(socket, s.From, s.To, g, first); err != nil {
+		if err := sockets.Rejoin(socket, s.From, s.To, g, addrs[0]); err != nil {
 			return fmt.Errorf("group %v: %w", g, err)
 		}
 	}

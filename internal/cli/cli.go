@@ -147,6 +147,9 @@ func show(w io.Writer, req *config.Request, r *operate.Result) (int, error) {
 	case r.Check != nil:
 		printCheck(answer, r.Check)
 		return checkStatus(r.Check), nil
+	case r.Report != nil && !req.JSON && req.Draw != config.NoDrawing:
+		printPicture(answer, req, r.Report, looks(w))
+		return statusOf(r.Report), nil
 	case r.Report != nil && req.JSON:
 		return statusOf(r.Report), printJSON(answer, r.Report)
 	case r.Report != nil:

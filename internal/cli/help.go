@@ -71,6 +71,9 @@ Options:
   -v, --verbose    print each command as it is carried out; with status: a line
                    for each guest, with its name and addresses
       --hide       with report: see there
+      --draw       with status: draw the network
+      --draw=svg|dot
+                   with status: the drawing as a picture, or for Graphviz
       --json       print the answer for programs
       --next       begin another bridge
       --version    print the version

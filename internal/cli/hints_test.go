@@ -15,7 +15,7 @@ import (
 // cutting are commands that can cut off somebody who is logged in over the interface
 // that they are about.
 var cutting = regexp.MustCompile(`\bnomaster\b|\bifdown\b|\baddr(ess)? (flush|del)|\blink (del|delete)\b|\blink set\b.* down\b|` +
-	`\broute (del|flush)|\bbrctl (delif|delbr)|\bnmcli .*(disconnect|down|delete)|\bdhclient -r|\bdhcpcd -k|\bnetplan apply|` +
+	`\broute (del|flush)|\bbrctl (delif|delbr)|\bnmcli .*(disconnect|down|delete)|\bdhclient -r|\bdhcpcd -[kx]|\bend dhcpcd\b|\bnetplan apply|` +
 	`\bsystemctl (stop|restart|disable) (systemd-networkd|NetworkManager|networking|network)\b|\bnft flush|tables .*-F\b|\bdel-(br|port)\b`)
 
 // harmless are the texts in which such words are right, and why.

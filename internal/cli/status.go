@@ -49,6 +49,17 @@ func printJSON(w io.Writer, v any) error {
 }
 
 func printReport(w io.Writer, r *operate.Report, verbose bool) {
+	printLast(w, r, verbose)
+	for _, st := range r.Bridges {
+		printBridge(w, st, verbose)
+	}
+	item(w, "others up", r.Others, ",")
+	say(w, "ip_forward  "+r.IPForward)
+}
+
+// printLast tells of a change that has not ended, and what became of the last one, unless
+// it was done.
+func printLast(w io.Writer, r *operate.Report, verbose bool) {
 	if r.Unfinished != "" {
 		styled(w, bad, "unfinished", strings.Fields(r.Unfinished+" did not end; xbr-script recover takes it back, and so does the next start or stop"))
 	}
@@ -58,11 +69,6 @@ func printReport(w io.Writer, r *operate.Report, verbose bool) {
 	if r.Last != nil && (verbose || r.Last.Outcome != operate.Done && r.Last.Outcome != operate.Waits) {
 		item(w, "last", strings.Fields(lastText(r.Last)), " ")
 	}
-	for _, st := range r.Bridges {
-		printBridge(w, st, verbose)
-	}
-	item(w, "others up", r.Others, ",")
-	say(w, "ip_forward  "+r.IPForward)
 }
 
 // lastText tells what became of the last change.

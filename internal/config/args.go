@@ -19,26 +19,33 @@ type option struct {
 	alone bool // answered at once, whatever else is on the line
 	set   func(*Request)
 	file  func(*Request) *string // if set, where the name of the file goes that follows a "="
+	// values may follow a "=", by bars; with says what becomes of one.
+	values string
+	with   func(r *Request, value string)
 }
 
 // options is every option, in the order in which messages list them.
 var options = []option{
-	{"-n", false, func(r *Request) { r.DryRun = true }, nil},
-	{"--dry-run", false, func(r *Request) { r.DryRun = true }, nil},
-	{"-v", false, func(r *Request) { r.Verbose = true }, nil},
-	{"--verbose", false, func(r *Request) { r.Verbose = true }, nil},
-	{JSONOption, false, func(r *Request) { r.JSON = true }, nil},
-	{hideOption, false, func(r *Request) { r.Hide = true }, nil},
-	{"--version", true, func(r *Request) { r.Version = true }, nil},
-	{"-h", true, func(r *Request) { r.Help = true }, nil},
-	{"--help", true, func(r *Request) { r.Help = true }, nil},
-	{nextOption, false, nil, nil}, // readArgs handles it
+	{name: "-n", set: func(r *Request) { r.DryRun = true }},
+	{name: "--dry-run", set: func(r *Request) { r.DryRun = true }},
+	{name: "-v", set: func(r *Request) { r.Verbose = true }},
+	{name: "--verbose", set: func(r *Request) { r.Verbose = true }},
+	{name: JSONOption, set: func(r *Request) { r.JSON = true }},
+	{name: hideOption, set: func(r *Request) { r.Hide = true }},
+	{name: "--version", alone: true, set: func(r *Request) { r.Version = true }},
+	{name: "-h", alone: true, set: func(r *Request) { r.Help = true }},
+	{name: "--help", alone: true, set: func(r *Request) { r.Help = true }},
+	{name: nextOption}, // readArgs handles it
+	{name: drawOption, set: func(r *Request) { r.Draw = DrawText }, values: "svg|dot", with: func(r *Request, value string) { r.Draw = Drawing(value) }},
 	{name: hostOption, file: func(r *Request) *string { return &r.Host }},
 	{name: saveOption, file: func(r *Request) *string { return &r.SaveHost }},
 }
 
 // JSONOption asks for an answer for programs.
 const JSONOption = "--json"
+
+// drawOption is for status.
+const drawOption = "--draw"
 
 // hideOption is for report.
 const hideOption = "--hide"
@@ -172,6 +179,11 @@ func (r *argReader) read(word string) error {
 	switch o := findOption(name); {
 	case o != nil && o.file != nil && value != "":
 		*o.file(r.req) = value
+	case o != nil && o.with != nil && isKey:
+		if !slices.Contains(strings.Split(o.values, "|"), value) {
+			return misread(quote(word), "there is no such picture", name+" alone draws it for a terminal; or "+name+"="+strings.ReplaceAll(o.values, "|", ", "+name+"="))
+		}
+		o.with(r.req, value)
 	case o != nil && o.file != nil:
 		return misread(quote(word), "the name of a file is missing", "as in "+name+"=host.json")
 	case strings.HasPrefix(word, "-"):
@@ -276,6 +288,9 @@ func (r *argReader) checkOptions() {
 	asks := req.Command == Status || req.Command == Report || req.OnlyCheck
 	if req.Hide && req.Command != Report {
 		r.wrong.add(refused(fmt.Sprintf("cannot use %s with %s", hideOption, req.named()), hideOption+" goes with report"))
+	}
+	if req.Draw != NoDrawing && req.Command != Status {
+		r.wrong.add(refused(fmt.Sprintf("cannot use %s with %s", drawOption, req.named()), drawOption+" goes with status"))
 	}
 	if req.DryRun && (asks || req.Command == Confirm) {
 		r.wrong.add(refused(fmt.Sprintf("cannot use --dry-run with %s", req.named()),

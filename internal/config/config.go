@@ -69,6 +69,17 @@ const (
 	IPForwardOn   IPForward = "1"
 )
 
+// Drawing is in which form status draws the network.
+type Drawing string
+
+// The forms of --draw.
+const (
+	NoDrawing Drawing = ""
+	DrawText  Drawing = "text" // --draw alone: for a terminal
+	DrawSVG   Drawing = "svg"
+	DrawDot   Drawing = "dot" // for Graphviz
+)
+
 // Bridge is one bridge as asked for; a nil or empty field was not given.
 type Bridge struct {
 	VifNum    *int      // vifnum=
@@ -105,9 +116,10 @@ type Request struct {
 	Confirm  time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
-	Hide                                 bool   // --hide, of report
-	Host                                 string // --host=: the file that stands for the host; "": it is the real one
-	SaveHost                             string // --save-host=: the file that is to stand for the host; "": none
+	Hide                                 bool    // --hide, of report
+	Draw                                 Drawing // --draw, of status
+	Host                                 string  // --host=: the file that stands for the host; "": it is the real one
+	SaveHost                             string  // --save-host=: the file that is to stand for the host; "": none
 
 	Empty []EmptyKey // keys that were given without a value
 	Notes []string   // what else the user should know about how the words were taken

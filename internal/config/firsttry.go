@@ -30,11 +30,12 @@ var anew = []string{"restart", "reload", "force-reload", "try-restart", "condres
 
 // elsewhere says of keys that people look for how the same is done without one.
 var elsewhere = map[string]string{
-	"mtu":     "the bridge takes the NIC's at each start: ip link set dev eth0 mtu 9000",
-	"stp":     "set it on the bridge when that is up, and it stays: ip link set dev xenbr0 type bridge stp_state 1",
-	"fd":      "set it on the bridge when that is up, and it stays: ip link set dev xenbr0 type bridge forward_delay 200",
+	"mtu": "the bridge takes the NIC's MTU at each start, and needs no key",
+	"stp": afterwards, "fd": afterwards, "ageing": afterwards, "vlan_filtering": afterwards,
 	"address": needless, "addr": needless, "netmask": needless, "gateway": needless, "gw": needless, "dns": needless,
 }
+
+const afterwards = "what you set on the bridge when it is up stays, and needs no key: ip-link(8), bridge(8)"
 
 const needless = "the host's addresses and routes move with it, and need no key"
 

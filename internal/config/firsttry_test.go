@@ -12,7 +12,7 @@ import (
 // told what to type.
 func TestFirstTries(t *testing.T) {
 	const commands = "commands are start, stop, check, status, recover, confirm, admit, dismiss, report; a key touches its value, as in netdev=eth0"
-	const options = "options are -n, --dry-run, -v, --verbose, --json, --hide, --version, -h, --help, --next, --host, --save-host"
+	const options = "options are -n, --dry-run, -v, --verbose, --json, --hide, --version, -h, --help, --next, --draw, --host, --save-host"
 	const anew = "start mends what is broken, and leaves the rest as it is; to make all of it anew: xbr-script stop, then xbr-script start"
 	const netdev, seconds = "netdev is the name of an interface, such as netdev=eth0", "is a number of seconds from 0 (do not wait) to 86400, such as confirm=60"
 	for line, want := range map[string]string{
@@ -45,8 +45,8 @@ func TestFirstTries(t *testing.T) {
 		"start br=xenbr0":          `did you mean "bridge=xenbr0"?`,
 		"start mode=bridge":        `did you mean "dom0=bridge"?`,
 		"start dev=x;y":            `did you mean "netdev="?`, // with what is wrong it is not named
-		"start mtu=9000":           "the bridge takes the NIC's at each start: ip link set dev eth0 mtu 9000",
-		"start stp=on":             "set it on the bridge when that is up, and it stays: ip link set dev xenbr0 type bridge stp_state 1",
+		"start mtu=9000":           "the bridge takes the NIC's MTU at each start, and needs no key",
+		"start stp=on":             "what you set on the bridge when it is up stays, and needs no key: ip-link(8), bridge(8)",
 		"start gateway=192.0.2.1":  "the host's addresses and routes move with it, and need no key",
 		"start=eth0":               `did you mean "start netdev=eth0"?`,
 		"start netdev:eth0":        `did you mean "netdev="?`,

@@ -42,6 +42,9 @@ func Words(command string) (words []Word) {
 		w := o.word()
 		switch {
 		case o.alone:
+		case o.with != nil && accepts(command, o.name):
+			words = append(words, w, Word{o.name + "=", strings.Split(o.values, "|"), true})
+		case o.with != nil:
 		case o.name == nextOption && accepts(command, "netdev=eth0", nextOption, "netdev=eth1"):
 			w.Once = false
 			words = append(words, w)

@@ -2,11 +2,13 @@ package holders
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,6 +102,38 @@ func readMulticastRouting(r *reader) error {
 		r.use(u, routers...)
 	}
 	return err
+}
+
+// readAnycast reads the anycast addresses that programs have joined (ac6_seq_show). The
+// kernel itself joins the one of all routers in each prefix (addrconf_join_anycast).
+func readAnycast(r *reader) error {
+	return eachLine("anycast6", 0, func(w []string) error {
+		if len(w) < 3 {
+			return fmt.Errorf("unknown line %q", w)
+		}
+		index, err := strconv.Atoi(w[0])
+		if err != nil || !r.indexes[index] {
+			return err
+		}
+		b, err := hex.DecodeString(w[2])
+		addr, ok := netip.AddrFromSlice(b)
+		if err != nil || !ok {
+			return errors.New("unknown line in anycast6")
+		}
+		if !r.routersIn(index, addr) {
+			r.use(Use{index, "anycast address", addr.String(), Breaks, "restart the program that has joined it"})
+		}
+		return nil
+	})
+}
+
+// routersIn says whether an address is that of all routers in a prefix of an interface.
+func (r *reader) routersIn(index int, addr netip.Addr) bool {
+	return slices.ContainsFunc(r.Host.State(index).Addrs6, func(m rtnl.Msg) bool {
+		in, _ := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
+		prefix, err := in.Prefix(int(m.Fixed()[1])) // ifa_prefixlen
+		return err == nil && prefix.Addr() == addr
+	})
 }
 
 // readPPPoE reads the sessions (pppoe_seq_show). They are known by the interface's

@@ -73,7 +73,7 @@ func readGroups(r *reader) error {
 		}
 		return r.group(index, addr, w, 3)
 	})
-	if err != nil || len(r.Groups) == 0 {
+	if err != nil {
 		return err
 	}
 	return r.findMembers()
@@ -136,11 +136,57 @@ func (r *reader) ask(o Owner, p sockets.Place) {
 	}
 	defer func() { _ = unix.Close(socket) }()
 	cookie, err := sockets.Cookie(socket)
+	if err != nil {
+		return
+	}
+	joined := map[int]bool{}
 	for i := range r.Groups {
-		if g := &r.Groups[i]; err == nil && sockets.IsMember(socket, g.Index, g.Addr) {
+		if g := &r.Groups[i]; sockets.IsMember(socket, g.Index, g.Addr) {
 			g.Members = append(g.Members, Member{o, cookie, p})
+			joined[g.Index] = true
 		}
 	}
+	for index := range r.indexes {
+		if !joined[index] && sockets.SendsBy(socket, index, r.addrs4(index)) {
+			r.Senders = append(r.Senders, Sender{Index: index, Member: Member{o, cookie, p}})
+		}
+	}
+}
+
+// addrs4 are the IPv4 addresses of an interface.
+func (r *reader) addrs4(index int) (all []netip.Addr) {
+	for _, a := range r.Host.State(index).Addrs4 {
+		if addr, ok := netip.AddrFromSlice(a.Local()); ok {
+			all = append(all, addr)
+		}
+	}
+	return all
+}
+
+// Sender is a socket that sends by an interface on which it has joined no group, and to
+// which it is not bound.
+type Sender struct {
+	Index int
+	Member
+}
+
+// findSenders: such a socket goes on sending by that interface, so it is told of the other
+// one (package carry), but for those of programs that see to it.
+func findSenders(d *Data, m Move) []Holder {
+	g := &grouped{}
+	for _, s := range d.Senders {
+		if s.Index != m.From.Index {
+			continue
+		}
+		h := Holder{Kind: "socket that sends by it", What: "of datagrams", Owners: []Owner{s.Owner}, Outcome: Moves, Then: "it sends by dom0's " + m.To.Name}
+		if how := followedBy(h.Owners); how != "" {
+			h.Outcome, h.Then = Followed, how
+		}
+		if !slices.ContainsFunc(g.all, func(o Holder) bool { return slices.Equal(o.Owners, h.Owners) }) {
+			g.add(h)
+		}
+	}
+	return g.all
 }
 
 // findOthers asks the sockets that no list has, which were only made to join and bound to

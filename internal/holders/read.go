@@ -24,6 +24,7 @@ type Data struct {
 	Packet    []Packet                // packet sockets
 	Bound     []Bound                 // sockets that are bound to an interface
 	Groups    []Group                 // multicast groups that programs have joined
+	Senders   []Sender                // sockets that send by an interface
 	Labels    []Label                 // address labels
 	Entries   []Entry                 // of VXLANs
 	Uses      []Use                   // all kinds of other things
@@ -57,11 +58,13 @@ var finders = []finder{
 	{"the packet sockets", readPacket, findPacket},
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
+	{"the sockets that send by it", nil, findSenders}, // with the groups
 	{"the rules for routing", nil, findPolicy},
 	{"the address labels", readLabels, findLabels},
 	{"the masqueraded connections", readMasked, findMasked},
 	{"what bridged packets meet", readBridged, findBridged},
 	{"the interfaces for multicast routing", readMulticastRouting, findUses},
+	{"the anycast addresses", readAnycast, nil},
 	{"the PPPoE sessions", readPPPoE, nil},
 	{"the targets of netconsole", readConsoles, nil},
 	{"the programs on it", readPrograms, nil},

@@ -334,5 +334,10 @@ func (d *Data) Turned(m Move) (all []Turned) {
 			}
 		}
 	}
+	for _, sender := range d.Senders {
+		if sender.Index == m.From.Index && followedBy([]Owner{sender.Owner}) == "" {
+			add(sender.Cookie, sender.Owner, sender.Place)
+		}
+	}
 	return all
 }

@@ -126,13 +126,16 @@ var changed = []struct{ rule, both string }{
 	{`iif "eth0" socket transparent 1 jhash ip saddr mod 4 2 accept`, ``},
 	{`iif "eth0" rt classid 7 meta skuid 0 ct mark set ct mark | 0x1`, ``},
 	{`iif "eth0" meta iif "eth0" tcp dport { 22, 80 } goto x`, ``},
+	{`iif "eth0" osf name "Linux" osf ttl skip version "Linux:3.0" accept`, ``},
+	{`iif "eth0" meta l4proto tcp synproxy mss 1460 wscale 7 timestamp sack-perm`, ``},
+	{`iif "eth0" meta secpath exists ipsec in reqid 1 accept`, ``},
 }
 
 // known are the numbers of those that this kernel knows.
 func known(t *testing.T) (numbers []int) {
 	t.Helper()
 	for i, c := range changed {
-		if err := load(text(fmt.Sprintf("chain c { type filter hook prerouting priority 0\n %s\n }", c.rule))); err != nil {
+		if err := load(text(fmt.Sprintf("chain c { type filter hook input priority 0\n %s\n }", c.rule))); err != nil {
 			if !strings.Contains(err.Error(), "No such file or directory") && !strings.Contains(err.Error(), "not supported") {
 				t.Errorf("%s: %v", c.rule, err)
 			}
@@ -168,7 +171,7 @@ func TestChange(t *testing.T) {
 	var chains strings.Builder
 	rules := known(t)
 	for _, i := range rules {
-		fmt.Fprintf(&chains, "chain c%d {\n type filter hook prerouting priority 0\n iif lo accept\n %s\n", i, changed[i].rule)
+		fmt.Fprintf(&chains, "chain c%d {\n type filter hook input priority 0\n iif lo accept\n %s\n", i, changed[i].rule)
 		chains.WriteString("ip6 saddr 4600:0:0:0:4600::1 ip6 daddr { 4600::4600:0:1, ::1 } accept comment \"this is not an index\"\n}\n")
 	}
 	if err := load(text(chains.String())); err != nil {
@@ -234,7 +237,7 @@ func TestFixed(t *testing.T) {
 			set still { type iface_index; flags constant; elements = { "eth0" }; }
 			set addresses { type ipv4_addr . ipv4_addr; elements = { 70.0.0.0 . 70.0.0.0 }; }
 			chain c {
-				type filter hook prerouting priority 0
+				type filter hook input priority 0
 				%s
 			}
 			chain d { oif "eth0" drop; }

@@ -28,9 +28,9 @@ func (w Swap) only(index int) bool { return len(w.By) == 1 && w.By[0] == index }
 // copied are the expressions that the kernel takes again as it tells them. Limits and
 // numbers of connections begin anew, counters and quotas go on.
 var copied = []string{
-	"bitwise", "byteorder", "cmp", "connlimit", "counter", "ct", "dup", "dynset", "exthdr", "fib", "fwd", "hash", "immediate", "last",
-	"limit", "log", "lookup", "masq", "meta", "nat", "notrack", "numgen", "objref", "osf", "payload", "queue", "quota", "range", "redir",
-	"reject", "rt", "socket", "tproxy",
+	"bitwise", "byteorder", "cmp", "connlimit", "counter", "ct", "dup", "dynset", "exthdr", "fib", "flow_offload", "fwd", "hash",
+	"immediate", "last", "limit", "log", "lookup", "masq", "meta", "nat", "notrack", "numgen", "objref", "osf", "payload", "queue", "quota",
+	"range", "redir", "reject", "rt", "socket", "synproxy", "tproxy", "tunnel", "xfrm",
 }
 
 // anew is a rule as it is to be.
@@ -87,6 +87,8 @@ func (w *writer) rule(r *Rule) *anew {
 			a.keep(e.value)
 		case "exthdr":
 			a.keep(expression(e.name, exthdr(e.data)))
+		case "osf":
+			a.keep(expression(e.name, osf(e.data)))
 		default:
 			a.keep(e.value)
 		}
@@ -108,6 +110,16 @@ func exthdr(data []byte) []byte {
 		return only(data, typ, offset, length, op, sreg)
 	}
 	return only(data, typ, op)
+}
+
+// osf is what the kernel takes of what it tells of a comparison with systems' fingerprints:
+// it tells flags of which none is set, and does not take them (nft_osf_init).
+func osf(data []byte) []byte {
+	const dreg, ttl, flags = 1, 2, 3 // NFTA_OSF_…
+	if be32(data, flags) == 0 {
+		return only(data, dreg, ttl)
+	}
+	return data
 }
 
 // fixed notes what cannot be written anew.

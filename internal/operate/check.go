@@ -7,6 +7,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
 	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 )
 
@@ -82,8 +83,20 @@ func (c *Call) wouldPlan(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = v.plan()
+	p, _, err := v.plan()
+	if err == nil {
+		err = c.able(ctx, p)
+	}
 	return v, err
+}
+
+// able says why a plan for this host would be refused when it is to be carried out,
+// because somebody who is needed for it cannot do it. Only root can ask all of them.
+func (c *Call) able(ctx context.Context, p *plan.Plan) error {
+	if c.Request.Host != "" || os.Geteuid() != 0 {
+		return nil
+	}
+	return c.runner().Ready(ctx, p)
 }
 
 // unknown adds what could not be read.

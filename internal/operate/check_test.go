@@ -229,6 +229,52 @@ func routesMulticast(t *testing.T) func() bool {
 	return shows("cat /proc/thread-self/net/ip_mr_vif", " eth0 ")(t)
 }
 
+// sender is a program that sends to a group of which it is no member; and another does so
+// over IPv4, by the interface's address.
+func sender(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	must0(t, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, nicIndex(t)))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet6{Port: 4018}))
+	fd4 := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	must0(t, unix.SetsockoptInet4Addr(fd4, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, [4]byte{192, 168, 0, 2}))
+	must0(t, unix.Bind(fd4, &unix.SockaddrInet4{Port: 4019}))
+	lan := -1
+	nstest.Inside(t, "lan", func() (err error) {
+		lan, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(order(unix.ETH_P_ALL)))
+		return err
+	})
+	t.Cleanup(func() { _, _, _ = unix.Close(fd), unix.Close(fd4), unix.Close(lan) })
+	mac := nstest.Run(t, "cat", "/sys/class/net/eth0/address")
+	return func() bool {
+		var seen [2]bool
+		for round := 0; round < 50 && seen != [2]bool{true, true}; round++ {
+			_ = unix.Sendto(fd, []byte("to a group"), 0, &unix.SockaddrInet6{Addr: [16]byte{0xff, 2, 14: 1, 15: 7}, Port: 4018})
+			_ = unix.Sendto(fd4, []byte("to a group"), 0, &unix.SockaddrInet4{Addr: [4]byte{224, 0, 1, 7}, Port: 4019})
+			time.Sleep(10 * time.Millisecond)
+			buf := make([]byte, 2048)
+			for {
+				n, _, err := unix.Recvfrom(lan, buf, 0)
+				if err != nil {
+					break
+				}
+				if n > 14 && strings.HasSuffix(string(buf[:n]), "to a group") && net.HardwareAddr(buf[6:12]).String() == strings.TrimSpace(mac) {
+					seen[map[byte]int{0x08: 0, 0x86: 1}[buf[12]]] = true
+				}
+			}
+		}
+		return seen == [2]bool{true, true}
+	}
+}
+
+// anycast is a program that has joined an anycast address.
+func anycast(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_ANYCAST, &unix.IPv6Mreq{
+		Multiaddr: [16]byte{0x20, 1, 0xd, 0xb8, 5: 8, 15: 0x99}, Interface: uint32(nicIndex(t))}))
+	return shows("ip -6 route show table local", "anycast 2001:db8:8::99 dev eth0 ")(t)
+}
+
 // dropsByTCX is a BPF program on eth0 that drops what is for 192.168.0.44.
 func dropsByTCX(t *testing.T) func() bool {
 	ins := func(code, regs, off uint8, imm uint32) uint64 { // struct bpf_insn; the destination in the low half of regs
@@ -305,6 +351,9 @@ var holdings = []holding{
 		sysctl -qw net.ipv4.ip_forward=1
 		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
 	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif of", outcome: holders.Breaks},
+	{name: "sender to groups", begin: sender, find: "socket that sends by it: of datagrams of", outcome: holders.Moves},
+	{name: "anycast member", begin: anycast, find: "anycast address: 2001:db8:8::99", outcome: holders.Breaks, gone: true,
+		setup: "ip addr add 2001:db8:8::2/64 dev eth0 nodad"},
 	{name: "IPsec", begin: shows("ip xfrm policy", "dev eth0"), find: "IPsec: policy from 10.1.0.0/16 to 10.2.0.0/16", outcome: holders.Breaks,
 		setup: "ip xfrm policy add dir out src 10.1.0.0/16 dst 10.2.0.0/16 dev eth0 tmpl proto esp mode tunnel"},
 	{name: "traffic control", begin: shows("tc qdisc", "htb 7:"), find: "traffic control: htb 7:", outcome: holders.Stays,

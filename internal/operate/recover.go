@@ -171,6 +171,9 @@ func (c *Call) commands(ctx context.Context, r *Result) (commands, nothing []str
 	if err != nil {
 		return nil, nil, err
 	}
+	if refused := c.able(ctx, p); refused != nil {
+		p.Warnings = append(p.Warnings, "as things are it would be refused: "+refused.Error())
+	}
 	breaking, err := v.breaking()
 	if err != nil {
 		return nil, nil, err

@@ -14,6 +14,8 @@ import (
 	"xbr-script/antispoof"
 	"xbr-script/antispoof/strict"
 	"xbr-script/bridge"
+	"xbr-script/internal/config"
+	"xbr-script/internal/draw"
 	"xbr-script/internal/guestname"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
@@ -33,6 +35,8 @@ type Report struct {
 	Unfinished string `json:"unfinished,omitempty"`
 	// Waiting is the change that waits to be confirmed.
 	Waiting *Waiting `json:"waiting,omitempty"`
+	// Picture is the network as it is drawn; only of a call with --draw.
+	Picture *draw.Picture `json:"picture,omitempty"`
 }
 
 // Entry is one bridge's part of the answer.
@@ -101,6 +105,9 @@ func (v *view) report(ctx context.Context) (*Report, error) {
 	}
 	if v.Request.Verbose {
 		v.nameGuests(r)
+	}
+	if v.Request.Draw != config.NoDrawing {
+		r.Picture = v.picture()
 	}
 	v.mend(r) // what that asks for besides is not read otherwise
 	if slices.ContainsFunc(r.Bridges, func(e Entry) bool { return e.State == bridge.Down }) {

@@ -39,8 +39,10 @@ type view struct {
 	lacks []string      // what is not in the plan because only root may know it
 	// cautions are what managers warn of.
 	cautions []string
-	// guests are those whose the ports of a host in a file are.
+	// guests are those whose the ports are, once they are named; before that, those of a
+	// host in a file.
 	guests []guestname.Guest
+	named  bool
 
 	network   *bridge.Planner
 	antispoof *antispoof.Planner

@@ -71,7 +71,7 @@ func (*Failed) ExitStatus() int { return refusal.Failed }
 // done are released.
 func (r *Runner) Run(ctx context.Context, p *Plan) error {
 	listen(ctx)
-	if err := r.ready(ctx, p); err != nil {
+	if err := r.Ready(ctx, p); err != nil {
 		return err
 	}
 	j, err := r.begin(p)
@@ -110,9 +110,9 @@ func (r *Runner) begin(p *Plan) (*journal, error) {
 	return j, nil
 }
 
-// ready asks those operations that can tell whether they will be able to do their
+// Ready asks those operations that can tell whether they will be able to do their
 // work, and to undo it.
-func (r *Runner) ready(ctx context.Context, p *Plan) error {
+func (r *Runner) Ready(ctx context.Context, p *Plan) error {
 	for _, s := range p.Steps {
 		for _, op := range slices.Concat(s.Do, s.Undo) {
 			if c, ok := op.(Prudent); ok {

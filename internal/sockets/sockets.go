@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -221,16 +222,57 @@ func setFilter(socket, index int, group netip.Addr, filter []byte) error {
 	return unix.SetsockoptString(socket, level, mcastMSFilter, string(filter))
 }
 
-// Sends lets a socket that sends to groups by one interface do so by another one. The
-// kernel tells only addresses of IPv4, so there it is known by addr. TCP sends to none,
-// though it has taken note of an interface.
+// SendsBy says whether a socket that is bound to none sends by one interface: to groups, or
+// whatever it sends (IP_UNICAST_IF). The kernel tells only addresses of IPv4, which are
+// addrs, of those to groups. TCP sends to none, though it has taken note of an interface.
+func SendsBy(socket, index int, addrs []netip.Addr) bool {
+	if typ, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || typ == unix.SOCK_STREAM {
+		return false
+	}
+	if bound, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX); err != nil || bound != 0 {
+		return false
+	}
+	for _, o := range byIndex {
+		if is, err := unix.GetsockoptInt(socket, o.level, o.name); err == nil && is == o.value(index) {
+			return true
+		}
+	}
+	is, err := unix.GetsockoptInet4Addr(socket, unix.IPPROTO_IP, unix.IP_MULTICAST_IF)
+	return err == nil && slices.Contains(addrs, netip.AddrFrom4(is))
+}
+
+// byIndex are the options that name the interface by which a socket sends.
+var byIndex = []indexOption{
+	{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, false},
+	{unix.IPPROTO_IPV6, unix.IPV6_UNICAST_IF, true},
+	{unix.IPPROTO_IP, unix.IP_UNICAST_IF, true},
+}
+
+// indexOption is an option of a socket that has an interface's index.
+type indexOption struct {
+	level, name int
+	turned      bool // it is in network order
+}
+
+// value is what it has for that interface.
+func (o indexOption) value(index int) int {
+	if !o.turned {
+		return index
+	}
+	return int(int32(binary.NativeEndian.Uint32(binary.BigEndian.AppendUint32(nil, uint32(index)))))
+}
+
+// Sends lets a socket that sends by one interface (see SendsBy) do so by another one. addr
+// is the first one's.
 func Sends(socket, from, to int, addr netip.Addr) error {
 	if typ, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || typ == unix.SOCK_STREAM {
 		return err
 	}
-	if index, err := unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF); err == nil && index == from {
-		if err := unix.SetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, to); err != nil {
-			return err
+	for _, o := range byIndex {
+		if is, err := unix.GetsockoptInt(socket, o.level, o.name); err == nil && is == o.value(from) {
+			if err := unix.SetsockoptInt(socket, o.level, o.name, o.value(to)); err != nil {
+				return err
+			}
 		}
 	}
 	if !addr.Is4() {

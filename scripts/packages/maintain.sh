@@ -28,6 +28,8 @@ leaving() {
 		if [ "$(readlink "$xendir/$name")" = "$program" ]; then rm "$xendir/$name"; fi
 	done
 	rmdir "$xendir" 2>/dev/null || true # unless it is Xen's
+	# What Ansible has compiled of its plugins, if root ran it.
+	rm -rf /usr/share/xbr-script/ansible/roles/xbr_script/*/__pycache__
 	says_up "goes on without the program" \
 		"to take it apart, install the package again and run: xbr-script stop"
 }

@@ -132,6 +132,7 @@ fresh() {
 		expect "the unit names the program" grep -q '^ExecStart=/usr/sbin/xbr-script start$' "$root/usr/lib/systemd/system/xbr-script.service"
 	fi
 	if [ "$format" != rpm ]; then expect "the boot script names it" grep -q '/usr/sbin/xbr-script' "$root/etc/init.d/xbr-script"; fi
+	expect "Ansible's role is there" is usr/share/xbr-script/ansible/roles/xbr_script/tasks/main.yml
 	local page
 	for page in 'xbr-script' 'xbr-script.conf'; do
 		expect "man $page has no warnings" silent man --warnings "$page"

@@ -3,6 +3,9 @@
 # in after this file, as root of the virtual machine; the first command that
 # fails ends it, and make with it.
 
+# What the first process that boot runs is run by.
+guard=()
+
 # say TEXT: something worth reading that is no assertion.
 say() { echo "   $*"; }
 
@@ -349,6 +352,28 @@ probes_tallied() {
 	done </tmp/tallied
 }
 
+# measured TEXT N ADDRESS COMMAND...: runs the command, and says for how long the host
+# was without the address meanwhile, and what of a ping from lanN each 10 ms was lost.
+measured() {
+	local gone lost sent without gap
+	mkfifo /tmp/ends.host /tmp/ends.lan
+	probe away "$3" </tmp/ends.host >/tmp/away 2>&1 &
+	gone=$!
+	lan "$2" probe ping "$3" 10ms </tmp/ends.lan >/tmp/pinged 2>&1 &
+	lost=$!
+	exec 8>/tmp/ends.host 9>/tmp/ends.lan
+	wait_for 60 begun || fail "$3 cannot be reached before: $(cat /tmp/away /tmp/pinged)"
+	"${@:4}" 8>&- 9>&-
+	sleep 0.5
+	exec 8>&- 9>&-
+	wait "$gone" && wait "$lost" || fail "no figures: $(cat /tmp/away /tmp/pinged)"
+	rm /tmp/ends.host /tmp/ends.lan
+	without=$(sed -n '$p' /tmp/away)
+	read -r sent lost gap < <(sed -n '$p' /tmp/pinged)
+	say "measured: $1: $without s without the address, $lost of $sent pings lost, the longest gap $gap ms"
+}
+begun() { grep -q ready /tmp/away && grep -q ready /tmp/pinged; }
+
 # dhcp_server N: at the far end of ethN, with leases of 24 seconds, all of
 # 192.168.N.100.
 dhcp_server() {
@@ -407,7 +432,7 @@ boot() {
 	udevadm control --exit # systemd has its own
 
 	local begin=$EPOCHREALTIME unshare
-	unshare --pid --fork --mount --mount-proc env -i PATH="$PATH" container=other \
+	unshare --pid --fork --mount --mount-proc "${guard[@]}" env -i PATH="$PATH" container=other \
 		/lib/systemd/systemd --unit=multi-user.target --show-status=no >/tmp/systemd.log 2>&1 </dev/null &
 	unshare=$!
 	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done

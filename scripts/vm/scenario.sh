@@ -15,5 +15,9 @@ if [ -e /vm/guests.sh ]; then
 	# shellcheck source=scripts/xen/guests.sh
 	. /vm/guests.sh
 fi
+if [ -n "${HERE-}" ]; then
+	# shellcheck source=scripts/vm/local.sh
+	. /vm/local.sh
+fi
 # shellcheck source=/dev/null # the scenario
 . "$1"

@@ -59,7 +59,7 @@ func (r *Run) Commands() []string {
 // Ready says whether the program is there, and whether systemd can be asked.
 func (r *Run) Ready(ctx context.Context) error {
 	if err := unix.Access(r.Path, unix.X_OK); err != nil {
-		return refusal.Wrap(err, "install it again, or end dhcpcd if the host can do without", "cannot run %s again, which looks after the NIC", r.Path)
+		return refusal.Wrap(err, "nothing was changed; install it again: it has to be run after the change", "cannot run %s again, which looks after the NIC", r.Path)
 	}
 	return ready(ctx, r.Unit)
 }

@@ -59,9 +59,13 @@ func UnitOf(pid int, groups string) (unit string, err error) {
 		return err
 	})
 	if err != nil {
-		return "", refusal.Wrap(err, "end dhcpcd, if the host can do without", "cannot ask systemd about %s, in which dhcpcd runs", unit)
+		return "", refusal.Wrap(err, unasked(unit), "cannot ask systemd about %s, in which dhcpcd runs", unit)
 	}
 	return unit, nil
+}
+
+func unasked(unit string) string {
+	return "nothing was changed; to see whether systemd answers: systemctl status " + shell.Quote(unit)
 }
 
 // ready says whether systemd can be asked, if it has to be.
@@ -70,7 +74,7 @@ func ready(ctx context.Context, unit string) error {
 		return nil
 	}
 	if err := systemd.Ask(ctx, unitLimit, func(context.Context, systemd.Conn) error { return nil }); err != nil {
-		return refusal.Wrap(err, "end dhcpcd, if the host can do without", "cannot ask systemd to run %s again", unit)
+		return refusal.Wrap(err, unasked(unit), "cannot ask systemd to run %s again", unit)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func otherName(m manager.Move, c client) string {
 	if starts(m) {
 		return "leave out bridge=" + m.To.Name + ": then the bridge is called " + m.From.Name + ", and " + c.program + " goes on"
 	}
-	return "end it, which must leave the address, and run it for " + m.To.Name + " after the change"
+	return fmt.Sprintf("end it by kill -KILL %d, which leaves the address, and run it for %s after the change", c.pid, m.To.Name)
 }
 
 // ask refuses a move if nobody is known who renews one of its addresses. v4 and v6 say

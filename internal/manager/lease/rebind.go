@@ -45,7 +45,7 @@ func (r *Rebind) Commands() []string {
 func (r *Rebind) Ready(context.Context) error {
 	err := r.each(func(int) error { return nil })
 	if err != nil {
-		return refusal.Wrap(err, "end it, which must leave its address, and run it again after the change",
+		return refusal.Wrap(err, fmt.Sprintf("end it by kill -KILL %d, which leaves its address, and run it again after the change", r.PID),
 			"cannot bind the socket of %s (pid %d) to another interface, without which it does not renew the lease", r.Program, r.PID)
 	}
 	return nil

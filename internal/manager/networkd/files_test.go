@@ -307,3 +307,19 @@ func TestFile(t *testing.T) {
 		t.Errorf("%s\nand not\n%s", got, want)
 	}
 }
+
+// TestFind: systemd-networkd may name the folder of its file otherwise.
+func TestFind(t *testing.T) {
+	k := &known{files: []file{{path: "/usr/lib/systemd/network/80-wired.network"}, {path: own}}}
+	for path, want := range map[string]string{
+		"/lib/systemd/network/80-wired.network": "/usr/lib/systemd/network/80-wired.network", own: own, "/lib/systemd/network/x.network": "",
+	} {
+		got := ""
+		if f := k.find(path); f != nil {
+			got = f.path
+		}
+		if got != want {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}

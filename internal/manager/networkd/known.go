@@ -62,9 +62,10 @@ func (f file) theirs() []string {
 	return texts
 }
 
-// find is the file with that path; nil if there is none.
+// find is the file that systemd-networkd says it goes by; nil if there is none. It has
+// only one file of each name, and may call its folder otherwise: /lib for /usr/lib.
 func (k *known) find(path string) *file {
-	i := slices.IndexFunc(k.files, func(f file) bool { return f.path == path })
+	i := slices.IndexFunc(k.files, func(f file) bool { return filepath.Base(f.path) == filepath.Base(path) })
 	if i < 0 {
 		return nil
 	}

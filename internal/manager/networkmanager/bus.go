@@ -150,7 +150,7 @@ func (c *conn) known(ctx context.Context, name string, at int, nic string) (*dev
 			return &devices[dev][0], nil
 		}
 		if late {
-			return nil, refusal.New("systemctl restart NetworkManager, and the same again", "it does not know %s", dev)
+			return nil, refusal.New("to see what it knows: nmcli device status; then the same again", "it does not know %s", dev)
 		}
 		if err := wait(ctx, "it does not know "+dev); err != nil {
 			return nil, err

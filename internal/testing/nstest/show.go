@@ -87,7 +87,7 @@ func show(t T) (links, tables []Section) {
 		{"route", inet[1]},
 		{"route6", routes6(inet6[1])},
 		{"neigh", neighbours(slices.Concat(inet[2], inet6[2]))},
-		{"proxy", sorted(slices.Concat(inet[3], inet6[3]))},
+		{"proxy", sorted(slices.DeleteFunc(slices.Concat(inet[3], inet6[3]), ofNobody))},
 		{"nexthop", parts[0][:first]},
 		{"bridge", sorted(ports)},
 		// What is learnt, and what follows from addresses, is not state.
@@ -136,3 +136,8 @@ func containing(ls []string, words ...string) []string {
 		return !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(l, w) })
 	})
 }
+
+// ofNobody says whether a proxy entry is for no interface. The kernel keeps one when its
+// namespace goes, and shows it in a later one whose struct net has the same address
+// (pneigh_ifdown removes those of an interface only).
+func ofNobody(entry string) bool { return !strings.Contains(entry, " dev ") }

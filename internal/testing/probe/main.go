@@ -6,6 +6,8 @@
 //	probe watch V4 V6 [EACH] send them a probe each 1ms, or EACH, until stdin ends
 //	probe ask ADDRESS        print the address that ADDRESS sees us under
 //	probe hear INTERFACE     print each kind of frame that comes in there, once
+//	probe away ADDRESS       print for how many seconds nobody here had it, when stdin ends
+//	probe ping ADDRESS EACH  ping it until stdin ends: print sent, lost, longest gap
 //
 // watch sends to both addresses over UDP and to the first over TCP. It prints
 // "ready" once all three answer. Each line of its standard input names the
@@ -45,7 +47,7 @@ const whoami = "whoami"
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE")
+	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE | away ADDRESS | ping ADDRESS EACH")
 	switch {
 	case len(args) >= 2 && args[0] == "serve":
 		err = serve(args[1:])
@@ -57,6 +59,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = ask(args[1], stdout)
 	case len(args) == 2 && args[0] == "hear":
 		err = hear(args[1], stdout)
+	case len(args) == 2 && args[0] == "away":
+		err = away(args[1], stdin, stdout)
+	case len(args) == 3 && args[0] == "ping":
+		err = ping(args[1], args[2], stdin, stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "probe: "+err.Error())

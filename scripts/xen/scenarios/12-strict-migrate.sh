@@ -1,5 +1,8 @@
 # shellcheck shell=bash
 # antispoof=strict: live migration, from the machine to itself: a guest has stopped where it was before its port comes, and forges nowhere
+# Debian's Xen 4.20 keeps no log of the memory that PV guests write to, and 4.17 has no PVH
+# guests under QEMU.
+suite bookworm && kind=pv || kind=pvh
 give 0 192.168.0.2/24 192.168.0.1/24
 ip route add default via 192.168.0.1
 expect "the LAN reaches the host" answers 192.168.0.2 lan 0
@@ -15,7 +18,7 @@ echo 'vif.default.script="vif-order"' >>/etc/xen/xl.conf
 
 one=00:16:3e:00:00:11
 xbr start antispoof=strict
-guest one <<<"vif = [ \"mac=$one,ip=192.168.0.11,bridge=xenbr0\" ]"
+guest one "$kind" <<<"vif = [ \"mac=$one,ip=192.168.0.11,bridge=xenbr0\" ]"
 expect "one has its address" in_guest one "ip addr add 192.168.0.11/24 dev eth0 && ip link set eth0 up && echo kept >/tmp/kept"
 both() {
 	expect "one reaches the LAN" reaches one 192.168.0.1
@@ -41,7 +44,7 @@ expect "when its new port came, one had stopped as domain $old" grep -q '^...s' 
 expect "it is the guest that was moved" in_guest one "cat /tmp/kept"
 both
 expect "status has its new port alone" [ "$(xbr-script status | grep -c " $one ")" = 1 ]
-refute "the table knows nothing of the old one" grep "vif$old\." <(nft list table bridge xbr-xenbr0)
+refute "status knows nothing of the old one" grep -q "vif$old\." <(xbr-script status)
 
 ip netns exec lan0 probe hear wire >/tmp/heard &
 hearing=$!

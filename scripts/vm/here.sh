@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Runs scenarios on this machine's own kernel, in namespaces instead of a virtual
+# machine: NICs are ends of veth pairs. An emulated machine's seconds are not real
+# ones; these are.
+#
+#   make build; sudo SUITE=trixie scripts/vm/here.sh 20
+#
+# Everything happens in namespaces: of mounts, on a copy of the image, network, process
+# ids and control groups; of the kernel's settings only the network's can be written.
+# Scenarios that need modules or drivers of the image's kernel cannot run here.
+set -eEu
+set -o pipefail
+export LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/vm/suite.sh
+. scripts/vm/suite.sh
+
+main() {
+	local tmp image scenario failed=
+	[ "$#" -gt 0 ] || set -- 20
+	[ -x xbr-script ] || { echo "here.sh: no ./xbr-script (make build)" >&2 && exit 1; }
+	image=$(SUITE=$suite scripts/vm/image.sh)
+	tmp=$(mktemp -d)
+	# shellcheck disable=SC2064 # as it is now
+	trap "rm -rf '$tmp'" EXIT
+	for scenario; do
+		for scenario in scripts/vm/scenarios/"$scenario"*.sh; do
+			mkdir "$tmp/root"
+			prepare "$tmp/root" "$image"
+			echo "== $scenario, on Linux $(uname -r), $suite's programs"
+			unshare --mount --net --pid --fork --kill-child --cgroup --uts --ipc \
+				bash scripts/vm/here.sh --inside "$tmp/root" "${scenario##*/}" |
+				sed -u '/^@/d' || failed+=" $scenario"
+			rm -rf "$tmp/root"
+		done
+	done
+	[ -z "$failed" ] || { echo "FAILED:$failed" && exit 1; }
+}
+
+# prepare ROOT IMAGE: the files of that machine.
+prepare() {
+	(cd "$1" && cpio -id --quiet) <"$2/base.cpio"
+	mkdir -p "$1/vm" "$1/usr/local/sbin"
+	echo "$suite" >"$1/vm/suite"
+	cp -r scripts/vm/scenarios scripts/vm/*.sh scripts/xbr-script.{service,openrc,sysv} "$1/vm"
+	cp xbr-script "$1/usr/local/sbin"
+	CGO_ENABLED=0 go build -o "$1/usr/local/sbin/probe" ./internal/testing/probe
+}
+
+# inside ROOT SCENARIO: in namespaces of its own.
+inside() {
+	local n root=$1 device
+	mount --make-rprivate /
+	mount --bind "$root" "$root"
+	mount -t proc proc "$root/proc"
+	"$root/vm/guard.sh" "$root" true
+	mount -t sysfs sysfs "$root/sys"
+	mount -t tmpfs tmpfs "$root/run"
+	mount -t tmpfs tmpfs "$root/tmp"
+	mount -t tmpfs tmpfs "$root/dev"
+	for device in null zero full random urandom; do
+		touch "$root/dev/$device"
+		mount --bind "/dev/$device" "$root/dev/$device"
+	done
+	ln -s /proc/self/fd "$root/dev/fd"
+	ln -s fd/0 "$root/dev/stdin"
+	ln -s fd/1 "$root/dev/stdout"
+	ln -s fd/2 "$root/dev/stderr"
+	mkdir -p "$root/run/lock" "$root/dev/shm" "$root/mnt"
+	cd "$root"
+	pivot_root . mnt
+	umount -l /mnt
+	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+	hash -r
+	sysctl -q net.ipv4.ip_forward=0
+	ip link set lo up
+	for n in 0 1 2 3 4 5 6; do
+		ip netns add "lan$n"
+		ip link add "eth$n" address "52:54:00:12:00:0$n" type veth \
+			peer name wire address "52:54:00:12:01:0$n" netns "lan$n"
+		ip -n "lan$n" link set lo up
+		ip -n "lan$n" link set wire up
+	done
+	/lib/systemd/systemd-udevd --daemon 2>/dev/null
+	exec env HERE=yes /vm/scenario.sh "/vm/scenarios/$2" "$RANDOM" 1 </dev/null
+}
+
+if [ "${1-}" = --inside ]; then
+	inside "${@:2}"
+else
+	main "$@"
+fi
