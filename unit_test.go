@@ -23,6 +23,7 @@ var callOf = map[string]string{
 	"GetsockoptInet4Addr": "getsockopt", "GetsockoptInt": "getsockopt", "GetsockoptUint64": "getsockopt", "Gettid": "gettid",
 	"IoctlGetInt": "ioctl", "IoctlGetTermios": "ioctl", "IoctlIfreq": "ioctl", "Kill": "kill", "Mlockall": "mlockall", "Nanosleep": "nanosleep",
 	"Open": "openat", "Openat": "openat", "PidfdGetfd": "pidfd_getfd", "PidfdOpen": "pidfd_open", "Poll": "ppoll", "Read": "read", "ReadDirent": "getdents64",
+	"Readlinkat": "readlinkat", "Setns": "setns", // RestrictNamespaces= refuses the latter, on purpose
 	"Recvfrom": "recvfrom", "Sendmsg": "sendmsg", "Sendto": "sendto", "SetNonblock": "fcntl", "SetsockoptICMPv6Filter": "setsockopt",
 	"SetsockoptIPMreqn": "setsockopt", "SetsockoptIPv6Mreq": "setsockopt", "SetsockoptInt": "setsockopt", "SetsockoptString": "setsockopt",
 	"Socket": "socket", "Socketpair": "socketpair", "Stat": "newfstatat", "Uname": "uname", "Unlink": "unlinkat",
