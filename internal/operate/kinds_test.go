@@ -10,6 +10,7 @@ import (
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
+	"xbr-script/internal/manager/udev"
 	"xbr-script/internal/plan"
 )
 
@@ -41,6 +42,7 @@ func TestWaits(t *testing.T) {
 		{&dhcpcd.End{}, "dhcpcd to end"},
 		{&dhcpcd.Run{}, "dhcpcd to begin"},
 		{&ifupdown.Unit{Name: "ifup@eth0.service"}, "systemd to read ifup@eth0.service"},
+		{&udev.Guard{Port: "peth0"}, "udev to read its rules"},
 	} {
 		w := c.op.Await()
 		said[c.op.Kind()] = w.For

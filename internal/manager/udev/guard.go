@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
@@ -31,7 +32,7 @@ type Guard struct {
 	Names []string `json:"names,omitempty"` // of the interfaces, the port among them
 }
 
-var _ plan.Op = (*Guard)(nil)
+var _ plan.Patient = (*Guard)(nil)
 
 // Kind is its name in the journal.
 func (*Guard) Kind() string { return "udev guard" }
@@ -48,6 +49,12 @@ func (g *Guard) texts() [][]string {
 		{`SUBSYSTEM=="net", KERNEL=="` + strings.Join(g.Names, "|") + `", NAME="$kernel"`},
 	}
 }
+
+// reloadLimit is how long udev may take for that.
+const reloadLimit = 10 * time.Second
+
+// Await is what it waits for.
+func (*Guard) Await() plan.Wait { return plan.Wait{For: "udev to read its rules", Limit: reloadLimit} }
 
 // reload has udev read them now: by itself it looks for new files every three seconds.
 var reload = []string{"control", "--reload", "--timeout=10"}
