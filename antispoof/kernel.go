@@ -19,6 +19,7 @@ import (
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 	"xbr-script/internal/sysctl"
+	"xbr-script/internal/systemd"
 )
 
 // sysfs is where interfaces are.
@@ -199,6 +200,7 @@ func (l *load) byRule(ctx context.Context) error {
 		return err
 	}
 	rule := append(strings.Fields(bridged), "-j", "RETURN")
+	p.modules()
 	return p.word(sys.Guard(ctx, func() error {
 		ipt, err := iptables.New(iptables.Timeout(lockWait), iptables.Path(p.path))
 		if err != nil {
@@ -219,6 +221,9 @@ func (l *load) unprobe(ctx context.Context) error {
 // modprobe is for a kernel whose xt_physdev was loaded long ago: it asks for
 // the module only once. It is not needed otherwise.
 func (l *load) modprobe(ctx context.Context) error {
+	if systemd.InService() && systemd.Load(ctx, module) == nil {
+		return nil
+	}
 	path, err := sys.Find("modprobe")
 	if errors.Is(err, sys.ErrMissing) {
 		return errors.New("the kernel did not load it with a physdev rule, and there is no modprobe")

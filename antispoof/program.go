@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	sys "xbr-script/internal/program"
+	"xbr-script/internal/systemd"
 )
 
 // lockWait is how many seconds a call of iptables waits for the lock of the
@@ -107,9 +108,22 @@ func (p *program) legacyTables() ([]string, error) {
 	return strings.Fields(string(data)), err
 }
 
+// modules has systemd load what the legacy back end consists of, from within a service: a
+// service may not do that, and iptables would try to by itself. Where it is in vain iptables
+// says what is missing.
+func (p *program) modules() {
+	if p.nft || !systemd.InService() {
+		return
+	}
+	if _, err := os.Stat(p.family.names); errors.Is(err, fs.ErrNotExist) {
+		_ = systemd.Load(p.ctx, p.family.module)
+	}
+}
+
 // restore makes all changes to a table at once, or none of them; go-iptables has
 // no such call.
 func (p *program) restore(input string) error {
+	p.modules()
 	_, err := p.beside("-restore", input, p.restoreFlags()...)
 	return err
 }

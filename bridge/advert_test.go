@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,15 @@ func TestForwarding(t *testing.T) {
 		}
 		if d := nstest.Settled(l.t, before, nstest.Whole); d != "" {
 			l.t.Errorf("not as before:\n%s", d)
+		}
+		for _, v := range []string{"0", "1"} { // somebody changes it while the network is up
+			l.mustRun(true)
+			nstest.Run(l.t, "sysctl", "-qw", "net/ipv6/conf/eth0/forwarding="+v)
+			l.mustRun(false)
+			groups := strings.Fields(nstest.Run(l.t, "ip", "-6", "maddr", "show", "dev", "eth0"))
+			if all := slices.Contains(groups, "ff02::2"); all != (v == "1") {
+				l.t.Errorf("forwarding=%s: it is in the group of all routers: %v", v, all)
+			}
 		}
 	})
 }

@@ -56,6 +56,23 @@ func TestUnusual(t *testing.T) {
 	thereAndBack(t, unusual)
 }
 
+// TestLarger has somebody give dom0's interface an MTU with which there is IPv6: after stop
+// the NIC has the address that belongs to its MAC address, and none of the port's.
+func TestLarger(t *testing.T) {
+	t.Parallel()
+	small := network{name: "small", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + "ip link set eth0 mtu 1000\n", specs: []bridge.Spec{specOf(0, "eth0")}}
+	everyWay(t, small, func(l *lab) {
+		l.mustRun(true)
+		nstest.Run(l.t, "ip", "link", "set", "eth0", "mtu", "1500")
+		l.mustRun(false)
+		nstest.Rest(l.t)
+		out := nstest.Run(l.t, "ip", "-o", "-6", "addr", "show", "dev", "eth0")
+		if strings.Count(out, "inet6") != 1 || !strings.Contains(out, "fe80::216:3eff:fe00:1/64") {
+			l.t.Errorf("after stop:\n%s", out)
+		}
+	})
+}
+
 // known is everything but what the kernel has yet to find out about an address: whether
 // another host has it as well takes it a second each time.
 func known(s nstest.State) nstest.State {

@@ -184,8 +184,10 @@ func (m *move) enslaveDown() plan.Step {
 	do = append(do, m.batch(append(enslave, setFlags(nic.Index, unix.IFF_UP, unix.IFF_UP))...))
 	undo := append(m.ops(setFlags(nic.Index, 0, unix.IFF_UP)), m.setMAC(nic.MAC)...)
 	undo = append(undo, m.batch(append(m.unpin(), setFlags(nic.Index, nic.Flags, carried, attrMaster(0)))...))
-	undo = append(undo, m.hush(nic.Index)...)
-	undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
+	if m.now == nil || m.now.MTU >= minMTU6 { // else it gets IPv6 with its size
+		undo = append(undo, m.hush(nic.Index)...)
+		undo = append(undo, m.likeToken(nic.Index, nic, m.settings)...)
+	}
 	return plan.Step{Title: "make " + m.names[nic.Index] + " a port of " + m.s.Bridge, Do: do, Undo: undo}
 }
 

@@ -121,23 +121,41 @@ func candidates(h *host.Host) string {
 // The others either claim every frame of the NIC, as a bridge does, or are bound to it
 // by its index and would be left on the wrong interface.
 func (s *parts) checkAbove(h *host.Host) error {
-	var refused error
+	refused := s.checkFar(h)
 	for _, l := range h.Above(s.nic.Index) {
 		hint := "remove it, start, and make it again on the new " + s.NetDev
-		if claims(l) {
+		if claims(l.Kind) {
 			hint = "remove it first, or give its users a port in the bridge instead"
 		}
 		hint = s.without(h, l, hint)
 		switch why := s.stuck(h, l); {
-		case StaysOn(l), tunnel.Known(l.Kind) && why == nil:
+		case StaysOn(l.Kind), tunnel.Known(l.Kind) && why == nil:
 		case why != nil:
 			refused = errors.Join(refused, why)
-		case claims(l):
+		case claims(l.Kind):
 			refused = errors.Join(refused, refuse(hint,
 				"cannot put %s into a bridge: %s (%s) takes its frames", s.NetDev, l.Name, l.Kind))
 		default:
 			refused = errors.Join(refused, refuse(hint,
 				"cannot move %s: %s (%s) is bound to it and would be cut off", s.NetDev, l.Name, l.Kind))
+		}
+	}
+	return refused
+}
+
+// checkFar does the same for what stands on the NIC in other network namespaces, those of
+// containers for instance. From here such a tunnel is given nothing.
+func (s *parts) checkFar(h *host.Host) error {
+	var refused error
+	for _, l := range h.AboveFar(s.nic.Index) {
+		switch other := "name another NIC with netdev=; or "; {
+		case StaysOn(l.Kind):
+		case claims(l.Kind):
+			refused = errors.Join(refused, refuse(other+"end what uses it, and give it a port in the bridge instead",
+				"cannot put %s into a bridge: %s (%s) in %s takes its frames", s.NetDev, l.Name, l.Kind, l.Place))
+		default:
+			refused = errors.Join(refused, refuse(other+"remove it, start, and make it again on the new "+s.NetDev,
+				"cannot move %s: %s (%s) in %s is bound to it and would be cut off", s.NetDev, l.Name, l.Kind, l.Place))
 		}
 	}
 	return refused
@@ -172,9 +190,9 @@ func (s *parts) without(h *host.Host, l *host.Link, hint string) string {
 	return hint
 }
 
-// StaysOn says whether an interface that stands on a NIC goes on there when the NIC is
-// a port.
-func StaysOn(l *host.Link) bool { return l.Kind == "vlan" }
+// StaysOn says whether interfaces of a kind that stand on a NIC go on there when the NIC
+// is a port.
+func StaysOn(kind string) bool { return kind == "vlan" }
 
 // carrier is an interface with addresses that stands on the given one, or is that one
 // or its master; "" if there is none.
@@ -198,9 +216,9 @@ func carrier(h *host.Host, l *host.Link, seen map[int]bool) string {
 	return ""
 }
 
-// claims says whether an interface takes every frame of the one that it stands on.
-func claims(l *host.Link) bool {
-	return slices.Contains([]string{"macvlan", "macvtap", "ipvlan", "ipvtap"}, l.Kind)
+// claims says whether interfaces of a kind take every frame of the one that they stand on.
+func claims(kind string) bool {
+	return slices.Contains([]string{"macvlan", "macvtap", "ipvlan", "ipvtap"}, kind)
 }
 
 // checkNames checks that the names that start gives are free.

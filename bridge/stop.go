@@ -116,10 +116,20 @@ func (m *move) liveBack() []plan.Step {
 // resize gives the NIC the MTU, queue length, group and alias that dom0's
 // interface has now.
 func (m *move) resize() plan.Step {
-	do, undo := differing(m.now, m.s.nic)
+	nic := m.now.Index
+	msgs, undo := differing(m.now, m.s.nic)
+	if m.now.MTU < minMTU6 { // with a larger one IPv6 makes an address at once
+		for _, gen := range addrGenAt(m.s.nic.MTU, addrGenNone) {
+			msgs = append(msgs, setLink(nic, gen))
+		}
+	}
+	do := m.ops(msgs...)
+	if m.now.MTU < minMTU6 {
+		do = append(do, m.noInet6(nic, m.s.nic.MTU)...)
+	}
 	return plan.Step{
-		Title: "give " + m.names[m.now.Index] + " the size that dom0 uses",
-		Do:    m.ops(do...),
+		Title: "give " + m.names[nic] + " the size that dom0 uses",
+		Do:    do,
 		Undo:  m.ops(undo...),
 	}
 }
@@ -151,10 +161,18 @@ func differing(from, to *host.Link) (do, undo []rtnl.Msg) {
 func (m *move) resettle() []plan.Step {
 	from, to := hushed(m.h.Settings(m.now.Name)), hushed(m.settings)
 	nic := m.now.Index
+	do, undo := m.settingsOf(nic, to, from), m.settingsOf(nic, from, to)
+	if from[forwarding] != to[forwarding] {
+		// Without this flag the kernel neither joins the group of all routers nor leaves it
+		// (dev_forward_change).
+		multicast := m.s.nic.Flags & unix.IFF_MULTICAST
+		do = append(m.ops(setFlags(nic, multicast, unix.IFF_MULTICAST)), do...)
+		undo = append(undo, m.batch(setFlags(nic, m.now.Flags, unix.IFF_MULTICAST)))
+	}
 	return m.keepRouters(plan.Step{
 		Title: "give " + m.names[nic] + " the settings that dom0 uses",
-		Do:    m.settingsOf(nic, to, from),
-		Undo:  m.settingsOf(nic, from, to),
+		Do:    do,
+		Undo:  undo,
 	}, nil, from[forwarding], to[forwarding])
 }
 

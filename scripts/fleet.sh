@@ -409,10 +409,21 @@ alone() {
 try_module() {
 	local plugins=scripts/ansible/roles/xbr_script/action_plugins
 	say "the module alone"
-	login 1 'echo bridge=xenbr7 vifnum=7 | sudo tee /etc/xen/one.conf' >/dev/null
+	login 1 'echo bridge=xenbr7 vifnum=7 netdev=eth0 | sudo tee /etc/xen/one.conf' >/dev/null
 	alone bare host1 -b -m xbr_script -a config=/etc/xen/one.conf
 	check "without the action plugin it refuses to wait for a confirmation" said 'confirm needs the action plugin'
 	check "and has changed nothing" not status_says 1 peth0
+	alone begin host1 -b -m xbr_script -a 'step=begin call=abc'
+	until status_says 1 waiting; do sleep 0.5; done
+	alone same host1 -b -m xbr_script -a 'step=end call=abc'
+	check "over the connection by which the change was made it does not confirm" said 'this is the connection by which'
+	check "so the change still waits" status_says 1 waiting
+	ANSIBLE_SSH_ARGS="-F none -o ControlPath=none -o UserKnownHostsFile=$tmp/known_hosts" \
+		alone new host1 -b -m xbr_script -a 'step=end call=abc'
+	check "over a new one it does" eval "said '\"outcome\": \"done\"' && status_says 1 'xenbr0  *up' && not status_says 1 waiting"
+	alone stop-bare host1 -b -m xbr_script -a 'state=stopped confirm=0'
+	check "stopped" not status_says 1 peth0
+
 	export ANSIBLE_ACTION_PLUGINS=$plugins
 	alone file host1 -b -m xbr_script -a 'config=/etc/xen/one.conf confirm=0'
 	check "a file, without confirm: done" said '"outcome": "done"'
@@ -423,7 +434,7 @@ try_module() {
 	alone local localhost -c local -m xbr_script -a "netdev=nic executable=$tmp/xbr-script"
 	check "where no connection could be cut it refuses to wait for a confirmation" said 'with connection=local nobody would notice'
 	alone user host1 -m xbr_script
-	check "without root it says so" said root
+	check "without root it says so" said 'changing the network needs root'
 }
 
 case ${1-} in

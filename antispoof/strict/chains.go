@@ -15,14 +15,15 @@ type set struct {
 	does     bool    // it is a map to what becomes of a frame
 	counts   bool    // it is a map to counters
 	raw      bool    // nft knows its fields only as bytes
+	most     bool    // most frames are looked up in it
 }
 
 // Sets. Those about neighbour discovery have the same content as others, because nft
 // can look up bytes without a name only in a set of such bytes.
 var (
-	ports   = &set{name: "ports", fields: []field{port}, does: true}
+	ports   = &set{name: "ports", fields: []field{port}, does: true, most: true}
 	macs    = &set{name: "macs", fields: []field{port, source}}
-	lanMACs = &set{name: "not-from-lan", fields: []field{source}}
+	lanMACs = &set{name: "not-from-lan", fields: []field{source}, most: true}
 	addrs4  = &set{name: "addresses4", fields: []field{port, source4}}
 	nets4   = &set{name: "networks4", fields: []field{port, source4}, interval: true}
 	addrs6  = &set{name: "addresses6", fields: []field{port, source6}}
@@ -31,8 +32,8 @@ var (
 	taken6  = &set{name: "taken6", fields: []field{etherType, source6}, interval: true}
 
 	// What most frames are: TCP and UDP from one of the guest's own addresses, found at once.
-	own4 = &set{name: "own4", fields: []field{port, source, etherType, l4proto, source4}, does: true}
-	own6 = &set{name: "own6", fields: []field{port, source, etherType, l4proto, source6}, does: true}
+	own4 = &set{name: "own4", fields: []field{port, source, source4}, most: true}
+	own6 = &set{name: "own6", fields: []field{port, source, source6}, most: true}
 
 	linkAddr    = &set{name: "nd-macs", fields: []field{port, rawMAC}, raw: true}
 	ndAddrs     = &set{name: "nd-addresses", fields: []field{port, target}, raw: true}
@@ -51,6 +52,7 @@ var (
 	rawMAC   = field{text: "@th,208,48", base: transport, offset: 26, size: 6, kind: ether}
 	target   = field{text: "@th,64,128", base: transport, offset: 8, size: 16, kind: ip6}
 	icmpType = at(transport, 0, 1)
+	proto4   = at(network, 9, 1)
 	length6  = at(network, 4, 2)
 	next6    = at(network, 6, 1)
 	hops6    = at(network, 7, 1)
@@ -108,17 +110,16 @@ const (
 // a policy other than accept, because while a transaction is being prepared a new chain is
 // in force without its rules.
 func chains(s *State) []chain {
+	lan := rule{isText(port, quoted(s.NIC), ifnameBytes(s.NIC)), to("lan")}
 	list := []chain{
-		{"prerouting", preRouting, []rule{{to("by-port")}}},
+		{"prerouting", preRouting, slices.Concat([]rule{lan}, fast(), []rule{{to("by-port")}})},
 		// The bridge learns from frames that it does not forward, to 01:80:c2:00:00:0x,
 		// without showing them to prerouting (br_handle_frame, br_handle_local_finish).
 		{"input", localIn, []rule{
 			{maskedMAC(dest, []byte{255, 255, 255, 255, 255, 0xf0}, []byte{1, 0x80, 0xc2, 0, 0, 0}), to("by-port")},
 		}},
 		{"by-port", noHook, append([]rule{
-			{isText(port, quoted(s.NIC), ifnameBytes(s.NIC)), to("lan")},
-			{is(at(network, 0, 1), 0x45), decide(own4, own4.fields...)},
-			{masked(at(network, 0, 1), 0xf0, 0x60), decide(own6, own6.fields...)},
+			lan,
 			{decide(ports, port)},
 		}, s.strangers()...)},
 		{"shut", noHook, []rule{{count(unadmitted), drop}}},
@@ -126,15 +127,6 @@ func chains(s *State) []chain {
 		{"guest", noHook, []rule{
 			{in(macs, port, source), to("mac-is-right")},
 			{to(dropChain(byMAC))},
-		}},
-		{"own4-udp", noHook, []rule{
-			{masked(at(network, 6, 2), 0x3fff, 0), isNot(fromPort, dhcpServer4), isNot(toPort, dhcpClient4), accept},
-			{to("mac-is-right")},
-		}},
-		{"own6-tcp", noHook, []rule{{is(next6, tcp), accept}, {to("mac-is-right")}}},
-		{"own6-udp", noHook, []rule{
-			{is(next6, udp), isNot(fromPort, dhcpServer6), isNot(toPort, dhcpClient6), accept},
-			{to("mac-is-right")},
 		}},
 		{"mac-is-right", noHook, []rule{
 			{is(etherType, unix.ETH_P_IP), to("is-ip4")},
@@ -149,6 +141,23 @@ func chains(s *State) []chain {
 		list = append(list, chain{dropChain(reason), noHook, []rule{{countBy(dropped(reason), port)}, {drop}}})
 	}
 	return list
+}
+
+// fast are the rules for what most frames are, in the order of what each part costs the
+// kernel. What they do not accept passes the others. That a port of the protocol can be
+// read says that the packet is whole up to there, and no later fragment where kernels
+// look for none; if such a fragment passes all the same, it would have done so later, too.
+func fast() []rule {
+	guests := func(own *set, typ uint64) []part {
+		return []part{in(own, own.fields...), is(etherType, typ), accept}
+	}
+	four, six := is(at(network, 0, 1), 0x45), masked(at(network, 0, 1), 0xf0, 0x60)
+	return []rule{
+		append(rule{four, is(proto4, tcp), isNot(fromPort, 0)}, guests(own4, unix.ETH_P_IP)...),
+		append(rule{four, is(proto4, udp), isNot(fromPort, dhcpServer4), isNot(toPort, dhcpClient4)}, guests(own4, unix.ETH_P_IP)...),
+		append(rule{six, is(next6, tcp), isNot(fromPort, 0)}, guests(own6, unix.ETH_P_IPV6)...),
+		append(rule{six, is(next6, udp), isNot(fromPort, dhcpServer6), isNot(toPort, dhcpClient6)}, guests(own6, unix.ETH_P_IPV6)...),
+	}
 }
 
 // common are the chains that are the same for all bridges. They are made when they are

@@ -148,12 +148,14 @@ func (g Guest) elements(add func(*set, element)) {
 	single, nets := g.addresses()
 	for _, a := range single {
 		e := element{key: join(name, a.AsSlice()), text: quoted(g.Port) + " . " + a.String()}
-		g.own(add, a)
+		own := element{key: join(name, mac, a.AsSlice()), text: quoted(g.Port) + " . " + mac.String() + " . " + a.String()}
 		if a.Is4() {
 			add(addrs4, e)
+			add(own4, own)
 			continue
 		}
 		add(addrs6, e)
+		add(own6, own)
 		e.plain, e.text = e.text, quoted(g.Port)+" . "+hexText(a.AsSlice())
 		add(ndAddrs, e)
 	}
@@ -176,24 +178,6 @@ func (g Guest) elements(add func(*set, element)) {
 	}
 	for _, reason := range Reasons {
 		add(dropped(reason), element{key: name, text: quoted(g.Port), counter: counterName(reason, g.Port)})
-	}
-}
-
-// own are the elements by which TCP and UDP from one address are known at once.
-func (g Guest) own(add func(*set, element), a netip.Addr) {
-	set, typ, goals := own4, uint64(unix.ETH_P_IP), map[byte]string{tcp: "", udp: "own4-udp"}
-	if a.Is6() {
-		set, typ, goals = own6, unix.ETH_P_IPV6, map[byte]string{tcp: "own6-tcp", udp: "own6-udp"}
-	}
-	for _, proto := range []byte{tcp, udp} {
-		e := element{
-			key:  join(ifnameBytes(g.Port), g.mac(), number(typ, 2), []byte{proto}, a.AsSlice()),
-			text: fmt.Sprintf("%s . %s . 0x%04x . %d . %s", quoted(g.Port), g.mac(), typ, proto, a), goal: goals[proto],
-		}
-		if e.does = to(e.goal); e.goal == "" {
-			e.does = accept
-		}
-		add(set, e)
 	}
 }
 

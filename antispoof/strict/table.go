@@ -48,7 +48,7 @@ type parts struct {
 func (s *State) parts() *parts {
 	p := &parts{map[string][]*nl.RtAttr{}, map[string][]*nl.RtAttr{}, map[string][]*nl.RtAttr{}, map[string][][]*nl.RtAttr{}, s.elements()}
 	for _, set := range s.sets() {
-		p.sets[set.name] = set.attrs(s.Bridge)
+		p.sets[set.name] = set.attrs(s.Bridge, len(p.elements[set.name]))
 	}
 	for _, c := range chains(s) {
 		p.chains[c.name] = c.attrs(s.Bridge)
@@ -87,8 +87,22 @@ func (s *State) counters() []string {
 // BYTEORDER_HOST_ENDIAN): it shows no names else.
 var hostOrder = append([]byte{0, 4}, binary.NativeEndian.AppendUint32(nil, 1)...)
 
-// attrs describe a set to the kernel.
-func (s *set) attrs(bridge string) []*nl.RtAttr {
+// roomy is the size of sets in which most frames are looked up: of one that it knows the
+// size of, the kernel makes a table that need not be able to grow, in which it finds things
+// sooner (nft_hash_estimate). It takes 64 kB.
+const roomy = 4096
+
+// room is for how many elements there has to be room in a set; 0 if that is left open. Both
+// old and new elements have to fit in while they are exchanged.
+func (s *set) room(elements int) uint32 {
+	if !s.most || elements > roomy/2 {
+		return 0
+	}
+	return roomy
+}
+
+// attrs describe a set with that many elements to the kernel.
+func (s *set) attrs(bridge string, elements int) []*nl.RtAttr {
 	var flags, typ, size uint32
 	var fields []*nl.RtAttr
 	for _, f := range s.fields {
@@ -116,6 +130,9 @@ func (s *set) attrs(bridge string) []*nl.RtAttr {
 	if s.interval {
 		flags |= unix.NFT_SET_INTERVAL | setConcat
 		attrs = append(attrs, nfnetlink.Nest(unix.NFTA_SET_DESC, nfnetlink.Nest(setDescConcat, fields...)))
+	}
+	if room := s.room(elements); room > 0 {
+		attrs = append(attrs, nfnetlink.Nest(unix.NFTA_SET_DESC, nfnetlink.U32(unix.NFTA_SET_DESC_SIZE, room)))
 	}
 	if flags == 0 { // the kernel does not tell of none
 		return attrs
@@ -264,6 +281,9 @@ func (s *set) text(elements []element) string {
 	fmt.Fprintf(&b, "  %s %s {\n    %s\n", word, s.name, typ)
 	if s.interval {
 		b.WriteString("    flags interval\n")
+	}
+	if room := s.room(len(elements)); room > 0 {
+		fmt.Fprintf(&b, "    size %d\n", room)
 	}
 	if list := texts(elements, false); len(list) > 0 {
 		fmt.Fprintf(&b, "    elements = { %s }\n", strings.Join(list, ", "))

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/systemd"
 )
 
 // answerWait is how long the program waits for an answer. Other calls wait meanwhile.
@@ -30,7 +31,7 @@ type terminal struct {
 // personAt is the terminal at which somebody has typed this command, and sees what is
 // said; nil if there is nobody: neither a script, nor xend, nor systemd can answer.
 func personAt(name string, stderr screen) *terminal {
-	if filepath.Base(name) == config.Original || os.Getenv("INVOCATION_ID") != "" || !attended(unix.Stdin) || !isTerminal(unix.Stderr) {
+	if filepath.Base(name) == config.Original || systemd.InService() || !attended(unix.Stdin) || !isTerminal(unix.Stderr) {
 		return nil
 	}
 	return &terminal{in: unix.Stdin, out: stderr, limit: answerWait}

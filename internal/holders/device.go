@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,24 +150,6 @@ func readPPPoE(r *reader) error {
 		r.use(Use{r.indexOf(w[2]), "PPPoE", fmt.Sprintf("session %d with %s", id, w[1]), Breaks, "dial anew on dom0's interface"})
 		return nil
 	})
-}
-
-// readConsoles reads what the kernel sends its log to. It ends when the NIC becomes a
-// port (netconsole_netdev_event: NETDEV_JOIN).
-func readConsoles(r *reader) error {
-	const dir = "/sys/kernel/config/netconsole"
-	targets, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for _, t := range targets {
-		enabled, _ := os.ReadFile(filepath.Join(dir, t.Name(), "enabled")) // what is not a target has none
-		name, _ := os.ReadFile(filepath.Join(dir, t.Name(), "dev_name"))
-		if strings.TrimSpace(string(enabled)) == "1" {
-			r.use(Use{r.indexOf(strings.TrimSpace(string(name))), "netconsole", "target " + t.Name(), Breaks, "set it up anew on dom0's interface"})
-		}
-	}
-	return err
 }
 
 // readPrograms finds XDP programs and SR-IOV's virtual functions: both are the

@@ -1,6 +1,7 @@
 package holders
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -73,6 +74,14 @@ func TestFind(t *testing.T) {
 		addressed.Addrs = append(addressed.Addrs, rtnl.Msg{Type: unix.RTM_NEWADDR, Body: body}.With(unix.IFA_LOCAL, addr.AsSlice()))
 	}
 	ruled.Asked.Rules = []string{"eth0"}
+	far := func(kind string, last byte) Data {
+		h, mac := on(), net.HardwareAddr{2, 0, 0, 0, 0, last}
+		h.Links[0].MAC = net.HardwareAddr{2, 0, 0, 0, 0, 9}
+		for _, index := range []int{2, 7} {
+			h.Asked.Far = append(h.Asked.Far, host.Far{Name: "far0", Kind: kind, MAC: mac, Lower: index, Place: "the network namespace box"})
+		}
+		return Data{Host: h}
+	}
 	wide := on("vxlan")
 	wide.Links[0].MTU, wide.Links[1].MTU = 1400, 1450
 	for _, c := range []struct {
@@ -129,6 +138,8 @@ func TestFind(t *testing.T) {
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},
+		{"the kernel's log", Data{Consoles: []Console{{2, "lan"}, {7, "lan"}}}, Breaks, Breaks, Breaks, Breaks, "netconsole: target lan: set it up anew on eth0 afterwards"},
+		{"the kernel's log, where a veth cannot send it", Data{Consoles: []Console{{2, "lan"}, {7, "lan"}}, NoConsole: true}, Breaks, Breaks, Breaks, Breaks, "give dom0=bridge"},
 		{"multicast routing", owned(routing(2, 7), Owner{Program: "smcrouted", PID: 9}), Breaks, Breaks, Breaks, Breaks, "multicast routing: interface 0 of smcrouted (pid 9): restart it afterwards"},
 		{"a redirect", Data{Redirects: []tcmirred.Action{{Index: 1, To: 2}, {Index: 2, To: 7}}}, Stays, Moves, Stays, Moves, "traffic control: action mirred, index 1, which sends to it: it goes on sending to the wire"},
 		{"a rule for routing", Data{Host: ruled}, Moves, Moves, InTheWay, "", ""},
@@ -137,6 +148,10 @@ func TestFind(t *testing.T) {
 		{"a tunnel", Data{Host: on("gretap")}, Moves, "", Moves, "", "gretap0 (gretap): it sends by dom0's eth0"},
 		{"entries of a VXLAN", Data{Entries: []Entry{{2, "vx0", 3}, {7, "vx0", 3}}}, Moves, Moves, Moves, Moves, "VXLAN: forwarding entries of vx0 by eth0: 3: they send by dom0's eth0"},
 		{"one of another kind", Data{Host: on("macsec")}, InTheWay, "", InTheWay, "", "macsec0 (macsec)"},
+		{"a macvlan elsewhere", far("macvlan", 1), InTheWay, Breaks, InTheWay, Breaks, "interface: far0 (macvlan) in the network namespace box"},
+		{"a tunnel elsewhere", far("gre", 1), InTheWay, Breaks, InTheWay, Breaks, ""},
+		{"a VLAN elsewhere", far("vlan", 1), Stays, Breaks, Stays, Breaks, ""},
+		{"one with the NIC's MAC address", far("vlan", 9), Breaks, Breaks, Stays, Breaks, "ip link set dev far0 address 02:00:00:00:00:09, there"},
 		{"a VXLAN that would get another MTU", Data{Host: wide}, InTheWay, "", InTheWay, "", "vxlan0 (vxlan)"},
 	} {
 		if c.data.Host == nil {

@@ -1,12 +1,15 @@
 package holders
 
 import (
+	"bytes"
 	"fmt"
 
 	"golang.org/x/sys/unix"
 
 	"xbr-script/bridge"
+	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
+	"xbr-script/internal/shell"
 	"xbr-script/internal/tunnel"
 )
 
@@ -20,14 +23,32 @@ func findAbove(d *Data, m Move) []Holder {
 		switch {
 		case bridge.Carries(d.Host, l, d.Host.Index(m.From.Index)):
 			h.Outcome, h.Then = Moves, "it sends by dom0's "+m.To.Name
-		case m.Start && bridge.StaysOn(l):
+		case m.Start && bridge.StaysOn(l.Kind):
 			h.Outcome, h.Then = Stays, "it takes its frames before the bridge does"
 		case m.Start:
 			h.Outcome, h.Then = InTheWay, ""
 		}
 		all = append(all, h)
 	}
+	for _, l := range d.Host.AboveFar(m.From.Index) {
+		all = append(all, findFar(d, m, l))
+	}
 	return all
+}
+
+// findFar: the same for one in another network namespace.
+func findFar(d *Data, m Move, l host.Far) Holder {
+	h := Holder{Kind: "interface", What: l.Name + " (" + l.Kind + ") in " + l.Place, Outcome: InTheWay}
+	nic := d.Host.Index(m.From.Index)
+	switch {
+	case !m.Start:
+		h.Outcome, h.Then = Breaks, "make it anew on "+m.To.Name+" afterwards"
+	case bridge.StaysOn(l.Kind) && !m.OnBridge && bytes.Equal(l.MAC, nic.MAC):
+		h.Outcome, h.Then = Breaks, "it gets another MAC address, unless it has been given this one: ip link set dev "+shell.Quote(l.Name)+" address "+l.MAC.String()+", there"
+	case bridge.StaysOn(l.Kind):
+		h.Outcome, h.Then = Stays, "it takes its frames before the bridge does"
+	}
+	return h
 }
 
 // Entry are entries in the forwarding table of a VXLAN that leave by an interface.

@@ -27,6 +27,8 @@ type Data struct {
 	Senders   []Sender                // sockets that send by an interface
 	Labels    []Label                 // address labels
 	Entries   []Entry                 // of VXLANs
+	Consoles  []Console               // targets of netconsole
+	NoConsole bool                    // a veth cannot be a target's interface (Linux 6.12)
 	Uses      []Use                   // all kinds of other things
 	Sockets   map[Use][]int           // inodes of the sockets whose such a use may be
 	Redirects []tcmirred.Action       // of traffic control, which send to an interface
@@ -66,7 +68,7 @@ var finders = []finder{
 	{"the interfaces for multicast routing", readMulticastRouting, findUses},
 	{"the anycast addresses", readAnycast, nil},
 	{"the PPPoE sessions", readPPPoE, nil},
-	{"the targets of netconsole", readConsoles, nil},
+	{"the targets of netconsole", readConsoles, findConsoles},
 	{"the programs on it", readPrograms, nil},
 	{"the traffic control on it", readControl, nil},
 	{"the sockets of AF_XDP", readXDP, nil},

@@ -26,6 +26,7 @@ type Asked struct {
 	Rules    []string                 // the names in rules for routing (ip rule)
 	Sockets  *Sockets
 	Bridging *Bridging
+	Far      []Far // interfaces in other network namespaces that stand on one of this
 
 	from source // nil: nothing more can be known
 	err  error  // the first
@@ -39,6 +40,7 @@ type source interface {
 	rules() ([]string, error)
 	sockets() (*Sockets, error)
 	bridging() (*Bridging, error)
+	far() []Far
 }
 
 // kernel is the source of a live host.
@@ -59,6 +61,7 @@ func (nobody) static() ([]rtnl.Msg, error)          { return nil, errUnknown }
 func (nobody) rules() ([]string, error)             { return nil, errUnknown }
 func (nobody) sockets() (*Sockets, error)           { return nil, errUnknown }
 func (nobody) bridging() (*Bridging, error)         { return nil, errUnknown }
+func (nobody) far() []Far                           { return nil } // as of what cannot be seen
 
 // answers is what is known, and where to get more.
 func (h *Host) answers() *Asked {
@@ -267,6 +270,7 @@ func (h *Host) Ask(settings ...string) error {
 	h.HasRule("")
 	h.static()
 	h.Bridging()
+	h.AboveFar(0)
 	a := h.answers()
 	if a.Sockets == nil {
 		var err error

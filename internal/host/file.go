@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -44,11 +45,21 @@ type form struct {
 	Rules     []rawjson.String  `json:"names_in_rules,omitzero"`
 	Sockets   *socketsForm      `json:"ipv6_sockets,omitempty"`
 	Bridging  *bridgingForm     `json:"bridge_tables,omitempty"`
+	Far       []farForm         `json:"in_other_namespaces,omitempty"`
 }
 
 // deviceForm is an interface's settings. Links have only those that differ from a
 // new interface's, with null for what is missing.
 type deviceForm map[sysctl.Key]*string
+
+// farForm is an interface in another network namespace that stands on one of this.
+type farForm struct {
+	Name  rawjson.String `json:"name"`
+	Kind  string         `json:"kind"`
+	MAC   hexForm        `json:"mac,omitempty"`
+	Lower int            `json:"lower"`
+	Place rawjson.String `json:"place"`
+}
 
 type socketsForm struct {
 	Hidden bool         `json:"hidden"`
@@ -126,6 +137,9 @@ func (h *Host) MarshalJSON() ([]byte, error) {
 		f.Bridging = &bridgingForm{}
 		lists = append(lists, f.Bridging.lists(a.Bridging)...)
 	}
+	for _, l := range a.Far {
+		f.Far = append(f.Far, farForm{rawjson.String(l.Name), l.Kind, hexForm(l.MAC), l.Lower, rawjson.String(l.Place)})
+	}
 	names := h.Names()
 	for _, l := range lists {
 		if err := l.write(names); err != nil {
@@ -202,6 +216,9 @@ func (h *Host) UnmarshalJSON(data []byte) error {
 	lists := f.lists(h)
 	if f.Sockets != nil {
 		a.Sockets = &Sockets{f.Sockets.Hidden, f.Sockets.Local}
+	}
+	for _, l := range f.Far {
+		a.Far = append(a.Far, Far{string(l.Name), l.Kind, net.HardwareAddr(l.MAC), l.Lower, string(l.Place)})
 	}
 	if f.Bridging != nil {
 		a.Bridging = &Bridging{}

@@ -71,7 +71,16 @@ const form1 = `{
   "ipv6_sockets": {
     "hidden": false,
     "local": ["::1"]
-  }
+  },
+  "in_other_namespaces": [
+    {
+      "name": "eth0",
+      "kind": "macvlan",
+      "mac": "02:00:00:00:00:01",
+      "lower": 2,
+      "place": "the network namespace of nginx (pid 7)"
+    }
+  ]
 }`
 
 // TestFile reads a file, and writes the same again.

@@ -203,13 +203,17 @@ func proxies(af uint8) []byte {
 	return b
 }
 
-// ReadLinkList reads all interfaces, by index, each as ReadLink does. It leaves the
-// counters out of the answer.
-func ReadLinkList(c *rtnl.Conn) ([]*Link, error) {
+// dumpLinks asks for all interfaces. It leaves the counters out of the answer.
+func dumpLinks(c *rtnl.Conn) ([]rtnl.Msg, error) {
 	const skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
 	req := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.
 		With(unix.IFLA_EXT_MASK, rtnl.U32Bytes(skipStats))
-	msgs, err := c.Dump(unix.RTM_GETLINK, req.Body)
+	return c.Dump(unix.RTM_GETLINK, req.Body)
+}
+
+// ReadLinkList reads all interfaces, by index, each as ReadLink does.
+func ReadLinkList(c *rtnl.Conn) ([]*Link, error) {
+	msgs, err := dumpLinks(c)
 	if err != nil {
 		return nil, err
 	}

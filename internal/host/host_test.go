@@ -1,9 +1,15 @@
 package host
 
 import (
+	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -170,6 +176,65 @@ func TestElsewhere(t *testing.T) {
 	if above := h.Above(10); len(above) > 0 {
 		t.Errorf("above eth0: %q", names(above))
 	}
+}
+
+// TestFar finds what stands on the host's interfaces in other namespaces, be they
+// mounted or some process's, and no more.
+func TestFar(t *testing.T) {
+	c := dial(t, `
+		netns box
+		ip link add eth0 index 10 address 00:16:3e:00:00:01 type veth peer name eth0 index 10 netns box
+		ip link add eth1 index 12 type veth peer name lan1
+		ip link add link eth0 name mac0 netns box type macvlan
+		ip -n box link add link eth0 name mac1 type macvlan
+		ip -n box link add link mac1 name mac2 type macvlan
+		ip link add vx0 type vxlan id 9 local 192.0.2.2 remote 192.0.2.1 dev eth1 dstport 4789
+		ip link set vx0 netns box
+		ip link add vx1 netns box index 12 type vxlan id 8 local 192.0.2.2 remote 192.0.2.1 dstport 4788`)
+	pid := aside(t)
+	nstest.Script(t, fmt.Sprintf("ip link add link eth0 name mac3 address 02:00:00:00:00:03 netns %d type macvlan", pid))
+	h := readHost(t, c)
+	want := map[int][]Far{
+		10: {
+			{"mac0", "macvlan", nil, 10, "the network namespace box"},
+			{"mac3", "macvlan", nil, 10, fmt.Sprintf("the network namespace of sleep (pid %d)", pid)},
+		},
+		12: {{"vx0", "vxlan", nil, 12, "the network namespace box"}},
+	}
+	for _, index := range []int{1, 10, 12} {
+		found := h.AboveFar(index)
+		for i, f := range found {
+			if f.Name == "mac3" && f.MAC.String() != "02:00:00:00:00:03" {
+				t.Errorf("%s: %v", f.Name, f.MAC)
+			}
+			found[i].MAC = nil
+		}
+		slices.SortFunc(found, func(a, b Far) int { return strings.Compare(a.Name, b.Name) })
+		if !reflect.DeepEqual(found, want[index]) {
+			t.Errorf("on %d: %+v, want %+v", index, found, want[index])
+		}
+	}
+}
+
+// aside starts a process in a network namespace of its own, which ends with the test.
+func aside(t *testing.T) (pid int) {
+	t.Helper()
+	cmd := exec.Command("unshare", "--net", "sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for range 1000 {
+		if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cmd.Process.Pid)); string(comm) == "sleep\n" {
+			return cmd.Process.Pid
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("unshare has not become sleep")
+	return 0
 }
 
 func TestPinned(t *testing.T) {

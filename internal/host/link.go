@@ -1,8 +1,10 @@
 package host
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -124,6 +126,7 @@ func parseLink(m rtnl.Msg) *Link {
 		Flags:    rtnl.U32(fixed[8:12]),
 		Ethernet: fixed[2] == unix.ARPHRD_ETHER && fixed[3] == 0,
 	}
+	link := 0
 	for a := range m.Attrs {
 		switch a.Type {
 		case unix.IFLA_IFNAME:
@@ -143,7 +146,7 @@ func parseLink(m rtnl.Msg) *Link {
 		case unix.IFLA_MASTER:
 			l.Master = int(rtnl.U32(a.Value))
 		case unix.IFLA_LINK:
-			l.Lower = int(rtnl.U32(a.Value))
+			link = int(rtnl.U32(a.Value))
 		case unix.IFLA_LINK_NETNSID:
 			l.Elsewhere = true
 		case unix.IFLA_IFALIAS:
@@ -158,7 +161,18 @@ func parseLink(m rtnl.Msg) *Link {
 			l.parseInet6(a.Value)
 		}
 	}
+	if link != l.Index || l.hasLower() {
+		l.Lower = cmp.Or(l.Lower, link)
+	}
 	return l
+}
+
+// hasLower says whether IFLA_LINK can only be what an interface of that kind stands on. Of
+// others the kernel tells their own index if they are tied to another namespace
+// (dev_get_iflink), and that may be the index of one there.
+func (l *Link) hasLower() bool {
+	return slices.Contains([]string{"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec", "xfrm",
+		"ipip", "sit", "gre", "gretap", "erspan", "vti", "ip6tnl", "ip6gre", "ip6gretap", "ip6erspan", "vti6", "veth"}, l.Kind)
 }
 
 // parseOper reads the operational state.

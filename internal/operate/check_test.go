@@ -483,11 +483,13 @@ func TestCheckRefused(t *testing.T) {
 	ip link add vx0 type vxlan id 1 dev eth0 dstport 4789
 	ip link add vx1 type vxlan id 2 dev eth0 dstport 4790
 	ip link set eth0 mtu 1400
+	netns box
+	ip link add link eth0 name mac0 netns box type macvlan
 	ip link add veth0 type ifb`)
 	before := nstest.ReadState(t)
 	const line = " netdev=eth0 vifnum=0"
 	started, checked := doCall(t.Context(), t, "start"+line, nil), doCall(t.Context(), t, "check"+line, nil)
-	if checked.err != nil || checked.Check.GoesThrough || len(checked.Check.Refused) != 3 {
+	if checked.err != nil || checked.Check.GoesThrough || len(checked.Check.Refused) != 4 {
 		t.Fatalf("%v, %+v", checked.err, checked.Result)
 	}
 	said := ""
@@ -503,7 +505,7 @@ func TestCheckRefused(t *testing.T) {
 			inTheWay++
 		}
 	}
-	if inTheWay != 2 {
+	if inTheWay != 3 {
 		t.Errorf("in the way are %+v", checked.Check.Holders)
 	}
 	if diff := nstest.Settled(t, before, nstest.Whole); diff != "" {

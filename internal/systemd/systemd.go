@@ -55,6 +55,42 @@ func Ask(ctx context.Context, limit time.Duration, do func(context.Context, Conn
 	return err
 }
 
+// InService says whether this process is a service of systemd, or comes from one. A
+// service may do less than root may elsewhere.
+func InService() bool { return os.Getenv("INVOCATION_ID") != "" }
+
+// Load has systemd load a module of the kernel, for a service that may not. That the
+// kernel has no such module is no error.
+func Load(ctx context.Context, module string) error {
+	return Ask(ctx, loadLimit, func(ctx context.Context, conn Conn) error {
+		done := make(chan string, 1)
+		if _, err := conn.StartUnitContext(ctx, "modprobe@"+module+".service", "replace", done); err != nil {
+			return err
+		}
+		return Result(ctx, done)
+	})
+}
+
+const loadLimit = 30 * time.Second
+
+// Result waits for what has become of a job.
+func Result(ctx context.Context, done <-chan string) error {
+	select {
+	case text := <-done:
+		return Outcome(text)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Outcome is an error unless systemd says of a job that it is done.
+func Outcome(text string) error {
+	if text != "done" {
+		return errors.New("systemd says of it: " + text)
+	}
+	return nil
+}
+
 // Stopping says whether the machine is being switched off: then everything that
 // could follow dom0's addresses ends as well, and must not be waited for.
 func (c Conn) Stopping(ctx context.Context) (bool, error) {

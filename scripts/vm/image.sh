@@ -36,7 +36,7 @@ programs=(
 # What some suites have no longer; scenarios say that they need it.
 perhaps=(isc-dhcp-client)
 # What only the machine without Xen needs.
-vm_programs=(network-manager openrc dhcpcd-base)
+vm_programs=(network-manager openrc dhcpcd-base wireguard-tools)
 # Of Xen, the newest version in that release, and all that it depends on but
 # python, which nothing here runs.
 xen_programs=(xen-system-amd64 busybox-static)
@@ -50,6 +50,11 @@ modules=(
 	drivers/ptp drivers/pps drivers/virtio drivers/xen lib
 	net/{802,8021q,bridge,core,ipv4,ipv6,llc,netfilter,packet,sched,tls}
 )
+# And only the machine without Xen these: kinds of interfaces, and what they need.
+vm_modules=(
+	arch/x86/crypto drivers/net/{ipvlan,ppp,slip,team,vxlan,wireguard} fs/configfs
+	net/{batman-adv,hsr,nsh,openvswitch,psample,rfkill,wireless,xdp,xfrm}
+)
 
 say() { echo "image.sh: $*" >&2; }
 
@@ -61,6 +66,7 @@ main() {
 		programs+=("${xen_programs[@]}")
 	else
 		programs+=("${vm_programs[@]}")
+		modules+=("${vm_modules[@]}")
 	fi
 	command -v apt-get >/dev/null || {
 		say "no apt-get here: the machine is made of Debian's packages"

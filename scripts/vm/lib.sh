@@ -63,6 +63,21 @@ xbr() {
 	[ "$status" -eq 0 ] || fail "xbr-script ended with status $status"
 }
 
+# checked STATUS ARGUMENT...: asserts that check ends so, and shows what it says, a line
+# for each holder, reason and hint, which are in /tmp/checked.
+checked() {
+	local status=0
+	xbr-script check "${@:2}" >/tmp/said 2>&1 </dev/null || status=$?
+	awk '/^    / { sub(/^ +/, " "); printf "%s", $0; next } { printf "%s%s", end, $0; end = "\n" } END { print "" }' /tmp/said |
+		tr -s ' ' >/tmp/checked
+	echo "   \$ xbr-script check ${*:2}"
+	show </tmp/checked
+	[ "$status" = "$1" ] || fail "check ended with status $status, not $1"
+}
+
+# says TEXT: asserts that a line of the last check begins so.
+says() { expect "check says: $1" grep -q "^ *$1" /tmp/checked; }
+
 # since EPOCHREALTIME: the seconds that have passed.
 since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'; }
 
@@ -141,9 +156,9 @@ carrier() {
 # state prints all that the host's network has, but for what counts or learns
 # by itself.
 state() {
-	# The kernel gives a NIC its queue when it first goes up, and keeps it.
+	# The kernel gives a NIC its queue when it first goes up, and keeps it. HSR counts.
 	{ ip -d link && ip addr; } | altnames_sorted | sed '/state DOWN/s/ qdisc [a-z_]* / qdisc any /
-		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g'
+		s/ link_failure_count [0-9]*//; s/ [a-z_]*_timer  *[0-9.]*//g; s/ sequence [0-9]*//'
 	ip rule
 	ip -6 rule
 	ip -4 route show table all

@@ -72,6 +72,9 @@ func (r *Run) Do(ctx context.Context, _ bool) error {
 	if err := kill(ctx, r.PIDFile); err != nil {
 		return err
 	}
+	if inService(ctx) {
+		return r.outside(ctx)
+	}
 	ended, err := r.begin()
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package dhcpcd
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,7 +101,7 @@ func stop(ctx context.Context, conn systemd.Conn, unit string) error {
 	if _, err := conn.StopUnitContext(ctx, unit, "ignore-dependencies", done); err != nil {
 		return err
 	}
-	return result(ctx, done)
+	return systemd.Result(ctx, done)
 }
 
 // startUnit runs the service again, by its own command line or by this one.
@@ -143,30 +142,13 @@ func (r *Run) begun(ctx context.Context, done <-chan string) error {
 		}
 		select {
 		case text := <-done:
-			return outcome(text)
+			return systemd.Outcome(text)
 		default:
 		}
 		if err := wait(ctx); err != nil {
 			return err
 		}
 	}
-}
-
-// result waits for a job of systemd.
-func result(ctx context.Context, done <-chan string) error {
-	select {
-	case text := <-done:
-		return outcome(text)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func outcome(text string) error {
-	if text != "done" {
-		return errors.New("systemd says of it: " + text)
-	}
-	return nil
 }
 
 // write gives a file its content, at once or not at all.

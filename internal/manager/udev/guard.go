@@ -50,14 +50,14 @@ func (g *Guard) texts() [][]string {
 	}
 }
 
-// reloadLimit is how long udev may take for that.
+// reloadLimit is how long udev may take to read them.
 const reloadLimit = 10 * time.Second
 
-// Await is what it waits for.
-func (*Guard) Await() plan.Wait { return plan.Wait{For: "udev to read its rules", Limit: reloadLimit} }
-
 // reload has udev read them now: by itself it looks for new files every three seconds.
-var reload = []string{"control", "--reload", "--timeout=10"}
+var reload = []string{"control", "--reload", fmt.Sprintf("--timeout=%d", int(reloadLimit/time.Second))}
+
+// Await implements the interface of operations that wait.
+func (*Guard) Await() plan.Wait { return plan.Wait{For: "udev to read its rules", Limit: reloadLimit} }
 
 // Commands are those that do the same.
 func (g *Guard) Commands() (all []string) {

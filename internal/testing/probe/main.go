@@ -6,6 +6,10 @@
 //	probe watch V4 V6 [EACH] send them a probe each 1ms, or EACH, until stdin ends
 //	probe ask ADDRESS        print the address that ADDRESS sees us under
 //	probe hear INTERFACE     print each kind of frame that comes in there, once
+//	probe hold KIND INTERFACE      hold on to it by a PPPoE session (pppoe), or by an
+//	                               XDP program with a socket of AF_XDP (xdp)
+//	probe attach DATAPATH INTERFACE  make it a port of a new datapath of Open vSwitch
+//	probe send INTERFACE MAC HEX   send a frame with that protocol and content there
 //	probe away ADDRESS       print for how many seconds nobody here had it, when stdin ends
 //	probe ping ADDRESS EACH  ping it until stdin ends: print sent, lost, longest gap
 //
@@ -18,6 +22,9 @@
 // what the machine itself sends by that interface. It prints "hearing" once it
 // does, then a line a kind: MAC addresses of source and destination, protocol,
 // and for ARP and IPv4 who says what of himself.
+//
+// hold prints "holding" once it does, and "got" for each frame that comes in by that: in
+// the PPPoE session 7, or of the protocol 0x88b5, as send sends them.
 package main
 
 import (
@@ -47,7 +54,7 @@ const whoami = "whoami"
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE | away ADDRESS | ping ADDRESS EACH")
+	err := errors.New("usage: probe serve ADDRESS... | watch V4 V6 [EACH] | ask ADDRESS | hear INTERFACE | away ADDRESS | ping ADDRESS EACH | hold KIND INTERFACE | attach DATAPATH INTERFACE | send INTERFACE MAC HEX")
 	switch {
 	case len(args) >= 2 && args[0] == "serve":
 		err = serve(args[1:])
@@ -59,6 +66,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = ask(args[1], stdout)
 	case len(args) == 2 && args[0] == "hear":
 		err = hear(args[1], stdout)
+	case len(args) == 3 && args[0] == "hold":
+		err = hold(args[1], args[2], stdout)
+	case len(args) == 3 && args[0] == "attach":
+		err = attach(args[1], args[2])
+	case len(args) == 4 && args[0] == "send":
+		err = send(args[1], args[2], args[3])
 	case len(args) == 2 && args[0] == "away":
 		err = away(args[1], stdin, stdout)
 	case len(args) == 3 && args[0] == "ping":

@@ -8,7 +8,7 @@ boot networking
 # systemd answers those alone that it sees, and it has its own process ids.
 xbr-script() { inside xbr-script "$@"; }
 explain() {
-	journalctl --no-pager -o short-monotonic --unit='ifup@*' | tail -n 40
+	journalctl --no-pager -o short-monotonic --unit='ifup@*' --unit=xbr-script | tail -n 60
 	inside ps -e -o pid,args | grep dhcpcd
 	ip addr
 }
@@ -40,5 +40,16 @@ say "not confirmed"
 put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
 xbr start confirm=1
 expect "not confirmed, the change is taken back" wait_for 100 put_back_by_timer
+expect "dhcpcd has a lease for eth0" is_up
+expect "the lease is renewed" renews eth0
+
+say "by the unit, which does not let it do everything"
+echo 'netdev=eth0 antispoof=yes' >/etc/xen/xbr-script.conf
+expect "the unit starts" systemctl start xbr-script
+expect "status says: up as asked" xbr-script status
+expect "dhcpcd has a lease for eth0" is_up
+expect "the lease is renewed" renews eth0
+expect "the unit stops" systemctl stop xbr-script
+log xbr-script
 expect "dhcpcd has a lease for eth0" is_up
 expect "the lease is renewed" renews eth0

@@ -32,27 +32,31 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super(ActionModule, self).run(tmp, task_vars)
-        args = self._task.args
+        result.update(self.task(self._task.args, task_vars))
+        result.pop('ended', None)  # between the two of us
+        return result
+
+    def task(self, args, task_vars):
         if 'step' in args or 'call' in args:
-            return dict(result, failed=True, msg='step and call are not for playbooks')
+            return dict(failed=True, msg='step and call are not for playbooks')
         try:
             confirm = int(args.get('confirm', CONFIRM))
             patience = confirm + int(args.get('wait') or WAIT) + int(args.get('come_back', COME_BACK))
         except (TypeError, ValueError):
             confirm = patience = 0  # the module says what is wrong
         if not confirm:
-            return dict(result, **self.step('all', task_vars))
+            return self.step('all', task_vars)
 
         # A host that cannot be reached to begin with is not touched.
         plan = self.step('plan', task_vars)
         if plan.get('failed') or not plan.get('changed') or self._task.check_mode:
-            return dict(result, **plan)
+            return plan
         if self._connection.transport == 'local':
-            return dict(result, failed=True, outcome='refused', msg='confirm needs a connection that a change could cut: '
+            return dict(failed=True, changed=False, outcome='refused', msg='confirm needs a connection that a change could cut: '
                         'with connection=local nobody would notice (confirm: 0, and check= with an address that must answer)')
         restore = self.only_new_connections()
         try:
-            return dict(result, **self.change(confirm, patience, task_vars))
+            return self.change(confirm, patience, task_vars)
         finally:
             restore()
 
@@ -90,11 +94,12 @@ class ActionModule(ActionBase):
         until = time.time() + patience
         try:
             begun = self.step('begin', task_vars, call=call)
-            if not begun.get('begun') and (begun.get('ended') or begun.get('failed')):
-                return begun
         except AnsibleConnectionFailure as e:
-            # It may have begun all the same.
-            display.vvv('xbr_script: while it began: %s' % e)
+            begun = dict(failed=True, msg=str(e))
+        if begun.get('ended'):
+            return begun
+        # Otherwise it may have begun even if we have not heard so.
+        display.vvv('xbr_script: it began: %s' % begun.get('msg', 'yes'))
         last, reached = 'no try', False
         while time.time() < until:
             if self._connection.transport != 'ssh':
@@ -105,11 +110,14 @@ class ActionModule(ActionBase):
                 last = str(e)
             else:
                 reached = True
+                if end.get('known') is False and begun.get('failed'):
+                    return dict(end, msg='%s (%s)' % (end['msg'], begun.get('msg', '')))
                 if end.get('ended') or end.get('same_connection') or end.get('known') is False:
                     self.tidy(call)
                     return end
                 last = end.get('msg', last)
                 if end.get('again'):
+                    until = time.time() + patience
                     continue  # it has waited there
             display.vvv('xbr_script: not yet: %s' % last)
             time.sleep(PAUSE)

@@ -280,6 +280,8 @@ class Task:
 
     def run(self):
         step = self.params['step']
+        if os.geteuid() != 0 and not self.module.check_mode:
+            self.module.fail_json(msg='changing the network needs root', hint='become: true', ended=True)
         if step == 'end':
             self.end()
         plan = self.plan()
@@ -325,10 +327,12 @@ class Task:
 
     def begin(self):
         '''Begins the call in the background, whatever becomes of the connection.'''
-        for left in glob.glob(os.path.join('/run', 'xbr-script.ansible.*', 'answer')):
-            shutil.rmtree(os.path.dirname(left))  # nobody came back for it
+        before = self.status()
+        if not before.get('waiting'):
+            for left in glob.glob(os.path.join('/run', 'xbr-script.ansible.*', 'answer')):
+                shutil.rmtree(os.path.dirname(left))  # nobody came back for it
         os.mkdir(self.dir, 0o700)
-        self.write('begun', json.dumps(dict(before=self.status(), connection=connection())))
+        self.write('begun', json.dumps(dict(before=before, connection=connection())))
         # The answer has its name once it is whole.
         script = 'cd "$1"; shift; "$@" >unfinished 2>said </dev/null; mv unfinished answer'
         words = self.words('confirm=%d' % self.params['confirm'])
@@ -344,9 +348,9 @@ class Task:
         if not os.path.isdir(self.dir):
             self.module.fail_json(known=False, msg='nothing is known of the change that was begun: perhaps the host was booted since',
                                   **self.afterwards())
-        begun = json.loads(self.read('begun'))
         if not os.path.exists(os.path.join(self.dir, 'answer')):
             self.wait()
+        begun = json.loads(self.read('begun'))
         answer = self.parse(self.read('answer'), self.read('said'), 0)
         if answer['outcome'] == WAITS:
             self.confirm(answer, begun['connection'])
@@ -445,8 +449,9 @@ class Task:
             return {}
 
     def write(self, name, text):
-        with open(os.path.join(self.dir, name), 'w') as f:
+        with open(os.path.join(self.dir, 'new'), 'w') as f:
             f.write(text)
+        os.rename(os.path.join(self.dir, 'new'), os.path.join(self.dir, name))
 
     def read(self, name):
         try:
