@@ -142,8 +142,8 @@ func TestHostilePorts(t *testing.T) {
 
 // TestHostileDefault has the default route over an interface with such a name.
 func TestHostileDefault(t *testing.T) {
-	t.Chdir(t.TempDir())
 	nstest.New(t)
+	t.Chdir(t.TempDir()) // after New: the thread has a working directory of its own by then, and only that is set back
 	nstest.Script(t, dom0)
 	nstest.Rest(t)
 	was := "eth0"
@@ -187,8 +187,8 @@ func TestHostileDefault(t *testing.T) {
 // TestHostileTexts has an alias and alternative names that are not text. They
 // survive start, stop, and a way back through the journal.
 func TestHostileTexts(t *testing.T) {
-	t.Chdir(t.TempDir())
 	nstest.New(t)
+	t.Chdir(t.TempDir()) // after New: the thread has a working directory of its own by then, and only that is set back
 	nstest.Script(t, dom0)
 	ip(t, "link", "set", "dev", "eth0", "alias", "a\x1b[31m\n$(id>pwned) \xff'\"")
 	for _, name := range []string{"alt\xff\x1b[1m", "$(id>pwned)", "é'\"", "a\x9b"} {

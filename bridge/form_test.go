@@ -58,7 +58,7 @@ func fullRecord() *Record {
 func TestNothingForgotten(t *testing.T) {
 	const kept = "Link.BridgeAttrs Link.PortAttrs Link.VXLANAttrs Link.Second" // see keptForm; a VXLAN or an HSR is no part of a network
 	const asked = "Spec.Unfit Spec.AntiSpoof Spec.GuestsAllow"
-	const found = "Spec.Strayed" // anew by each call
+	const found = "Spec.Strayed"         // anew by each call
 	const veth = "Spec.Shape kept.Shape" // for the other shape see TestShapesKept
 	rec := fullRecord()
 	for _, v := range []any{*rec, rec.Spec, *rec.FoundDom0, *rec.FoundBridge, fullKept(), fullKept().NIC, fullKept().NIC.Settings, (*fullKept().NIC.Settings.VLANs)[0]} {
