@@ -17,15 +17,15 @@ cd "$(dirname "$0")/../.."
 . scripts/vm/suite.sh
 
 main() {
-	local tmp image scenario failed=
+	local tmp image start scenario failed=
 	[ "$#" -gt 0 ] || set -- 20
 	[ -x xbr-script ] || { echo "here.sh: no ./xbr-script (make build)" >&2 && exit 1; }
 	image=$(SUITE=$suite scripts/vm/image.sh)
 	tmp=$(mktemp -d)
 	# shellcheck disable=SC2064 # as it is now
 	trap "rm -rf '$tmp'" EXIT
-	for scenario; do
-		for scenario in scripts/vm/scenarios/"$scenario"*.sh; do
+	for start; do
+		for scenario in scripts/vm/scenarios/"$start"*.sh; do
 			mkdir "$tmp/root"
 			prepare "$tmp/root" "$image"
 			echo "== $scenario, on Linux $(uname -r), $suite's programs"

@@ -381,7 +381,7 @@ measured() {
 	"${@:4}" 8>&- 9>&-
 	sleep 0.5
 	exec 8>&- 9>&-
-	wait "$gone" && wait "$lost" || fail "no figures: $(cat /tmp/away /tmp/pinged)"
+	if ! wait "$gone" || ! wait "$lost"; then fail "no figures: $(cat /tmp/away /tmp/pinged)"; fi
 	rm /tmp/ends.host /tmp/ends.lan
 	without=$(sed -n '$p' /tmp/away)
 	read -r sent lost gap < <(sed -n '$p' /tmp/pinged)

@@ -101,7 +101,7 @@ goes_on() {
 # udhcpc_runs: busybox's, whose script gives addresses no lifetime.
 udhcpc_runs() { inside busybox udhcpc -b -i eth4 -s /tmp/udhcpc.script -p /run/udhcpc.pid >/tmp/udhcpc.log 2>&1; }
 udhcpc_again() {
-	inside sh -c 'kill $(cat /run/udhcpc.pid)'
+	inside kill "$(cat /run/udhcpc.pid)"
 	udhcpc_runs
 }
 
