@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
-
 	"xbr-script/bridge"
 	"xbr-script/bridge/divert"
 	"xbr-script/internal/host"
@@ -207,6 +205,5 @@ func renaming(live bool) string {
 }
 
 func TestMain(m *testing.M) {
-	nl.NativeEndian() // it looks this up at its first call, without a lock, so before tests run in parallel
 	os.Exit(m.Run())
 }

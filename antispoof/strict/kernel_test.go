@@ -8,14 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
-
 	"xbr-script/internal/plan"
 	"xbr-script/internal/testing/nstest"
 )
 
 func TestMain(m *testing.M) {
-	nl.NativeEndian() // it looks this up at its first call, without a lock, so before tests run in parallel
 	os.Exit(m.Run())
 }
 

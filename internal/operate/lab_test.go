@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
-
 	"xbr-script/bridge"
 	"xbr-script/internal/config"
 	"xbr-script/internal/refusal"
@@ -17,7 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	nl.NativeEndian() // it looks this up at its first call, without a lock, so before tests run in parallel
 	os.Exit(m.Run())
 }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
-
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
@@ -19,7 +17,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	nl.NativeEndian() // it looks this up at its first call, without a lock, so before tests run in parallel
 	os.Exit(m.Run())
 }
 

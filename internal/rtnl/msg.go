@@ -16,6 +16,10 @@ const nestMask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 
 var native = binary.NativeEndian
 
+// The library looks its byte order up when it is first needed, without a lock: so now,
+// before there are goroutines.
+var _ = nl.NativeEndian()
+
 // Msg is one rtnetlink message: the parts of its header that have a meaning
 // outside one exchange, and its body (the family's fixed struct, then
 // attributes).
