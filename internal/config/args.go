@@ -212,7 +212,7 @@ func (r *argReader) passesOver(name string) bool {
 // looksLikeName says whether a word without a key may be the name of an
 // interface: letters, and a digit somewhere after them.
 func looksLikeName(word string) bool {
-	return len(word) <= maxName && word[0] > '9' && strings.ContainsAny(word, "0123456789") && checkName(word) == nil
+	return checkName(word) == nil && len(word) <= maxName && word[0] > '9' && strings.ContainsAny(word, "0123456789")
 }
 
 // touches is the beginning of the hint for a key and a value that are words of their own.

@@ -20,6 +20,7 @@ const (
 // kernel's own rules are in dev_valid_name; the others refuse names that the
 // kernel would accept but somebody else would misread.
 var nameRules = []func(name string) *fault{
+	empty,
 	forShell,
 	notPrintable,
 	tooLong,
@@ -30,9 +31,6 @@ var nameRules = []func(name string) *fault{
 // CheckName says what is wrong with the name of an interface that somebody else
 // has chosen; "" if nothing is.
 func CheckName(name string) string {
-	if name == "" {
-		return quote(name) + " is empty"
-	}
 	if f := checkName(name); f != nil {
 		return f.reason
 	}
@@ -45,6 +43,13 @@ func checkName(name string) *fault {
 		if f := rule(name); f != nil {
 			return f
 		}
+	}
+	return nil
+}
+
+func empty(name string) *fault {
+	if name == "" {
+		return wrong(name, "is empty")
 	}
 	return nil
 }
