@@ -39,6 +39,7 @@ func TestWaits(t *testing.T) {
 		{&networkd.Resume{}, "systemd-networkd"},
 		{&networkd.Resume{Heirs: heirs}, "systemd-networkd to configure eth0, eth1"},
 		{&networkd.Restart{Heirs: heirs}, "systemd-networkd to configure eth0, eth1"},
+		{&networkd.Keep{Leases: []networkd.Lease{{Dev: "eth0"}}}, "systemd-networkd to have a lease for eth0"},
 		{&dhcpcd.End{}, "dhcpcd to end"},
 		{&dhcpcd.Run{}, "dhcpcd to begin"},
 		{&ifupdown.Unit{Name: "ifup@eth0.service"}, "systemd to read ifup@eth0.service"},

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -96,6 +98,23 @@ func Outcome(text string) error {
 func (c Conn) Stopping(ctx context.Context) (bool, error) {
 	state, err := c.SystemStateContext(ctx)
 	return err == nil && state.Value.Value() == "stopping", err
+}
+
+// Version is systemd's, such as 257; 0 if it cannot be told.
+func (c Conn) Version() (int, error) {
+	text, err := c.GetManagerProperty("Version") // in quotes
+	if err != nil {
+		return 0, err
+	}
+	text = strings.TrimLeft(text, "\"v")
+	if i := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		text = text[:i]
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, nil
+	}
+	return n, nil
 }
 
 // Active says whether a unit is up.

@@ -85,7 +85,15 @@ mkdir -p /run/systemd/network
 printf '%s\n' '# Left alone, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Match]' Name=peth0 '' '[Link]' Unmanaged=yes >/run/systemd/network/0-xbr-script-peth0.network
 chmod 644 /run/systemd/network/0-xbr-script-peth0.network
 chgrp 0 /run/systemd/network/0-xbr-script-peth0.network
+# have systemd-networkd keep what it has leased
+mkdir -p /run/systemd/network/10-netplan-eth0.network.d
+printf '%s\n' '# Until there is a lease again (xbr-script)' '[Network]' KeepConfiguration=dhcp >/run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-eth0.conf
+chmod 644 /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-eth0.conf
+chgrp 0 /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-eth0.conf
 # have systemd-networkd follow
 systemctl kill --kill-who=main --signal=USR2 systemd-networkd.service
 systemctl thaw systemd-networkd.service
 systemctl restart systemd-networkd.service
+# let leased addresses expire as before
+rm -f /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-eth0.conf
+systemctl reload systemd-networkd.service

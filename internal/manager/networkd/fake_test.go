@@ -2,6 +2,7 @@ package networkd
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,14 +24,16 @@ type fakeSystemd struct {
 	inactive bool   // systemd-networkd does not run
 	frozen   bool
 	began    time.Time           // it
+	version  string              // systemd's
 	ending   bool                // it has got the signal, and will do nothing else
 	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
+	kept     []string            // the drop-ins that are there when it begins anew
 	log      []string            // the methods that had an effect
 }
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
 	t.Helper()
-	f := &fakeSystemd{T: t, state: "running", began: time.Unix(1000, 0), fails: map[string][]string{}}
+	f := &fakeSystemd{T: t, state: "running", version: "257.13-1~deb13u1", began: time.Unix(1000, 0), fails: map[string][]string{}}
 	peer := dbustest.Listen(t, "/run/systemd/private", f.answer)
 	f.set(func() { f.peer = peer })
 	return f
@@ -71,6 +74,8 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 		return nil
 	case "RestartUnit":
 		return []any{f.restarted()}
+	case "ReloadUnit":
+		return []any{f.reloaded()}
 	case "TryRestartUnit":
 		return []any{f.emptied(msg.Body[0].(string))}
 	}
@@ -100,6 +105,8 @@ func (f *fakeSystemd) property(name string) []any {
 	switch name {
 	case "RestartKillSignal":
 		return []any{dbus.MakeVariant(int32(unix.SIGUSR2))}
+	case "Version":
+		return []any{dbus.MakeVariant(f.version)}
 	case "ExecMainStartTimestamp":
 		return []any{dbus.MakeVariant(uint64(f.began.UnixMicro()))}
 	}
@@ -126,10 +133,23 @@ func (f *fakeSystemd) emptied(unit string) dbus.ObjectPath {
 	return job
 }
 
+// reloaded begins a job; it must be running.
+func (f *fakeSystemd) reloaded() dbus.ObjectPath {
+	if f.frozen || f.inactive {
+		f.Error("systemd-networkd cannot read its files anew")
+	}
+	f.log = append(f.log, "ReloadUnit")
+	job := dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/systemd1/job/%d", len(f.log)))
+	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved",
+		uint32(len(f.log)), job, "systemd-networkd.service", "done")
+	return job
+}
+
 // restarted begins a job, which fails for a unit that is frozen, as with systemd from
 // 254 on.
 func (f *fakeSystemd) restarted() dbus.ObjectPath {
 	f.log = append(f.log, "RestartUnit")
+	f.kept, _ = filepath.Glob(runConfig + "/*.d/zz-*")
 	job := dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/systemd1/job/%d", len(f.log)))
 	result := "done"
 	if f.frozen {

@@ -77,7 +77,7 @@ func (k *known) changes(m manager.Move, was Link) (all []change) {
 func about(path string, names []string) bool {
 	base := filepath.Base(path)
 	for _, name := range names {
-		if strings.HasSuffix(base, mark+name+".network") || base == mark+name+".conf" {
+		if strings.HasSuffix(base, mark+name+".network") || base == mark+name+".conf" || base == keepName(name) {
 			return true
 		}
 	}

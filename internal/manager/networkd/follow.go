@@ -3,6 +3,7 @@ package networkd
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,10 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		Title: "hold systemd-networkd still",
 		Do:    []plan.Op{&Freeze{unit}}, Undo: []plan.Op{&Resume{Unit: unit, Ran: ran, Heirs: back, Limit: m.Limit}},
 	}
+	there, again := k.keeps(moves)
+	if len(again) > 0 {
+		first.Undo = slices.Concat([]plan.Op{&Keep{unit, again, true}}, first.Undo, []plan.Op{&Keep{unit, again, false}})
+	}
 	last := plan.Step{
 		Title: "have systemd-networkd follow",
 		Do:    []plan.Op{resume}, Undo: []plan.Op{&Freeze{unit}},
@@ -73,7 +78,19 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	if len(changes) > 0 {
 		after = []plan.Step{step(changes)}
 	}
-	return []plan.Step{first}, append(after, last), nil
+	if len(there) == 0 {
+		return []plan.Step{first}, append(after, last), nil
+	}
+	// Whatever happens in between, the files go: what is left then is for first to undo.
+	var none []plan.Op
+	for _, l := range there {
+		none = append(none, &File{Path: l.Path})
+	}
+	return []plan.Step{first}, append(after,
+		plan.Step{Title: "have systemd-networkd keep what it has leased", Do: []plan.Op{&Keep{unit, there, true}}, Undo: none},
+		last,
+		plan.Step{Title: "let leased addresses expire as before", Do: []plan.Op{&Keep{unit, there, false}}},
+	), nil
 }
 
 // inherit finds the interfaces that will have what systemd-networkd configures on

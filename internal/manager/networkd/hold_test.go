@@ -50,13 +50,13 @@ func (s states) move(back bool) manager.Move {
 }
 
 // configured has it configure one interface, by netplan's file or by ours.
-func (s states) configured(name, file string) {
+func (s states) configured(name string) {
 	s.Helper()
 	nstest.Script(s.T, "rm -f "+linksDir+"/*\nmkdir -p "+runConfig)
 	if err := os.WriteFile(netplans, []byte(byMAC), 0o600); err != nil {
 		s.Fatal(err)
 	}
-	s.say(name, "configured", file, false)
+	s.say(name, "configured", netplans, false)
 }
 
 // files are those in /run/systemd/network, with their content.
@@ -88,13 +88,13 @@ func TestHeld(t *testing.T) {
 	s := newStates(t)
 	f := newFakeSystemd(t)
 	m := &faults.Matrix{T: t, Runner: s.runner(f)}
-	s.configured("peth0", netplans)
+	s.configured("peth0")
 	s.held(m, f, false)
 	const added = netplans + ".d/xbr-script-eth0.conf"
 	if files := s.files(); strings.Count(files, added) == 0 || strings.Count(files, "Unmanaged=yes") != 1 {
 		t.Errorf("after start: %s", files)
 	}
-	s.configured("eth0", netplans)
+	s.configured("eth0")
 	s.held(m, f, true)
 	if files := s.files(); strings.Contains(files, mark) {
 		t.Errorf("after stop: %s", files)
@@ -159,7 +159,7 @@ func TestCannotHold(t *testing.T) {
 			s := newStates(t)
 			f := newFakeSystemd(t)
 			f.set(func() { f.fails = c.fails })
-			s.configured("peth0", netplans)
+			s.configured("peth0")
 			p := s.around(f, false)
 			if c.calls == "RestartUnit" { // it is not held
 				p.Steps = slices.Delete(p.Steps, 1, 2)

@@ -200,11 +200,12 @@ func readFile(root, path string) (*file, error) {
 // identities are the IAIDs by which DHCP servers know an interface: of DHCPv4 that in
 // the client identifier (RFC 4361) of its lease, of DHCPv6 that in its state. They are
 // made of the NIC's place on the bus, or of its MAC address if it has none. So the same
-// lease is only to be had with the same IAID. Empty: none is known.
-func identities(root string, index int, state map[string]string) (iaid4, iaid6 string, err error) {
+// lease is only to be had with the same IAID. Empty: none is known. Leased says whether
+// there is a lease of DHCPv4.
+func identities(root string, index int, state map[string]string) (leased bool, iaid4, iaid6 string, err error) {
 	lease, err := keyfile.Read(filepath.Join(root+leasesDir, strconv.Itoa(index)))
 	if err != nil {
-		return "", "", err
+		return false, "", "", err
 	}
 	const kind = 0xff // an IAID and a DUID
 	if id, err := hex.DecodeString(lease["CLIENTID"]); err == nil && len(id) > 5 && id[0] == kind {
@@ -213,5 +214,5 @@ func identities(root string, index int, state map[string]string) (iaid4, iaid6 s
 	if n, err := strconv.ParseUint(state["DHCP6_CLIENT_IAID"], 0, 32); err == nil {
 		iaid6 = strconv.FormatUint(n, 10)
 	}
-	return iaid4, iaid6, nil
+	return lease["ADDRESS"] != "", iaid4, iaid6, nil
 }

@@ -1,8 +1,8 @@
 // Package networkd makes systemd-networkd follow dom0's addresses to another
 // interface. It knows an interface by its index, which stays with the NIC. Left alone,
 // it would let a lease run out, and put addresses on the NIC again when the cable is
-// pulled and put back. Once restarted, it begins with the interfaces as they are; a
-// leased address is gone for a moment then.
+// pulled and put back. Once restarted, it begins with the interfaces as they are. A leased
+// address would be gone for a moment then, or for good if no server answers: see Keep.
 package networkd
 
 import (
@@ -49,6 +49,7 @@ func (Manager) Kinds() plan.Kinds {
 		(&Freeze{}).Kind():  func() plan.Op { return &Freeze{} },
 		(&Resume{}).Kind():  func() plan.Op { return &Resume{} },
 		(&File{}).Kind():    func() plan.Op { return &File{} },
+		(&Keep{}).Kind():    func() plan.Op { return &Keep{} },
 	}
 }
 
@@ -97,6 +98,7 @@ type Link struct {
 	File  string `json:"File"`  // NETWORK_FILE: what it is configured by; empty: by none
 	when  time.Time
 
+	leased       bool   // by DHCPv4
 	iaid4, iaid6 string // see identities
 }
 
@@ -119,6 +121,6 @@ func (m Manager) LinkOf(index int) (Link, error) {
 		return Link{}, err
 	}
 	l := Link{State: values["ADMIN_STATE"], File: values["NETWORK_FILE"], when: info.ModTime()}
-	l.iaid4, l.iaid6, err = identities(m.Root, index, values)
+	l.leased, l.iaid4, l.iaid6, err = identities(m.Root, index, values)
 	return l, err
 }

@@ -1,0 +1,208 @@
+package networkd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"xbr-script/internal/ifname"
+	"xbr-script/internal/manager"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/shell"
+	"xbr-script/internal/systemd"
+)
+
+// keepText is the drop-in by which systemd-networkd does not remove a leased address that
+// it finds, and has not given to this interface itself, when it begins.
+const keepText = "# Until there is a lease again (xbr-script)\n[Network]\nKeepConfiguration=dhcp\n"
+
+// keepsFrom is the first systemd whose systemd-networkd, when it reads its files anew,
+// leaves a leased address as it is (networkd-link.c). Earlier ones remove it then, if not
+// before.
+const keepsFrom = 257
+
+// leaseLimit is how long a lease is waited for, after systemd-networkd has said that it is
+// done with an interface. Tests wait less.
+var leaseLimit = 10 * time.Second
+
+// Lease is a drop-in, and the interface whose address it is about.
+type Lease struct {
+	Path string `json:"path"`
+	Dev  string `json:"dev"`
+}
+
+// Keep has systemd-networkd keep leased addresses while it is restarted, or, if On is
+// false, has it treat them as ever. Until there is a lease the address has what is left of
+// its lifetime, with one it would have none: so that is when it ends. Where no DHCP server
+// answers, the address stays for the rest of its lease.
+type Keep struct {
+	Unit   string  `json:"unit"` // systemd-networkd's
+	Leases []Lease `json:"leases"`
+	On     bool    `json:"on"`
+}
+
+var _ plan.Patient = (*Keep)(nil)
+
+// Kind is its name in the journal.
+func (*Keep) Kind() string { return "networkd keep" }
+
+// Await is what it waits for.
+func (k *Keep) Await() plan.Wait {
+	if k.On {
+		return plan.Wait{}
+	}
+	var devs []string
+	for _, l := range k.Leases {
+		devs = append(devs, l.Dev)
+	}
+	return plan.Wait{For: "systemd-networkd to have a lease for " + strings.Join(devs, ", "), Limit: leaseLimit + restartLimit}
+}
+
+// file is the operation for one of the files.
+func (k *Keep) file(l Lease) *File {
+	if !k.On {
+		return &File{Path: l.Path}
+	}
+	text := keepText
+	return &File{Path: l.Path, Content: &text, Mode: 0o644}
+}
+
+// Commands are those that do the same.
+func (k *Keep) Commands() (all []string) {
+	for _, l := range k.Leases {
+		all = append(all, k.file(l).Commands()...)
+	}
+	if !k.On {
+		all = append(all, "systemctl reload "+shell.Quote(k.Unit))
+	}
+	return all
+}
+
+// Do carries it out.
+func (k *Keep) Do(ctx context.Context, undoing bool) error {
+	err := k.do(ctx, undoing)
+	if undoing && ctx.Err() == nil {
+		return nil // without it an address is gone for a moment, no more
+	}
+	return err
+}
+
+func (k *Keep) do(ctx context.Context, undoing bool) error {
+	if k.On {
+		ok := false
+		err := systemd.Ask(ctx, restartLimit, func(_ context.Context, conn systemd.Conn) error {
+			version, err := conn.Version()
+			ok = version >= keepsFrom
+			return err
+		})
+		if err != nil || !ok {
+			return err
+		}
+		return k.files(ctx, undoing)
+	}
+	leased, err := k.leased(ctx)
+	if err != nil || !leased {
+		return err
+	}
+	if err := k.files(ctx, undoing); err != nil {
+		return err
+	}
+	return systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+		if ok, err := runs(ctx, conn, k.Unit); err != nil || !ok {
+			return err
+		}
+		return job(ctx, k.Unit, conn.ReloadUnitContext)
+	})
+}
+
+func (k *Keep) files(ctx context.Context, undoing bool) (err error) {
+	for _, l := range k.Leases {
+		err = errors.Join(err, k.file(l).Do(ctx, undoing))
+	}
+	return err
+}
+
+// leased waits until systemd-networkd has a lease for each interface that has such a file.
+// It is false if there is no such file, or one of the leases does not come.
+func (k *Keep) leased(ctx context.Context) (bool, error) {
+	for end := time.Now().Add(leaseLimit); ; {
+		kept, all := false, true
+		for _, l := range k.Leases {
+			if _, err := os.Lstat(l.Path); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			has, err := hasLease(l.Dev)
+			if err != nil {
+				return false, err
+			}
+			kept, all = true, all && has
+		}
+		if !kept || all || time.Now().After(end) {
+			return kept && all, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// hasLease says whether it has one of DHCPv4 for an interface.
+func hasLease(dev string) (bool, error) {
+	index, err := ifname.IndexOf(dev)
+	if err != nil || index == 0 {
+		return false, err
+	}
+	info, err := os.Stat(filepath.Join(leasesDir, strconv.Itoa(index)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size() > 0, err
+}
+
+// keeps are the drop-ins that keep leased addresses while systemd-networkd begins anew
+// with these interfaces: those whose addresses it has by DHCPv4, unless its file says
+// itself what is to be kept.
+func (k *known) keeps(moves []manager.Move) (there, back []Lease) {
+	for _, m := range moves {
+		if m.From == nil {
+			continue
+		}
+		was := k.was(m)
+		if !was.Configures() || !was.leased {
+			continue
+		}
+		now := k.find(was.File)
+		if now == nil || slices.ContainsFunc(now.theirs(), func(t string) bool { return strings.Contains(t, "KeepConfiguration=") }) {
+			continue
+		}
+		later := filepath.Base(was.File)
+		if later == filepath.Base(copyFor(m.From.Name)) {
+			if of, ok := strings.CutPrefix(now.text, copied); ok {
+				of, _, _ = strings.Cut(of, ", ")
+				later = filepath.Base(of)
+			}
+		}
+		if f := k.heirs(m, was); m.Moves() && howOf(f) == byCopy {
+			later = filepath.Base(f.path)
+		}
+		there = append(there, keepFor(later, m.To.Name))
+		back = append(back, keepFor(filepath.Base(was.File), m.From.Name))
+	}
+	return there, back
+}
+
+// keepFor is the drop-in of a .network file for an interface. It comes after others.
+func keepFor(file, dev string) Lease {
+	return Lease{Path: fmt.Sprintf("%s/%s.d/%s", runConfig, file, keepName(dev)), Dev: dev}
+}
+
+func keepName(dev string) string { return "zz-" + mark + dev + ".conf" }

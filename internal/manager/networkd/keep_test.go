@@ -1,0 +1,110 @@
+package networkd
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+
+	"xbr-script/internal/plan"
+	"xbr-script/internal/testing/faults"
+	"xbr-script/internal/testing/nstest"
+)
+
+// leased has it have a lease for an interface, or not.
+func (s states) leased(name string, is bool) {
+	s.Helper()
+	text := "# This is private data. Do not parse.\nADDRESS=192.0.2.2\n"
+	if !is {
+		text = ""
+	}
+	nstest.Script(s.T, "mkdir -p "+leasesDir)
+	if err := os.WriteFile(leasesDir+"/"+strconv.Itoa(s.index(name)), []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// TestKept has an address that was leased stay while systemd-networkd begins anew, where
+// it can be made to treat it as ever afterwards, which is done when there is a lease.
+func TestKept(t *testing.T) {
+	limit := leaseLimit
+	leaseLimit = 3 * pause
+	t.Cleanup(func() { leaseLimit = limit })
+	const drop = netplans + ".d/zz-xbr-script-eth0.conf"
+	for name, c := range map[string]struct {
+		version     string
+		add         string // in a drop-in of somebody's
+		had, has    bool   // a lease before, and afterwards
+		kept, calls []string
+		left        []string // of those drop-ins
+	}{
+		"leased":             {"257.13-1~deb13u1", "", true, true, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit", "ReloadUnit"}, nil},
+		"no server answers":  {"258", "", true, false, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, []string{drop}},
+		"systemd 252":        {"252.39-1~deb12u1", "", true, true, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
+		"static":             {"257", "", false, false, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
+		"the file says what": {"257", "[Network]\nKeepConfiguration=static\n", true, true, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
+	} {
+		for _, back := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: ", back"}[back], func(t *testing.T) {
+				s := newStates(t)
+				f := newFakeSystemd(t)
+				f.set(func() { f.version = c.version })
+				from := "peth0"
+				if back {
+					from = "eth0"
+				}
+				s.configured(from)
+				if c.add != "" {
+					nstest.Script(t, "mkdir -p "+netplans+".d")
+					if err := os.WriteFile(netplans+".d/own.conf", []byte(c.add), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.leased(from, c.had)
+				s.leased("eth0", c.has && !back || c.had && back)
+				p := s.around(f, back)
+				if back { // by then the NIC has the name
+					nstest.Script(t, "ip link set eth0 down\nip link set eth0 name gone0\nip link set peth0 name eth0")
+				}
+				s.leased("eth0", c.has)
+				r := s.runner(f)
+				if err := r.Run(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+				calls := f.calls()
+				f.set(func() {
+					if !slices.Equal(f.kept, c.kept) || !slices.Equal(calls, c.calls) {
+						t.Errorf("with %q: %q; to be %q: %q", f.kept, calls, c.kept, c.calls)
+					}
+				})
+				if left := nstest.Run(t, "sh", "-c", "ls "+runConfig+"/*.d/zz-* 2>/dev/null || true"); (left != "") != (c.left != nil) {
+					t.Errorf("left: %s", left)
+				}
+			})
+		}
+	}
+}
+
+// TestKeptFails makes each step go wrong in each way, with a lease.
+func TestKeptFails(t *testing.T) {
+	limit := leaseLimit
+	leaseLimit = pause
+	t.Cleanup(func() { leaseLimit = limit })
+	s := newStates(t)
+	f := newFakeSystemd(t)
+	s.configured("peth0")
+	s.leased("peth0", true)
+	s.leased("eth0", true)
+	m := &faults.Matrix{T: t, Runner: s.runner(f)}
+	files := s.files()
+	m.Same = func(what string) bool {
+		now := s.files()
+		ok := !f.isFrozen() && !f.isInactive() && now == files
+		if !ok {
+			t.Errorf("%s: frozen: %t, after %q; files:\n%s", what, f.isFrozen(), f.calls(), now)
+		}
+		return ok
+	}
+	m.Try("change", func() *plan.Plan { return s.around(f, false) })
+	t.Log(m)
+}
