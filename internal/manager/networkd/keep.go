@@ -23,10 +23,10 @@ import (
 // it finds, and has not given to this interface itself, when it begins.
 const keepText = "# Until there is a lease again (xbr-script)\n[Network]\nKeepConfiguration=dhcp\n"
 
-// keepsFrom is the first systemd whose systemd-networkd, when it reads its files anew,
-// leaves a leased address as it is (networkd-link.c). Earlier ones remove it then, if not
-// before.
-const keepsFrom = 257
+// keepsFrom is the first systemd with which this was tried. Before 257 systemd-networkd
+// removes a leased address when it reads its files anew, and asks for it again: for a
+// moment, as when it begins, but not where no DHCP server answers.
+const keepsFrom = 252
 
 // leaseLimit is how long a lease is waited for, after systemd-networkd has said that it is
 // done with an interface. Tests wait less.

@@ -40,7 +40,8 @@ func TestKept(t *testing.T) {
 	}{
 		"leased":             {"257.13-1~deb13u1", "", true, true, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit", "ReloadUnit"}, nil},
 		"no server answers":  {"258", "", true, false, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, []string{drop}},
-		"systemd 252":        {"252.39-1~deb12u1", "", true, true, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
+		"systemd 252":        {"252.39-1~deb12u1", "", true, true, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit", "ReloadUnit"}, nil},
+		"systemd 247":        {"247.3-7+deb11u6", "", true, true, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
 		"static":             {"257", "", false, false, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
 		"the file says what": {"257", "[Network]\nKeepConfiguration=static\n", true, true, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
 	} {
