@@ -153,7 +153,10 @@ func (l *lack) sort() {
 
 // expired says whether a route or a nexthop needs an address that has expired.
 func (l *lack) expired(m rtnl.Msg) bool {
-	return len(l.spent) > 0 && m.Homeless(l.lasting) && !m.Homeless(slices.Concat(l.lasting, l.spent))
+	if len(l.spent) == 0 {
+		return false
+	}
+	return m.Homeless(l.lasting) && !m.Homeless(slices.Concat(l.lasting, l.spent)) || m.MadeFor(l.spent) && !m.MadeFor(l.lasting)
 }
 
 // absent are those that are no longer there.

@@ -30,6 +30,23 @@ func (m Msg) Homeless(addrs []Msg) bool {
 	return homeless
 }
 
+// MadeFor says whether a route is the one to the prefix of one of these addresses, which
+// the kernel makes with the address and removes with it (addrconf_prefix_route,
+// fib_add_ifaddr).
+func (m Msg) MadeFor(addrs []Msg) bool {
+	if m.Type != unix.RTM_NEWROUTE || !m.ByKernel() {
+		return false
+	}
+	dst, _ := netip.AddrFromSlice(m.Get(unix.RTA_DST))
+	to := netip.PrefixFrom(dst, int(m.Fixed()[1])) // rtm_dst_len
+	for index := range m.Indexes {
+		if slices.ContainsFunc(addrs, func(a Msg) bool { return a.Uses(index) && a.prefix().Masked() == to }) {
+			return true
+		}
+	}
+	return false
+}
+
 // source is the source address of a route, nil if it has none.
 func (m Msg) source() []byte {
 	if m.Type != unix.RTM_NEWROUTE {
