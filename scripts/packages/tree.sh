@@ -76,7 +76,7 @@ install_apk() {
 remove_apk() {
 	within /apk/.pre-deinstall
 	within sed -i '/^etc\/xen\/xbr-script.conf$/d' /apk/list
-	within sh -c 'cd / && xargs rm -f </apk/list && xargs -n 1 dirname </apk/list | sort -ru | xargs rmdir --ignore-fail-on-non-empty'
+	within sh -c 'cd / && xargs rm -f </apk/list && xargs -n 1 dirname </apk/list | sort -ru | xargs rmdir -p 2>/dev/null || true'
 	within /apk/.post-deinstall
 	rm -r "$root/apk"
 }
