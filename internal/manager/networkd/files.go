@@ -113,6 +113,16 @@ func (k *known) heirs(m manager.Move, was Link) *file {
 	return &file{path: copyFor(m.To.Name), text: text + same, mode: base.mode, group: base.group}
 }
 
+// original is the path of the file of which this is a copy; "" if it cannot be told.
+func (f *file) original() string {
+	of, ok := strings.CutPrefix(f.text, copied)
+	if !ok {
+		return ""
+	}
+	of, _, _ = strings.Cut(of, ", ")
+	return of
+}
+
 // functions is the section about virtual functions.
 const functions = "SR-IOV"
 

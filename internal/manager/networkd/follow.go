@@ -152,10 +152,8 @@ func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Du
 				return err
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !paused(ctx) {
 			return context.Cause(ctx)
-		case <-time.After(pause):
 		}
 	}
 }

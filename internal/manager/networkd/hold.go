@@ -182,10 +182,8 @@ func forget(ctx context.Context, conn systemd.Conn, unit string) error {
 		if time.Now().After(end) {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !paused(ctx) {
 			return ctx.Err()
-		case <-time.After(pause):
 		}
 	}
 }
@@ -211,10 +209,8 @@ func patiently(ctx context.Context, call func() error) error {
 		if err == nil || unless(err, busy...) != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !paused(ctx) {
 			return err
-		case <-time.After(pause):
 		}
 	}
 }

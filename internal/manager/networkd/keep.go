@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,7 +97,11 @@ func (k *Keep) Do(ctx context.Context, undoing bool) error {
 func (k *Keep) do(ctx context.Context, undoing bool) error {
 	if k.On {
 		ok := false
-		err := systemd.Ask(ctx, restartLimit, func(_ context.Context, conn systemd.Conn) error {
+		err := systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+			// Then it is not restarted, and nobody gets another lease.
+			if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+				return err
+			}
 			version, err := conn.Version()
 			ok = version >= keepsFrom
 			return err
@@ -147,10 +151,8 @@ func (k *Keep) leased(ctx context.Context) (bool, error) {
 		if !kept || all || time.Now().After(end) {
 			return kept && all, nil
 		}
-		select {
-		case <-ctx.Done():
+		if !paused(ctx) {
 			return false, context.Cause(ctx)
-		case <-time.After(pause):
 		}
 	}
 }
@@ -161,11 +163,8 @@ func hasLease(dev string) (bool, error) {
 	if err != nil || index == 0 {
 		return false, err
 	}
-	info, err := os.Stat(filepath.Join(leasesDir, strconv.Itoa(index)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && info.Size() > 0, err
+	l, err := (Manager{}).LinkOf(index)
+	return l.leased, err
 }
 
 // keeps are the drop-ins that keep leased addresses while systemd-networkd begins anew
@@ -186,10 +185,7 @@ func (k *known) keeps(moves []manager.Move) (there, back []Lease) {
 		}
 		later := filepath.Base(was.File)
 		if later == filepath.Base(copyFor(m.From.Name)) {
-			if of, ok := strings.CutPrefix(now.text, copied); ok {
-				of, _, _ = strings.Cut(of, ", ")
-				later = filepath.Base(of)
-			}
+			later = filepath.Base(cmp.Or(now.original(), later))
 		}
 		if f := k.heirs(m, was); m.Moves() && howOf(f) == byCopy {
 			later = filepath.Base(f.path)

@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"cmp"
 	"os"
 	"slices"
 	"strconv"
@@ -31,25 +32,28 @@ func TestKept(t *testing.T) {
 	leaseLimit = 3 * pause
 	t.Cleanup(func() { leaseLimit = limit })
 	const drop = netplans + ".d/zz-xbr-script-eth0.conf"
+	all := []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}
 	for name, c := range map[string]struct {
 		version     string
 		add         string // in a drop-in of somebody's
 		had, has    bool   // a lease before, and afterwards
 		kept, calls []string
 		left        []string // of those drop-ins
+		state       string   // of the whole system, if it does not run
 	}{
-		"leased":             {"257.13-1~deb13u1", "", true, true, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit", "ReloadUnit"}, nil},
-		"no server answers":  {"258", "", true, false, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, []string{drop}},
-		"systemd 252":        {"252.39-1~deb12u1", "", true, true, []string{drop}, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit", "ReloadUnit"}, nil},
-		"systemd 247":        {"247.3-7+deb11u6", "", true, true, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
-		"static":             {"257", "", false, false, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
-		"the file says what": {"257", "[Network]\nKeepConfiguration=static\n", true, true, nil, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}, nil},
+		"leased":             {"257.13-1~deb13u1", "", true, true, []string{drop}, append(slices.Clone(all), "ReloadUnit"), nil, ""},
+		"no server answers":  {"258", "", true, false, []string{drop}, all, []string{drop}, ""},
+		"systemd 252":        {"252.39-1~deb12u1", "", true, true, []string{drop}, append(slices.Clone(all), "ReloadUnit"), nil, ""},
+		"systemd 247":        {"247.3-7+deb11u6", "", true, true, nil, all, nil, ""},
+		"switching off":      {"257", "", true, false, nil, nil, nil, "stopping"},
+		"static":             {"257", "", false, false, nil, all, nil, ""},
+		"the file says what": {"257", "[Network]\nKeepConfiguration=static\n", true, true, nil, all, nil, ""},
 	} {
 		for _, back := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", back"}[back], func(t *testing.T) {
 				s := newStates(t)
 				f := newFakeSystemd(t)
-				f.set(func() { f.version = c.version })
+				f.set(func() { f.version, f.state = c.version, cmp.Or(c.state, "running") })
 				from := "peth0"
 				if back {
 					from = "eth0"
@@ -64,10 +68,12 @@ func TestKept(t *testing.T) {
 				s.leased(from, c.had)
 				s.leased("eth0", c.has && !back || c.had && back)
 				p := s.around(f, back)
+				p.Steps[1].Do[0].(*network).lax = c.state != "" // it is not held then
 				if back { // by then the NIC has the name
 					nstest.Script(t, "ip link set eth0 down\nip link set eth0 name gone0\nip link set peth0 name eth0")
 				}
 				s.leased("eth0", c.has)
+				s.say("eth0", "configured", netplans, false)
 				r := s.runner(f)
 				if err := r.Run(t.Context(), p); err != nil {
 					t.Fatal(err)
@@ -96,6 +102,7 @@ func TestKeptFails(t *testing.T) {
 	s.configured("peth0")
 	s.leased("peth0", true)
 	s.leased("eth0", true)
+	s.say("eth0", "configured", netplans, false)
 	m := &faults.Matrix{T: t, Runner: s.runner(f)}
 	files := s.files()
 	m.Same = func(what string) bool {

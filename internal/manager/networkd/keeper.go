@@ -1,10 +1,10 @@
 package networkd
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"xbr-script/internal/manager"
 )
@@ -47,9 +47,7 @@ func (k *known) keeper(m manager.Move) *manager.Keeper {
 	case f.path == copyFor(m.From.Name):
 		how = byCopy
 		// Only root can read a copy of what only root can read.
-		if of, ok := strings.CutPrefix(f.text, copied); ok {
-			by, _, _ = strings.Cut(of, ", ")
-		}
+		by = cmp.Or(f.original(), by)
 	case slices.ContainsFunc(f.dropins, func(d file) bool { return filepath.Base(d.path) == dropInFor(m.From.Name) }):
 		how = byDropIn
 	}

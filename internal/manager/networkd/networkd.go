@@ -8,7 +8,6 @@ package networkd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,14 +72,16 @@ func job(ctx context.Context, unit string, begin func(ctx context.Context, name,
 	if _, err := begin(ctx, unit, "replace", done); err != nil {
 		return err
 	}
+	return systemd.Result(ctx, done)
+}
+
+// paused waits until it is time for another look; false if the call has ended by then.
+func paused(ctx context.Context) bool {
 	select {
-	case result := <-done:
-		if result != "done" {
-			return fmt.Errorf("systemd says of its restart: %s", result)
-		}
-		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false
+	case <-time.After(pause):
+		return true
 	}
 }
 
