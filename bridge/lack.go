@@ -156,7 +156,7 @@ func (l *lack) expired(m rtnl.Msg) bool {
 	if len(l.spent) == 0 {
 		return false
 	}
-	return m.Homeless(l.lasting) && !m.Homeless(slices.Concat(l.lasting, l.spent)) || m.MadeFor(l.spent) && !m.MadeFor(l.lasting)
+	return m.Homeless(l.lasting) && !m.Homeless(slices.Concat(l.lasting, l.spent)) || routes.MadeFor6(l.spent, m) && !routes.MadeFor6(l.lasting, m)
 }
 
 // absent are those that are no longer there.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"iter"
 	"maps"
-	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -218,12 +217,8 @@ func prefixRoutes4(a rtnl.Msg) []rtnl.Msg {
 	if a.AddrFlags()&(unix.IFA_F_SECONDARY|unix.IFA_F_NOPREFIXROUTE) != 0 {
 		return nil
 	}
-	peer, ok := netip.AddrFromSlice(a.Get(unix.IFA_ADDRESS))
-	if !ok {
-		return nil
-	}
-	prefix, err := peer.Prefix(int(a.Body[1]))
-	if err != nil || prefix.Addr().IsUnspecified() {
+	prefix := a.Prefix().Masked()
+	if !prefix.IsValid() || prefix.Addr().IsUnspecified() {
 		return nil
 	}
 	local := a.Get(unix.IFA_LOCAL)

@@ -1,7 +1,8 @@
 package routes
 
 import (
-	"net/netip"
+	"bytes"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -116,12 +117,20 @@ func prefixRoute6(a rtnl.Msg) (rtnl.Msg, bool) {
 	if a.AddrFlags()&unix.IFA_F_NOPREFIXROUTE != 0 {
 		return rtnl.Msg{}, false
 	}
-	peer, ok := netip.AddrFromSlice(a.Get(unix.IFA_ADDRESS))
-	if !ok {
+	prefix := a.Prefix().Masked()
+	if !prefix.IsValid() {
 		return rtnl.Msg{}, false
 	}
-	prefix, err := peer.Prefix(int(a.Body[1]))
-	return prefixRoute(a, prefix, unix.RT_SCOPE_UNIVERSE), err == nil
+	return prefixRoute(a, prefix, unix.RT_SCOPE_UNIVERSE), true
+}
+
+// MadeFor6 says whether a route is one that the kernel makes for one of these addresses,
+// and removes with it. IPv4's need no such question: they have the address as their source.
+func MadeFor6(addrs []rtnl.Msg, m rtnl.Msg) bool {
+	return m.Type == unix.RTM_NEWROUTE && isPrefixRoute6(m) && slices.ContainsFunc(addrs, func(a rtnl.Msg) bool {
+		p, ok := prefixRoute6(a)
+		return ok && prefixKey6(p) == prefixKey6(m) && bytes.Equal(p.Get(unix.RTA_OIF), m.Get(unix.RTA_OIF))
+	})
 }
 
 // isPrefixRoute6 says whether a route looks like those that the kernel makes for

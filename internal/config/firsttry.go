@@ -225,7 +225,7 @@ func oneName(key, value string) *fault {
 		return f
 	}
 	names := strings.Split(value, ",")
-	wrong := func(n string) bool { return n == "" || checkName(n) != nil }
+	wrong := func(n string) bool { return checkName(n) != nil }
 	switch name := within(value); {
 	case len(names) > 1 && len(names) <= 4 && !slices.ContainsFunc(names, wrong):
 		f.hint = several(key, names) + "; "

@@ -8,18 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/netns"
 	"xbr-script/internal/rtnl"
-)
-
-// Attributes of RTM_GETNSID (linux/net_namespace.h), and the size of what is before them.
-const (
-	netnsaNSID = 1
-	netnsaFD   = 3
-	genmsgSize = 4 // struct rtgenmsg, aligned
 )
 
 // namespaces are the guests whose interfaces are in other network namespaces, such as
@@ -124,11 +117,5 @@ func (r Reader) number(file string) (uint32, bool) {
 		return 0, false
 	}
 	defer func() { _ = f.Close() }()
-	request := append(make([]byte, genmsgSize), nl.NewRtAttr(netnsaFD, rtnl.U32Bytes(uint32(f.Fd()))).Serialize()...)
-	m, err := r.Conn.Get(unix.RTM_GETNSID, request)
-	if err != nil || len(m.Body) < genmsgSize {
-		return 0, false
-	}
-	id := rtnl.FindAttr(m.Body[genmsgSize:], netnsaNSID)
-	return rtnl.U32(id), int32(rtnl.U32(id)) >= 0 && len(id) == 4
+	return netns.Number(r.Conn, f)
 }

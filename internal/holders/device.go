@@ -129,9 +129,7 @@ func readAnycast(r *reader) error {
 // routersIn says whether an address is that of all routers in a prefix of an interface.
 func (r *reader) routersIn(index int, addr netip.Addr) bool {
 	return slices.ContainsFunc(r.Host.State(index).Addrs6, func(m rtnl.Msg) bool {
-		in, _ := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
-		prefix, err := in.Prefix(int(m.Fixed()[1])) // ifa_prefixlen
-		return err == nil && prefix.Addr() == addr
+		return m.Prefix().Masked().Addr() == addr
 	})
 }
 

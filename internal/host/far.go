@@ -71,7 +71,7 @@ func farIn(c *rtnl.Conn, here *os.File, place string) (all []Far) {
 		}
 		// Only now has this namespace a number there (rtnl_fill_link_netnsid).
 		if !known {
-			if home, known = numberOf(c, here); !known {
+			if home, known = netns.Number(c, here); !known {
 				return nil
 			}
 		}
@@ -80,16 +80,4 @@ func farIn(c *rtnl.Conn, here *os.File, place string) (all []Far) {
 		}
 	}
 	return all
-}
-
-// numberOf is the number by which a namespace knows another one.
-func numberOf(c *rtnl.Conn, other *os.File) (number uint32, known bool) {
-	const sizeofGenMsg = 4 // struct rtgenmsg, with padding
-	req := rtnl.Msg{Type: unix.RTM_NEWNSID, Body: make([]byte, sizeofGenMsg)}.With(unix.NETNSA_FD, rtnl.U32Bytes(uint32(other.Fd())))
-	m, err := c.Get(unix.RTM_GETNSID, req.Body)
-	if err != nil || len(m.Body) < sizeofGenMsg {
-		return 0, false
-	}
-	id := rtnl.FindAttr(m.Body[sizeofGenMsg:], unix.NETNSA_NSID)
-	return rtnl.U32(id), len(id) == 4
 }

@@ -76,6 +76,19 @@ func (n *Namespace) Dial() (c *rtnl.Conn, err error) {
 	return c, err
 }
 
+// Number is the number by which the namespace of a connection knows another one, whose
+// file is given. It knows one that it has met.
+func Number(c *rtnl.Conn, other *os.File) (number uint32, known bool) {
+	const sizeofGenMsg = 4 // struct rtgenmsg, with padding
+	req := rtnl.Msg{Type: unix.RTM_NEWNSID, Body: make([]byte, sizeofGenMsg)}.With(unix.NETNSA_FD, rtnl.U32Bytes(uint32(other.Fd())))
+	m, err := c.Get(unix.RTM_GETNSID, req.Body)
+	if err != nil || len(m.Body) < sizeofGenMsg {
+		return 0, false
+	}
+	id := rtnl.FindAttr(m.Body[sizeofGenMsg:], unix.NETNSA_NSID)
+	return rtnl.U32(id), len(id) == 4 && int32(rtnl.U32(id)) >= 0 // NETNSA_NSID_NOT_ASSIGNED is negative
+}
+
 // Others are all but that of the calling thread: those that processes are in, and those
 // that are mounted where it sees them, as ip netns, Docker and CNI keep them. What is
 // only an open file of some process is not found, nor what is hidden from this one.

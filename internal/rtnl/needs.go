@@ -22,29 +22,12 @@ func (m Msg) Homeless(addrs []Msg) bool {
 	for index := range m.Indexes {
 		m.EachGateway(index, func(gateway []byte, onlink bool) {
 			gw, ok := netip.AddrFromSlice(gateway)
-			near := func(a Msg) bool { return a.Uses(index) && a.prefix().Contains(gw) }
+			near := func(a Msg) bool { return a.Uses(index) && a.Prefix().Contains(gw) }
 			always := onlink || gw.Is6() && gw.IsLinkLocalUnicast()
 			homeless = homeless || ok && !always && !slices.ContainsFunc(addrs, near)
 		})
 	}
 	return homeless
-}
-
-// MadeFor says whether a route is the one to the prefix of one of these addresses, which
-// the kernel makes with the address and removes with it (addrconf_prefix_route,
-// fib_add_ifaddr).
-func (m Msg) MadeFor(addrs []Msg) bool {
-	if m.Type != unix.RTM_NEWROUTE || !m.ByKernel() {
-		return false
-	}
-	dst, _ := netip.AddrFromSlice(m.Get(unix.RTA_DST))
-	to := netip.PrefixFrom(dst, int(m.Fixed()[1])) // rtm_dst_len
-	for index := range m.Indexes {
-		if slices.ContainsFunc(addrs, func(a Msg) bool { return a.Uses(index) && a.prefix().Masked() == to }) {
-			return true
-		}
-	}
-	return false
 }
 
 // source is the source address of a route, nil if it has none.
@@ -55,9 +38,9 @@ func (m Msg) source() []byte {
 	return m.Get(unix.RTA_PREFSRC)
 }
 
-// prefix are the addresses that an address makes its interface's neighbours. It is
-// invalid if there are none.
-func (m Msg) prefix() netip.Prefix {
-	addr, _ := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS)) // that of the peer, if it has one
-	return netip.PrefixFrom(addr, int(m.Body[1]))           // ifa_prefixlen
+// Prefix are the addresses that an address makes its interface's neighbours, with
+// that of its peer, if it has one, or else its own. It is invalid if there are none.
+func (m Msg) Prefix() netip.Prefix {
+	addr, _ := netip.AddrFromSlice(m.Get(unix.IFA_ADDRESS))
+	return netip.PrefixFrom(addr, int(m.Body[1])) // ifa_prefixlen
 }

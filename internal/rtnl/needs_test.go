@@ -41,27 +41,3 @@ func TestHomeless(t *testing.T) {
 		}
 	}
 }
-
-// TestMadeFor has routes that the kernel makes with addresses, and others.
-func TestMadeFor(t *testing.T) {
-	to := netip.MustParseAddr("10.0.0.0").AsSlice()
-	addr := Msg{Type: unix.RTM_NEWADDR, Body: []byte{unix.AF_INET, 24, 0, 0, 1, 0, 0, 0}}.With(unix.IFA_ADDRESS, netip.MustParseAddr("10.0.0.2").AsSlice())
-	made := func(bits, proto, index byte) Msg {
-		m := Msg{Type: unix.RTM_NEWROUTE, Body: []byte{unix.AF_INET, bits, 0, 0, unix.RT_TABLE_MAIN, proto, unix.RT_SCOPE_LINK, unix.RTN_UNICAST, 0, 0, 0, 0}}
-		return m.With(unix.RTA_DST, to).With(unix.RTA_OIF, U32Bytes(uint32(index)))
-	}
-	for name, c := range map[string]struct {
-		m    Msg
-		want bool
-	}{
-		"to its prefix":          {made(24, unix.RTPROT_KERNEL, 1), true},
-		"to another":             {made(23, unix.RTPROT_KERNEL, 1), false},
-		"somebody's":             {made(24, unix.RTPROT_STATIC, 1), false},
-		"of another interface's": {made(24, unix.RTPROT_KERNEL, 2), false},
-		"an address":             {addr, false},
-	} {
-		if got := c.m.MadeFor([]Msg{addr}); got != c.want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-}
