@@ -69,7 +69,7 @@ func TestKept(t *testing.T) {
 				s.leased("eth0", c.has && !back || c.had && back)
 				p := s.around(f, back)
 				p.Steps[1].Do[0].(*network).lax = c.state != "" // it is not held then
-				if back { // by then the NIC has the name
+				if back {                                       // by then the NIC has the name
 					nstest.Script(t, "ip link set eth0 down\nip link set eth0 name gone0\nip link set peth0 name eth0")
 				}
 				s.leased("eth0", c.has)
