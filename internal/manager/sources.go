@@ -3,6 +3,7 @@ package manager
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -19,14 +20,22 @@ type Sources struct {
 	Told func(path, text string) string
 }
 
-// OwnersDir is where a folder that stands for a host says of its files what belongs to a
-// file in truth: its mode and its group, which not everybody can give a file.
+// OwnersDir is where a folder that stands for a host says what not everybody can give its
+// files: the mode and the group that they have on the host.
 const OwnersDir = "/.owners"
 
-// Owner is who may read a file: by its mode and its group. In a folder that stands for a
-// host everybody may, unless that is said there.
+// StandsForHost says whether a folder has only what was in a file about a host.
+func StandsForHost(root string) bool {
+	if root == "" {
+		return false
+	}
+	_, err := os.Stat(root + OwnersDir)
+	return err == nil
+}
+
+// Owner is who may read a file of a host: by its mode and its group.
 func Owner(root, path string, info fs.FileInfo) (mode fs.FileMode, group int, err error) {
-	if root != "" {
+	if StandsForHost(root) {
 		mode, group = 0o644, 0
 		text, err := Content(root + OwnersDir + path)
 		if err == nil && text != "" {

@@ -47,6 +47,9 @@ func (p *hostPrograms) place(dir string) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
+	if err := root.Mkdir(strings.TrimPrefix(manager.OwnersDir, "/"), 0o755); err != nil {
+		return err
+	}
 	links := map[string]string{"/proc/thread-self/ns/net": ownNS}
 	for path, text := range p.Files {
 		if err := putFile(root, path, string(text)); err != nil {

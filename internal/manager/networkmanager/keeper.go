@@ -33,7 +33,7 @@ func (m Manager) Keeper(ctx context.Context, move manager.Move) (*manager.Keeper
 
 // title is what a profile is called, as far as it can be told.
 func (m Manager) title(ctx context.Context, uuid string) string {
-	if m.Root != "" {
+	if manager.StandsForHost(m.Root) {
 		return cmp.Or(m.Titles[uuid], uuid)
 	}
 	return titleOf(ctx, uuid)

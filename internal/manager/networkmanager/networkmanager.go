@@ -58,7 +58,7 @@ func (m Manager) profile(index int) (uuid string, of *Original, err error) {
 	if err != nil || values["external"] == "true" {
 		return "", nil, err // it only describes what was found there
 	}
-	if m.Root == "" && !active(index, uuid) {
+	if !manager.StandsForHost(m.Root) && !active(index, uuid) {
 		return "", nil, nil
 	}
 	of, err = originalOf(values)

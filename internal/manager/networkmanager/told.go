@@ -65,7 +65,7 @@ func (m Manager) Told(ctx context.Context) (titles map[string]string, stale []st
 		if err != nil || d["managed"] != "true" || uuid == "" {
 			continue
 		}
-		if m.Root == "" && !active(index, uuid) {
+		if !manager.StandsForHost(m.Root) && !active(index, uuid) {
 			stale = append(stale, path)
 			continue
 		}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"xbr-script/internal/manager"
 )
 
 // TestToldNoSecrets keeps secrets out of a file that stands for a host.
@@ -26,8 +28,10 @@ func TestTold(t *testing.T) {
 	if titles, stale, err := (Manager{Root: root}).Told(t.Context()); len(titles)+len(stale) > 0 || err != nil || Left(root) {
 		t.Errorf("without NetworkManager: %v, %v, %v", titles, stale, err)
 	}
-	if err := os.MkdirAll(root+devicesDir, 0o755); err != nil {
-		t.Fatal(err)
+	for _, dir := range []string{devicesDir, manager.OwnersDir} {
+		if err := os.MkdirAll(root+dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, text := range map[string]string{"2": "managed=true\nconnection-uuid=0000\n", "3": "managed=false\n", "4": "managed=true\nconnection-uuid=0001\n"} {
 		if err := os.WriteFile(filepath.Join(root+devicesDir, name), []byte(text), 0o600); err != nil {
