@@ -112,10 +112,13 @@ func (c *client) refuse(move manager.Move, root string) error {
 	return nil
 }
 
+// leases is the folder with the leases that it has had.
+const leases = "/var/lib/dhcpcd/"
+
 // expires says whether a dhcpcd for several interfaces has given this one something that
 // it has to renew, which static addresses of its configuration have not.
 func expires(move manager.Move, root string) bool {
-	files, _ := filepath.Glob(root + "/var/lib/dhcpcd/" + move.From.Name + ".lease*")
+	files, _ := filepath.Glob(root + leases + move.From.Name + ".lease*")
 	return len(move.Expiring) > 0 || len(files) > 0
 }
 

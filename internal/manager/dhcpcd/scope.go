@@ -1,6 +1,7 @@
 package dhcpcd
 
 import (
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -60,7 +61,7 @@ var withArgumentLong = strings.Fields("script env config logfile leasetime metri
 
 // scopeOf reads the words after the program's name as getopt_long(3) does.
 func scopeOf(words []string) scope {
-	s := scope{config: "/etc/dhcpcd.conf"}
+	s := scope{config: configFile}
 	for len(words) > 0 {
 		word := words[0]
 		words = words[1:]
@@ -109,30 +110,55 @@ func list(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
 }
 
-// read reads dhcpcd's configuration (dhcpcd.conf(5)): what stands in a block is not for
-// all interfaces.
-func (s *scope) read(text string) {
-	inBlock := false
-	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
-		line = strings.TrimSpace(line)
-		word, value := line, ""
-		if at := strings.IndexAny(line, " \t"); at >= 0 {
-			word, value = line[:at], strings.TrimSpace(line[at:])
+// configFile is dhcpcd's configuration, unless it is told of another one.
+const configFile = "/etc/dhcpcd.conf"
+
+// toldOf is what others may know of a file of dhcpcd's: its configuration may have secrets.
+func toldOf(path, text string) string {
+	if path != configFile {
+		return text
+	}
+	var told strings.Builder
+	for word, value := range settings(text) {
+		told.WriteString(word + " " + value + "\n")
+	}
+	return told.String()
+}
+
+// settings are the lines of dhcpcd's configuration (dhcpcd.conf(5)) that say what it looks
+// after. What stands in a block is not for all interfaces.
+func settings(text string) iter.Seq2[string, string] {
+	return func(yield func(word, value string) bool) {
+		inBlock := false
+		for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+			line = strings.TrimSpace(line)
+			word, value := line, ""
+			if at := strings.IndexAny(line, " \t"); at >= 0 {
+				word, value = line[:at], strings.TrimSpace(line[at:])
+			}
+			wanted := false
+			switch word {
+			case "interface", "ssid", "profile":
+				inBlock, wanted = true, true
+			case "allowinterfaces", "denyinterfaces":
+				wanted = !inBlock
+			}
+			if wanted && !yield(word, value) {
+				return
+			}
 		}
+	}
+}
+
+func (s *scope) read(text string) {
+	for word, value := range settings(text) {
 		switch word {
 		case "interface":
 			s.blocks = append(s.blocks, value)
-			inBlock = true
-		case "ssid", "profile":
-			inBlock = true
 		case "allowinterfaces":
-			if !inBlock {
-				s.allowed = append(s.allowed, list(value)...)
-			}
+			s.allowed = append(s.allowed, list(value)...)
 		case "denyinterfaces":
-			if !inBlock {
-				s.denied = append(s.denied, list(value)...)
-			}
+			s.denied = append(s.denied, list(value)...)
 		}
 	}
 }

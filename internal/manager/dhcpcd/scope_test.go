@@ -1,6 +1,7 @@
 package dhcpcd
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -64,5 +65,24 @@ func TestWarns(t *testing.T) {
 		if err != nil || len(texts) != c.want {
 			t.Errorf("%s: %q, %v", name, texts, err)
 		}
+	}
+}
+
+// TestToldOf: of its configuration a file that stands for the host has what is read, and
+// no secret.
+func TestToldOf(t *testing.T) {
+	const text = "authtoken 1 x forever secret\ndenyinterfaces eth1 \\\n peth*\ninterface eth0\nstatic ip_address=192.0.2.1/24\nallowinterfaces x\n"
+	told := toldOf(configFile, text)
+	if told != "denyinterfaces eth1   peth*\ninterface eth0\n" {
+		t.Errorf("%q", told)
+	}
+	var all, some scope
+	all.read(text)
+	some.read(told)
+	if !reflect.DeepEqual(all, some) {
+		t.Errorf("%+v, but by what is told %+v", all, some)
+	}
+	if pid := toldOf("/run/dhcpcd/pid", "77\n"); pid != "77\n" {
+		t.Errorf("%q", pid)
 	}
 }
