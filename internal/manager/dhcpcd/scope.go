@@ -72,7 +72,9 @@ func scopeOf(words []string) scope {
 		option, value, has := optionOf(word)
 		switch {
 		case option == "":
-			s.named = append(s.named, word)
+			if !strings.Contains(word, "/") { // else it names no interface
+				s.named = append(s.named, word)
+			}
 			continue
 		case has && value == "" && len(words) > 0 && !strings.Contains(word, "="):
 			value, words = words[0], words[1:]
