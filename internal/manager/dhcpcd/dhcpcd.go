@@ -93,9 +93,12 @@ func (c *client) refuse(move manager.Move, root string) error {
 	return nil
 }
 
+// leases is the folder with the leases that it has had.
+const leases = "/var/lib/dhcpcd/"
+
 // leased says whether a dhcpcd for all interfaces has a lease for this one.
 func leased(move manager.Move, root string) bool {
-	files, _ := filepath.Glob(root + "/var/lib/dhcpcd/" + move.From.Name + ".lease*")
+	files, _ := filepath.Glob(root + leases + move.From.Name + ".lease*")
 	return move.Leased() || len(files) > 0
 }
 

@@ -38,6 +38,15 @@ func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{(&Rebind{}).Kind(): func() plan.Op { return &Rebind{} }}
 }
 
+// Sources implements the managers' interface.
+func (Manager) Sources() manager.Sources {
+	s := manager.Sources{Processes: append([]string{"busybox"}, known...)}
+	for _, o := range othersFor(&host.Link{Name: "*"}) {
+		s.There = append(s.There, o.files)
+	}
+	return s
+}
+
 // Around gives the steps around a change by which DHCP clients go on, and refuses the
 // moves after which an address would expire.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {

@@ -1,6 +1,7 @@
 package networkmanager
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -27,7 +28,15 @@ func (m Manager) Keeper(ctx context.Context, move manager.Move) (*manager.Keeper
 	if of != nil {
 		uuid, how = of.Profile, "by a copy"
 	}
-	return &manager.Keeper{Manager: "NetworkManager", By: "profile " + titleOf(ctx, uuid), How: how}, nil
+	return &manager.Keeper{Manager: "NetworkManager", By: "profile " + m.title(ctx, uuid), How: how}, nil
+}
+
+// title is what a profile is called, as far as it can be told.
+func (m Manager) title(ctx context.Context, uuid string) string {
+	if manager.StandsForHost(m.Root) {
+		return cmp.Or(m.Titles[uuid], uuid)
+	}
+	return titleOf(ctx, uuid)
 }
 
 // titleOf is what a profile is called.
