@@ -74,7 +74,8 @@ lint() {
 	mkdir -p "$dir/bin" "$dir/own"
 	printf '#!/bin/sh\nexec %s --no-absolute-filenames "$@"\n' "$(command -v cpio)" >"$dir/bin/cpio"
 	cp "$tmp"/v1/*.deb "$tmp"/v1/*.rpm scripts/packages/rpmlint.toml "$dir"
-	chmod -R a+rX "$tmp"
+	chmod 755 "$tmp"
+	chmod -R a+rX "$dir"
 	chmod 755 "$dir/bin/cpio"
 	chown nobody "$dir/own"
 	nobody "$dir" lintian --fail-on error,warning,info,pedantic "$dir"/*.deb
