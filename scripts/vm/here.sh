@@ -5,6 +5,9 @@
 #
 #   make build; sudo SUITE=trixie scripts/vm/here.sh 20
 #
+# With TREE=FOLDER the programs are those of that folder, such as of a Debian that there
+# is no image of: docs/vm.md says how to make one.
+#
 # Everything happens in namespaces: of mounts, on a copy of the image, network, process
 # ids and control groups; of the kernel's settings only the network's can be written.
 # Scenarios that need modules or drivers of the image's kernel cannot run here.
@@ -20,15 +23,15 @@ main() {
 	local tmp image start scenario failed=
 	[ "$#" -gt 0 ] || set -- 20
 	[ -x xbr-script ] || { echo "here.sh: no ./xbr-script (make build)" >&2 && exit 1; }
-	image=$(SUITE=$suite scripts/vm/image.sh)
+	[ -n "${TREE-}" ] || image=$(SUITE=$suite scripts/vm/image.sh)
 	tmp=$(mktemp -d)
 	# shellcheck disable=SC2064 # as it is now
 	trap "rm -rf '$tmp'" EXIT
 	for start; do
 		for scenario in scripts/vm/scenarios/"$start"*.sh; do
 			mkdir "$tmp/root"
-			prepare "$tmp/root" "$image"
-			echo "== $scenario, on Linux $(uname -r), $suite's programs"
+			prepare "$tmp/root"
+			echo "== $scenario, on Linux $(uname -r), ${TREE-$suite}'s programs"
 			unshare --mount --net --pid --fork --kill-child --cgroup --uts --ipc \
 				bash scripts/vm/here.sh --inside "$tmp/root" "${scenario##*/}" |
 				sed -u '/^@/d' || failed+=" $scenario"
@@ -38,9 +41,13 @@ main() {
 	[ -z "$failed" ] || { echo "FAILED:$failed" && exit 1; }
 }
 
-# prepare ROOT IMAGE: the files of that machine.
+# prepare ROOT: the files of that machine.
 prepare() {
-	(cd "$1" && cpio -id --quiet) <"$2/base.cpio"
+	if [ -n "${TREE-}" ]; then
+		cp -a "$TREE/." "$1"
+	else
+		(cd "$1" && cpio -id --quiet) <"$image/base.cpio"
+	fi
 	mkdir -p "$1/vm" "$1/usr/local/sbin"
 	echo "$suite" >"$1/vm/suite"
 	cp -r scripts/vm/scenarios scripts/vm/*.sh scripts/xbr-script.{service,openrc,sysv} "$1/vm"

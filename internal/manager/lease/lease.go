@@ -148,10 +148,13 @@ func ByKernel(a rtnl.Msg, tells, ra bool) bool {
 	switch {
 	case a.Family() != unix.AF_INET6:
 		return false
-	case a.IsTemporary(), a.MakesTemporary(), host.WasTemporary(a):
+	case a.IsTemporary(), host.WasTemporary(a):
 		return true
 	case tells:
-		return len(proto) == 1 && proto[0] == fromRouter
+		// Programs that do the router's part themselves (dhcpcd, NetworkManager) have the
+		// kernel make temporary addresses for theirs, but no routes.
+		makes := a.MakesTemporary() && a.AddrFlags()&unix.IFA_F_NOPREFIXROUTE == 0
+		return makes || len(proto) == 1 && proto[0] == fromRouter
 	}
 	return ra && a.Body[1] == prefix
 }

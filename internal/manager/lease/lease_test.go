@@ -180,6 +180,8 @@ func TestByKernel(t *testing.T) {
 		"temporary":     {flag(unix.IFA_F_TEMPORARY), true, true},
 		"was temporary": {proto(host.TemporaryProto), true, true},
 		"makes them":    {v6.With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_MANAGETEMPADDR)), true, true},
+		"by dhcpcd":     {v6.With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_MANAGETEMPADDR|unix.IFA_F_NOPREFIXROUTE)), false, true},
+		"was moved":     {proto(2).With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_MANAGETEMPADDR|unix.IFA_F_NOPREFIXROUTE)), true, true},
 		"by DHCPv6":     {wide, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
