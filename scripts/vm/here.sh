@@ -32,9 +32,9 @@ main() {
 			mkdir "$tmp/root"
 			prepare "$tmp/root"
 			echo "== $scenario, on Linux $(uname -r), ${TREE-$suite}'s programs"
-			unshare --mount --net --pid --fork --kill-child --cgroup --uts --ipc \
-				bash scripts/vm/here.sh --inside "$tmp/root" "${scenario##*/}" |
+			unshare --mount bash scripts/vm/here.sh --apart "$tmp/root" "${scenario##*/}" |
 				sed -u '/^@/d' || failed+=" $scenario"
+			unshare --mount bash scripts/vm/here.sh --cleared "$tmp/root"
 			rm -rf "$tmp/root"
 		done
 	done
@@ -53,6 +53,32 @@ prepare() {
 	cp -r scripts/vm/scenarios scripts/vm/*.sh scripts/xbr-script.{service,openrc,sysv} "$1/vm"
 	cp xbr-script "$1/usr/local/sbin"
 	CGO_ENABLED=0 go build -o "$1/usr/local/sbin/probe" ./internal/testing/probe
+}
+
+# apart ROOT SCENARIO: in a control group of its own, or systemd would share its units'
+# with that of another run: freeze one that is not its own, and remove what it finds empty.
+apart() {
+	control_group "$1"
+	mkdir "$group"
+	echo 0 >"$group/cgroup.procs"
+	exec unshare --mount --net --pid --fork --kill-child --cgroup --uts --ipc \
+		bash scripts/vm/here.sh --inside "$@"
+}
+
+# cleared ROOT: that control group is gone, once all that was in it has ended.
+cleared() {
+	control_group "$1"
+	[ ! -e "$group/cgroup.kill" ] || echo 1 >"$group/cgroup.kill"
+	for ((n = 0; n < 50; n++)); do
+		find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && return
+		sleep 0.1
+	done
+}
+
+# control_group ROOT sets $group to its folder, in this namespace of mounts.
+control_group() {
+	mount -t cgroup2 cgroup2 /mnt
+	group=/mnt/here.$(basename "$(dirname "$1")")
 }
 
 # inside ROOT SCENARIO: in namespaces of its own.
@@ -93,8 +119,9 @@ inside() {
 	exec env HERE=yes /vm/scenario.sh "/vm/scenarios/$2" "$RANDOM" 1 </dev/null
 }
 
-if [ "${1-}" = --inside ]; then
-	inside "${@:2}"
-else
-	main "$@"
-fi
+case ${1-} in
+--apart) apart "${@:2}" ;;
+--cleared) cleared "${@:2}" ;;
+--inside) inside "${@:2}" ;;
+*) main "$@" ;;
+esac
