@@ -14,7 +14,7 @@ var pidFiles = []string{"/run/dhcpcd/*.pid", "/run/dhcpcd-*.pid", "/run/dhcpcd/p
 
 // Sources implements the managers' interface.
 func (Manager) Sources() manager.Sources {
-	return manager.Sources{Files: pidFiles, There: []string{leases + "*.lease*"}, Processes: append([]string{"dhcpcd"}, supervisors...)}
+	return manager.Sources{Files: append([]string{configFile}, pidFiles...), Told: toldOf, There: []string{leases + "*.lease*"}, Processes: append([]string{"dhcpcd"}, supervisors...)}
 }
 
 // Told is what a file that stands for this host has to tell of a dhcpcd at work, and
