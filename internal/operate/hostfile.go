@@ -30,7 +30,7 @@ type seen struct {
 	antispoof *antispoof.Seen // nil: it is still to be read
 	strict    *strict.Seen    // nil: it is still to be read
 	xen       *xenstore.Seen  // nil: it was not read
-	programs  *hostPrograms   // of a host in a file; nil: they are not known
+	programs  *hostPrograms   // in a file; nil: they are not known
 	guests    []guestname.Guest
 }
 
@@ -78,7 +78,8 @@ func (c *Call) complete(ctx context.Context, s *seen) (err error) {
 	if s.guests, err = (guestname.Reader{Conn: c.conn, Xen: s.xen}).Look(s.host); err != nil {
 		c.Note(unnamed(err))
 	}
-	return nil
+	s.programs, err = c.gather(ctx)
+	return err
 }
 
 // hostFileVersion is the form of such a file.
@@ -95,8 +96,8 @@ type hostFile struct {
 	AntiSpoof *antispoof.Seen       `json:"antispoof,omitempty"`
 	Strict    *strict.Seen          `json:"strict,omitempty"`
 	Xen       *xenstore.Seen        `json:"xenstore,omitempty"`
-	Guests    []guestname.Guest     `json:"guests,omitempty"`   // whose the ports are; no plan depends on it
-	Programs  *hostPrograms         `json:"programs,omitempty"` // in no file that --save-host writes
+	Guests    []guestname.Guest     `json:"guests,omitempty"` // whose the ports are; no plan depends on it
+	Programs  *hostPrograms         `json:"programs,omitempty"`
 }
 
 // recordText is a record's content: as JSON if it is JSON, else as a string.
@@ -138,7 +139,7 @@ func (s *seen) write(name string) error {
 
 // form is the content of such a file.
 func (s *seen) form() ([]byte, error) {
-	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict, Xen: s.xen, Guests: s.guests}
+	f := hostFile{Version: hostFileVersion, Host: s.host, Records: map[string]recordText{}, AntiSpoof: s.antispoof, Strict: s.strict, Xen: s.xen, Guests: s.guests, Programs: s.programs}
 	for name, file := range s.records.Files {
 		if file.Err != nil {
 			return nil, file.Err

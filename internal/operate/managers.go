@@ -11,6 +11,7 @@ import (
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/ifupdown"
+	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/manager/udev"
@@ -28,6 +29,8 @@ type managing interface {
 	Keeper(ctx context.Context, m manager.Move) (*manager.Keeper, error)
 	// Kinds are the operations of its steps.
 	Kinds() plan.Kinds
+	// Sources is what all that is made from.
+	Sources() manager.Sources
 }
 
 // warning is a manager that knows what will not go on as before, though nothing is lost.
@@ -37,18 +40,38 @@ type warning interface {
 
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
-	all := []managing{udev.Manager{Root: c.root}, ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root}, c.dhcpcd()}
-	if c.root == "" {
-		all = append(all, networkmanager.Manager{Up: c.up})
+	return []managing{
+		udev.Manager{Root: c.root},
+		ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root},
+		c.dhcpcd(),
+		c.networkManager(),
+		networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up},
 	}
-	return append(all, networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up})
+}
+
+func (c *Call) networkManager() networkmanager.Manager {
+	m := networkmanager.Manager{Up: c.networkManagerUp, Root: c.root}
+	if c.laid != nil {
+		m.Titles = c.laid.Titles
+	}
+	return m
+}
+
+// networkManagerUp says whether NetworkManager runs, whoever has started it: it is at work
+// under OpenRC, runit and sysvinit, too.
+func (c *Call) networkManagerUp(unit string) (bool, error) {
+	is, err := c.up(unit)
+	if err != nil || is || !networkmanager.Left(c.root) {
+		return is, err
+	}
+	return lease.Runs(c.root, networkmanager.Program)
 }
 
 // dhcpcd is one manager that may run in any network namespace.
 func (c *Call) dhcpcd() dhcpcd.Manager {
-	m := dhcpcd.Manager{Root: c.root}
-	if c.root == "" {
-		m.UnitOf = dhcpcd.UnitOf
+	m := dhcpcd.Manager{Root: c.root, UnitOf: dhcpcd.UnitOf}
+	if c.root != "" {
+		m.UnitOf = func(pid int, _ string) (string, error) { return c.laid.Services[pid], nil }
 	}
 	return m
 }
@@ -122,9 +145,6 @@ func (v *view) around() (before, after []plan.Step, err error) {
 			v.lacks, refused = append(v.lacks, hidden.Lack()), nil
 		}
 		before, after, err = append(b, before...), append(after, a...), errors.Join(err, refused, v.heed(m, moves))
-	}
-	if file := v.Request.SaveHost; file != "" && (len(before)+len(after) > 0 || err != nil) {
-		v.Note(file + " does not tell of the programs that configure NICs here, which change this plan")
 	}
 	return before, after, err
 }

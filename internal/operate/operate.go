@@ -49,6 +49,7 @@ type Call struct {
 	said map[string]bool // warnings that the user has been given
 	yes  bool            // the user has been asked, and wants to go on
 	root string          // the folder with the programs of a host in a file; "": this machine's are meant
+	laid *hostPrograms   // what is in that folder
 	// What is said of the call at its end.
 	changed bool                             // something on the host is other than before
 	notes   []string                         // what Note was given

@@ -9,31 +9,37 @@ import (
 	"regexp"
 	"strings"
 
+	"xbr-script/internal/manager"
+	"xbr-script/internal/rawjson"
 	"xbr-script/internal/systemd"
 )
 
-// hostPrograms are the files by which the programs are known that configure a host's NICs:
-// their own, those of systemd's units, and those of processes in /proc. Not told is what
-// NetworkManager does, as it has to be asked.
+// hostPrograms are the files by which the programs are known that configure a host's
+// NICs: their own, those of systemd's units, and those of processes in /proc.
 type hostPrograms struct {
-	Version int               `json:"version"`
-	Files   map[string]string `json:"files"`           // their text, by path
-	Links   map[string]string `json:"links,omitempty"` // symbolic links: units that are up, and of processes
+	Version int                       `json:"version"`
+	Files   map[string]rawjson.String `json:"files"`            // their text, by path
+	Links   map[string]string         `json:"links,omitempty"`  // symbolic links: units that are up, and of processes
+	Owners  map[string]string         `json:"owners,omitempty"` // mode and group of a file, such as "640 998", if they are not 644 and 0
+	// What only the host itself could be asked: the services of systemd that are main
+	// processes, by their numbers, and what profiles of NetworkManager are called, by UUIDs.
+	Services map[int]string    `json:"services,omitempty"`
+	Titles   map[string]string `json:"titles,omitempty"`
 }
 
-// programsVersion is the form of these.
-const programsVersion = 1
+// programsVersion is the form of these. The first one had no more than files and links.
+const programsVersion = 2
 
 // linked are the paths of the links that may be there: whoever plans from a file reads
 // through no other.
-var linked = regexp.MustCompile(`^/(proc/[0-9]+/exe|run/systemd/units/invocation:[^/]+)$`)
+var linked = regexp.MustCompile(`^/(proc/[0-9]+/(exe|fd/[0-9]+)|run/systemd/units/invocation:[^/]+)$`)
 
 // ownNS are the links by which processes are known to be in one network namespace.
 const ownNS = "net:[1]"
 
 // place puts them into a folder, in which they have the same paths.
 func (p *hostPrograms) place(dir string) error {
-	if p.Version != programsVersion {
+	if p.Version < 1 || p.Version > programsVersion {
 		return fmt.Errorf("programs: it has the form %d, and this version knows %d", p.Version, programsVersion)
 	}
 	root, err := os.OpenRoot(dir)
@@ -41,29 +47,40 @@ func (p *hostPrograms) place(dir string) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	namespaces := map[string]string{"/proc/thread-self/ns/net": ownNS}
+	if err := root.Mkdir(strings.TrimPrefix(manager.OwnersDir, "/"), 0o755); err != nil {
+		return err
+	}
+	links := map[string]string{"/proc/thread-self/ns/net": ownNS}
 	for path, text := range p.Files {
-		if err := put(root, path, func(name string) error { return root.WriteFile(name, []byte(text), 0o644) }); err != nil {
+		if err := putFile(root, path, string(text)); err != nil {
 			return err
 		}
 		if pid, ok := strings.CutSuffix(path, "/comm"); ok {
-			namespaces[pid+"/ns/net"] = ownNS
+			links[pid+"/ns/net"] = ownNS
 		}
 	}
-	for path, target := range p.Links {
+	for path, owner := range p.Owners {
+		if err := putFile(root, manager.OwnersDir+path, owner); err != nil {
+			return err
+		}
+	}
+	for path := range p.Links {
 		if !linked.MatchString(path) {
 			return fmt.Errorf("programs: %s cannot be a link", path)
 		}
-		if err := put(root, path, func(name string) error { return root.Symlink(target, name) }); err != nil {
-			return err
-		}
 	}
-	for path, target := range namespaces {
-		if err := put(root, path, func(name string) error { return root.Symlink(target, name) }); err != nil {
-			return err
+	for _, all := range []map[string]string{p.Links, links} {
+		for path, target := range all {
+			if err := put(root, path, func(name string) error { return root.Symlink(target, name) }); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func putFile(root *os.Root, path, text string) error {
+	return put(root, path, func(name string) error { return root.WriteFile(name, []byte(text), 0o644) })
 }
 
 // put makes the folders of a path, and then what belongs there.
@@ -87,6 +104,7 @@ func (c *Call) lay(p *hostPrograms) (err error) {
 	if p == nil {
 		return nil
 	}
+	c.laid = p
 	if c.root, err = os.MkdirTemp("", "xbr-script-host."); err == nil {
 		err = p.place(c.root)
 	}
@@ -97,7 +115,7 @@ func (c *Call) lay(p *hostPrograms) (err error) {
 func (c *Call) forget() {
 	if c.root != "" {
 		_ = os.RemoveAll(c.root)
-		c.root = ""
+		c.root, c.laid = "", nil
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"xbr-script/internal/rawjson"
 )
 
 // TestPrograms puts the programs of a host in a file into a folder: nothing outside of
@@ -16,13 +18,13 @@ func TestPrograms(t *testing.T) {
 		err string // a part of it
 	}{
 		"none":               {hostPrograms{Version: 1}, ""},
-		"files":              {hostPrograms{1, map[string]string{"/run/network/ifstate": "eth0=eth0\n", "/proc/7/comm": "dhclient\n"}, map[string]string{"/proc/7/exe": "/sbin/dhclient"}}, ""},
-		"a form to come":     {hostPrograms{Version: 2}, "programs: it has the form 2, and this version knows 1"},
-		"outside":            {hostPrograms{1, map[string]string{"/../x": ""}, nil}, "programs: /../x: "},
-		"not from the root":  {hostPrograms{1, map[string]string{"../x": ""}, nil}, "programs: ../x: "},
-		"a link to read by":  {hostPrograms{1, nil, map[string]string{"/run/network": outside}}, "programs: /run/network cannot be a link"},
-		"a link to a folder": {hostPrograms{1, map[string]string{"/proc/7/exe/x": ""}, map[string]string{"/proc/7/exe": outside}}, "programs: /proc/7/exe: "},
-		"twice":              {hostPrograms{1, map[string]string{"/proc/7/comm": "", "/proc/7/ns/net": ""}, nil}, "programs: /proc/7/ns/net: "},
+		"files":              {hostPrograms{Version: 1, Files: map[string]rawjson.String{"/run/network/ifstate": "eth0=eth0\n", "/proc/7/comm": "dhclient\n"}, Links: map[string]string{"/proc/7/exe": "/sbin/dhclient"}}, ""},
+		"a form to come":     {hostPrograms{Version: 3}, "programs: it has the form 3, and this version knows 2"},
+		"outside":            {hostPrograms{Version: 1, Files: map[string]rawjson.String{"/../x": ""}}, "programs: /../x: "},
+		"not from the root":  {hostPrograms{Version: 1, Files: map[string]rawjson.String{"../x": ""}}, "programs: ../x: "},
+		"a link to read by":  {hostPrograms{Version: 1, Links: map[string]string{"/run/network": outside}}, "programs: /run/network cannot be a link"},
+		"a link to a folder": {hostPrograms{Version: 1, Files: map[string]rawjson.String{"/proc/7/exe/x": ""}, Links: map[string]string{"/proc/7/exe": outside}}, "programs: /proc/7/exe: "},
+		"twice":              {hostPrograms{Version: 1, Files: map[string]rawjson.String{"/proc/7/comm": "", "/proc/7/ns/net": ""}}, "programs: /proc/7/ns/net: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -34,7 +36,7 @@ func TestPrograms(t *testing.T) {
 				return
 			}
 			for path, text := range c.p.Files {
-				if got, err := os.ReadFile(dir + path); err != nil || string(got) != text {
+				if got, err := os.ReadFile(dir + path); err != nil || string(got) != string(text) {
 					t.Errorf("%s: %q, %v", path, got, err)
 				}
 			}

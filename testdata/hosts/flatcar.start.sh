@@ -100,6 +100,9 @@ printf '%s\n' '# Left alone, as long as eth0 is the port peth0 of a bridge (xbr-
 chmod 644 /run/systemd/network/zz-default-xbr-script-peth0.network
 chgrp 0 /run/systemd/network/zz-default-xbr-script-peth0.network
 # have systemd-networkd follow
-systemctl kill --kill-who=main --signal=USR2 systemd-networkd.service
+systemctl kill --kill-who=main --signal=STOP systemd-networkd.service
 systemctl thaw systemd-networkd.service
-systemctl restart systemd-networkd.service
+systemctl stop systemd-networkd.socket
+rm -f /run/systemd/netif/links/*
+systemctl kill --kill-who=main --signal=KILL systemd-networkd.service
+systemctl start systemd-networkd.service

@@ -91,9 +91,12 @@ printf '%s\n' '# Until there is a lease again (xbr-script)' '[Network]' KeepConf
 chmod 644 /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-eth0.conf
 chgrp 0 /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-eth0.conf
 # have systemd-networkd follow
-systemctl kill --kill-who=main --signal=USR2 systemd-networkd.service
+systemctl kill --kill-who=main --signal=STOP systemd-networkd.service
 systemctl thaw systemd-networkd.service
-systemctl restart systemd-networkd.service
+systemctl stop systemd-networkd.socket
+rm -f /run/systemd/netif/links/*
+systemctl kill --kill-who=main --signal=KILL systemd-networkd.service
+systemctl start systemd-networkd.service
 # let leased addresses expire as before
 rm -f /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-eth0.conf
 systemctl reload systemd-networkd.service

@@ -57,7 +57,9 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		if err != nil {
 			return nil, nil, err
 		}
-		before, after = append(before, first), append(after, last)
+		// One for all interfaces takes over what another would be run for (by its
+		// socket), so it is run last, by the way back, too, and ended first.
+		before, after = append([]plan.Step{first}, before...), append(after, last)
 	}
 	return before, after, nil
 }
@@ -69,15 +71,32 @@ var supervisors = []string{"runsv", "s6-supervise", "supervise-daemo", "supervis
 // Keeps says whether a dhcpcd looks after the addresses of a move.
 func (m Manager) Keeps(move manager.Move) (bool, error) {
 	clients, err := m.clients([]manager.Move{move})
-	return len(clients) > 0, err
+	for _, c := range clients {
+		if is, err := c.isFor(move); is || err != nil {
+			return is, err
+		}
+	}
+	return false, err
+}
+
+// isFor says whether it looks after the interface that has the addresses.
+func (c *client) isFor(move manager.Move) (bool, error) {
+	if !c.all || move.From == nil {
+		return !c.all, nil
+	}
+	s, err := c.scope()
+	return s.has(move.From.Name, move.From.Kind == "bridge"), err
 }
 
 // refuse refuses what dhcpcd would not go on with: an interface of another name, for
-// which it has another configuration and no lease, and a bridge if it is for all
-// interfaces: it leaves alone those that its configuration does not name (if_ignore).
+// which it has another configuration and no lease, and a bridge that it leaves alone.
 func (c *client) refuse(move manager.Move, root string) error {
-	if move.From == nil || c.all && !leased(move, root) {
-		return nil
+	if is, err := c.isFor(move); !is || err != nil || move.From == nil || c.all && !expires(move, root) {
+		return err
+	}
+	s, err := c.scope()
+	if err != nil {
+		return err
 	}
 	switch {
 	case move.To.Name != move.From.Name && move.OnBridge:
@@ -86,17 +105,43 @@ func (c *client) refuse(move manager.Move, root string) error {
 	case move.To.Name != move.From.Name:
 		return refusal.New("end it, which must leave the address, and run it for "+move.To.Name+" after the change",
 			"cannot %s: dhcpcd looks after %s by that name, which no interface has then", move.Undertaking, move.From.Name)
-	case c.all && move.OnBridge:
-		return refusal.New("leave out dom0=bridge, or run dhcpcd for "+move.From.Name+" alone",
+	case c.all && move.OnBridge && !s.has(move.To.Name, true):
+		return refusal.New(`leave out dom0=bridge, or have it look after the bridge, too, by a last line in `+s.config+`: "interface `+move.To.Name+`"`,
 			"cannot %s: dhcpcd looks after all interfaces, but for bridges", move.Undertaking)
 	}
 	return nil
 }
 
-// leased says whether a dhcpcd for all interfaces has a lease for this one.
-func leased(move manager.Move, root string) bool {
-	files, _ := filepath.Glob(root + "/var/lib/dhcpcd/" + move.From.Name + ".lease*")
-	return move.Leased() || len(files) > 0
+// leases is the folder with the leases that it has had.
+const leases = "/var/lib/dhcpcd/"
+
+// expires says whether a dhcpcd for several interfaces has given this one something that
+// it has to renew, which static addresses of its configuration have not.
+func expires(move manager.Move, root string) bool {
+	files, _ := filepath.Glob(root + leases + move.From.Name + ".lease*")
+	return len(move.Expiring) > 0 || len(files) > 0
+}
+
+// Warnings say what comes of it if somebody runs it anew meanwhile without the words that
+// it gets, which a service of systemd has.
+func (m Manager) Warnings(moves []manager.Move) (texts []string, err error) {
+	clients, err := m.clients(moves)
+	for _, c := range clients {
+		if !c.all || c.unit != "" {
+			continue
+		}
+		s, err := c.scope()
+		if err != nil {
+			return nil, err
+		}
+		for _, move := range moves {
+			if move.Moves() && s.has(move.Port, false) {
+				texts = append(texts, "dhcpcd looks after all interfaces: if it is run anew before stop, other than by xbr-script, it asks for leases on "+
+					move.Port+", too; a first line in "+s.config+" keeps it from that: denyinterfaces "+move.Port+" vif*")
+			}
+		}
+	}
+	return texts, err
 }
 
 // around gives the steps around the change for one dhcpcd.

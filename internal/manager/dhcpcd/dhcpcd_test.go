@@ -56,6 +56,8 @@ func (f files) root(t *testing.T) string {
 // lease is an address that expires.
 var lease = []rtnl.Msg{{Type: unix.RTM_NEWADDR, Body: []byte{unix.AF_INET, 24, 0, 0, 2, 0, 0, 0}}}
 
+var lease6 = []rtnl.Msg{{Type: unix.RTM_NEWADDR, Body: []byte{unix.AF_INET6, 64, 0, 0, 2, 0, 0, 0}}}
+
 // TestFinds looks for a dhcpcd that looks after eth0, in each place where one keeps
 // the number of its process.
 func TestFinds(t *testing.T) {
@@ -79,7 +81,7 @@ func TestFinds(t *testing.T) {
 		"a path":                            {files{"run/dhcpcd/eth0.pid": "77/../77\n"}, ""},
 		"for all":                           {files{"run/dhcpcd/pid": "77\n"}, "/run/dhcpcd/pid"},
 		"for all of version 8":              {files{"run/dhcpcd.pid": "77\n"}, "/run/dhcpcd.pid"},
-		"for all, and one for this":         {files{"run/dhcpcd/pid": "77\n", "run/dhcpcd/eth0.pid": "77\n"}, "/run/dhcpcd/eth0.pid /run/dhcpcd/pid"},
+		"for all, and one for this":         {files{"run/dhcpcd/pid": "77\n", "run/dhcpcd/eth0.pid": "77\n"}, "/run/dhcpcd/pid /run/dhcpcd/eth0.pid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := Manager{Root: c.files.root(t), UnitOf: func(int, string) (string, error) { return "x.service", nil }}
@@ -90,7 +92,8 @@ func TestFinds(t *testing.T) {
 			var found []string
 			for i, s := range before {
 				end, ok := s.Do[0].(*End)
-				if !ok || *end != *after[i].Undo[0].(*End) || end.Unit != "x.service" {
+				// They are run in the order in which they are run by the way back.
+				if !ok || *end != *after[len(after)-1-i].Undo[0].(*End) || end.Unit != "x.service" {
 					t.Errorf("%+v", s)
 				}
 				found = append(found, end.PIDFile)
@@ -121,21 +124,30 @@ func TestRefuses(t *testing.T) {
 		file    string
 		change  func(*manager.Move)
 		refused string
+		words   string
+		conf    string
 	}{
-		"one":                                 {one, func(*manager.Move) {}, ""},
-		"one, the bridge":                     {one, bridge, ""},
-		"one, a bridge of another name":       {one, otherName, "dhcpcd looks after eth0 by that name, which no interface has then"},
-		"all":                                 {all, leased(func(*manager.Move) {}), ""},
-		"all, the bridge":                     {all, leased(bridge), "dhcpcd looks after all interfaces, but for bridges"},
-		"all, the bridge, no lease":           {all, bridge, ""},
-		"all, a bridge of another name":       {all, leased(otherName), "dhcpcd looks after eth0 by that name, which no interface has then"},
-		"none":                                {"run/x", otherName, ""},
-		"one, and the interface is not there": {one, func(m *manager.Move) { m.From = nil }, ""},
+		"one":                                 {one, func(*manager.Move) {}, "", "", ""},
+		"one, the bridge":                     {one, bridge, "", "", ""},
+		"one, a bridge of another name":       {one, otherName, "dhcpcd looks after eth0 by that name, which no interface has then", "", ""},
+		"all":                                 {all, leased(func(*manager.Move) {}), "", "", ""},
+		"all, the bridge":                     {all, leased(bridge), "dhcpcd looks after all interfaces, but for bridges", "", ""},
+		"all, the bridge, no lease":           {all, bridge, "", "", ""},
+		"all, a bridge of another name":       {all, leased(otherName), "dhcpcd looks after eth0 by that name, which no interface has then", "", ""},
+		"none":                                {"run/x", otherName, "", "", ""},
+		"one, and the interface is not there": {one, func(m *manager.Move) { m.From = nil }, "", "", ""},
+		"all, the bridge, IPv6 from routers":  {all, func(m *manager.Move) { m.Expiring, m.OnBridge = lease6, true }, "dhcpcd looks after all interfaces, but for bridges", "", ""},
+		"all, the bridge, which has a block":  {all, leased(bridge), "", "", "interface eth1\ninterface eth0\nstatic ip_address=192.0.2.1/24"},
+		"all, the bridge, which is allowed":   {all, leased(bridge), "", "", "allowinterfaces eth*"},
+		"all, the bridge, which is named":     {all, leased(bridge), "", "eth1\x00eth0\x00", ""},
+		"all but this, the bridge":            {all, leased(bridge), "", "-Z\x00eth0\x00", ""},
+		"others, a bridge of another name":    {all, leased(otherName), "", "-bq\x00eth1\x00eth2\x00", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := move(false)
 			c.change(&m)
-			before, _, err := Manager{Root: files{c.file: "77"}.root(t)}.Around([]manager.Move{m})
+			root := files{c.file: "77", "proc/77/cmdline": "dhcpcd\x00" + c.words, "etc/dhcpcd.conf": c.conf}.root(t)
+			before, _, err := Manager{Root: root}.Around([]manager.Move{m})
 			if (err == nil) != (c.refused == "") || err != nil && err.Error() != "cannot start xenbr0: "+c.refused {
 				t.Error(err)
 			}
@@ -161,7 +173,7 @@ func TestLeases(t *testing.T) {
 	root := files{"var/lib/dhcpcd/eth0.lease": "x", "var/lib/dhcpcd/eth1-home.lease6": "x"}.root(t)
 	other := move(false)
 	other.From = &host.Link{Index: 3, Name: "eth1"}
-	if !leased(move(false), root) || leased(other, root) {
+	if !expires(move(false), root) || expires(other, root) {
 		t.Error("eth0 has one, and eth1 has none")
 	}
 }

@@ -32,7 +32,6 @@ type client struct {
 
 // clients are those that look after the interfaces of the moves. One for all interfaces
 // counts for each of them: what it does not look after it must leave alone afterwards.
-// Versions before 9 have no folder for their files.
 func (m Manager) clients(moves []manager.Move) (all []*client, err error) {
 	for _, move := range moves {
 		if move.From == nil {

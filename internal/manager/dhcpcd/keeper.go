@@ -16,11 +16,27 @@ func (m Manager) Keeper(_ context.Context, move manager.Move) (*manager.Keeper, 
 	if err != nil || len(clients) == 0 {
 		return nil, err
 	}
-	switch {
-	case !clients[0].all:
-		return &manager.Keeper{Manager: "dhcpcd", By: "for " + move.From.Name + " alone", How: "run again"}, nil
-	case leased(move, m.Root):
-		return &manager.Keeper{Manager: "dhcpcd", By: "for all interfaces", How: "run again"}, nil
+	for _, c := range clients {
+		is, err := c.isFor(move)
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			by, err := c.by(move)
+			return &manager.Keeper{Manager: "dhcpcd", By: by, How: "run again"}, err
+		}
 	}
 	return nil, nil
+}
+
+// by is what it was run for.
+func (c *client) by(move manager.Move) (string, error) {
+	if !c.all {
+		return "for " + move.From.Name + " alone", nil
+	}
+	s, err := c.scope()
+	if len(s.named)+len(s.allowed) > 0 {
+		return "for " + move.From.Name + " and others", err
+	}
+	return "for all interfaces", err
 }

@@ -15,8 +15,11 @@ func TestKeeper(t *testing.T) {
 	}{
 		"none":              {files{}, true, ""},
 		"for it alone":      {files{"run/dhcpcd/eth0.pid": "77\n", "run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for eth0 alone, run again"},
-		"for all":           {files{"run/dhcpcd/pid": "77\n"}, true, "dhcpcd, for all interfaces, run again"},
-		"for all, no lease": {files{"run/dhcpcd/pid": "77\n"}, false, ""},
+		"for all":           {files{"run/dhcpcd/pid": "77\n", "proc/77/cmdline": "dhcpcd\x00-b\x00"}, true, "dhcpcd, for all interfaces, run again"},
+		"for all, no lease": {files{"run/dhcpcd/pid": "77\n", "proc/77/cmdline": "dhcpcd\x00"}, false, "dhcpcd, for all interfaces, run again"},
+		"for several":       {files{"run/dhcpcd/pid": "77\n", "proc/77/cmdline": "dhcpcd\x00eth1\x00eth0\x00"}, true, "dhcpcd, for eth0 and others, run again"},
+		"for others":        {files{"run/dhcpcd/pid": "77\n", "proc/77/cmdline": "dhcpcd\x00eth1\x00eth2\x00"}, true, ""},
+		"not for this":      {files{"run/dhcpcd/pid": "77\n", "proc/77/cmdline": "dhcpcd\x00", "etc/dhcpcd.conf": "denyinterfaces eth0"}, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := move(false)

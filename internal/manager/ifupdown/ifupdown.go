@@ -37,6 +37,19 @@ func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{(&Unit{}).Kind(): func() plan.Op { return &Unit{} }}
 }
 
+// Sources implements the managers' interface.
+func (m Manager) Sources() manager.Sources {
+	s := manager.Sources{
+		Files: []string{"/run/network/ifstate*", "/run/ifstate", "/var/tmp/network/ifstatenew"},
+		There: []string{"/run/network/ifstatelock"},
+		Links: []string{"/run/systemd/units/invocation:ifup@*"},
+	}
+	for _, dir := range m.Units {
+		s.Files = append(s.Files, dir+"/ifup@*.service")
+	}
+	return s
+}
+
 // Around gives the steps that keep the units of the NICs that move from being ended, and
 // take that back once the NIC has its name again.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {

@@ -54,6 +54,9 @@ func (l *Listing) processes(root string) ([]running, error) {
 	return got.all, got.err
 }
 
+// known are the programs whose processes are looked at.
+var known = []string{"dhclient", "udhcpc", "udhcpc6", "connmand", "wickedd"}
+
 // clients are those that have one of these names.
 func (m Manager) clients(wanted ...string) (found []client, err error) {
 	l := m.Listing
@@ -61,7 +64,7 @@ func (m Manager) clients(wanted ...string) (found []client, err error) {
 		l = &Listing{}
 	}
 	if !l.read {
-		if l.all, err = l.clients(m.Root, "dhclient", "udhcpc", "udhcpc6", "connmand", "wickedd"); err != nil {
+		if l.all, err = l.clients(m.Root, known...); err != nil {
 			return nil, err
 		}
 		l.read = true
@@ -72,6 +75,13 @@ func (m Manager) clients(wanted ...string) (found []client, err error) {
 		}
 	}
 	return found, nil
+}
+
+// Runs says whether a program runs in the own network namespace, by its name as the kernel
+// has it.
+func Runs(root, program string) (bool, error) {
+	found, err := (&Listing{}).clients(root, program)
+	return len(found) > 0, err
 }
 
 // clients are the processes of the own network namespace that have one of these names

@@ -38,6 +38,15 @@ func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{(&Rebind{}).Kind(): func() plan.Op { return &Rebind{} }}
 }
 
+// Sources implements the managers' interface.
+func (Manager) Sources() manager.Sources {
+	s := manager.Sources{Files: []string{connmanFile}, Processes: append([]string{"busybox"}, known...)}
+	for _, o := range othersFor(&host.Link{Name: "*"}) {
+		s.There = append(s.There, o.files)
+	}
+	return s
+}
+
 // Around gives the steps around a change by which DHCP clients go on, and refuses the
 // moves after which an address would expire.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
@@ -139,10 +148,13 @@ func ByKernel(a rtnl.Msg, tells, ra bool) bool {
 	switch {
 	case a.Family() != unix.AF_INET6:
 		return false
-	case a.IsTemporary(), a.MakesTemporary(), host.WasTemporary(a):
+	case a.IsTemporary(), host.WasTemporary(a):
 		return true
 	case tells:
-		return len(proto) == 1 && proto[0] == fromRouter
+		// Programs that do the router's part themselves (dhcpcd, NetworkManager) have the
+		// kernel make temporary addresses for theirs, but no routes.
+		makes := a.MakesTemporary() && a.AddrFlags()&unix.IFA_F_NOPREFIXROUTE == 0
+		return makes || len(proto) == 1 && proto[0] == fromRouter
 	}
 	return ra && a.Body[1] == prefix
 }
@@ -168,7 +180,7 @@ func othersFor(l *host.Link) []other {
 // other is the one that looks after an interface; nil if none does.
 func (m Manager) other(l *host.Link) (*other, error) {
 	for _, o := range othersFor(l) {
-		running, err := m.clients(o.program)
+		running, err := m.runs(o.program, l.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -176,11 +188,21 @@ func (m Manager) other(l *host.Link) (*other, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(running) > 0 && len(files) > 0 {
+		if running && len(files) > 0 {
 			return &o, nil
 		}
 	}
 	return nil, nil
+}
+
+// runs says whether such a manager runs. connman keeps the files of an interface that it is
+// to leave alone now.
+func (m Manager) runs(program, dev string) (bool, error) {
+	if program == "connmand" {
+		return m.connman(dev)
+	}
+	running, err := m.clients(program)
+	return len(running) > 0, err
 }
 
 // refuseOthers refuses an interface that somebody looks after who cannot follow.
@@ -189,8 +211,11 @@ func (m Manager) refuseOthers(move manager.Move) error {
 		return nil // they come back to the interface that it knows
 	}
 	o, err := m.other(move.From)
-	if err != nil || o == nil {
+	if err != nil {
 		return err
+	}
+	if o == nil {
+		return m.refuseConnman(move)
 	}
 	return refusal.New(o.hint, "cannot %s: %s looks after %s, and does not follow to another interface", move.Undertaking, o.name, move.From.Name)
 }

@@ -127,7 +127,8 @@ func TestAround(t *testing.T) {
 
 // TestOthers refuses a start, and no stop, of what connman or wicked look after.
 func TestOthers(t *testing.T) {
-	connman, wicked := []process{{"connmand", "connmand -n", ""}}, []process{{"wickedd", "/usr/sbin/wickedd", ""}}
+	told := func(args string) []process { return []process{{"connmand", args, ""}} }
+	connman, wicked := told("connmand -n"), []process{{"wickedd", "/usr/sbin/wickedd", ""}}
 	const service, info = "var/lib/connman/ethernet_00163e000001_cable/settings", "run/wicked/leaseinfo.eth0.dhcp.ipv4"
 	for name, c := range map[string]struct {
 		running []process
@@ -135,16 +136,18 @@ func TestOthers(t *testing.T) {
 		refused string
 	}{
 		"connman":             {connman, service, "connman"},
-		"of another NIC":      {connman, "var/lib/connman/ethernet_00163e000002_cable/settings", ""},
+		"of another NIC":      {told("connmand -i eth1"), "var/lib/connman/ethernet_00163e000002_cable/settings", ""},
+		"told since":          {told("connmand -I eth0,peth*,vif*"), service, ""},
 		"connman has ended":   {nil, service, ""},
 		"wicked":              {wicked, info, "wicked"},
 		"wicked of another":   {wicked, "run/wicked/leaseinfo.eth1.dhcp.ipv4", ""},
 		"wicked, elsewhere":   {[]process{{"wickedd", "wickedd", "7"}}, info, ""},
-		"of the other's file": {connman, info, ""},
+		"of the other's file": {told("connmand --device=eth1"), info, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := Manager{Root: fakeHost(t, c.running, c.file)}
 			move := leaving("eth0")
+			move.Port = "peth0"
 			_, _, err := m.Around([]manager.Move{move})
 			if (err == nil) != (c.refused == "") || err != nil &&
 				err.Error() != "cannot start xenbr0: "+c.refused+" looks after eth0, and does not follow to another interface" {
@@ -180,6 +183,8 @@ func TestByKernel(t *testing.T) {
 		"temporary":     {flag(unix.IFA_F_TEMPORARY), true, true},
 		"was temporary": {proto(host.TemporaryProto), true, true},
 		"makes them":    {v6.With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_MANAGETEMPADDR)), true, true},
+		"by dhcpcd":     {v6.With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_MANAGETEMPADDR|unix.IFA_F_NOPREFIXROUTE)), false, true},
+		"was moved":     {proto(2).With(unix.IFA_FLAGS, rtnl.U32Bytes(unix.IFA_F_MANAGETEMPADDR|unix.IFA_F_NOPREFIXROUTE)), true, true},
 		"by DHCPv6":     {wide, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {

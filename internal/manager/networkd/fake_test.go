@@ -2,8 +2,11 @@ package networkd
 
 import (
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,8 +27,12 @@ type fakeSystemd struct {
 	inactive bool   // systemd-networkd does not run
 	frozen   bool
 	began    time.Time           // it
+	pid      uint32              // how often it has begun
+	takes    int                 // the index of the interface that it configures when it begins; 0: it says nothing of any
 	version  string              // systemd's
-	ending   bool                // it has got the signal, and will do nothing else
+	stopped  bool                // it has been stopped by a signal
+	again    bool                // systemd starts it by itself when it has been killed
+	closedIt bool                // systemd holds no socket for it
 	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
 	kept     []string            // the drop-ins that are there when it begins anew
 	log      []string            // the methods that had an effect
@@ -46,7 +53,7 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 	if err := f.failure(member); err != "" {
 		return []any{dbustest.Error(err)}
 	}
-	if unit, ok := first(msg.Body).(string); ok && strings.HasSuffix(member, "Unit") && member != "TryRestartUnit" && unit != "systemd-networkd.service" {
+	if unit, ok := first(msg.Body).(string); ok && strings.HasSuffix(member, "Unit") && member != "StopUnit" && unit != "systemd-networkd.service" {
 		f.Errorf("%s of %s", member, unit)
 	}
 	switch member {
@@ -60,24 +67,19 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 		}
 		f.frozen = member == "FreezeUnit"
 		f.log = append(f.log, member)
-		if !f.frozen && f.ending {
-			f.inactive, f.ending = true, false
-		} else if !f.frozen {
-			f.Error("it is thawed, and was not told to end")
+		if !f.frozen && !f.stopped {
+			f.Error("it is thawed, and runs")
 		}
 		return nil
 	case "KillUnit":
-		if whom, signal := msg.Body[1], msg.Body[2]; whom != "main" || signal != int32(unix.SIGUSR2) {
-			f.Errorf("signal %d for %s", signal, whom)
-		}
-		f.ending = true
+		f.killed(msg.Body[1], msg.Body[2])
 		return nil
 	case "RestartUnit":
 		return []any{f.restarted()}
 	case "ReloadUnit":
 		return []any{f.reloaded()}
-	case "TryRestartUnit":
-		return []any{f.emptied(msg.Body[0].(string))}
+	case "StopUnit":
+		return []any{f.closed(msg.Body[0].(string))}
 	}
 	f.Errorf("asked for %s", member)
 	return nil
@@ -103,8 +105,11 @@ func (f *fakeSystemd) failure(member string) (name string) {
 
 func (f *fakeSystemd) property(name string) []any {
 	switch name {
-	case "RestartKillSignal":
-		return []any{dbus.MakeVariant(int32(unix.SIGUSR2))}
+	case "MainPID":
+		if f.inactive {
+			return []any{dbus.MakeVariant(uint32(0))}
+		}
+		return []any{dbus.MakeVariant(1000 + f.pid)}
 	case "Version":
 		return []any{dbus.MakeVariant(f.version)}
 	case "ExecMainStartTimestamp":
@@ -122,14 +127,59 @@ func (f *fakeSystemd) property(name string) []any {
 	return []any{dbus.MakeVariant(value)}
 }
 
-// emptied is a job for the socket, which must not be in use.
-func (f *fakeSystemd) emptied(unit string) dbus.ObjectPath {
-	if unit != "systemd-networkd.socket" || !f.inactive {
-		f.Errorf("%s is restarted, and systemd-networkd has not ended", unit)
+// killed is a signal for it.
+func (f *fakeSystemd) killed(whom, signal any) {
+	switch {
+	case whom != "main":
+		f.Errorf("signal %d for %s", signal, whom)
+	case signal == int32(unix.SIGSTOP):
+		f.stopped = true
+	case f.remembers():
+		f.Error("it will go on by what it has written about an index")
+	case signal != int32(unix.SIGKILL) || f.frozen || !f.stopped:
+		f.Errorf("signal %d; frozen: %t, stopped: %t", signal, f.frozen, f.stopped)
+	case f.again:
+		f.log = append(f.log, "again")
+		f.begin()
+	default:
+		f.inactive, f.stopped = true, false
+	}
+}
+
+// remembers says whether there is a word of it about an interface that it configured.
+func (f *fakeSystemd) remembers() bool {
+	all, err := filepath.Glob(linksDir + "/*")
+	if err != nil {
+		f.Error(err)
+	}
+	return slices.ContainsFunc(all, func(path string) bool {
+		data, err := os.ReadFile(path)
+		return err != nil || strings.Contains(string(data), netplans)
+	})
+}
+
+// begin has it begin with a socket of its own.
+func (f *fakeSystemd) begin() {
+	if !f.closedIt {
+		f.Error("it begins with the socket of the one before")
+	}
+	f.kept, _ = filepath.Glob(runConfig + "/*.d/zz-*")
+	f.inactive, f.stopped, f.closedIt, f.began = false, false, false, f.began.Add(time.Hour)
+	f.pid++
+	f.decide()
+}
+
+// closed is a job for the socket, which is there again when it begins anew.
+func (f *fakeSystemd) closed(unit string) dbus.ObjectPath {
+	if unit != "systemd-networkd.socket" || f.frozen {
+		f.Errorf("%s is stopped, and systemd-networkd is frozen", unit)
 	}
 	const job = dbus.ObjectPath("/org/freedesktop/systemd1/job/socket")
 	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", uint32(1), job, unit, "done")
-	f.log = append(f.log, "socket")
+	if !f.closedIt {
+		f.log = append(f.log, "socket")
+	}
+	f.closedIt = true
 	return job
 }
 
@@ -149,17 +199,36 @@ func (f *fakeSystemd) reloaded() dbus.ObjectPath {
 // 254 on.
 func (f *fakeSystemd) restarted() dbus.ObjectPath {
 	f.log = append(f.log, "RestartUnit")
-	f.kept, _ = filepath.Glob(runConfig + "/*.d/zz-*")
 	job := dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/systemd1/job/%d", len(f.log)))
 	result := "done"
 	if f.frozen {
 		result = "frozen"
 	} else {
-		f.inactive, f.began = false, f.began.Add(time.Hour)
+		f.begin()
 	}
 	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved",
 		uint32(len(f.log)), job, "systemd-networkd.service", result)
 	return job
+}
+
+// decide has it say what it does with each interface.
+func (f *fakeSystemd) decide() {
+	if f.takes == 0 {
+		return
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		f.Error(err)
+	}
+	for _, i := range all {
+		text := "ADMIN_STATE=unmanaged\n"
+		if i.Index == f.takes {
+			text = "ADMIN_STATE=configured\nNETWORK_FILE=" + netplans + "\n"
+		}
+		if err := os.WriteFile(filepath.Join(linksDir, strconv.Itoa(i.Index)), []byte(text), 0o600); err != nil {
+			f.Error(err)
+		}
+	}
 }
 
 // calls are those that had an effect since the last time.

@@ -29,7 +29,9 @@ type Heir struct {
 
 // Manager is systemd-networkd.
 type Manager struct {
-	Limit time.Duration                   // how long it may take with the heirs; 0: nobody checks
+	// Limit is how long it may take until it is as far with the heirs as it was. Whether it
+	// takes them at all is waited for in any case.
+	Limit time.Duration
 	Root  string                          // where the host's files are; "" is /
 	Up    func(unit string) (bool, error) // says whether a unit of systemd is up; nil: systemd is looked at
 }
@@ -58,7 +60,7 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	resume := &Resume{Unit: unit, Ran: ran}
+	resume := &Resume{Unit: unit, Ran: ran, was: heirs}
 	first := plan.Step{
 		Title: "hold systemd-networkd still",
 		Do:    []plan.Op{&Freeze{unit}}, Undo: []plan.Op{&Resume{Unit: unit, Ran: ran, Heirs: back, Limit: m.Limit}},
@@ -70,10 +72,8 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	last := plan.Step{
 		Title: "have systemd-networkd follow",
 		Do:    []plan.Op{resume}, Undo: []plan.Op{&Freeze{unit}},
-	}
-	if m.Limit > 0 {
-		last.Await = plan.Wait{For: "systemd-networkd" + toConfigure(heirs), Limit: m.Limit}
-		last.Check = func(ctx context.Context) error { return await(ctx, heirs, resume.at, m.Limit) }
+		Await: plan.Wait{For: "systemd-networkd" + toConfigure(heirs), Limit: max(m.Limit, decideLimit)},
+		Check: func(ctx context.Context) error { return await(ctx, heirs, resume.at, m.Limit) },
 	}
 	if len(changes) > 0 {
 		after = []plan.Step{step(changes)}
@@ -132,12 +132,14 @@ func toConfigure(heirs []Heir) string {
 }
 
 // await waits until systemd-networkd, after that restart, has got as far with the
-// heirs as it was before. Whether it gets an address is for others to find out.
+// heirs as it was before, but no longer than the limit once it has taken them. Whether it
+// gets an address is for others to find out.
 func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Duration) error {
 	if restarted.IsZero() {
 		return nil
 	}
-	for end := time.Now().Add(limit); ; {
+	begun := time.Now()
+	for {
 		decided, settled := true, true
 		for _, h := range heirs {
 			d, s, err := progress(h, restarted)
@@ -146,9 +148,9 @@ func await(ctx context.Context, heirs []Heir, restarted time.Time, limit time.Du
 			}
 			decided, settled = decided && d, settled && s
 		}
-		late := time.Now().After(end)
-		if decided || late {
-			if err := taken(heirs, restarted); err != nil || settled || late {
+		waited := time.Since(begun)
+		if decided || waited > max(limit, decideLimit) {
+			if err := taken(heirs, restarted); err != nil || settled || waited > limit {
 				return err
 			}
 		}

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/keyfile"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -31,17 +36,19 @@ type Freeze struct {
 	Unit string `json:"Unit"` // systemd-networkd's
 }
 
-// Resume has systemd-networkd begin anew, and thaws it for that. One that is frozen gets
-// the signal to end first: else it would act for a moment on what it has slept through,
-// and give up interfaces that it still takes for others.
+// Resume has systemd-networkd begin anew, and thaws it for that. One that is frozen never
+// runs again: it would act for a moment on what it has slept through, and give up
+// interfaces that it still takes for others. It begins with a netlink socket of its own:
+// see disconnect.
 type Resume struct {
 	Unit string `json:"Unit"`
 	// Ran says that it ran before the change: then it is started if it has ended.
 	Ran bool `json:"Ran"`
-	// The operation waits for the Heirs, but no longer than Limit (nanoseconds), if
-	// that is not 0: until then the host may have no address.
+	// The operation waits for the Heirs, and once they are taken no longer than Limit
+	// (nanoseconds): until then the host may have no address.
 	Heirs []Heir        `json:"Heirs"`
 	Limit time.Duration `json:"Limit"`
+	was   []Heir        // instead of Heirs, where somebody else waits for them
 	at    time.Time     // when it was done; zero if it was not
 }
 
@@ -64,7 +71,7 @@ func (*Freeze) Await() plan.Wait {
 
 // Await is what it waits for.
 func (r *Resume) Await() plan.Wait {
-	return plan.Wait{For: "systemd-networkd" + toConfigure(r.Heirs), Limit: restartLimit + r.Limit}
+	return plan.Wait{For: "systemd-networkd" + toConfigure(r.Heirs), Limit: restartLimit + max(r.Limit, decideLimit)}
 }
 
 // Commands are those that do the same.
@@ -73,11 +80,14 @@ func (f *Freeze) Commands() []string { return []string{"systemctl freeze " + she
 // Commands are those that do the same.
 func (r *Resume) Commands() []string {
 	u := shell.Quote(r.Unit)
-	restart := "systemctl restart " + u
 	if !r.Ran {
-		restart = "systemctl try-restart " + u
+		return []string{"systemctl thaw " + u, "systemctl try-restart " + u}
 	}
-	return []string{"systemctl kill --kill-who=main --signal=USR2 " + u, "systemctl thaw " + u, restart}
+	return []string{
+		"systemctl kill --kill-who=main --signal=STOP " + u, "systemctl thaw " + u,
+		"systemctl stop " + socket, "rm -f " + linksDir + "/*",
+		"systemctl kill --kill-who=main --signal=KILL " + u, "systemctl start " + u,
+	}
 }
 
 // Ready says whether systemd can be asked.
@@ -101,20 +111,17 @@ func (f *Freeze) Do(ctx context.Context, undoing bool) error {
 // Do carries it out. While the machine is being switched off it is only thawed.
 func (r *Resume) Do(ctx context.Context, _ bool) error {
 	err := systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
-		if err := r.thaw(ctx, conn); err != nil {
+		anew, err := r.thaw(ctx, conn)
+		if err != nil {
 			return err
 		}
 		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 			return err
 		}
-		ok, err := conn.Active(ctx, r.Unit)
-		if err != nil || !ok && !r.Ran {
-			return err
-		}
-		// systemd starts a unit five times in ten seconds, and no more until this.
-		_ = conn.ResetFailedUnitContext(ctx, r.Unit)
-		if err := job(ctx, r.Unit, conn.RestartUnitContext); err != nil {
-			return err
+		if !anew {
+			if ok, err := r.restart(ctx, conn); err != nil || !ok {
+				return err
+			}
 		}
 		r.at, err = started(ctx, conn, r.Unit)
 		return err
@@ -122,10 +129,20 @@ func (r *Resume) Do(ctx context.Context, _ bool) error {
 	if err != nil {
 		return err
 	}
-	if r.Limit > 0 {
-		_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
-	}
+	_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
 	return context.Cause(ctx)
+}
+
+// restart starts it anew; false if it does not run, and did not.
+func (r *Resume) restart(ctx context.Context, conn systemd.Conn) (bool, error) {
+	ok, err := conn.Active(ctx, r.Unit)
+	if err != nil || !ok && !r.Ran {
+		return false, err
+	}
+	disconnect(ctx, conn)
+	// systemd starts a unit five times in ten seconds, and no more until this.
+	_ = conn.ResetFailedUnitContext(ctx, r.Unit)
+	return true, job(ctx, r.Unit, conn.RestartUnitContext)
 }
 
 // started is when the process of a unit began. What systemd-networkd has written before
@@ -142,50 +159,103 @@ func started(ctx context.Context, conn systemd.Conn, unit string) (time.Time, er
 	return time.UnixMicro(int64(at)), nil //nolint:gosec // it is a time of our days
 }
 
-// thaw thaws it if it is frozen, so that it ends.
-func (r *Resume) thaw(ctx context.Context, conn systemd.Conn) error {
+// thaw ends it if it is frozen, and thaws its unit for that; it says whether systemd has
+// then started it by itself. It is stopped first, and killed when it is stopped and no
+// longer frozen. If it ended amid the thawing, its unit would count as frozen until the
+// next boot, and could not be started.
+func (r *Resume) thaw(ctx context.Context, conn systemd.Conn) (anew bool, err error) {
 	state, err := conn.GetUnitPropertyContext(ctx, r.Unit, "FreezerState")
 	if err != nil || state.Value.Value() == "running" {
-		return unless(err, unable...)
+		return false, unless(err, unable...)
 	}
-	// The signal by which systemd restarts it, so that it keeps its leases.
-	signal := int32(unix.SIGTERM)
-	if p, err := conn.GetServicePropertyContext(ctx, r.Unit, "RestartKillSignal"); err == nil {
-		if is, ok := p.Value.Value().(int32); ok && is != 0 {
-			signal = is
-		}
+	process, err := mainPID(ctx, conn, r.Unit)
+	if err != nil {
+		return false, err
 	}
-	_ = conn.KillUnitWithTarget(ctx, r.Unit, systemd.Main, signal) // else it acts for a moment
+	// A signal that it does not get makes it act for a moment, no more.
+	_ = conn.KillUnitWithTarget(ctx, r.Unit, systemd.Main, int32(unix.SIGSTOP))
 	if err := patiently(ctx, func() error { return conn.ThawUnit(ctx, r.Unit) }); err != nil {
-		return err
+		return false, err
 	}
-	return forget(ctx, conn, r.Unit)
+	disconnect(ctx, conn)
+	if err := r.forget(); err != nil {
+		return false, err
+	}
+	_ = conn.KillUnitWithTarget(ctx, r.Unit, systemd.Main, int32(unix.SIGKILL))
+	return ended(ctx, conn, r.Unit, process)
 }
 
-// forget empties systemd-networkd's netlink socket once it has ended. systemd holds the
-// socket for it, with all that was sent in the meantime, and a new process would take
-// that for news, about interfaces as they are no more: it fails over it, and after five
-// times in ten seconds gives an interface up. What cannot be had is done without.
-func forget(ctx context.Context, conn systemd.Conn, unit string) error {
-	for end := time.Now().Add(endLimit); ; {
-		state, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
-		if err != nil {
-			return err
+// forget removes what it has written about the interfaces that are moved, by the file that
+// it goes by. Before version 248 it goes on with that where it begins (link_load), whatever
+// the name of that index is then, and would take the NIC out of the bridge.
+func (r *Resume) forget() error {
+	all, err := filepath.Glob(linksDir + "/*")
+	for _, path := range all {
+		values, failed := keyfile.Read(path)
+		file := filepath.Base(values["NETWORK_FILE"])
+		moved := slices.ContainsFunc(slices.Concat(r.Heirs, r.was), func(h Heir) bool { return file == filepath.Base(h.Was.File) })
+		if failed == nil && (moved || strings.Contains(file, mark)) {
+			failed = os.Remove(path)
 		}
-		switch state.Value.Value() {
-		case "inactive", "failed":
-			_ = job(ctx, socket, conn.TryRestartUnitContext)
-			return ctx.Err()
-		case "activating":
-			return nil // what is in the socket has had systemd start it: that one reads it
-		}
-		if time.Now().After(end) {
-			return nil
-		}
-		if !paused(ctx) {
-			return ctx.Err()
+		if !errors.Is(failed, fs.ErrNotExist) {
+			err = errors.Join(err, failed)
 		}
 	}
+	return err
+}
+
+// disconnect takes away the netlink socket that systemd holds for systemd-networkd, so
+// that it gets another when it is started, as it always does together with that. In the
+// socket are all messages since it was frozen: they have systemd start it at once, amid
+// which it would be ended again, and a new process takes them for news, about interfaces
+// as they are no more. A dump that the former process has not read to its end is in it, too,
+// for which a new one fails (EBUSY), and after five times in ten seconds systemd starts
+// no other. What cannot be had is done without.
+func disconnect(ctx context.Context, conn systemd.Conn) {
+	_ = job(ctx, socket, conn.StopUnitContext)
+}
+
+// ended waits until this process has ended, if it does so soon, and says whether
+// another is at work: systemd may have started that, which must not be disturbed until it
+// has begun.
+func ended(ctx context.Context, conn systemd.Conn, unit string, process uint32) (anew bool, err error) {
+	for begun := time.Now(); ; {
+		state, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
+		if err != nil {
+			return false, err
+		}
+		now, err := mainPID(ctx, conn, unit)
+		if err != nil {
+			return false, err
+		}
+		limit := endLimit
+		switch state.Value.Value() {
+		case "inactive", "failed":
+			return false, ctx.Err()
+		case "activating":
+			limit = holdLimit
+		case "active":
+			if now != process && now != 0 {
+				return true, nil
+			}
+		}
+		if time.Since(begun) > limit {
+			return false, nil
+		}
+		if !paused(ctx) {
+			return false, ctx.Err()
+		}
+	}
+}
+
+// mainPID is the process of a unit; 0 if there is none.
+func mainPID(ctx context.Context, conn systemd.Conn, unit string) (uint32, error) {
+	p, err := conn.GetServicePropertyContext(ctx, unit, "MainPID")
+	if err != nil {
+		return 0, err
+	}
+	pid, _ := p.Value.Value().(uint32)
+	return pid, nil
 }
 
 var (
@@ -197,8 +267,11 @@ var (
 		"org.freedesktop.DBus.Error.UnknownProperty", "org.freedesktop.systemd1.UnitInactive",
 	}
 	// busy are those of one that still has something else to do with the unit; the
-	// latter is also that of another freezing or thawing before 254.
-	busy = []string{"org.freedesktop.systemd1.UnitBusy", "org.freedesktop.DBus.Error.Failed"}
+	// second is also that of another freezing or thawing before 254. The last is that of a
+	// freezing or thawing of which the kernel was slow to tell: it has been done, and is not
+	// known to have been.
+	busy = []string{"org.freedesktop.systemd1.UnitBusy", "org.freedesktop.DBus.Error.Failed",
+		"org.freedesktop.systemd1.FreezeCancelled"}
 )
 
 // patiently asks again while systemd is busy with the unit. That it is unable to

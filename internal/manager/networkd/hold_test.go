@@ -20,14 +20,20 @@ import (
 // network is a change amid those of systemd-networkd, which has to be held still
 // while it is made and while it is taken back.
 type network struct {
-	Name string `json:"Name"`
+	From int `json:"From"` // the index of the interface that has dom0's addresses before
+	To   int `json:"To"`   // and after it
 	f    *fakeSystemd
 	lax  bool // nothing is said of it
 }
 
 func (*network) Kind() string       { return "test network" }
 func (*network) Commands() []string { return nil }
-func (n *network) Do(context.Context, bool) error {
+func (n *network) Do(_ context.Context, undoing bool) error {
+	n.f.set(func() {
+		if n.f.takes = n.To; undoing {
+			n.f.takes = n.From
+		}
+	})
 	if !n.lax && !n.f.isStill() {
 		n.f.Error("systemd-networkd runs while the network changes")
 	}
@@ -68,11 +74,13 @@ func (s states) files() string {
 // around is a whole plan, with a change of the network.
 func (s states) around(f *fakeSystemd, back bool) *plan.Plan {
 	s.Helper()
-	before, after, err := (Manager{}).Around([]manager.Move{s.move(back)})
+	move := s.move(back)
+	before, after, err := (Manager{}).Around([]manager.Move{move})
 	if err != nil {
 		s.Fatal(err)
 	}
-	n := &network{Name: "eth0", f: f}
+	n := &network{From: move.From.Index, To: move.To.Index, f: f}
+	f.set(func() { f.takes = n.From })
 	middle := plan.Step{Title: "move", Do: []plan.Op{n}, Undo: []plan.Op{n}}
 	return &plan.Plan{Steps: slices.Concat(before, []plan.Step{middle}, after)}
 }
@@ -143,15 +151,16 @@ func (s states) held(m *faults.Matrix, f *fakeSystemd, back bool) {
 // the change is made as ever; where something goes wrong, nothing is changed.
 func TestCannotHold(t *testing.T) {
 	const busy, failed = "org.freedesktop.systemd1.UnitBusy", "org.freedesktop.DBus.Error.AccessDenied"
+	const cancelled = "org.freedesktop.systemd1.FreezeCancelled"
 	for name, c := range map[string]struct {
 		fails map[string][]string
 		calls string
 		err   string // what the error begins with
 	}{
-		"cgroups of version 1":  {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "RestartUnit", ""},
-		"systemd 245":           {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "RestartUnit", ""},
-		"busy at first":         {map[string][]string{"FreezeUnit": {busy, busy}, "ThawUnit": {busy}}, "FreezeUnit ThawUnit socket RestartUnit", ""},
-		"it goes wrong":         {map[string][]string{"FreezeUnit": {failed}}, "RestartUnit", "cannot hold systemd-networkd still: "},
+		"cgroups of version 1":  {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "socket RestartUnit", ""},
+		"systemd 245":           {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "socket RestartUnit", ""},
+		"busy at first":         {map[string][]string{"FreezeUnit": {busy, cancelled, busy}, "ThawUnit": {busy, cancelled}}, "FreezeUnit ThawUnit socket RestartUnit", ""},
+		"it goes wrong":         {map[string][]string{"FreezeUnit": {failed}}, "socket RestartUnit", "cannot hold systemd-networkd still: "},
 		"thawing goes wrong":    {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit socket RestartUnit", "cannot have systemd-networkd follow: "},
 		"restarting goes wrong": {map[string][]string{"RestartUnit": {failed}}, "FreezeUnit ThawUnit socket RestartUnit", "cannot have systemd-networkd follow: "},
 	} {
@@ -161,8 +170,9 @@ func TestCannotHold(t *testing.T) {
 			f.set(func() { f.fails = c.fails })
 			s.configured("peth0")
 			p := s.around(f, false)
-			if c.calls == "RestartUnit" { // it is not held
+			if c.calls == "socket RestartUnit" { // it is not held
 				p.Steps = slices.Delete(p.Steps, 1, 2)
+				f.set(func() { f.takes = s.index("eth0") })
 			}
 			r := s.runner(f)
 			err := r.Run(t.Context(), p)
@@ -219,6 +229,23 @@ func TestBegan(t *testing.T) {
 	r = &Resume{Unit: unit}
 	if err := r.Do(t.Context(), false); err != nil || !r.at.IsZero() {
 		t.Errorf("it has not run; it began at %v, %v", r.at, err)
+	}
+}
+
+// TestAgain has systemd start it by itself when it has been killed: it has begun anew, and
+// is not restarted.
+func TestAgain(t *testing.T) {
+	newStates(t)
+	f := newFakeSystemd(t)
+	f.set(func() { f.again = true })
+	r := &Resume{Unit: unit, Ran: true}
+	for _, op := range []plan.Op{&Freeze{unit}, r} {
+		if err := op.Do(t.Context(), false); err != nil {
+			t.Fatal(op.Kind(), err)
+		}
+	}
+	if calls := fmt.Sprint(f.calls()); calls != "[FreezeUnit ThawUnit socket again]" || f.isInactive() || !r.at.Equal(time.Unix(1000+3600, 0)) {
+		t.Errorf("%s; it began at %v", calls, r.at)
 	}
 }
 

@@ -62,6 +62,18 @@ func (f file) theirs() []string {
 	return texts
 }
 
+// Sources implements the managers' interface.
+func (Manager) Sources() manager.Sources {
+	s := manager.Sources{
+		Files: []string{linksDir + "/*", leasesDir + "/*"},
+		Links: []string{"/run/systemd/units/invocation:" + unit},
+	}
+	for _, dir := range configDirs {
+		s.Files = append(s.Files, dir+"/*.network", dir+"/*.network.d/*.conf")
+	}
+	return s
+}
+
 // find is the file that systemd-networkd says it goes by; nil if there is none. It has
 // only one file of each name, and may call its folder otherwise: /lib for /usr/lib.
 func (k *known) find(path string) *file {
@@ -183,9 +195,9 @@ func readFile(root, path string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &file{path: path, mode: info.Mode().Perm()}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		f.group = int(st.Gid)
+	f := &file{path: path}
+	if f.mode, f.group, err = manager.Owner(root, path, info); err != nil {
+		return nil, err
 	}
 	if info.Mode().IsRegular() {
 		text, err := os.ReadFile(at)

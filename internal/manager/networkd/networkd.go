@@ -35,6 +35,10 @@ const (
 	pause = 50 * time.Millisecond
 )
 
+// decideLimit is how long it may take at least, after it was restarted, to decide about an
+// interface. udev must have seen that before. Tests wait less.
+var decideLimit = 30 * time.Second
+
 // Restart is in journals of earlier versions, which did not hold it still.
 type Restart struct {
 	Heirs []Heir        `json:"Heirs"`

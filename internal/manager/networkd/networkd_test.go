@@ -22,6 +22,9 @@ type states struct{ *testing.T }
 
 func newStates(t *testing.T) states {
 	t.Helper()
+	limit := decideLimit
+	decideLimit = 3 * pause
+	t.Cleanup(func() { decideLimit = limit })
 	nstest.New(t)
 	nstest.Script(t, "ip link add eth0 type veth peer name vif0.0\nip link add xenbr0 type bridge\nip link add peth0 type bridge")
 	nstest.Script(t, "mkdir -p /run/systemd/units "+linksDir)
@@ -111,14 +114,16 @@ func TestAwait(t *testing.T) {
 				for _, other := range []string{"peth0", "vif0.0", "xenbr0"} {
 					heir.others = append(heir.others, manager.Interface{Name: other})
 				}
+				limit := decideLimit
 				if renamed { // by somebody else: the indexes tell who is meant
+					limit = 0 // wait=0: whether it takes them is waited for all the same
 					heir.Index = s.index("eth0")
 					for i, o := range heir.others {
 						heir.others[i].Index = s.index(o.Name)
 					}
 					nstest.Script(t, "for i in eth0 peth0 vif0.0 xenbr0; do ip link set $i name x$i; done")
 				}
-				err := await(t.Context(), []Heir{heir}, restarted, 3*pause)
+				err := await(t.Context(), []Heir{heir}, restarted, limit)
 				var advice *refusal.Error
 				switch {
 				case c.fails == "" && err != nil:

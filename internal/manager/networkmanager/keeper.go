@@ -1,6 +1,7 @@
 package networkmanager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,13 +31,21 @@ func (m Manager) Keeper(ctx context.Context, move manager.Move) (*manager.Keeper
 	if of != nil {
 		uuid, how = of.Profile, "by a copy"
 	}
-	return &manager.Keeper{Manager: "NetworkManager", By: "profile " + titleOf(ctx, uuid), How: how}, nil
+	return &manager.Keeper{Manager: "NetworkManager", By: "profile " + m.title(ctx, uuid), How: how}, nil
+}
+
+// title is what a profile is called, as far as it can be told.
+func (m Manager) title(ctx context.Context, uuid string) string {
+	if manager.StandsForHost(m.Root) {
+		return cmp.Or(m.Titles[uuid], uuid)
+	}
+	return titleOf(ctx, uuid)
 }
 
 // Warnings say that netplan would take a bridge apart that has dom0's addresses: netplan
 // apply has NetworkManager forget which profile a bridge has, and that the NIC is a port.
 func (m Manager) Warnings(moves []manager.Move) (texts []string, err error) {
-	made, err := filepath.Glob(m.Root + runDir + "/system-connections/netplan-*")
+	made, err := filepath.Glob(m.Root + profilesDir + "/netplan-*")
 	if err != nil || len(made) == 0 {
 		return nil, err
 	}
@@ -74,20 +83,23 @@ func titleOf(ctx context.Context, uuid string) string {
 
 // willing says whether it will configure an interface as soon as it can: there is no
 // cable, say, or no server has answered yet. If it cannot be asked, it is not.
-func willing(index int) bool {
-	return lookedAt(index, func(state uint32, managed, auto bool) bool {
+func (m Manager) willing(index int) bool {
+	return m.lookedAt(index, func(state uint32, managed, auto bool) bool {
 		return managed && auto && state >= stateUnavailable && state < stateActivated
 	})
 }
 
 // trying says whether it is about to configure an interface.
-func trying(index int) bool {
-	return lookedAt(index, func(state uint32, _, _ bool) bool { return state > stateDisconnected && state < stateActivated })
+func (m Manager) trying(index int) bool {
+	return m.lookedAt(index, func(state uint32, _, _ bool) bool { return state > stateDisconnected && state < stateActivated })
 }
 
 // lookedAt says whether that is so of the device with that index; false if it cannot be
-// asked, or if it does not know the device.
-func lookedAt(index int, is func(state uint32, managed, auto bool) bool) (so bool) {
+// asked, as of a host in a file, or if it does not know the device.
+func (m Manager) lookedAt(index int, is func(state uint32, managed, auto bool) bool) (so bool) {
+	if manager.StandsForHost(m.Root) {
+		return false
+	}
 	limited, cancel := context.WithTimeout(context.Background(), tellLimit)
 	defer cancel()
 	_ = ask(limited, func(ctx context.Context, c *conn) error {

@@ -26,12 +26,18 @@ const unit = "NetworkManager.service"
 
 // runDir is where NetworkManager has a file for each interface, by its index, and the
 // temporary profiles.
-const runDir = "/run/NetworkManager"
+const (
+	runDir      = "/run/NetworkManager"
+	devicesDir  = runDir + "/devices"
+	profilesDir = runDir + "/system-connections"
+)
 
 // Manager is NetworkManager.
 type Manager struct {
 	Up   func(unit string) (bool, error) // says whether a unit of systemd is up
 	Root string                          // where the host's files are; "" is /
+	// Titles has what profiles are called, by their UUIDs; nil: NetworkManager is asked.
+	Titles map[string]string
 }
 
 // Profile is the UUID of the profile by which it configures an interface; empty
@@ -52,7 +58,7 @@ func (m Manager) profile(index int) (uuid string, of *Original, err error) {
 	if err != nil || values["external"] == "true" {
 		return "", nil, err // it only describes what was found there
 	}
-	if !active(index, uuid) {
+	if !manager.StandsForHost(m.Root) && !active(index, uuid) {
 		return "", nil, nil
 	}
 	of, err = originalOf(values)
@@ -72,7 +78,7 @@ func (m Manager) left(bridge string) (*Original, error) {
 // temporary has the values of the first temporary profile that is the right one; none if
 // there is no such.
 func (m Manager) temporary(is func(map[string]string) bool) (map[string]string, error) {
-	dir := m.Root + runDir + "/system-connections"
+	dir := m.Root + profilesDir
 	files, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -91,7 +97,7 @@ func (m Manager) temporary(is func(map[string]string) bool) (map[string]string, 
 
 // entry is what it says of an interface.
 func (m Manager) entry(index int) (map[string]string, error) {
-	return keyfile.Read(filepath.Join(m.Root+runDir, "devices", strconv.Itoa(index)))
+	return keyfile.Read(filepath.Join(m.Root+devicesDir, strconv.Itoa(index)))
 }
 
 // Around gives the steps around a change for the NICs that NetworkManager configures,
@@ -133,10 +139,10 @@ func (m Manager) around(move manager.Move) (before, after []plan.Step, err error
 		}
 	case profile != "":
 		before, after = follow(move, profile)
-	case move.From == move.NIC && move.OnBridge && trying(move.NIC.Index):
+	case move.From == move.NIC && move.OnBridge && m.trying(move.NIC.Index):
 		err = refusal.New("again when it has: nm-online -t 60; without dom0=bridge it goes on with dom0's interface",
 			"cannot %s: NetworkManager has yet to configure %s", move.Undertaking, move.NIC.Name)
-	case !move.OnBridge && move.From != move.Bridge && willing(move.From.Index):
+	case !move.OnBridge && move.From != move.Bridge && m.willing(move.From.Index):
 		before, after = follow(move, "")
 	case move.From == move.NIC:
 		// A name that its configuration excludes is not enough, because names change.

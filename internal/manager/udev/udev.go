@@ -40,6 +40,11 @@ func (Manager) Kinds() plan.Kinds {
 // Keeper implements the managers' interface: udev configures no interface.
 func (Manager) Keeper(context.Context, manager.Move) (*manager.Keeper, error) { return nil, nil }
 
+// Sources implements the managers' interface.
+func (Manager) Sources() manager.Sources {
+	return manager.Sources{Files: (&Guard{Port: "*"}).paths(), There: sockets}
+}
+
 // Around gives the steps around a change: the files are there before an interface of the
 // network is, and as long as the NIC is a port.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
