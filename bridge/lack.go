@@ -316,7 +316,8 @@ func (l *lack) remakeRoutes(ctx context.Context) {
 			}
 		}
 	})
-	h := l.was.WithRoutes(again)
+	rules, _ := host.ReadRules(l.Conn) // if they cannot be read the kernel may refuse some
+	h := l.was.WithRoutes(again).WithRules(rules)
 	for _, k := range l.Links {
 		if l.gone[k.Link.Index] || !k.Link.Up() {
 			continue

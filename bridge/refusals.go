@@ -27,9 +27,22 @@ func (s *parts) refusals(h *host.Host) error {
 	}
 	taken := cmp.Or(s.checkNames(h), s.checkBridge(h))
 	if !s.onBridge() {
-		return errors.Join(s.checkAbove(h), taken)
+		return errors.Join(s.checkAbove(h), taken, s.checkRules(h, s.nic))
 	}
-	return errors.Join(s.checkAbove(h), s.checkOn(h), taken, s.checkByName(h))
+	return errors.Join(s.checkAbove(h), s.checkOn(h), taken, s.checkByName(h), s.checkRules(h, s.nic))
+}
+
+// checkRules refuses where a rule for routing would keep the kernel from taking the
+// routes that this interface has, and no other can come before it.
+func (s *parts) checkRules(h *host.Host, from *host.Link) error {
+	rule, caught := routes.CaughtAtOnce(h, h.State(from.Index))
+	if !caught {
+		return nil
+	}
+	later := rtnl.Msg{Type: rule.Type, Body: rule.Body}.With(unix.FRA_PRIORITY, rtnl.U32Bytes(1))
+	names := h.Names()
+	return refuse("give it another priority than 0: "+names.Command(later.As(unix.RTM_NEWRULE, rtnl.Add))+" && "+names.Command(rule.As(unix.RTM_DELRULE, 0)),
+		"cannot move the routes of %s: an ip rule with the priority 0 keeps the kernel from finding their gateways", from.Name)
 }
 
 func (s *parts) checkNIC(h *host.Host) error {
@@ -389,7 +402,7 @@ func (s *parts) standing(h *host.Host) error {
 	case s.nic.Master != 0 && (s.br == nil || s.nic.Master != s.br.Index):
 		return refuse("name the bridge= that start had", "cannot take %s down: %s is a port of %s", s.Bridge, s.PDev, h.Names().Of(s.nic.Master))
 	}
-	return nil
+	return s.checkRules(h, s.dev)
 }
 
 // distinct says which of the wanted bridges need the same name.

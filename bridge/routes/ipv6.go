@@ -95,6 +95,18 @@ func (r *rewriter) madeByAddress6(m rtnl.Msg) bool {
 
 // sources6 gives routes over other interfaces their source address back.
 func (r *rewriter) sources6() {
+	for m := range r.sourced6 {
+		m = m.Settable()
+		bare := m.Without(unix.RTA_PREFSRC)
+		// The last message is refused, because there is such a route, unless the one
+		// before was refused because the address could not be restored.
+		r.add(bare.As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), bare.As(unix.RTM_NEWROUTE, rtnl.Add))
+	}
+}
+
+// sourced6 yields the routes over other interfaces that have an address of s as their
+// source.
+func (r *rewriter) sourced6(yield func(rtnl.Msg) bool) {
 	addrs := map[string]bool{}
 	for _, a := range r.s.Addrs6 {
 		addrs[string(a.Get(unix.IFA_ADDRESS))] = true
@@ -104,11 +116,9 @@ func (r *rewriter) sources6() {
 		if m.Family() != unix.AF_INET6 || src == nil || !addrs[string(src)] || m.Uses(r.s.Index) || host.ByAddress(m) {
 			continue
 		}
-		m = m.Settable()
-		bare := m.Without(unix.RTA_PREFSRC)
-		// The last message is refused, because there is such a route, unless the one
-		// before was refused because the address could not be restored.
-		r.add(bare.As(unix.RTM_DELROUTE, 0), m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE), bare.As(unix.RTM_NEWROUTE, rtnl.Add))
+		if !yield(m) {
+			return
+		}
 	}
 }
 

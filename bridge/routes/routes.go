@@ -33,16 +33,18 @@ func (r *rewriter) move(each4 func([]rtnl.Msg)) rtnl.Wire {
 	r.routes4(each4)
 	r.finalAddrs6()
 	r.routes6(direct, r.move6)
-	r.withStrays(func() {
-		for _, m := range r.s.Nexthops {
-			if m.Uses(r.s.Index) { // a group keeps its members
-				r.put(m, r.to, unix.RTM_NEWNEXTHOP, rtnl.Replace)
-			}
-		}
-		r.gateways4(each4)
-		r.routes6(byGateway, r.move6)
-	})
+	r.withRules(func() { r.withStrays(func() { r.byGateways(each4) }) })
 	return r.msgs
+}
+
+func (r *rewriter) byGateways(each4 func([]rtnl.Msg)) {
+	for _, m := range r.s.Nexthops {
+		if m.Uses(r.s.Index) { // a group keeps its members
+			r.put(m, r.to, unix.RTM_NEWNEXTHOP, rtnl.Replace)
+		}
+	}
+	r.gateways4(each4)
+	r.routes6(byGateway, r.move6)
 }
 
 // Restore are the messages that make routes and nexthops of s anew, on the same or
@@ -56,7 +58,7 @@ func Restore(h *host.Host, s host.State, to int) rtnl.Wire {
 // Mend is Restore on the same interface. It also restores the routes of others
 // that are lost, given by their Key.
 func Mend(h *host.Host, s host.State, lost map[string]bool) rtnl.Wire {
-	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, gone: true, lost: lost}).find().restore()
+	return (&rewriter{h: h, s: s, from: s.Index, to: s.Index, up: true, gone: true, lost: lost, partial: true}).find().restore()
 }
 
 func (r *rewriter) restore() rtnl.Wire { return r.again(r.remake6) }
@@ -75,20 +77,24 @@ func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 	r.routes4(r.remake4)
 	r.finalAddrs6()
 	r.routes6(direct, each6)
-	r.withStrays(func() {
-		for _, m := range r.s.Nexthops { // groups that had only members here are gone too
-			r.put(m, r.to, unix.RTM_NEWNEXTHOP, rtnl.Replace)
-		}
-		for _, m := range r.s.Routes {
-			if m.Family() == unix.AF_INET6 && m.HasAny(rtnl.RtaNhID) {
-				r.add(m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
-			}
-		}
-		r.gateways4(r.remake4)
-		r.routes6(byGateway, each6)
+	r.withRules(func() {
+		r.withStrays(func() { r.byGatewaysAgain(each6) })
+		r.sources6()
 	})
-	r.sources6()
 	return r.msgs
+}
+
+func (r *rewriter) byGatewaysAgain(each6 func(rtnl.Msg)) {
+	for _, m := range r.s.Nexthops { // groups that had only members here are gone too
+		r.put(m, r.to, unix.RTM_NEWNEXTHOP, rtnl.Replace)
+	}
+	for _, m := range r.s.Routes {
+		if m.Family() == unix.AF_INET6 && m.HasAny(rtnl.RtaNhID) {
+			r.add(m.As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE))
+		}
+	}
+	r.gateways4(r.remake4)
+	r.routes6(byGateway, each6)
 }
 
 // KeepOrder are the messages that restore the order of the IPv4 routes of s that
@@ -96,11 +102,13 @@ func (r *rewriter) again(each6 func(rtnl.Msg)) rtnl.Wire {
 // again.
 func KeepOrder(h *host.Host, s host.State) rtnl.Wire {
 	r := (&rewriter{h: h, s: s, from: s.Index, to: s.Index}).find()
-	for _, g := range r.groups {
-		if g.end-g.begin > 1 {
-			r.remake4(r.routes(g))
+	r.withRules(func() {
+		for _, g := range r.groups {
+			if g.end-g.begin > 1 {
+				r.remake4(r.routes(g))
+			}
 		}
-	}
+	})
 	return r.msgs
 }
 
@@ -117,6 +125,9 @@ type rewriter struct {
 	groups   []span               // those with a route to be moved, in the kernel's order
 	twins    map[Group][]rtnl.Msg // routes that the kernel has made on the new interface
 	made     map[string]bool      // IPv6 prefix routes that the kernel makes, by prefixKey6
+	reached  *nearby              // see near
+	found    []gateway            // see gateways
+	partial  bool                 // h has not all routes of the host
 	lost     map[string]bool      // others' IPv4 routes that are to be made anew, too, by Key
 	msgs     rtnl.Wire
 }

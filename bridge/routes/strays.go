@@ -2,6 +2,7 @@ package routes
 
 import (
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -15,8 +16,10 @@ import (
 // withStrays makes the strays reachable while add adds what needs them.
 func (r *rewriter) withStrays(add func()) {
 	var ways []rtnl.Msg
-	for _, gw := range r.strays() {
-		ways = append(ways, wayTo(gw, r.to))
+	for _, g := range r.gateways() {
+		if g.stray {
+			ways = append(ways, wayTo(g.addr, r.to))
+		}
 	}
 	// Appended: on the other interface there may still be such a route, from a move
 	// that came no further.
@@ -25,35 +28,80 @@ func (r *rewriter) withStrays(add func()) {
 	r.add(rtnl.AllAs(ways, unix.RTM_DELROUTE, 0)...)
 }
 
-// strays are the gateways in s that s has no route to when they are needed.
-func (r *rewriter) strays() []netip.Addr {
-	near := r.near()
+// gateway is one by which routes are made anew.
+type gateway struct {
+	addr   netip.Addr
+	stray  bool
+	caught bool // by a rule: see rules.go
+}
+
+// gateways are those that the kernel has to find: of what is moved, and of other
+// interfaces' routes that are made anew with it.
+func (r *rewriter) gateways() []gateway {
+	if r.found != nil {
+		return r.found
+	}
 	seen := map[netip.Addr]bool{}
-	var found []netip.Addr
-	look := func(b []byte, onlink bool) {
+	found := []gateway{}
+	look := func(b []byte, ours, onlink bool) {
 		gw, ok := netip.AddrFromSlice(b)
 		if !ok || onlink || seen[gw] || gw.Is6() && gw.IsLinkLocalUnicast() {
 			return
 		}
 		seen[gw] = true
-		for _, p := range near {
-			if p.Contains(gw) {
-				return
-			}
+		g := gateway{addr: gw, caught: r.caught(gw)}
+		known := r.near().any
+		if g.caught {
+			known = r.near().main // the rule leads there
 		}
-		found = append(found, gw)
+		g.stray = ours && !slices.ContainsFunc(known, func(p netip.Prefix) bool { return p.Contains(gw) })
+		found = append(found, g)
+	}
+	all := func(m rtnl.Msg) bool {
+		for index := range m.Indexes {
+			m.EachGateway(index, func(b []byte, onlink bool) { look(b, index == r.s.Index, onlink) })
+		}
+		return true
 	}
 	for _, list := range [][]rtnl.Msg{r.s.Routes, r.s.Nexthops} {
 		for _, m := range list {
-			m.EachGateway(r.s.Index, look)
+			all(m)
 		}
 	}
+	r.others(all)
+	r.found = found
 	return found
 }
 
-// near are the prefixes that routes of s lead to without a gateway, but for those
+// others yields the routes of other interfaces that may be made anew with those of s.
+func (r *rewriter) others(yield func(rtnl.Msg) bool) {
+	for _, g := range r.groups {
+		if g.end-g.begin == 1 {
+			continue
+		}
+		for _, m := range r.routes(g) {
+			if !yield(m) {
+				return
+			}
+		}
+	}
+	if r.gone {
+		r.sourced6(yield)
+	}
+}
+
+// nearby are the prefixes that routes of s lead to without a gateway, but for those
 // that come with alternatives which need one: their turn is later.
-func (r *rewriter) near() (near []netip.Prefix) {
+type nearby struct {
+	main []netip.Prefix // in table main
+	any  []netip.Prefix // in one that the kernel looks into as it comes: main, local, default
+}
+
+func (r *rewriter) near() *nearby {
+	if r.reached != nil {
+		return r.reached
+	}
+	r.reached = &nearby{}
 	late := map[Group]bool{}
 	for _, g := range r.groups {
 		if g.gateway {
@@ -61,15 +109,21 @@ func (r *rewriter) near() (near []netip.Prefix) {
 		}
 	}
 	for _, m := range r.s.Routes {
-		if t := m.Table(); m.HasGateway() || t != unix.RT_TABLE_MAIN && t != unix.RT_TABLE_LOCAL && t != unix.RT_TABLE_DEFAULT ||
+		t := m.Table()
+		if m.HasGateway() || t != unix.RT_TABLE_MAIN && t != unix.RT_TABLE_LOCAL && t != unix.RT_TABLE_DEFAULT ||
 			m.Family() == unix.AF_INET && late[GroupOf(m)] {
 			continue
 		}
-		if p, ok := destination(m); ok {
-			near = append(near, p)
+		p, ok := destination(m)
+		if !ok {
+			continue
+		}
+		r.reached.any = append(r.reached.any, p)
+		if t == unix.RT_TABLE_MAIN {
+			r.reached.main = append(r.reached.main, p)
 		}
 	}
-	return near
+	return r.reached
 }
 
 // destination is the prefix that a route leads to.
@@ -88,10 +142,7 @@ func destination(m rtnl.Msg) (netip.Prefix, bool) {
 // wayTo is a route to one address on the link.
 func wayTo(addr netip.Addr, index int) rtnl.Msg {
 	fixed := make([]byte, unix.SizeofRtMsg)
-	fixed[0], fixed[1] = unix.AF_INET, uint8(addr.BitLen())
-	if addr.Is6() {
-		fixed[0] = unix.AF_INET6
-	}
+	fixed[0], fixed[1] = familyOf(addr), uint8(addr.BitLen())
 	fixed[4], fixed[5], fixed[6], fixed[7] = unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_LINK, unix.RTN_UNICAST
 	m := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: fixed}
 	return m.With(unix.RTA_DST, addr.AsSlice()).With(unix.RTA_OIF, rtnl.U32Bytes(uint32(index)))

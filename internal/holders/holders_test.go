@@ -25,7 +25,7 @@ var (
 
 // on is a host with these interfaces on its NIC.
 func on(kinds ...string) *host.Host {
-	h := &host.Host{Links: []*host.Link{{Index: 2, Name: "eth0"}}, Asked: &host.Asked{Rules: []string{}}}
+	h := &host.Host{Links: []*host.Link{{Index: 2, Name: "eth0"}}, Asked: &host.Asked{Rules: []rtnl.Msg{}}}
 	for i, kind := range kinds {
 		h.Links = append(h.Links, &host.Link{Index: 20 + i, Name: kind + "0", Kind: kind, Lower: 2})
 	}
@@ -73,7 +73,7 @@ func TestFind(t *testing.T) {
 		body := append([]byte{unix.AF_INET, 24, 0, 0}, rtnl.U32Bytes(index)...) // struct ifaddrmsg
 		addressed.Addrs = append(addressed.Addrs, rtnl.Msg{Type: unix.RTM_NEWADDR, Body: body}.With(unix.IFA_LOCAL, addr.AsSlice()))
 	}
-	ruled.Asked.Rules = []string{"eth0"}
+	ruled.Asked.Rules = []rtnl.Msg{rtnl.Msg{Type: unix.RTM_NEWRULE, Body: make([]byte, unix.SizeofRtMsg)}.With(unix.FRA_IIFNAME, []byte("eth0\x00"))}
 	far := func(kind string, last byte) Data {
 		h, mac := on(), net.HardwareAddr{2, 0, 0, 0, 0, last}
 		h.Links[0].MAC = net.HardwareAddr{2, 0, 0, 0, 0, 9}

@@ -23,7 +23,7 @@ type Asked struct {
 	Devices  map[string]sysctl.Device // by the interface's name, and "default"
 	Settings map[string]string        // by the setting's name; "" for one that does not exist
 	Static   []rtnl.Msg               // static entries of the forwarding tables
-	Rules    []string                 // the names in rules for routing (ip rule)
+	Rules    []rtnl.Msg               // the rules for routing (ip rule), in their order
 	Sockets  *Sockets
 	Bridging *Bridging
 	Far      []Far // interfaces in other network namespaces that stand on one of this
@@ -37,7 +37,7 @@ type source interface {
 	device(name string) (sysctl.Device, error)
 	setting(name string) (string, error)
 	static() ([]rtnl.Msg, error)
-	rules() ([]string, error)
+	rules() ([]rtnl.Msg, error)
 	sockets() (*Sockets, error)
 	bridging() (*Bridging, error)
 	far() []Far
@@ -58,7 +58,7 @@ var errUnknown = errors.New("this snapshot of a host does not tell")
 func (nobody) device(string) (sysctl.Device, error) { return nil, errUnknown }
 func (nobody) setting(string) (string, error)       { return "", errUnknown }
 func (nobody) static() ([]rtnl.Msg, error)          { return nil, errUnknown }
-func (nobody) rules() ([]string, error)             { return nil, errUnknown }
+func (nobody) rules() ([]rtnl.Msg, error)           { return nil, errUnknown }
 func (nobody) sockets() (*Sockets, error)           { return nil, errUnknown }
 func (nobody) bridging() (*Bridging, error)         { return nil, errUnknown }
 func (nobody) far() []Far                           { return nil } // as of what cannot be seen
@@ -193,35 +193,47 @@ func (k kernel) static() (static []rtnl.Msg, err error) {
 
 // HasRule says whether a rule for routing (ip rule) names an interface.
 func (h *Host) HasRule(name string) bool {
-	a := h.answers()
-	if a.Rules == nil {
-		names, err := a.from.rules()
-		a.note("the rules for routing", err)
-		a.Rules = append([]string{}, names...)
-	}
-	return slices.Contains(a.Rules, name)
+	return slices.ContainsFunc(h.Rules(), func(m rtnl.Msg) bool {
+		return rtnl.String(m.Get(unix.FRA_IIFNAME)) == name || rtnl.String(m.Get(unix.FRA_OIFNAME)) == name
+	})
 }
 
-func (k kernel) rules() (names []string, err error) {
-	const iifName, oifName = 3, 17 // FRA_IIFNAME, FRA_OIFNAME of linux/fib_rules.h
+// Rules are the rules for routing: for each family, in the order in which the kernel
+// goes through them.
+func (h *Host) Rules() []rtnl.Msg {
+	a := h.answers()
+	if a.Rules == nil {
+		rules, err := a.from.rules()
+		a.note("the rules for routing", err)
+		a.Rules = append([]rtnl.Msg{}, rules...)
+	}
+	return a.Rules
+}
+
+// WithRules is a copy of the host of which only these rules are known besides what a
+// snapshot always has.
+func (h *Host) WithRules(rules []rtnl.Msg) *Host {
+	c := *h
+	c.Asked = &Asked{Rules: append([]rtnl.Msg{}, rules...)}
+	return &c
+}
+
+func (k kernel) rules() ([]rtnl.Msg, error) { return ReadRules(k.conn) }
+
+// ReadRules reads the rules for routing. There are none in a kernel that was built
+// without them.
+func ReadRules(c *rtnl.Conn) (all []rtnl.Msg, err error) {
 	for _, af := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		rules, err := k.conn.Dump(unix.RTM_GETRULE, family(af))
+		rules, err := c.Dump(unix.RTM_GETRULE, family(af))
 		if refusedWith(err, unix.EOPNOTSUPP, unix.EAFNOSUPPORT) {
 			continue // a kernel without them (fib_nl_dumprule), or without the family
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range rules {
-			for _, attr := range []uint16{iifName, oifName} {
-				if name := rtnl.String(m.Get(attr)); name != "" {
-					names = append(names, name)
-				}
-			}
-		}
+		all = append(all, rules...)
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return all, nil
 }
 
 // Spent says whether an address was temporary before it was moved, and no socket
@@ -267,7 +279,7 @@ func (h *Host) Ask(settings ...string) error {
 	for _, name := range settings {
 		h.Setting(name)
 	}
-	h.HasRule("")
+	h.Rules()
 	h.static()
 	h.Bridging()
 	h.AboveFar(0)

@@ -20,8 +20,9 @@ import (
 	"xbr-script/internal/sysctl"
 )
 
-// formVersion is the form of a snapshot in a file.
-const formVersion = 1
+// formVersion is the form of a snapshot in a file. Version 1 has only the names that are
+// in rules for routing.
+const formVersion = 2
 
 // form is a snapshot in a file. What is unknown is left out.
 //
@@ -42,7 +43,8 @@ type form struct {
 	NewDevice deviceForm        `json:"new_interface_settings,omitzero"`
 	Settings  map[string]string `json:"settings,omitzero"`
 	Static    []string          `json:"static_forwarding_entries,omitzero"`
-	Rules     []rawjson.String  `json:"names_in_rules,omitzero"`
+	Rules     []string          `json:"rules,omitzero"`
+	Names     []rawjson.String  `json:"names_in_rules,omitzero"` // in version 1
 	Sockets   *socketsForm      `json:"ipv6_sockets,omitempty"`
 	Bridging  *bridgingForm     `json:"bridge_tables,omitempty"`
 	Far       []farForm         `json:"in_other_namespaces,omitempty"`
@@ -88,6 +90,7 @@ func (f *form) lists(h *Host) []list {
 		{"neighbours", unix.RTM_NEWNEIGH, &h.Neighs, &f.Neighs},
 		{"nexthops", unix.RTM_NEWNEXTHOP, &h.Nexthops, &f.Nexthops},
 		{"static_forwarding_entries", unix.RTM_NEWNEIGH, &h.Asked.Static, &f.Static},
+		{"rules", unix.RTM_NEWRULE, &h.Asked.Rules, &f.Rules},
 	}
 }
 
@@ -113,10 +116,7 @@ func (h *Host) MarshalJSON() ([]byte, error) {
 	a := h.answers()
 	f := form{
 		Version: formVersion, ByteOrder: byteOrder(), LiveRename: h.LiveRename, Rejoins: h.Rejoins, ReadAt: int64(h.At),
-		Settings: a.Settings, Rules: rawjson.Strings(a.Rules),
-	}
-	if a.Rules != nil && f.Rules == nil {
-		f.Rules = []rawjson.String{}
+		Settings: a.Settings,
 	}
 	fresh, known := a.Devices[newDevice]
 	if known {
@@ -197,8 +197,8 @@ func (h *Host) UnmarshalJSON(data []byte) error {
 	}
 	a := &Asked{Devices: map[string]sysctl.Device{}, Settings: f.Settings}
 	*h = Host{LiveRename: f.LiveRename, Rejoins: f.Rejoins, At: time.Duration(f.ReadAt), Asked: a}
-	if f.Rules != nil {
-		a.Rules = append([]string{}, rawjson.Plain(f.Rules)...)
+	if f.Names != nil {
+		a.Rules = rulesNaming(rawjson.Plain(f.Names))
 	}
 	if f.NewDevice != nil {
 		a.Devices[newDevice] = f.NewDevice.device(nil)
@@ -242,15 +242,30 @@ func parseForm(data []byte) (f form, err error) {
 		return f, err
 	}
 	switch {
-	case head.Version != formVersion:
-		return f, fmt.Errorf("it has the form %d, and this version knows %d", head.Version, formVersion)
+	case head.Version != formVersion && head.Version != 1:
+		return f, fmt.Errorf("it has the form %d, and this version knows %d and 1", head.Version, formVersion)
 	case head.ByteOrder != byteOrder():
 		return f, fmt.Errorf("it is of a host with the byte order %q, and this one has %q", head.ByteOrder, byteOrder())
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	err = d.Decode(&f)
+	if err == nil && (f.Version == 1 && f.Rules != nil || f.Version != 1 && f.Names != nil) {
+		err = fmt.Errorf("the form %d has no such rules", f.Version)
+	}
 	return f, err
+}
+
+// rulesNaming are rules of which only the names in them are known, before the usual one.
+func rulesNaming(names []string) []rtnl.Msg {
+	rules := []rtnl.Msg{}
+	fixed := make([]byte, unix.SizeofRtMsg)
+	fixed[0], fixed[4], fixed[7] = unix.AF_INET, unix.RT_TABLE_MAIN, unix.FR_ACT_TO_TBL
+	toMain := rtnl.Msg{Type: unix.RTM_NEWRULE, Body: fixed}
+	for _, name := range names {
+		rules = append(rules, toMain.With(unix.FRA_IIFNAME, append([]byte(name), 0)))
+	}
+	return append(rules, toMain.With(unix.FRA_PRIORITY, rtnl.U32Bytes(32766)))
 }
 
 // formOfDevice is what an interface's settings have that the others do not have.

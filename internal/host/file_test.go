@@ -83,10 +83,21 @@ const form1 = `{
   ]
 }`
 
-// TestFile reads a file, and writes the same again.
+// form2 is the same in the form that is written now. Of the rules form1 has only the names
+// in them.
+var form2 = strings.NewReplacer(`"version": 1`, `"version": 2`,
+	`"names_in_rules": ["eth0"]`, `"rules": ["AgAAAP4AAAEAAAAACQADAGV0aDAAAAAA # ip rule add pref 0 iif eth0 lookup main", "AgAAAP4AAAEAAAAACAAGAP5/AAA= # ip rule add pref 32766 lookup main"]`).Replace(form1)
+
+// TestFile reads a file, and writes the same again, in the form of this version.
 func TestFile(t *testing.T) {
+	for name, form := range map[string]string{"form 1": form1, "form 2": form2} {
+		t.Run(name, func(t *testing.T) { testFile(t, form) })
+	}
+}
+
+func testFile(t *testing.T, form string) {
 	h := &Host{}
-	if err := json.Unmarshal([]byte(form1), h); err != nil {
+	if err := json.Unmarshal([]byte(form), h); err != nil {
 		t.Fatal(err)
 	}
 	nic, br := h.Index(2), h.Name("xenbr0")
@@ -111,7 +122,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want, got any
-	if err := json.Unmarshal([]byte(form1), &want); err != nil {
+	if err := json.Unmarshal([]byte(form2), &want); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(text, &got); err != nil {
@@ -136,22 +147,24 @@ func TestFile(t *testing.T) {
 // refused.
 func TestBadFile(t *testing.T) {
 	for name, change := range map[string][2]string{
-		"another version":     {`"version": 1`, `"version": 2`},
-		"no version":          {`"version": 1,`, ``},
-		"another byte order":  {`little`, `big`},
-		"an unknown field":    {`"live_rename"`, `"love_rename"`},
-		"of a link":           {`"mtu"`, `"mtU2"`},
-		"no base64":           {`AhiAAAIAAAA`, `*hiAAAIAAAA`},
-		"half a message":      {`AhiAAAIAAAAIAAEACgAAAggAAgAKAAAC`, `AhiA`},
-		"torn attributes":     {`AhiAAAIAAAAIAAEACgAAAggAAgAKAAAC`, `AhiAAAIAAAAIAAEACgAAAggAAgAK`},
-		"no MAC address":      {`"fe:ff`, `"xx:ff`},
-		"no flags":            {`0x11043 #`, `up`},
-		"no name":             {`"xenbr0"`, `""`},
-		"no attributes":       {`CAAFAAEAAAA=`, `/wAFAAEAAAA=`},
-		"a setting without /": {`"net/ipv4/conf/arp_ignore": "1"`, `"net/ipv4/conf/arp_ignore": 1`},
+		"another version":      {`"version": 2`, `"version": 3`},
+		"no version":           {`"version": 2,`, ``},
+		"a field of version 1": {`"rules": [`, `"names_in_rules": [`},
+		"a field of version 2": {`"version": 2`, `"version": 1`},
+		"another byte order":   {`little`, `big`},
+		"an unknown field":     {`"live_rename"`, `"love_rename"`},
+		"of a link":            {`"mtu"`, `"mtU2"`},
+		"no base64":            {`AhiAAAIAAAA`, `*hiAAAIAAAA`},
+		"half a message":       {`AhiAAAIAAAAIAAEACgAAAggAAgAKAAAC`, `AhiA`},
+		"torn attributes":      {`AhiAAAIAAAAIAAEACgAAAggAAgAKAAAC`, `AhiAAAIAAAAIAAEACgAAAggAAgAK`},
+		"no MAC address":       {`"fe:ff`, `"xx:ff`},
+		"no flags":             {`0x11043 #`, `up`},
+		"no name":              {`"xenbr0"`, `""`},
+		"no attributes":        {`CAAFAAEAAAA=`, `/wAFAAEAAAA=`},
+		"a setting without /":  {`"net/ipv4/conf/arp_ignore": "1"`, `"net/ipv4/conf/arp_ignore": 1`},
 	} {
-		text := strings.Replace(form1, change[0], change[1], 1)
-		if text == form1 {
+		text := strings.Replace(form2, change[0], change[1], 1)
+		if text == form2 {
 			t.Errorf("%s: nothing is changed", name)
 		}
 		if err := json.Unmarshal([]byte(text), &Host{}); err == nil {

@@ -68,6 +68,8 @@ func (n Names) Command(m rtnl.Msg) string {
 		return n.mdbCommand(m)
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
 		return n.nexthopCommand(m)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		return ruleCommand(m)
 	}
 	return noCommand(m)
 }
@@ -82,7 +84,7 @@ func noCommand(m rtnl.Msg) string {
 func verb(m rtnl.Msg) string {
 	switch m.Type {
 	case unix.RTM_DELLINK, rtnl.DelLinkProp, unix.RTM_DELADDR, unix.RTM_DELROUTE,
-		unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP, unix.RTM_DELMDB:
+		unix.RTM_DELNEIGH, unix.RTM_DELNEXTHOP, unix.RTM_DELMDB, unix.RTM_DELRULE:
 		return "del"
 	}
 	switch m.Flags & (unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_REPLACE | unix.NLM_F_APPEND) {

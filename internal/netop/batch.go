@@ -97,11 +97,11 @@ func (r *Refused) Unwrap() error { return r.Cause }
 // gone, as the message was to make it.
 func already(typ uint16, e unix.Errno) bool {
 	switch typ {
-	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, rtnl.NewLinkProp:
+	case unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH, unix.RTM_NEWNEXTHOP, unix.RTM_NEWMDB, unix.RTM_NEWRULE, rtnl.NewLinkProp:
 		return e == unix.EEXIST
 	case unix.RTM_DELNEIGH:
 		return e == unix.EOPNOTSUPP || gone(e) // EOPNOTSUPP: it is no longer a port, and so has no entries
-	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK:
+	case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELNEXTHOP, unix.RTM_DELLINK, unix.RTM_DELRULE:
 		return gone(e)
 	case rtnl.DelLinkProp:
 		return e == unix.EINVAL || gone(e) // EINVAL: another interface has the name

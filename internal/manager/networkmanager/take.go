@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/shell"
 	"xbr-script/internal/systemd"
@@ -174,10 +175,8 @@ func (t *Take) activate(ctx context.Context, c *conn, d *device) error {
 
 // wait waits between two looks. When the time is over it returns what is missing.
 func wait(ctx context.Context, missing string) error {
-	select {
-	case <-ctx.Done():
+	if idle.For(ctx, pause) != nil {
 		return errors.New(missing)
-	case <-time.After(pause):
-		return nil
 	}
+	return nil
 }
