@@ -69,7 +69,7 @@ func (e *End) Ready(ctx context.Context) error { return ready(ctx, e.Unit) }
 // Do carries it out.
 func (e *End) Do(ctx context.Context, _ bool) error {
 	if e.Unit != "" {
-		return stopUnit(ctx, e.Unit)
+		return e.stopUnit(ctx)
 	}
 	return kill(ctx, e.PIDFile)
 }

@@ -23,8 +23,8 @@ import (
 const (
 	// unit is what is restarted.
 	unit = "systemd-networkd.service"
-	// socket is the unit of its netlink socket, which systemd holds.
-	socket = "systemd-networkd.socket"
+	// sockets are the units of the sockets that systemd holds for it.
+	sockets = "'systemd-networkd*.socket'"
 	// restartLimit is how long systemd may take for it.
 	restartLimit = 90 * time.Second
 	// linksDir is where systemd-networkd says what it does with each interface,

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Who configures the NIC, each cell of the table in docs/hosts.md, with what it costs: one host with a NIC for systemd-networkd, ifupdown, NetworkManager and dhcpcd each
+# Packages: dhcpcd
 for n in 0 1 2 3; do dhcp_server "$n"; done
 # On this machine's own kernel there are as many NICs as one likes.
 if [ -n "${HERE-}" ]; then
@@ -21,7 +22,8 @@ printf '%s\n' '[connection]' id=lease type=ethernet interface-name=eth2 '[ipv4]'
 	>/etc/NetworkManager/system-connections/lease.nmconnection
 chmod 600 /etc/NetworkManager/system-connections/lease.nmconnection
 
-cat >/etc/systemd/system/dhcpcd@.service <<'END'
+# Debian's package has one that is bound to the device, besides.
+[ -e /lib/systemd/system/dhcpcd@.service ] || cat >/etc/systemd/system/dhcpcd@.service <<'END'
 [Service]
 Type=forking
 PIDFile=/run/dhcpcd/%I.pid
@@ -123,4 +125,14 @@ for shape in dom0=veth dom0=bridge; do
 	! command -v dhclient >/dev/null || cells "ifupdown, dhclient, $shape" 1 'inside sh -c "ifdown eth1 && ifup eth1"' "$shape"
 	# NetworkManager loses sight of a NIC that is a veth itself, which no real one is.
 	[ -n "${HERE-}" ] || cells "NetworkManager, $shape" 2 'systemctl restart NetworkManager' "$shape"
+done
+
+# As Debian 13's installer leaves a host: no dhclient.
+if command -v dhclient >/dev/null; then
+	systemctl stop ifup@eth1
+	rm "$(command -v dhclient)"
+	systemctl start ifup@eth1
+fi
+for shape in dom0=veth dom0=bridge; do
+	cells "ifupdown, dhcpcd, $shape" 1 'inside sh -c "ifdown eth1 && ifup eth1"' "$shape"
 done
