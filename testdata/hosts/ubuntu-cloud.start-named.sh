@@ -8,6 +8,7 @@
 #   link       stays on all the while
 #
 # hold systemd-networkd still
+systemctl stop systemd-networkd-persistent-storage.service
 systemctl freeze systemd-networkd.service
 # have udev leave peth0 and the bridge as they are
 mkdir -p /run/systemd/network
@@ -91,7 +92,7 @@ chgrp 0 /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-xenbr0.conf
 # have systemd-networkd follow
 systemctl kill --kill-who=main --signal=STOP systemd-networkd.service
 systemctl thaw systemd-networkd.service
-systemctl stop systemd-networkd.socket
+systemctl stop 'systemd-networkd*.socket'
 rm -f /run/systemd/netif/links/*
 systemctl kill --kill-who=main --signal=KILL systemd-networkd.service
 systemctl start systemd-networkd.service
