@@ -15,7 +15,7 @@ udevadm settle --timeout=5
 mkdir -p /run/systemd/network
 printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=eth0 peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
 mkdir -p /run/udev/rules.d
-printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="eth0|peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="eth0|peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
 udevadm control --reload --timeout=10
 # create the bridge xenbr0
 ip link add name xenbr0 index 3 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
@@ -93,7 +93,7 @@ udevadm settle --timeout=5
 mkdir -p /run/systemd/network
 printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
 mkdir -p /run/udev/rules.d
-printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
 udevadm control --reload --timeout=10
 # give systemd-networkd the files for dom0's interface
 mkdir -p /run/systemd/network

@@ -26,7 +26,9 @@ const (
 
 // Guard is the operation that has udev leave interfaces as they are, by two files in
 // /run: a .link file, the first of those that fit them, that says nothing of them, and a
-// rule, the last one, that keeps them their names, whatever rules before it said.
+// rule, the last one, that keeps them their names, whatever rules before it said. Another
+// one has NetworkManager leave the port alone, even when it has been made to forget that
+// it was told so (netplan apply does); what it has been told since counts more.
 // Without names it removes the files.
 type Guard struct {
 	Port  string   `json:"port"`            // the NIC's name as a port
@@ -55,7 +57,10 @@ func (g *Guard) paths() []string {
 func (g *Guard) texts() [][]string {
 	return [][]string{
 		{"# Left as it is while it is in use by xbr-script", "[Match]", original + strings.Join(g.Names, " "), "", "[Link]"},
-		{`SUBSYSTEM=="net", KERNEL=="` + strings.Join(g.Names, "|") + `", NAME="$kernel"`},
+		{
+			`SUBSYSTEM=="net", KERNEL=="` + strings.Join(g.Names, "|") + `", NAME="$kernel"`,
+			`SUBSYSTEM=="net", KERNEL=="` + g.Port + `", ENV{NM_UNMANAGED}="1"`,
+		},
 	}
 }
 

@@ -129,7 +129,7 @@ func TestGuard(t *testing.T) {
 			if got := content(link); !strings.Contains(got, "\nOriginalName=peth0 xenbr0\n") {
 				t.Errorf("%s: %s", link, got)
 			}
-			if got := content(rules); got != `SUBSYSTEM=="net", KERNEL=="peth0|xenbr0", NAME="$kernel"`+"\n" {
+			if got := content(rules); got != `SUBSYSTEM=="net", KERNEL=="peth0|xenbr0", NAME="$kernel"`+"\n"+`SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"`+"\n" {
 				t.Errorf("%s: %s", rules, got)
 			}
 			for range 2 {
