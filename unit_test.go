@@ -19,7 +19,7 @@ import (
 // is none.
 var callOf = map[string]string{
 	"Access": "faccessat", "Bind": "bind", "BindToDevice": "setsockopt", "ClockGettime": "clock_gettime", "Close": "close", "CloseOnExec": "fcntl",
-	"Flock": "flock", "Fstat": "fstat", "Fstatfs": "fstatfs", "Getpgrp": "getpgrp", "Getpid": "getpid", "Getppid": "getppid", "Getsockname": "getsockname",
+	"FcntlFlock": "fcntl", "Flock": "flock", "Fstat": "fstat", "Fstatfs": "fstatfs", "Getpgrp": "getpgrp", "Getpid": "getpid", "Getppid": "getppid", "Getsockname": "getsockname",
 	"GetsockoptInet4Addr": "getsockopt", "GetsockoptInt": "getsockopt", "GetsockoptUint64": "getsockopt", "Gettid": "gettid",
 	"IoctlGetInt": "ioctl", "IoctlGetTermios": "ioctl", "IoctlIfreq": "ioctl", "Kill": "kill", "Mlockall": "mlockall", "Nanosleep": "nanosleep",
 	"Open": "openat", "Openat": "openat", "PidfdGetfd": "pidfd_getfd", "PidfdOpen": "pidfd_open", "Poll": "ppoll", "Read": "read", "ReadDirent": "getdents64",

@@ -34,6 +34,8 @@ type Move struct {
 	// Expiring are From's addresses that are valid only for a time, but for those that
 	// the kernel renews.
 	Expiring []rtnl.Msg
+	// Bare says that From has no address, apart from link-local ones.
+	Bare bool
 	// New are the other interfaces that are there afterwards and were not before,
 	// the NIC under its new name among them.
 	New []Interface

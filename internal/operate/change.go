@@ -28,6 +28,7 @@ func (c *Call) change(ctx context.Context) (done *Result, err error) {
 	if err := c.settle(ctx); err != nil {
 		return nil, err
 	}
+	c.awaitNICs(ctx)
 	for try, before := 0, ""; try < tries; try++ {
 		var v *view
 		if v, done, err = c.attempt(ctx); err == nil || !v.changedMeanwhile(err) || err.Error() == before {
@@ -73,6 +74,9 @@ func allNames(h *host.Host) []string {
 // attempt is one try at start or stop. It also gives what its plan was made for.
 func (c *Call) attempt(ctx context.Context) (*view, *Result, error) {
 	v, p, done, err := c.readAndPlan(ctx)
+	if v != nil && v.awaitManagers(ctx) {
+		v, p, done, err = c.readAndPlan(ctx)
+	}
 	if err != nil || len(p.Steps) == 0 {
 		return v, done, err
 	}

@@ -3,6 +3,8 @@ package operate
 import (
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/lease"
@@ -61,6 +63,13 @@ func (v *view) expiring(l *host.Link) (all []rtnl.Msg) {
 		}
 	}
 	return all
+}
+
+// bare says whether an interface has no address, apart from link-local ones.
+func bare(h *host.Host, l *host.Link) bool {
+	return !slices.ContainsFunc(h.Addrs, func(a rtnl.Msg) bool {
+		return a.Uses(l.Index) && a.Body[3] != unix.RT_SCOPE_LINK // ifa_scope
+	})
 }
 
 // advertised says whether an interface with these settings makes addresses by what

@@ -181,7 +181,7 @@ func (v *view) move(w bridge.Spec) manager.Move {
 		NetDev:      w.NetDev, Port: w.PDev, Before: w.VDev, Bridge: v.host.Name(w.Bridge), OnBridge: v.then(w) == w.Bridge,
 	}
 	m.From, m.NIC = w.Interfaces(v.host)
-	m.Expiring = v.expiring(m.From)
+	m.Expiring, m.Bare = v.expiring(m.From), m.From != nil && bare(v.host, m.From)
 	m.To.Name = v.then(w)
 	if v.Request.Command != config.Start {
 		if m.NIC != nil {

@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	"github.com/coreos/go-systemd/v22/unit"
 	"golang.org/x/sys/unix"
 )
 
 // Up says whether a unit is up: systemd has a link for each one that is.
-func Up(unit string) (bool, error) {
-	_, err := os.Lstat("/run/systemd/units/invocation:" + unit)
+func Up(name string) (bool, error) {
+	_, err := os.Lstat("/run/systemd/units/invocation:" + name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENAMETOOLONG) {
 		return false, nil
 	}
@@ -118,7 +119,37 @@ func (c Conn) Version() (int, error) {
 }
 
 // Active says whether a unit is up.
-func (c Conn) Active(ctx context.Context, unit string) (bool, error) {
-	state, err := c.GetUnitPropertyContext(ctx, unit, "ActiveState")
+func (c Conn) Active(ctx context.Context, name string) (bool, error) {
+	state, err := c.GetUnitPropertyContext(ctx, name, "ActiveState")
 	return err == nil && state.Value.Value() == "active", err
+}
+
+// Instances are the units of templates for an interface: udev's rules escape its name, an
+// admin may not have.
+func Instances(dev string, templates ...string) (names []string) {
+	for _, t := range templates {
+		names = append(names, t+"@"+unit.UnitNameEscape(dev)+".service")
+		if raw := t + "@" + dev + ".service"; raw != names[len(names)-1] {
+			names = append(names, raw)
+		}
+	}
+	return names
+}
+
+// Beginning is one of these units, which may be patterns, that is being started or is to
+// be; "" if none is. Debian's ifup@.service counts as started as soon as ifup has begun,
+// so of those in running it is also one whose process has not ended yet.
+func (c Conn) Beginning(ctx context.Context, units, running []string) (string, error) {
+	for n, names := range [][]string{units, running} {
+		found, err := c.ListUnitsByPatternsContext(ctx, nil, names)
+		if err != nil {
+			return "", err
+		}
+		for _, u := range found {
+			if u.JobType == "start" || u.JobType == "restart" || u.ActiveState == "activating" || n == 1 && u.SubState == "running" {
+				return u.Name, nil
+			}
+		}
+	}
+	return "", nil
 }

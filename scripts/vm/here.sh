@@ -30,7 +30,7 @@ main() {
 	for start; do
 		for scenario in scripts/vm/scenarios/"$start"*.sh; do
 			mkdir "$tmp/root"
-			prepare "$tmp/root"
+			prepare "$tmp/root" "$scenario"
 			echo "== $scenario, on Linux $(uname -r), ${TREE-$suite}'s programs"
 			unshare --mount bash scripts/vm/here.sh --apart "$tmp/root" "${scenario##*/}" |
 				sed -u '/^@/d' || failed+=" $scenario"
@@ -41,7 +41,8 @@ main() {
 	[ -z "$failed" ] || { echo "FAILED:$failed" && exit 1; }
 }
 
-# prepare ROOT: the files of that machine.
+# prepare ROOT SCENARIO: the files of that machine, with the packages that the scenario
+# wants besides.
 prepare() {
 	if [ -n "${TREE-}" ]; then
 		cp -a "$TREE/." "$1"
@@ -50,6 +51,10 @@ prepare() {
 	fi
 	mkdir -p "$1/vm" "$1/usr/local/sbin"
 	echo "$suite" >"$1/vm/suite"
+	local packages
+	read -r -a packages < <(sed -n 's/^# Packages: //p' "$2") || true
+	[ "${#packages[@]}" = 0 ] || [ -n "${TREE-}" ] ||
+		SUITE=$suite scripts/vm/image.sh --over "$image" "$1" "${packages[@]}"
 	cp -r scripts/vm/scenarios scripts/vm/*.sh scripts/xbr-script.{service,openrc,sysv} "$1/vm"
 	cp xbr-script "$1/usr/local/sbin"
 	CGO_ENABLED=0 go build -o "$1/usr/local/sbin/probe" ./internal/testing/probe
@@ -83,7 +88,7 @@ control_group() {
 
 # inside ROOT SCENARIO: in namespaces of its own.
 inside() {
-	local n root=$1 device
+	local root=$1 device
 	mount --make-rprivate /
 	mount --bind "$root" "$root"
 	mount -t proc proc "$root/proc"
@@ -92,7 +97,7 @@ inside() {
 	mount -t tmpfs tmpfs "$root/run"
 	mount -t tmpfs tmpfs "$root/tmp"
 	mount -t tmpfs tmpfs "$root/dev"
-	for device in null zero full random urandom; do
+	for device in null zero full random urandom tty; do
 		touch "$root/dev/$device"
 		mount --bind "/dev/$device" "$root/dev/$device"
 	done
@@ -100,22 +105,15 @@ inside() {
 	ln -s fd/0 "$root/dev/stdin"
 	ln -s fd/1 "$root/dev/stdout"
 	ln -s fd/2 "$root/dev/stderr"
-	mkdir -p "$root/run/lock" "$root/dev/shm" "$root/mnt"
+	# What systemd has in a /dev that it makes for a service.
+	mkdir -p "$root/run/lock" "$root"/dev/{hugepages,mqueue,pts,shm} "$root/mnt"
+	mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
+	ln -s pts/ptmx "$root/dev/ptmx"
 	cd "$root"
 	pivot_root . mnt
 	umount -l /mnt
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 	hash -r
-	sysctl -q net.ipv4.ip_forward=0
-	ip link set lo up
-	for n in 0 1 2 3 4 5 6; do
-		ip netns add "lan$n"
-		ip link add "eth$n" address "52:54:00:12:00:0$n" type veth \
-			peer name wire address "52:54:00:12:01:0$n" netns "lan$n"
-		ip -n "lan$n" link set lo up
-		ip -n "lan$n" link set wire up
-	done
-	/lib/systemd/systemd-udevd --daemon 2>/dev/null
 	exec env HERE=yes /vm/scenario.sh "/vm/scenarios/$2" "$RANDOM" 1 </dev/null
 }
 

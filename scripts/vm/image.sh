@@ -7,6 +7,9 @@
 #   scripts/vm/image.sh --xen     and Xen with its programs: there is also a
 #                                 file xen, and what guests boot lies in
 #                                 base.cpio under /guest
+#   scripts/vm/image.sh --over IMAGE ROOT PACKAGE...
+#                                 unpacks these besides over the programs in ROOT,
+#                                 with what they depend on and that image lacks
 #
 # SUITE says of which Debian (see suite.sh). Its packages come from the mirror
 # that this machine's own apt is configured for, with package lists of their own,
@@ -63,6 +66,10 @@ say() { echo "image.sh: $*" >&2; }
 main() {
 	local image key tmp
 	kind=vm
+	if [ "${1-}" = --over ]; then
+		over "${@:2}"
+		return
+	fi
 	if [ "${1-}" = --xen ]; then
 		kind=xen
 		programs+=("${xen_programs[@]}")
@@ -100,6 +107,19 @@ main() {
 	fi
 	forget_others "$key"
 	echo "$image"
+}
+
+# over IMAGE ROOT PACKAGE...: the image is there already, and so are the lists of packages.
+over() {
+	local deb lacks
+	exec 9>"$cache/lock"
+	flock 9
+	configure
+	lacks=$(apt -o Dir::Cache::archives="$cache/none" --print-uris install "${@:3}" |
+		sed -n "s/^'[^']*' \([^ ]*\.deb\) .*/\1/p" | sort | comm -23 - <(cut -d ' ' -f 1 "$1/made-from" | sort))
+	apt --download-only install "${@:3}" >&2
+	for deb in $lacks; do unpack "$cache/debs/$deb" "$2"; done
+	ldconfig -r "$2"
 }
 
 # key is the hash of what an image is made from.

@@ -371,6 +371,7 @@ probes_tallied() {
 # was without the address meanwhile, and what of a ping from lanN each 10 ms was lost.
 measured() {
 	local gone lost sent without gap
+	rm -f /tmp/away /tmp/pinged
 	mkfifo /tmp/ends.host /tmp/ends.lan
 	probe away "$3" </tmp/ends.host >/tmp/away 2>&1 &
 	gone=$!
@@ -387,7 +388,7 @@ measured() {
 	read -r sent lost gap < <(sed -n '$p' /tmp/pinged)
 	say "measured: $1: $without s without the address, $lost of $sent pings lost, the longest gap $gap ms"
 }
-begun() { grep -q ready /tmp/away && grep -q ready /tmp/pinged; }
+begun() { grep -qs ready /tmp/away && grep -qs ready /tmp/pinged; }
 
 # dhcp_server N: at the far end of ethN, with leases of 24 seconds, all of
 # 192.168.N.100.
@@ -436,7 +437,7 @@ boot() {
 		*) ln -sf /dev/null "$units/${unit##*/}" ;;
 		esac
 	done
-	mkdir "$units/systemd-udev-trigger.service.d"
+	mkdir -p "$units/systemd-udev-trigger.service.d"
 	printf '%s\n' '[Service]' 'ExecStart=' \
 		'ExecStart=udevadm trigger --action=add --subsystem-match=net' \
 		>"$units/systemd-udev-trigger.service.d/net.conf"
@@ -445,11 +446,16 @@ boot() {
 	mkdir -p /sys/fs/cgroup
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	udevadm control --exit # systemd has its own
+	begin_systemd
+}
 
+# begin_systemd: as boot does, with the units that are enabled.
+begin_systemd() {
 	local begin=$EPOCHREALTIME unshare
 	unshare --pid --fork --mount --mount-proc "${guard[@]}" env -i PATH="$PATH" container=other \
 		/lib/systemd/systemd --unit=multi-user.target --show-status=no >/tmp/systemd.log 2>&1 </dev/null &
 	unshare=$!
+	disown # it may be killed
 	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done
 	wait_for 100 booted || systemctl list-jobs --no-pager | show
 	systemctl --failed --no-pager --plain --no-legend | show
@@ -467,6 +473,24 @@ systemd_ended() { ! kill -0 "$init" 2>/dev/null; }
 
 # inside COMMAND...: runs it where systemd sees its process.
 inside() { nsenter --target "$init" --pid --mount "$@"; }
+
+# killed_when WHEN ARGUMENT...: runs the program inside, and kills it as soon as the command
+# WHEN succeeds. It may just have ended by itself. What it says is in /tmp/said.
+killed_when() {
+	local call child=''
+	: >/tmp/said
+	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script "${@:2}" >/tmp/said 2>&1 </dev/null &
+	call=$!
+	until "$1"; do
+		kill -0 "$call" 2>/dev/null || "$1" || fail "xbr-script ${*:2} has ended before $1: $(cat /tmp/said)"
+	done
+	read -r child <"/proc/$call/task/$call/children" || true # nsenter's
+	[ -z "$child" ] || kill -KILL "$child" || true
+	wait "$call" 2>/dev/null || true
+}
+
+# taken_back: the change that waited to be confirmed is gone.
+taken_back() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status >/dev/null; }
 
 # systemctl ARGUMENT...: as ever. While systemd runs it has to be called where
 # the process ids are systemd's.

@@ -114,10 +114,11 @@ func (c *client) refuse(move manager.Move, root string) error {
 const leases = "/var/lib/dhcpcd/"
 
 // expires says whether a dhcpcd for several interfaces has given this one something that
-// it has to renew, which static addresses of its configuration have not.
+// it has to renew, which static addresses of its configuration have not, or has given it
+// nothing yet.
 func expires(move manager.Move, root string) bool {
 	files, _ := filepath.Glob(root + leases + move.From.Name + ".lease*")
-	return len(move.Expiring) > 0 || len(files) > 0
+	return move.Bare || len(move.Expiring) > 0 || len(files) > 0
 }
 
 // Warnings say what comes of it if somebody runs it anew meanwhile without the words that

@@ -133,6 +133,7 @@ func TestRefuses(t *testing.T) {
 		"all":                                 {all, leased(func(*manager.Move) {}), "", "", ""},
 		"all, the bridge":                     {all, leased(bridge), "dhcpcd looks after all interfaces, but for bridges", "", ""},
 		"all, the bridge, no lease":           {all, bridge, "", "", ""},
+		"all, the bridge, no address yet":     {all, func(m *manager.Move) { m.Bare, m.OnBridge = true, true }, "dhcpcd looks after all interfaces, but for bridges", "", ""},
 		"all, a bridge of another name":       {all, leased(otherName), "dhcpcd looks after eth0 by that name, which no interface has then", "", ""},
 		"none":                                {"run/x", otherName, "", "", ""},
 		"one, and the interface is not there": {one, func(m *manager.Move) { m.From = nil }, "", "", ""},

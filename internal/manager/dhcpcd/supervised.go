@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -123,7 +124,7 @@ func (s *Supervise) quiet(ctx context.Context) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("%s does not do what %s says after %v", s.Dir, s.file("control"), endLimit)
 		}
-		if err := wait(ctx); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}

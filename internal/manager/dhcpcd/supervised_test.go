@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 )
@@ -116,7 +117,7 @@ func TestSupervise(t *testing.T) {
 func deadline(t *testing.T, holds func() bool) {
 	t.Helper()
 	for !holds() {
-		if err := wait(t.Context()); err != nil {
+		if err := idle.For(t.Context(), pause); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rundir"
 	"xbr-script/internal/shell"
@@ -80,13 +81,19 @@ func ready(ctx context.Context, unit string) error {
 }
 
 // stopUnit ends a service, and none that depends on it. While the machine is being
-// switched off it ends anyway.
-func stopUnit(ctx context.Context, unit string) error {
+// switched off systemd is about to end it, and starts it no more, but waits for this
+// call: so it is killed here. 10.1 for all interfaces would begin with the NIC and give it
+// up again without end, and not hear that it is to stop.
+func (e *End) stopUnit(ctx context.Context) error {
 	return systemd.Ask(ctx, unitLimit, func(ctx context.Context, conn systemd.Conn) error {
-		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
+		stopping, err := conn.Stopping(ctx)
+		switch {
+		case err != nil:
 			return err
+		case stopping:
+			return kill(ctx, e.PIDFile)
 		}
-		return stop(ctx, conn, unit)
+		return stop(ctx, conn, e.Unit)
 	})
 }
 
@@ -145,7 +152,7 @@ func (r *Run) begun(ctx context.Context, done <-chan string) error {
 			return systemd.Outcome(text)
 		default:
 		}
-		if err := wait(ctx); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}

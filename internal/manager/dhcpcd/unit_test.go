@@ -189,3 +189,30 @@ func TestNoSystemd(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSwitchedOff ends a service while the machine is being switched off, when systemd
+// reads no files and begins nothing: it must not see the change, and is not run again.
+func TestSwitchedOff(t *testing.T) {
+	const file = "/run/dhcpcd/pid"
+	w := newWorld(t, file, "-q")
+	dbustest.Listen(t, "/run/systemd/private", func(msg *dbus.Message) []any {
+		switch member := msg.Headers[dbus.FieldMember].Value(); member {
+		case "AddMatch":
+			return nil
+		case "Get":
+			return []any{dbus.MakeVariant("stopping")}
+		default:
+			t.Errorf("asked for %s", member)
+		}
+		return nil
+	})
+	if w.pid() == 0 {
+		t.Fatal("it does not run")
+	}
+	if err := (&End{PIDFile: file, Unit: service}).Do(t.Context(), false); err != nil || w.pid() != 0 {
+		t.Errorf("%v, pid %d", err, w.pid())
+	}
+	if err := (&Run{PIDFile: file, Path: w.program(), Args: w.args("-q"), Unit: service}).Do(t.Context(), false); err != nil || w.pid() != 0 {
+		t.Errorf("%v, pid %d", err, w.pid())
+	}
+}

@@ -14,11 +14,10 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/coreos/go-systemd/v22/unit"
-
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/systemd"
 )
 
 // Units are the folders in which systemd looks for the files of units, the first of
@@ -54,22 +53,12 @@ func (m Manager) Sources() manager.Sources {
 // take that back once the NIC has its name again.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
 	for _, move := range moves {
-		for _, name := range units(move.NetDev) {
+		for _, name := range systemd.Instances(move.NetDev, "ifup") {
 			b, a, refused := m.around(move, name)
 			before, after, err = append(before, b...), append(after, a...), errors.Join(err, refused)
 		}
 	}
 	return before, after, err
-}
-
-// units are the names that the unit of an interface may have: udev's rule escapes it, an
-// admin may not have.
-func units(dev string) []string {
-	names := []string{"ifup@" + unit.UnitNameEscape(dev) + ".service"}
-	if raw := "ifup@" + dev + ".service"; raw != names[0] {
-		names = append(names, raw)
-	}
-	return names
 }
 
 func (m Manager) around(move manager.Move, name string) (before, after []plan.Step, err error) {
