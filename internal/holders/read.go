@@ -74,6 +74,10 @@ var finders = []finder{
 	{"the sockets of AF_XDP", readXDP, nil},
 	{"the actions of traffic control", readRedirects, findRedirects},
 	{"the policies of IPsec", readPolicies, nil},
+	{"IPsec's offload to it", readOffload, nil},
+	{"the endpoints of MPTCP", readEndpoints, nil},
+	{"the devices of RDMA", readRDMA, nil},
+	{"what takes frames from it", readHandlers, nil},
 }
 
 // reader gathers the data.
@@ -122,9 +126,10 @@ const (
 	netfilter = "netfilter"
 	sockDiag  = "sock_diag"
 	xfrm      = "xfrm"
+	generic   = "generic"
 )
 
-var dialers = map[string]func() (*rtnl.Conn, error){netfilter: rtnl.DialNetfilter, sockDiag: rtnl.DialDiag, xfrm: rtnl.DialXFRM}
+var dialers = map[string]func() (*rtnl.Conn, error){netfilter: rtnl.DialNetfilter, sockDiag: rtnl.DialDiag, xfrm: rtnl.DialXFRM, generic: rtnl.DialGeneric}
 
 // to is the connection to another part of the kernel. It is nil if the kernel was built
 // without that.

@@ -37,6 +37,7 @@ type fakeSystemd struct {
 	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
 	kept     []string            // the drop-ins that are there when it begins anew
 	log      []string            // the methods that had an effect
+	strips   func()              // what it takes off when it begins; nil: nothing
 }
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
@@ -173,6 +174,9 @@ func (f *fakeSystemd) begin() {
 	f.kept, _ = filepath.Glob(runConfig + "/*.d/zz-*")
 	f.inactive, f.stopped, f.closedIt, f.stored, f.began = false, false, false, true, f.began.Add(time.Hour)
 	f.pid++
+	if f.strips != nil {
+		f.strips()
+	}
 	f.decide()
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/keyfile"
+	"xbr-script/internal/manager/foreign"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -46,10 +47,11 @@ type Resume struct {
 	Ran bool `json:"Ran"`
 	// The operation waits for the Heirs, and once they are taken no longer than Limit
 	// (nanoseconds): until then the host may have no address.
-	Heirs []Heir        `json:"Heirs"`
-	Limit time.Duration `json:"Limit"`
-	was   []Heir        // instead of Heirs, where somebody else waits for them
-	at    time.Time     // when it was done; zero if it was not
+	Heirs []Heir         `json:"Heirs"`
+	Limit time.Duration  `json:"Limit"`
+	was   []Heir         // instead of Heirs, where somebody else waits for them
+	at    time.Time      // when it was done; zero if it was not
+	found *foreign.Found // what there was before; nil if it was not done
 }
 
 var (
@@ -118,8 +120,12 @@ func (f *Freeze) Do(ctx context.Context, undoing bool) error {
 }
 
 // Do carries it out. While the machine is being switched off it is only thawed.
-func (r *Resume) Do(ctx context.Context, _ bool) error {
-	err := systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+func (r *Resume) Do(ctx context.Context, undoing bool) error {
+	found, err := foreign.Look()
+	if err != nil && !undoing {
+		return err
+	}
+	err = systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
 		anew, err := r.thaw(ctx, conn)
 		if err != nil {
 			return err
@@ -132,13 +138,17 @@ func (r *Resume) Do(ctx context.Context, _ bool) error {
 				return err
 			}
 		}
+		r.found = found
 		r.at, err = started(ctx, conn, r.Unit)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
+	if len(r.Heirs) > 0 {
+		_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
+		_ = r.found.Return(ctx)                // nor about this
+	}
 	return context.Cause(ctx)
 }
 

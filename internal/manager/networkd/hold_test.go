@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
@@ -260,4 +263,42 @@ func TestHoldEnds(t *testing.T) {
 	if err := (&Freeze{unit}).Do(ctx, false); !errors.Is(err, signalled) {
 		t.Errorf("ended with %v", err)
 	}
+}
+
+// TestTaken gives back what systemd-networkd takes off that is not in its files, when it
+// follows and when the change is taken back.
+func TestTaken(t *testing.T) {
+	s := newStates(t)
+	f := newFakeSystemd(t)
+	nstest.Script(t, "ip rule add from 198.51.100.7 lookup 77 pref 5000")
+	net := fmt.Sprintf("--net=/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
+	taken := 0
+	f.set(func() {
+		f.strips = func() {
+			if text, err := exec.Command("nsenter", net, "ip", "rule", "del", "pref", "5000").CombinedOutput(); err != nil {
+				f.Errorf("%v: %s", err, text)
+			}
+			taken++
+		}
+	})
+	for _, fails := range []bool{false, true} {
+		s.configured("peth0")
+		s.say("eth0", "configured", netplans, false)
+		p := s.around(f, false)
+		if fails {
+			p.Steps = append(p.Steps, plan.Step{Title: "fail", Check: func(context.Context) error { return errors.New("as it must") }})
+		}
+		r := s.runner(f)
+		if err := r.Run(t.Context(), p); (err != nil) != fails {
+			t.Errorf("to fail is %t: %v", fails, err)
+		}
+		if rules := nstest.Run(t, "ip", "rule"); !strings.Contains(rules, "from 198.51.100.7 lookup 77") {
+			t.Errorf("to fail is %t: it has not been given back:\n%s", fails, rules)
+		}
+	}
+	f.set(func() {
+		if taken != 3 {
+			t.Errorf("taken %d times", taken)
+		}
+	})
 }

@@ -42,8 +42,8 @@ func (m Manager) title(ctx context.Context, uuid string) string {
 	return titleOf(ctx, uuid)
 }
 
-// Warnings say that netplan would take a bridge apart that has dom0's addresses: netplan
-// apply has NetworkManager forget which profile a bridge has, and that the NIC is a port.
+// Warnings say that with netplan a bridge would lose dom0's addresses: netplan apply has
+// NetworkManager forget which profile a bridge has.
 func (m Manager) Warnings(moves []manager.Move) (texts []string, err error) {
 	made, err := filepath.Glob(m.Root + profilesDir + "/netplan-*")
 	if err != nil || len(made) == 0 {
@@ -55,8 +55,8 @@ func (m Manager) Warnings(moves []manager.Move) (texts []string, err error) {
 		}
 		keeper, failed := m.Keeper(context.Background(), move)
 		if err = errors.Join(err, failed); keeper != nil {
-			texts = append(texts, fmt.Sprintf("netplan apply and netplan try would have NetworkManager give %[2]s up, and may take %[1]s out of it: stop comes before them; "+
-				"without dom0=bridge they do no harm", move.Port, move.To.Name))
+			texts = append(texts, fmt.Sprintf("netplan apply and netplan try would have NetworkManager give %s up, which loses its addresses then: stop comes before them; "+
+				"without dom0=bridge they do no harm", move.To.Name))
 		}
 	}
 	return texts, err

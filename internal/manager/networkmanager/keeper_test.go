@@ -104,7 +104,7 @@ func TestKeeperStale(t *testing.T) {
 	}
 }
 
-// TestWarnings says what netplan would do, where it has made a profile, and the bridge
+// TestWarnings tells what netplan would do, where it has made a profile, and the bridge
 // itself has dom0's addresses.
 func TestWarnings(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/none")

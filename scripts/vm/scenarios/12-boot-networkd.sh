@@ -24,7 +24,16 @@ refute "nothing is up" xbr-script status
 expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 expect "the lease is renewed" renews eth0
 
+# When it begins anew, it takes off what it has not given itself.
+ip addr add 198.51.100.7/32 dev eth0
+ip route add 10.77.0.0/16 via 192.168.0.1
+ip rule add from 198.51.100.7 lookup 77 priority 5000
+theirs() {
+	ip addr show dev eth0 | grep -q 198.51.100.7/32 && ip route show 10.77.0.0/16 | grep -q 'via 192.168.0.1 dev eth0' &&
+		ip rule show priority 5000 | grep -q 'lookup 77'
+}
 xbr start
+expect "what others have added is dom0's" theirs
 expect "the lease is renewed" renews eth0
 unplug 0
 plug 0
@@ -32,7 +41,9 @@ expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 refute "with the cable out and in, nothing is on peth0" grep . <(ip -4 addr show peth0)
 expect "the lease is renewed" renews eth0
 xbr stop
+expect "what others have added is the NIC's again" theirs
 expect "the lease is renewed" renews eth0
+ip rule del priority 5000
 
 # is_frozen: systemd-networkd is held still. It needs no other process to find out.
 is_frozen() {

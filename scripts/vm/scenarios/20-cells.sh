@@ -123,8 +123,7 @@ for shape in dom0=veth dom0=bridge; do
 	cells "dhcpcd, $shape" 3 'systemctl restart dhcpcd@eth3' "$shape"
 	cells "systemd-networkd, $shape" 0 'systemctl restart systemd-networkd' "$shape"
 	! command -v dhclient >/dev/null || cells "ifupdown, dhclient, $shape" 1 'inside sh -c "ifdown eth1 && ifup eth1"' "$shape"
-	# NetworkManager loses sight of a NIC that is a veth itself, which no real one is.
-	[ -n "${HERE-}" ] || cells "NetworkManager, $shape" 2 'systemctl restart NetworkManager' "$shape"
+	cells "NetworkManager, $shape" 2 'systemctl restart NetworkManager' "$shape"
 done
 
 # As Debian 13's installer leaves a host: no dhclient.
