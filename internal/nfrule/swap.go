@@ -176,7 +176,7 @@ func (w *writer) lookup(a *anew, f *Flow, r *Rule, e expr, nameAttr, idAttr uint
 	case !s.anonymous():
 		a.keep(e.value)
 		return
-	case s.marked() && len(w.By) == 1:
+	case s.marked() && len(w.By) == 1 && w.has(s): // else it stands for another interface of the rule
 		how := uint32(unix.NFT_CMP_EQ)
 		if be32(e.data, unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0 {
 			how = unix.NFT_CMP_NEQ
@@ -191,6 +191,14 @@ func (w *writer) lookup(a *anew, f *Flow, r *Rule, e expr, nameAttr, idAttr uint
 	a.changed = a.changed || changed
 	id := w.copy(a, s, elems, changed)
 	a.keep(expression(e.name, with(with(e.data, nameAttr, []byte(newName(s)+"\x00")), idAttr, be(id))))
+}
+
+// has says whether a set of indexes has one of the two.
+func (w *writer) has(s *set) bool {
+	return slices.ContainsFunc(s.elems, func(elem []byte) bool {
+		key := keyOf(elem, unix.NFTA_SET_ELEM_KEY)
+		return len(key) >= 4 && w.of(int(rtnl.U32(key)))
+	})
 }
 
 // device writes the interface that a packet is sent out of: it can only be one.

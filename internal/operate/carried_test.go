@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -318,6 +319,54 @@ func TestCarriedConfirm(t *testing.T) {
 	if now := ruleset(t); now != with || !strings.Contains(now, `iif "eth0" tcp dport 25 accept`) {
 		t.Errorf("with another rule\n%s\nnow\n%s", with, now)
 	}
+}
+
+// TestCarriedTwo has two NICs move in one call, and in two, with rules that name both: each
+// goes on naming each where it did.
+func TestCarriedTwo(t *testing.T) {
+	newHost(t, quiet)
+	nstest.Run(t, "nft", "-f", file(t, `
+	table inet f {
+		set both { type iface_index; elements = { "eth0", "eth1" }; }
+		chain routed {
+			type filter hook forward priority 0;
+			iif "eth0" oif "eth1" accept
+			iif "eth1" oif != "eth0" tcp dport 80 accept
+			iif != "eth1" oif { "eth0", "lo" } drop
+			iif . oif { "eth0" . "eth1", "eth1" . "eth0" } accept
+			iif vmap { "eth0" : accept, "eth1" : drop }
+			iif @both oif "eth1" drop
+		}
+	}`))
+	before := sortedRules(t)
+	for _, lines := range [][]string{
+		{"start netdev=eth0 --next netdev=eth1 check=no", "stop check=no"},
+		{"start netdev=eth0 --next dom0=bridge netdev=eth1 check=no", "stop netdev=eth1 check=no", "stop netdev=eth0 check=no"},
+		{"start dom0=bridge netdev=eth0 check=no", "start netdev=eth1 check=no", "stop check=no"},
+	} {
+		for _, line := range lines {
+			must(t, line)
+			if now := sortedRules(t); now != before {
+				t.Fatalf("%s: before\n%s\nnow\n%s", line, before, now)
+			}
+		}
+	}
+	must0(t, calls{T: t}.run("start netdev=eth0 --next netdev=eth1 check=no confirm=600", func(*view) {})) // without a timer
+	must(t, "recover")
+	if now := sortedRules(t); now != before {
+		t.Errorf("recover: before\n%s\nnow\n%s", before, now)
+	}
+}
+
+// sortedRules are the rules with the elements of each set by their text: nft sorts them by the
+// indexes.
+func sortedRules(t *testing.T) string {
+	t.Helper()
+	return regexp.MustCompile(`\{ [^{}]* \}`).ReplaceAllStringFunc(ruleset(t), func(set string) string {
+		elems := strings.Split(set[2:len(set)-2], ", ")
+		slices.Sort(elems)
+		return "{ " + strings.Join(elems, ", ") + " }"
+	})
 }
 
 // TestCarriedNot has rules that cannot be changed: check and start say so, and they are
