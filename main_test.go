@@ -100,7 +100,7 @@ sleep 0.1
 			return err
 		}
 	}
-	nstest.Run(t, "sh", "-ec", "mkdir -p /etc/xen && mount -t tmpfs tmpfs /etc/xen && mkdir /etc/xen/scripts")
+	nstest.Script(t, nstest.OwnEtcXen)
 	return nil
 }
 

@@ -17,8 +17,10 @@ import (
 //
 // An entry that was made while the name moved from one interface to another may
 // be on either, as with ip(8), which looks the name up first. An entry that was
-// deleted during a call may be back with it. And neighbours that are added
-// during a stop may go when the NIC changes its MAC address.
+// deleted during a call may be back with it. Neighbours that are added during a
+// stop may go when the NIC changes its MAC address. And whoever deletes the only
+// IPv4 address that an interface has, because it got its name a moment ago and
+// its addresses are yet to come, deletes all IPv4 routes by it (fib_disable_ip).
 type routeStorm struct {
 	*world
 	entries []*stormEntry
@@ -123,6 +125,9 @@ func (s *routeStorm) act() {
 	}
 	replace := e.there && rand.N(3) == 0
 	add := !e.there || replace
+	if !add {
+		s.loosenRoutes(e, index)
+	}
 	if s.change(e.what(index), index, add, replace) != nil {
 		return // it exists already, or does not exist yet
 	}
@@ -130,6 +135,23 @@ func (s *routeStorm) act() {
 	_, neighbour := e.what(index).(*netlink.Neigh)
 	if s.index(e.dev) != index || neighbour && (calling || s.calling.Load()) {
 		e.loose = true
+	}
+}
+
+// loosenRoutes is called before an entry is deleted. If that is the last IPv4
+// address of the interface, its routes go as well.
+func (s *routeStorm) loosenRoutes(e *stormEntry, index int) {
+	addr, ok := e.what(index).(*netlink.Addr)
+	if !ok || addr.IP.To4() == nil {
+		return
+	}
+	others, err := s.rtnl.AddrList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: index}}, unix.AF_INET)
+	if err != nil || slices.ContainsFunc(others, func(o netlink.Addr) bool { return !o.IP.Equal(addr.IP) }) {
+		return
+	}
+	for _, r := range s.entries {
+		route, ok := r.what(index).(*netlink.Route)
+		r.loose = r.loose || ok && r.dev == e.dev && r.there && route.Dst.IP.To4() != nil
 	}
 }
 

@@ -26,7 +26,7 @@ var callOf = map[string]string{
 	"Readlinkat": "readlinkat", "Setns": "setns", // RestrictNamespaces= refuses the latter, on purpose
 	"Recvfrom": "recvfrom", "Sendmsg": "sendmsg", "Sendto": "sendto", "SetNonblock": "fcntl", "SetsockoptICMPv6Filter": "setsockopt",
 	"SetsockoptIPMreqn": "setsockopt", "SetsockoptIPv6Mreq": "setsockopt", "SetsockoptInt": "setsockopt", "SetsockoptString": "setsockopt",
-	"Socket": "socket", "Socketpair": "socketpair", "Stat": "newfstatat", "Uname": "uname", "Unlink": "unlinkat",
+	"Socket": "socket", "Socketpair": "socketpair", "Stat": "newfstatat", "Uname": "uname", "Unlink": "unlinkat", "Write": "write",
 	"ByteSliceToString": "", "Errno": "", "Major": "", "Minor": "", "NewIfreq": "", "NsecToTimespec": "", "ParseDirent": "", "UnixRights": "",
 }
 

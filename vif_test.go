@@ -88,10 +88,9 @@ func newHotplug(t *testing.T, scripts string, rules bool) *hotplugs {
 	h := &hotplugs{t, t.TempDir()}
 	nstest.New(t)
 	nstest.IPTables(t, "nft")
-	nstest.Script(t, `
+	nstest.Script(t, nstest.OwnEtcXen+`
 		mount -t tmpfs none /var/log
-		mount -t tmpfs none /etc/xen || { mkdir -p /etc/xen && mount -t tmpfs none /etc/xen; }
-		mkdir -p /var/log/xen /run/bin /etc/xen/scripts
+		mkdir -p /var/log/xen /run/bin
 		cp -a `+scripts+`/. /etc/xen/scripts
 		ip link add xenbr0 address 00:16:3e:00:00:01 type bridge
 		ip link set xenbr0 up

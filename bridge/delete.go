@@ -77,6 +77,7 @@ func (b *builder) deletion() plan.Step {
 	if len(t.Each) == 1 {
 		s.Do = []plan.Op{t.Each[0]}
 	}
+	s.Undo = []plan.Op{b.vacant()}
 	for _, d := range slices.Backward(b.doomed) {
 		s.Undo = append(s.Undo, d.again...)
 	}

@@ -3,6 +3,8 @@ package bridge_test
 import (
 	"encoding/json"
 	"strings"
+
+	"xbr-script/internal/testing/nstest"
 )
 
 // plain is a host with one NIC that has an address of each family, and a second
@@ -38,8 +40,7 @@ sysctl -qw net/ipv4/conf/lan0/forwarding=1
 `
 
 // oldXen is a vif-common.sh of Xen 3.0, as far as the program reads it.
-const oldXen = `
-mkdir -p /etc/xen && mount -t tmpfs tmpfs /etc/xen && mkdir /etc/xen/scripts
+const oldXen = nstest.OwnEtcXen + `
 printf '%s\n' 'frob_iptable()' '{' 'c="-A"' '}' 'handle_iptable()' '{' 'true' '}' >/etc/xen/scripts/vif-common.sh
 `
 

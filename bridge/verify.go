@@ -14,6 +14,7 @@ import (
 	"xbr-script/bridge/routes"
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
+	"xbr-script/internal/idle"
 	"xbr-script/internal/rtnl"
 )
 
@@ -40,10 +41,8 @@ func (v *verifier) check(ctx context.Context) error {
 		if slices.ContainsFunc(errs, isLasting) || len(errs) == 0 || time.Now().After(end) {
 			return errors.Join(errs...)
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(relearnPause):
+		if err := idle.For(ctx, relearnPause); err != nil {
+			return err
 		}
 	}
 }

@@ -28,6 +28,9 @@ too_many=100
 
 outside_address=203.0.113.10
 
+# shellcheck source=scripts/checks.sh
+. "$(dirname "$0")/checks.sh"
+
 refuse() {
 	echo "demo: $*" >&2
 	exit 1
@@ -121,8 +124,6 @@ interrupted() {
 # Inside: dom0 is the namespace itself, all others are named.
 #
 
-failures=0
-
 inside() {
 	# The safety catch: from here on interfaces are made and changed.
 	if [ "$$" -ne 1 ] || [ "$(readlink /proc/self/ns/net)" = "$2" ]; then
@@ -203,18 +204,6 @@ drawn() {
 in_80_columns() {
 	sed -E "/.{81}/s/^(.{1,80}) /\\1\\n$(printf '%32s' '')/"
 }
-
-# check WHAT COMMAND...: says whether the command succeeds.
-check() {
-	local what=$1 result=ok
-	shift
-	"$@" || result=FAILED
-	printf '  %-6s  %s\n' "$result" "$what"
-	[ "$result" = ok ] || failures=$((failures + 1))
-}
-
-# not COMMAND...: the opposite, for check.
-not() { ! "$@"; }
 
 # timed PHASE COMMAND...: runs the command as a phase of the probes' tally, with
 # a quiet time before it, and time after it for what shows late (an ARP request

@@ -17,6 +17,9 @@ hosts=9
 # Seconds: long enough for a busy machine to come back, and short enough to wait for.
 confirm=30
 
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
+
 refuse() {
 	echo "fleet: $*" >&2
 	exit 1
@@ -43,8 +46,6 @@ main() {
 #
 # Inside: the controller, on the LAN.
 #
-
-failures=0
 
 inside() {
 	tmp=$1
@@ -73,17 +74,6 @@ inside() {
 }
 
 say() { printf '\n== %s\n' "$*"; }
-
-# check WHAT COMMAND...: says whether the command succeeds.
-check() {
-	local what=$1 result=ok
-	shift
-	"$@" || result=FAILED
-	printf '  %-6s  %s\n' "$result" "$what"
-	[ "$result" = ok ] || failures=$((failures + 1))
-}
-
-not() { ! "$@"; }
 
 #
 # The hosts.

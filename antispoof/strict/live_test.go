@@ -252,25 +252,55 @@ func TestLinkLocal(t *testing.T) {
 		}
 		return ""
 	}
+	// The gateway speaks on its own, too (it reports its multicast groups), and a frame may
+	// be overtaken by one that is sent from another processor.
+	until := func(port string, send func()) {
+		t.Helper()
+		for begin := time.Now(); ; {
+			if send(); at() == port {
+				return
+			}
+			if time.Since(begin) > prompt {
+				t.Fatalf("the gateway is at %s, not at %s", at(), port)
+			}
+		}
+	}
 	for _, strict := range []bool{false, true} {
 		if strict {
 			l.start()
 		}
 		for _, last := range []byte{0, 2, 3, 0x0e} {
-			l.announce()
-			if at() != "peth0" {
-				t.Fatalf("the gateway is at %s", at())
+			until("peth0", l.announce)
+			pretend := func() {
+				l.send(l.mallory, frame(append(mac("01:80:c2:00:00:00")[:5:5], last), l.gw.mac, 0x88cc, zeros(46)))
+				l.passes(l.mallory, l.victim)
 			}
-			l.send(l.mallory, frame(append(mac("01:80:c2:00:00:00")[:5:5], last), l.gw.mac, 0x88cc, zeros(46)))
-			// When this has come, the other has, too.
-			l.send(l.mallory, frame(l.victim.mac, l.mallory.mac, 0x0800, udp4Packet(l.mallory.v4, l.victim.v4, 1, 2), []byte("BEHIND")))
-			for begin := time.Now(); !bytes.Contains(came(l.victim), []byte("BEHIND")) && time.Since(begin) < prompt; {
-				time.Sleep(time.Millisecond)
+			if !strict {
+				until("vif1.0", pretend)
+				continue
 			}
-			if got := at(); (got == "vif1.0") == strict {
-				t.Errorf("strict %t, to 01:80:c2:00:00:%02x: the gateway is at %s", strict, last, got)
+			if pretend(); at() == "vif1.0" {
+				t.Errorf("strict, to 01:80:c2:00:00:%02x: the gateway is where the guest is", last)
 			}
 		}
+	}
+}
+
+// passes lets a box send to another until that has got something.
+func (l *lab) passes(from, to *box) {
+	l.Helper()
+	behind := frame(to.mac, from.mac, 0x0800, udp4Packet(from.v4, to.v4, 1, 2), []byte("BEHIND"))
+	for begin, round := time.Now(), 0; ; round++ {
+		if round%200 == 0 { // it may have been dropped where others send very much
+			l.send(from, behind)
+		}
+		if bytes.Contains(came(to), []byte("BEHIND")) {
+			return
+		}
+		if time.Since(begin) > prompt {
+			l.Fatalf("what %s sends to %s does not arrive", from.name, to.name)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

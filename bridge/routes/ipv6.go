@@ -53,6 +53,8 @@ func (r *rewriter) move6(m rtnl.Msg) {
 	case m.Own() != 0:
 		r.ownRoute6(m)
 		r.put(m, r.from, unix.RTM_DELROUTE, 0)
+	case aside(m, r.s.Index):
+		r.aside6(m)
 	case m.HasGateway() && m.Fixed()[5] != unix.RTPROT_RA:
 		r.put(m, r.to, unix.RTM_NEWROUTE, rtnl.Replace)
 	case r.madeByAddress6(m):
@@ -76,8 +78,12 @@ func (r *rewriter) ownRoute6(m rtnl.Msg) {
 // remake6 makes an IPv6 route unless the kernel has made it. If the route has
 // several legs, those over other interfaces are still there.
 func (r *rewriter) remake6(m rtnl.Msg) {
-	if m.Own() != 0 {
+	switch {
+	case m.Own() != 0:
 		r.ownRoute6(m)
+		return
+	case aside(m, r.s.Index):
+		r.aside6(m)
 		return
 	}
 	flags := uint16(unix.NLM_F_CREATE)
@@ -87,6 +93,24 @@ func (r *rewriter) remake6(m rtnl.Msg) {
 	if !r.madeByAddress6(m) {
 		r.put(m, r.to, unix.RTM_NEWROUTE, flags)
 	}
+}
+
+// aside says whether a route is by other interfaces than that: only what it does with
+// packets of segment routing is by that one.
+func aside(m rtnl.Msg, index int) bool {
+	for leg := range rtnl.Legs(m.Get(unix.RTA_MULTIPATH)) {
+		if int(rtnl.U32(leg[4:8])) == index { // rtnh_ifindex
+			return false
+		}
+	}
+	return int(m.U32(unix.RTA_OIF)) != index
+}
+
+// aside6 makes such a route anew. The kernel cannot tell the old one from the new, and
+// keeps it when the interface is switched off.
+func (r *rewriter) aside6(m rtnl.Msg) {
+	r.put(m, r.from, unix.RTM_DELROUTE, 0)
+	r.put(m, r.to, unix.RTM_NEWROUTE, unix.NLM_F_CREATE)
 }
 
 func (r *rewriter) madeByAddress6(m rtnl.Msg) bool {

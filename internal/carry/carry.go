@@ -28,12 +28,15 @@ func Kinds() plan.Kinds {
 		SocketsKind:     func() plan.Op { return &Sockets{} },
 		RedirectsKind:   func() plan.Op { return &Redirects{} },
 		ConnectionsKind: func() plan.Op { return &Connections{} },
+		LateKind:        func() plan.Op { return &Late{} },
 	}
 }
 
 // Plan turns what is to be carried over.
 func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 	for _, m := range moves {
+		first, last := late(d, m)
+		part.First, part.Host = some(append(part.First, first)), some(append([]plan.Step{last}, part.Host...))
 		if first, last := rules(d, m); !first.Empty() {
 			part.First, part.Host = append(part.First, first), append([]plan.Step{last}, part.Host...)
 		}
@@ -41,10 +44,7 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		part.First = some(append(part.First, loose))
 		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
 		part.Host = append(part.Host, labels(d, m)...)
-		if addrs := d.Masquerades(m); len(addrs) > 0 {
-			part.First = append(part.First, plan.Step{
-				Title: "give masqueraded connections a fixed source", Do: []plan.Op{&Connections{addrs}}})
-		}
+		part.First = some(append(part.First, plan.Step{Title: "give masqueraded connections a fixed source", Do: connections(d, m)}))
 		mac, _ := net.ParseMAC(m.MAC) // it has just been printed
 		on := Untracked{On: true, Bridge: m.Bridge, MAC: mac}
 		off := on
@@ -118,6 +118,14 @@ func redirects(d *holders.Data, m holders.Move) plan.Step {
 		Do:    []plan.Op{&Redirects{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Actions: actions}},
 		Undo:  []plan.Op{&Redirects{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Actions: actions}},
 	}
+}
+
+// connections are the operation for those that are masqueraded as an address that moves.
+func connections(d *holders.Data, m holders.Move) []plan.Op {
+	if addrs := d.Masquerades(m); len(addrs) > 0 {
+		return []plan.Op{&Connections{addrs}}
+	}
+	return nil
 }
 
 // labels are the steps that carry address labels over.

@@ -3,6 +3,7 @@ package carry
 import (
 	"net"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -31,6 +32,7 @@ func TestForms(t *testing.T) {
 			{Program: "sshd", Cookie: 1 << 60, Places: []sockets.Place{{PID: 9, FD: 3}, {PID: 10, FD: 4}}, Bound: true, Connected: true,
 				Groups: []netip.Addr{netip.MustParseAddr("ff02::fb")}}}},
 		&Redirects{From: 7, To: 2, Name: "eth0", Actions: []uint32{1, 9}},
+		&Late{Start: true, OnBridge: true, Bridge: "xenbr0", From: Place{"eth0", 7}, To: Place{"eth0", 2}, Kinds: []string{lateRules, lateSockets}, After: true},
 		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
 }
 
@@ -53,12 +55,26 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestPlan plans nothing where there are no rules.
+// TestPlan changes nothing where there is nothing. Only if that is taken back, what has come
+// to hold on to the interface since is turned, each kind of which it had none.
 func TestPlan(t *testing.T) {
 	m := holders.Move{Start: true, From: holders.Interface{Name: "eth0", Index: 2}, To: holders.Interface{Name: "eth0", Index: 7}}
 	for _, d := range []*holders.Data{{Host: &host.Host{}}, {Host: &host.Host{}, Ruleset: &nfrule.Ruleset{}}} {
-		if p := Plan(d, []holders.Move{m}); len(p.First)+len(p.Host) > 0 {
-			t.Errorf("%+v", p)
+		p := Plan(d, []holders.Move{m})
+		if len(p.First) != 1 || len(p.Host) != 1 || len(p.Network) > 0 || len(p.First[0].Do)+len(p.Host[0].Do) > 0 {
+			t.Fatalf("%+v", p)
+		}
+		after, late := p.First[0].Undo[0].(*Late), p.Host[0].Undo[0].(*Late)
+		kinds := []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets}
+		if d.Ruleset == nil {
+			kinds = kinds[1:]
+		}
+		want := Late{Bridge: m.Bridge, From: Place(m.To), To: Place(m.From), Kinds: kinds}
+		if !reflect.DeepEqual(*late, want) {
+			t.Errorf("%+v, want %+v", *late, want)
+		}
+		if want.After = true; !reflect.DeepEqual(*after, want) {
+			t.Errorf("%+v, want %+v", *after, want)
 		}
 	}
 }

@@ -104,33 +104,43 @@ func (s *Sockets) turn(one Socket, socket int) error {
 }
 
 // turned are the steps for sockets, before and after the network moves. One that has a
-// peer is bound to no interface in between: its packets come by either, and the kernel ends
-// a connection of which a packet finds no socket.
+// peer is bound to no interface in between, in both directions: its packets come by either,
+// and the kernel ends a connection of which a packet finds no socket.
 func turned(d *holders.Data, m holders.Move) (first, then plan.Step) {
-	var all, connected []Socket
-	for _, one := range d.Turned(m) {
-		all = append(all, Socket(one))
-		if one.Bound && one.Connected {
-			connected = append(connected, Socket(one))
-		}
-	}
+	all, rest, connected := split(d.Turned(m))
 	if len(all) == 0 || m.To.Index == 0 {
 		return first, then
-	}
-	if len(connected) > 0 {
-		first = plan.Step{
-			Title: "let connections that are bound to " + m.From.Name + " come by any interface",
-			Do:    []plan.Op{&Sockets{From: m.From.Index, Which: connected}},
-			Undo:  []plan.Op{&Sockets{To: m.From.Index, Name: m.From.Name, Which: connected}},
-		}
 	}
 	addrs := addrs4(d.Host, m.From.Index)
 	then = plan.Step{
 		Title: "turn programs' sockets from " + m.From.Name + " to dom0's " + m.To.Name,
 		Do:    []plan.Op{&Sockets{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Addr4: addrs, Which: all}},
-		Undo:  []plan.Op{&Sockets{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Addr4: addrs, Which: all}},
+		Undo:  []plan.Op{&Sockets{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Addr4: addrs, Which: rest}},
+	}
+	if len(connected) > 0 {
+		first = plan.Step{
+			Title: "let connections that are bound to " + m.From.Name + " come by any interface",
+			Do:    []plan.Op{&Sockets{From: m.From.Index, Which: connected}},
+			Undo:  []plan.Op{&Sockets{From: m.To.Index, To: m.From.Index, Name: m.From.Name, Which: connected}},
+		}
+		then.Undo = append(then.Undo, &Sockets{From: m.To.Index, Which: connected})
 	}
 	return first, then
+}
+
+// split gives all sockets; those that can be turned before the network moves, with what can
+// of the others; and those that are bound and have a peer.
+func split(turned []holders.Turned) (all, rest, connected []Socket) {
+	for _, t := range turned {
+		one := Socket(t)
+		all = append(all, one)
+		if one.Bound && one.Connected {
+			connected = append(connected, one)
+			one.Bound = false
+		}
+		rest = append(rest, one)
+	}
+	return all, rest, connected
 }
 
 // addrs4 are the IPv4 addresses on an interface, in the kernel's order.

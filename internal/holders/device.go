@@ -207,36 +207,28 @@ func readXDP(r *reader) error {
 	return unlessLacking(err)
 }
 
-// readPolicies reads IPsec's policies that are for one interface (struct
-// xfrm_userpolicy_info). If nobody has set any, the part of the kernel that tells may
-// not be loaded, and is left alone.
-func readPolicies(r *reader) error {
-	const getPolicy, sizeofSelector = 0x15, 56 // XFRM_MSG_GETPOLICY, struct xfrm_selector
-	loaded := false
-	err := eachLine("netlink", 1, func(w []string) error {
-		loaded = loaded || len(w) > 1 && w[1] == strconv.Itoa(unix.NETLINK_XFRM)
+// readHandlers finds what of the kernel itself takes frames of one kind from the
+// interface, such as TIPC and FCoE (ptype_seq_show): a bridge takes the frames of a port
+// before it does. PPPoE's is for all interfaces.
+func readHandlers(r *reader) error {
+	return eachLine("ptype", 1, func(w []string) error {
+		name, u, ok := handler(w)
+		if u.Index = r.indexOf(name); ok {
+			r.use(u)
+		}
 		return nil
 	})
-	if err != nil || !loaded {
-		return err
+}
+
+// handler is a line of that list, and the interface's name in it. Those of packet sockets
+// are found with these, and what gets all frames gets those of a port, too.
+func handler(w []string) (name string, u Use, ok bool) {
+	if len(w) < 3 || w[0] == "ALL" || strings.HasPrefix(w[2], "packet_rcv") || strings.HasPrefix(w[2], "tpacket_rcv") {
+		return "", u, false
 	}
-	c, err := r.to(xfrm)
-	if err != nil || c == nil {
-		return err
+	if strings.HasPrefix(w[2], "[") || strings.HasPrefix(w[2], "0x") {
+		return "", u, false // a function of a module, for all interfaces; or the kernel has no names
 	}
-	msgs, err := c.Dump(getPolicy, nil)
-	for _, m := range msgs {
-		if len(m.Body) < sizeofSelector {
-			continue
-		}
-		size := 4
-		if binary.NativeEndian.Uint16(m.Body[40:]) == unix.AF_INET6 {
-			size = 16
-		}
-		dst, _ := netip.AddrFromSlice(m.Body[:size])
-		src, _ := netip.AddrFromSlice(m.Body[16 : 16+size])
-		what := fmt.Sprintf("policy from %v to %v", netip.PrefixFrom(src, int(m.Body[43])), netip.PrefixFrom(dst, int(m.Body[42])))
-		r.use(Use{int(rtnl.U32(m.Body[48:52])), "IPsec", what, Breaks, "make it anew for dom0's interface"})
-	}
-	return unlessLacking(err)
+	what := "for frames of type " + w[0] + ", " + strings.Join(w[2:], " ")
+	return w[1], Use{Kind: "frame handler", What: what, AtStart: Breaks, Then: "set it up anew on dom0's interface"}, true
 }

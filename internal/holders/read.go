@@ -74,6 +74,10 @@ var finders = []finder{
 	{"the sockets of AF_XDP", readXDP, nil},
 	{"the actions of traffic control", readRedirects, findRedirects},
 	{"the policies of IPsec", readPolicies, nil},
+	{"IPsec's offload to it", readOffload, nil},
+	{"the endpoints of MPTCP", readEndpoints, nil},
+	{"the devices of RDMA", readRDMA, nil},
+	{"what takes frames from it", readHandlers, nil},
 }
 
 // reader gathers the data.
@@ -88,7 +92,7 @@ type reader struct {
 // Read gathers the data that the moves are about. What could not be read is in
 // Unknown.
 func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
-	r := &reader{Data: &Data{Host: h, Sockets: map[Use][]int{}}, conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){}}
+	r := newReader(c, h)
 	defer r.close()
 	for _, m := range moves {
 		for _, i := range []Interface{m.From, m.To} {
@@ -105,10 +109,16 @@ func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
 			r.Unknown = append(r.Unknown, fmt.Errorf("cannot read %s: %w", f.about, err))
 		}
 	}
-	r.Places = map[int][]sockets.Place{}
 	r.readOwners()
 	r.findOthers()
 	return r.Data
+}
+
+func newReader(c *rtnl.Conn, h *host.Host) *reader {
+	return &reader{
+		Data: &Data{Host: h, Sockets: map[Use][]int{}, Places: map[int][]sockets.Place{}},
+		conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){},
+	}
 }
 
 // The other parts of the kernel that are asked.
@@ -116,9 +126,10 @@ const (
 	netfilter = "netfilter"
 	sockDiag  = "sock_diag"
 	xfrm      = "xfrm"
+	generic   = "generic"
 )
 
-var dialers = map[string]func() (*rtnl.Conn, error){netfilter: rtnl.DialNetfilter, sockDiag: rtnl.DialDiag, xfrm: rtnl.DialXFRM}
+var dialers = map[string]func() (*rtnl.Conn, error){netfilter: rtnl.DialNetfilter, sockDiag: rtnl.DialDiag, xfrm: rtnl.DialXFRM, generic: rtnl.DialGeneric}
 
 // to is the connection to another part of the kernel. It is nil if the kernel was built
 // without that.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
 )
@@ -152,7 +153,7 @@ func readBound(r *reader) error {
 	for index := range r.indexes {
 		for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 			for _, protocol := range asked {
-				if err := r.readBoundTo(c, index, family, protocol); err != nil {
+				if err := r.readBoundTo(c, index, family, protocol, func(Bound) bool { return true }); err != nil {
 					return err
 				}
 			}
@@ -161,15 +162,15 @@ func readBound(r *reader) error {
 	return nil
 }
 
-// readBoundTo has the kernel choose those bound to one interface (inet_diag_bc_run), if
-// it can (Linux 4.8).
-func (r *reader) readBoundTo(c *rtnl.Conn, index int, family, protocol uint8) error {
+// readBoundTo has the kernel choose those bound to one interface, or to none (0)
+// (inet_diag_bc_run), if it can (Linux 4.8).
+func (r *reader) readBoundTo(c *rtnl.Conn, index int, family, protocol uint8, wanted func(Bound) bool) error {
 	const byFamily = 20 // SOCK_DIAG_BY_FAMILY
 	all := request(family, protocol)
 	var some []Bound
 	read := func(req []byte) error {
 		return c.DumpEach(byFamily, req, func() { some = nil }, func(m rtnl.Msg) {
-			if b, ok := boundIn(m.Body, protocol); ok && b.Index == index {
+			if b, ok := boundIn(m.Body, protocol); ok && b.Index == index && wanted(b) {
 				some = append(some, b)
 			}
 		})
@@ -340,4 +341,28 @@ func (d *Data) Turned(m Move) (all []Turned) {
 		}
 	}
 	return all
+}
+
+// ReadLoose finds connections that are bound to no interface, though a link-local address
+// cannot do without, and that have an address of that one: they were bound to none while the
+// network moved (package carry).
+func ReadLoose(h *host.Host, on Interface) ([]Turned, error) {
+	r := newReader(nil, h)
+	defer r.close()
+	c, err := r.to(sockDiag)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	addrs := r.moving(Move{From: on})
+	for _, protocol := range []uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
+		err := r.readBoundTo(c, 0, unix.AF_INET6, protocol, func(b Bound) bool {
+			local, peer := b.Local.Addr(), b.Peer.Addr()
+			return b.Peer.Port() != 0 && (local.IsLinkLocalUnicast() || peer.IsLinkLocalUnicast()) && slices.Contains(addrs, local)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	r.readOwners()
+	return r.Turned(Move{}), nil
 }

@@ -94,12 +94,7 @@ func Look(c *rtnl.Conn) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = h.dump(c.Dump, []dump{
-		{&h.Addrs, unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)},
-		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET)},
-		{&h.Routes, unix.RTM_GETROUTE, family(unix.AF_INET6)},
-	})
-	if err != nil {
+	if err := h.dumpBelonging(c.Dump); err != nil {
 		return nil, err
 	}
 	err = h.markOwn(c)

@@ -87,11 +87,12 @@ func settled(t *testing.T, c *rtnl.Conn) state {
 }
 
 // complete tells whether every IPv6 address has its local route, which the
-// kernel adds in the background.
+// kernel adds in the background; that to the prefix, which may be the address
+// alone, is there at once.
 func complete(s state) bool {
 	local := map[string]bool{}
 	for _, m := range s {
-		if m.Type == unix.RTM_NEWROUTE && m.Family() == unix.AF_INET6 && m.Fixed()[1] == 128 {
+		if m.Type == unix.RTM_NEWROUTE && m.Family() == unix.AF_INET6 && m.Fixed()[1] == 128 && m.Table() == unix.RT_TABLE_LOCAL {
 			local[string(m.Get(unix.RTA_DST))] = true
 		}
 	}

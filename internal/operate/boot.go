@@ -10,6 +10,7 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
+	"xbr-script/internal/idle"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/systemd"
 )
@@ -141,9 +142,6 @@ func (c *Call) await(ctx context.Context, what string, limit time.Duration, so f
 	over := c.while(what, limit)
 	defer over()
 	for end := time.Now().Add(limit); time.Now().Before(end) && ctx.Err() == nil && !so(); {
-		select {
-		case <-ctx.Done():
-		case <-time.After(glance):
-		}
+		_ = idle.For(ctx, glance)
 	}
 }

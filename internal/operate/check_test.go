@@ -356,6 +356,8 @@ var holdings = []holding{
 		setup: "ip addr add 2001:db8:8::2/64 dev eth0 nodad"},
 	{name: "IPsec", begin: shows("ip xfrm policy", "dev eth0"), find: "IPsec: policy from 10.1.0.0/16 to 10.2.0.0/16", outcome: holders.Breaks,
 		setup: "ip xfrm policy add dir out src 10.1.0.0/16 dst 10.2.0.0/16 dev eth0 tmpl proto esp mode tunnel"},
+	{name: "MPTCP", begin: shows("ip mptcp endpoint", "id 7 subflow dev eth0"), find: "MPTCP: endpoint 192.168.0.2, id 7", outcome: holders.Breaks,
+		setup: "ip mptcp endpoint add 192.168.0.2 id 7 subflow dev eth0"},
 	{name: "traffic control", begin: shows("tc qdisc", "htb 7:"), find: "traffic control: htb 7:", outcome: holders.Stays,
 		setup: "tc qdisc add dev eth0 root handle 7: htb"},
 	{name: "tcx", begin: dropsByTCX, find: "tcx: 1 program for what comes in", outcome: holders.Stays, from: [2]int{6, 6},

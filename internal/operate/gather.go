@@ -16,6 +16,7 @@ import (
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/rawjson"
 )
@@ -210,9 +211,12 @@ func (g *gathering) process(dir string) error {
 	_ = g.link(dir + "/exe")
 	_, rest, _ := strings.Cut(text["stat"], ") ")
 	if words := strings.Fields(rest); len(words) > 1 {
-		parent := "/proc/" + words[1] + "/comm"
-		if comm, err := os.ReadFile(g.root + parent); err == nil {
-			g.Files[parent] = rawjson.String(comm)
+		parent := "/proc/" + words[1]
+		if comm, err := os.ReadFile(g.root + parent + "/comm"); err == nil {
+			g.Files[parent+"/comm"] = rawjson.String(comm)
+			if dhcpcd.Supervises(strings.TrimSpace(string(comm))) {
+				_ = g.link(parent + "/cwd")
+			}
 		}
 	}
 	g.sockets(dir)

@@ -42,6 +42,7 @@ func TestWaits(t *testing.T) {
 		{&networkd.Keep{Leases: []networkd.Lease{{Dev: "eth0"}}}, "systemd-networkd to have a lease for eth0"},
 		{&dhcpcd.End{}, "dhcpcd to end"},
 		{&dhcpcd.Run{}, "dhcpcd to begin"},
+		{&dhcpcd.Supervise{}, "dhcpcd's supervisor"},
 		{&ifupdown.Unit{Name: "ifup@eth0.service"}, "systemd to read ifup@eth0.service"},
 		{&udev.Guard{Port: "peth0"}, "udev to read its rules"},
 	} {

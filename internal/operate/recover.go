@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"xbr-script/internal/carry"
 	"xbr-script/internal/config"
+	"xbr-script/internal/holders"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -24,7 +26,12 @@ func (c *Call) settle(ctx context.Context) error {
 	if _, waits := u.Waits(); waits {
 		return c.refuseWaiting(u)
 	}
-	return c.undo(ctx, c.runner(), u)
+	err = c.undo(ctx, c.runner(), u)
+	if errors.As(err, &plan.Closed{}) {
+		c.Note(err.Error()) // it is over, and does not keep this call from anything
+		return nil
+	}
+	return err
 }
 
 // unfinished is the change that did not end; nil if there is none. Then, as nearly always,
@@ -56,7 +63,34 @@ func (c *Call) undo(ctx context.Context, r *plan.Runner, u *plan.Unfinished) err
 		why = "was not confirmed in time"
 	}
 	c.Note(fmt.Sprintf("taking back %q (pid %d), which %s", u.Command, u.PID, why))
+	if u.Open(ctx) == nil {
+		c.tellBreaking(u)
+	}
 	return c.putBack(ctx, r, u, why)
+}
+
+// closed is the error for a change to which there is no way back.
+func closed(u *plan.Unfinished, err error) error {
+	return refusal.Wrap(err, refusal.Advice(err), "cannot take back %q", u.Command)
+}
+
+// tellBreaking names what breaks when a change is taken back: what has come to hold on to
+// dom0's interface since, and cannot be turned. What cannot be read does not keep anybody from
+// taking the change back.
+func (c *Call) tellBreaking(u *plan.Unfinished) {
+	var all []holders.Holder
+	for _, s := range u.Steps[:u.Left] {
+		for _, op := range s.Undo {
+			if l, ok := op.(*carry.Late); ok && !l.After {
+				found, _ := l.Holders()
+				all = append(all, holders.Breaking(found)...)
+			}
+		}
+	}
+	c.breaks = append(c.breaks, all...)
+	for _, text := range breakingTexts(all, "") {
+		c.Note(text)
+	}
 }
 
 // putBack takes a change back and keeps that for status.
@@ -64,7 +98,11 @@ func (c *Call) putBack(ctx context.Context, r *plan.Runner, u *plan.Unfinished, 
 	began := time.Now()
 	err := c.ran(r.Recover(ctx, u))
 	last := &Last{Line: u.Command, Outcome: PutBack, Why: "it " + why, Time: time.Now(), Milliseconds: milliseconds(began)}
-	if err != nil {
+	switch {
+	case errors.As(err, &plan.Closed{}):
+		err = closed(u, err)
+		last.Outcome, last.Why = Done, last.Why+"; "+err.Error()
+	case err != nil:
 		last.Outcome, last.Why = InPart, last.Why+"; "+err.Error()
 	}
 	c.keep(last)

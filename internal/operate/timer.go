@@ -16,6 +16,7 @@ import (
 
 	"xbr-script/internal/boottime"
 	"xbr-script/internal/config"
+	"xbr-script/internal/idle"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
@@ -148,10 +149,8 @@ func wait(ctx context.Context, until time.Duration) {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && journal != nil && !os.SameFile(journal, now) {
 			return
 		}
-		select {
-		case <-ctx.Done():
+		if idle.For(ctx, min(left, timerTick)) != nil {
 			return
-		case <-time.After(min(left, timerTick)):
 		}
 	}
 }
@@ -164,10 +163,7 @@ var timerPauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second,
 // logs how it went.
 func (w *waiter) takeBack(ctx context.Context, is func(*plan.Unfinished) bool) (err error) {
 	for _, pause := range append([]time.Duration{0}, timerPauses...) {
-		select {
-		case <-ctx.Done(): // at once, and for the last time
-		case <-time.After(pause):
-		}
+		_ = idle.For(ctx, pause) // if the call ends: at once, and for the last time
 		if err = w.tryBack(ctx, is); err == nil {
 			return nil
 		}

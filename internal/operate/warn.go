@@ -32,17 +32,22 @@ func (v *view) breaking() (breakage, error) {
 		return breakage{}, err
 	}
 	breaking := holders.Breaking(found)
-	b := breakage{all: breaking}
-	for _, h := range breaking[:min(len(breaking), mostWarnings)] {
-		b.texts = append(b.texts, "will break: "+h.String())
-	}
-	if more := len(breaking) - len(b.texts); more > 0 {
-		b.texts = append(b.texts, fmt.Sprintf("will break: %d more, which xbr-script check names", more))
-	}
+	b := breakage{all: breaking, texts: breakingTexts(breaking, ", which xbr-script check names")}
 	if b.shuts = slices.ContainsFunc(breaking, holders.Holder.Admits); b.shuts && v.Request.Confirm == 0 {
 		b.texts = append(b.texts, "a new connection to this host may no longer get in: with confirm=120 everything is put back unless you confirm within that time")
 	}
 	return b, nil
+}
+
+// breakingTexts are the lines for them; where says who names the rest.
+func breakingTexts(breaking []holders.Holder, where string) (texts []string) {
+	for _, h := range breaking[:min(len(breaking), mostWarnings)] {
+		texts = append(texts, "will break: "+h.String())
+	}
+	if more := len(breaking) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("will break: %d more%s", more, where))
+	}
+	return texts
 }
 
 // warn gives the user each warning once, however often the call begins anew.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rundir"
 )
@@ -73,10 +74,8 @@ func Acquire(ctx context.Context, dir, who string, limit time.Duration, waiting 
 			over = waiting(l.holder())
 			told = true
 		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), f.Close())
-		case <-time.After(lockPoll):
+		if err := idle.For(ctx, lockPoll); err != nil {
+			return nil, errors.Join(err, f.Close())
 		}
 	}
 }

@@ -55,6 +55,22 @@ type Wait struct {
 	Limit time.Duration
 }
 
+// Gate is an Op of an undoing that can tell beforehand whether there is still a way back.
+type Gate interface {
+	Op
+	// Open is nil, or a Closed.
+	Open(ctx context.Context) error
+}
+
+// Closed says why there is no way back any more: the change stays, as if it had been
+// confirmed.
+type Closed struct{ Why error }
+
+func (c Closed) Error() string { return c.Why.Error() }
+
+// Unwrap gives the reason, with what helps.
+func (c Closed) Unwrap() error { return c.Why }
+
 // Bulky is an Op with a part that may be very large: the journal keeps that part as
 // it is, and the rest as JSON.
 type Bulky interface {

@@ -156,9 +156,15 @@ func (u *Unfinished) Commands() []string {
 // Recover takes an unfinished change back, wholly even if ctx is done meanwhile. The
 // error is nil, or a *Failed that says what is left, or another one if nothing was
 // begun: a change that can still be confirmed is not touched before its journal says
-// that it cannot be any more.
+// that it cannot be any more. It is a Closed if there is no way back: then the change stays.
 func (r *Runner) Recover(ctx context.Context, u *Unfinished) error {
 	listen(ctx)
+	if err := u.Open(ctx); err != nil {
+		if errors.As(err, &Closed{}) {
+			err = errors.Join(err, r.Accept())
+		}
+		return err
+	}
 	path := JournalPath(r.Dir)
 	f, err := rundir.Open(path, os.O_WRONLY, rundir.MaxJournal)
 	if err != nil {
@@ -176,6 +182,23 @@ func (r *Runner) Recover(ctx context.Context, u *Unfinished) error {
 	_ = r.takeBack(ctx, j, u.Steps[:u.Left], done, failed) // returns failed itself
 	if len(failed.Left) > 0 {
 		return failed
+	}
+	return nil
+}
+
+// Open is nil if there is a way back, or if some of it was gone already; else it is a Closed.
+func (u *Unfinished) Open(ctx context.Context) error {
+	if u.Back {
+		return nil
+	}
+	for _, s := range u.Steps[:u.Left] {
+		for _, op := range s.Undo {
+			if g, ok := op.(Gate); ok {
+				if err := g.Open(ctx); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }

@@ -39,6 +39,10 @@ func DialDiag() (*Conn, error) { return dialTo(unix.NETLINK_SOCK_DIAG) }
 // DialXFRM opens a socket to IPsec's policies. Of a Conn, only Dump works there.
 func DialXFRM() (*Conn, error) { return dialTo(unix.NETLINK_XFRM) }
 
+// DialGeneric opens a socket to the parts of the kernel that have no protocol of their own
+// (generic netlink). Of a Conn, only Dump works there.
+func DialGeneric() (*Conn, error) { return dialTo(unix.NETLINK_GENERIC) }
+
 // DialNetfilter opens a socket to netfilter. Of a Conn, only Dump and Get work there.
 func DialNetfilter() (*Conn, error) { return dialTo(unix.NETLINK_NETFILTER) }
 

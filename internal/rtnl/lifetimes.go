@@ -54,6 +54,16 @@ func (m Msg) Leased() bool {
 	return len(ci) >= 8 && native.Uint32(ci[4:]) != Infinity // ifa_valid
 }
 
+// Created is when an address was added, in hundredths of a second since the kernel began
+// to count; 0 if it does not say.
+func (m Msg) Created() uint32 {
+	ci := m.Get(unix.IFA_CACHEINFO)
+	if len(ci) < 12 {
+		return 0
+	}
+	return native.Uint32(ci[8:]) // cstamp
+}
+
 // Preferred is an address that is preferred for at most that many seconds.
 func (m Msg) Preferred(seconds uint32) Msg {
 	ci := m.Get(unix.IFA_CACHEINFO)

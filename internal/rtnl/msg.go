@@ -243,7 +243,7 @@ func (m Msg) UsesAny(indexes map[int]bool) bool {
 
 // Retarget is a copy in which the interface index from has become to: the
 // address's or neighbour's own, a route's RTA_OIF and each leg of its
-// RTA_MULTIPATH, a nexthop's NHA_OIF, the bridge and the port of an entry of the
+// RTA_MULTIPATH, a nexthop's NHA_OIF, what segment routing sends by, the bridge and the port of an entry of the
 // multicast database.
 func (m Msg) Retarget(from, to int) Msg {
 	m = m.Clone()
@@ -294,15 +294,34 @@ func (m Msg) eachIndex(f func([]byte)) {
 			switch {
 			case a.Type == unix.RTA_OIF && len(a.Value) == 4:
 				f(a.Value)
+			case a.Type == unix.RTA_ENCAP:
+				eachSegmentIndex(m.Get(unix.RTA_ENCAP_TYPE), a.Value, f)
 			case a.Type == unix.RTA_MULTIPATH:
 				for leg := range Legs(a.Value) {
 					f(leg[4:8])
+					attrs := leg[unix.SizeofRtNexthop:]
+					eachSegmentIndex(FindAttr(attrs, unix.RTA_ENCAP_TYPE), FindAttr(attrs, unix.RTA_ENCAP), f)
 				}
 			}
 		}
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
 		if b := m.Get(unix.NHA_OIF); len(b) == 4 {
 			f(b)
+		}
+		eachSegmentIndex(m.Get(unix.NHA_ENCAP_TYPE), m.Get(unix.NHA_ENCAP), f)
+	}
+}
+
+// eachSegmentIndex is eachIndex for what a route does with packets of segment routing
+// (linux/seg6_local.h), some of which leave by an interface of their own (End.DX2).
+func eachSegmentIndex(typ, encap []byte, f func([]byte)) {
+	const segmentLocal, iif, oif = 7, 6, 7 // LWTUNNEL_ENCAP_SEG6_LOCAL, SEG6_LOCAL_IIF, SEG6_LOCAL_OIF
+	if len(typ) != 2 || native.Uint16(typ) != segmentLocal {
+		return
+	}
+	for a := range ParseAttrs(encap) {
+		if (a.Type == iif || a.Type == oif) && len(a.Value) == 4 {
+			f(a.Value)
 		}
 	}
 }

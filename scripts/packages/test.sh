@@ -65,15 +65,34 @@ quietly() { "$@" >"$tmp/out" 2>&1 || {
 	return 1
 }; }
 
+# lint: rpmlint has cpio unpack the .rpm in a folder, but the names in it, which nfpm
+# gives, are absolute, and so cpio would unpack it into this machine's own /usr and /etc.
+# So cpio is told not to, and who lints is nobody.
 lint() {
+	local dir=$tmp/lint
 	say "lintian and rpmlint"
-	lintian --allow-root --fail-on error,warning,info,pedantic "$tmp"/v1/*.deb
-	rpmlint --strict -c scripts/packages/rpmlint.toml "$tmp"/v1/*.rpm >"$tmp/out" || {
+	mkdir -p "$dir/bin" "$dir/own"
+	printf '#!/bin/sh\nexec %s --no-absolute-filenames "$@"\n' "$(command -v cpio)" >"$dir/bin/cpio"
+	cp "$tmp"/v1/*.deb "$tmp"/v1/*.rpm scripts/packages/rpmlint.toml "$dir"
+	chmod 755 "$tmp"
+	chmod -R a+rX "$dir"
+	chmod 755 "$dir/bin/cpio"
+	chown nobody "$dir/own"
+	nobody "$dir" lintian --fail-on error,warning,info,pedantic "$dir"/*.deb
+	nobody "$dir" rpmlint --strict -c "$dir/rpmlint.toml" "$dir"/*.rpm >"$tmp/out" || {
 		cat "$tmp/out"
 		return 1
 	}
 	tail -n 1 "$tmp/out"
 }
+
+# nobody DIR COMMAND...: runs it in DIR/own as somebody who may write nowhere else.
+nobody() (
+	cd "$1/own"
+	export HOME=$PWD TMPDIR=$PWD PATH=$1/bin:$PATH
+	shift
+	exec setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs "$@"
+)
 
 # tree SUITE: made of packages from where this machine's apt gets its own.
 tree() {

@@ -474,6 +474,24 @@ systemd_ended() { ! kill -0 "$init" 2>/dev/null; }
 # inside COMMAND...: runs it where systemd sees its process.
 inside() { nsenter --target "$init" --pid --mount "$@"; }
 
+# killed_when WHEN ARGUMENT...: runs the program inside, and kills it as soon as the command
+# WHEN succeeds. It may just have ended by itself. What it says is in /tmp/said.
+killed_when() {
+	local call child=''
+	: >/tmp/said
+	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script "${@:2}" >/tmp/said 2>&1 </dev/null &
+	call=$!
+	until "$1"; do
+		kill -0 "$call" 2>/dev/null || "$1" || fail "xbr-script ${*:2} has ended before $1: $(cat /tmp/said)"
+	done
+	read -r child <"/proc/$call/task/$call/children" || true # nsenter's
+	[ -z "$child" ] || kill -KILL "$child" || true
+	wait "$call" 2>/dev/null || true
+}
+
+# taken_back: the change that waited to be confirmed is gone.
+taken_back() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status >/dev/null; }
+
 # systemctl ARGUMENT...: as ever. While systemd runs it has to be called where
 # the process ids are systemd's.
 systemctl() {

@@ -8,12 +8,14 @@
 #   link       stays on all the while
 #
 # hold systemd-networkd still
+systemctl stop systemd-networkd-persistent-storage.service
 systemctl freeze systemd-networkd.service
 # have udev leave peth0 and the bridge as they are
+udevadm settle --timeout=5
 mkdir -p /run/systemd/network
-printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=eth0 peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
 mkdir -p /run/udev/rules.d
-printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="eth0|peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
 udevadm control --reload --timeout=10
 # create the bridge xenbr0
 ip link add name xenbr0 index 3 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
@@ -86,6 +88,13 @@ sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
 sysctl -qw /net/ipv6/conf/peth0/force_mld_version=0
 ip link set dev peth0 arp off multicast off allmulticast off promisc off up
 ip link set dev peth0 address fe:ff:ff:ff:ff:ff || true
+# have udev look after what is called eth0 as ever
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10
 # give systemd-networkd the files for dom0's interface
 mkdir -p /run/systemd/network
 printf '%s\n' '# Of /etc/systemd/network/20-ethernet.network, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Match]' Name=eth0 '' '[Link]' RequiredForOnline=routable '' '[Network]' DHCP=yes MulticastDNS=yes '' '# systemd-networkd does not set per-interface-type default route metrics' '# https://github.com/systemd/systemd/issues/17698' '# Explicitly set route metric, so that Ethernet is preferred over Wi-Fi and Wi-Fi is preferred over mobile broadband.' '[DHCPv4]' RouteMetric=100 '' '[IPv6AcceptRA]' RouteMetric=100 '[DHCPv4]' IAID=3055685611 >/run/systemd/network/0-xbr-script-eth0.network
@@ -103,7 +112,7 @@ chgrp 0 /run/systemd/network/0-xbr-script-eth0.network.d/zz-xbr-script-eth0.conf
 # have systemd-networkd follow
 systemctl kill --kill-who=main --signal=STOP systemd-networkd.service
 systemctl thaw systemd-networkd.service
-systemctl stop systemd-networkd.socket
+systemctl stop 'systemd-networkd*.socket'
 rm -f /run/systemd/netif/links/*
 systemctl kill --kill-who=main --signal=KILL systemd-networkd.service
 systemctl start systemd-networkd.service

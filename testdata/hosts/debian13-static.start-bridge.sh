@@ -11,10 +11,11 @@
 printf '%s\n' '# Of /usr/lib/systemd/system/ifup@.service, not bound to a device, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Unit]' 'Description=ifup for %I' 'After=local-fs.target network-pre.target apparmor.service systemd-sysctl.service' 'Before=network.target network-online.target' After=sys-subsystem-net-devices-%i.device DefaultDependencies=no IgnoreOnIsolate=yes '' '[Service]' '# avoid stopping on shutdown via stopping system-ifup.slice' Slice=system.slice 'ExecStart=/usr/sbin/ifup --allow=hotplug %I' 'ExecStop=/usr/sbin/ifdown %I' RemainAfterExit=true TimeoutStartSec=5min >/run/systemd/system/ifup@eth0.service
 systemctl daemon-reload
 # have udev leave peth0 and the bridge as they are
+udevadm settle --timeout=5
 mkdir -p /run/systemd/network
-printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=beth0 peth0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=beth0 eth0 peth0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
 mkdir -p /run/udev/rules.d
-printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="beth0|peth0", NAME="$kernel"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="beth0|eth0|peth0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
 udevadm control --reload --timeout=10
 # create the bridge beth0 for dom0
 ip link add name beth0 index 3 address 52:54:00:12:00:00 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
@@ -76,3 +77,10 @@ sysctl -qw /net/ipv6/conf/peth0/force_mld_version=1
 sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
 sysctl -qw /net/ipv6/conf/peth0/force_mld_version=0
 ip link set dev peth0 arp off multicast off allmulticast off promisc off up
+# have udev look after what is called eth0 as ever
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=beth0 peth0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="beth0|peth0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10

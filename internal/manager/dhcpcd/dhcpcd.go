@@ -29,6 +29,8 @@ func (Manager) Kinds() plan.Kinds {
 	return plan.Kinds{
 		(&End{}).Kind(): func() plan.Op { return &End{} },
 		(&Run{}).Kind(): func() plan.Op { return &Run{} },
+
+		(&Supervise{}).Kind(): func() plan.Op { return &Supervise{} },
 	}
 }
 
@@ -41,8 +43,8 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	}
 	var refused error
 	for _, c := range clients {
-		if slices.Contains(supervisors, c.parent) {
-			refused = errors.Join(refused, refusal.New("let it be started once, at boot, and not by "+c.parent,
+		if slices.Contains(supervisors, c.parent) && c.service == "" {
+			refused = errors.Join(refused, refusal.New(letOnce(c.parent),
 				"cannot %s: %s would start dhcpcd (pid %d) again amid the change", c.moves[0].Undertaking, c.parent, c.pid))
 		}
 		for _, move := range c.moves {
@@ -63,10 +65,6 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	}
 	return before, after, nil
 }
-
-// supervisors start a program again that has ended: those of runit, s6, OpenRC and
-// daemontools.
-var supervisors = []string{"runsv", "s6-supervise", "supervise-daemo", "supervise"} // as long as the kernel keeps names
 
 // Keeps says whether a dhcpcd looks after the addresses of a move.
 func (m Manager) Keeps(move manager.Move) (bool, error) {
@@ -151,12 +149,19 @@ func (c *client) around() (first, last plan.Step, err error) {
 	if err != nil {
 		return first, last, err
 	}
-	then := now
+	then, dir := now, c.service
 	if c.all {
 		then = withDenied(now, c.moves)
 	}
-	first = plan.Step{Title: "end " + c.title(), Do: []plan.Op{c.end()}, Undo: []plan.Op{c.run(now)}}
-	last = plan.Step{Title: "run " + c.title() + " again", Do: []plan.Op{c.run(then)}, Undo: []plan.Op{c.end()}}
+	if dir == "" { // it is not supervised, or not now
+		dir = serviceOf(now)
+	}
+	then = withService(then, dir)
+	first = plan.Step{Title: "end " + c.title(), Do: c.end(c.service), Undo: c.run(now, c.service)}
+	if dir != "" && slices.ContainsFunc(then, denies) {
+		dir = "" // its supervisor would run it without that
+	}
+	last = plan.Step{Title: "run " + c.title() + " again", Do: c.run(then, dir), Undo: c.end(dir)}
 	return first, last, nil
 }
 
@@ -167,10 +172,21 @@ func (c *client) title() string {
 	return "dhcpcd for " + c.moves[0].From.Name
 }
 
-func (c *client) end() *End { return &End{PIDFile: c.pidFile, Unit: c.unit} }
+// end are the operations that end it, where it is that service of a supervisor.
+func (c *client) end(dir string) []plan.Op {
+	end := &End{PIDFile: c.pidFile, Unit: c.unit}
+	if dir == "" {
+		return []plan.Op{end}
+	}
+	return []plan.Op{&Supervise{Dir: dir, PIDFile: c.pidFile}, end}
+}
 
-func (c *client) run(args []string) *Run {
-	return &Run{PIDFile: c.pidFile, Unit: c.unit, Path: c.path, Args: args, Cgroup: c.cgroup, Denies: slices.ContainsFunc(args, denies)}
+// run are the operations that run it by a command line, or have its supervisor run it.
+func (c *client) run(args []string, dir string) []plan.Op {
+	if dir != "" {
+		return []plan.Op{&Supervise{Dir: dir, PIDFile: c.pidFile, Up: true}}
+	}
+	return []plan.Op{&Run{PIDFile: c.pidFile, Unit: c.unit, Path: c.path, Args: args, Cgroup: c.cgroup, Denies: slices.ContainsFunc(args, denies)}}
 }
 
 // A dhcpcd for all interfaces would ask for leases on the NIC, the bridge and guests'

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/shell"
@@ -103,7 +104,7 @@ func kill(ctx context.Context, pidFile string) error {
 		case time.Now().After(end):
 			return fmt.Errorf("it has not ended after %v", endLimit)
 		}
-		if err := wait(ctx); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -171,14 +172,4 @@ func lockers(file string) (pids []int, err error) {
 		}
 	}
 	return pids, err
-}
-
-// wait waits between two looks.
-func wait(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(pause):
-		return nil
-	}
 }

@@ -18,10 +18,13 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// TestMain is also the fake dhcpcd: this program under that name.
+// TestMain is also the fake dhcpcd, and a fake supervisor: this program under those names.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "dhcpcd" {
 		fake(os.Args)
+	}
+	if filepath.Base(os.Args[0]) == "runsv" {
+		supervise(os.Args[1], os.Args[2], os.Args[3])
 	}
 	os.Exit(m.Run())
 }

@@ -26,6 +26,7 @@ type client struct {
 	cgroup  string // its control group of version 2; "" if there are none
 	unit    string // the service of systemd that it is; "" if it is none
 	parent  string // the name of the process that has started it
+	service string // the folder of the service that it is, if that process can be told; else ""
 	moves   []manager.Move
 	root    string
 }
@@ -90,7 +91,7 @@ func (m Manager) client(file string, moves ...manager.Move) (*client, error) {
 			c.cgroup = group
 		}
 	}
-	if c.parent, err = parentOf(m.Root, dir); err != nil {
+	if err := c.startedBy(dir); err != nil {
 		return nil, err
 	}
 	if m.UnitOf != nil {
@@ -99,14 +100,19 @@ func (m Manager) client(file string, moves ...manager.Move) (*client, error) {
 	return c, err
 }
 
-// parentOf is the name of the parent of the process in that folder.
-func parentOf(root, dir string) (string, error) {
+// startedBy reads what the process in that folder was started by.
+func (c *client) startedBy(dir string) error {
 	text, err := manager.Content(dir + "/stat")
 	words := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if err != nil || len(words) < 2 {
-		return "", err
+		return err
 	}
-	return manager.Content(root + "/proc/" + words[1] + "/comm")
+	parent := c.root + "/proc/" + words[1]
+	if c.parent, err = manager.Content(parent + "/comm"); err != nil || !Supervises(c.parent) {
+		return err
+	}
+	c.service, err = os.Readlink(parent + "/cwd")
+	return unlessGone(err)
 }
 
 // running is the process whose number is in that file, if it is a dhcpcd; else 0.

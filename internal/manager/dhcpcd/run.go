@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -167,7 +168,7 @@ func (r *Run) await(ctx context.Context, ended <-chan error) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("it has not begun after %v", runLimit)
 		}
-		if err := wait(ctx); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rundir"
 	"xbr-script/internal/shell"
@@ -151,7 +152,7 @@ func (r *Run) begun(ctx context.Context, done <-chan string) error {
 			return systemd.Outcome(text)
 		default:
 		}
-		if err := wait(ctx); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}

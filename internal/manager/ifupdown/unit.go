@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/unit"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
@@ -184,10 +185,8 @@ func (u *Unit) seen(ctx context.Context, conn systemd.Conn) bool {
 		if n%steady == steady-1 {
 			tell(filepath.Join(path, "uevent"))
 		}
-		select {
-		case <-ctx.Done():
+		if idle.For(ctx, pause) != nil {
 			return false
-		case <-time.After(pause):
 		}
 	}
 	return false

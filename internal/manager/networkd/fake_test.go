@@ -32,15 +32,17 @@ type fakeSystemd struct {
 	version  string              // systemd's
 	stopped  bool                // it has been stopped by a signal
 	again    bool                // systemd starts it by itself when it has been killed
-	closedIt bool                // systemd holds no socket for it
+	stored   bool                // the unit for its storage is up
+	closedIt bool                // systemd holds no sockets for it
 	fails    map[string][]string // what the next calls of a method fail with, by error names; "…" at the end: all that follow
 	kept     []string            // the drop-ins that are there when it begins anew
 	log      []string            // the methods that had an effect
+	strips   func()              // what it takes off when it begins; nil: nothing
 }
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
 	t.Helper()
-	f := &fakeSystemd{T: t, state: "running", version: "257.13-1~deb13u1", began: time.Unix(1000, 0), fails: map[string][]string{}}
+	f := &fakeSystemd{T: t, state: "running", version: "257.13-1~deb13u1", stored: true, began: time.Unix(1000, 0), fails: map[string][]string{}}
 	peer := dbustest.Listen(t, "/run/systemd/private", f.answer)
 	f.set(func() { f.peer = peer })
 	return f
@@ -79,7 +81,7 @@ func (f *fakeSystemd) answer(msg *dbus.Message) []any {
 	case "ReloadUnit":
 		return []any{f.reloaded()}
 	case "StopUnit":
-		return []any{f.closed(msg.Body[0].(string))}
+		return []any{f.ended(msg.Body[0].(string))}
 	}
 	f.Errorf("asked for %s", member)
 	return nil
@@ -110,6 +112,8 @@ func (f *fakeSystemd) property(name string) []any {
 			return []any{dbus.MakeVariant(uint32(0))}
 		}
 		return []any{dbus.MakeVariant(1000 + f.pid)}
+	case "TriggeredBy":
+		return []any{dbus.MakeVariant(triggers)}
 	case "Version":
 		return []any{dbus.MakeVariant(f.version)}
 	case "ExecMainStartTimestamp":
@@ -136,6 +140,10 @@ func (f *fakeSystemd) killed(whom, signal any) {
 		f.stopped = true
 	case f.remembers():
 		f.Error("it will go on by what it has written about an index")
+	case f.stored:
+		f.Error("it will not begin until its storage has ended, which asks it something")
+	case !f.closedIt:
+		f.Error("it begins with the sockets of the one before")
 	case signal != int32(unix.SIGKILL) || f.frozen || !f.stopped:
 		f.Errorf("signal %d; frozen: %t, stopped: %t", signal, f.frozen, f.stopped)
 	case f.again:
@@ -158,28 +166,34 @@ func (f *fakeSystemd) remembers() bool {
 	})
 }
 
-// begin has it begin with a socket of its own.
+// triggers are the units that start it.
+var triggers = []string{"systemd-networkd.socket", "systemd-networkd-varlink.socket"}
+
+// begin has it begin.
 func (f *fakeSystemd) begin() {
-	if !f.closedIt {
-		f.Error("it begins with the socket of the one before")
-	}
 	f.kept, _ = filepath.Glob(runConfig + "/*.d/zz-*")
-	f.inactive, f.stopped, f.closedIt, f.began = false, false, false, f.began.Add(time.Hour)
+	f.inactive, f.stopped, f.closedIt, f.stored, f.began = false, false, false, true, f.began.Add(time.Hour)
 	f.pid++
+	if f.strips != nil {
+		f.strips()
+	}
 	f.decide()
 }
 
-// closed is a job for the socket, which is there again when it begins anew.
-func (f *fakeSystemd) closed(unit string) dbus.ObjectPath {
-	if unit != "systemd-networkd.socket" || f.frozen {
-		f.Errorf("%s is stopped, and systemd-networkd is frozen", unit)
-	}
-	const job = dbus.ObjectPath("/org/freedesktop/systemd1/job/socket")
+// ended is a job for a unit that is there again when it begins anew.
+func (f *fakeSystemd) ended(unit string) dbus.ObjectPath {
+	job := dbus.ObjectPath("/org/freedesktop/systemd1/job/" + strconv.Itoa(len(unit)))
 	defer f.peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", uint32(1), job, unit, "done")
-	if !f.closedIt {
-		f.log = append(f.log, "socket")
+	if unit == "systemd-networkd-persistent-storage.service" {
+		f.stored = false
+		return job
 	}
-	f.closedIt = true
+	if f.frozen || !strings.HasSuffix(unit, ".socket") {
+		f.Errorf("%s is stopped; frozen: %t", unit, f.frozen)
+	}
+	if f.closedIt = unit == triggers[len(triggers)-1]; f.closedIt {
+		f.log = append(f.log, "sockets")
+	}
 	return job
 }
 

@@ -73,7 +73,12 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		Title: "have systemd-networkd follow",
 		Do:    []plan.Op{resume}, Undo: []plan.Op{&Freeze{unit}},
 		Await: plan.Wait{For: "systemd-networkd" + toConfigure(heirs), Limit: max(m.Limit, decideLimit)},
-		Check: func(ctx context.Context) error { return await(ctx, heirs, resume.at, m.Limit) },
+		Check: func(ctx context.Context) error {
+			if err := await(ctx, heirs, resume.at, m.Limit); err != nil {
+				return err
+			}
+			return resume.found.Return(ctx)
+		},
 	}
 	if len(changes) > 0 {
 		after = []plan.Step{step(changes)}

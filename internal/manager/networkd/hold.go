@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/keyfile"
+	"xbr-script/internal/manager/foreign"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -46,10 +47,11 @@ type Resume struct {
 	Ran bool `json:"Ran"`
 	// The operation waits for the Heirs, and once they are taken no longer than Limit
 	// (nanoseconds): until then the host may have no address.
-	Heirs []Heir        `json:"Heirs"`
-	Limit time.Duration `json:"Limit"`
-	was   []Heir        // instead of Heirs, where somebody else waits for them
-	at    time.Time     // when it was done; zero if it was not
+	Heirs []Heir         `json:"Heirs"`
+	Limit time.Duration  `json:"Limit"`
+	was   []Heir         // instead of Heirs, where somebody else waits for them
+	at    time.Time      // when it was done; zero if it was not
+	found *foreign.Found // what there was before; nil if it was not done
 }
 
 var (
@@ -75,7 +77,9 @@ func (r *Resume) Await() plan.Wait {
 }
 
 // Commands are those that do the same.
-func (f *Freeze) Commands() []string { return []string{"systemctl freeze " + shell.Quote(f.Unit)} }
+func (f *Freeze) Commands() []string {
+	return []string{"systemctl stop " + storage, "systemctl freeze " + shell.Quote(f.Unit)}
+}
 
 // Commands are those that do the same.
 func (r *Resume) Commands() []string {
@@ -85,13 +89,19 @@ func (r *Resume) Commands() []string {
 	}
 	return []string{
 		"systemctl kill --kill-who=main --signal=STOP " + u, "systemctl thaw " + u,
-		"systemctl stop " + socket, "rm -f " + linksDir + "/*",
+		"systemctl stop " + sockets, "rm -f " + linksDir + "/*",
 		"systemctl kill --kill-who=main --signal=KILL " + u, "systemctl start " + u,
 	}
 }
 
 // Ready says whether systemd can be asked.
 func (*Resume) Ready(ctx context.Context) error { return ready(ctx) }
+
+// storage is a unit that comes and goes with systemd-networkd, from version 256 on. As it
+// ends it asks systemd-networkd something, and before it has ended that is not started
+// again. From 258 on, where systemd holds the socket, it would wait 45 seconds for one
+// that has been killed. So it ends before; systemd-networkd brings it along.
+const storage = "systemd-networkd-persistent-storage.service"
 
 // Do freezes it, if it runs. While a change is taken back it is only tried: whatever
 // systemd-networkd does meanwhile, it begins anew in the end.
@@ -100,6 +110,7 @@ func (f *Freeze) Do(ctx context.Context, undoing bool) error {
 		if ok, err := runs(ctx, conn, f.Unit); err != nil || !ok {
 			return err
 		}
+		_ = job(ctx, storage, conn.StopUnitContext)
 		return patiently(ctx, func() error { return conn.FreezeUnit(ctx, f.Unit) })
 	})
 	if undoing {
@@ -109,8 +120,12 @@ func (f *Freeze) Do(ctx context.Context, undoing bool) error {
 }
 
 // Do carries it out. While the machine is being switched off it is only thawed.
-func (r *Resume) Do(ctx context.Context, _ bool) error {
-	err := systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+func (r *Resume) Do(ctx context.Context, undoing bool) error {
+	found, err := foreign.Look()
+	if err != nil && !undoing {
+		return err
+	}
+	err = systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
 		anew, err := r.thaw(ctx, conn)
 		if err != nil {
 			return err
@@ -123,13 +138,17 @@ func (r *Resume) Do(ctx context.Context, _ bool) error {
 				return err
 			}
 		}
+		r.found = found
 		r.at, err = started(ctx, conn, r.Unit)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
+	if len(r.Heirs) > 0 {
+		_ = await(ctx, r.Heirs, r.at, r.Limit) // nothing can be done about it
+		_ = r.found.Return(ctx)                // nor about this
+	}
 	return context.Cause(ctx)
 }
 
@@ -139,7 +158,6 @@ func (r *Resume) restart(ctx context.Context, conn systemd.Conn) (bool, error) {
 	if err != nil || !ok && !r.Ran {
 		return false, err
 	}
-	disconnect(ctx, conn)
 	// systemd starts a unit five times in ten seconds, and no more until this.
 	_ = conn.ResetFailedUnitContext(ctx, r.Unit)
 	return true, job(ctx, r.Unit, conn.RestartUnitContext)
@@ -177,7 +195,7 @@ func (r *Resume) thaw(ctx context.Context, conn systemd.Conn) (anew bool, err er
 	if err := patiently(ctx, func() error { return conn.ThawUnit(ctx, r.Unit) }); err != nil {
 		return false, err
 	}
-	disconnect(ctx, conn)
+	disconnect(ctx, conn, r.Unit)
 	if err := r.forget(); err != nil {
 		return false, err
 	}
@@ -204,15 +222,26 @@ func (r *Resume) forget() error {
 	return err
 }
 
-// disconnect takes away the netlink socket that systemd holds for systemd-networkd, so
-// that it gets another when it is started, as it always does together with that. In the
-// socket are all messages since it was frozen: they have systemd start it at once, amid
-// which it would be ended again, and a new process takes them for news, about interfaces
-// as they are no more. A dump that the former process has not read to its end is in it, too,
-// for which a new one fails (EBUSY), and after five times in ten seconds systemd starts
-// no other. What cannot be had is done without.
-func disconnect(ctx context.Context, conn systemd.Conn) {
-	_ = job(ctx, socket, conn.StopUnitContext)
+// disconnect takes away the sockets that systemd holds for systemd-networkd, so that it
+// gets others when it is started, as it always does together with them.
+//
+// In that for netlink are all messages since it was frozen: they have systemd start it at
+// once, amid which it would be ended again, and a new process takes them for news, about
+// interfaces as they are no more. A dump that the former process has not read to its end
+// is in it, too, for which a new one fails (EBUSY), and after five times in ten seconds
+// systemd starts no other.
+//
+// What cannot be had is done without.
+func disconnect(ctx context.Context, conn systemd.Conn, unit string) {
+	var sockets []string
+	if p, err := conn.GetUnitPropertyContext(ctx, unit, "TriggeredBy"); err == nil {
+		sockets, _ = p.Value.Value().([]string)
+	}
+	for _, s := range sockets {
+		if strings.HasSuffix(s, ".socket") {
+			_ = job(ctx, s, conn.StopUnitContext)
+		}
+	}
 }
 
 // ended waits until this process has ended, if it does so soon, and says whether

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
@@ -142,7 +145,7 @@ func (s states) held(m *faults.Matrix, f *fakeSystemd, back bool) {
 	if err := strict.Run(s.Context(), s.around(f, back)); err != nil {
 		s.Error(err)
 	}
-	if calls := f.calls(); !slices.Equal(calls, []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}) {
+	if calls := f.calls(); !slices.Equal(calls, []string{"FreezeUnit", "ThawUnit", "sockets", "RestartUnit"}) {
 		s.Errorf("a change that goes well: %q", calls)
 	}
 }
@@ -157,12 +160,12 @@ func TestCannotHold(t *testing.T) {
 		calls string
 		err   string // what the error begins with
 	}{
-		"cgroups of version 1":  {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "socket RestartUnit", ""},
-		"systemd 245":           {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "socket RestartUnit", ""},
-		"busy at first":         {map[string][]string{"FreezeUnit": {busy, cancelled, busy}, "ThawUnit": {busy, cancelled}}, "FreezeUnit ThawUnit socket RestartUnit", ""},
-		"it goes wrong":         {map[string][]string{"FreezeUnit": {failed}}, "socket RestartUnit", "cannot hold systemd-networkd still: "},
-		"thawing goes wrong":    {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit socket RestartUnit", "cannot have systemd-networkd follow: "},
-		"restarting goes wrong": {map[string][]string{"RestartUnit": {failed}}, "FreezeUnit ThawUnit socket RestartUnit", "cannot have systemd-networkd follow: "},
+		"cgroups of version 1":  {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.NotSupported", "…"}}, "RestartUnit", ""},
+		"systemd 245":           {map[string][]string{"FreezeUnit": {"org.freedesktop.DBus.Error.UnknownMethod", "…"}}, "RestartUnit", ""},
+		"busy at first":         {map[string][]string{"FreezeUnit": {busy, cancelled, busy}, "ThawUnit": {busy, cancelled}}, "FreezeUnit ThawUnit sockets RestartUnit", ""},
+		"it goes wrong":         {map[string][]string{"FreezeUnit": {failed}}, "RestartUnit", "cannot hold systemd-networkd still: "},
+		"thawing goes wrong":    {map[string][]string{"ThawUnit": {failed}}, "FreezeUnit FreezeUnit ThawUnit sockets RestartUnit", "cannot have systemd-networkd follow: "},
+		"restarting goes wrong": {map[string][]string{"RestartUnit": {failed}}, "FreezeUnit ThawUnit sockets RestartUnit", "cannot have systemd-networkd follow: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStates(t)
@@ -170,7 +173,7 @@ func TestCannotHold(t *testing.T) {
 			f.set(func() { f.fails = c.fails })
 			s.configured("peth0")
 			p := s.around(f, false)
-			if c.calls == "socket RestartUnit" { // it is not held
+			if c.calls == "RestartUnit" { // it is not held
 				p.Steps = slices.Delete(p.Steps, 1, 2)
 				f.set(func() { f.takes = s.index("eth0") })
 			}
@@ -199,7 +202,7 @@ func TestNotHeld(t *testing.T) {
 	}{
 		"it has ended":   {func(f *fakeSystemd) { f.inactive = true }, "[]"},
 		"switching off":  {func(f *fakeSystemd) { f.state = "stopping" }, "[]"},
-		"frozen already": {func(f *fakeSystemd) { f.state, f.frozen = "stopping", true }, "[ThawUnit socket]"},
+		"frozen already": {func(f *fakeSystemd) { f.state, f.frozen, f.stored = "stopping", true, false }, "[ThawUnit sockets]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			newStates(t)
@@ -244,7 +247,7 @@ func TestAgain(t *testing.T) {
 			t.Fatal(op.Kind(), err)
 		}
 	}
-	if calls := fmt.Sprint(f.calls()); calls != "[FreezeUnit ThawUnit socket again]" || f.isInactive() || !r.at.Equal(time.Unix(1000+3600, 0)) {
+	if calls := fmt.Sprint(f.calls()); calls != "[FreezeUnit ThawUnit sockets again]" || f.isInactive() || !r.at.Equal(time.Unix(1000+3600, 0)) {
 		t.Errorf("%s; it began at %v", calls, r.at)
 	}
 }
@@ -260,4 +263,42 @@ func TestHoldEnds(t *testing.T) {
 	if err := (&Freeze{unit}).Do(ctx, false); !errors.Is(err, signalled) {
 		t.Errorf("ended with %v", err)
 	}
+}
+
+// TestTaken gives back what systemd-networkd takes off that is not in its files, when it
+// follows and when the change is taken back.
+func TestTaken(t *testing.T) {
+	s := newStates(t)
+	f := newFakeSystemd(t)
+	nstest.Script(t, "ip rule add from 198.51.100.7 lookup 77 pref 5000")
+	net := fmt.Sprintf("--net=/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
+	taken := 0
+	f.set(func() {
+		f.strips = func() {
+			if text, err := exec.Command("nsenter", net, "ip", "rule", "del", "pref", "5000").CombinedOutput(); err != nil {
+				f.Errorf("%v: %s", err, text)
+			}
+			taken++
+		}
+	})
+	for _, fails := range []bool{false, true} {
+		s.configured("peth0")
+		s.say("eth0", "configured", netplans, false)
+		p := s.around(f, false)
+		if fails {
+			p.Steps = append(p.Steps, plan.Step{Title: "fail", Check: func(context.Context) error { return errors.New("as it must") }})
+		}
+		r := s.runner(f)
+		if err := r.Run(t.Context(), p); (err != nil) != fails {
+			t.Errorf("to fail is %t: %v", fails, err)
+		}
+		if rules := nstest.Run(t, "ip", "rule"); !strings.Contains(rules, "from 198.51.100.7 lookup 77") {
+			t.Errorf("to fail is %t: it has not been given back:\n%s", fails, rules)
+		}
+	}
+	f.set(func() {
+		if taken != 3 {
+			t.Errorf("taken %d times", taken)
+		}
+	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"xbr-script/internal/ifname"
 	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/foreign"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/shell"
 	"xbr-script/internal/systemd"
@@ -118,12 +119,19 @@ func (k *Keep) do(ctx context.Context, undoing bool) error {
 	if err := k.files(ctx, undoing); err != nil {
 		return err
 	}
-	return systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
+	found, err := foreign.Look() // it begins anew with the interfaces whose files have changed
+	if err != nil {
+		return err
+	}
+	if err := systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
 		if ok, err := runs(ctx, conn, k.Unit); err != nil || !ok {
 			return err
 		}
 		return job(ctx, k.Unit, conn.ReloadUnitContext)
-	})
+	}); err != nil {
+		return err
+	}
+	return found.Return(ctx)
 }
 
 func (k *Keep) files(ctx context.Context, undoing bool) (err error) {

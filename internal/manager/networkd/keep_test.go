@@ -32,7 +32,7 @@ func TestKept(t *testing.T) {
 	leaseLimit = 3 * pause
 	t.Cleanup(func() { leaseLimit = limit })
 	const drop = netplans + ".d/zz-xbr-script-eth0.conf"
-	all := []string{"FreezeUnit", "ThawUnit", "socket", "RestartUnit"}
+	all := []string{"FreezeUnit", "ThawUnit", "sockets", "RestartUnit"}
 	for name, c := range map[string]struct {
 		version     string
 		add         string // in a drop-in of somebody's

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/keyfile"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/systemd"
@@ -22,8 +23,8 @@ import (
 const (
 	// unit is what is restarted.
 	unit = "systemd-networkd.service"
-	// socket is the unit of its netlink socket, which systemd holds.
-	socket = "systemd-networkd.socket"
+	// sockets are the units of the sockets that systemd holds for it.
+	sockets = "'systemd-networkd*.socket'"
 	// restartLimit is how long systemd may take for it.
 	restartLimit = 90 * time.Second
 	// linksDir is where systemd-networkd says what it does with each interface,
@@ -80,14 +81,7 @@ func job(ctx context.Context, unit string, begin func(ctx context.Context, name,
 }
 
 // paused waits until it is time for another look; false if the call has ended by then.
-func paused(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(pause):
-		return true
-	}
-}
+func paused(ctx context.Context) bool { return idle.For(ctx, pause) == nil }
 
 // runs says whether a unit is at work and will stay so.
 func runs(ctx context.Context, conn systemd.Conn, unit string) (bool, error) {

@@ -49,7 +49,7 @@ func (t *TakeBridge) Ready(ctx context.Context) error {
 	err := ask(ctx, func(ctx context.Context, c *conn) error {
 		version, err := c.version(ctx)
 		if err == nil && before(version, oldest) {
-			return fmt.Errorf("its version is %s, and none before %s was tried", version, oldest)
+			return fmt.Errorf("its version is %s, and %s is the first that was seen to do it", version, oldest)
 		}
 		if err != nil {
 			return err
@@ -71,7 +71,10 @@ func (t *TakeBridge) Ready(ctx context.Context) error {
 	return nil
 }
 
-// oldest is the first version of NetworkManager for which this was tried.
+// oldest is the first version of NetworkManager that was seen to do it. 1.30 takes the
+// address off, and asks for no lease: it changes nothing on a bridge that it has only found
+// (nm_device_sys_iface_state_is_external in ip_config_merge_and_apply), though its profile
+// is an ordinary one by then. Versions in between were not tried.
 const oldest = "1.42"
 
 // before says whether a version is an earlier one than another.

@@ -112,7 +112,7 @@ func TestTakeBridgeRefused(t *testing.T) {
 		change func(*bus)
 		want   string
 	}{
-		"an old version":   {func(b *bus) { b.version = "1.40.18" }, "its version is 1.40.18, and none before 1.42 was tried"},
+		"an old version":   {func(b *bus) { b.version = "1.40.18" }, "its version is 1.40.18, and 1.42 is the first that was seen to do it"},
 		"no such profile":  {func(b *bus) { delete(b.profiles, "0123") }, "org.freedesktop.NetworkManager.Settings.InvalidConnection"},
 		"802.1X":           {func(b *bus) { b.profiles["0123"].settings["802-1x"] = group() }, "the profile title of 0123 has the NIC authenticate itself (802-1x)"},
 		"a DUID of its":    {func(b *bus) { b.profiles["0123"].settings["ipv6"] = group("dhcp-duid", "stable-uuid") }, "(dhcp-duid=stable-uuid)"},
@@ -170,6 +170,7 @@ func TestCopied(t *testing.T) {
 		{"connection", "interface-name", "xenbr0"},
 		{"connection", "zone", "home"},
 		{"connection", "autoconnect-priority", nil},
+		{"connection", "autoconnect", false},
 		{"bridge", "stp", false},
 		{"ipv4", "method", "auto"},
 		{"ipv4", "dhcp-client-id", "01:02"},
@@ -250,5 +251,41 @@ func TestBridgeFaults(t *testing.T) {
 		}
 		same(!start)("done")
 		t.Log(matrix)
+	}
+}
+
+// TestLeft gives the NIC its profile back, and removes the copy, also where
+// NetworkManager has been told to leave the bridge alone, or has yet to look at it.
+func TestLeft(t *testing.T) {
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/none")
+	copied := "[connection]\nuuid=4567\ninterface-name=lan\n[user]\n" + key + "=" + Original{Profile: "0123"}.note() + "\n"
+	bridge, nic := &host.Link{Index: 7, Name: "lan"}, &host.Link{Index: 2, Name: "peth0"}
+	move := manager.Move{NetDev: "eth0", Port: "peth0", NIC: nic, From: bridge, Bridge: bridge, To: manager.Interface{Name: "peth0", Index: 2}}
+	for name, c := range map[string]struct {
+		files files
+		want  []string
+	}{
+		"it goes by it":     {files{"devices/7": "[device]\nmanaged=true\nconnection-uuid=4567\n", "system-connections/lan.nmconnection": copied}, []string{"networkmanager release bridge", "networkmanager take"}},
+		"it is left alone":  {files{"devices/7": "[device]\nmanaged=false\n", "system-connections/lan.nmconnection": copied}, []string{"networkmanager release bridge", "networkmanager take"}},
+		"it has no file":    {files{"system-connections/lan.nmconnection": copied}, []string{"networkmanager release bridge", "networkmanager take"}},
+		"another's":         {files{"system-connections/lan.nmconnection": strings.ReplaceAll(copied, "=lan", "=lan2")}, nil},
+		"no copy":           {files{"system-connections/lan.nmconnection": "[connection]\ninterface-name=lan\n"}, nil},
+		"none of a profile": {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after, err := Manager{Up: up, Root: c.files.root(t)}.Around([]manager.Move{move})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range slices.Concat(before, after) {
+				for _, op := range s.Do {
+					got = append(got, op.Kind())
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
 	}
 }

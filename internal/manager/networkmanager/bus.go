@@ -10,6 +10,7 @@ import (
 
 	"xbr-script/internal/ifname"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/systemd"
 )
 
 // name is NetworkManager's name on the bus, and the beginning of its interfaces'.
@@ -130,8 +131,10 @@ var learnLimit = 10 * time.Second
 // an interface and of the NIC; nil if the interface is gone. It forgets a device for good
 // if another one of the same type gets its name before NetworkManager has seen that it
 // has a new one (device_ip_iface_changed), which happens to a NIC that is a veth, as in
-// containers: it is enough then that the interface itself is known.
+// containers: it is enough then that the interface itself is known. One that it has
+// forgotten itself it finds when it is restarted, which leaves all interfaces as they are.
 func (c *conn) known(ctx context.Context, name string, at int, nic string) (*device, error) {
+	again := false
 	for end := time.Now().Add(learnLimit); ; {
 		devices, err := c.devices(ctx)
 		if err != nil {
@@ -146,17 +149,39 @@ func (c *conn) known(ctx context.Context, name string, at int, nic string) (*dev
 			return nil, err
 		}
 		late := time.Now().After(end)
-		if len(devices[dev]) == 1 && (late || (len(devices[nic]) == 1) == (index != 0)) {
+		switch {
+		case len(devices[dev]) == 1 && (late || (len(devices[nic]) == 1) == (index != 0)):
 			return &devices[dev][0], nil
-		}
-		if late {
-			return nil, refusal.New("to see what it knows: nmcli device status; then the same again", "it does not know %s", dev)
+		case late && again:
+			return nil, unknown(dev)
+		case late:
+			if err := restart(ctx); err != nil {
+				return nil, errors.Join(unknown(dev), err)
+			}
+			again, end = true, time.Now().Add(learnLimit)
 		}
 		if err := wait(ctx, "it does not know "+dev); err != nil {
 			return nil, err
 		}
 	}
 }
+
+func unknown(dev string) error {
+	return refusal.New("to see what it knows: nmcli device status; then the same again", "it does not know %s", dev)
+}
+
+// restart has systemd restart it.
+func restart(ctx context.Context) error {
+	return systemd.Ask(ctx, restartLimit, func(ctx context.Context, s systemd.Conn) error {
+		done := make(chan string, 1)
+		if _, err := s.TryRestartUnitContext(ctx, unit, "replace", done); err != nil {
+			return err
+		}
+		return systemd.Result(ctx, done)
+	})
+}
+
+const restartLimit = 30 * time.Second
 
 // activate makes it configure a device by the profile with that UUID.
 func (c *conn) activate(ctx context.Context, uuid string, d *device) error {

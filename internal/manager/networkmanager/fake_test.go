@@ -29,6 +29,7 @@ type bus struct {
 	managed  map[int]bool   // by index, what it was told
 	active   map[int]string // by index, the UUIDs of the profiles that configure them
 	noAuto   map[int]bool   // by index, those where no profile may be activated by itself
+	states   map[int]uint32 // by index, those in another state than what is known of them makes it
 	leased   map[int]bool   // by index
 	profiles map[string]*fakeProfile
 	finds    bool     // it makes profiles of what it finds on devices that it is to manage
@@ -197,7 +198,7 @@ func (b *bus) find(index int) {
 	uuid := "found_" + b.named(index)
 	b.active[index] = uuid
 	b.profiles[uuid] = &fakeProfile{external: true, settings: settings{
-		"connection": group("id", b.named(index), "uuid", uuid, "type", "bridge", "interface-name", b.named(index), "autoconnect", false),
+		"connection": group("id", b.named(index), "uuid", uuid, "type", "bridge", "interface-name", b.named(index)),
 		"bridge":     group("stp", false),
 		"ipv4":       group("method", "manual", "addresses", [][]uint32{{1, 24, 2}}),
 	}}
@@ -268,7 +269,10 @@ func (b *bus) state(index int) uint32 {
 	if b.finds && b.managed[index] && b.active[index] == "" && b.events != 0 && b.hears() {
 		b.find(index)
 	}
-	if b.active[index] != "" {
+	switch {
+	case b.states[index] != 0:
+		return b.states[index]
+	case b.active[index] != "":
 		return stateActivated
 	}
 	return stateDisconnected
@@ -313,4 +317,49 @@ func (b *bus) told() string {
 	}
 	slices.Sort(texts)
 	return strings.Join(texts, ", ")
+}
+
+// restarts has a systemd that restarts it, whereupon it knows an interface, or does not;
+// the function that it returns says how often that was asked for.
+func (b *bus) restarts(learns bool, index int) (times func() int) {
+	b.Helper()
+	var mu sync.Mutex
+	var peer *dbustest.Peer
+	var n int
+	const path = "/run/systemd/private"
+	_ = os.Remove(path)
+	listening := dbustest.Listen(b.T, path, func(msg *dbus.Message) []any {
+		mu.Lock()
+		defer mu.Unlock()
+		switch member := msg.Headers[dbus.FieldMember].Value().(string); member {
+		case "AddMatch":
+			return nil
+		case "Get":
+			return []any{dbus.MakeVariant("running")}
+		case "TryRestartUnit":
+			if msg.Body[0] != unit {
+				b.Errorf("restarted: %v", msg.Body[0])
+			}
+			n++
+			if learns {
+				b.mu.Lock()
+				b.devices = append(b.devices, index)
+				b.mu.Unlock()
+			}
+			const job = dbus.ObjectPath("/org/freedesktop/systemd1/job/1")
+			defer peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", uint32(1), job, unit, "done")
+			return []any{job}
+		default:
+			b.Errorf("systemd is asked for %s", member)
+			return nil
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	peer = listening
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return n
+	}
 }

@@ -3,6 +3,9 @@ package networkmanager
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"xbr-script/internal/manager"
@@ -39,6 +42,26 @@ func (m Manager) title(ctx context.Context, uuid string) string {
 	return titleOf(ctx, uuid)
 }
 
+// Warnings say that with netplan a bridge would lose dom0's addresses: netplan apply has
+// NetworkManager forget which profile a bridge has.
+func (m Manager) Warnings(moves []manager.Move) (texts []string, err error) {
+	made, err := filepath.Glob(m.Root + profilesDir + "/netplan-*")
+	if err != nil || len(made) == 0 {
+		return nil, err
+	}
+	for _, move := range moves {
+		if !move.Moves() || !move.OnBridge {
+			continue
+		}
+		keeper, failed := m.Keeper(context.Background(), move)
+		if err = errors.Join(err, failed); keeper != nil {
+			texts = append(texts, fmt.Sprintf("netplan apply and netplan try would have NetworkManager give %s up, which loses its addresses then: stop comes before them; "+
+				"without dom0=bridge they do no harm", move.To.Name))
+		}
+	}
+	return texts, err
+}
+
 // titleOf is what a profile is called.
 func titleOf(ctx context.Context, uuid string) string {
 	limited, cancel := context.WithTimeout(ctx, tellLimit)
@@ -56,6 +79,46 @@ func titleOf(ctx context.Context, uuid string) string {
 		return err
 	})
 	return title
+}
+
+// willing says whether it will configure an interface as soon as it can: there is no
+// cable, say, or no server has answered yet. If it cannot be asked, it is not.
+func (m Manager) willing(index int) bool {
+	return m.lookedAt(index, func(state uint32, managed, auto bool) bool {
+		return managed && auto && state >= stateUnavailable && state < stateActivated
+	})
+}
+
+// trying says whether it is about to configure an interface.
+func (m Manager) trying(index int) bool {
+	return m.lookedAt(index, func(state uint32, _, _ bool) bool { return state > stateDisconnected && state < stateActivated })
+}
+
+// lookedAt says whether that is so of the device with that index; false if it cannot be
+// asked, as of a host in a file, or if it does not know the device.
+func (m Manager) lookedAt(index int, is func(state uint32, managed, auto bool) bool) (so bool) {
+	if manager.StandsForHost(m.Root) {
+		return false
+	}
+	limited, cancel := context.WithTimeout(context.Background(), tellLimit)
+	defer cancel()
+	_ = ask(limited, func(ctx context.Context, c *conn) error {
+		dev, err := nameOf("", index)
+		if err != nil || dev == "" {
+			return err
+		}
+		devices, err := c.devices(ctx)
+		if err != nil || len(devices[dev]) != 1 {
+			return err
+		}
+		var state uint32
+		var managed, auto bool
+		d := devices[dev][0]
+		err = errors.Join(d.get(ctx, "State", &state), d.get(ctx, "Managed", &managed), d.get(ctx, "Autoconnect", &auto))
+		so = err == nil && is(state, managed, auto)
+		return err
+	})
+	return so
 }
 
 // active says whether a device has that profile, as its file says. The file may be that

@@ -103,3 +103,34 @@ func TestKeeperStale(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// TestWarnings tells what netplan would do, where it has made a profile, and the bridge
+// itself has dom0's addresses.
+func TestWarnings(t *testing.T) {
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/none")
+	nic := &host.Link{Index: 2, Name: "eth0"}
+	onBridge := manager.Move{From: nic, NIC: nic, NetDev: "eth0", Port: "peth0", To: manager.Interface{Name: "xenbr0", Index: 7}, OnBridge: true}
+	beside, back := onBridge, onBridge
+	beside.OnBridge = false
+	back.From = &host.Link{Index: 7, Name: "xenbr0"}
+	const its, netplans = "devices/2", "system-connections/netplan-eth0.nmconnection"
+	managed := "[device]\nmanaged=true\nconnection-uuid=0123\n"
+	for name, c := range map[string]struct {
+		files files
+		move  manager.Move
+		want  int
+	}{
+		"a bridge":           {files{its: managed, netplans: ""}, onBridge, 1},
+		"beside the bridge":  {files{its: managed, netplans: ""}, beside, 0},
+		"the way back":       {files{its: managed, netplans: ""}, back, 0},
+		"without netplan":    {files{its: managed}, onBridge, 0},
+		"networkd's netplan": {files{netplans: ""}, onBridge, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			texts, err := Manager{Up: up, Root: c.files.root(t)}.Warnings([]manager.Move{c.move})
+			if err != nil || len(texts) != c.want {
+				t.Errorf("%q, %v, want %d", texts, err, c.want)
+			}
+		})
+	}
+}

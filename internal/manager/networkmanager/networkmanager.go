@@ -54,7 +54,7 @@ func (m Manager) profile(index int) (uuid string, of *Original, err error) {
 		return "", nil, err
 	}
 	uuid = d["connection-uuid"]
-	values, err := m.temporary(uuid)
+	values, err := m.temporary(func(v map[string]string) bool { return v["uuid"] == uuid })
 	if err != nil || values["external"] == "true" {
 		return "", nil, err // it only describes what was found there
 	}
@@ -65,8 +65,19 @@ func (m Manager) profile(index int) (uuid string, of *Original, err error) {
 	return uuid, of, err
 }
 
-// temporary has the values of a temporary profile; none if the profile is no such.
-func (m Manager) temporary(uuid string) (map[string]string, error) {
+// left is what the copy for a bridge was made of that it does not go by, as it may have
+// been told to leave the bridge alone meanwhile; nil if there is none.
+func (m Manager) left(bridge string) (*Original, error) {
+	values, err := m.temporary(func(v map[string]string) bool { return v[key] != "" && v["interface-name"] == bridge })
+	if err != nil {
+		return nil, err
+	}
+	return originalOf(values)
+}
+
+// temporary has the values of the first temporary profile that is the right one; none if
+// there is no such.
+func (m Manager) temporary(is func(map[string]string) bool) (map[string]string, error) {
 	dir := m.Root + profilesDir
 	files, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -77,7 +88,7 @@ func (m Manager) temporary(uuid string) (map[string]string, error) {
 			continue
 		}
 		values, err := keyfile.Read(filepath.Join(dir, file.Name()))
-		if err != nil || values["uuid"] == uuid {
+		if err != nil || is(values) {
 			return values, err
 		}
 	}
@@ -110,6 +121,11 @@ func (m Manager) around(move manager.Move) (before, after []plan.Step, err error
 	if err != nil {
 		return nil, nil, err
 	}
+	if profile == "" && move.From == move.Bridge {
+		if of, err = m.left(move.From.Name); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := m.refuse(move, profile, of); err != nil {
 		return nil, nil, err
 	}
@@ -123,6 +139,11 @@ func (m Manager) around(move manager.Move) (before, after []plan.Step, err error
 		}
 	case profile != "":
 		before, after = follow(move, profile)
+	case move.From == move.NIC && move.OnBridge && m.trying(move.NIC.Index):
+		err = refusal.New("again when it has: nm-online -t 60; without dom0=bridge it goes on with dom0's interface",
+			"cannot %s: NetworkManager has yet to configure %s", move.Undertaking, move.NIC.Name)
+	case !move.OnBridge && move.From != move.Bridge && m.willing(move.From.Index):
+		before, after = follow(move, "")
 	case move.From == move.NIC:
 		// A name that its configuration excludes is not enough, because names change.
 		var d map[string]string

@@ -3,10 +3,14 @@ package networkmanager
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"xbr-script/internal/host"
 	"xbr-script/internal/ifname"
+	"xbr-script/internal/manager"
 	"xbr-script/internal/testing/nstest"
 )
 
@@ -69,14 +73,23 @@ func TestForgotten(t *testing.T) {
 	if err := take.Do(t.Context(), false); err != nil || b.told() != "eth0=true 0123" {
 		t.Errorf("without the NIC: %q, %v", b.told(), err)
 	}
-	newBus(t)
+	b = newBus(t)
 	nstest.Script(t, "ip link add eth0 type bridge")
 	index, err := ifname.IndexOf("eth0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (&Take{"eth0", index, "peth0", "0123"}).Do(t.Context(), false); err == nil || err.Error() != "it does not know eth0" {
+	take = &Take{"eth0", index, "peth0", "0123"}
+	if err := take.Do(t.Context(), false); err == nil || !strings.Contains(err.Error(), "it does not know eth0") {
 		t.Errorf("without the interface: %v", err)
+	}
+	restarts := b.restarts(false, index)
+	if err := take.Do(t.Context(), false); err == nil || err.Error() != "it does not know eth0" || restarts() != 1 {
+		t.Errorf("restarted %d times in vain: %v", restarts(), err)
+	}
+	restarts = b.restarts(true, index)
+	if err := take.Do(t.Context(), true); err != nil || b.told() != "eth0=true 0123" || restarts() != 1 {
+		t.Errorf("restarted %d times: %q, %v", restarts(), b.told(), err)
 	}
 }
 
@@ -99,4 +112,65 @@ func TestGone(t *testing.T) {
 	if told := b.told(); told != "" {
 		t.Errorf("told: %s", told)
 	}
+}
+
+// TestNotYet is about a NIC that NetworkManager could not configure yet, as without a
+// cable: it will configure dom0's interface instead, and after stop the NIC.
+func TestNotYet(t *testing.T) {
+	const connecting, leaves, follows = 50, "networkmanager release", "networkmanager release, networkmanager take"
+	for name, c := range map[string]struct {
+		state     uint32
+		unmanaged bool // by its configuration, which does not make a file
+		noAuto    bool // disconnected by somebody
+		onBridge  bool
+		want      string
+	}{
+		"no cable":                   {stateUnavailable, false, false, false, follows},
+		"no answer yet":              {connecting, false, false, false, follows},
+		"no profile":                 {stateDisconnected, false, false, false, follows},
+		"disconnected":               {stateDisconnected, false, true, false, leaves},
+		"left alone":                 {10, true, false, false, leaves},
+		"what it found":              {stateActivated, false, false, false, leaves},
+		"a bridge without a cable":   {stateUnavailable, false, false, true, leaves},
+		"a bridge without an answer": {connecting, false, false, true, "cannot start xenbr0: NetworkManager has yet to configure eth0"},
+		"a bridge left alone":        {10, true, false, true, leaves},
+		"a bridge disconnected":      {stateDisconnected, false, true, true, leaves},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBus(t, "eth0", "other")
+			b.mu.Lock()
+			b.states = map[int]uint32{b.devices[0]: c.state}
+			b.managed[b.devices[0]], b.noAuto[b.devices[0]] = !c.unmanaged, c.noAuto
+			b.mu.Unlock()
+			nic := &host.Link{Index: b.devices[0], Name: "eth0"}
+			move := manager.Move{Undertaking: "start xenbr0", From: nic, NIC: nic, NetDev: "eth0", Port: "peth0", To: manager.Interface{Name: "other", Index: b.devices[1]}, OnBridge: c.onBridge}
+			before, after, err := Manager{Up: up, Root: t.TempDir()}.Around([]manager.Move{move})
+			var kinds []string
+			for _, s := range slices.Concat(before, after) {
+				for _, op := range s.Do {
+					kinds = append(kinds, op.Kind())
+				}
+			}
+			if got := strings.Join(kinds, ", ") + texts(err); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			for _, s := range slices.Concat(before, after) {
+				for _, op := range s.Do {
+					if err := op.Do(t.Context(), false); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			if told := b.told(); c.want == follows && told != "eth0=false, other=true" {
+				t.Errorf("told: %s", told)
+			}
+		})
+	}
+}
+
+func texts(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

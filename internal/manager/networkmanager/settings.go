@@ -43,6 +43,9 @@ func (o Original) copied(nic, bridge settings, has []netip.Prefix, dev string) s
 		}
 	}
 	s["connection"]["id"] = dbus.MakeVariant(nic.id() + " (" + dev + ")")
+	// Else it would make a bridge of its own by the copy as soon as this one is gone. What
+	// it makes of a bridge that it has found says so before 1.58, but not since.
+	s["connection"]["autoconnect"] = dbus.MakeVariant(false)
 	for _, name := range []string{"ipv4", "ipv6", "proxy"} {
 		if group, ok := nic[name]; ok {
 			s[name] = maps.Clone(group)

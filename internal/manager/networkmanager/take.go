@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"xbr-script/internal/idle"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/shell"
 	"xbr-script/internal/systemd"
@@ -54,12 +55,13 @@ var (
 	_ plan.Patient = (*ReleaseBridge)(nil)
 )
 
-// Take makes NetworkManager configure an interface by a profile.
+// Take makes NetworkManager configure an interface by a profile, or when it can by one of
+// its choice, if it had none for the NIC yet.
 type Take struct {
 	Dev     string `json:"Dev"`
 	Index   int    `json:"Index,omitempty"` // 0 in a journal of an earlier version
 	NIC     string `json:"NIC"`             // the NIC's name as a port, to know that it has seen the renaming
-	Profile string `json:"Profile"`         // its UUID
+	Profile string `json:"Profile"`         // its UUID, "" for one of its choice
 }
 
 // Kind is its name in the journal.
@@ -74,10 +76,11 @@ func toConfigure(dev string) plan.Wait {
 
 // Commands are those that do the same.
 func (t *Take) Commands() []string {
-	return []string{
-		"nmcli device set " + shell.Quote(t.Dev) + " managed yes",
-		"nmcli connection up uuid " + shell.Quote(t.Profile) + " ifname " + shell.Quote(t.Dev),
+	lines := []string{"nmcli device set " + shell.Quote(t.Dev) + " managed yes"}
+	if t.Profile != "" {
+		lines = append(lines, "nmcli connection up uuid "+shell.Quote(t.Profile)+" ifname "+shell.Quote(t.Dev))
 	}
+	return lines
 }
 
 // Ready tells whether it can be asked.
@@ -95,6 +98,7 @@ const (
 
 // States of a device (NMDeviceState).
 const (
+	stateUnavailable  = 20 // it has no carrier, say
 	stateDisconnected = 30 // it could be configured
 	stateActivated    = 100
 )
@@ -121,6 +125,9 @@ func (t *Take) Do(ctx context.Context, undoing bool) error {
 		}
 		if err := d.set(ctx, "Managed", true); err != nil {
 			return err
+		}
+		if t.Profile == "" {
+			return nil
 		}
 		if err := t.activate(ctx, c, d); err != nil {
 			return err
@@ -168,10 +175,8 @@ func (t *Take) activate(ctx context.Context, c *conn, d *device) error {
 
 // wait waits between two looks. When the time is over it returns what is missing.
 func wait(ctx context.Context, missing string) error {
-	select {
-	case <-ctx.Done():
+	if idle.For(ctx, pause) != nil {
 		return errors.New(missing)
-	case <-time.After(pause):
-		return nil
 	}
+	return nil
 }

@@ -22,7 +22,7 @@ func Left(root string) bool {
 }
 
 // told are the keys of a temporary profile that matter here. Others may be secrets.
-var told = []string{"uuid", "external", key}
+var told = []string{"uuid", "interface-name", "external", key}
 
 // Sources implements the managers' interface.
 func (Manager) Sources() manager.Sources {

@@ -12,8 +12,8 @@ import (
 // TestToldNoSecrets keeps secrets out of a file that stands for a host.
 func TestToldNoSecrets(t *testing.T) {
 	told := Manager{}.Sources().Told
-	text := "[connection]\nid=wifi\nuuid=0000\n\n[wifi-security]\npsk=secret\nuuid-like=secret\n\n[.nmmeta]\nexternal=true\n\n[user]\nxbr-script.original={\"version\":1}\n"
-	want := "[connection]\nuuid=0000\n[wifi-security]\n[.nmmeta]\nexternal=true\n[user]\nxbr-script.original={\"version\":1}\n"
+	text := "[connection]\nid=wifi\nuuid=0000\ninterface-name=wlan0\n\n[wifi-security]\npsk=secret\nuuid-like=secret\n\n[.nmmeta]\nexternal=true\n\n[user]\nxbr-script.original={\"version\":1}\n"
+	want := "[connection]\nuuid=0000\ninterface-name=wlan0\n[wifi-security]\n[.nmmeta]\nexternal=true\n[user]\nxbr-script.original={\"version\":1}\n"
 	if got := told(profilesDir+"/wifi.nmconnection", text); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

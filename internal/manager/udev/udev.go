@@ -46,7 +46,9 @@ func (Manager) Sources() manager.Sources {
 }
 
 // Around gives the steps around a change: the files are there before an interface of the
-// network is, and as long as the NIC is a port.
+// network is, and as long as the NIC is a port. Amid a change they are about the NIC's own
+// name, too: who gets it then would get what a .link file has for the NIC, such as another
+// MAC address.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
 	runs, err := m.anyOf(sockets)
 	if err != nil {
@@ -56,24 +58,35 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		if !plain().MatchString(move.Port) {
 			continue
 		}
-		none := &Guard{Port: move.Port}
 		there, err := m.guard(move.Port)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, nil, err
-		case move.Moves() && runs:
-			if guard := newGuard(move); guard != nil {
-				before = append(before, plan.Step{
-					Title: "have udev leave " + move.Port + " and the bridge as they are", Do: []plan.Op{guard}, Undo: []plan.Op{none},
-				})
-			}
-		case !move.Moves() && there != nil:
-			after = append(after, plan.Step{
-				Title: "have udev look after " + move.NetDev + " as before", Do: []plan.Op{none}, Undo: []plan.Op{there},
-			})
 		}
+		b, a := around(move, there, runs)
+		before, after = append(before, b...), append(after, a...)
 	}
 	return before, after, nil
+}
+
+// around are those of one move, where this guard is there, or nil.
+func around(move manager.Move, there *Guard, runs bool) (before, after []plan.Step) {
+	none := &Guard{Port: move.Port}
+	leave := "have udev leave " + move.Port + " and the bridge as they are"
+	switch {
+	case move.Moves() && runs:
+		guard := newGuard(move)
+		if guard == nil {
+			return nil, nil
+		}
+		amid := guard.with(move.NetDev)
+		return []plan.Step{{Title: leave, Do: []plan.Op{amid}, Undo: []plan.Op{none}}},
+			[]plan.Step{{Title: "have udev look after what is called " + move.NetDev + " as ever", Do: []plan.Op{guard}, Undo: []plan.Op{amid}}}
+	case !move.Moves() && there != nil:
+		amid := there.with(move.NetDev)
+		return []plan.Step{{Title: leave, Do: []plan.Op{amid}, Undo: []plan.Op{there}}},
+			[]plan.Step{{Title: "have udev look after " + move.NetDev + " as before", Do: []plan.Op{none}, Undo: []plan.Op{amid}}}
+	}
+	return nil, nil
 }
 
 // anyOf says whether one of these files is there.

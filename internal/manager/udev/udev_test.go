@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -42,15 +43,15 @@ func TestAround(t *testing.T) {
 	for name, c := range map[string]struct {
 		move  manager.Move
 		files map[string]string
-		want  string // the names in a guard that is made, or made again when a stop is undone
+		want  string // the names in the guards before and after
 	}{
-		"a pair":                      {start("eth0", "peth0", "vif0.0", "xenbr0"), map[string]string{"/run/udev/control": ""}, "do peth0 veth0 vif0.0 xenbr0"},
-		"the bridge has its name":     {start("eth0", "peth0"), map[string]string{"/run/udev/control": ""}, "do peth0 veth0"},
-		"the bridge has another name": {start("xenbr0", "peth0"), map[string]string{"/run/udev/io.systemd.Udev": ""}, "do peth0 veth0 xenbr0"},
+		"a pair":                      {start("eth0", "peth0", "vif0.0", "xenbr0"), map[string]string{"/run/udev/control": ""}, "do eth0 peth0 veth0 vif0.0 xenbr0, peth0 veth0 vif0.0 xenbr0"},
+		"the bridge has its name":     {start("eth0", "peth0"), map[string]string{"/run/udev/control": ""}, "do eth0 peth0 veth0, peth0 veth0"},
+		"the bridge has another name": {start("xenbr0", "peth0"), map[string]string{"/run/udev/io.systemd.Udev": ""}, "do eth0 peth0 veth0 xenbr0, peth0 veth0 xenbr0"},
 		"udev does not run":           {start("xenbr0", "peth0"), map[string]string{"/run/udev/data": ""}, ""},
 		"a name that is a joy":        {start("xen*", "peth0"), map[string]string{"/run/udev/control": ""}, ""},
-		"stop":                        {stop(), map[string]string{link: was, rules: "x"}, "undo peth0 xenbr0"},
-		"stop, and half of it":        {stop(), map[string]string{rules: "x"}, "undo "},
+		"stop":                        {stop(), map[string]string{link: was, rules: "x"}, "do eth0 peth0 xenbr0, "},
+		"stop, and half of it":        {stop(), map[string]string{rules: "x"}, "do eth0, "},
 		"stop, and nothing":           {stop(), map[string]string{"/run/udev/control": ""}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,15 +70,16 @@ func TestAround(t *testing.T) {
 	}
 }
 
-// names are those that the steps make a guard for.
+// names are those that the steps make guards for. Undone, each leads to the guard before it.
 func names(before, after []plan.Step) string {
-	for _, s := range before {
-		return "do " + strings.Join(s.Do[0].(*Guard).Names, " ")
+	if len(before) == 0 {
+		return ""
 	}
-	for _, s := range after {
-		return "undo " + strings.Join(s.Undo[0].(*Guard).Names, " ")
+	first, last := before[0].Do[0].(*Guard), after[0].Do[0].(*Guard)
+	if !reflect.DeepEqual(after[0].Undo[0], before[0].Do[0]) {
+		return "undone it is another"
 	}
-	return ""
+	return "do " + strings.Join(first.Names, " ") + ", " + strings.Join(last.Names, " ")
 }
 
 func write(t *testing.T, path, text string) {
@@ -106,10 +108,13 @@ func TestGuard(t *testing.T) {
 		{"printed", func(t *testing.T, g *Guard) {
 			commands := g.Commands()
 			last := len(commands) - 1
+			if commands[0] != "udevadm settle --timeout=5" {
+				t.Errorf("begins with %s", commands[0])
+			}
 			if commands[last] != "udevadm control --reload --timeout=10" {
 				t.Errorf("ends with %s", commands[last])
 			}
-			nstest.Script(t, strings.Join(commands[:last], "\n"))
+			nstest.Script(t, strings.Join(commands[1:last], "\n"))
 		}},
 	} {
 		t.Run(how.name, func(t *testing.T) {
@@ -124,7 +129,7 @@ func TestGuard(t *testing.T) {
 			if got := content(link); !strings.Contains(got, "\nOriginalName=peth0 xenbr0\n") {
 				t.Errorf("%s: %s", link, got)
 			}
-			if got := content(rules); got != `SUBSYSTEM=="net", KERNEL=="peth0|xenbr0", NAME="$kernel"`+"\n" {
+			if got := content(rules); got != `SUBSYSTEM=="net", KERNEL=="peth0|xenbr0", NAME="$kernel"`+"\n"+`SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"`+"\n" {
 				t.Errorf("%s: %s", rules, got)
 			}
 			for range 2 {

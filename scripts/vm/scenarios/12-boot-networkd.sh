@@ -24,7 +24,16 @@ refute "nothing is up" xbr-script status
 expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 expect "the lease is renewed" renews eth0
 
+# When it begins anew, it takes off what it has not given itself.
+ip addr add 198.51.100.7/32 dev eth0
+ip route add 10.77.0.0/16 via 192.168.0.1
+ip rule add from 198.51.100.7 lookup 77 priority 5000
+theirs() {
+	ip addr show dev eth0 | grep -q 198.51.100.7/32 && ip route show 10.77.0.0/16 | grep -q 'via 192.168.0.1 dev eth0' &&
+		ip rule show priority 5000 | grep -q 'lookup 77'
+}
 xbr start
+expect "what others have added is dom0's" theirs
 expect "the lease is renewed" renews eth0
 unplug 0
 plug 0
@@ -32,7 +41,9 @@ expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 refute "with the cable out and in, nothing is on peth0" grep . <(ip -4 addr show peth0)
 expect "the lease is renewed" renews eth0
 xbr stop
+expect "what others have added is the NIC's again" theirs
 expect "the lease is renewed" renews eth0
+ip rule del priority 5000
 
 # is_frozen: systemd-networkd is held still. It needs no other process to find out.
 is_frozen() {
@@ -41,21 +52,10 @@ is_frozen() {
 	[[ ${events[*]} == *'frozen 1'* ]]
 }
 group=$(systemctl show --property=ControlGroup --value systemd-networkd)
-# put_back_by_timer: the change that waited is gone.
-put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
 # killed_frozen COMMAND: the call is killed as soon as it has frozen systemd-networkd,
 # and what it has begun is taken back.
 killed_frozen() {
-	local call child
-	# shellcheck disable=SC2154 # boot has set it
-	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script "$1" >/tmp/said 2>&1 </dev/null &
-	call=$!
-	until is_frozen; do
-		kill -0 "$call" 2>/dev/null || fail "$1 has not frozen systemd-networkd: $(cat /tmp/said)"
-	done
-	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ] # nsenter's
-	kill -KILL "$child"
-	wait "$call" 2>/dev/null || true
+	killed_when is_frozen "$1"
 	expect "$1 is killed, and systemd-networkd still frozen" is_frozen
 	xbr recover
 	refute "it runs again" is_frozen
@@ -70,7 +70,7 @@ expect "status says: up as asked" xbr-script status
 xbr stop
 
 xbr start confirm=1
-expect "not confirmed, the change is taken back" wait_for 100 put_back_by_timer
+expect "not confirmed, the change is taken back" wait_for 100 taken_back
 expect "the LAN reaches the host" answers 192.168.0.100 lan 0
 expect "the lease is renewed" renews eth0
 refute "systemd-networkd is not frozen" is_frozen

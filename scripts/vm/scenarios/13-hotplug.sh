@@ -55,20 +55,8 @@ for shape in '' dom0=bridge; do
 done
 
 say "killed in the middle of start, and recovered"
-# killed: the call is killed as soon as the NIC is a port.
-killed() {
-	local call child
-	# shellcheck disable=SC2154 # boot has set it
-	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script start >/tmp/said 2>&1 </dev/null &
-	call=$!
-	until [ -e /sys/class/net/peth0 ]; do
-		kill -0 "$call" 2>/dev/null || fail "start has renamed nothing: $(cat /tmp/said)"
-	done
-	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ]
-	kill -KILL "$child"
-	wait "$call" 2>/dev/null || true
-}
-killed
+renamed() { [ -e /sys/class/net/peth0 ]; }
+killed_when renamed start
 xbr recover
 udevadm settle
 expect "ifup's unit is up" is_up
@@ -76,9 +64,8 @@ expect "it is bound to the NIC" bound
 refute "no file stays" file_left
 
 say "not confirmed"
-put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
 xbr start confirm=1
-expect "not confirmed, the change is taken back" wait_for 100 put_back_by_timer
+expect "not confirmed, the change is taken back" wait_for 100 taken_back
 udevadm settle
 expect "ifup's unit is up" is_up
 expect "it is bound to the NIC" bound

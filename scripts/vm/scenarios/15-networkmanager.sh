@@ -71,7 +71,6 @@ done
 xbr stop
 reachable
 
-taken_back() { ! xbr-script status >/dev/null; }
 xbr start confirm=5
 expect "not confirmed, it is taken back" wait_for 200 taken_back
 expect "the lease is renewed" renews eth0
@@ -115,17 +114,12 @@ given eth0
 # cut_short DOM0 COMMAND: start is killed when it does this, and is taken back. If it had
 # ended before, stop does it.
 cut_short() {
-	local call child=''
-	# shellcheck disable=SC2154 # boot has set it
-	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script -v start netdev=eth0 "dom0=$1" >/tmp/cut 2>&1 </dev/null &
-	call=$!
-	until grep -q "^+ $2" /tmp/cut || ! kill -0 "$call" 2>/dev/null; do :; done
-	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ] || true
-	[ -z "$child" ] || kill -KILL "$child" || true
-	wait "$call" 2>/dev/null || true
-	say "killed after: $(tail -n 1 /tmp/cut)"
+	local command=$2
+	killed_when begins_command -v start netdev=eth0 "dom0=$1"
+	say "killed after: $(tail -n 1 /tmp/said)"
 	if [ -e /run/xbr-script/journal ]; then xbr recover; else xbr stop netdev=eth0; fi
 }
+begins_command() { grep -q "^+ $command" /tmp/said; }
 cut_short bridge 'nmcli device set peth0'
 refute "no copy is left" ours
 given eth0

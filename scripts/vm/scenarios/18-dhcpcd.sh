@@ -37,9 +37,8 @@ for shape in '' dom0=bridge; do
 done
 
 say "not confirmed"
-put_back_by_timer() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status; }
 xbr start confirm=1
-expect "not confirmed, the change is taken back" wait_for 100 put_back_by_timer
+expect "not confirmed, the change is taken back" wait_for 100 taken_back
 expect "dhcpcd has a lease for eth0" is_up
 expect "the lease is renewed" renews eth0
 

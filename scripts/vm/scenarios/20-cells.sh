@@ -44,26 +44,19 @@ xbr-script() { inside xbr-script "$@"; }
 # cut_short N ARGUMENT...: start is killed as soon as the NIC has its other name, and
 # taken back.
 cut_short() {
-	local call child=''
-	# shellcheck disable=SC2154 # boot has set it
-	nsenter --target "$init" --pid --mount /usr/local/sbin/xbr-script start "${@:2}" >/tmp/said 2>&1 </dev/null &
-	call=$!
-	until [ -e "/sys/class/net/peth$1" ]; do
-		kill -0 "$call" 2>/dev/null || fail "start has renamed nothing: $(cat /tmp/said)"
-	done
-	read -r child <"/proc/$call/task/$call/children" || [ -n "$child" ] || true
-	[ -z "$child" ] || kill -KILL "$child" || true
-	wait "$call" 2>/dev/null || true
+	local name=peth$1
+	killed_when renamed start "${@:2}"
 	# It may have ended before.
 	if [ -e /run/xbr-script/journal ]; then xbr recover; else xbr stop netdev="eth$1"; fi
 }
+
+renamed() { [ -e "/sys/class/net/$name" ]; }
 
 # runs_out ARGUMENT...: nobody confirms.
 runs_out() {
 	xbr start "$@" confirm=1
 	wait_for 200 taken_back || fail "it is not taken back"
 }
-taken_back() { [ ! -e /run/xbr-script/journal ] && ! xbr-script status >/dev/null; }
 
 pulled() { unplug "$1" && plug "$1" && answers "192.168.$1.100" lan "$1"; }
 
@@ -130,8 +123,7 @@ for shape in dom0=veth dom0=bridge; do
 	cells "dhcpcd, $shape" 3 'systemctl restart dhcpcd@eth3' "$shape"
 	cells "systemd-networkd, $shape" 0 'systemctl restart systemd-networkd' "$shape"
 	! command -v dhclient >/dev/null || cells "ifupdown, dhclient, $shape" 1 'inside sh -c "ifdown eth1 && ifup eth1"' "$shape"
-	# NetworkManager loses sight of a NIC that is a veth itself, which no real one is.
-	[ -n "${HERE-}" ] || cells "NetworkManager, $shape" 2 'systemctl restart NetworkManager' "$shape"
+	cells "NetworkManager, $shape" 2 'systemctl restart NetworkManager' "$shape"
 done
 
 # As Debian 13's installer leaves a host: no dhclient.

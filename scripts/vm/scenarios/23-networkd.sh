@@ -4,9 +4,10 @@ needs "scripts/vm/here.sh" test -n "${HERE-}"
 for n in 0 1 2; do dhcp_server "$n"; done
 conf=/etc/systemd/network
 printf '%s\n' '[Match]' 'Name=eth0' '[Network]' 'DHCP=ipv4' 'LinkLocalAddressing=no' >$conf/eth0.network
-# As netplan writes it for match: and set-name:, before and after its version 0.105.
+# As netplan writes it for match: and set-name:, but for PermanentMACAddress=, which the end
+# of a veth pair has not.
 mkdir -p /run/systemd/network
-match=PermanentMACAddress=52:54:00:12:00:01
+match=MACAddress=52:54:00:12:00:01
 printf '%s\n' '[Match]' "$match" 'Name=eth1' '[Network]' 'DHCP=ipv4' 'LinkLocalAddressing=ipv6' \
 	'[DHCP]' 'RouteMetric=100' 'UseMTU=true' >/run/systemd/network/10-netplan-eth1.network
 printf '%s\n' '[Match]' "$match" '[Link]' 'Name=eth1' 'WakeOnLan=off' >/run/systemd/network/10-netplan-eth1.link
@@ -111,4 +112,24 @@ for n in ${NICS-0 1 2}; do
 	cells "$n" "eth$n" dom0=veth
 	cells "$n" "eth$n" dom0=bridge
 	cells "$n" lan dom0=bridge bridge=lan
+done
+
+# own_mac DEV: it has the MAC address that the NIC had.
+own_mac() { [ "$(cat "/sys/class/net/$1/address")" = 52:54:00:12:00:00 ]; }
+for match in MACAddress=52:54:00:12:00:00 OriginalName=eth0; do
+	say "a .link file that came after boot, $match, with another MAC address"
+	printf '%s\n' '[Match]' "$match" '[Link]' 'Name=eth0' 'MACAddress=02:00:00:00:00:77' >$conf/10-mac.link
+	for bridge in dom0=veth bridge=eth0 bridge=lan; do
+		dev=eth0
+		[ "$bridge" != bridge=lan ] || dev=lan
+		shape=("$bridge")
+		[ "$bridge" = dom0=veth ] || shape+=(dom0=bridge)
+		xbr start netdev=eth0 "${shape[@]}"
+		inside udevadm settle
+		expect "dom0 has the NIC's MAC address" own_mac "$dev"
+		xbr stop netdev=eth0 "${shape[@]}"
+		inside udevadm settle
+		expect "the NIC has its MAC address" own_mac eth0
+		expect "the LAN reaches the host" answers 192.168.0.100 lan 0
+	done
 done

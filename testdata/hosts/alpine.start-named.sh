@@ -1,0 +1,4 @@
+# $ xbr-script start netdev=eth0 dom0=bridge bridge=xenbr0
+# ! xbr-script: cannot start xenbr0: udhcpc (pid 500) renews a lease by the name eth0, which no interface has then
+# ! hint: leave out bridge=xenbr0: then the bridge is called eth0, and udhcpc goes on
+# ! exit status 1

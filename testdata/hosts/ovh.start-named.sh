@@ -1,0 +1,86 @@
+# $ xbr-script start netdev=eth0 dom0=bridge bridge=xenbr0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       xenbr0, the bridge itself, gets 2 addresses and 3 routes
+#   configured by ifupdown, iface eth0
+#   asked      198.51.100.254: if some answer before, and none of these
+#              afterwards, all is put back
+#   link       stays on all the while
+#
+# ifupdown goes by the name eth0, which no interface has before stop: until then ifup eth0 fails, and does not change xenbr0; without bridge= the bridge is called eth0, and it goes on
+# have udev leave peth0 and the bridge as they are
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=eth0 peth0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="eth0|peth0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10
+# create the bridge xenbr0 for dom0
+ip link add name xenbr0 index 4 address 52:54:00:12:00:01 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+ip link set dev xenbr0 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none
+sysctl -qw /net/ipv4/neigh/xenbr0/anycast_delay=100
+sysctl -qw /net/ipv4/neigh/xenbr0/app_solicit=0
+sysctl -qw /net/ipv4/neigh/xenbr0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv4/neigh/xenbr0/delay_first_probe_time=5
+sysctl -qw /net/ipv4/neigh/xenbr0/gc_stale_time=60
+sysctl -qw /net/ipv4/neigh/xenbr0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv4/neigh/xenbr0/locktime=100
+sysctl -qw /net/ipv4/neigh/xenbr0/mcast_resolicit=0
+sysctl -qw /net/ipv4/neigh/xenbr0/mcast_solicit=3
+sysctl -qw /net/ipv4/neigh/xenbr0/proxy_delay=80
+sysctl -qw /net/ipv4/neigh/xenbr0/proxy_qlen=64
+sysctl -qw /net/ipv4/neigh/xenbr0/retrans_time_ms=1000
+sysctl -qw /net/ipv4/neigh/xenbr0/ucast_solicit=3
+sysctl -qw /net/ipv4/neigh/xenbr0/unres_qlen_bytes=212992
+sysctl -qw /net/ipv6/neigh/xenbr0/anycast_delay=100
+sysctl -qw /net/ipv6/neigh/xenbr0/app_solicit=0
+sysctl -qw /net/ipv6/neigh/xenbr0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv6/neigh/xenbr0/delay_first_probe_time=5
+sysctl -qw /net/ipv6/neigh/xenbr0/gc_stale_time=60
+sysctl -qw /net/ipv6/neigh/xenbr0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv6/neigh/xenbr0/locktime=0
+sysctl -qw /net/ipv6/neigh/xenbr0/mcast_resolicit=0
+sysctl -qw /net/ipv6/neigh/xenbr0/mcast_solicit=3
+sysctl -qw /net/ipv6/neigh/xenbr0/proxy_delay=80
+sysctl -qw /net/ipv6/neigh/xenbr0/proxy_qlen=64
+sysctl -qw /net/ipv6/neigh/xenbr0/retrans_time_ms=1000
+sysctl -qw /net/ipv6/neigh/xenbr0/ucast_solicit=3
+sysctl -qw /net/ipv6/neigh/xenbr0/unres_qlen_bytes=212992
+ip link set dev xenbr0 addrgenmode none
+ip link set dev xenbr0 up
+# rename eth0 to peth0
+ip link set dev eth0 name peth0
+# give xenbr0 the addresses
+ip addr add 203.0.113.7/32 broadcast 203.0.113.7 dev xenbr0
+ip addr add fe80::5054:ff:fe12:1/64 dev xenbr0 noprefixroute nodad
+# let peth0 make no more IPv6 addresses
+ip link set dev peth0 addrgenmode none
+# make peth0 a port of xenbr0
+ip link set dev peth0 master xenbr0
+# wait for xenbr0 to have a carrier
+for i in $(seq 100); do ip link show dev xenbr0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
+# switch the routes from peth0 to xenbr0
+ip route replace 198.51.100.254/32 dev xenbr0
+ip route del local 203.0.113.7/32 dev xenbr0 table local proto kernel src 203.0.113.7
+ip route del broadcast 203.0.113.7/32 dev xenbr0 table local proto kernel src 203.0.113.7
+ip route replace local 203.0.113.7/32 dev xenbr0 table local proto kernel src 203.0.113.7
+ip route del broadcast 203.0.113.7/32 dev peth0 table local proto kernel src 203.0.113.7
+ip route append broadcast 203.0.113.7/32 dev xenbr0 table local proto kernel src 203.0.113.7
+ip addr replace fe80::5054:ff:fe12:1/64 dev xenbr0
+ip -6 route del fe80::/64 dev peth0 proto kernel metric 256
+ip route replace default via 198.51.100.254 dev xenbr0
+# let IPv6 on xenbr0 go on as before
+ip link set dev xenbr0 addrgenmode eui64
+# take the addresses off peth0
+ip addr del 203.0.113.7/32 dev peth0
+sysctl -qw /net/ipv6/conf/peth0/force_mld_version=1
+sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
+sysctl -qw /net/ipv6/conf/peth0/force_mld_version=0
+ip link set dev peth0 arp off multicast off allmulticast off promisc off up
+# have udev look after what is called eth0 as ever
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=peth0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10
