@@ -39,7 +39,24 @@ start | stop)
 	;;
 esac
 END
-chmod 755 /etc/init.d/{networking,xendomains}
+# Not all that configure NICs are called $network: Debian's dhcpcd is not.
+cat >/etc/init.d/dhcpcd <<'END'
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:       dhcpcd
+# Required-Start: $remote_fs
+# Required-Stop:  $remote_fs
+# Default-Start:  2
+# Default-Stop:   0
+### END INIT INFO
+case $1 in
+start | stop)
+	xbr-script status >/dev/null 2>&1 && bridge=up || bridge=down
+	echo "dhcpcd $1: bridge $bridge" >>/tmp/order
+	;;
+esac
+END
+chmod 755 /etc/init.d/{networking,xendomains,dhcpcd}
 
 # up_at_boot, down_at_the_end: after all was started, and after all was stopped.
 up_at_boot() {
@@ -54,14 +71,14 @@ down_at_the_end() {
 	refute "ifdown has taken its address off" grep . <(ip -4 addr show eth0)
 	refute "it has no second name" ip link show peth0
 	expect "the bridge was there for guests, at the beginning and at the end" \
-		diff /tmp/order <(printf '%s\n' 'guests start: 0' 'guests stop: 0')
+		diff /tmp/order <(printf '%s\n' 'dhcpcd start: bridge down' 'guests start: 0' 'guests stop: 0' 'dhcpcd stop: bridge down')
 	rm /tmp/order
 }
 
 say "LSB"
 cp /vm/xbr-script.sysv /etc/init.d/xbr-script
 mkdir -p /etc/rc{0,1,2,3,4,5,6,S}.d
-expect "insserv puts them in order" insserv -f networking xbr-script xendomains
+expect "insserv puts them in order" insserv -f networking dhcpcd xbr-script xendomains
 # in_order LEVEL LETTER COMMAND: what sysv-rc does with a runlevel.
 in_order() {
 	local script
@@ -81,7 +98,7 @@ rm -rf /etc/rc?.d /etc/runlevels/*/*
 cp /vm/xbr-script.openrc /etc/init.d/xbr-script
 touch /etc/profile
 mkdir -p /etc/runlevels/{sysinit,boot,default,shutdown}
-for service in xbr-script xendomains networking; do
+for service in xbr-script xendomains networking dhcpcd; do
 	rc-update -q add "$service" default
 done
 # runlevels LEVEL...: has OpenRC go through these.

@@ -26,7 +26,7 @@ mv /etc/udhcpc/default.script /etc/udhcpc/debian.script
 printf '%s\n' '#!/bin/sh' 'echo "$1 $interface" >>/tmp/udhcpc.events' 'exec /etc/udhcpc/debian.script "$@"' >/etc/udhcpc/default.script
 chmod 755 /etc/udhcpc/default.script
 
-# Each of these is a host as it is installed: HOST DOM0.
+# Each of these is a host as it is installed; they are told dom0=.
 auto_dhclient() { by_ifupdown dhclient 'auto eth0' 'iface eth0 inet dhcp'; }
 auto_static() { by_ifupdown '' 'auto eth0' 'iface eth0 inet static' 'address 192.168.0.100/24' 'gateway 192.168.0.1'; }
 hotplug_dhclient() { by_ifupdown dhclient 'allow-hotplug eth0' 'iface eth0 inet dhcp'; }
@@ -37,7 +37,7 @@ auto_udhcpc() { by_ifupdown udhcpc 'auto eth0' 'iface eth0 inet dhcp'; }
 dhcpcd_service() {
 	client dhcpcd
 	enable dhcpcd
-	[ "$2" != bridge ] || echo 'interface eth0' >>/etc/dhcpcd.conf
+	[ "$1" != bridge ] || echo 'interface eth0' >>/etc/dhcpcd.conf
 }
 dhcpcd_instance() {
 	client dhcpcd
