@@ -77,6 +77,8 @@ func (in installed) programs(t *testing.T, h *host.Host) programs {
 			for _, unit := range strings.Fields(text) {
 				p.Links["/run/systemd/units/invocation:"+unit] = "0123456789abcdef0123456789abcdef"
 			}
+		case words[0] == "link" && len(words) == 2:
+			p.Links[words[1]] = strings.TrimSpace(text)
 		case words[0] == "service" && len(words) == 2:
 			p.Services[words[1]] = strings.TrimSpace(text)
 		case words[0] == "title" && len(words) == 2:

@@ -79,6 +79,9 @@ func (c *Call) asked(ctx context.Context, machine bool, p *hostPrograms) error {
 		if t.Args != nil {
 			p.Files[fmt.Sprintf("/proc/%d/cmdline", pid)] = rawjson.String(strings.Join(t.Args, "\x00") + "\x00")
 		}
+		if t.Config != "" {
+			p.Files[t.Config] = rawjson.String(t.Text)
+		}
 		if t.Unit != "" {
 			p.Services[pid] = t.Unit
 		}

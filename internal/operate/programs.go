@@ -32,7 +32,7 @@ const programsVersion = 2
 
 // linked are the paths of the links that may be there: whoever plans from a file reads
 // through no other.
-var linked = regexp.MustCompile(`^/(proc/[0-9]+/(exe|fd/[0-9]+)|run/systemd/units/invocation:[^/]+)$`)
+var linked = regexp.MustCompile(`^/(proc/[0-9]+/(exe|cwd|fd/[0-9]+)|run/systemd/units/invocation:[^/]+)$`)
 
 // ownNS are the links by which processes are known to be in one network namespace.
 const ownNS = "net:[1]"

@@ -22,6 +22,9 @@ func (Manager) Sources() manager.Sources {
 type Told struct {
 	Args []string // nil: it cannot be told
 	Unit string
+	// Config is its configuration if that is elsewhere than usual, and Text what others may
+	// know of that.
+	Config, Text string
 }
 
 // Told is what there is to tell of each, by the number of its process.
@@ -38,8 +41,12 @@ func (m Manager) Told() (map[int]Told, error) {
 				continue
 			}
 			told := Told{Unit: c.unit}
-			if args, err := c.commandLine(); err == nil {
+			if args, unknown := c.commandLine(); unknown == nil {
 				told.Args = args
+				if s := scopeOf(args[1:]); s.config != configFile {
+					text, failed := manager.Content(m.Root + s.config)
+					told.Config, told.Text, err = s.config, toldOf(configFile, text), failed
+				}
 			}
 			all[c.pid] = told
 		}
