@@ -40,7 +40,7 @@ sysctl -qw net/ipv4/conf/lan0/forwarding=1
 `
 
 // oldXen is a vif-common.sh of Xen 3.0, as far as the program reads it.
-const oldXen = nstest.OwnEtcXen + `
+var oldXen = nstest.OwnEtcXen + `
 printf '%s\n' 'frob_iptable()' '{' 'c="-A"' '}' 'handle_iptable()' '{' 'true' '}' >/etc/xen/scripts/vif-common.sh
 `
 

@@ -29,8 +29,8 @@ ip addr add 198.51.100.7/32 dev eth0
 ip route add 10.77.0.0/16 via 192.168.0.1
 ip rule add from 198.51.100.7 lookup 77 priority 5000
 theirs() {
-	ip addr show dev eth0 | grep -q 198.51.100.7/32 && ip route show 10.77.0.0/16 | grep -q 'via 192.168.0.1 dev eth0' &&
-		ip rule show priority 5000 | grep -q 'lookup 77'
+	grep -q 198.51.100.7/32 <(ip addr show dev eth0) && grep -q 'via 192.168.0.1 dev eth0' <(ip route show 10.77.0.0/16) &&
+		grep -q 'lookup 77' <(ip rule show priority 5000)
 }
 xbr start
 expect "what others have added is dom0's" theirs
