@@ -451,15 +451,21 @@ boot() {
 
 # begin_systemd: as boot does, with the units that are enabled.
 begin_systemd() {
-	local begin=$EPOCHREALTIME unshare
-	unshare --pid --fork --mount --mount-proc "${guard[@]}" env -i PATH="$PATH" container=other \
-		/lib/systemd/systemd --unit=multi-user.target --show-status=no >/tmp/systemd.log 2>&1 </dev/null &
-	unshare=$!
-	disown # it may be killed
-	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done
+	local begin=$EPOCHREALTIME
+	begin_first container=other /lib/systemd/systemd --unit=multi-user.target --show-status=no
 	wait_for 100 booted || systemctl list-jobs --no-pager | show
 	systemctl --failed --no-pager --plain --no-legend | show
 	expect "systemd has started all that was asked ($(since "$begin") s)" systemctl is-system-running
+}
+
+# begin_first [NAME=VALUE] PROGRAM [ARGUMENT...]: runs it as process 1 of a namespace of its
+# own, whose process id here becomes $init. What it says is in /tmp/first.log.
+begin_first() {
+	local unshare
+	unshare --pid --fork --mount --mount-proc "${guard[@]}" env -i PATH="$PATH" "$@" >/tmp/first.log 2>&1 </dev/null &
+	unshare=$!
+	disown # it may be killed
+	until init=$(tr -d ' ' <"/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.1; done
 }
 
 booted() { systemctl is-system-running 2>&1 | grep -qxE 'running|degraded'; }

@@ -61,8 +61,10 @@ runs_out() {
 pulled() { unplug "$1" && plug "$1" && answers "192.168.$1.100" lan "$1"; }
 
 # cells NAME N RESTART ARGUMENT...: the manager of ethN through all that the table has.
-# RESTART is how it is restarted.
+# RESTART is how it is restarted. With ONLY=PATTERN those alone whose names match.
 cells() {
+	# shellcheck disable=SC2053 # it is a pattern
+	[[ $1 == ${ONLY-*} ]] || return 0
 	local name=$1 n=$2 restart=$3 address=192.168.$2.100
 	set -- netdev="eth$n" "${@:4}"
 	say "== $name: $*"

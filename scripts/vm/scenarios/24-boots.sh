@@ -162,5 +162,5 @@ xbr-script() { if [ -n "${init-}" ]; then inside xbr-script "$@"; else command x
 boot
 reset
 for host in ${HOSTS:-auto_dhclient auto_static hotplug_dhclient hotplug_static hotplug_dhcpcd auto_udhcpc dhcpcd_service dhcpcd_instance networkd}; do
-	for dom0 in veth bridge; do life "$host" "$dom0"; done
+	for dom0 in ${SHAPES:-veth bridge}; do life "$host" "$dom0"; done
 done
