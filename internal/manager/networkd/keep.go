@@ -172,6 +172,9 @@ func hasLease(dev string) (bool, error) {
 		return false, err
 	}
 	l, err := (Manager{}).LinkOf(index)
+	if err == nil {
+		_ = l.ask(index) // or at the next look
+	}
 	return l.leased, err
 }
 

@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -40,6 +41,7 @@ type known struct {
 	links map[int]Link // by their indexes, those that are moved
 	files []file       // the .network files in the order in which it tries them
 	ours  []file       // those files and drop-ins of this program's that are there
+	mute  error        // that it does not answer
 }
 
 // texts are those of a file and its drop-ins.
@@ -88,7 +90,7 @@ func (k *known) find(path string) *file {
 func look(root string, moves []manager.Move) (*known, error) {
 	k, err := see(root, moves)
 	if err == nil {
-		err = k.readable()
+		err = errors.Join(k.readable(), k.mute)
 	}
 	return k, err
 }
@@ -106,6 +108,9 @@ func see(root string, moves []manager.Move) (*known, error) {
 			is, err := (Manager{Root: root}).LinkOf(l.Index)
 			if err != nil {
 				return nil, err
+			}
+			if root == "" {
+				k.mute = cmp.Or(k.mute, is.ask(l.Index))
 			}
 			k.links[l.Index], configures = is, configures || is.Configures()
 		}
@@ -219,12 +224,20 @@ func identities(root string, index int, state map[string]string) (leased bool, i
 	if err != nil {
 		return false, "", "", err
 	}
-	const kind = 0xff // an IAID and a DUID
-	if id, err := hex.DecodeString(lease["CLIENTID"]); err == nil && len(id) > 5 && id[0] == kind {
-		iaid4 = strconv.FormatUint(uint64(binary.BigEndian.Uint32(id[1:])), 10)
+	if id, err := hex.DecodeString(lease["CLIENTID"]); err == nil {
+		iaid4 = iaidOf(id)
 	}
 	if n, err := strconv.ParseUint(state["DHCP6_CLIENT_IAID"], 0, 32); err == nil {
 		iaid6 = strconv.FormatUint(n, 10)
 	}
 	return lease["ADDRESS"] != "", iaid4, iaid6, nil
+}
+
+// iaidOf is the IAID in an identity of DHCPv4; empty if it has none.
+func iaidOf(id []byte) string {
+	const kind = 0xff // an IAID and a DUID
+	if len(id) <= 5 || id[0] != kind {
+		return ""
+	}
+	return strconv.FormatUint(uint64(binary.BigEndian.Uint32(id[1:])), 10)
 }
