@@ -81,7 +81,7 @@ func findRules(d *Data, m Move) []Holder {
 			lost = append(lost, r)
 		}
 	}
-	all := m.indexed(indexed)
+	all := append(m.indexed(indexed), d.findLoose(m)...)
 	all = append(all, byTable(again, Stays, "by the index of the NIC (iif, oif)", "they match dom0's "+m.To.Name+" again")...)
 	all = append(all, byTable(lost, Breaks, "by the name "+m.From.Name,
 		"dom0's interface is called "+m.To.Name+" then: change the name in them"+m.keepName())...)
@@ -127,12 +127,37 @@ func (d *Data) Carries(m Move) (kept []nfrule.Kept, fixed []error, carries bool)
 	}
 	both := []int{m.From.Index, m.To.Index}
 	if m.Start && d.Ruleset.Means(m.To.Index) {
-		fixed = slices.Repeat([]error{errors.New("there are rules by its index already")}, len(d.Rules)) // stop could not tell them apart
-		return nil, fixed, false
+		return nil, slices.Repeat([]error{errMeant}, len(d.Rules)), false
 	}
 	kept = d.Ruleset.Kept(m.From.Index, m.To.Index, chains)
 	fixed, carries = d.Ruleset.Fixed(nfrule.Swap{Of: [2]int(both), By: both}, kept)
 	return kept, fixed, carries && m.To.Index != 0
+}
+
+// errMeant: stop could not tell them apart.
+var errMeant = errors.New("there are rules by its index already")
+
+// findLoose: sets with the index that no rule uses are changed with the rules, for those that
+// are still to come.
+func (d *Data) findLoose(m Move) (all []Holder) {
+	if d.Ruleset == nil {
+		return nil
+	}
+	kept, _, _ := d.Carries(m)
+	both := []int{m.From.Index, m.To.Index}
+	for _, id := range d.Ruleset.Loose(m.From.Index) {
+		h := Holder{Kind: nftables, Outcome: Moves, Then: "it is changed to mean dom0's " + m.To.Name}
+		h.What = "the set " + id.Name + " in " + place(id.Family, id.Table) + ", by the index of " + m.From.Name + ", which no rule uses"
+		err := d.Ruleset.FixedSet(id, nfrule.Swap{Of: [2]int(both), By: both}, kept)
+		if m.Start && d.Ruleset.Means(m.To.Index) {
+			err = errMeant
+		}
+		if err != nil {
+			h.Outcome, h.Then = Breaks, "it cannot be changed to mean dom0's "+m.To.Name+" ("+err.Error()+"): fill it anew afterwards"
+		}
+		all = append(all, h)
+	}
+	return all
 }
 
 // indexed are the holders of rules by index, what breaks first.

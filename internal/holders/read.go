@@ -74,6 +74,7 @@ var finders = []finder{
 	{"the traffic control on it", readControl, nil},
 	{"the sockets of AF_XDP", readXDP, nil},
 	{"the actions of traffic control", readRedirects, findRedirects},
+	{"the filters of traffic control", readInputs, nil},
 	{"the policies of IPsec", readPolicies, nil},
 	{"IPsec's offload to it", readOffload, nil},
 	{"the endpoints of MPTCP", readEndpoints, nil},

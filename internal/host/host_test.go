@@ -407,6 +407,18 @@ ip link set br0 type bridge nf_call_ip6tables 1`)
 	}
 }
 
+// TestAMT: an automatic multicast tunnel stands on an interface.
+func TestAMT(t *testing.T) {
+	data := nl.NewRtAttr(unix.IFLA_INFO_DATA, nil)
+	data.AddRtAttr(iflaAMTLink, nl.Uint32Attr(2))
+	info := append(nl.NewRtAttr(unix.IFLA_INFO_KIND, nl.ZeroTerminated("amt")).Serialize(), data.Serialize()...)
+	msg := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: append(append(make([]byte, 4), nl.Uint32Attr(4)...), make([]byte, 8)...)} // struct ifinfomsg
+	h := &Host{Links: []*Link{{Index: 2}, parseLink(msg.With(unix.IFLA_IFNAME, []byte("amt0\x00")).With(unix.IFLA_LINKINFO, info))}}
+	if got := names(h.Above(2)); !slices.Equal(got, []string{"amt0"}) || len(h.Above(4)) > 0 {
+		t.Errorf("above it: %q", got)
+	}
+}
+
 // TestHSR: a device of HSR stands on two interfaces.
 func TestHSR(t *testing.T) {
 	index := nl.Uint32Attr

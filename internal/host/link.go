@@ -18,6 +18,7 @@ const (
 	iflaBrVlanFiltering = 7
 	iflaBrMcastSnooping = 23
 	iflaBrportState     = 1
+	iflaAMTLink         = 4
 	iflaHSRSlave1       = 1
 	iflaHSRSlave2       = 2
 	iflaVxlanLink       = 3
@@ -203,6 +204,8 @@ func (l *Link) parseInfo(b []byte) {
 				l.Bridge, l.BridgeAttrs = parseBridge(a.Value), a.Value
 			case "hsr":
 				l.parseHSR(a.Value)
+			case "amt": // the kernel does not tell its interface as IFLA_LINK
+				l.Lower = int(rtnl.U32(rtnl.FindAttr(a.Value, iflaAMTLink)))
 			case "vxlan":
 				l.parseVXLAN(a.Value)
 				l.VXLANAttrs = a.Value

@@ -103,6 +103,13 @@ type line struct{ words []string }
 
 func newLine(words ...string) *line { return &line{words} }
 
+// ofFamily begins a command for a message of IPv4 or IPv6; false if it is of neither.
+func ofFamily(m rtnl.Msg) (*line, bool) {
+	l := newLine("ip")
+	l.addIf(m.Family() == unix.AF_INET6, "-6")
+	return l, m.Family() == unix.AF_INET || m.Family() == unix.AF_INET6
+}
+
 // add appends words.
 func (l *line) add(words ...string) { l.words = append(l.words, words...) }
 

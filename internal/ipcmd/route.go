@@ -18,16 +18,9 @@ func (n Names) routeCommand(m rtnl.Msg) string {
 		return n.ownCommand(m)
 	}
 	rtm, a := m.Fixed(), collect(m.Attrs)
-	l := newLine("ip")
-	switch m.Family() {
-	case unix.AF_INET:
-	case unix.AF_INET6:
-		l.add("-6")
-	default:
-		return noCommand(m)
-	}
+	l, known := ofFamily(m)
 	dst, ok := destination(rtm[0], a[unix.RTA_DST], rtm[1])
-	if !ok {
+	if !known || !ok {
 		return noCommand(m)
 	}
 	l.add("route", routeVerb(m))

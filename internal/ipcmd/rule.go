@@ -13,12 +13,8 @@ import (
 // ruleCommand renders RTM_NEWRULE and RTM_DELRULE of IPv4 and IPv6.
 func ruleCommand(m rtnl.Msg) string {
 	hdr, a := m.Fixed(), collect(m.Attrs)
-	l := newLine("ip")
-	switch m.Family() {
-	case unix.AF_INET:
-	case unix.AF_INET6:
-		l.add("-6")
-	default:
+	l, ok := ofFamily(m)
+	if !ok {
 		return noCommand(m)
 	}
 	const invert = 2 // FIB_RULE_INVERT

@@ -60,9 +60,10 @@ func (r *Rule) about(indexes ...int) bool {
 		slices.ContainsFunc(indexes, func(i int) bool { return i != 0 && slices.Contains(r.Indexes, i) })
 }
 
-// Means says whether there are rules about that index that could be changed.
+// Means says whether there are rules about that index that could be changed, or sets that no
+// rule uses.
 func (r *Ruleset) Means(index int) bool {
-	return slices.ContainsFunc(r.Rules, func(r Rule) bool { return r.about(index) })
+	return slices.ContainsFunc(r.Rules, func(r Rule) bool { return r.about(index) }) || len(r.Loose(index)) > 0
 }
 
 func (r *Ruleset) writer(w Swap, kept []Kept) *writer {
@@ -71,6 +72,12 @@ func (r *Ruleset) writer(w Swap, kept []Kept) *writer {
 		all[k] = true
 	}
 	return &writer{Ruleset: r, Swap: w, kept: all}
+}
+
+// FixedSet is why a set that no rule uses cannot be changed, nil if it can, or need not.
+func (r *Ruleset) FixedSet(id ID, w Swap, kept []Kept) error {
+	_, err := r.writer(w, kept).named(id)
+	return err
 }
 
 // Fixed is, for each rule, why it cannot be changed, nil if it can, or need not; and

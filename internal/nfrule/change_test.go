@@ -2,6 +2,7 @@ package nfrule
 
 import (
 	"fmt"
+	"maps"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -274,6 +275,60 @@ func TestFixed(t *testing.T) {
 		if now := ruleset(t); now != before {
 			t.Errorf("before\n%s\nnow\n%s", before, now)
 		}
+	}
+}
+
+// TestLoose turns sets of indexes that no rule uses, wherever in their keys the index is, and
+// leaves alone what only looks like them.
+func TestLoose(t *testing.T) {
+	nstest.New(t)
+	nstest.Script(t, interfaces)
+	if err := load(`table inet a {
+		set plain { type iface_index; elements = { "eth0", "lo" }; }
+		set wide { type ipv6_addr . iface_index . inet_service; elements = { 2001:db8::1 . "eth0" . 22 }; }
+		set first { type iface_index . ether_addr . iface_index; elements = { "eth0" . 02:00:00:00:00:01 . "lo" }; }
+		set ranges { type ifname . iface_index . inet_service; flags interval; elements = { "eth0" . "eth0" . 1-22 }; }
+		set of { typeof ip saddr . meta oif; elements = { 192.0.2.1 . "eth0" }; }
+		map verdicts { type iface_index : verdict; elements = { "eth0" : accept }; }
+		set still { type iface_index; flags constant; elements = { "eth0" }; }
+		set filled { type iface_index; flags dynamic; elements = { "eth0" }; }
+		set spans { type iface_index; flags interval; elements = { "eth0" }; }
+		set other { type mark . ifname; elements = { 70 . "eth0" }; }
+		set lo { type iface_index; elements = { "lo" }; }
+	}
+	table bridge b {
+		set wire { type iface_index; elements = { "eth0" }; }
+	}`); err != nil {
+		t.Fatal(err)
+	}
+	before, r := ruleset(t), readAll(t)
+	fixed := map[string]string{}
+	for _, id := range r.Loose(nic) {
+		fixed[id.Name] = fmt.Sprint(r.FixedSet(id, Swap{Of: [2]int{nic, dom0}, By: []int{nic, dom0}}, nil))
+	}
+	const no = "<nil>"
+	want := map[string]string{"plain": no, "wide": no, "first": no, "ranges": no, "of": no, "verdicts": no,
+		"still": "its set is constant", "spans": "its set has ranges of indexes"}
+	if !maps.Equal(fixed, want) {
+		t.Errorf("%v, want %v", fixed, want)
+	}
+	if !r.Means(nic) || r.Means(dom0) {
+		t.Errorf("it means the NIC: %v, dom0's interface: %v", r.Means(nic), r.Means(dom0))
+	}
+	swap(t, nil, nic, dom0)
+	if now := ruleset(t); !strings.Contains(now, sorted(`{ "lo", "eth0", "dom0" }`)) ||
+		!strings.Contains(now, sorted(`{ 2001:db8::1 . "eth0" . 22, 2001:db8::1 . "dom0" . 22 }`)) ||
+		!strings.Contains(now, sorted(`{ "eth0" . "eth0" . 1-22, "eth0" . "dom0" . 1-22 }`)) {
+		t.Errorf("for both:\n%s", now)
+	}
+	swap(t, nil, dom0)
+	if now := ruleset(t); !strings.Contains(now, sorted(`{ "dom0" . 02:00:00:00:00:01 . "lo" }`)) || !strings.Contains(now, `{ 192.0.2.1 . "dom0" }`) ||
+		!strings.Contains(now, `{ "dom0" : accept }`) || strings.Count(now, `{ "eth0" }`) != 4 {
+		t.Errorf("for the other interface:\n%s", now)
+	}
+	swap(t, nil, nic)
+	if now := ruleset(t); now != before {
+		t.Errorf("before\n%s\nnow\n%s", before, now)
 	}
 }
 

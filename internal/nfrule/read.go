@@ -39,8 +39,9 @@ type set struct {
 // Ruleset is what the kernel has of rules that are about interfaces.
 type Ruleset struct {
 	Rules []Rule
-	sets  map[ID]*set     // those that rules about indexes use
+	sets  map[ID]*set     // those that rules about indexes use, and those of indexes that none uses
 	named map[ID][]lookup // those of them that have names, and where their keys have indexes
+	loose map[ID]bool     // those of them that no rule looks anything up in
 	owned map[ID]bool     // tables that only one program can change (NFT_TABLE_F_OWNER)
 
 	refused map[Kept]error // what the kernel would not take anew
@@ -49,7 +50,7 @@ type Ruleset struct {
 // Read reads the rules, and the sets in which they look interfaces up; it fails with
 // unix.EINVAL on a kernel without nftables.
 func Read(c *rtnl.Conn) (*Ruleset, error) {
-	r := &Ruleset{sets: map[ID]*set{}, owned: map[ID]bool{}, refused: map[Kept]error{}}
+	r := &Ruleset{sets: map[ID]*set{}, loose: map[ID]bool{}, owned: map[ID]bool{}, refused: map[Kept]error{}}
 	err := nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules = nil }, func(family uint8, attrs []byte) {
 		rule := Rule{Family: family}
 		exprs := rtnl.FindAttr(attrs, unix.NFTA_RULE_EXPRESSIONS)
@@ -66,37 +67,40 @@ func Read(c *rtnl.Conn) (*Ruleset, error) {
 		}
 		r.Rules = append(r.Rules, rule)
 	})
-	if err != nil || !slices.ContainsFunc(r.Rules, func(r Rule) bool { return r.exprs != nil }) {
-		return r, err
-	}
-	err = r.resolve(c)
-	return r, err
-}
-
-// resolve adds to the rules what is in the sets, and reads what else it takes to make a
-// rule anew.
-func (r *Ruleset) resolve(c *rtnl.Conn) error {
-	const owner = 2 // NFT_TABLE_F_OWNER
-	err := nfnetlink.Each(c, unix.NFT_MSG_GETTABLE, func() { clear(r.owned) }, func(family uint8, attrs []byte) {
-		if be32(attrs, unix.NFTA_TABLE_FLAGS)&owner != 0 {
-			r.owned[ID{family, rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_TABLE_NAME)), ""}] = true
-		}
-	})
 	if err != nil {
-		return err
+		return r, err
 	}
 	all := map[ID]*set{}
 	err = nfnetlink.Each(c, unix.NFT_MSG_GETSET, func() { clear(all) }, func(family uint8, attrs []byte) {
 		id := ID{family, rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_SET_TABLE)), rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_SET_NAME))}
 		all[id] = &set{attrs: bytes.Clone(attrs), flags: be32(attrs, unix.NFTA_SET_FLAGS)}
 	})
+	if err != nil || len(all) == 0 && !slices.ContainsFunc(r.Rules, func(r Rule) bool { return r.exprs != nil }) {
+		return r, err
+	}
+	err = r.resolve(c, all)
+	return r, err
+}
+
+// resolve adds to the rules what is in the sets, and reads what else it takes to make a
+// rule anew.
+func (r *Ruleset) resolve(c *rtnl.Conn, all map[ID]*set) error {
+	const owner = 2 // NFT_TABLE_F_OWNER
+	err := nfnetlink.Each(c, unix.NFT_MSG_GETTABLE, func() { clear(r.owned) }, func(family uint8, attrs []byte) {
+		if be32(attrs, unix.NFTA_TABLE_FLAGS)&owner != 0 {
+			r.owned[ID{family, rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_TABLE_NAME)), ""}] = true
+		}
+	})
 	for i := range r.Rules {
 		if rule := &r.Rules[i]; err == nil && rule.exprs != nil {
 			err = r.resolveRule(c, rule, all)
 		}
 	}
+	if err != nil {
+		return err
+	}
 	r.named = r.withIndexes()
-	return err
+	return r.readLoose(c, all)
 }
 
 // withIndexes are the sets with a name in which rules look up indexes, and where in their

@@ -328,6 +328,9 @@ var holdings = []holding{
 		setup: nft("inet b", input, `iif . ip saddr { "eth0" . 192.168.0.1 } counter`)},
 	{name: "nftables by index, which cannot be changed", begin: counts("inet o c"), find: "nftables: 1 rule by the index of eth0 (iif, oif) in table inet o, chain c", outcome: holders.Breaks,
 		setup: nft("inet o", input, `iif "eth0" counter jump { accept; }`)},
+	{name: "nftables set that no rule uses", begin: shows("nft list set inet u s", `{ "eth0" . 22 }`),
+		find: "nftables: the set s in table inet u, by the index of eth0, which no rule uses", outcome: holders.Moves,
+		setup: `printf '%s\n' 'table inet u {' ' set s {' ' type iface_index . inet_service' ' elements = { "eth0" . 22 }' ' }' '}' | nft -f -`},
 	{name: "nftables by name", begin: counts("inet d c"), find: "nftables: 1 rule by the name eth0 in table inet d, chain c", outcome: holders.Moves,
 		setup: nft("inet d", input, `iifname "eth0" counter`)},
 	{name: "iptables by name", begin: counts("ip filter INPUT"), find: "nftables: 1 rule by the name eth0 in table ip filter, chain INPUT", outcome: holders.Moves,
@@ -360,6 +363,11 @@ var holdings = []holding{
 		setup: "ip mptcp endpoint add 192.168.0.2 id 7 subflow dev eth0"},
 	{name: "traffic control", begin: shows("tc qdisc", "htb 7:"), find: "traffic control: htb 7:", outcome: holders.Stays,
 		setup: "tc qdisc add dev eth0 root handle 7: htb"},
+	{name: "traffic control elsewhere", begin: shows("tc filter show dev eth1", "input dev eth0"),
+		find: "traffic control: 1 filter of eth1 (u32) for what comes in by it (indev)", outcome: holders.Breaks,
+		setup: `
+		tc qdisc add dev eth1 root handle 7: htb
+		tc filter add dev eth1 parent 7: protocol ip u32 match ip src 10.0.0.0/8 indev eth0 flowid 7:1`},
 	{name: "tcx", begin: dropsByTCX, find: "tcx: 1 program for what comes in", outcome: holders.Stays, from: [2]int{6, 6},
 		setup: "ip addr add 192.168.0.44/24 dev eth0"},
 	{name: "ip rule", begin: shows("ip route get 203.0.113.7 from 192.168.0.1 iif eth0 || true", "dev eth1"), find: "ip rule: by the name eth0", outcome: holders.Moves,

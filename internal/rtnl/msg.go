@@ -295,12 +295,12 @@ func (m Msg) eachIndex(f func([]byte)) {
 			case a.Type == unix.RTA_OIF && len(a.Value) == 4:
 				f(a.Value)
 			case a.Type == unix.RTA_ENCAP:
-				eachSegmentIndex(m.Get(unix.RTA_ENCAP_TYPE), a.Value, f)
+				eachEncapIndex(m.Get(unix.RTA_ENCAP_TYPE), a.Value, f)
 			case a.Type == unix.RTA_MULTIPATH:
 				for leg := range Legs(a.Value) {
 					f(leg[4:8])
 					attrs := leg[unix.SizeofRtNexthop:]
-					eachSegmentIndex(FindAttr(attrs, unix.RTA_ENCAP_TYPE), FindAttr(attrs, unix.RTA_ENCAP), f)
+					eachEncapIndex(FindAttr(attrs, unix.RTA_ENCAP_TYPE), FindAttr(attrs, unix.RTA_ENCAP), f)
 				}
 			}
 		}
@@ -308,19 +308,22 @@ func (m Msg) eachIndex(f func([]byte)) {
 		if b := m.Get(unix.NHA_OIF); len(b) == 4 {
 			f(b)
 		}
-		eachSegmentIndex(m.Get(unix.NHA_ENCAP_TYPE), m.Get(unix.NHA_ENCAP), f)
+		eachEncapIndex(m.Get(unix.NHA_ENCAP_TYPE), m.Get(unix.NHA_ENCAP), f)
 	}
 }
 
-// eachSegmentIndex is eachIndex for what a route does with packets of segment routing
-// (linux/seg6_local.h), some of which leave by an interface of their own (End.DX2).
-func eachSegmentIndex(typ, encap []byte, f func([]byte)) {
-	const segmentLocal, iif, oif = 7, 6, 7 // LWTUNNEL_ENCAP_SEG6_LOCAL, SEG6_LOCAL_IIF, SEG6_LOCAL_OIF
-	if len(typ) != 2 || native.Uint16(typ) != segmentLocal {
+// eachEncapIndex is eachIndex for what a route does with packets of segment routing, some of
+// which leave by an interface of their own (End.DX2), and for the interface below IPsec's by
+// which a route has its packets leave.
+func eachEncapIndex(typ, encap []byte, f func([]byte)) {
+	const segmentLocal, iif, oif = 7, 6, 7 // LWTUNNEL_ENCAP_SEG6_LOCAL, SEG6_LOCAL_IIF, SEG6_LOCAL_OIF (linux/seg6_local.h)
+	const ipsec, link = 10, 2              // LWTUNNEL_ENCAP_XFRM, LWT_XFRM_LINK (linux/lwtunnel.h)
+	if len(typ) != 2 {
 		return
 	}
+	t := native.Uint16(typ)
 	for a := range ParseAttrs(encap) {
-		if (a.Type == iif || a.Type == oif) && len(a.Value) == 4 {
+		if is := t == segmentLocal && (a.Type == iif || a.Type == oif) || t == ipsec && a.Type == link; is && len(a.Value) == 4 {
 			f(a.Value)
 		}
 	}

@@ -32,10 +32,16 @@ func TestRetarget(t *testing.T) {
 	nexthop := func(index uint32) Msg {
 		return Msg{Type: unix.RTM_NEWNEXTHOP, Body: append(make([]byte, 8), num(unix.NHA_OIF, index)...)}
 	}
+	encap := func(typ, of uint16, index uint32) Msg {
+		return route(1).With(unix.RTA_ENCAP_TYPE, native.AppendUint16(nil, typ)).With(unix.RTA_ENCAP, num(of, index))
+	}
 	for _, c := range []struct {
 		name     string
 		in, want Msg
 	}{
+		{"segment routing", encap(7, 7, 5), encap(7, 7, 7)},
+		{"IPsec's interface below", encap(10, 2, 5), encap(10, 2, 7)},
+		{"IPsec's number", encap(10, 1, 5), encap(10, 1, 5)},
 		{"multipath", multipath(leg(5, gw), leg(6, gw), leg(5)), multipath(leg(7, gw), leg(6, gw), leg(7))},
 		// The kernel puts no RTA_OIF into a leg.
 		{"within a leg", multipath(leg(5, oif)), multipath(leg(7, oif))},

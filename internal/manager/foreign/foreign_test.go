@@ -1,10 +1,15 @@
 package foreign
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"xbr-script/internal/ifname"
+	"xbr-script/internal/rtnl"
 	"xbr-script/internal/testing/nstest"
 )
 
@@ -30,6 +35,13 @@ const world = `sysctl -qw net/ipv6/conf/all/accept_dad=0 net/ipv6/conf/default/a
 	ip rule add iif eth0 lookup 77 pref 5001
 	ip -6 rule add fwmark 0x80000 lookup 52 pref 5210`
 
+// quick does not wait for what may yet be taken off.
+func quick(t *testing.T) {
+	quiet := Quiet
+	t.Cleanup(func() { Quiet = quiet })
+	Quiet = 0
+}
+
 func show(t *testing.T) string {
 	t.Helper()
 	return nstest.Script(t, "ip -o addr show eth0\nip route show table all\nip -6 route\nip rule\nip -6 rule\nip nexthop")
@@ -38,9 +50,10 @@ func show(t *testing.T) string {
 // TestReturn gives everything back that a manager takes off, and only that which nobody
 // learns of anew.
 func TestReturn(t *testing.T) {
+	quick(t)
 	nstest.New(t)
 	nstest.Script(t, world)
-	f, err := Look()
+	f, err := Taker{}.Look()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +62,7 @@ func TestReturn(t *testing.T) {
 		t.Errorf("nothing was lost: %v, was\n%s\nis\n%s", err, before, show(t))
 	}
 	nstest.Script(t, `ip addr add 192.0.2.99/24 dev eth0`)
-	if f, err = Look(); err != nil {
+	if f, err = (Taker{}).Look(); err != nil {
 		t.Fatal(err)
 	}
 	nstest.Script(t, `ip addr flush dev eth0
@@ -99,7 +112,7 @@ func nameless(text string) string {
 func TestReturnAgain(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, world)
-	f, err := Look()
+	f, err := Taker{}.Look()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +130,7 @@ func TestReturnAgain(t *testing.T) {
 func TestReturnLate(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, world)
-	f, err := Look()
+	f, err := Taker{}.Look()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,5 +149,72 @@ func TestReturnLate(t *testing.T) {
 	}
 	if after := show(t); !strings.Contains(after, "from 198.51.100.7 lookup 77") || !strings.Contains(after, "198.51.100.7/32") {
 		t.Errorf("it was not given back:\n%s", after)
+	}
+}
+
+// TestReturnTold leaves to a manager what it has been told of and cannot give yet, and says
+// of anything else that it is missing.
+func TestReturnTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		route string
+		fails bool
+	}{
+		"it may have been told": {"10.10.0.0/16 via 192.0.2.254 proto static", false},
+		"somebody has added it": {"10.7.0.0/16 via 192.0.2.254", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quick(t)
+			nstest.New(t)
+			nstest.Script(t, `ip link add eth0 type bridge
+				ip link set eth0 up
+				ip addr add 192.0.2.1/24 dev eth0 valid_lft 900 preferred_lft 900
+				ip addr add 198.51.100.7/24 dev eth0 noprefixroute
+				ip route add 198.51.100.0/24 dev eth0 proto kernel metric 100
+				ip route add `+c.route)
+			index, err := ifname.IndexOf("eth0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := Taker{Index: index, Leases: true, Protocol: unix.RTPROT_STATIC}.Look()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all := f.Addresses(); len(all) != 1 || all[0].String() != "198.51.100.7/24" {
+				t.Errorf("addresses: %v", all)
+			}
+			nstest.Script(t, "ip addr flush dev eth0") // there is no lease yet, and so no way to the gateway
+			if err := f.Return(t.Context()); (err != nil) != c.fails {
+				t.Error(err)
+			}
+			if after := show(t); !strings.Contains(after, "198.51.100.7/24") || !strings.Contains(after, "198.51.100.0/24 dev eth0 proto kernel scope link metric 100") {
+				t.Errorf("it was not given back:\n%s", after)
+			}
+		})
+	}
+}
+
+// TestStays knows what is learnt on the way from what somebody has added.
+func TestStays(t *testing.T) {
+	route := func(table, proto byte, flags uint32) rtnl.Msg {
+		m := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
+		m.Body[4], m.Body[5] = table, proto
+		binary.NativeEndian.PutUint32(m.Body[8:], flags)
+		return m
+	}
+	for name, c := range map[string]struct {
+		route rtnl.Msg
+		want  bool
+	}{
+		"by hand":               {route(unix.RT_TABLE_MAIN, unix.RTPROT_BOOT, 0), true},
+		"a local one":           {route(unix.RT_TABLE_LOCAL, 66, 0), true},
+		"the kernel's":          {route(unix.RT_TABLE_MAIN, unix.RTPROT_KERNEL, 0), true},
+		"the kernel's to us":    {route(unix.RT_TABLE_LOCAL, unix.RTPROT_KERNEL, 0), false},
+		"an MTU on the way":     {route(unix.RT_TABLE_MAIN, unix.RTPROT_BOOT, unix.RTM_F_CLONED), false},
+		"told by a router":      {route(unix.RT_TABLE_MAIN, unix.RTPROT_RA, 0), false},
+		"told by a DHCP server": {route(unix.RT_TABLE_MAIN, unix.RTPROT_DHCP, 0), false},
+	} {
+		if got := routeStays(Taker{}, c.route); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

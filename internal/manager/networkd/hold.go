@@ -121,7 +121,7 @@ func (f *Freeze) Do(ctx context.Context, undoing bool) error {
 
 // Do carries it out. While the machine is being switched off it is only thawed.
 func (r *Resume) Do(ctx context.Context, undoing bool) error {
-	found, err := foreign.Look()
+	found, err := foreign.Taker{}.Look()
 	if err != nil && !undoing {
 		return err
 	}

@@ -119,7 +119,7 @@ func (k *Keep) do(ctx context.Context, undoing bool) error {
 	if err := k.files(ctx, undoing); err != nil {
 		return err
 	}
-	found, err := foreign.Look() // it begins anew with the interfaces whose files have changed
+	found, err := foreign.Taker{}.Look() // it begins anew with the interfaces whose files have changed
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package networkmanager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,13 +197,13 @@ func (t *TakeBridge) configure(ctx context.Context, c *conn, d *device) error {
 	if err != nil {
 		return err
 	}
-	if err := profile.update(ctx, t.Original.copied(nic, is, lost.addresses(), t.Dev)); err != nil {
+	if err := profile.update(ctx, t.Original.copied(nic, is, lost.Addresses(), t.Dev)); err != nil {
 		return err
 	}
 	if err := d.reapply(ctx); err != nil {
 		return err
 	}
-	return errors.Join(t.leased(ctx, d), lost.keep(ctx), options.put(t.Dev))
+	return errors.Join(cmp.Or(t.leased(ctx, d), lost.Return(ctx)), options.put(t.Dev))
 }
 
 // leased waits for the leases that the NIC had.

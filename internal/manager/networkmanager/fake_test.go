@@ -3,6 +3,7 @@ package networkmanager
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type bus struct {
 	finds    bool     // it makes profiles of what it finds on devices that it is to manage
 	events   int      // but only when it hears of them by this socket, if there is one
 	fails    string   // the method that ends with an error
+	strips   bool     // it takes all off an interface that it begins with
 	log      []string // what had an effect
 }
 
@@ -111,6 +113,7 @@ func (b *bus) answer(msg *dbus.Message) []any {
 		_, _ = fmt.Sscanf(string(msg.Body[1].(dbus.ObjectPath)), devicePath+"%d", &index)
 		b.active[index] = strings.TrimPrefix(string(msg.Body[0].(dbus.ObjectPath)), "/profile/")
 		b.log = append(b.log, b.named(index)+" has "+b.active[index])
+		b.strip(index)
 		return []any{dbus.ObjectPath("/active/" + b.active[index])}
 	case "Set":
 		b.set(index, msg.Body[1].(string), msg.Body[2].(dbus.Variant).Value().(bool))
@@ -211,11 +214,22 @@ func (b *bus) reapply(index int, args []any) {
 		b.Errorf("reapplied with %v", args)
 	}
 	b.log = append(b.log, "reapplied "+b.active[index])
+	b.strip(index)
 	if b.leased != nil {
 		b.leased[index] = true
 	}
 	if err := os.WriteFile("/sys/class/net/"+b.named(index)+"/bridge/forward_delay", []byte("1500"), 0o600); err != nil {
 		b.Error(err)
+	}
+}
+
+// strip takes all off an interface.
+func (b *bus) strip(index int) {
+	if !b.strips {
+		return
+	}
+	if text, err := exec.Command("ip", "addr", "flush", "dev", b.named(index)).CombinedOutput(); err != nil {
+		b.Errorf("%v: %s", err, text)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/foreign"
 	"xbr-script/internal/rtnl"
 )
 
@@ -35,6 +36,15 @@ func nudge(index int) error {
 	clear(same.Body[8:]) // ifi_flags and ifi_change
 	_, err = conn.Send(rtnl.Pack(same.With(unix.IFLA_GROUP, rtnl.U32Bytes(is.U32(unix.IFLA_GROUP)))))
 	return err // one that is gone need not be looked at
+}
+
+// lookAt finds what an interface has that NetworkManager takes off when it begins with it;
+// nothing if its index is not known. Routes that are in its profile it calls static.
+func lookAt(index int) (*foreign.Found, error) {
+	if index == 0 {
+		return nil, nil
+	}
+	return foreign.Taker{Index: index, Leases: true, Protocol: unix.RTPROT_STATIC}.Look()
 }
 
 // options are those of a bridge that can be set, as /sys has them: NetworkManager

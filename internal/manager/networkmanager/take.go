@@ -132,7 +132,7 @@ func (t *Take) Do(ctx context.Context, undoing bool) error {
 		if err := t.activate(ctx, c, d); err != nil {
 			return err
 		}
-		return lost.put()
+		return lost.Return(ctx)
 	})
 }
 
