@@ -42,6 +42,7 @@ type Data struct {
 	Tied      map[netip.Addr]int      // those that cannot be written anew
 	Owners    map[int][]Owner         // whose the sockets are, by their inodes
 	Places    map[int][]sockets.Place // where those can be had that can be turned, by their inodes
+	Units     []Unit                  // of systemd, which end with an interface's name: who plans knows them
 	Unknown   []error                 // what could not be read
 }
 
@@ -81,6 +82,7 @@ var finders = []finder{
 	{"the endpoints of MPTCP", readEndpoints, nil},
 	{"the devices of RDMA", readRDMA, nil},
 	{"what takes frames from it", readHandlers, nil},
+	{"the units of systemd", nil, findUnits},
 }
 
 // reader gathers the data.

@@ -6,7 +6,9 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
+	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/bound"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 )
@@ -144,6 +146,25 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 	v.holding, v.holdingMoves = &holders.Data{Host: v.host}, v.holdable()
 	if len(v.holdingMoves) > 0 {
 		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
+		v.holding.Units, v.holding.Unknown = v.units(v.holding.Unknown)
 	}
 	return v.holding, v.holdingMoves
+}
+
+// units are those of systemd that end with the names which the moves take away. Those of
+// another network namespace are none of systemd's.
+func (v *view) units(unknown []error) (units []holders.Unit, _ []error) {
+	if machine, err := host.OfMachine(); err != nil || !machine {
+		return nil, unknown // whoever plans has said so
+	}
+	for _, w := range v.moving() {
+		found, err := bound.Manager{Root: v.root}.Find(v.move(w))
+		if err != nil {
+			unknown = append(unknown, err)
+		}
+		for _, u := range found {
+			units = append(units, holders.Unit(u))
+		}
+	}
+	return units, unknown
 }

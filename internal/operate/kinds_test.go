@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"xbr-script/internal/config"
+	"xbr-script/internal/manager/bound"
 	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/networkd"
@@ -44,6 +45,7 @@ func TestWaits(t *testing.T) {
 		{&dhcpcd.Run{}, "dhcpcd to begin"},
 		{&dhcpcd.Supervise{}, "dhcpcd's supervisor"},
 		{&ifupdown.Unit{Name: "ifup@eth0.service"}, "systemd to read ifup@eth0.service"},
+		{&bound.Units{Files: []bound.File{{Path: "/run/systemd/system.control/network@eth0.service"}}}, "systemd to read network@eth0.service"},
 		{&udev.Guard{Port: "peth0"}, "udev to read its rules"},
 	} {
 		w := c.op.Await()

@@ -9,6 +9,7 @@ import (
 	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/bound"
 	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/lease"
@@ -43,6 +44,7 @@ func (c *Call) managers() []managing {
 	return []managing{
 		udev.Manager{Root: c.root},
 		ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root},
+		bound.Manager{Root: c.root},
 		c.dhcpcd(),
 		c.networkManager(),
 		networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up},

@@ -40,9 +40,24 @@ func Dial(ctx context.Context) (Conn, error) {
 
 // Ask does something with systemd within the limit.
 func Ask(ctx context.Context, limit time.Duration, do func(context.Context, Conn) error) error {
+	return ask(ctx, limit, Dial, do)
+}
+
+// Look is Ask for what everybody may know: who is not root asks over the bus.
+func Look(ctx context.Context, limit time.Duration, do func(context.Context, Conn) error) error {
+	if os.Geteuid() == 0 {
+		return Ask(ctx, limit, do)
+	}
+	return ask(ctx, limit, func(ctx context.Context) (Conn, error) {
+		conn, err := dbus.NewSystemConnectionContext(ctx)
+		return Conn{conn}, err
+	}, do)
+}
+
+func ask(ctx context.Context, limit time.Duration, dial func(context.Context) (Conn, error), do func(context.Context, Conn) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	conn, err := Dial(limited)
+	conn, err := dial(limited)
 	if err == nil {
 		defer conn.Close()
 		err = do(limited, conn)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"xbr-script/internal/manager"
@@ -89,7 +90,7 @@ func (m Manager) unbound(move manager.Move, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	without := unbind(text)
+	without := Unbind(text, isDevice)
 	switch {
 	case path == "":
 		return "", refusal.New("systemctl cat "+name, "cannot rename %s: systemd would run ifdown %[1]s then, as the unit %s ends with the NIC's name, and its file is in none of %s",
@@ -123,24 +124,19 @@ func (m Manager) find(name string) (path, text string, err error) {
 // binding is a setting, with the lines that continue it.
 var binding = regexp.MustCompile(`(?m)^[ \t]*BindsTo[ \t]*=(?:.*\\\n)*.*\n?`)
 
-// unbind is a unit's file without the devices that it is bound to. A unit that is bound
-// to others stays so.
-func unbind(text string) string {
+func isDevice(unit string) bool { return strings.HasSuffix(unit, device) }
+
+// Unbind is a unit's file without those of the devices that it is bound to. A unit that is
+// bound to others stays so.
+func Unbind(text string, those func(unit string) bool) string {
 	return binding.ReplaceAllStringFunc(text, func(setting string) string {
 		_, value, _ := strings.Cut(strings.ReplaceAll(setting, "\\\n", " "), "=")
-		var rest []string
-		devices := false
-		for _, word := range strings.Fields(value) {
-			if strings.HasSuffix(word, device) {
-				devices = true
-			} else {
-				rest = append(rest, word)
-			}
-		}
+		words := strings.Fields(value)
+		rest := slices.DeleteFunc(slices.Clone(words), those)
 		switch {
-		case !devices:
+		case len(rest) == len(words):
 			return setting
-		case rest == nil:
+		case len(rest) == 0:
 			return ""
 		}
 		return "BindsTo=" + strings.Join(rest, " ") + "\n"

@@ -187,7 +187,7 @@ func TestUnbind(t *testing.T) {
 		"other settings": {"Wants=a.device\nBindsToo=a.device\n", "Wants=a.device\nBindsToo=a.device\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := unbind(c.text); got != c.want {
+			if got := Unbind(c.text, isDevice); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/unit"
-
 	"xbr-script/internal/idle"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
@@ -149,7 +147,7 @@ func (u *Unit) remove(ctx context.Context) error {
 	var removed error
 	_ = systemd.Ask(ctx, reloadLimit, func(ctx context.Context, conn systemd.Conn) error {
 		stopping, err := conn.Stopping(ctx)
-		if err != nil || !stopping && !u.seen(ctx, conn) {
+		if err != nil || !stopping && !Seen(ctx, conn, u.Dev) {
 			return err
 		}
 		if removed = rundir.Remove(u.path()); removed != nil || stopping {
@@ -160,11 +158,11 @@ func (u *Unit) remove(ctx context.Context) error {
 	return cmp.Or(context.Cause(ctx), removed)
 }
 
-// seen waits until systemd knows the interface by its name, and says whether it does. It
+// Seen waits until systemd knows the interface by its name, and says whether it does. It
 // may miss a NIC that had another name for a moment only, as udev looks for it under that
 // one; so udev is told of it once more, as by udevadm trigger.
-func (u *Unit) seen(ctx context.Context, conn systemd.Conn) bool {
-	path, err := filepath.EvalSymlinks(sysNet + u.Dev)
+func Seen(ctx context.Context, conn systemd.Conn, dev string) bool {
+	path, err := filepath.EvalSymlinks(sysNet + dev)
 	if err != nil {
 		return false
 	}
@@ -176,7 +174,7 @@ func (u *Unit) seen(ctx context.Context, conn systemd.Conn) bool {
 	}
 	sure := 0
 	for n := range int(seenLimit / pause) {
-		if sure++; !u.isSeen(ctx, conn, path) {
+		if sure++; !isSeen(ctx, conn, dev, path) {
 			sure = 0
 		}
 		if sure == wanted {
@@ -201,11 +199,11 @@ func tell(file string) {
 }
 
 // isSeen says whether systemd knows the interface by its name, as that device.
-func (u *Unit) isSeen(ctx context.Context, conn systemd.Conn, path string) bool {
+func isSeen(ctx context.Context, conn systemd.Conn, dev, path string) bool {
 	if _, err := os.Stat("/run/udev/queue"); err == nil {
 		return false // udev has something to do
 	}
-	name := unit.UnitNamePathEscape("/sys/subsystem/net/devices/"+u.Dev) + device
+	name := systemd.NICDevice(dev)
 	if active, err := conn.Active(ctx, name); err != nil || !active {
 		return false
 	}
