@@ -16,6 +16,7 @@ printf '%s\n' '[Match]' 'MACAddress=52:54:00:12:00:02' '[Network]' 'DHCP=yes' 'I
 if command -v dnsmasq >/dev/null; then
 	ip -n lan2 addr add 2001:db8:2::1/64 dev wire nodad
 	lan 2 sysctl -q net.ipv6.conf.all.forwarding=1
+	lan 2 sysctl -q net.ipv6.conf.wire.keep_addr_on_down=1 # a cable is pulled
 	lan 2 dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=wire --user=root --pid-file= --log-dhcp \
 		--dhcp-range=2001:db8:2::100,2001:db8:2::100,slaac,64,120 --enable-ra --ra-param=wire,4,60 \
 		--dhcp-leasefile=/tmp/leases6 >/tmp/dnsmasq.log 2>&1 &
