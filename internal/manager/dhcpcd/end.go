@@ -80,16 +80,12 @@ func (e *End) Do(ctx context.Context, _ bool) error {
 // running. They stand still meanwhile, so that they start no others, and do not see each
 // other go. If this process ends in between, the next finds them as they are.
 func kill(ctx context.Context, pidFile string) error {
-	all, err := processes(pidFile)
+	all, err := halted(pidFile)
 	if err != nil {
 		return err
 	}
-	for _, signal := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
-		for _, p := range all {
-			if err := unix.Kill(p, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-				return err
-			}
-		}
+	if err := signal(all, unix.SIGKILL); err != nil {
+		return err
 	}
 	for end := time.Now().Add(endLimit); ; {
 		left := 0
@@ -108,6 +104,35 @@ func kill(ctx context.Context, pidFile string) error {
 			return err
 		}
 	}
+}
+
+// halted has all of its processes stand still, those included that others have begun while
+// these were looked for.
+func halted(pidFile string) (all []int, err error) {
+	for {
+		there, err := processes(pidFile)
+		if err != nil {
+			return nil, err
+		}
+		there = slices.DeleteFunc(there, func(p int) bool { return slices.Contains(all, p) })
+		if len(there) == 0 {
+			return all, nil
+		}
+		if err := signal(there, unix.SIGSTOP); err != nil {
+			return nil, err
+		}
+		all = append(all, there...)
+	}
+}
+
+// signal sends it to processes. One that has ended is none.
+func signal(pids []int, s unix.Signal) error {
+	for _, p := range pids {
+		if err := unix.Kill(p, s); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	return nil
 }
 
 // hasEnded says whether a process has let go of all that it had: one whose parent has

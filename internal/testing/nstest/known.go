@@ -1,12 +1,15 @@
 package nstest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,8 +58,17 @@ var known = []struct{ dir, values string }{
 // test-hosts` lets this machine stand for others.
 const hostVariable = "XBR_TEST_HOST"
 
+// withFilter loads br_netfilter where it is a module: tests with physdev rules have it loaded
+// in any case, and the settings of namespaces must not change under those beside them.
+var withFilter = sync.OnceFunc(func() {
+	if _, err := os.Stat("/proc/sys/net/bridge"); err != nil {
+		_ = exec.CommandContext(context.Background(), "modprobe", "-q", "br_netfilter").Run() // there may be none
+	}
+})
+
 // settle gives the calling thread's namespace known settings.
 func settle() error {
+	withFilter()
 	for _, s := range strings.Fields(os.Getenv(hostVariable)) {
 		if err := set(s); err != nil {
 			return fmt.Errorf("%s: %w", hostVariable, err)
