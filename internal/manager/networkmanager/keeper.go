@@ -46,11 +46,15 @@ func (m Manager) title(ctx context.Context, uuid string) string {
 // NetworkManager forget which profile a bridge has.
 func (m Manager) Warnings(moves []manager.Move) (texts []string, err error) {
 	made, err := filepath.Glob(m.Root + profilesDir + "/netplan-*")
-	if err != nil || len(made) == 0 {
-		return nil, err
-	}
 	for _, move := range moves {
 		if !move.Moves() || !move.OnBridge {
+			continue
+		}
+		if move.NIC != nil && move.From == move.NIC && m.willing(move.NIC.Index) {
+			texts = append(texts, fmt.Sprintf("NetworkManager has not configured %s (no cable, or no profile), and will configure neither it nor %s then; "+
+				"without dom0=bridge it goes on with dom0's interface", move.NIC.Name, move.To.Name))
+		}
+		if len(made) == 0 {
 			continue
 		}
 		keeper, failed := m.Keeper(context.Background(), move)

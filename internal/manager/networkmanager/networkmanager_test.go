@@ -144,6 +144,10 @@ func TestNotYet(t *testing.T) {
 			b.mu.Unlock()
 			nic := &host.Link{Index: b.devices[0], Name: "eth0"}
 			move := manager.Move{Undertaking: "start xenbr0", From: nic, NIC: nic, NetDev: "eth0", Port: "peth0", To: manager.Interface{Name: "other", Index: b.devices[1]}, OnBridge: c.onBridge}
+			warned, failed := Manager{Up: up, Root: t.TempDir()}.Warnings([]manager.Move{move})
+			if will := c.onBridge && !c.unmanaged && !c.noAuto && c.state != stateActivated; failed != nil || (len(warned) == 1) != will {
+				t.Errorf("it says %q, %v", warned, failed)
+			}
 			before, after, err := Manager{Up: up, Root: t.TempDir()}.Around([]manager.Move{move})
 			var kinds []string
 			for _, s := range slices.Concat(before, after) {
