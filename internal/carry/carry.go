@@ -5,7 +5,6 @@ package carry
 
 import (
 	"errors"
-	"net"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -44,19 +43,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		part.First = some(append(part.First, loose))
 		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
 		part.Host = append(part.Host, labels(d, m)...)
-		part.First = some(append(part.First, plan.Step{Title: "give masqueraded connections a fixed source", Do: connections(d, m)}))
-		mac, _ := net.ParseMAC(m.MAC) // it has just been printed
-		on := Untracked{On: true, Bridge: m.Bridge, MAC: mac}
-		off := on
-		off.On = false
-		switch {
-		case d.Untracks(m):
-			part.First = append(part.First, plan.Step{
-				Title: "leave dom0's packets on " + m.Bridge + " untracked", Do: []plan.Op{&on}, Undo: []plan.Op{&off}})
-		case !m.Start && d.Untracked[m.Bridge]:
-			part.Host = append(part.Host, plan.Step{
-				Title: "track packets on " + m.Bridge + " again", Do: []plan.Op{&off}, Undo: []plan.Op{&on}})
-		}
+		on, off := tracking(d, m)
+		part.First = some(append(part.First, on, plan.Step{Title: "give masqueraded connections a fixed source", Do: connections(d, m)}))
+		part.Host = some(append(part.Host, off))
 	}
 	return part
 }

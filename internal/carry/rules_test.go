@@ -13,6 +13,7 @@ import (
 	"xbr-script/internal/nfrule"
 	"xbr-script/internal/sockets"
 	"xbr-script/internal/testing/formtest"
+	"xbr-script/internal/testing/nstest"
 )
 
 func example() *Rules {
@@ -75,6 +76,64 @@ func TestPlan(t *testing.T) {
 		}
 		if want.After = true; !reflect.DeepEqual(*after, want) {
 			t.Errorf("%+v, want %+v", *after, want)
+		}
+	}
+}
+
+// TestUntracked makes the table again where it is, and does not fail where there can be
+// none (here, because its name is too long), unless something needs it.
+func TestUntracked(t *testing.T) {
+	nstest.New(t)
+	mac := net.HardwareAddr{0, 0x16, 0x3e, 0, 0, 1}
+	for name, can := range map[string]bool{"xenbr0": true, strings.Repeat("x", 300): false} {
+		on, off := &Untracked{On: true, Bridge: name, MAC: mac}, &Untracked{Bridge: name, MAC: mac}
+		for range 2 {
+			if err := on.Do(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			if err := on.there(t.Context()); (err == nil) != can {
+				t.Errorf("the table is there: %v, want %v", err, can)
+			}
+		}
+		for _, u := range []*Untracked{on, off} {
+			if err := u.Do(t.Context(), true); (err == nil) != can {
+				t.Errorf("taking back: %v, want success: %v", err, can)
+			}
+		}
+	}
+	if list := nstest.Run(t, "nft", "list", "ruleset"); list != "" {
+		t.Errorf("it is still there: %s", list)
+	}
+}
+
+// TestTracking is without the table only where something is known to be in the way of it.
+func TestTracking(t *testing.T) {
+	asks := []holders.Rule{{Family: 2, Table: "filter", Chain: "FORWARD", States: true}}
+	passes, translates := []holders.Bridged{{Setting: "s"}}, []holders.Bridged{{Setting: "s", Masks: true}}
+	kernel := &nfrule.Ruleset{}
+	start := holders.Move{Start: true, Bridge: "xenbr0", MAC: "00:16:3e:00:00:01"}
+	with := func(f func(*holders.Move)) holders.Move { m := start; f(&m); return m }
+	for _, c := range []struct {
+		what          string
+		data          holders.Data
+		move          holders.Move
+		made, checked bool
+	}{
+		{"nothing", holders.Data{Ruleset: kernel, MayPass: true}, start, true, false},
+		{"bridged packets that are kept out", holders.Data{Ruleset: kernel}, start, false, false},
+		{"no nftables", holders.Data{MayPass: true}, start, false, false},
+		{"something to translate", holders.Data{Ruleset: kernel, Bridged: translates}, start, true, true},
+		{"rules that no bridged packet meets", holders.Data{Ruleset: kernel, Rules: asks, MayPass: true}, start, true, false},
+		{"rules that ask bridged packets", holders.Data{Ruleset: kernel, Rules: asks, Bridged: passes, MayPass: true}, start, false, false},
+		{"rules that ask others", holders.Data{Ruleset: kernel, Rules: asks, Bridged: passes, MayPass: true, Local: []holders.Hook{{Family: 2, Table: "filter", Name: "FORWARD"}}}, start, true, false},
+		{"rules that are not read", holders.Data{Ruleset: kernel, Legacy: []string{"filter of iptables"}, Bridged: passes, MayPass: true}, start, false, false},
+		{"both", holders.Data{Ruleset: kernel, Rules: asks, Bridged: translates}, start, true, true},
+		{"dom0 on the bridge", holders.Data{Ruleset: kernel, Bridged: translates}, with(func(m *holders.Move) { m.OnBridge = true }), false, false},
+		{"antispoof", holders.Data{Ruleset: kernel, Bridged: translates}, with(func(m *holders.Move) { m.Guarded = true }), false, false},
+		{"stop", holders.Data{Ruleset: kernel, Bridged: translates}, with(func(m *holders.Move) { m.Start = false }), false, false},
+	} {
+		if first, _ := tracking(&c.data, c.move); first.Empty() == c.made || (first.Check != nil) != c.checked {
+			t.Errorf("%s: made %t, checked %t, want %t and %t", c.what, !first.Empty(), first.Check != nil, c.made, c.checked)
 		}
 	}
 }

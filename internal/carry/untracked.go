@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/holders"
 	"xbr-script/internal/nfnetlink"
+	"xbr-script/internal/plan"
+	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
 )
 
@@ -35,8 +38,44 @@ func (*Untracked) Kind() string { return UntrackedKind }
 // prerouting is the only chain of the table.
 const prerouting = "prerouting"
 
-// Do implements plan.Op. A table that is there already is made anew.
-func (u *Untracked) Do(context.Context, bool) error {
+// tracking are the steps that make the table before all others, and delete it after them.
+func tracking(d *holders.Data, m holders.Move) (first, last plan.Step) {
+	mac, _ := net.ParseMAC(m.MAC) // it has just been printed
+	on, off := &Untracked{On: true, Bridge: m.Bridge, MAC: mac}, &Untracked{Bridge: m.Bridge, MAC: mac}
+	switch {
+	case d.Untracks(m):
+		first = plan.Step{Title: "leave dom0's packets on " + m.Bridge + " untracked", Do: []plan.Op{on}, Undo: []plan.Op{off}}
+		if d.Translates() {
+			first.Check = on.there
+		}
+	case !m.Start && d.Untracked[m.Bridge]:
+		last = plan.Step{Title: "track packets on " + m.Bridge + " again", Do: []plan.Op{off}, Undo: []plan.Op{on}}
+	}
+	return first, last
+}
+
+// Do implements plan.Op. A table that is there already is made anew. Where it cannot be
+// made that is no failure of itself: mostly nothing needs it yet, else the step looks for it.
+func (u *Untracked) Do(_ context.Context, undoing bool) error {
+	err := u.set()
+	if u.On && !undoing {
+		return nil
+	}
+	return err
+}
+
+// there finds the table.
+func (u *Untracked) there(context.Context) error {
+	chains, err := nfnetlink.Chains()
+	if err != nil || slices.ContainsFunc(chains, func(c nfnetlink.Chain) bool { return c.Table == holders.UntrackedTable(u.Bridge) }) {
+		return err
+	}
+	return refusal.New("sysctl -w net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 keeps bridged packets out of the packet filter",
+		"the kernel takes no table of nftables for that (notrack), and published ports and masquerading would break")
+}
+
+// set makes the table or deletes it.
+func (u *Untracked) set() error {
 	c, err := nfnetlink.Dial()
 	if err != nil {
 		return err

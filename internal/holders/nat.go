@@ -147,10 +147,31 @@ func UntrackedTable(bridge string) string { return untrackedTables + bridge }
 const untrackedTables = "xbr-script-"
 
 // Untracks says whether dom0's packets are to be kept from connection tracking while they
-// are bridged, because what is translated would be lost.
+// are bridged. That is so from the start on unless bridged packets are kept out of the packet
+// filter: rules that translate often come later (Docker's), and the module that makes bridged
+// packets pass, too, and of what is translated then nothing would get through. Only rules
+// that ask bridged packets for their state are left as they are until there is something to
+// translate.
 func (d *Data) Untracks(m Move) bool {
-	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && m.MAC != "" &&
-		slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return b.Sent > 0 || b.Masks })
+	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && m.MAC != "" && (d.Translates() || d.MayPass && !d.asksBridged())
+}
+
+// Translates says whether what is translated would be lost on a bridge.
+func (d *Data) Translates() bool {
+	return slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return b.Sent > 0 || b.Masks })
+}
+
+// asksBridged says whether there may be rules that ask bridged packets for the state of
+// their connection. Those of iptables-legacy are not read.
+func (d *Data) asksBridged() bool {
+	if len(d.Bridged) == 0 {
+		return false
+	}
+	here := func(r Rule) bool {
+		return slices.ContainsFunc(d.Local, func(h Hook) bool { return h.Family == r.Family && h.Table == r.Table && h.Name == r.Chain })
+	}
+	return slices.ContainsFunc(d.Legacy, func(table string) bool { return strings.HasPrefix(table, "filter ") }) ||
+		slices.ContainsFunc(d.Rules, func(r Rule) bool { return r.States && !here(r) })
 }
 
 // readBridged reads it from the rules and hooks that are known by now.
@@ -159,7 +180,9 @@ func readBridged(r *reader) error {
 		setting string
 		family  uint8
 	}{{"net/bridge/bridge-nf-call-iptables", unix.NFPROTO_IPV4}, {"net/bridge/bridge-nf-call-ip6tables", unix.NFPROTO_IPV6}} {
-		if r.Host.Setting(f.setting) != "1" {
+		value := r.Host.Setting(f.setting)
+		r.MayPass = r.MayPass || value != "0"
+		if value != "1" {
 			continue
 		}
 		b := Bridged{Setting: strings.ReplaceAll(f.setting, "/", "."), Masks: r.masquerades()}
@@ -227,4 +250,10 @@ func forwards(hook, attrs []byte) bool {
 	policy := rtnl.FindAttr(attrs, unix.NFTA_CHAIN_POLICY)
 	return hook != nil && be32(hook, unix.NFTA_HOOK_HOOKNUM) == unix.NF_INET_FORWARD &&
 		len(policy) == 4 && binary.BigEndian.Uint32(policy) == 0 // NF_DROP
+}
+
+// local says whether a base chain is for what the host itself gets or sends.
+func local(hook []byte) bool {
+	at := be32(hook, unix.NFTA_HOOK_HOOKNUM)
+	return at == unix.NF_INET_LOCAL_IN || at == unix.NF_INET_LOCAL_OUT
 }

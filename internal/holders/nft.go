@@ -22,6 +22,7 @@ type Rule struct {
 	Masquerades  bool
 	Publishes    bool   // it changes where a connection goes (DNAT, redirect)
 	PhysDev      bool   // it is about ports of bridges
+	States       bool   // it asks for the state of a connection
 	JumpsTo      string // a chain
 }
 

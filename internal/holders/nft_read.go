@@ -44,7 +44,7 @@ func readRules(r *reader) error {
 		r.Rules = append(r.Rules, Rule{
 			Family: rule.Family, Table: rule.Table, Chain: rule.Chain, Handle: rule.Handle,
 			Indexes: rule.Indexes, Names: rule.Names, JumpsTo: rule.JumpsTo,
-			Masquerades: rule.Masquerades, Publishes: rule.Publishes, PhysDev: rule.PhysDev,
+			Masquerades: rule.Masquerades, Publishes: rule.Publishes, PhysDev: rule.PhysDev, States: rule.States,
 		})
 	}
 	return unlessLacking(err)
@@ -71,14 +71,18 @@ func readHooks(r *reader) error {
 		return err
 	}
 	var chains, flowtables []Hook
-	err = nfnetlink.Each(c, unix.NFT_MSG_GETCHAIN, func() { chains, r.Forward, r.Untracked = nil, nil, map[string]bool{} }, func(family uint8, attrs []byte) {
+	err = nfnetlink.Each(c, unix.NFT_MSG_GETCHAIN, func() { chains, r.Forward, r.Local, r.Untracked = nil, nil, nil, map[string]bool{} }, func(family uint8, attrs []byte) {
 		h := Hook{Family: family, Table: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_TABLE)), Name: rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_CHAIN_NAME))}
 		hook := rtnl.FindAttr(attrs, unix.NFTA_CHAIN_HOOK)
 		if bridge, ours := strings.CutPrefix(h.Table, untrackedTables); ours && family == unix.NFPROTO_INET {
 			r.Untracked[bridge] = true
 		}
-		if family != unix.NFPROTO_NETDEV && forwards(hook, attrs) {
+		switch {
+		case family == unix.NFPROTO_NETDEV || hook == nil:
+		case forwards(hook, attrs):
 			r.Forward = append(r.Forward, h)
+		case local(hook):
+			r.Local = append(r.Local, h)
 		}
 		if dev := rtnl.FindAttr(hook, unix.NFTA_HOOK_DEV); dev != nil {
 			h.Devices = []string{rtnl.String(dev)}

@@ -33,7 +33,9 @@ type Data struct {
 	Sockets   map[Use][]int           // inodes of the sockets whose such a use may be
 	Redirects []tcmirred.Action       // of traffic control, which send to an interface
 	Forward   []Hook                  // chains of nftables that drop what is forwarded
+	Local     []Hook                  // chains of nftables that no bridged packet comes to
 	Bridged   []Bridged               // what bridged packets meet
+	MayPass   bool                    // they pass the packet filter, or may do so once br_netfilter is loaded
 	Untracked map[string]bool         // bridges on which dom0's packets are not tracked
 	Legacy    []string                // tables of iptables-legacy, such as "nat of iptables"
 	Masked    map[netip.Addr]int      // connections that may be masqueraded, by the address that they have got

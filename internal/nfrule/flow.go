@@ -49,6 +49,7 @@ type Flow struct {
 	Masquerades bool
 	Publishes   bool   // it changes where a connection goes (DNAT, redirect)
 	PhysDev     bool   // it is about ports of bridges
+	States      bool   // it asks for the state of a connection
 	JumpsTo     string // a chain
 
 	lookups []lookup
@@ -71,7 +72,7 @@ type lookup struct {
 
 // concerned says whether the rule has to do with interfaces or addresses of them.
 func (f *Flow) concerned() bool {
-	return len(f.Indexes)+len(f.Names)+len(f.lookups) > 0 || f.Masquerades || f.Publishes || f.PhysDev
+	return len(f.Indexes)+len(f.Names)+len(f.lookups) > 0 || f.Masquerades || f.Publishes || f.PhysDev || f.States
 }
 
 // index adds an interface by its index, which is in host order.
@@ -168,9 +169,12 @@ func (f *Flow) step(e expr) {
 	case "redir":
 		f.Publishes = true
 	case "match":
-		f.PhysDev = f.PhysDev || rtnl.String(rtnl.FindAttr(data, unix.NFTA_MATCH_NAME)) == "physdev"
+		f.match(rtnl.String(rtnl.FindAttr(data, unix.NFTA_MATCH_NAME)))
 	case "target":
 		f.target(rtnl.String(rtnl.FindAttr(data, unix.NFTA_TARGET_NAME)))
+	case "ct":
+		f.States = f.States || be32(data, unix.NFTA_CT_KEY) == unix.NFT_CT_STATE
+		f.other(e.name, data)
 	default:
 		f.other(e.name, data)
 	}
@@ -268,6 +272,16 @@ func (f *Flow) immediate(number int, data []byte) {
 func (f *Flow) device(reg uint32) {
 	if r := f.regs[slot(reg)]; r.held == aNumber {
 		f.index(r.value)
+	}
+}
+
+// match is one of iptables.
+func (f *Flow) match(name string) {
+	switch name {
+	case "physdev":
+		f.PhysDev = true
+	case "conntrack", "state":
+		f.States = true
 	}
 }
 

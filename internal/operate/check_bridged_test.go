@@ -24,7 +24,11 @@ const behind = `
 // container is one whose port 80 dom0 publishes as 8080, where bridged packets pass
 // iptables.
 const container = lan + behind + `
-	sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1 net.bridge.bridge-nf-call-iptables=1
+	sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1` + published
+
+// published is what Docker does.
+const published = `
+	sysctl -qw net.bridge.bridge-nf-call-iptables=1
 	iptables-nft -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j DNAT --to-destination 172.17.0.2:80`
 
 // TestHoldersPublished publishes a port, and has the host itself masqueraded. Where dom0
@@ -61,6 +65,58 @@ func TestHoldersPublished(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHoldersPublishedLater has the rules come when the network is up, as they do where Docker
+// starts after it: ports that are published then are reached, and what is masqueraded goes
+// on after stop.
+func TestHoldersPublishedLater(t *testing.T) {
+	newHost(t, lan+behind+`
+		sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1 net.bridge.bridge-nf-call-iptables=1`)
+	before := nstest.Run(t, "nft", "list", "ruleset")
+	must(t, "start netdev=eth0")
+	nstest.Script(t, published+`
+		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`)
+	reached, goesOn := reaches(t), masked(t)
+	try := func(when string) {
+		t.Helper()
+		if !reached() {
+			t.Error("a published port is not reached", when)
+		}
+		if !goesOn() {
+			t.Error("a masqueraded connection has ended", when)
+		}
+	}
+	try("when the network is up")
+	must(t, "stop check=no")
+	try("after stop")
+	nstest.Script(t, "nft delete table ip nat")
+	if now := nstest.Run(t, "nft", "list", "ruleset"); now != before {
+		t.Errorf("before\n%s\nafter stop\n%s", before, now)
+	}
+}
+
+// TestHoldersAsked leaves what bridged packets are asked for as it is: rules let through
+// what belongs to a connection of dom0's, and there is nothing to translate.
+func TestHoldersAsked(t *testing.T) {
+	newHost(t, lan+`
+		sysctl -qw net.bridge.bridge-nf-call-iptables=1
+		iptables-nft -P FORWARD DROP
+		iptables-nft -A FORWARD -d 192.168.0.2 -p tcp --dport 22 -j ACCEPT
+		iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT`)
+	l, err := net.Listen("tcp4", "192.168.0.2:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	must(t, "start netdev=eth0 check=no")
+	nstest.Inside(t, "lan", func() error {
+		c, err := net.DialTimeout("tcp4", "192.168.0.2:22", time.Second)
+		if err == nil {
+			err = c.Close()
+		}
+		return err
+	})
 }
 
 // reaches says whether the LAN gets through to a container's published port.
