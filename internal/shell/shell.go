@@ -3,6 +3,7 @@ package shell
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,6 +54,17 @@ func Join(command string, args ...string) string {
 		words = append(words, Quote(a))
 	}
 	return strings.Join(words, " ")
+}
+
+// Write is the command that writes lines into a file, whose folder is there.
+func Write(path, text string) string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	return Join("printf", append([]string{`%s\n`}, lines...)...) + " >" + Quote(path)
+}
+
+// Make are the commands that write lines into a file, and make its folder for that.
+func Make(path, text string) []string {
+	return []string{"mkdir -p " + Quote(filepath.Dir(path)), Write(path, text)}
 }
 
 // Comment is text as a comment of one line, whatever the text contains.

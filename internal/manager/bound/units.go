@@ -79,13 +79,11 @@ func (u *Units) Await() plan.Wait {
 // Commands are those that do the same.
 func (u *Units) Commands() (lines []string) {
 	for _, f := range u.Files {
-		path := shell.Quote(f.Path)
 		if u.Gone {
-			lines = append(lines, "rm -f "+path)
+			lines = append(lines, "rm -f "+shell.Quote(f.Path))
 			continue
 		}
-		text := strings.Split(strings.TrimSuffix(f.Text, "\n"), "\n")
-		lines = append(lines, "mkdir -p "+shell.Quote(filepath.Dir(f.Path)), shell.Join("printf", append([]string{`%s\n`}, text...)...)+" >"+path)
+		lines = append(lines, shell.Make(f.Path, f.Text)...)
 	}
 	return append(lines, "systemctl daemon-reload")
 }

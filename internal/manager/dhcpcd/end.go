@@ -57,7 +57,7 @@ func limit(unit string, without time.Duration) time.Duration {
 // Commands are those that do the same.
 func (e *End) Commands() []string {
 	if e.Unit != "" {
-		return append(writeCommands(dropIn(e.Unit), quiet), "systemctl daemon-reload", "systemctl stop "+shell.Quote(e.Unit))
+		return append(shell.Make(dropIn(e.Unit), quiet), "systemctl daemon-reload", "systemctl stop "+shell.Quote(e.Unit))
 	}
 	pid := `"$(cat ` + shell.Quote(e.PIDFile) + `)"`
 	return []string{"kill -STOP " + pid + "; pkill -KILL -P " + pid + "; kill -KILL " + pid}

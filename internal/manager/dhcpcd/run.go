@@ -52,7 +52,7 @@ func (r *Run) Commands() []string {
 	}
 	commands := []string{"rm -f " + shell.Quote(dropIn(r.Unit))}
 	if r.Denies {
-		commands = writeCommands(dropIn(r.Unit), r.override())
+		commands = shell.Make(dropIn(r.Unit), r.override())
 	}
 	return append(commands, "systemctl daemon-reload", "systemctl restart "+shell.Quote(r.Unit))
 }

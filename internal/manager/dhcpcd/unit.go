@@ -33,14 +33,6 @@ func (r *Run) override() string {
 	return "# As long as a NIC is the port of a bridge (xbr-script)\n[Service]\nExecStart=\nExecStart=" + strings.Join(words, " ") + "\n"
 }
 
-func writeCommands(path, text string) []string {
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	return []string{
-		"mkdir -p " + shell.Quote(filepath.Dir(path)),
-		shell.Join("printf", append([]string{`%s\n`}, lines...)...) + " >" + shell.Quote(path),
-	}
-}
-
 // UnitOf is the service of systemd whose main process this is, by the control groups
 // of the process; "" if it is none, such as one that ifup has run.
 func UnitOf(pid int, groups string) (unit string, err error) {

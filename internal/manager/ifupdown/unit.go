@@ -75,12 +75,10 @@ func (u *Unit) Await() plan.Wait {
 
 // Commands are those that do the same.
 func (u *Unit) Commands() []string {
-	path := shell.Quote(u.path())
 	if u.Content == nil {
-		return []string{"rm -f " + path, "systemctl daemon-reload"}
+		return []string{"rm -f " + shell.Quote(u.path()), "systemctl daemon-reload"}
 	}
-	lines := strings.Split(strings.TrimSuffix(*u.Content, "\n"), "\n")
-	return []string{shell.Join("printf", append([]string{`%s\n`}, lines...)...) + " >" + path, "systemctl daemon-reload"}
+	return []string{shell.Write(u.path(), *u.Content), "systemctl daemon-reload"}
 }
 
 func (u *Unit) path() string { return filepath.Join(runUnits, u.Name) }

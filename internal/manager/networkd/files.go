@@ -237,12 +237,7 @@ func (f *File) Commands() []string {
 	if f.Content == nil {
 		return []string{"rm -f " + path}
 	}
-	lines := strings.Split(strings.TrimSuffix(*f.Content, "\n"), "\n")
-	return []string{
-		"mkdir -p " + shell.Quote(filepath.Dir(f.Path)),
-		shell.Join("printf", append([]string{`%s\n`}, lines...)...) + " >" + path,
-		fmt.Sprintf("chmod %o %s", f.Mode, path), fmt.Sprintf("chgrp %d %s", f.Group, path),
-	}
+	return append(shell.Make(f.Path, *f.Content), fmt.Sprintf("chmod %o %s", f.Mode, path), fmt.Sprintf("chgrp %d %s", f.Group, path))
 }
 
 // Do carries it out. The file changes at once or not at all.

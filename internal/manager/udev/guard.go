@@ -90,8 +90,7 @@ func (g *Guard) Commands() (all []string) {
 			all = append(all, "rm -f "+shell.Quote(path))
 			continue
 		}
-		all = append(all, "mkdir -p "+shell.Quote(filepath.Dir(path)),
-			shell.Join("printf", append([]string{`%s\n`}, texts[i]...)...)+" >"+shell.Quote(path))
+		all = append(all, shell.Make(path, strings.Join(texts[i], "\n"))...)
 	}
 	return append(all, shell.Join("udevadm", reload...))
 }
