@@ -23,6 +23,8 @@ type Rule struct {
 	Publishes    bool   // it changes where a connection goes (DNAT, redirect)
 	PhysDev      bool   // it is about ports of bridges
 	States       bool   // it asks for the state of a connection
+	Reverse      bool   // it asks by which interface a source is reached
+	Proto        uint8  // NFPROTO_IPV4 or NFPROTO_IPV6 if it is about one of them only
 	JumpsTo      string // a chain
 }
 
@@ -32,6 +34,7 @@ type Hook struct {
 	Table, Name string
 	Flowtable   bool
 	Devices     []string
+	Drops       bool // its policy
 }
 
 // families are what nft calls them.

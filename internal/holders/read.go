@@ -32,7 +32,7 @@ type Data struct {
 	Uses      []Use                   // all kinds of other things
 	Sockets   map[Use][]int           // inodes of the sockets whose such a use may be
 	Redirects []tcmirred.Action       // of traffic control, which send to an interface
-	Forward   []Hook                  // chains of nftables that drop what is forwarded
+	Forward   []Hook                  // chains of nftables for what is forwarded
 	Local     []Hook                  // chains of nftables that no bridged packet comes to
 	Bridged   []Bridged               // what bridged packets meet
 	MayPass   bool                    // they pass the packet filter, or may do so once br_netfilter is loaded

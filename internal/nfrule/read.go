@@ -43,6 +43,7 @@ type Ruleset struct {
 	named map[ID][]lookup // those of them that have names, and where their keys have indexes
 	loose map[ID]bool     // those of them that no rule looks anything up in
 	owned map[ID]bool     // tables that only one program can change (NFT_TABLE_F_OWNER)
+	steps map[ID][]step   // of the rules of each chain, in their order, those that say something of all packets
 
 	refused map[Kept]error // what the kernel would not take anew
 }
@@ -50,15 +51,24 @@ type Ruleset struct {
 // Read reads the rules, and the sets in which they look interfaces up; it fails with
 // unix.EINVAL on a kernel without nftables.
 func Read(c *rtnl.Conn) (*Ruleset, error) {
-	r := &Ruleset{sets: map[ID]*set{}, loose: map[ID]bool{}, owned: map[ID]bool{}, refused: map[Kept]error{}}
-	err := nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules = nil }, func(family uint8, attrs []byte) {
+	r := &Ruleset{sets: map[ID]*set{}, loose: map[ID]bool{}, owned: map[ID]bool{}, steps: map[ID][]step{}, refused: map[Kept]error{}}
+	err := nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules = nil; clear(r.steps) }, func(family uint8, attrs []byte) {
 		rule := Rule{Family: family}
 		exprs := rtnl.FindAttr(attrs, unix.NFTA_RULE_EXPRESSIONS)
-		if rule.run(exprs); !rule.concerned() {
+		rule.run(exprs)
+		s, says := stepOf(exprs)
+		if !says && !rule.concerned() {
 			return
 		}
 		rule.Table = rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_RULE_TABLE))
 		rule.Chain = rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_RULE_CHAIN))
+		if says {
+			id := rule.set(rule.Chain)
+			r.steps[id] = append(r.steps[id], s)
+		}
+		if !rule.concerned() {
+			return
+		}
 		if h := rtnl.FindAttr(attrs, unix.NFTA_RULE_HANDLE); len(h) == 8 {
 			rule.Handle = binary.BigEndian.Uint64(h)
 		}
