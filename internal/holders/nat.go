@@ -67,6 +67,7 @@ const (
 	ctaTCP         = 1
 	ctaTCPState    = 1
 	tcpEstablished = 3 // TCP_CONNTRACK_ESTABLISHED
+	tcpCloseWait   = 5 // TCP_CONNTRACK_CLOSE_WAIT: one end has said all that it has to say, and may still be listening
 )
 
 // Alone says whether only the source of a connection is translated, and it neither has nor
@@ -83,8 +84,8 @@ func maskedAs(attrs []byte) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	state := rtnl.FindAttr(rtnl.FindAttr(rtnl.FindAttr(attrs, ctaProtoInfo), ctaTCP), ctaTCPState)
-	if len(state) == 1 && state[0] != tcpEstablished {
-		return netip.Addr{}, false // it is ending
+	if len(state) == 1 && (state[0] < tcpEstablished || state[0] > tcpCloseWait) {
+		return netip.Addr{}, false // it has not begun, or has ended
 	}
 	ip := rtnl.FindAttr(rtnl.FindAttr(attrs, ctaTupleReply), ctaTupleIP)
 	addr, ok := netip.AddrFromSlice(rtnl.FindAttr(ip, ctaIPv4Dst))

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -118,6 +119,40 @@ func TestHoldersAsked(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// TestHoldersHalfClosed has a container wait for an answer when it has said all that it has to
+// say: its connection is no less in use.
+func TestHoldersHalfClosed(t *testing.T) {
+	newHost(t, lan+behind+`
+		sysctl -qw net.ipv4.ip_forward=1
+		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`)
+	var server net.Listener
+	var client net.Conn
+	nstest.Inside(t, "lan", func() (err error) {
+		server, err = net.Listen("tcp4", "192.168.0.1:4016")
+		return err
+	})
+	nstest.Inside(t, "con", func() (err error) {
+		client, err = net.Dial("tcp4", "192.168.0.1:4016")
+		return err
+	})
+	peer, err := server.Accept()
+	must0(t, err)
+	t.Cleanup(func() { _, _, _ = server.Close(), client.Close(), peer.Close() })
+	must0(t, client.(*net.TCPConn).CloseWrite())
+	if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Fatal(n, err)
+	}
+	for _, line := range []string{"start netdev=eth0 check=no", "stop check=no"} {
+		must(t, line)
+		_, err := peer.Write([]byte("x"))
+		must0(t, err)
+		_ = client.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := client.Read(make([]byte, 1)); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
 }
 
 // reaches says whether the LAN gets through to a container's published port.
