@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -34,6 +35,15 @@ func (c *Connections) Commands() []string {
 	return []string{"# no command does this at once: masqueraded connections get a fixed source (conntrack -D and -I --src-nat)"}
 }
 
+// moves is the time in which a network has moved, generously. The zone of a connection is mostly
+// told by the interface that its packets come by, and by its name: while that has another one,
+// its packets are in no zone, and the host knows nothing of them. So the guard stays, until the
+// program ends if that is sooner.
+const moves = 2 * time.Second
+
+// zoned says whether a connection is in a zone.
+func (s session) zoned() bool { return rtnl.FindAttr(s.attrs, ctaZone) != nil }
+
 // batch is how many connections are written in one system call.
 const batch = 64
 
@@ -50,7 +60,11 @@ func (c *Connections) Do(context.Context, bool) error {
 	}
 	defer func() { _ = conn.Leave() }() // if it fails, it is closed
 	if g, err := newGuard(c.Addrs, all); err == nil {
-		defer g.end()
+		if slices.ContainsFunc(all, session.zoned) {
+			time.AfterFunc(moves, g.end)
+		} else {
+			defer g.end()
+		}
 	}
 	for some := range slices.Chunk(all, batch) {
 		for try := 0; try < 3 && len(some) > 0; try++ { // a packet in between may have made another entry

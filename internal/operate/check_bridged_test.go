@@ -155,6 +155,54 @@ func TestHoldersHalfClosed(t *testing.T) {
 	}
 }
 
+// TestHoldersZone has the LAN send all the time, on a masqueraded connection that is in a zone of
+// connection tracking for what comes by eth0: while the NIC is called otherwise, and its packets
+// are in no zone, the host does not end it.
+func TestHoldersZone(t *testing.T) {
+	for _, words := range []string{"", " dom0=bridge"} {
+		t.Run("start"+words, func(t *testing.T) {
+			newHost(t, lan+behind+`
+				sysctl -qw net.ipv4.ip_forward=1
+				iptables-nft -t raw -A PREROUTING -i con0 -j CT --zone 5
+				iptables-nft -t raw -A PREROUTING -i eth0 -j CT --zone 5
+				iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`)
+			var server net.Listener
+			var client net.Conn
+			nstest.Inside(t, "lan", func() (err error) {
+				server, err = net.Listen("tcp4", "192.168.0.1:4017")
+				return err
+			})
+			nstest.Inside(t, "con", func() (err error) {
+				client, err = net.Dial("tcp4", "192.168.0.1:4017")
+				return err
+			})
+			peer, err := server.Accept()
+			must0(t, err)
+			t.Cleanup(func() { _, _, _ = server.Close(), client.Close(), peer.Close() })
+			ended := make(chan error, 1)
+			go func() {
+				for {
+					if _, err := peer.Write(make([]byte, 100)); err != nil {
+						ended <- err
+						return
+					}
+					time.Sleep(100 * time.Microsecond)
+				}
+			}()
+			go func() { _, _ = io.Copy(io.Discard, client) }()
+			for range 3 {
+				must(t, "start netdev=eth0 check=no"+words)
+				must(t, "stop check=no")
+			}
+			select {
+			case err := <-ended:
+				t.Fatal(err)
+			case <-time.After(time.Second):
+			}
+		})
+	}
+}
+
 // reaches says whether the LAN gets through to a container's published port.
 func reaches(t *testing.T) func() bool {
 	nstest.Inside(t, "con", func() error {
