@@ -90,9 +90,17 @@ func (f *Flow) index(b []byte) {
 func (f *Flow) name(b []byte) {
 	name := rtnl.String(b)
 	if len(name) == len(b) && len(b) < unix.IFNAMSIZ {
-		name += "*"
+		f.beginning(b)
+		return
 	}
 	if name != "" && !slices.Contains(f.Names, name) {
+		f.Names = append(f.Names, name)
+	}
+}
+
+// beginning adds what begins so.
+func (f *Flow) beginning(b []byte) {
+	if name := rtnl.String(b) + "*"; !slices.Contains(f.Names, name) {
 		f.Names = append(f.Names, name)
 	}
 }

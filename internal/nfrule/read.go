@@ -142,6 +142,10 @@ func (r *Ruleset) resolveRule(c *rtnl.Conn, rule *Rule, all map[ID]*set) error {
 		if err != nil {
 			return err
 		}
+		if l.holds == aName && s.flags&unix.NFT_SET_INTERVAL != 0 {
+			rule.spans(l, s)
+			continue
+		}
 		for _, elem := range s.elems {
 			for _, typ := range []uint16{unix.NFTA_SET_ELEM_KEY, nftaSetElemKeyEnd} {
 				rule.found(l, rtnl.FindAttr(rtnl.FindAttr(elem, typ), unix.NFTA_DATA_VALUE))
@@ -175,6 +179,46 @@ func setOf(e expr) string {
 		return rtnl.String(rtnl.FindAttr(e.data, unix.NFTA_DYNSET_SET_NAME))
 	}
 	return ""
+}
+
+// spans adds the names in a set of intervals, in which a name with "*" at its end is one: from an
+// element to the next, which is the first one that is not in it, or to the end that the element
+// itself has.
+func (f *Flow) spans(l lookup, s *set) {
+	elems := ascending(s.elems)
+	for i, elem := range elems {
+		first := keyOf(elem, unix.NFTA_SET_ELEM_KEY)
+		if be32(elem, unix.NFTA_SET_ELEM_FLAGS)&unix.NFT_SET_ELEM_INTERVAL_END != 0 || len(first) <= l.at {
+			continue
+		}
+		last := keyOf(elem, nftaSetElemKeyEnd)
+		if last == nil && i+1 < len(elems) {
+			last = before(keyOf(elems[i+1], unix.NFTA_SET_ELEM_KEY))
+		}
+		first = first[l.at:min(len(first), l.at+unix.IFNAMSIZ)]
+		last = last[min(l.at, len(last)):min(len(last), l.at+unix.IFNAMSIZ)]
+		if bytes.Equal(first, last) {
+			f.name(first)
+			continue
+		}
+		n := 0
+		for n < len(first) && n < len(last) && first[n] == last[n] {
+			n++
+		}
+		f.beginning(first[:n])
+	}
+}
+
+// before is the number before that one, the high bytes first.
+func before(number []byte) []byte {
+	number = bytes.Clone(number)
+	for i := len(number) - 1; i >= 0; i-- {
+		number[i]--
+		if number[i] != 0xff {
+			break
+		}
+	}
+	return number
 }
 
 // found adds what a set's key says.
