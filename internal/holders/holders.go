@@ -54,7 +54,7 @@ func (h Holder) String() string {
 
 // Admits says whether what holds on decides who gets in: if it breaks, new connections
 // may be kept out.
-func (h Holder) Admits() bool { return h.Kind == nftables || h.Kind == "iptables-legacy" }
+func (h Holder) Admits() bool { return h.Kind == nftables || h.Kind == legacyTables }
 
 // nftables is the kind of its rules and hooks.
 const nftables = "nftables"

@@ -38,8 +38,8 @@ func readMasked(r *reader) error {
 	return unlessLacking(err)
 }
 
-// masquerades says whether there may be a rule that does: those of iptables-legacy are
-// not read.
+// masquerades says whether there may be a rule that does, as in tables of iptables-legacy that
+// could not be read.
 func (r *reader) masquerades() bool {
 	for _, rule := range r.Rules {
 		if rule.Masquerades {
@@ -153,6 +153,9 @@ type Drop struct {
 
 func (d Drop) String() string {
 	chain := place(d.Family, d.Table) + ", chain " + d.Name
+	if d.Legacy {
+		chain += " of " + legacyTables + ","
+	}
 	if d.Rule {
 		return "the last rule of " + chain + " drops or rejects"
 	}
@@ -181,7 +184,7 @@ func (d *Data) Translates() bool {
 }
 
 // asksBridged says whether there may be rules that ask bridged packets for the state of
-// their connection. Those of iptables-legacy are not read.
+// their connection, as in tables of iptables-legacy that could not be read.
 func (d *Data) asksBridged() bool {
 	if !slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return !b.Off }) {
 		return false
@@ -231,18 +234,21 @@ func readBridged(r *reader) error {
 // drops says whether a chain drops what it does not know, bridged packets among it.
 func (r *reader) drops(chain Hook) (Drop, bool) {
 	d := Drop{Hook: chain}
-	if r.Ruleset == nil {
-		return d, chain.Drops
+	var all nfrule.Chains
+	if chain.Legacy {
+		all = r.legacy
+	} else if r.Ruleset != nil {
+		all = r.Ruleset.Chains
 	}
 	id := nfrule.ID{Family: chain.Family, Table: chain.Table, Name: chain.Name}
-	rule, policy := r.Ruleset.Drops(id, chain.Drops)
+	rule, policy := all.Drops(id, chain.Drops)
 	if !rule && !policy {
 		return d, false
 	}
 	d.Rule = rule
-	chains := r.Ruleset.From(id)
+	chains := all.From(id)
 	for _, rule := range r.Rules {
-		if strings.HasPrefix(rule.Chain, ours) || !slices.Contains(chains, nfrule.ID{Family: rule.Family, Table: rule.Table, Name: rule.Chain}) {
+		if rule.Legacy != chain.Legacy || strings.HasPrefix(rule.Chain, ours) || !slices.Contains(chains, nfrule.ID{Family: rule.Family, Table: rule.Table, Name: rule.Chain}) {
 			continue
 		}
 		if rule.PhysDev {

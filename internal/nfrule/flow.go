@@ -98,6 +98,17 @@ func (f *Flow) name(b []byte) {
 	}
 }
 
+// Interface adds an interface as iptables names it, of which the mask says how many bytes count.
+func (f *Flow) Interface(name, mask []byte) {
+	n := 0
+	for n < len(mask) && n < len(name) && mask[n] != 0 {
+		n++
+	}
+	if n > 0 {
+		f.name(name[:n])
+	}
+}
+
 // beginning adds what begins so.
 func (f *Flow) beginning(b []byte) {
 	if name := rtnl.String(b) + "*"; !slices.Contains(f.Names, name) {
@@ -183,9 +194,9 @@ func (f *Flow) step(e expr) {
 	case "redir":
 		f.Publishes = true
 	case "match":
-		f.match(rtnl.String(rtnl.FindAttr(data, unix.NFTA_MATCH_NAME)), rtnl.FindAttr(data, unix.NFTA_MATCH_INFO))
+		f.Match(rtnl.String(rtnl.FindAttr(data, unix.NFTA_MATCH_NAME)), rtnl.FindAttr(data, unix.NFTA_MATCH_INFO))
 	case "target":
-		f.target(rtnl.String(rtnl.FindAttr(data, unix.NFTA_TARGET_NAME)))
+		f.Target(rtnl.String(rtnl.FindAttr(data, unix.NFTA_TARGET_NAME)))
 	case "ct":
 		f.States = f.States || be32(data, unix.NFTA_CT_KEY) == unix.NFT_CT_STATE
 		f.other(e.name, data)
@@ -295,8 +306,8 @@ func (f *Flow) device(reg uint32) {
 	}
 }
 
-// match is one of iptables, with what it was given.
-func (f *Flow) match(name string, info []byte) {
+// Match is one of iptables, with what it was given.
+func (f *Flow) Match(name string, info []byte) {
 	switch name {
 	case "rpfilter":
 		const anySource = 1 | 4 // XT_RPFILTER_LOOSE, XT_RPFILTER_ACCEPT_LOCAL (linux/netfilter/xt_rpfilter.h)
@@ -308,8 +319,8 @@ func (f *Flow) match(name string, info []byte) {
 	}
 }
 
-// target is one of iptables.
-func (f *Flow) target(name string) {
+// Target is one of iptables.
+func (f *Flow) Target(name string) {
 	switch name {
 	case "MASQUERADE":
 		f.Masquerades = true

@@ -38,12 +38,12 @@ type set struct {
 
 // Ruleset is what the kernel has of rules that are about interfaces.
 type Ruleset struct {
+	Chains
 	Rules []Rule
 	sets  map[ID]*set     // those that rules about indexes use, and those of indexes that none uses
 	named map[ID][]lookup // those of them that have names, and where their keys have indexes
 	loose map[ID]bool     // those of them that no rule looks anything up in
 	owned map[ID]bool     // tables that only one program can change (NFT_TABLE_F_OWNER)
-	steps map[ID][]step   // of the rules of each chain, in their order, those that say something of all packets
 
 	refused map[Kept]error // what the kernel would not take anew
 }
@@ -51,8 +51,8 @@ type Ruleset struct {
 // Read reads the rules, and the sets in which they look interfaces up; it fails with
 // unix.EINVAL on a kernel without nftables.
 func Read(c *rtnl.Conn) (*Ruleset, error) {
-	r := &Ruleset{sets: map[ID]*set{}, loose: map[ID]bool{}, owned: map[ID]bool{}, steps: map[ID][]step{}, refused: map[Kept]error{}}
-	err := nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules = nil; clear(r.steps) }, func(family uint8, attrs []byte) {
+	r := &Ruleset{sets: map[ID]*set{}, loose: map[ID]bool{}, owned: map[ID]bool{}, Chains: Chains{}, refused: map[Kept]error{}}
+	err := nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules = nil; clear(r.Chains) }, func(family uint8, attrs []byte) {
 		rule := Rule{Family: family}
 		exprs := rtnl.FindAttr(attrs, unix.NFTA_RULE_EXPRESSIONS)
 		rule.run(exprs)
@@ -64,7 +64,7 @@ func Read(c *rtnl.Conn) (*Ruleset, error) {
 		rule.Chain = rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_RULE_CHAIN))
 		if says {
 			id := rule.set(rule.Chain)
-			r.steps[id] = append(r.steps[id], s)
+			r.Chains[id] = append(r.Chains[id], s)
 		}
 		if !rule.concerned() {
 			return

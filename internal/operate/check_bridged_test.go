@@ -236,6 +236,21 @@ var dropping = []struct{ name, script, helps string }{
 	iptables-nft -A FORWARD -m comment --comment all -j last
 	iptables-nft -A last -i con0 -j RETURN
 	iptables-nft -A last -j DROP`, physdev},
+	{"by the policy of iptables-legacy", "iptables-legacy -P FORWARD DROP", legacyPhysdev},
+	{"by the last rule of iptables-legacy", `
+	iptables-legacy -N last
+	iptables-legacy -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+	iptables-legacy -A FORWARD -i con0 -j ACCEPT
+	iptables-legacy -A FORWARD -j last
+	iptables-legacy -A last -p tcp -j ACCEPT
+	iptables-legacy -A last -m comment --comment all -j REJECT`, legacyPhysdev},
+	{"not by the policy of iptables-legacy", `
+	iptables-legacy -P FORWARD DROP
+	iptables-legacy -N last
+	iptables-legacy -N empty
+	iptables-legacy -A FORWARD -j empty
+	iptables-legacy -A FORWARD -g last
+	iptables-legacy -A last -j ACCEPT`, ""},
 	{"not by its policy", `
 	iptables-nft -P FORWARD DROP
 	iptables-nft -N last
@@ -250,6 +265,8 @@ var dropping = []struct{ name, script, helps string }{
 	iptables-nft -A FORWARD -j RETURN
 	iptables-nft -A FORWARD -j DROP`, ""},
 }
+
+const legacyPhysdev = "iptables-legacy -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
 
 const physdev = "iptables-nft -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
 
