@@ -169,7 +169,7 @@ func readPrograms(r *reader) error {
 		name := rtnl.String(m.Get(unix.IFLA_IFNAME))
 		text, _ := os.ReadFile("/sys/class/net/" + name + "/device/sriov_numvfs") // most devices have none
 		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && n > 0 {
-			r.use(Use{index, "SR-IOV", plural(n, "virtual function"), Stays, "they are the NIC's own"})
+			r.use(Use{index, "SR-IOV", plural(n, "virtual function"), Stays, "they are the NIC's own; where its switch has nothing come in for guests in the bridge: bridge fdb add MAC dev PORT self permanent, for each"})
 		}
 	}
 	return nil
