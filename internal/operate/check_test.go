@@ -194,11 +194,11 @@ func masked(t *testing.T) func() bool {
 	var server net.Listener
 	var client net.Conn
 	nstest.Inside(t, "lan", func() (err error) {
-		server, err = net.Listen("tcp4", "192.168.0.1:4015")
+		server, err = net.Listen("tcp4", "192.168.0.1:0")
 		return err
 	})
 	nstest.Inside(t, "con", func() (err error) {
-		client, err = net.Dial("tcp4", "192.168.0.1:4015")
+		client, err = net.Dial("tcp4", server.Addr().String())
 		return err
 	})
 	peer, err := server.Accept()
