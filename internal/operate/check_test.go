@@ -127,11 +127,14 @@ func must2(t *testing.T) func(fd int, err error) int {
 	}
 }
 
-// nicIndex is eth0's index; net.InterfaceByName would ask on another thread.
-func nicIndex(t *testing.T) int {
+// nicIndex is eth0's index.
+func nicIndex(t *testing.T) int { return linkIndex(t, "eth0") }
+
+// linkIndex is an interface's; net.InterfaceByName would ask on another thread.
+func linkIndex(t *testing.T, name string) int {
 	t.Helper()
 	var i int
-	_, err := fmt.Sscan(nstest.Run(t, "cat", "/sys/class/net/eth0/ifindex"), &i)
+	_, err := fmt.Sscan(nstest.Run(t, "cat", "/sys/class/net/"+name+"/ifindex"), &i)
 	must0(t, err)
 	return i
 }

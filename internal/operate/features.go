@@ -233,10 +233,38 @@ func (c carried) Start() (plan.Part, error) {
 		mended := carry.Mend(d, up)
 		part.First, part.Lines = append(mended.First, part.First...), append(part.Lines, mended.Lines...)
 	}
-	return part, err
+	kept, keepErr := c.keepOwn()
+	part.First = append(kept, part.First...)
+	return part, errors.Join(err, keepErr)
 }
 
-func (c carried) Stop() (plan.Part, error) { return c.turn(), nil }
+// keepOwn are the steps that keep, for stop, what was on the interfaces before they become
+// dom0's.
+func (c carried) keepOwn() (steps []plan.Step, err error) {
+	if c.unheld() {
+		return nil, nil
+	}
+	d, moves := c.held()
+	for _, m := range moves {
+		step, failed := carry.KeepOwn(plan.Records(c.store), m.Bridge, d.Own(m))
+		err = errors.Join(err, failed)
+		if !step.Empty() {
+			steps = append(steps, step)
+		}
+	}
+	return steps, err
+}
+
+func (c carried) Stop() (plan.Part, error) {
+	part := c.turn()
+	var err error
+	for _, w := range c.specs {
+		step, failed := carry.KeepOwn(plan.Records(c.store), w.Bridge, nil)
+		err = errors.Join(err, failed)
+		part.Host = append(part.Host, step)
+	}
+	return part, err
+}
 
 // Status tells of networks that are up whether their packets are tracked twice.
 func (c carried) Status(r *Report) error {
@@ -288,8 +316,12 @@ func (c carried) bridged() (d *holders.Data, up []holders.Move, err error) {
 	return d, up, err
 }
 
+// unheld says that nobody can know what holds on to the interfaces: a file does not tell, and
+// only root is told.
+func (c carried) unheld() bool { return c.Request.Host != "" || os.Geteuid() != 0 }
+
 func (c carried) turn() plan.Part {
-	if c.Request.Host != "" || os.Geteuid() != 0 { // a file does not tell of the rest, and only root is told
+	if c.unheld() {
 		var part plan.Part
 		for _, m := range c.holdable() {
 			part.Network = append(part.Network, carry.Above(c.host, nil, m))
