@@ -41,7 +41,10 @@ type networks struct{ *view }
 
 func (n networks) Kinds() plan.Kinds { return bridge.Kinds(n.conn) }
 
-func (n networks) Start() (plan.Part, error) { return n.network.Start(n.specs) }
+func (n networks) Start() (plan.Part, error) {
+	n.network.AnyLease = n.Request.Lease == config.LeaseAny
+	return n.network.Start(n.specs)
+}
 
 func (n networks) Stop() (plan.Part, error) {
 	n.network.Switched = map[string][]string{}

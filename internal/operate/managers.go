@@ -184,6 +184,7 @@ func (v *view) move(w bridge.Spec) manager.Move {
 	}
 	m.From, m.NIC = w.Interfaces(v.host)
 	m.Expiring, m.Bare = v.expiring(m.From), m.From != nil && bare(v.host, m.From)
+	m.AnyLease = v.anyLease(w)
 	m.To.Name = v.then(w)
 	if v.Request.Command != config.Start {
 		if m.NIC != nil {
