@@ -174,7 +174,7 @@ func (v *view) units(unknown []error) (units []holders.Unit, _ []error) {
 		return nil, unknown // whoever plans has said so
 	}
 	for _, w := range v.moving() {
-		found, err := bound.Manager{Root: v.root}.Find(v.move(w))
+		found, err := bound.Manager{Root: v.root, Listing: v.bound}.Find(v.move(w))
 		if err != nil {
 			unknown = append(unknown, err)
 		}

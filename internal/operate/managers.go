@@ -44,7 +44,7 @@ func (c *Call) managers() []managing {
 	return []managing{
 		udev.Manager{Root: c.root},
 		ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root},
-		bound.Manager{Root: c.root},
+		bound.Manager{Root: c.root, Listing: c.bound},
 		c.dhcpcd(),
 		c.networkManager(),
 		networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up},
