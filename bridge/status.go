@@ -42,7 +42,7 @@ type Status struct {
 	Detached    []string `json:"detached,omitempty"` // guests' ports that stop took out
 	Addresses   []string `json:"addresses"`
 	Defaults    []string `json:"default_routes"`
-	Why         []string `json:"why,omitempty"` // where unnamed values came from
+	Why         []string `json:"why,omitempty"`       // where unnamed values came from
 	AnyLease    bool     `json:"any_lease,omitempty"` // start was told lease=any, and stop does not ask
 	Differences []string `json:"differences,omitempty"`
 	Notes       []string `json:"notes,omitempty"` // what somebody has chosen: start leaves it

@@ -15,7 +15,11 @@ import (
 // by the first one. The other side knows that port only, so to be tracked once such a
 // connection is to be translated at once to what it has become by both.
 func (u *Untracked) twice() (all []session) {
-	sessions, err := translated(u.addrs())
+	addrs := u.addrs()
+	if len(addrs) == 0 {
+		return nil
+	}
+	sessions, err := translated(addrs)
 	if err != nil {
 		return nil
 	}
@@ -32,13 +36,17 @@ func (u *Untracked) twice() (all []session) {
 	return all
 }
 
-// addrs are those on the interface that has the MAC address.
+// addrs are those on the interface that has the MAC address, if there is the bridge.
 func (u *Untracked) addrs() (all []netip.Addr) {
 	c, err := rtnl.Dial()
 	if err != nil {
 		return nil
 	}
 	defer func() { _ = c.Close() }()
+	byName := rtnl.Msg{Type: unix.RTM_NEWLINK, Body: make([]byte, unix.SizeofIfInfomsg)}.With(unix.IFLA_IFNAME, append([]byte(u.Bridge), 0))
+	if _, err := c.Get(unix.RTM_GETLINK, byName.Body); err != nil {
+		return nil // nothing has been bridged yet
+	}
 	h, err := host.ReadLinks(c)
 	if err != nil {
 		return nil

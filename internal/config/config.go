@@ -120,11 +120,11 @@ type Request struct {
 	IPForward IPForward // ip_forward=, host-wide
 	Guests    []Guest   // those of the file; or the one that Admit or Dismiss is about
 
-	Wait     *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
-	NoCheck  bool           // check=no: do not ask whether hosts can be reached
-	Check    netip.Addr     // check=ADDRESS: a host that must stay within reach; not valid: none
-	Lease    Lease          // lease=
-	Confirm  time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
+	Wait    *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
+	NoCheck bool           // check=no: do not ask whether hosts can be reached
+	Check   netip.Addr     // check=ADDRESS: a host that must stay within reach; not valid: none
+	Lease   Lease          // lease=
+	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
 	Hide                                 bool    // --hide, of report
