@@ -112,7 +112,7 @@ func (d *Data) Leave(m Move, o *Own) {
 		d.Left = append(d.Left, now...)
 	}
 	if o.Policy {
-		d.LeftPolicy = append(d.LeftPolicy, m.From.Name)
+		d.LeftNames = append(d.LeftNames, m.From.Name)
 	}
 	d.Labels = slices.DeleteFunc(d.Labels, func(l Label) bool { return l.Index == on && slices.Contains(o.Labels, l.Prefix) })
 	d.Bound = slices.DeleteFunc(d.Bound, func(s Bound) bool { return s.Index == on && slices.Contains(o.Bound, s.Cookie) })

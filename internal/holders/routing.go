@@ -13,7 +13,7 @@ import (
 // findPolicy: rules for routing go by the name (ip rule … iif, oif). If that changes
 // start refuses them.
 func findPolicy(d *Data, m Move) []Holder {
-	if !d.Host.HasRule(m.From.Name) || slices.Contains(d.LeftPolicy, m.From.Name) {
+	if !d.Host.HasRule(m.From.Name) || slices.Contains(d.LeftNames, m.From.Name) {
 		return nil
 	}
 	h := Holder{Kind: "ip rule", What: "by the name " + m.From.Name, Outcome: Moves, Then: "it means dom0's " + m.To.Name}
