@@ -55,31 +55,34 @@ func socketOn(t *testing.T, bound string, on ...int) (fd int) {
 	return fd
 }
 
+// owned tells what is about eth0 and br0 where that is ready, with sockets that it makes.
+func owned(t *testing.T) (about func() string) {
+	nic, br := nicIndex(t), linkIndex(t, "br0")
+	own, moves := socketOn(t, "br0"), socketOn(t, "eth0")
+	whose := []string{"the bridge", "the NIC", "both"}
+	members := []int{socketOn(t, "", br), socketOn(t, "", nic), socketOn(t, "", nic, br)}
+	bound := func(fd int) int {
+		return map[int]int{nic: 1, br: 2}[must2(t)(unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX))]
+	}
+	return func() string {
+		text := nstest.Script(t, `
+		ip addrlabel | sed 's, *$,,' | grep dev | sort
+		tc actions ls action mirred | grep -o 'to device.*'
+		nft list table inet f`) + fmt.Sprintln("own", bound(own), "moves", bound(moves))
+		for i, who := range whose {
+			text += fmt.Sprintln(who, sockets.IsMember(members[i], nic, netip.AddrFrom4(group7)), sockets.IsMember(members[i], br, netip.AddrFrom4(group7)))
+		}
+		return text
+	}
+}
+
 // TestOwn has what was about a bridge before it became dom0's interface stay with it after
 // stop, and the NIC get back what was about it, and what came meanwhile.
 func TestOwn(t *testing.T) {
 	for _, end := range []string{"stop check=no", "recover"} {
 		t.Run(end, func(t *testing.T) {
 			newHost(t, ready)
-			nic, br := nicIndex(t), linkIndex(t, "br0")
-			own, moves := socketOn(t, "br0"), socketOn(t, "eth0")
-			members := map[string]int{"the bridge": socketOn(t, "", br), "the NIC": socketOn(t, "", nic), "both": socketOn(t, "", nic, br)}
-			about := func() string {
-				text := nstest.Script(t, `
-				ip addrlabel | sed 's, *$,,' | grep dev | sort
-				tc actions ls action mirred | grep -o 'to device.*'
-				nft list table inet f`)
-				for _, s := range []struct {
-					what string
-					fd   int
-				}{{"own", own}, {"moves", moves}} {
-					text += fmt.Sprintln(s.what, must2(t)(unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)))
-				}
-				for _, who := range []string{"the bridge", "the NIC", "both"} {
-					text += fmt.Sprintln(who, sockets.IsMember(members[who], nic, netip.AddrFrom4(group7)), sockets.IsMember(members[who], br, netip.AddrFrom4(group7)))
-				}
-				return text
-			}
+			about := owned(t)
 			before := about()
 			line := "start dom0=bridge bridge=br0 netdev=eth0 check=no"
 			if end == "recover" {
@@ -89,7 +92,7 @@ func TestOwn(t *testing.T) {
 			}
 			up := about()
 			for _, want := range []string{`iif "br0" tcp dport 3`, `oif { "lo", "br0" } tcp dport 4`, "2001:db8:3::/48 dev br0 label 74", "2001:db8:2::/48 dev br0 label 72",
-				fmt.Sprintf("moves %d\n", br), "the NIC false true\n", "both true true\n"} {
+				"own 2 moves 2\n", "the NIC false true\n", "both true true\n"} {
 				if !strings.Contains(up, want) {
 					t.Errorf("up: there is no %q in\n%s", want, up)
 				}
@@ -132,4 +135,33 @@ func TestOwnLoaded(t *testing.T) {
 	if now := nstest.Run(t, "nft", "list", "table", "inet", "f"); now != loaded {
 		t.Errorf("loaded\n%s\nafter stop\n%s", loaded, now)
 	}
+}
+
+// TestOwnDeaths lets start and stop die at each step, and all is as before after the next call. In
+// a short run only at every sixth.
+func TestOwnDeaths(t *testing.T) {
+	newHost(t, ready)
+	about := owned(t)
+	d := &deaths{T: t}
+	for _, command := range []string{"start dom0=bridge bridge=br0 netdev=eth0", "stop netdev=eth0"} {
+		command += " check=no"
+		before, records := about(), nstest.Script(t, "ls "+runDir+" 2>/dev/null | grep own || true")
+		for step, total := 0, 1; step < total; step++ {
+			if testing.Short() && step%6 != 0 {
+				continue
+			}
+			total = d.die(command, step, step%2 == 0)
+			title := fmt.Sprintf("%s, step %d", command, step)
+			d.next(title, next[d.cases%len(next)])
+			if now := about(); now != before {
+				t.Fatalf("%s: before\n%s\nnow\n%s", title, before, now)
+			}
+			if now := nstest.Script(t, "ls "+runDir+" | grep own || true"); now != records {
+				t.Fatalf("%s: the records are %q, not %q", title, now, records)
+			}
+			d.cases++
+		}
+		must(t, command)
+	}
+	t.Logf("%d cases", d.cases)
 }
