@@ -56,7 +56,7 @@ func fullRecord() *Record {
 // made from, except those that no record keeps. So whoever adds a field either
 // keeps it, or names it here.
 func TestNothingForgotten(t *testing.T) {
-	const kept = "Link.BridgeAttrs Link.PortAttrs Link.VXLANAttrs Link.Second" // see keptForm; a VXLAN or an HSR is no part of a network
+	const kept = "Link.BridgeAttrs Link.PortAttrs Link.VXLANAttrs Link.Second Link.Functions" // see keptForm; a VXLAN, an HSR or hardware is no part of a network
 	const asked = "Spec.Unfit Spec.AntiSpoof Spec.GuestsAllow"
 	const found = "Spec.Strayed"         // anew by each call
 	const veth = "Spec.Shape kept.Shape" // for the other shape see TestShapesKept
