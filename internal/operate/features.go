@@ -277,7 +277,7 @@ func (c carried) Status(r *Report) error {
 		e := &r.Bridges[i]
 		table := "the table inet " + holders.UntrackedTable(m.Bridge) + " of nftables"
 		switch {
-		case d == nil && err == nil:
+		case d == nil && err == nil && holders.Pass(c.host):
 			e.Notes = append(e.Notes, "only root is told whether "+table+" is there, without which published ports (DNAT) are not reached")
 		case d == nil || !d.Tracked(m):
 		case !d.Translates():
