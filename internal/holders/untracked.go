@@ -103,7 +103,9 @@ var bridgedSettings = []struct {
 }{{"net/bridge/bridge-nf-call-iptables", unix.NFPROTO_IPV4}, {"net/bridge/bridge-nf-call-ip6tables", unix.NFPROTO_IPV6}}
 
 // MayPass says whether they do, or may once br_netfilter is loaded.
-func MayPass(h *host.Host) bool { return anyBridged(h, func(value string) bool { return value != "0" }) }
+func MayPass(h *host.Host) bool {
+	return anyBridged(h, func(value string) bool { return value != "0" })
+}
 
 // Pass says whether they do.
 func Pass(h *host.Host) bool { return anyBridged(h, func(value string) bool { return value == "1" }) }
