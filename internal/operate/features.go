@@ -47,6 +47,7 @@ func (n networks) Start() (plan.Part, error) {
 }
 
 func (n networks) Stop() (plan.Part, error) {
+	n.network.Waits = n.Request.Confirm > 0
 	n.network.Switched = map[string][]string{}
 	for _, w := range n.specs {
 		flags, err := n.antispoof.Switched(w.Bridge)
