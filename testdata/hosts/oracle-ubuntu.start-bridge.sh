@@ -7,6 +7,7 @@
 #              all is put back
 #   link       stays on all the while
 #
+# cloud-init init by hand may switch pens3 off, since the initramfs has told it of the network: stop comes before it; without dom0=bridge it does no harm
 # hold systemd-networkd still
 systemctl stop systemd-networkd-persistent-storage.service
 systemctl freeze systemd-networkd.service
@@ -17,6 +18,9 @@ printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'Orig
 mkdir -p /run/udev/rules.d
 printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="bens3|ens3|pens3", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="pens3", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-pens3.rules
 udevadm control --reload --timeout=10
+# have cloud-init leave the network alone
+mkdir -p /run/cloud-init
+echo 'network: {config: disabled} # as long as ens3 is a port (xbr-script)' >>/run/cloud-init/cloud.cfg
 # create the bridge bens3 for dom0
 ip link add name bens3 index 4 address 52:54:00:12:00:01 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev bens3 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -42,7 +43,9 @@ func (Manager) Kinds() plan.Kinds {
 func (Manager) Sources() manager.Sources {
 	s := manager.Sources{Files: []string{connmanFile, netifdFile}, Told: toldOfNetifd, Processes: append([]string{"busybox"}, known...)}
 	for _, o := range othersFor(&host.Link{Name: "*"}) {
-		s.There = append(s.There, o.files)
+		if !slices.Contains(s.Files, o.files) {
+			s.There = append(s.There, o.files)
+		}
 	}
 	return s
 }
