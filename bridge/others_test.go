@@ -122,6 +122,19 @@ func TestHintAbove(t *testing.T) {
 	}
 }
 
+// TestStation: a NIC of Wi-Fi that cannot be a port is refused, and no hint names it.
+func TestStation(t *testing.T) {
+	h := &host.Host{Links: []*host.Link{{Index: 2, Name: "wlan0", Ethernet: true}, {Index: 3, Name: "eth0", Ethernet: true}}, Stations: []int{2}}
+	s := findParts(Spec{Bridge: "xenbr0", NetDev: "wlan0", PDev: "pwlan0"}.onPair(), h)
+	if err := s.checkNIC(h); err == nil || !strings.HasPrefix(refusal.Advice(err), "name another NIC") || candidates(h) != "eth0" {
+		t.Errorf("%v, %q, %q", err, refusal.Advice(err), candidates(h))
+	}
+	s = findParts(Spec{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0"}.onPair(), h)
+	if err := s.checkNIC(h); err != nil {
+		t.Errorf("eth0: %v", err)
+	}
+}
+
 // TestHintSwitch: what connects guests already is no NIC, also where the default route goes
 // out by it, and it has the name which a bridge has by default.
 func TestHintSwitch(t *testing.T) {

@@ -51,6 +51,9 @@ func (s *parts) checkNIC(h *host.Host) error {
 		return missingNIC(h, s.NetDev)
 	case n.Flags&unix.IFF_LOOPBACK != 0 || !n.Ethernet:
 		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is not an Ethernet interface", s.NetDev)
+	case h.IsStation(n):
+		return refuse("name another NIC with netdev=; by Wi-Fi guests can only be routed, as by Xen's scripts vif-route and vif-nat",
+			"cannot put %s into a bridge: its access point takes frames from its own MAC address alone", s.NetDev)
 	case switches(n) != nil:
 		return switches(n)
 	case dom0Port(n.Name, n, h) != nil:
@@ -138,7 +141,7 @@ func similar(h *host.Host, name string) *host.Link {
 func candidates(h *host.Host) string {
 	var names []string
 	for _, l := range h.Links {
-		if l.Ethernet && l.Flags&unix.IFF_LOOPBACK == 0 && l.Kind != "bridge" && l.Master == 0 && !guest.IsPort(l.Name) {
+		if l.Ethernet && l.Flags&unix.IFF_LOOPBACK == 0 && l.Kind != "bridge" && l.Master == 0 && !h.IsStation(l) && !guest.IsPort(l.Name) {
 			names = append(names, l.Name)
 		}
 	}
