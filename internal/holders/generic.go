@@ -3,9 +3,6 @@ package holders
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"xbr-script/internal/rtnl"
 )
@@ -19,9 +16,9 @@ func readEndpoints(r *reader) error {
 	if err != nil || c == nil {
 		return err
 	}
-	family, err := c.Family("mptcp_pm")
+	family, err := familyNamed(c, "mptcp_pm")
 	if err != nil || family == 0 {
-		return unlessLacking(err)
+		return err
 	}
 	msgs, err := c.Dump(family, []byte{getAddr, version, 0, 0})
 	for _, m := range msgs {
@@ -43,32 +40,9 @@ func readEndpoints(r *reader) error {
 	return unlessLacking(err)
 }
 
-// readRDMA finds the RDMA devices of an interface, such as those of RoCE and iWARP: they
-// have addresses by which their connections are known, and follow those of their own
-// interface (roce_gid_mgmt.c).
-func readRDMA(r *reader) error {
-	ports, err := filepath.Glob("/sys/class/infiniband/*/ports/*/gid_attrs/ndevs")
-	if err != nil {
-		return err
-	}
-	for _, port := range ports {
-		entries, err := os.ReadDir(port)
-		if err != nil {
-			continue // it has gone
-		}
-		for _, e := range entries {
-			name, err := os.ReadFile(filepath.Join(port, e.Name()))
-			if err != nil { // an entry that is not in use
-				continue
-			}
-			device := strings.Split(port, "/")[4]
-			index := r.indexOf(strings.TrimSpace(string(name)))
-			if !r.indexes[index] {
-				continue
-			}
-			r.use(Use{index, "RDMA", "device " + device, Breaks, "its addresses follow the NIC's, and connections by dom0's end: connect anew by another NIC"})
-			break
-		}
-	}
-	return nil
+// familyNamed is the number of a family of generic netlink, 0 if the kernel has none of
+// that name.
+func familyNamed(c *rtnl.Conn, name string) (number uint16, err error) {
+	number, err = c.Family(name)
+	return number, unlessLacking(err)
 }
