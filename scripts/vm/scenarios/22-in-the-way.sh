@@ -109,7 +109,7 @@ ip link add d7 type dummy
 if modprobe -q mac80211_hwsim radios=1; then
 	wait_for 30 test -e /sys/class/net/wlan0/phy80211
 	ip link add wbr type bridge
-	refute "a station becomes a port" ip link set wlan0 master wbr
+	refute "the kernel makes a station no port" ip link set wlan0 master wbr
 	ip link del wbr
 	checked 1 netdev=wlan0
 	refuses wlan0 'its access point takes frames' 'name another NIC with netdev='
