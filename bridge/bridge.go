@@ -34,6 +34,8 @@ type Planner struct {
 	// Switched are the flags of bridges that their rules have switched on
 	// (nf_call_iptables and the like): nobody has chosen them.
 	Switched map[string][]string
+	// AnyLease is what a start notes for stop, see Record.
+	AnyLease bool
 	// names are what the indexes are called while the networks of the plan are up.
 	names ipcmd.Names
 }
@@ -127,6 +129,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	b.changed = append(b.changed, s)
 	ports, stay := s.incoming(p.Host, kept)
 	steps, rec := b.start(s, ports)
+	rec.AnyLease = p.AnyLease
 	pl.Add(steps...)
 	if err := p.remember(pl, w, &rec, nil); err != nil {
 		return outcome{}, err

@@ -46,7 +46,7 @@ func (c *Call) managers() []managing {
 		cloudinit.Manager{Root: c.root},
 		udev.Manager{Root: c.root},
 		ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root},
-		bound.Manager{Root: c.root},
+		bound.Manager{Root: c.root, Listing: c.bound},
 		c.dhcpcd(),
 		c.networkManager(),
 		networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up},
@@ -186,6 +186,7 @@ func (v *view) move(w bridge.Spec) manager.Move {
 	}
 	m.From, m.NIC = w.Interfaces(v.host)
 	m.Expiring, m.Bare = v.expiring(m.From), m.From != nil && bare(v.host, m.From)
+	m.AnyLease = v.anyLease(w)
 	m.To.Name = v.then(w)
 	if v.Request.Command != config.Start {
 		if m.NIC != nil {

@@ -25,7 +25,6 @@ import (
 // Manager is whoever renews leases and is no other manager.
 type Manager struct {
 	Call string // the command line, quoted
-	Any  bool   // move leases whoever renews them
 	// Kept says whether another manager goes on with the addresses of a move.
 	Kept  func(manager.Move) (bool, error)
 	Links []string // the names of all interfaces
@@ -119,7 +118,7 @@ func otherName(m manager.Move, c client) string {
 // that there is a DHCP client.
 func (m Manager) ask(move manager.Move, v4, v6 bool) error {
 	for _, a := range move.Expiring {
-		if m.Any || a.Family() == unix.AF_INET && v4 || a.Family() == unix.AF_INET6 && v6 {
+		if move.AnyLease || a.Family() == unix.AF_INET && v4 || a.Family() == unix.AF_INET6 && v6 {
 			continue
 		}
 		kept, err := m.Kept(move)
