@@ -132,6 +132,15 @@ func TestLeave(t *testing.T) {
 			}
 		}
 	}
+	path := t.TempDir() + runtime
+	for _, op := range []*Leave{{Dev: "eth0"}, {Dev: "eth0", Gone: true}} {
+		if err := op.write(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Dir(path)); !os.IsNotExist(err) {
+		t.Errorf("its folder was not there before: %v", err)
+	}
 	if err := (&Leave{Dev: "a b"}).write(t.TempDir() + "/f"); err == nil {
 		t.Error("a name that cannot be told was")
 	}

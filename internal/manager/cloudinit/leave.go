@@ -90,7 +90,9 @@ func (l *Leave) write(path string) error {
 	case text == string(was):
 		return nil
 	case text == "":
-		return rundir.Remove(path)
+		err := rundir.Remove(path)
+		_ = os.Remove(filepath.Dir(path)) // if nothing else is in it
+		return err
 	default:
 		return manager.PutFile(path, text, mode, 0)
 	}
