@@ -10,6 +10,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/bound"
+	"xbr-script/internal/manager/cloudinit"
 	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/lease"
@@ -42,6 +43,7 @@ type warning interface {
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
 	return []managing{
+		cloudinit.Manager{Root: c.root},
 		udev.Manager{Root: c.root},
 		ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root},
 		bound.Manager{Root: c.root, Listing: c.bound},

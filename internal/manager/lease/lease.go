@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -39,9 +40,11 @@ func (Manager) Kinds() plan.Kinds {
 
 // Sources implements the managers' interface.
 func (Manager) Sources() manager.Sources {
-	s := manager.Sources{Files: []string{connmanFile}, Processes: append([]string{"busybox"}, known...)}
+	s := manager.Sources{Files: []string{connmanFile, netifdFile}, Told: toldOfNetifd, Processes: append([]string{"busybox"}, known...)}
 	for _, o := range othersFor(&host.Link{Name: "*"}) {
-		s.There = append(s.There, o.files)
+		if !slices.Contains(s.Files, o.files) {
+			s.There = append(s.There, o.files)
+		}
 	}
 	return s
 }
@@ -173,6 +176,8 @@ func othersFor(l *host.Link) []other {
 			"let ifupdown, systemd-networkd or NetworkManager configure it, in place of connman, and reboot"},
 		{"wickedd", "wicked", "/run/wicked/leaseinfo." + l.Name + ".*",
 			"let NetworkManager configure it, in place of wicked, and reboot"},
+		{netifd, netifd, netifdFile,
+			"let netifd make the bridge, by a device with the type bridge and the port " + l.Name + " in " + netifdFile + "; guests can use that as it is"},
 	}
 }
 
@@ -197,8 +202,11 @@ func (m Manager) other(l *host.Link) (*other, error) {
 // runs says whether such a manager runs. connman keeps the files of an interface that it is
 // to leave alone now.
 func (m Manager) runs(program, dev string) (bool, error) {
-	if program == "connmand" {
+	switch program {
+	case "connmand":
 		return m.connman(dev)
+	case netifd:
+		return m.netifd(dev)
 	}
 	running, err := m.clients(program)
 	return len(running) > 0, err
