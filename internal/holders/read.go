@@ -21,6 +21,7 @@ type Data struct {
 	Ruleset   *nfrule.Ruleset         // the same, as the kernel tells them; nil if they could not be read
 	Hooks     []Hook                  // of nftables
 	ByName    bool                    // hooks follow an interface's name, not the interface (Linux 6.16)
+	IPSets    map[string][]string     // sets of ipset, by the interfaces in them
 	Packet    []Packet                // packet sockets
 	Bound     []Bound                 // sockets that are bound to an interface
 	Groups    []Group                 // multicast groups that programs have joined
@@ -63,6 +64,7 @@ var finders = []finder{
 	{"the rules of nftables", readRules, findRules},
 	{"the hooks of nftables", readHooks, findHooks},
 	{"the tables of iptables-legacy", readLegacy, findLegacy}, // adds to the rules and the hooks
+	{"the sets of ipset", readIPSets, findIPSets},
 	{"the packet sockets", readPacket, findPacket},
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
