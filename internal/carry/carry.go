@@ -28,6 +28,7 @@ func Kinds() plan.Kinds {
 		RedirectsKind:   func() plan.Op { return &Redirects{} },
 		ConnectionsKind: func() plan.Op { return &Connections{} },
 		LateKind:        func() plan.Op { return &Late{} },
+		EndpointsKind:   func() plan.Op { return &Endpoints{} },
 	}
 }
 
@@ -41,7 +42,9 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		}
 		loose, turn := turned(d, m)
 		part.First = some(append(part.First, loose))
-		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
+		anew, again := endpoints(d, m)
+		part.First = some(append(part.First, again))
+		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m), anew))
 		part.Host = append(part.Host, labels(d, m)...)
 		on, off := tracking(d, m)
 		part.First = some(append(part.First, on, plan.Step{Title: "give masqueraded connections a fixed source", Do: connections(d, m)}))

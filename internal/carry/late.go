@@ -40,6 +40,7 @@ const (
 	lateRedirects = "redirects"
 	lateLabels    = "labels"
 	lateSockets   = "sockets"
+	lateEndpoints = "endpoints"
 )
 
 // LateKind names a Late in a journal.
@@ -82,8 +83,9 @@ func free(d *holders.Data, index int) (kinds []string) {
 		lateRedirects: len(d.Redirected(on)) > 0,
 		lateLabels:    slices.ContainsFunc(d.Labels, func(l holders.Label) bool { return l.Index == index }),
 		lateSockets:   len(d.Turned(on)) > 0,
+		lateEndpoints: len(d.EndpointsOn(index)) > 0,
 	}
-	for _, kind := range []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets} {
+	for _, kind := range []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets, lateEndpoints} {
 		if !some[kind] {
 			kinds = append(kinds, kind)
 		}
@@ -152,6 +154,9 @@ func (l *Late) ops(d *holders.Data, m holders.Move) (all []plan.Op, err error) {
 		if _, _, which := split(loose); len(which) > 0 {
 			all = append(all, &Sockets{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Which: which})
 		}
+	}
+	if anew, _ := endpoints(d, m); l.turns(lateEndpoints) {
+		all = append(all, anew.Do...)
 	}
 	if l.turns(lateRules) && d.Ruleset != nil {
 		all = append(all, &Rules{Of: [2]int{m.From.Index, m.To.Index}, By: []int{m.To.Index}, Kept: d.Ruleset.Kept(m.From.Index, 0, nil)})

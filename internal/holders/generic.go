@@ -1,66 +1,59 @@
 package holders
 
 import (
-	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"xbr-script/internal/rtnl"
+	"xbr-script/internal/mptcp"
 )
 
-// sizeofGenl is the length of struct genlmsghdr.
-const sizeofGenl = 4
-
-// readEndpoints reads the endpoints of MPTCP that are for an interface
-// (linux/mptcp_pm.h): new subflows of theirs are bound to its index
-// (mptcp_subflow_connect). Those that there are go on.
+// readEndpoints reads the endpoints of MPTCP that are for an interface: the kernel binds
+// subflows to it that it begins there. What they are made anew for ends connections that
+// have nothing else, which are only looked for if there is such an endpoint.
 func readEndpoints(r *reader) error {
-	const getAddr, version, attrAddr, idAttr, addr4, addr6, ifIndex = 3, 1, 1, 2, 3, 4, 7
 	c, err := r.to(generic)
 	if err != nil || c == nil {
 		return err
 	}
-	family, err := familyNamed(c, "mptcp_pm")
-	if err != nil || family == 0 {
+	k, err := mptcp.Of(c)
+	if err == nil {
+		r.Endpoints, err = k.Endpoints()
+	}
+	if err != nil || !slices.ContainsFunc(r.Endpoints, func(e mptcp.Endpoint) bool { return r.indexes[e.Index] && e.Binds() }) {
+		return unlessLacking(err)
+	}
+	if c, err = r.to(sockDiag); err != nil || c == nil {
 		return err
 	}
-	msgs, err := c.Dump(family, []byte{getAddr, version, 0, 0})
-	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
-			continue
-		}
-		e := rtnl.FindAttr(m.Body[sizeofGenl:], attrAddr)
-		addr, ok := netip.AddrFromSlice(rtnl.FindAttr(e, addr4))
-		if !ok {
-			addr, _ = netip.AddrFromSlice(rtnl.FindAttr(e, addr6))
-		}
-		id := rtnl.FindAttr(e, idAttr)
-		if len(id) != 1 {
-			continue
-		}
-		what := fmt.Sprintf("endpoint %v, id %d", addr, id[0])
-		r.use(Use{int(rtnl.U32(rtnl.FindAttr(e, ifIndex))), "MPTCP", what, Breaks, fmt.Sprintf("make it anew afterwards: ip mptcp endpoint delete id %d, and add it as before", id[0])})
-	}
+	r.Subflows, err = mptcp.Subflows(c)
 	return unlessLacking(err)
 }
 
-// familyNamed is the number of a family of generic netlink, 0 if the kernel has none of
-// that name.
-func familyNamed(c *rtnl.Conn, name string) (number uint16, err error) {
-	const control, getFamily, version, attrID, attrName = 16, 3, 1, 1, 2 // GENL_ID_CTRL, CTRL_CMD_GETFAMILY
-	msgs, err := c.Dump(control, []byte{getFamily, version, 0, 0})
-	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
-			continue
+// findEndpoints: an endpoint is made anew for the other interface (package carry), unless
+// that would end connections that go on otherwise.
+func findEndpoints(d *Data, m Move) (all []Holder) {
+	on := d.EndpointsOn(m.From.Index)
+	for _, e := range on {
+		h := Holder{Kind: "MPTCP", What: fmt.Sprintf("endpoint %v, id %d", e.Addr, e.ID), Outcome: Moves, Then: "it is made anew for dom0's " + m.To.Name}
+		if n := mptcp.Ending(d.Subflows, e.Addr, on); n > 0 {
+			h.Outcome = Breaks
+			h.Then = fmt.Sprintf("nothing new begins there, and to make it anew would end %s; once that is no matter: ip mptcp endpoint delete id %d; ip mptcp endpoint add %s dev %s",
+				plural(n, "connection"), e.ID, e.Words(), m.To.Name)
 		}
-		if id := rtnl.FindAttr(m.Body[sizeofGenl:], attrID); len(id) == 2 && rtnl.String(rtnl.FindAttr(m.Body[sizeofGenl:], attrName)) == name {
-			number = binary.NativeEndian.Uint16(id)
+		if !e.Binds() {
+			h.Outcome, h.Then = Followed, "the kernel tells others of it, whatever its interface"
 		}
+		all = append(all, h)
 	}
-	return number, unlessLacking(err)
+	return all
+}
+
+// EndpointsOn are the endpoints of MPTCP that are for an interface.
+func (d *Data) EndpointsOn(index int) []mptcp.Endpoint {
+	return slices.DeleteFunc(slices.Clone(d.Endpoints), func(e mptcp.Endpoint) bool { return e.Index != index })
 }
 
 // readRDMA finds the RDMA devices of an interface, such as those of RoCE and iWARP: they

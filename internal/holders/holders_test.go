@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/mptcp"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
 	"xbr-script/internal/tcmirred"
@@ -130,6 +131,10 @@ func TestFind(t *testing.T) {
 		{"a group of one that joins again", member(1, Owner{Program: "avahi-daemon"}), Followed, Followed, Followed, Followed, ""},
 		{"a socket of two programs", member(1, Owner{Program: "mdnsd", PID: 1}, Owner{Program: "mdnsd", PID: 2}), Moves, Moves, Moves, Moves, "mdnsd (pid 1), mdnsd (pid 2)"},
 		{"a label", Data{Labels: []Label{{2, netip.MustParsePrefix("2001:db8::/32"), 99}}}, Moves, "", Moves, "", "label 99 for 2001:db8::/32: dom0's eth0 gets it"},
+		{"an endpoint", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 2, Index: 2}, {Addr: addr, ID: 3, Flags: 2, Index: 7}}}, Moves, Moves, Moves, Moves, "MPTCP: endpoint 192.0.2.2, id 3: it is made anew for dom0's eth0"},
+		{"an endpoint that a connection needs", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 10, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Breaks, "", Breaks, "",
+			"would end 1 connection; once that is no matter: ip mptcp endpoint delete id 3; ip mptcp endpoint add 192.0.2.2 id 3 subflow fullmesh dev eth0"},
+		{"an endpoint that is told to others", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 1, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Followed, "", Followed, "", "whatever its interface"},
 		{"masqueraded connections", Data{Host: addressed, Masked: map[netip.Addr]int{addr: 3, netip.MustParseAddr("192.0.2.9"): 1}}, Moves, Moves, Moves, Moves, "masquerade: 3 connections"},
 		{"masqueraded connections with helpers", Data{Host: addressed, Tied: map[netip.Addr]int{addr: 3}}, Breaks, Breaks, Breaks, Breaks, "masquerade: 3 connections"},
 		{"connections as another host", Data{Host: addressed, Masked: map[netip.Addr]int{netip.MustParseAddr("192.0.2.9"): 1}}, "", "", "", "", ""},

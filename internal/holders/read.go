@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/mptcp"
 	"xbr-script/internal/nfrule"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
@@ -26,6 +27,8 @@ type Data struct {
 	Groups    []Group                 // multicast groups that programs have joined
 	Senders   []Sender                // sockets that send by an interface
 	Labels    []Label                 // address labels
+	Endpoints []mptcp.Endpoint        // of MPTCP
+	Subflows  []mptcp.Subflow         // nil if no endpoint needs them
 	Entries   []Entry                 // of VXLANs
 	Consoles  []Console               // targets of netconsole
 	NoConsole bool                    // a veth cannot be a target's interface (Linux 6.12)
@@ -79,7 +82,7 @@ var finders = []finder{
 	{"the filters of traffic control", readInputs, nil},
 	{"the policies of IPsec", readPolicies, nil},
 	{"IPsec's offload to it", readOffload, nil},
-	{"the endpoints of MPTCP", readEndpoints, nil},
+	{"the endpoints of MPTCP", readEndpoints, findEndpoints},
 	{"the devices of RDMA", readRDMA, nil},
 	{"what takes frames from it", readHandlers, nil},
 	{"the units of systemd", nil, findUnits},
