@@ -17,36 +17,37 @@ import (
 
 // Data is what Find decides from, besides the moves.
 type Data struct {
-	Host      *host.Host
-	Rules     []Rule                  // of nftables
-	Ruleset   *nfrule.Ruleset         // the same, as the kernel tells them; nil if they could not be read
-	Hooks     []Hook                  // of nftables
-	ByName    bool                    // hooks follow an interface's name, not the interface (Linux 6.16)
-	Packet    []Packet                // packet sockets
-	Bound     []Bound                 // sockets that are bound to an interface
-	Groups    []Group                 // multicast groups that programs have joined
-	Senders   []Sender                // sockets that send by an interface
-	Labels    []Label                 // address labels
-	Endpoints []mptcp.Endpoint        // of MPTCP
-	Subflows  []mptcp.Subflow         // nil if no endpoint needs them
-	Entries   []Entry                 // of VXLANs
-	Consoles  []Console               // targets of netconsole
-	NoConsole bool                    // a veth cannot be a target's interface (Linux 6.12)
-	Uses      []Use                   // all kinds of other things
-	Sockets   map[Use][]int           // inodes of the sockets whose such a use may be
-	Redirects []tcmirred.Action       // of traffic control, which send to an interface
-	Forward   []Hook                  // chains of nftables that drop what is forwarded
-	Local     []Hook                  // chains of nftables that no bridged packet comes to
-	Bridged   []Bridged               // what bridged packets meet
-	MayPass   bool                    // they pass the packet filter, or may do so once br_netfilter is loaded
-	Untracked map[string]bool         // bridges on which dom0's packets are not tracked
-	Legacy    []string                // tables of iptables-legacy, such as "nat of iptables"
-	Masked    map[netip.Addr]int      // connections that may be masqueraded, by the address that they have got
-	Tied      map[netip.Addr]int      // those that cannot be written anew
-	Owners    map[int][]Owner         // whose the sockets are, by their inodes
-	Places    map[int][]sockets.Place // where those can be had that can be turned, by their inodes
-	Units     []Unit                  // of systemd, which end with an interface's name: who plans knows them
-	Unknown   []error                 // what could not be read
+	Host       *host.Host
+	Rules      []Rule                  // of nftables
+	Ruleset    *nfrule.Ruleset         // the same, as the kernel tells them; nil if they could not be read
+	Hooks      []Hook                  // of nftables
+	ByName     bool                    // hooks follow an interface's name, not the interface (Linux 6.16)
+	Packet     []Packet                // packet sockets
+	Bound      []Bound                 // sockets that are bound to an interface
+	Groups     []Group                 // multicast groups that programs have joined
+	Senders    []Sender                // sockets that send by an interface
+	Labels     []Label                 // address labels
+	Endpoints  []mptcp.Endpoint        // of MPTCP
+	Subflows   []mptcp.Subflow         // nil if no endpoint needs them
+	Entries    []Entry                 // of VXLANs
+	Consoles   []Console               // targets of netconsole
+	NoConsole  bool                    // a veth cannot be a target's interface (Linux 6.12)
+	Uses       []Use                   // all kinds of other things
+	Sockets    map[Use][]int           // inodes of the sockets whose such a use may be
+	Redirects  []tcmirred.Action       // of traffic control, which send to an interface
+	Forward    []Hook                  // chains of nftables that drop what is forwarded
+	Local      []Hook                  // chains of nftables that no bridged packet comes to
+	Bridged    []Bridged               // what bridged packets meet
+	MayPass    bool                    // they pass the packet filter, or may do so once br_netfilter is loaded
+	Untracked  map[string]bool         // bridges on which dom0's packets are not tracked
+	Legacy     []string                // tables of iptables-legacy, such as "nat of iptables"
+	Masked     map[netip.Addr]int      // connections that may be masqueraded, by the address that they have got
+	Tied       map[netip.Addr]int      // those that cannot be written anew
+	Owners     map[int][]Owner         // whose the sockets are, by their inodes
+	Places     map[int][]sockets.Place // where those can be had that can be turned, by their inodes
+	Units      []Unit                  // of systemd, which end with an interface's name: who plans knows them
+	Restricted []Restricted            // units likewise
+	Unknown    []error                 // what could not be read
 }
 
 // finder is one kind of holder.
@@ -86,6 +87,7 @@ var finders = []finder{
 	{"the devices of RDMA", readRDMA, nil},
 	{"what takes frames from it", readHandlers, nil},
 	{"the units of systemd", nil, findUnits},
+	{"what units of systemd may use", nil, findRestricted},
 }
 
 // reader gathers the data.

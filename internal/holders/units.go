@@ -1,5 +1,11 @@
 package holders
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Unit is a unit of systemd that ends as soon as no interface has a name.
 type Unit struct {
 	Name   string
@@ -29,4 +35,34 @@ func again(u Unit) string {
 		return "run it anew afterwards"
 	}
 	return restart([]Owner{{Unit: u.Name}})
+}
+
+// Restricted is a unit of systemd that may use these interfaces only, or may not use them
+// (RestrictNetworkInterfaces=).
+type Restricted struct {
+	Name       string
+	Interfaces []string
+	Not        bool
+}
+
+// findRestricted: the filter of such a unit has the interfaces by their indexes, and systemd
+// makes it anew, by their names.
+func findRestricted(d *Data, m Move) (all []Holder) {
+	for _, u := range d.Restricted {
+		has := func(name string) bool { return slices.Contains(u.Interfaces, name) }
+		h := Holder{Kind: "unit", What: fmt.Sprintf("%s may use only %s", u.Name, strings.Join(u.Interfaces, ", ")), Outcome: Followed, Then: "systemd is told to filter anew"}
+		if u.Not {
+			h.What = fmt.Sprintf("%s may not use %s", u.Name, strings.Join(u.Interfaces, ", "))
+		}
+		switch l := d.Host.Index(m.From.Index); {
+		case has(m.To.Name), l != nil && slices.ContainsFunc(l.AltNames, has):
+		case has(m.From.Name):
+			h.Outcome = Breaks
+			h.Then = fmt.Sprintf("dom0's interface is called %s then: put that into its files as well (RestrictNetworkInterfaces=; systemctl cat %s), then systemctl daemon-reload", m.To.Name, u.Name)
+		default:
+			continue
+		}
+		all = append(all, h)
+	}
+	return all
 }

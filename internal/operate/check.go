@@ -9,6 +9,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/bound"
+	"xbr-script/internal/manager/restricted"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 )
@@ -146,25 +147,36 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 	v.holding, v.holdingMoves = &holders.Data{Host: v.host}, v.holdable()
 	if len(v.holdingMoves) > 0 {
 		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
-		v.holding.Units, v.holding.Unknown = v.units(v.holding.Unknown)
+		v.readUnits(v.holding)
 	}
 	return v.holding, v.holdingMoves
 }
 
-// units are those of systemd that end with the names which the moves take away. Those of
-// another network namespace are none of systemd's.
-func (v *view) units(unknown []error) (units []holders.Unit, _ []error) {
+// readUnits reads the units of systemd that end with the names which the moves take away, and
+// those that are filtered by the interfaces. Those of another network namespace are none of
+// systemd's.
+func (v *view) readUnits(d *holders.Data) {
 	if machine, err := host.OfMachine(); err != nil || !machine {
-		return nil, unknown // whoever plans has said so
+		return // whoever plans has said so
 	}
+	var moves []manager.Move
 	for _, w := range v.moving() {
-		found, err := bound.Manager{Root: v.root}.Find(v.move(w))
+		moves = append(moves, v.move(w))
+	}
+	for _, m := range moves {
+		found, err := bound.Manager{Root: v.root}.Find(m)
 		if err != nil {
-			unknown = append(unknown, err)
+			d.Unknown = append(d.Unknown, err)
 		}
 		for _, u := range found {
-			units = append(units, holders.Unit(u))
+			d.Units = append(d.Units, holders.Unit(u))
 		}
 	}
-	return units, unknown
+	found, err := restricted.Manager{Root: v.root}.Find(moves)
+	if err != nil {
+		d.Unknown = append(d.Unknown, err)
+	}
+	for _, u := range found {
+		d.Restricted = append(d.Restricted, holders.Restricted(u))
+	}
 }
