@@ -41,10 +41,8 @@ func (*Endpoints) Kind() string { return EndpointsKind }
 // the addresses are there, and undone only when they are back.
 func endpoints(d *holders.Data, m holders.Move) (anew, again plan.Step) {
 	var all []Endpoint
-	for _, e := range d.EndpointsOn(m.From.Index) {
-		if e.Binds() {
-			all = append(all, Endpoint{e.Addr, e.ID, e.Flags})
-		}
+	for _, e := range d.Anew(m.From.Index) {
+		all = append(all, Endpoint{e.Addr, e.ID, e.Flags})
 	}
 	if len(all) == 0 || m.To.Index == 0 {
 		return anew, again

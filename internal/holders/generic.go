@@ -35,10 +35,9 @@ func readEndpoints(r *reader) error {
 // findEndpoints: an endpoint is made anew for the other interface (package carry), unless
 // that would end connections that go on otherwise.
 func findEndpoints(d *Data, m Move) (all []Holder) {
-	on := d.EndpointsOn(m.From.Index)
-	for _, e := range on {
+	for _, e := range d.EndpointsOn(m.From.Index) {
 		h := Holder{Kind: "MPTCP", What: fmt.Sprintf("endpoint %v, id %d", e.Addr, e.ID), Outcome: Moves, Then: "it is made anew for dom0's " + m.To.Name}
-		if n := mptcp.Ending(d.Subflows, e.Addr, on); n > 0 {
+		if n := d.endsWith(e); n > 0 {
 			h.Outcome = Breaks
 			h.Then = fmt.Sprintf("nothing new begins there, and to make it anew would end %s; once that is no matter: ip mptcp endpoint delete id %d; ip mptcp endpoint add %s dev %s",
 				plural(n, "connection"), e.ID, e.Words(), m.To.Name)
@@ -54,6 +53,16 @@ func findEndpoints(d *Data, m Move) (all []Holder) {
 // EndpointsOn are the endpoints of MPTCP that are for an interface.
 func (d *Data) EndpointsOn(index int) []mptcp.Endpoint {
 	return slices.DeleteFunc(slices.Clone(d.Endpoints), func(e mptcp.Endpoint) bool { return e.Index != index })
+}
+
+// Anew are those of them that are made anew.
+func (d *Data) Anew(index int) []mptcp.Endpoint {
+	return slices.DeleteFunc(d.EndpointsOn(index), func(e mptcp.Endpoint) bool { return !e.Binds() || d.endsWith(e) > 0 })
+}
+
+// endsWith counts the connections that would end with an endpoint.
+func (d *Data) endsWith(e mptcp.Endpoint) int {
+	return mptcp.Ending(d.Subflows, e.Addr, d.EndpointsOn(e.Index))
 }
 
 // readRDMA finds the RDMA devices of an interface, such as those of RoCE and iWARP: they
