@@ -41,6 +41,7 @@ const (
 	lateLabels    = "labels"
 	lateSockets   = "sockets"
 	lateEndpoints = "endpoints"
+	lateLabelled  = "labelled"
 )
 
 // LateKind names a Late in a journal.
@@ -84,8 +85,9 @@ func free(d *holders.Data, index int) (kinds []string) {
 		lateLabels:    slices.ContainsFunc(d.Labels, func(l holders.Label) bool { return l.Index == index }),
 		lateSockets:   len(d.Turned(on)) > 0,
 		lateEndpoints: len(d.EndpointsOn(index)) > 0,
+		lateLabelled:  len(d.LabelledBy(index)) > 0,
 	}
-	for _, kind := range []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets, lateEndpoints} {
+	for _, kind := range []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets, lateEndpoints, lateLabelled} {
 		if !some[kind] {
 			kinds = append(kinds, kind)
 		}
@@ -175,6 +177,7 @@ func (l *Late) there(d *holders.Data, m holders.Move) (all []plan.Op) {
 		add(lateTunnels, Above(d.Host, d.Entries, m).Do...)
 	}
 	add(lateRedirects, redirects(d, m).Do...)
+	add(lateLabelled, labelled(d, m).Do...)
 	for _, step := range labels(d, m) {
 		add(lateLabels, step.Do...)
 	}

@@ -33,6 +33,7 @@ func TestForms(t *testing.T) {
 			{Program: "sshd", Cookie: 1 << 60, Places: []sockets.Place{{PID: 9, FD: 3}, {PID: 10, FD: 4}}, Bound: true, Connected: true,
 				Groups: []netip.Addr{netip.MustParseAddr("ff02::fb")}}}},
 		&Redirects{From: 7, To: 2, Name: "eth0", Actions: []uint32{1, 9}},
+		&Labelled{From: 2, To: 7, Name: "eth0"},
 		&Endpoints{From: 2, To: 7, Name: "eth0", Endpoints: []Endpoint{{netip.MustParseAddr("192.0.2.2"), 3, 2}}},
 		&Late{Start: true, OnBridge: true, Bridge: "xenbr0", From: Place{"eth0", 7}, To: Place{"eth0", 2}, Kinds: []string{lateRules, lateSockets}, After: true},
 		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
@@ -69,7 +70,7 @@ func TestPlan(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		after, late := p.First[0].Undo[0].(*Late), p.Host[0].Undo[0].(*Late)
-		kinds := []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets, lateEndpoints}
+		kinds := []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets, lateEndpoints, lateLabelled}
 		if d.Ruleset == nil {
 			kinds = kinds[1:]
 		}

@@ -50,6 +50,10 @@ func TestFind(t *testing.T) {
 	hook := func(byName, flowtable bool) Data {
 		return Data{ByName: byName, Hooks: []Hook{{5, "t", "h", flowtable, []string{"lan", "eth0"}}}}
 	}
+	labelled := func(index uint32) rtnl.Msg {
+		m := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
+		return m.With(unix.RTA_DST, []byte{0, 6, 0x51, 0}).With(unix.RTA_OIF, rtnl.U32Bytes(index))
+	}
 	member := func(users int, owners ...Owner) Data {
 		g := Group{Addr: netip.MustParseAddr("ff02::fb"), Users: users}
 		for i, o := range owners {
@@ -135,6 +139,8 @@ func TestFind(t *testing.T) {
 		{"an endpoint that a connection needs", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 10, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Breaks, "", Breaks, "",
 			"would end 1 connection; once that is no matter: ip mptcp endpoint delete id 3; ip mptcp endpoint add 192.0.2.2 id 3 subflow fullmesh dev eth0"},
 		{"an endpoint that is told to others", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 1, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Followed, "", Followed, "", "whatever its interface"},
+		{"routes of MPLS", Data{Labelled: []rtnl.Msg{labelled(2), labelled(7)}}, Moves, Moves, Moves, Moves, "MPLS: routes of the labels 101: they leave by dom0's eth0"},
+		{"packets with labels", Data{Input: map[int]bool{2: true}}, Moves, "", Moves, "", "MPLS: packets with labels that come in by it (net/mpls/conf/eth0/input): dom0's eth0 lets them in"},
 		{"a unit that may use it", Data{Restricted: []Restricted{{"x.service", []string{"lo", "eth0"}, false}}}, Followed, Followed, Breaks, Followed, "unit: x.service may use only lo, eth0: systemd is told to filter anew"},
 		{"a unit that may not", Data{Restricted: []Restricted{{"x.service", []string{"eth0"}, true}}}, Followed, Followed, Breaks, Followed, "unit: x.service may not use eth0"},
 		{"a unit that may use either", Data{Restricted: []Restricted{{"x.service", []string{"eth0", "br0"}, false}}}, Followed, Followed, Followed, Followed, ""},

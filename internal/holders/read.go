@@ -47,6 +47,8 @@ type Data struct {
 	Places     map[int][]sockets.Place // where those can be had that can be turned, by their inodes
 	Units      []Unit                  // of systemd, which end with an interface's name: who plans knows them
 	Restricted []Restricted            // units likewise
+	Labelled   []rtnl.Msg              // routes of MPLS by the interfaces
+	Input      map[int]bool            // interfaces by which packets with labels are let in
 	Unknown    []error                 // what could not be read
 }
 
@@ -84,6 +86,7 @@ var finders = []finder{
 	{"the policies of IPsec", readPolicies, nil},
 	{"IPsec's offload to it", readOffload, nil},
 	{"the endpoints of MPTCP", readEndpoints, findEndpoints},
+	{"the routes of MPLS", readMPLS, findMPLS},
 	{"the devices of RDMA", readRDMA, nil},
 	{"what takes frames from it", readHandlers, nil},
 	{"the units of systemd", nil, findUnits},
