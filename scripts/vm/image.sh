@@ -56,7 +56,7 @@ modules=(
 # And only the machine without Xen these: kinds of interfaces, and what they need.
 vm_modules=(
 	arch/x86/crypto drivers/net/{ipvlan,ppp,slip,team,vxlan,wireguard} fs/configfs
-	net/{batman-adv,nsh,openvswitch,psample,rfkill,wireless,xfrm}
+	net/{batman-adv,mpls,nsh,openvswitch,psample,rfkill,wireless,xfrm}
 )
 # Those of them that some kernels lack.
 perhaps_modules=(net/{hsr,xdp})
