@@ -42,6 +42,9 @@ func findEndpoints(d *Data, m Move) (all []Holder) {
 			h.Then = fmt.Sprintf("nothing new begins there, and to make it anew would end %s; once that is no matter: ip mptcp endpoint delete id %d; ip mptcp endpoint add %s dev %s",
 				plural(n, "connection"), e.ID, e.Words(), m.To.Name)
 		}
+		if n := d.endsWith(e); n > 0 && d.LetGo[e.Index] {
+			h.Then = fmt.Sprintf("NetworkManager deletes it as it lets %s go, and makes it anew: that ends %s", m.From.Name, plural(n, "connection"))
+		}
 		if !e.Binds() {
 			h.Outcome, h.Then = Followed, "the kernel tells others of it, whatever its interface"
 		}

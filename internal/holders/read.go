@@ -29,6 +29,7 @@ type Data struct {
 	Labels     []Label                 // address labels
 	Endpoints  []mptcp.Endpoint        // of MPTCP
 	Subflows   []mptcp.Subflow         // nil if no endpoint needs them
+	LetGo      map[int]bool            // interfaces that NetworkManager lets go, whose endpoints it deletes then: who plans knows them
 	Entries    []Entry                 // of VXLANs
 	Consoles   []Console               // targets of netconsole
 	NoConsole  bool                    // a veth cannot be a target's interface (Linux 6.12)

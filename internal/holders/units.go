@@ -2,6 +2,7 @@ package holders
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -45,24 +46,35 @@ type Restricted struct {
 	Not        bool
 }
 
-// findRestricted: the filter of such a unit has the interfaces by their indexes, and systemd
-// makes it anew, by their names.
+// findRestricted: the filter of such a unit has the interfaces by the indexes that they had
+// when it began. systemd makes it anew only then: if it reads its units anew the filter stays
+// as it was, and is gone the next time (seen with 257).
 func findRestricted(d *Data, m Move) (all []Holder) {
 	for _, u := range d.Restricted {
 		has := func(name string) bool { return slices.Contains(u.Interfaces, name) }
-		h := Holder{Kind: "unit", What: fmt.Sprintf("%s may use only %s", u.Name, strings.Join(u.Interfaces, ", ")), Outcome: Followed, Then: "systemd is told to filter anew"}
+		named := has(m.To.Name)
+		if l := d.Host.Index(m.From.Index); l != nil {
+			named = named || slices.ContainsFunc(l.AltNames, has)
+		}
+		if !named && !has(m.From.Name) {
+			continue
+		}
+		h := Holder{Kind: "unit", What: fmt.Sprintf("%s may use only %s", u.Name, strings.Join(u.Interfaces, ", ")), Outcome: Breaks, Then: anew(u.Name)}
 		if u.Not {
 			h.What = fmt.Sprintf("%s may not use %s", u.Name, strings.Join(u.Interfaces, ", "))
 		}
-		switch l := d.Host.Index(m.From.Index); {
-		case has(m.To.Name), l != nil && slices.ContainsFunc(l.AltNames, has):
-		case has(m.From.Name):
-			h.Outcome = Breaks
-			h.Then = fmt.Sprintf("dom0's interface is called %s then: put that into its files as well (RestrictNetworkInterfaces=; systemctl cat %s), then systemctl daemon-reload", m.To.Name, u.Name)
-		default:
-			continue
+		if !named {
+			h.Then = fmt.Sprintf("dom0's interface is called %s then: put that into its files as well (RestrictNetworkInterfaces=), and %s", m.To.Name, h.Then)
 		}
 		all = append(all, h)
 	}
 	return all
+}
+
+// anew is what gives a unit another filter.
+func anew(unit string) string {
+	if ext := path.Ext(unit); ext == ".scope" || ext == ".slice" {
+		return "end it and begin it anew afterwards"
+	}
+	return restart([]Owner{{Unit: unit}})
 }

@@ -43,7 +43,7 @@ func TestBinds(t *testing.T) {
 func TestSubflowIn(t *testing.T) {
 	msg := func(family byte, attrs ...*nl.RtAttr) []byte {
 		b := make([]byte, 72)
-		b[0], b[40] = family, 5
+		b[0], b[40], b[44], b[48] = family, 5, 3, 1
 		copy(b[8:], netip.MustParseAddr("::ffff:192.0.2.2").AsSlice())
 		if family == unix.AF_INET {
 			copy(b[8:], []byte{192, 0, 2, 2})
@@ -63,7 +63,7 @@ func TestSubflowIn(t *testing.T) {
 		return all
 	}
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-		want := Subflow{Token: 9, Local: netip.MustParseAddr("192.0.2.2"), Index: 5}
+		want := Subflow{Token: 9, Local: netip.MustParseAddr("192.0.2.2"), Index: 5, Cookie: 1<<32 | 3}
 		if got, ok := subflowIn(msg(family, nl.NewRtAttr(15, nl.Uint32Attr(1)), ulp(0xc2))); !ok || got != want {
 			t.Errorf("%+v, %v", got, ok)
 		}
@@ -84,14 +84,14 @@ func TestEnding(t *testing.T) {
 		want int
 	}{
 		"nothing":                                 {nil, 0},
-		"two that begin there":                    {[]Subflow{{1, a, 0}, {2, a, 0}}, 2},
-		"one that ends in any case":               {[]Subflow{{1, a, 2}}, 0},
-		"one that has another":                    {[]Subflow{{1, a, 0}, {1, c, 0}}, 0},
-		"one that has another by another NIC":     {[]Subflow{{1, a, 0}, {1, c, 3}}, 0},
-		"one whose other is bound to it":          {[]Subflow{{1, a, 0}, {1, c, 2}}, 1},
-		"one whose other goes with its endpoint":  {[]Subflow{{1, a, 0}, {1, b, 0}}, 1},
-		"one that begins at the other":            {[]Subflow{{1, b, 0}}, 0},
-		"another connection that has one besides": {[]Subflow{{1, a, 0}, {2, a, 0}, {2, c, 0}}, 1},
+		"two that begin there":                    {[]Subflow{{Token: 1, Local: a, Index: 0}, {Token: 2, Local: a, Index: 0}}, 2},
+		"one that ends in any case":               {[]Subflow{{Token: 1, Local: a, Index: 2}}, 0},
+		"one that has another":                    {[]Subflow{{Token: 1, Local: a, Index: 0}, {Token: 1, Local: c, Index: 0}}, 0},
+		"one that has another by another NIC":     {[]Subflow{{Token: 1, Local: a, Index: 0}, {Token: 1, Local: c, Index: 3}}, 0},
+		"one whose other is bound to it":          {[]Subflow{{Token: 1, Local: a, Index: 0}, {Token: 1, Local: c, Index: 2}}, 1},
+		"one whose other goes with its endpoint":  {[]Subflow{{Token: 1, Local: a, Index: 0}, {Token: 1, Local: b, Index: 0}}, 1},
+		"one that begins at the other":            {[]Subflow{{Token: 1, Local: b, Index: 0}}, 0},
+		"another connection that has one besides": {[]Subflow{{Token: 1, Local: a, Index: 0}, {Token: 2, Local: a, Index: 0}, {Token: 2, Local: c, Index: 0}}, 1},
 	} {
 		if got := Ending(x.all, a, on); got != x.want {
 			t.Errorf("%s: %d, want %d", what, got, x.want)

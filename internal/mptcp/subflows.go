@@ -12,9 +12,10 @@ import (
 
 // A Subflow is one of the TCP connections of which a connection of MPTCP is made.
 type Subflow struct {
-	Token uint32 // of the connection
-	Local netip.Addr
-	Index int // of the interface that it is bound to, 0 if it is to none
+	Token  uint32 // of the connection
+	Local  netip.Addr
+	Index  int    // of the interface that it is bound to, 0 if it is to none
+	Cookie uint64 // of its socket
 }
 
 // Subflows are those of the network namespace, by a connection to sock_diag(7).
@@ -52,7 +53,8 @@ func subflowIn(b []byte) (s Subflow, ok bool) {
 	if rtnl.U32(rtnl.FindAttr(info, flags))&established == 0 {
 		return s, false
 	}
-	s = Subflow{Token: rtnl.U32(rtnl.FindAttr(info, tokenLocal)), Index: int(rtnl.U32(b[40:44]))} // idiag_if
+	s = Subflow{Token: rtnl.U32(rtnl.FindAttr(info, tokenLocal)), Index: int(rtnl.U32(b[40:44])), // idiag_if
+		Cookie: uint64(rtnl.U32(b[44:48])) | uint64(rtnl.U32(b[48:52]))<<32}
 	if b[0] == unix.AF_INET {
 		s.Local, _ = netip.AddrFromSlice(b[8:12])
 	} else {

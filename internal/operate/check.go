@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"xbr-script/internal/config"
@@ -9,9 +10,9 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/bound"
-	"xbr-script/internal/manager/restricted"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/systemd"
 )
 
 // Check is the answer of the command check.
@@ -148,8 +149,25 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 	if len(v.holdingMoves) > 0 {
 		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
 		v.readUnits(v.holding)
+		v.readLetGo(v.holding)
 	}
 	return v.holding, v.holdingMoves
+}
+
+// readLetGo asks NetworkManager, where it may matter to endpoints of MPTCP, which of the
+// interfaces it configures.
+func (v *view) readLetGo(d *holders.Data) {
+	d.LetGo = map[int]bool{}
+	for _, w := range v.moving() {
+		m := v.move(w)
+		if m.From == nil || len(d.Subflows) == 0 || len(d.EndpointsOn(m.From.Index)) == 0 {
+			continue
+		}
+		// Whoever plans has said so if it cannot be known.
+		if configures, err := v.networkManager().Configures(m.From.Index); err == nil && configures {
+			d.LetGo[m.From.Index] = true
+		}
+	}
 }
 
 // readUnits reads the units of systemd that end with the names which the moves take away, and
@@ -172,9 +190,12 @@ func (v *view) readUnits(d *holders.Data) {
 			d.Units = append(d.Units, holders.Unit(u))
 		}
 	}
-	found, err := restricted.Manager{Root: v.root}.Find(moves)
+	if v.root != "" {
+		return
+	}
+	found, err := systemd.Restrictions(context.Background())
 	if err != nil {
-		d.Unknown = append(d.Unknown, err)
+		d.Unknown = append(d.Unknown, fmt.Errorf("cannot ask systemd which units may use some interfaces only: %w", err))
 	}
 	for _, u := range found {
 		d.Restricted = append(d.Restricted, holders.Restricted(u))

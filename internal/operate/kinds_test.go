@@ -11,7 +11,6 @@ import (
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
-	"xbr-script/internal/manager/restricted"
 	"xbr-script/internal/manager/udev"
 	"xbr-script/internal/plan"
 )
@@ -47,7 +46,6 @@ func TestWaits(t *testing.T) {
 		{&dhcpcd.Supervise{}, "dhcpcd's supervisor"},
 		{&ifupdown.Unit{Name: "ifup@eth0.service"}, "systemd to read ifup@eth0.service"},
 		{&bound.Units{Files: []bound.File{{Path: "/run/systemd/system.control/network@eth0.service"}}}, "systemd to read network@eth0.service"},
-		{&restricted.Anew{Units: []string{"a.service", "b.service"}}, "systemd to read a.service, b.service"},
 		{&udev.Guard{Port: "peth0"}, "udev to read its rules"},
 	} {
 		w := c.op.Await()

@@ -15,7 +15,6 @@ import (
 	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/manager/networkd"
 	"xbr-script/internal/manager/networkmanager"
-	"xbr-script/internal/manager/restricted"
 	"xbr-script/internal/manager/udev"
 	"xbr-script/internal/plan"
 )
@@ -46,7 +45,6 @@ func (c *Call) managers() []managing {
 		udev.Manager{Root: c.root},
 		ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root},
 		bound.Manager{Root: c.root},
-		restricted.Manager{Root: c.root},
 		c.dhcpcd(),
 		c.networkManager(),
 		networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up},

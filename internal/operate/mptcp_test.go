@@ -97,6 +97,9 @@ func TestMultipath(t *testing.T) {
 		for _, line := range []string{"start netdev=eth0" + shape, "stop"} {
 			found := doCall(t.Context(), t, "check "+line, nil)
 			(&holding{name: "MPTCP", find: "MPTCP: endpoint 192.168.0.2, id 7: it is made anew for dom0's eth0", outcome: holders.Moves}).named(t, found.Check.Holders)
+			if breaks := holders.Breaking(found.Check.Holders); len(breaks) > 0 {
+				t.Errorf("%s: %v", line, breaks)
+			}
 			must0(t, calls{T: t}.run(line+" check=no confirm=600", func(*view) {})) // without a timer
 			for _, next := range []string{"recover", line + " check=no"} {
 				if !works() || !begins(t, nicIndex(t)) {

@@ -3,12 +3,16 @@ package systemd
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
 // restriction is the setting of units that may use some interfaces only.
@@ -31,9 +35,9 @@ var folders = []string{
 // groups are the kinds of units that can have the setting, and its interface on the bus.
 var groups = map[string]string{".service": "Service", ".scope": "Scope", ".slice": "Slice", ".socket": "Socket", ".mount": "Mount", ".swap": "Swap"}
 
-// Restricts says whether the file of some unit may have that setting. There are hundreds of
+// restricts says whether the file of some unit may have that setting. There are hundreds of
 // them, and they are read in milliseconds; each unit would take systemd longer to tell of.
-func Restricts() bool {
+func restricts() bool {
 	for _, dir := range folders {
 		files, _ := filepath.Glob(dir + "/*.*") // its form is right
 		more, _ := filepath.Glob(dir + "/*.d/*.conf")
@@ -49,8 +53,25 @@ func Restricts() bool {
 	return false
 }
 
-// Restricted are the units that are up and have that setting.
-func (c Conn) Restricted(ctx context.Context) (found []Restricted, err error) {
+// Restrictions are the units that are up and may use some interfaces only. Where no unit has
+// the setting systemd is not asked.
+func Restrictions(ctx context.Context) (found []Restricted, err error) {
+	const limit = 20 * time.Second
+	if _, err := os.Stat("/run/systemd/private"); errors.Is(err, fs.ErrNotExist) || !restricts() {
+		return nil, nil
+	}
+	err = Look(ctx, limit, func(ctx context.Context, conn Conn) (err error) {
+		found, err = conn.restricted(ctx)
+		return err
+	})
+	if errors.Is(err, unix.ECONNREFUSED) {
+		return nil, nil // it does not run
+	}
+	return found, err
+}
+
+// restricted asks for them.
+func (c Conn) restricted(ctx context.Context) (found []Restricted, err error) {
 	units, err := c.ListUnitsByPatternsContext(ctx, []string{"active", "activating", "reloading", "refreshing", "deactivating"}, nil)
 	if err != nil {
 		return nil, err
