@@ -2,12 +2,10 @@ package holders
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"xbr-script/internal/mptcp"
+	"xbr-script/internal/rtnl"
 )
 
 // readEndpoints reads the endpoints of MPTCP that are for an interface: the kernel binds
@@ -43,7 +41,7 @@ func findEndpoints(d *Data, m Move) (all []Holder) {
 				plural(n, "connection"), e.ID, e.Words(), m.To.Name)
 		}
 		if n := d.endsWith(e); n > 0 && d.LetGo[e.Index] {
-			h.Then = fmt.Sprintf("NetworkManager deletes it as it lets %s go, and makes it anew: that ends %s", m.From.Name, plural(n, "connection"))
+			h.Then = fmt.Sprintf("NetworkManager may delete it as it lets %s go, and make it anew: that ends %s", m.From.Name, plural(n, "connection"))
 		}
 		if !e.Binds() {
 			h.Outcome, h.Then = Followed, "the kernel tells others of it, whatever its interface"
@@ -68,32 +66,9 @@ func (d *Data) endsWith(e mptcp.Endpoint) int {
 	return mptcp.Ending(d.Subflows, e.Addr, d.EndpointsOn(e.Index))
 }
 
-// readRDMA finds the RDMA devices of an interface, such as those of RoCE and iWARP: they
-// have addresses by which their connections are known, and follow those of their own
-// interface (roce_gid_mgmt.c).
-func readRDMA(r *reader) error {
-	ports, err := filepath.Glob("/sys/class/infiniband/*/ports/*/gid_attrs/ndevs")
-	if err != nil {
-		return err
-	}
-	for _, port := range ports {
-		entries, err := os.ReadDir(port)
-		if err != nil {
-			continue // it has gone
-		}
-		for _, e := range entries {
-			name, err := os.ReadFile(filepath.Join(port, e.Name()))
-			if err != nil { // an entry that is not in use
-				continue
-			}
-			device := strings.Split(port, "/")[4]
-			index := r.indexOf(strings.TrimSpace(string(name)))
-			if !r.indexes[index] {
-				continue
-			}
-			r.use(Use{index, "RDMA", "device " + device, Breaks, "its addresses follow the NIC's, and connections by dom0's end: connect anew by another NIC"})
-			break
-		}
-	}
-	return nil
+// familyNamed is the number of a family of generic netlink, 0 if the kernel has none of
+// that name.
+func familyNamed(c *rtnl.Conn, name string) (number uint16, err error) {
+	number, err = c.Family(name)
+	return number, unlessLacking(err)
 }

@@ -55,13 +55,15 @@ func TestFind(t *testing.T) {
 		return m.With(unix.RTA_DST, []byte{0, 6, 0x51, 0}).With(unix.RTA_OIF, rtnl.U32Bytes(index))
 	}
 	member := func(users int, owners ...Owner) Data {
-		g := Group{Addr: netip.MustParseAddr("ff02::fb"), Users: users}
-		for i, o := range owners {
-			g.Members = append(g.Members, Member{o, uint64(i / 2), sockets.Place{PID: o.PID, FD: 3}}) // two have each
+		var d Data
+		for _, index := range []int{2, 7} {
+			g := Group{Index: index, Addr: netip.MustParseAddr("ff02::fb"), Users: users}
+			for i, o := range owners {
+				g.Members = append(g.Members, Member{o, uint64(10*index + i/2), sockets.Place{PID: o.PID, FD: 3}}) // two have each
+			}
+			d.Groups = append(d.Groups, g)
 		}
-		on2, on7 := g, g
-		on2.Index, on7.Index = 2, 7
-		return Data{Groups: []Group{on2, on7}}
+		return d
 	}
 	routing := func(indexes ...int) Data {
 		d := Data{Sockets: map[Use][]int{}}
@@ -139,9 +141,9 @@ func TestFind(t *testing.T) {
 		{"an endpoint that a connection needs", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 10, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Breaks, "", Breaks, "",
 			"would end 1 connection; once that is no matter: ip mptcp endpoint delete id 3; ip mptcp endpoint add 192.0.2.2 id 3 subflow fullmesh dev eth0"},
 		{"an endpoint of NetworkManager's that a connection needs", Data{LetGo: map[int]bool{2: true}, Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 2, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Breaks, "", Breaks, "",
-			"id 3: NetworkManager deletes it as it lets eth0 go, and makes it anew: that ends 1 connection"},
+			"id 3: NetworkManager may delete it as it lets eth0 go, and make it anew: that ends 1 connection"},
 		{"an endpoint that is told to others", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 1, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Followed, "", Followed, "", "whatever its interface"},
-		{"routes of MPLS", Data{Labelled: []rtnl.Msg{labelled(2), labelled(7)}}, Moves, Moves, Moves, Moves, "MPLS: routes of the labels 101: they leave by dom0's eth0"},
+		{"routes of MPLS", Data{Tagged: []rtnl.Msg{labelled(2), labelled(7)}}, Moves, Moves, Moves, Moves, "MPLS: routes of the labels 101: they leave by dom0's eth0"},
 		{"packets with labels", Data{Input: map[int]bool{2: true}}, Moves, "", Moves, "", "MPLS: packets with labels that come in by it (net/mpls/conf/eth0/input): dom0's eth0 lets them in"},
 		{"a unit that may use it", Data{Restricted: []Restricted{{"x.service", []string{"lo", "eth0"}, false}}}, Breaks, Breaks, Breaks, Breaks, "unit: x.service may use only lo, eth0: restart it afterwards: systemctl restart x.service"},
 		{"a unit that may not", Data{Restricted: []Restricted{{"x.scope", []string{"eth0"}, true}}}, Breaks, Breaks, Breaks, Breaks, "unit: x.scope may not use eth0: end it and begin it anew afterwards"},

@@ -15,7 +15,7 @@ func readMPLS(r *reader) error {
 	}
 	for _, m := range all {
 		if m.UsesAny(r.indexes) {
-			r.Labelled = append(r.Labelled, m)
+			r.Tagged = append(r.Tagged, m)
 		}
 	}
 	for index := range r.indexes {
@@ -35,7 +35,7 @@ func readMPLS(r *reader) error {
 
 // LabelledBy are the labels of the routes of MPLS by an interface.
 func (d *Data) LabelledBy(index int) (labels []string) {
-	for _, m := range d.Labelled {
+	for _, m := range d.Tagged {
 		if m.Uses(index) {
 			labels = append(labels, fmt.Sprint(mpls.Label(m)))
 		}

@@ -3,7 +3,6 @@
 package mptcp
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -75,31 +74,17 @@ const (
 	attrIndex  = 7
 )
 
-// sizeofGenl is the length of struct genlmsghdr.
-const sizeofGenl = 4
-
 // Kernel is that part of the kernel which has the endpoints.
 type Kernel struct {
 	conn   *rtnl.Conn
 	family uint16
 }
 
-// Of is that of the network namespace, by a connection to generic netlink. family is 0 if
-// the kernel has no MPTCP.
+// Of is that of the network namespace, by a connection to generic netlink. It has no
+// endpoints if the kernel has no MPTCP.
 func Of(c *rtnl.Conn) (*Kernel, error) {
-	const control, getFamily, attrNumber, attrName = 16, 3, 1, 2 // GENL_ID_CTRL, CTRL_CMD_GETFAMILY
-	k := &Kernel{conn: c}
-	msgs, err := c.Dump(control, []byte{getFamily, 1, 0, 0})
-	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
-			continue
-		}
-		attrs := m.Body[sizeofGenl:]
-		if id := rtnl.FindAttr(attrs, attrNumber); len(id) == 2 && rtnl.String(rtnl.FindAttr(attrs, attrName)) == familyName {
-			k.family = binary.NativeEndian.Uint16(id)
-		}
-	}
-	return k, err
+	family, err := c.Family(familyName)
+	return &Kernel{c, family}, err
 }
 
 // Endpoints are those that are for an interface.
@@ -109,10 +94,10 @@ func (k *Kernel) Endpoints() (all []Endpoint, err error) {
 	}
 	msgs, err := k.conn.Dump(k.family, []byte{getAddr, version, 0, 0})
 	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
+		if len(m.Body) < rtnl.SizeofGenl {
 			continue
 		}
-		if e, ok := parse(rtnl.FindAttr(m.Body[sizeofGenl:], attrAddr)); ok {
+		if e, ok := parse(rtnl.FindAttr(m.Body[rtnl.SizeofGenl:], attrAddr)); ok {
 			all = append(all, e)
 		}
 	}

@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 	want := Endpoint{Addr: netip.MustParseAddr("2001:db8::2"), ID: 7, Flags: signal | subflow | backup, Index: 3}
 	m := (&Kernel{family: 30}).message(addAddr, nl.NewRtAttr(attrID, nl.Uint8Attr(7)), nl.NewRtAttr(attrAddr6, want.Addr.AsSlice()),
 		nl.NewRtAttr(attrFlags, nl.Uint32Attr(want.Flags)), nl.NewRtAttr(attrIndex, nl.Uint32Attr(3)))
-	b := rtnl.FindAttr(m.Body[sizeofGenl:], attrAddr)
+	b := rtnl.FindAttr(m.Body[rtnl.SizeofGenl:], attrAddr)
 	if got, ok := parse(b); !ok || got != want {
 		t.Errorf("%+v, %v", got, ok)
 	}

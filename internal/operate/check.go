@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"xbr-script/internal/carry"
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
@@ -150,8 +151,23 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
 		v.readUnits(v.holding)
 		v.readLetGo(v.holding)
+		v.leave()
 	}
 	return v.holding, v.holdingMoves
+}
+
+// leave leaves out what dom0's interfaces have had before start.
+func (v *view) leave() {
+	for _, m := range v.holdingMoves {
+		if m.Start {
+			continue
+		}
+		own, err := carry.LoadOwn(plan.Records(v.store), m.Bridge)
+		if err != nil {
+			v.holding.Unknown = append(v.holding.Unknown, err)
+		}
+		v.holding.Leave(m, own)
+	}
 }
 
 // readLetGo asks NetworkManager, where it may matter to endpoints of MPTCP, which of the
@@ -182,7 +198,7 @@ func (v *view) readUnits(d *holders.Data) {
 		moves = append(moves, v.move(w))
 	}
 	for _, m := range moves {
-		found, err := bound.Manager{Root: v.root}.Find(m)
+		found, err := bound.Manager{Root: v.root, Listing: v.bound}.Find(m)
 		if err != nil {
 			d.Unknown = append(d.Unknown, err)
 		}
