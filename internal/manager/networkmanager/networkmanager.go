@@ -47,6 +47,15 @@ func (m Manager) Profile(index int) (string, error) {
 	return uuid, err
 }
 
+// Configures says whether it runs and configures an interface.
+func (m Manager) Configures(index int) (bool, error) {
+	if runs, err := m.Up(unit); err != nil || !runs {
+		return false, err
+	}
+	uuid, err := m.Profile(index)
+	return uuid != "", err
+}
+
 // profile is Profile, and what the profile is a copy of, if it is one for a bridge.
 func (m Manager) profile(index int) (uuid string, of *Original, err error) {
 	d, err := m.entry(index)
