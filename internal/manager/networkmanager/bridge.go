@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -21,6 +22,7 @@ type TakeBridge struct {
 	Port      string   `json:"port"`            // the NIC
 	PortIndex int      `json:"portIndex"`
 	Original  Original `json:"original"`
+	Late      bool     `json:"-"` // NetworkManager had yet to configure the NIC when the plan was made
 }
 
 var _ plan.Prudent = (*TakeBridge)(nil)
@@ -63,13 +65,33 @@ func (t *TakeBridge) Ready(ctx context.Context) error {
 		if misfit := s.misfit(); err == nil && misfit != "" {
 			return fmt.Errorf("the profile %s %s", s.id(), misfit)
 		}
-		return err
+		return cmp.Or(err, t.asPlanned(ctx, c))
 	})
+	if errors.Is(err, bridge.ErrChanged) {
+		return err
+	}
 	if err != nil {
 		return refusal.Wrap(err, "nothing was changed; without dom0=bridge NetworkManager goes on with dom0's interface",
 			"cannot have NetworkManager go on with the bridge %s", t.Dev)
 	}
 	return nil
+}
+
+// asPlanned is an error if NetworkManager has configured the NIC since the plan was made.
+func (t *TakeBridge) asPlanned(ctx context.Context, c *conn) error {
+	if !t.Late {
+		return nil
+	}
+	ports, err := c.called(ctx, t.Port, t.PortIndex)
+	for _, port := range ports {
+		var state uint32
+		failed := port.get(ctx, "State", &state)
+		if failed == nil && state == stateActivated {
+			failed = fmt.Errorf("%w: NetworkManager has configured the NIC of %s", bridge.ErrChanged, t.Dev)
+		}
+		err = cmp.Or(err, failed)
+	}
+	return err
 }
 
 // oldest is the first version of NetworkManager that was seen to do it. 1.30 takes the
