@@ -138,11 +138,15 @@ func TestNotYet(t *testing.T) {
 		"a bridge without an answer": {connecting, false, false, true, copies},
 		"a bridge left alone":        {10, true, false, true, leaves},
 		"a bridge disconnected":      {stateDisconnected, false, true, true, leaves},
+		"a bridge without a profile": {stateUnavailable, false, false, true, leaves},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBus(t, "eth0", "other")
 			b.mu.Lock()
 			b.states = map[int]uint32{b.devices[0]: c.state}
+			if name == "a bridge without a profile" {
+				clear(b.profiles)
+			}
 			b.managed[b.devices[0]], b.noAuto[b.devices[0]] = !c.unmanaged, c.noAuto
 			b.mu.Unlock()
 			nic := &host.Link{Index: b.devices[0], Name: "eth0"}
@@ -150,6 +154,10 @@ func TestNotYet(t *testing.T) {
 			warned, failed := Manager{Up: up, Root: t.TempDir()}.Warnings([]manager.Move{move})
 			if will := c.onBridge && !c.unmanaged && !c.noAuto && c.state != stateActivated; failed != nil || (len(warned) == 1) != will {
 				t.Errorf("it says %q, %v", warned, failed)
+			}
+			const says = "NetworkManager has yet to configure eth0 (no cable, or no answer): it will configure the bridge other instead, by a copy of the profile 'title of 0123', where the IPv6 addresses may be other than eth0 would have"
+			if c.want == copies && (len(warned) != 1 || warned[0] != says) {
+				t.Errorf("it says %q, not %q", warned, says)
 			}
 			before, after, err := Manager{Up: up, Root: t.TempDir()}.Around([]manager.Move{move})
 			var kinds []string
