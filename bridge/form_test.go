@@ -136,6 +136,7 @@ func TestOpForms(t *testing.T) {
 		&remove{Batch: batch, Name: "veth0", Later: "eth0", What: "veth", MAC: mac, Peer: 9},
 		&vacant{Each: []seat{{7, "veth0", "eth0", "veth", mac, 9}, {Index: 9, Name: "vif0.0", Kind: "veth", Peer: 7}}, Again: "bridge=xenbr0 netdev=eth0 vifnum=0"},
 		&setMAC{Msgs: batch, Index: 7, MAC: mac},
+		&filter{Msgs: batch},
 		&awaitAddrs{Index: 7, Addrs: [][]byte{{0xfe, 0x80, 15: 1}}},
 		&awaitForwarding{Port: 9, Names: names},
 		&awaitCarrier{Index: 7, Port: 9, Names: names},

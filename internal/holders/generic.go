@@ -4,9 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"xbr-script/internal/rtnl"
 )
@@ -61,34 +58,4 @@ func familyNamed(c *rtnl.Conn, name string) (number uint16, err error) {
 		}
 	}
 	return number, unlessLacking(err)
-}
-
-// readRDMA finds the RDMA devices of an interface, such as those of RoCE and iWARP: they
-// have addresses by which their connections are known, and follow those of their own
-// interface (roce_gid_mgmt.c).
-func readRDMA(r *reader) error {
-	ports, err := filepath.Glob("/sys/class/infiniband/*/ports/*/gid_attrs/ndevs")
-	if err != nil {
-		return err
-	}
-	for _, port := range ports {
-		entries, err := os.ReadDir(port)
-		if err != nil {
-			continue // it has gone
-		}
-		for _, e := range entries {
-			name, err := os.ReadFile(filepath.Join(port, e.Name()))
-			if err != nil { // an entry that is not in use
-				continue
-			}
-			device := strings.Split(port, "/")[4]
-			index := r.indexOf(strings.TrimSpace(string(name)))
-			if !r.indexes[index] {
-				continue
-			}
-			r.use(Use{index, "RDMA", "device " + device, Breaks, "its addresses follow the NIC's, and connections by dom0's end: connect anew by another NIC"})
-			break
-		}
-	}
-	return nil
 }

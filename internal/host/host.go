@@ -222,13 +222,16 @@ func ReadLinkList(c *rtnl.Conn) ([]*Link, error) {
 	return links, nil
 }
 
-// complete reads what older kernels do not tell with a link.
+// complete reads what the kernel does not tell with a link, or older ones do not.
 func (l *Link) complete() (err error) {
 	switch {
 	case l.Kind == "bridge":
 		return l.tellNetfilter()
 	case l.Kind == "" && l.Bus == "":
 		l.Bus, err = busOf(l.Name)
+	}
+	if err == nil && l.Bus != "" {
+		l.Functions, err = functionsOf(l.Name)
 	}
 	return err
 }
