@@ -51,8 +51,12 @@ func (t *TakeBridge) Ready(ctx context.Context) error {
 	}
 	err := ask(ctx, func(ctx context.Context, c *conn) error {
 		version, err := c.version(ctx)
-		if err == nil && before(version, oldest) {
-			return fmt.Errorf("its version is %s, and %s is the first that was seen to do it", version, oldest)
+		first := oldest
+		if t.Late {
+			first = oldestLate
+		}
+		if err == nil && before(version, first) {
+			return fmt.Errorf("its version is %s, and %s is the first that was seen to do it", version, first)
 		}
 		if err != nil {
 			return err
@@ -99,6 +103,10 @@ func (t *TakeBridge) asPlanned(ctx context.Context, c *conn) error {
 // (nm_device_sys_iface_state_is_external in ip_config_merge_and_apply), though its profile
 // is an ordinary one by then. Versions in between were not tried.
 const oldest = "1.42"
+
+// oldestLate is that for a NIC which it has yet to configure. 1.42 does not take one without
+// a cable for a port.
+const oldestLate = "1.52"
 
 // before says whether a version is an earlier one than another.
 func before(version, other string) bool {
@@ -168,7 +176,7 @@ func (d *device) activated(ctx context.Context, name string, index int) error {
 		if err := d.get(ctx, "State", &state); err != nil || state == stateActivated {
 			return err
 		}
-		if state == stateDisconnected && index != 0 && looks%nudgeEach == 0 {
+		if (state == stateDisconnected || state == stateUnavailable) && index != 0 && looks%nudgeEach == 0 {
 			if err := nudge(index); err != nil {
 				return err
 			}

@@ -120,12 +120,17 @@ func TestTakeBridgeRefused(t *testing.T) {
 		"a DUID of its":    {func(b *bus) { b.profiles["0123"].settings["ipv6"] = group("dhcp-duid", "stable-uuid") }, "(dhcp-duid=stable-uuid)"},
 		"a newer version":  {func(b *bus) { b.version = "2.0" }, ""},
 		"the oldest there": {func(b *bus) { b.version = "1.42.0" }, ""},
+		"an old one late":  {func(b *bus) { b.version = "1.42.4" }, "its version is 1.42.4, and 1.52 is the first"},
+		"late":             {func(b *bus) { b.version = "1.52.0" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, take, _ := bridged(t)
 			b.mu.Lock()
 			c.change(b)
 			b.mu.Unlock()
+			if take.Late = strings.Contains(name, "late"); take.Late {
+				b.waits(take.PortIndex)
+			}
 			err := take.Ready(t.Context())
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)

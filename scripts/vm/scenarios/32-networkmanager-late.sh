@@ -105,6 +105,15 @@ by_hand() {
 	expect "eth0 has no address yet" bare eth0
 	comes "$1"
 	goes_on eth0
+	say "NetworkManager is restarted before that"
+	away "$1"
+	xbr start
+	expect "NetworkManager restarts" systemctl restart NetworkManager
+	expect "status says: up as asked" xbr-script status
+	comes "$1"
+	goes_on xenbr0
+	expect "peth0 has none" bare peth0
+	down
 	say "not confirmed"
 	away "$1"
 	xbr start confirm=1
