@@ -104,8 +104,8 @@ func (t *TakeBridge) asPlanned(ctx context.Context, c *conn) error {
 // is an ordinary one by then. Versions in between were not tried.
 const oldest = "1.42"
 
-// oldestLate is that for a NIC which it has yet to configure. 1.42 does not take one without
-// a cable for a port.
+// oldestLate is that for a NIC which it has yet to configure. 1.42 was seen to leave a port
+// without a cable unavailable, and not to take it up as it found it.
 const oldestLate = "1.52"
 
 // before says whether a version is an earlier one than another.
@@ -176,7 +176,7 @@ func (d *device) activated(ctx context.Context, name string, index int) error {
 		if err := d.get(ctx, "State", &state); err != nil || state == stateActivated {
 			return err
 		}
-		if (state == stateDisconnected || state == stateUnavailable) && index != 0 && looks%nudgeEach == 0 {
+		if state == stateDisconnected && index != 0 && looks%nudgeEach == 0 {
 			if err := nudge(index); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # dom0=bridge where NetworkManager has yet to configure the NIC: a cable that is put in later, a server that answers late, at boot and by hand
 needs "this machine's own kernel (scripts/vm/here.sh)" test -n "${HERE-}"
+needs "NetworkManager 1.52" suite trixie forky sid
 mkdir -p /etc/xen
 echo 'netdev=eth0 bridge=xenbr0 dom0=bridge' >/etc/xen/xbr-script.conf
 printf '%s\n' '[keyfile]' 'unmanaged-devices=interface-name:eth1;interface-name:eth2;interface-name:eth3;interface-name:eth4;interface-name:eth5;interface-name:eth6' \
