@@ -163,7 +163,7 @@ func (l *lab) planFor(h *host.Host, start bool) (*plan.Plan, string) {
 	if nic := cmp.Or(h.Name("peth0"), h.Name("eth0")); l.functions {
 		nic.Functions = true
 	}
-	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
+	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}, Waits: true}
 	makePlan, join := p.Stop, plan.Down
 	if start {
 		makePlan, join = p.Start, plan.Up

@@ -35,6 +35,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		enterKind:           func() plan.Op { return &enter{Conn: c} },
 		unchangedKind:       func() plan.Op { return &unchanged{Conn: c} },
 		mendKind:            func() plan.Op { return &mend{Conn: c} },
+		advanceKind:         func() plan.Op { return &advance{Conn: c} },
 		vacantKind:          func() plan.Op { return &vacant{Conn: c} },
 	}
 }

@@ -145,7 +145,7 @@ func readPPPoE(r *reader) error {
 			return err
 		}
 		id = uint64(binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, uint16(id))))
-		r.use(Use{r.indexOf(w[2]), "PPPoE", fmt.Sprintf("session %d with %s", id, w[1]), Breaks, "dial anew on dom0's interface"})
+		r.use(Use{r.indexOf(w[2]), pppoe, fmt.Sprintf("session %d with %s", id, w[1]), Breaks, "dial anew on dom0's interface"})
 		return nil
 	})
 }

@@ -38,10 +38,10 @@ func readTIPC(r *reader) error {
 // the routes.
 func bearer(body []byte) (media, name string) {
 	const attrBearer, attrName = 1, 1 // TIPC_NLA_BEARER, TIPC_NLA_BEARER_NAME
-	if len(body) < sizeofGenl {
+	if len(body) < rtnl.SizeofGenl {
 		return "", ""
 	}
-	media, name, _ = strings.Cut(rtnl.String(rtnl.FindAttr(rtnl.FindAttr(body[sizeofGenl:], attrBearer), attrName)), ":")
+	media, name, _ = strings.Cut(rtnl.String(rtnl.FindAttr(rtnl.FindAttr(body[rtnl.SizeofGenl:], attrBearer), attrName)), ":")
 	if media != "eth" && media != "ib" {
 		return "", ""
 	}

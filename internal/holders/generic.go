@@ -1,15 +1,11 @@
 package holders
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 
 	"xbr-script/internal/rtnl"
 )
-
-// sizeofGenl is the length of struct genlmsghdr.
-const sizeofGenl = 4
 
 // readEndpoints reads the endpoints of MPTCP that are for an interface
 // (linux/mptcp_pm.h): new subflows of theirs are bound to its index
@@ -26,10 +22,10 @@ func readEndpoints(r *reader) error {
 	}
 	msgs, err := c.Dump(family, []byte{getAddr, version, 0, 0})
 	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
+		if len(m.Body) < rtnl.SizeofGenl {
 			continue
 		}
-		e := rtnl.FindAttr(m.Body[sizeofGenl:], attrAddr)
+		e := rtnl.FindAttr(m.Body[rtnl.SizeofGenl:], attrAddr)
 		addr, ok := netip.AddrFromSlice(rtnl.FindAttr(e, addr4))
 		if !ok {
 			addr, _ = netip.AddrFromSlice(rtnl.FindAttr(e, addr6))
@@ -47,15 +43,6 @@ func readEndpoints(r *reader) error {
 // familyNamed is the number of a family of generic netlink, 0 if the kernel has none of
 // that name.
 func familyNamed(c *rtnl.Conn, name string) (number uint16, err error) {
-	const control, getFamily, version, attrID, attrName = 16, 3, 1, 1, 2 // GENL_ID_CTRL, CTRL_CMD_GETFAMILY
-	msgs, err := c.Dump(control, []byte{getFamily, version, 0, 0})
-	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
-			continue
-		}
-		if id := rtnl.FindAttr(m.Body[sizeofGenl:], attrID); len(id) == 2 && rtnl.String(rtnl.FindAttr(m.Body[sizeofGenl:], attrName)) == name {
-			number = binary.NativeEndian.Uint16(id)
-		}
-	}
+	number, err = c.Family(name)
 	return number, unlessLacking(err)
 }

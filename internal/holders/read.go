@@ -44,6 +44,8 @@ type Data struct {
 	Owners    map[int][]Owner         // whose the sockets are, by their inodes
 	Places    map[int][]sockets.Place // where those can be had that can be turned, by their inodes
 	Units     []Unit                  // of systemd, which end with an interface's name: who plans knows them
+	Left      []nfrule.Kept           // rules and sets of nftables that stay with dom0's interface at stop
+	LeftNames []string                // interfaces of which the rules for routing stay as they are
 	Unknown   []error                 // what could not be read
 }
 

@@ -60,7 +60,7 @@ vm_modules=(
 	net/{batman-adv,mpls,nsh,openvswitch,psample,rfkill,tipc,wireless,xfrm}
 )
 # Those of them that some kernels lack.
-perhaps_modules=(net/{hsr,xdp})
+perhaps_modules=(net/{hsr,mac80211,xdp} 'drivers/net/wireless/virtual/mac80211_hwsim.ko.xz' 'drivers/net/wireless/mac80211_hwsim.ko')
 
 say() { echo "image.sh: $*" >&2; }
 
