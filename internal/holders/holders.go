@@ -55,7 +55,7 @@ func (h Holder) String() string {
 // Admits says whether new connections may be kept out if what holds on breaks: it decides
 // who gets in, or the host may have its network by it alone.
 func (h Holder) Admits() bool {
-	return h.Kind == nftables || h.Kind == "iptables-legacy" || h.Kind == pppoe
+	return h.Kind == nftables || h.Kind == legacyTables || h.Kind == pppoe
 }
 
 // nftables is the kind of its rules and hooks, and pppoe that of sessions.

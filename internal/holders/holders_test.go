@@ -48,7 +48,7 @@ func TestFind(t *testing.T) {
 	}
 	reached := func(d Data) Data { d.Places = map[int][]sockets.Place{5: {{PID: 9, FD: 3}}}; return d }
 	hook := func(byName, flowtable bool) Data {
-		return Data{ByName: byName, Hooks: []Hook{{5, "t", "h", flowtable, []string{"lan", "eth0"}}}}
+		return Data{ByName: byName, Hooks: []Hook{{Family: 5, Table: "t", Name: "h", Flowtable: flowtable, Devices: []string{"lan", "eth0"}}}}
 	}
 	labelled := func(index uint32) rtnl.Msg {
 		m := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
@@ -152,7 +152,7 @@ func TestFind(t *testing.T) {
 		{"masqueraded connections with helpers", Data{Host: addressed, Tied: map[netip.Addr]int{addr: 3}}, Breaks, Breaks, Breaks, Breaks, "masquerade: 3 connections"},
 		{"connections as another host", Data{Host: addressed, Masked: map[netip.Addr]int{netip.MustParseAddr("192.0.2.9"): 1}}, "", "", "", "", ""},
 		{"published ports", Data{Bridged: []Bridged{{Setting: "s", Sent: 2}}}, Breaks, "", "", "", "published ports: s=1, and rules that send connections elsewhere (DNAT): 2"},
-		{"a chain that drops", Data{Bridged: []Bridged{{Setting: "s", Drops: "table ip filter, chain FORWARD"}}}, Breaks, "", Breaks, "", "dom0's own packets do not get through"},
+		{"a chain that drops", Data{Bridged: []Bridged{{Setting: "s", Drops: []Drop{{Hook: Hook{Family: 2, Table: "filter", Name: "FORWARD"}}}}}}, Breaks, "", Breaks, "", "dom0's own packets do not get through"},
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},

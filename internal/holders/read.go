@@ -37,12 +37,12 @@ type Data struct {
 	Uses       []Use                   // all kinds of other things
 	Sockets    map[Use][]int           // inodes of the sockets whose such a use may be
 	Redirects  []tcmirred.Action       // of traffic control, which send to an interface
-	Forward    []Hook                  // chains of nftables that drop what is forwarded
+	Forward    []Hook                  // chains of nftables for what is forwarded
 	Local      []Hook                  // chains of nftables that no bridged packet comes to
 	Bridged    []Bridged               // what bridged packets meet
 	MayPass    bool                    // they pass the packet filter, or may do so once br_netfilter is loaded
 	Untracked  map[string]bool         // bridges on which dom0's packets are not tracked
-	Legacy     []string                // tables of iptables-legacy, such as "nat of iptables"
+	Legacy     []string                // tables of iptables-legacy that could not be read, such as "nat of iptables"
 	Masked     map[netip.Addr]int      // connections that may be masqueraded, by the address that they have got
 	Tied       map[netip.Addr]int      // those that cannot be written anew
 	Owners     map[int][]Owner         // whose the sockets are, by their inodes
@@ -68,8 +68,8 @@ var finders = []finder{
 	{"the interfaces on it", nil, findAbove},
 	{"the forwarding tables of VXLANs", readEntries, findEntries},
 	{"the rules of nftables", readRules, findRules},
-	{"the tables of iptables-legacy", readLegacy, findLegacy},
 	{"the hooks of nftables", readHooks, findHooks},
+	{"the tables of iptables-legacy", readLegacy, findLegacy}, // adds to the rules and the hooks
 	{"the packet sockets", readPacket, findPacket},
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
@@ -103,6 +103,7 @@ type reader struct {
 	*Data
 	conn    *rtnl.Conn
 	others  map[string]*rtnl.Conn                // to other parts of the kernel
+	legacy  nfrule.Chains                        // of iptables-legacy
 	indexes map[int]bool                         // of the interfaces of the moves
 	inodes  map[int][]func(Owner, sockets.Place) // sockets whose owners are wanted, and what is asked of them; nil is nothing more
 }
@@ -135,7 +136,7 @@ func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
 func newReader(c *rtnl.Conn, h *host.Host) *reader {
 	return &reader{
 		Data: &Data{Host: h, Sockets: map[Use][]int{}, Places: map[int][]sockets.Place{}},
-		conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){},
+		conn: c, others: map[string]*rtnl.Conn{}, legacy: nfrule.Chains{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){},
 	}
 }
 
