@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/mptcp"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
 )
@@ -254,8 +255,8 @@ func boundIn(b []byte, protocol uint8) (Bound, bool) {
 func findBound(d *Data, m Move) []Holder {
 	g := &grouped{}
 	for _, s := range d.Bound {
-		if s.Index != m.From.Index {
-			continue
+		if s.Index != m.From.Index || slices.ContainsFunc(d.Subflows, func(f mptcp.Subflow) bool { return f.Cookie == s.Cookie }) {
+			continue // of MPTCP the kernel begins another one, with the endpoint
 		}
 		h := Holder{Kind: s.kind(), What: s.what(), Owners: d.Owners[s.Inode], Outcome: Breaks}
 		h.Then = restart(h.Owners)
