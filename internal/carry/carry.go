@@ -41,11 +41,12 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		}
 		loose, turn := turned(d, m)
 		part.First = some(append(part.First, loose))
-		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
+		hush, heard := silent(d, m)
+		part.Network = some(append(part.Network, hush, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
 		part.Host = append(part.Host, labels(d, m)...)
 		on, off := tracking(d, m)
 		part.First = some(append(part.First, on, plan.Step{Title: "give masqueraded connections a fixed source", Do: connections(d, m)}))
-		part.Host = some(append(part.Host, off))
+		part.Host = some(append(part.Host, off, heard))
 	}
 	return part
 }

@@ -220,6 +220,76 @@ func TestSockets(t *testing.T) {
 	}
 }
 
+// TestLeavesSilently has a switch hear that a member joins, and never that anybody leaves:
+// neither when the network comes and goes, nor when that is taken back.
+func TestLeavesSilently(t *testing.T) {
+	for _, shape := range []string{"", " dom0=bridge"} {
+		for _, live := range []bool{true, false} {
+			t.Run(fmt.Sprintf("start%s, live %v", shape, live), func(t *testing.T) {
+				t.Parallel()
+				newHost(t, lan+linkLocal)
+				c := calls{t, live}
+				member4(t)
+				reports := reportsOn(t, "lan0")
+				for _, call := range []string{"start netdev=eth0 check=no" + shape, "stop check=no", "start netdev=eth0 check=no confirm=600" + shape, "recover"} {
+					reports()
+					if call == "recover" {
+						must(t, call)
+					} else {
+						must0(t, c.run(call, func(v *view) { v.host.LiveRename = live })) // without a timer
+					}
+					time.Sleep(1500 * time.Millisecond) // each report is sent twice within a second (IGMPV3_UNSOLICITED_REPORT_INTERVAL)
+					joined, left := reports()
+					if joined == 0 || left > 0 {
+						t.Errorf("%s: the switch has heard %d times that a member has joined, %d times that one has left", call, joined, left)
+					}
+				}
+			})
+		}
+	}
+}
+
+// reportsOn counts what the LAN has heard of members of 239.1.2.3 since it was called last
+// (RFC 3376, 4.2).
+func reportsOn(t *testing.T, name string) func() (joined, left int) {
+	const toInclude, isExclude, toExclude = 3, 2, 4
+	fd := -1
+	nstest.Inside(t, "lan", func() (err error) {
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
+			return err
+		}
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			return err
+		}
+		return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: order(unix.ETH_P_IP), Ifindex: i.Index})
+	})
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return func() (joined, left int) {
+		buf := make([]byte, 2048)
+		for {
+			n, _, err := unix.Recvfrom(fd, buf, 0)
+			if err != nil {
+				return joined, left
+			}
+			if n < 20 || buf[9] != unix.IPPROTO_IGMP {
+				continue
+			}
+			message := buf[int(buf[0]&15)*4 : n]
+			if message[0] != 0x22 || message[7] != 1 || net.IP(message[12:16]).String() != "239.1.2.3" {
+				t.Errorf("another message of IGMP: %x", message)
+				continue
+			}
+			switch message[8] {
+			case toInclude:
+				left++
+			case isExclude, toExclude:
+				joined++
+			}
+		}
+	}
+}
+
 // TestHeldDeaths lets start and stop die at each step: whatever comes next turns sockets,
 // tunnels and what redirects back, too. In a short run only at every sixth.
 func TestHeldDeaths(t *testing.T) {
@@ -267,5 +337,5 @@ func socketState(t *testing.T) string {
 	return nstest.Script(t, `
 	ss -Hantu | grep -v TIME-WAIT | awk '{print $1, $2, $5, $6}' | sort
 	tc actions ls action mirred | grep -o 'mirred.*to device.*' || true
-	for i in eth0 eth1; do ip maddr show dev $i | grep -v link | sort; done`)
+	for i in eth0 eth1; do ip maddr show dev $i | grep -v link | sort; sysctl -n net.ipv4.conf.$i.force_igmp_version; done`)
 }
