@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"testing"
@@ -14,6 +15,7 @@ import (
 // linkLocal are addresses for those whose own would be others each time.
 const linkLocal = `
 	sysctl -qw net.bridge.bridge-nf-call-iptables=0
+	sysctl -qw net.ipv4.ping_group_range="0 2147483647"
 	ip addr add fe80::42/64 dev eth0 nodad
 	ip -n lan addr add fe80::1/64 dev lan0 nodad
 	ip -n lan route add 224.0.0.0/4 dev lan0
@@ -165,6 +167,53 @@ func speaker(t *testing.T) func() bool {
 	})
 }
 
+// pinging is ping -I eth0, as ordinary users have it (icmp(7)), which sock_diag does not know.
+func pinging(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP))
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	return hears(t, fd, func() error {
+		const echo = 8
+		return unix.Sendto(fd, []byte{echo, 7: 1}, 0, &unix.SockaddrInet4{Addr: [4]byte{192, 168, 0, 1}})
+	})
+}
+
+// boundRaw is a raw socket of OSPF's protocol. Not every kernel has sock_diag tell of such.
+func boundRaw(t *testing.T) func() bool {
+	const ospf = 89
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, ospf))
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	return hears(t, fd, func() error {
+		far, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, ospf)
+		if err == nil {
+			err = unix.Sendto(far, make([]byte, 24), 0, &unix.SockaddrInet4{Addr: [4]byte{192, 168, 0, 2}})
+			_ = unix.Close(far)
+		}
+		return err
+	})
+}
+
+// boundLite is a socket of UDP-Lite, on kernels that have that.
+func boundLite(t *testing.T) func() bool {
+	socket := func() (int, error) {
+		return unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDPLITE)
+	}
+	fd, err := socket()
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		return func() bool { return true }
+	}
+	must0(t, err)
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4038}))
+	return hears(t, fd, func() error {
+		far, err := socket()
+		if err == nil {
+			err = unix.Sendto(far, []byte("x"), 0, &unix.SockaddrInet4{Addr: [4]byte{192, 168, 0, 2}, Port: 4038})
+			_ = unix.Close(far)
+		}
+		return err
+	})
+}
+
 // programs have sockets that know eth0 by its index.
 var programs = []struct {
 	name  string
@@ -177,6 +226,9 @@ var programs = []struct {
 	{"SO_BINDTODEVICE", boundSocket, false},
 	{"SO_BINDTODEVICE, listening", boundListener, false},
 	{"bound to the link-local address", linkLocalSocket, false},
+	{"ping -I", pinging, false},
+	{"a raw socket", boundRaw, false},
+	{"UDP-Lite", boundLite, false},
 	{"a member", member4, false},
 	{"a member, IPv6", member6, false},
 	{"a member that hears one source", chosen([4]byte{192, 168, 0, 1}), false},
