@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -131,6 +132,28 @@ func chosen(source [4]byte) func(t *testing.T) func() bool {
 	}
 }
 
+// chosen6 is one of IPv6.
+func chosen6(t *testing.T) func() bool {
+	const joinSource = 46 // MCAST_JOIN_SOURCE_GROUP
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	req := make([]byte, 8+2*128) // struct group_source_req: an index, and two struct sockaddr_storage
+	binary.NativeEndian.PutUint32(req, uint32(nicIndex(t)))
+	for at, addr := range map[int]string{8: "ff35::107", 136: "2001:db8::1"} {
+		binary.NativeEndian.PutUint16(req[at:], unix.AF_INET6)
+		copy(req[at+8:], net.ParseIP(addr))
+	}
+	must0(t, unix.SetsockoptString(fd, unix.IPPROTO_IPV6, joinSource, string(req)))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet6{Port: 4039}))
+	return hears(t, fd, func() error {
+		far, err := net.DialUDP("udp6", &net.UDPAddr{IP: net.ParseIP("2001:db8::1")}, &net.UDPAddr{IP: net.ParseIP("ff35::107"), Zone: "lan0", Port: 4039})
+		if err == nil {
+			_, err = far.Write([]byte("x"))
+			_ = far.Close()
+		}
+		return err
+	})
+}
+
 // leaver is a member that leaves its group, by the address that it has joined by, and joins
 // again: it knows nothing of what happened.
 func leaver(t *testing.T) func() bool {
@@ -233,6 +256,7 @@ var programs = []struct {
 	{"a member, IPv6", member6, false},
 	{"a member that hears one source", chosen([4]byte{192, 168, 0, 1}), false},
 	{"a member that hears another source", chosen([4]byte{192, 168, 0, 9}), true},
+	{"a member that hears one source, IPv6", chosen6, false},
 	{"a member that leaves and joins", leaver, false},
 	{"a member that sends", speaker, false},
 }
