@@ -66,8 +66,10 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		Do:    []plan.Op{&Freeze{unit}}, Undo: []plan.Op{&Resume{Unit: unit, Ran: ran, Heirs: back, Limit: m.Limit}},
 	}
 	there, again := k.keeps(moves)
+	lasts := len(there) > 0 && m.lasts()
 	if len(again) > 0 {
-		first.Undo = slices.Concat([]plan.Op{&Keep{unit, again, true}}, first.Undo, []plan.Op{&Keep{unit, again, false}})
+		on, off, _ := keeping(again, lasts)
+		first.Undo = slices.Concat([]plan.Op{on}, first.Undo, []plan.Op{off})
 	}
 	last := plan.Step{
 		Title: "have systemd-networkd follow",
@@ -86,16 +88,39 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	if len(there) == 0 {
 		return []plan.Step{first}, append(after, last), nil
 	}
-	// Whatever happens in between, the files go: what is left then is for first to undo.
-	var none []plan.Op
-	for _, l := range there {
+	on, off, none := keeping(there, lasts)
+	return []plan.Step{first}, append(after,
+		plan.Step{Title: "have systemd-networkd keep what it has leased", Do: []plan.Op{on}, Undo: none},
+		last,
+		plan.Step{Title: "let leased addresses expire as before", Do: []plan.Op{off}},
+	), nil
+}
+
+// keeping are the operations around the one by which it begins anew, and those that take
+// the first one back. Whatever happens in between, the files go: what is left then is for
+// the first step to undo.
+func keeping(leases []Lease, lasts bool) (on, off plan.Op, none []plan.Op) {
+	if lasts {
+		return &Lasting{unit, leases}, &Passing{Leases: leases, Wait: true}, []plan.Op{&Passing{Leases: leases}}
+	}
+	for _, l := range leases {
 		none = append(none, &File{Path: l.Path})
 	}
-	return []plan.Step{first}, append(after,
-		plan.Step{Title: "have systemd-networkd keep what it has leased", Do: []plan.Op{&Keep{unit, there, true}}, Undo: none},
-		last,
-		plan.Step{Title: "let leased addresses expire as before", Do: []plan.Op{&Keep{unit, there, false}}},
-	), nil
+	return &Keep{unit, leases, true}, &Keep{unit, leases, false}, none
+}
+
+// lasts says whether this systemd is one with which leased addresses have to look as if they
+// were for ever. If it cannot be told, it is a newer one.
+func (m Manager) lasts() (is bool) {
+	if m.Root != "" {
+		return false
+	}
+	_ = systemd.Look(context.Background(), answerLimit, func(_ context.Context, conn systemd.Conn) error {
+		version, err := conn.Version()
+		is = lastingFrom <= version && version < lastingTo
+		return err
+	})
+	return is
 }
 
 // inherit finds the interfaces that will have what systemd-networkd configures on
