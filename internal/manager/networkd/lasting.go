@@ -83,7 +83,7 @@ func (l *Lasting) Commands() (all []string) {
 		all = append(append(all, l.file(lastingText).Commands()...),
 			"ip -4 -o address show dev "+dev+` dynamic | while read -r _ _ _ a _; do ip address change "$a" dev `+dev+"; done",
 			"ip -4 route show table all dev "+dev+" proto dhcp | while read -r r; do ip route append $r dev "+dev+
-				" proto kernel; ip route del $r dev "+dev+" proto dhcp; done")
+				" proto kernel && ip route del $r dev "+dev+" proto dhcp; done")
 	}
 	return all
 }
