@@ -34,6 +34,10 @@ type Planner struct {
 	// Switched are the flags of bridges that their rules have switched on
 	// (nf_call_iptables and the like): nobody has chosen them.
 	Switched map[string][]string
+	// AnyLease is what a start notes for stop, see Record.
+	AnyLease bool
+	// Waits says that the change waits to be confirmed: it may be taken back long after.
+	Waits bool
 	// names are what the indexes are called while the networks of the plan are up.
 	names ipcmd.Names
 }
@@ -79,6 +83,7 @@ func (p *Planner) Stop(specs []Spec) (plan.Part, error) {
 // all plans the bridges one after another. All refusals are returned at once.
 func (p *Planner) all(specs []Spec, command config.Command, one func(*builder, *plan.Plan, Spec) (outcome, error)) (plan.Part, error) {
 	b := newBuilder(p.Conn, p.Host)
+	b.waits = p.Waits
 	b.specs = specs
 	pl := &plan.Plan{}
 	var part plan.Part
@@ -127,6 +132,7 @@ func (p *Planner) startOne(b *builder, pl *plan.Plan, w Spec) (outcome, error) {
 	b.changed = append(b.changed, s)
 	ports, stay := s.incoming(p.Host, kept)
 	steps, rec := b.start(s, ports)
+	rec.AnyLease = p.AnyLease
 	pl.Add(steps...)
 	if err := p.remember(pl, w, &rec, nil); err != nil {
 		return outcome{}, err

@@ -32,6 +32,8 @@ type builder struct {
 	ends map[int]end
 	// doomed are the interfaces that are gone at the end.
 	doomed []doomed
+	// waits says that the change waits to be confirmed.
+	waits bool
 	// changed are the places that the plan changes, as they were before.
 	changed []parts
 	// guestSteps are the steps about guestSteps' ports, which have a place of their own in

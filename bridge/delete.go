@@ -78,6 +78,10 @@ func (b *builder) deletion() plan.Step {
 		s.Do = []plan.Op{t.Each[0]}
 	}
 	s.Undo = []plan.Op{b.vacant()}
+	if b.waits {
+		a := b.advance()
+		s.Do, s.Undo = slices.Insert(s.Do, 0, plan.Op(a)), append(s.Undo, a)
+	}
 	for _, d := range slices.Backward(b.doomed) {
 		s.Undo = append(s.Undo, d.again...)
 	}

@@ -23,15 +23,22 @@ var recordForms = plan.Form[Record]{
 	Write:   func(r *Record) any { return formOfRecord(r) },
 	Read: map[int]func([]byte) (*Record, error){
 		1:             plan.FormOf((*recordForm1).record),
+		2:             plan.FormOf((*recordForm2).record),
 		recordVersion: plan.FormOf((*recordForm).record),
 	},
 	Without: "stop can do without it, but then also removes a bridge or a pair that was there before start",
 }
 
-const recordVersion = 2
+const recordVersion = 3
 
-// recordForm is version 2.
+// recordForm is version 3.
 type recordForm struct {
+	recordForm2
+	AnyLease bool `json:"any_lease,omitempty"`
+}
+
+// recordForm2 is version 2.
+type recordForm2 struct {
 	Version int              `json:"version"`
 	Bridge  rawjson.String   `json:"bridge"`
 	NetDev  rawjson.String   `json:"netdev"`
@@ -61,12 +68,12 @@ type foundForm struct {
 
 func formOfRecord(r *Record) *recordForm {
 	w := r.Spec
-	return &recordForm{
+	return &recordForm{AnyLease: r.AnyLease, recordForm2: recordForm2{
 		Version: recordVersion, Bridge: rawjson.String(w.Bridge), NetDev: rawjson.String(w.NetDev), VifNum: w.VifNum, Dom0Is: w.Shape.String(),
 		PDev: rawjson.String(w.PDev), VDev: rawjson.String(w.VDev), VIF: rawjson.String(w.VIF), Why: rawjson.Strings(w.Why),
 		NICMAC: r.NICMAC, NICOff: r.NICOff, StandIn: r.StandIn,
 		FoundBridge: plan.Later[linkForm]{V: formOfLink(r.FoundBridge)}, FoundDom0: plan.Later[foundForm]{V: formOfFound(r.FoundDom0)},
-	}
+	}}
 }
 
 func formOfFound(f *found) *foundForm {
@@ -81,6 +88,14 @@ func formOfFound(f *found) *foundForm {
 
 // record is the reverse of formOfRecord.
 func (f *recordForm) record() (*Record, error) {
+	r, err := f.recordForm2.record()
+	if r != nil {
+		r.AnyLease = f.AnyLease
+	}
+	return r, err
+}
+
+func (f *recordForm2) record() (*Record, error) {
 	shape, err := shapeNamed(f.Dom0Is)
 	if err == nil && (shape == OnBridge) != (f.VIF == "") {
 		err = fmt.Errorf("dom0_is is %q in it, and dom0's port %q", f.Dom0Is, f.VIF)
@@ -157,7 +172,7 @@ func (f *recordForm1) record() (*Record, error) {
 	if w.VIF == "" {
 		shape = OnBridge
 	}
-	form := recordForm{
+	form := recordForm2{
 		Bridge: w.Bridge, NetDev: w.NetDev, VifNum: w.VifNum, Dom0Is: shape.String(), PDev: w.PDev, VDev: w.VDev, VIF: w.VIF, Why: w.Why,
 		NICMAC: f.NICMAC, NICOff: f.NICOff, StandIn: f.StandIn, FoundBridge: plan.Later[linkForm]{V: (*linkForm)(f.FoundBridge)},
 	}

@@ -48,7 +48,7 @@ func fullRecord() *Record {
 			VifNum: 3, Bridge: "xenbr3", NetDev: "eth0", PDev: "peth0", VDev: "veth3", VIF: "vif0.3",
 			Why: []string{"vifnum=3, the next that is free after 0"},
 		},
-		NICMAC: "00:16:3e:00:00:01", NICOff: true, StandIn: netip.MustParseAddr("::6"), FoundBridge: fullLink(), FoundDom0: f,
+		NICMAC: "00:16:3e:00:00:01", NICOff: true, StandIn: netip.MustParseAddr("::6"), AnyLease: true, FoundBridge: fullLink(), FoundDom0: f,
 	}
 }
 
@@ -56,7 +56,7 @@ func fullRecord() *Record {
 // made from, except those that no record keeps. So whoever adds a field either
 // keeps it, or names it here.
 func TestNothingForgotten(t *testing.T) {
-	const kept = "Link.BridgeAttrs Link.PortAttrs Link.VXLANAttrs Link.Second" // see keptForm; a VXLAN or an HSR is no part of a network
+	const kept = "Link.BridgeAttrs Link.PortAttrs Link.VXLANAttrs Link.Second Link.Functions" // see keptForm; a VXLAN, an HSR or hardware is no part of a network
 	const asked = "Spec.Unfit Spec.AntiSpoof Spec.GuestsAllow"
 	const found = "Spec.Strayed"         // anew by each call
 	const veth = "Spec.Shape kept.Shape" // for the other shape see TestShapesKept
@@ -74,7 +74,9 @@ func TestNothingForgotten(t *testing.T) {
 
 // TestRecordForms holds the forms of a bridge's record.
 func TestRecordForms(t *testing.T) {
-	formtest.Records(t, "bridge", recordForms, fullRecord(), nil, "found_dom0.settings", "found_dom0.port_settings")
+	unsaid := fullRecord()
+	unsaid.AnyLease = false
+	formtest.Records(t, "bridge", recordForms, fullRecord(), map[int]*Record{1: unsaid, 2: unsaid}, "found_dom0.settings", "found_dom0.port_settings")
 }
 
 // TestShapesKept reads what is kept of a network of the other shape as such,
@@ -91,13 +93,13 @@ func TestShapesKept(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(*kept, k) {
 		t.Errorf("what is kept is read as %+v, %v", kept, err)
 	}
-	for _, f := range []recordForm{{Dom0Is: "veth"}, {Dom0Is: "bridge", VIF: "vif0.3"}, {Dom0Is: "both"}, {VIF: "vif0.3"}} {
+	for _, f := range []recordForm2{{Dom0Is: "veth"}, {Dom0Is: "bridge", VIF: "vif0.3"}, {Dom0Is: "both"}, {VIF: "vif0.3"}} {
 		f.Bridge, f.NetDev, f.PDev, f.VDev = "xenbr3", "eth0", "peth0", "veth3"
 		if rec, err := f.record(); rec != nil || err == nil {
 			t.Errorf("%+v is read as %+v", f, rec)
 		}
 	}
-	for _, f := range []recordForm{{}, {Bridge: "xenbr3", NetDev: "eth0", PDev: "peth0"}} {
+	for _, f := range []recordForm2{{}, {Bridge: "xenbr3", NetDev: "eth0", PDev: "peth0"}} {
 		f.Dom0Is, f.VIF = "veth", "vif0.3"
 		if _, err := f.record(); err == nil {
 			t.Errorf("%+v is read", f)
@@ -135,7 +137,9 @@ func TestOpForms(t *testing.T) {
 		&relabel{Addrs: batch, Index: 7, Spare: 8},
 		&remove{Batch: batch, Name: "veth0", Later: "eth0", What: "veth", MAC: mac, Peer: 9},
 		&vacant{Each: []seat{{7, "veth0", "eth0", "veth", mac, 9}, {Index: 9, Name: "vif0.0", Kind: "veth", Peer: 7}}, Again: "bridge=xenbr0 netdev=eth0 vifnum=0"},
+		&advance{Past: 9},
 		&setMAC{Msgs: batch, Index: 7, MAC: mac},
+		&filter{Msgs: batch},
 		&awaitAddrs{Index: 7, Addrs: [][]byte{{0xfe, 0x80, 15: 1}}},
 		&awaitForwarding{Port: 9, Names: names},
 		&awaitCarrier{Index: 7, Port: 9, Names: names},

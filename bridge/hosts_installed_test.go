@@ -25,6 +25,9 @@ type installed struct {
 
 type installedPart struct{ name, text string }
 
+// installedMAC is what each NIC has.
+const installedMAC = "52:54:00:12:00:01"
+
 // programs are those of a host in a file, as internal/operate has them.
 type programs struct {
 	Version int               `json:"version"`
@@ -51,7 +54,8 @@ func readInstalled(t *testing.T, file string) installed {
 		}
 		if name := text[h[2]:h[3]]; name == "network" {
 			nic, rest, _ := strings.Cut(text[h[1]:end], "\n")
-			in.nic, in.network = nic, quick+cable(nic, "lan0", "52:54:00:12:00:01")+rest+careful
+			rest = strings.ReplaceAll(rest, "$MAC", installedMAC)
+			in.nic, in.network = nic, quick+cable(nic, "lan0", installedMAC)+rest+careful
 		} else {
 			in.parts = append(in.parts, installedPart{name, text[h[1]:end]})
 		}
@@ -88,11 +92,26 @@ func (in installed) programs(t *testing.T, h *host.Host) programs {
 			if len(words) == 3 {
 				p.Owners[words[0]] = words[1] + " " + words[2]
 			}
+		case words[0] == "interface": // see dress
 		default:
 			t.Fatalf("%s: what is %q?", in.name, part.name)
 		}
 	}
 	return p
+}
+
+// dress has interfaces be what no namespace could have, of modules or hardware that there
+// is none of here: of another kind, with a master that is none elsewhere.
+func (in installed) dress(h *host.Host) {
+	for _, part := range in.parts {
+		if words := strings.Fields(part.name); words[0] == "interface" {
+			l := h.Name(words[1])
+			l.Kind = strings.TrimPrefix(words[2], "-")
+			if len(words) == 4 {
+				l.Master = h.Name(words[3]).Index
+			}
+		}
+	}
 }
 
 // process is one: its number, its name, its parent, its control group and its arguments.
@@ -130,6 +149,7 @@ func TestInstalled(t *testing.T) {
 					t.Log(text)
 				}
 				must(0, json.Unmarshal(must(os.ReadFile(path)), &f.hostFile))
+				in.dress(f.Host)
 			} else {
 				must(0, json.Unmarshal(must(os.ReadFile(path)), &f))
 			}

@@ -85,6 +85,8 @@ func hostsInFiles() []hostInFile {
 		{name: "settled-up", network: of(settled.script), up: settledUp + "\n" + start + "\n" + inXenbr0(settled.more), call: stop},
 		{name: "settled-bridge-up", network: of(settled.script), up: strings.ReplaceAll(settledUp+"\n"+start+"\n"+inXenbr0(settled.more), "netdev=", "bridge=xenbr0 dom0=bridge netdev="), call: stop},
 
+		{name: "functions", network: of(plain), call: start, edit: withFunctions("eth0")},
+		{name: "functions-up", network: of(plain), up: start, call: stop, edit: withFunctions("peth0")},
 		{name: "vlans", network: of(plain), call: start, edit: withVLANs("eth0")},
 		{name: "vlans-old", network: of(plain), call: start, edit: func(f *hostFile) { withVLANs("eth0")(f); old(f) }},
 		{name: "vlans-up", network: of(plain), up: start, call: stop, edit: withVLANs("peth0")},

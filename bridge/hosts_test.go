@@ -136,6 +136,11 @@ func callProgram(t *testing.T, line string) (text string, err error) {
 // old makes it a kernel that cannot rename an interface which is up.
 func old(f *hostFile) { f.Host.LiveRename = false }
 
+// withFunctions makes a NIC one that can have virtual functions.
+func withFunctions(nic string) func(f *hostFile) {
+	return func(f *hostFile) { f.Host.Name(nic).Bus, f.Host.Name(nic).Functions = "pci", true }
+}
+
 // withVLANs adds two VLANs to a NIC, as this kernel may have none: one with an
 // address, one with a MAC address of its own.
 func withVLANs(nic string) func(f *hostFile) {

@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"os"
@@ -34,6 +35,7 @@ type network struct {
 	// the network is then stopped again. more makes further settings each time
 	// that it is up. $br is the first bridge.
 	guests, more string
+	functions    bool // eth0 counts as a NIC that can have virtual functions
 }
 
 // specOf is one bridge, whose parts have the names of Xen's scripts.
@@ -158,7 +160,10 @@ func (l *lab) planned(start bool) (*plan.Plan, string) {
 func (l *lab) planFor(h *host.Host, start bool) (*plan.Plan, string) {
 	l.t.Helper()
 	h.LiveRename = l.live
-	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}}
+	if nic := cmp.Or(h.Name("peth0"), h.Name("eth0")); l.functions {
+		nic.Functions = true
+	}
+	p := &bridge.Planner{Conn: l.conn, Host: h, Store: bridge.Store{Dir: l.dir}, Waits: true}
 	makePlan, join := p.Stop, plan.Down
 	if start {
 		makePlan, join = p.Start, plan.Up

@@ -25,6 +25,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		relabelKind:         func() plan.Op { return &relabel{Conn: c} },
 		removeKind:          func() plan.Op { return &remove{Conn: c} },
 		macKind:             func() plan.Op { return &setMAC{Conn: c} },
+		filterKind:          func() plan.Op { return &filter{Conn: c} },
 		awaitAddrsKind:      func() plan.Op { return &awaitAddrs{Conn: c} },
 		awaitForwardingKind: func() plan.Op { return &awaitForwarding{Conn: c} },
 		awaitCarrierKind:    func() plan.Op { return &awaitCarrier{Conn: c} },
@@ -34,6 +35,7 @@ func Kinds(c *rtnl.Conn) plan.Kinds {
 		enterKind:           func() plan.Op { return &enter{Conn: c} },
 		unchangedKind:       func() plan.Op { return &unchanged{Conn: c} },
 		mendKind:            func() plan.Op { return &mend{Conn: c} },
+		advanceKind:         func() plan.Op { return &advance{Conn: c} },
 		vacantKind:          func() plan.Op { return &vacant{Conn: c} },
 	}
 }
@@ -42,6 +44,7 @@ const (
 	relabelKind         = "relabel"
 	awaitForwardingKind = "await"
 	macKind             = "mac"
+	filterKind          = "filter"
 	awaitAddrsKind      = "arrive"
 	awaitCarrierKind    = "carrier"
 	altNamesKind        = "altnames"
@@ -346,6 +349,37 @@ func (s *setMAC) Do(ctx context.Context, undoing bool) error {
 	}
 	if l, readErr := host.ReadLink(s.Conn, s.Index); readErr == nil && sameMAC(l.MAC, s.MAC) {
 		return nil // it never changed
+	}
+	return err
+}
+
+// filter has a NIC take frames for one more MAC address, or no more. A driver may refuse
+// that where it has no virtual functions, or no more room: then it works without, or start
+// finds that nobody answers.
+type filter struct {
+	Msgs netop.Batch `json:"Msgs"`
+	Conn *rtnl.Conn  `json:"-"`
+}
+
+// Kind implements plan.Op.
+func (*filter) Kind() string { return filterKind }
+
+// Commands implements plan.Op.
+func (f *filter) Commands() []string {
+	lines := f.Msgs.Commands()
+	lines[len(lines)-1] += " || true" // see above
+	return lines
+}
+
+// Do implements plan.Op.
+func (f *filter) Do(ctx context.Context, undoing bool) error {
+	b := f.Msgs
+	b.Conn = f.Conn
+	err := b.Do(ctx, undoing)
+	for _, refused := range []error{unix.EOPNOTSUPP, unix.EINVAL, unix.ENOMEM, unix.ENOSPC} {
+		if errors.Is(err, refused) {
+			return nil
+		}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"strings"
@@ -117,6 +118,34 @@ func TestHintAbove(t *testing.T) {
 		hint := refusal.Advice(s.checkAbove(h).(interface{ Unwrap() []error }).Unwrap()[0])
 		if first := strings.HasPrefix(hint, "remove it"); first != c.safe || !c.safe && !strings.Contains(hint, "from the console") {
 			t.Errorf("%s: the hint is %q", c.name, hint)
+		}
+	}
+}
+
+// TestStation: a NIC of Wi-Fi that cannot be a port is refused, and no hint names it.
+func TestStation(t *testing.T) {
+	h := &host.Host{Links: []*host.Link{{Index: 2, Name: "wlan0", Ethernet: true}, {Index: 3, Name: "eth0", Ethernet: true}}, Stations: []int{2}}
+	s := findParts(Spec{Bridge: "xenbr0", NetDev: "wlan0", PDev: "pwlan0"}.onPair(), h)
+	if err := s.checkNIC(h); err == nil || !strings.HasPrefix(refusal.Advice(err), "name another NIC") || candidates(h) != "eth0" {
+		t.Errorf("%v, %q, %q", err, refusal.Advice(err), candidates(h))
+	}
+	s = findParts(Spec{Bridge: "xenbr0", NetDev: "eth0", PDev: "peth0"}.onPair(), h)
+	if err := s.checkNIC(h); err != nil {
+		t.Errorf("eth0: %v", err)
+	}
+}
+
+// TestHintSwitch: what connects guests already is no NIC, also where the default route goes
+// out by it, and it has the name which a bridge has by default.
+func TestHintSwitch(t *testing.T) {
+	for kind, want := range map[string]string{"bridge": "guests can use xenbr0 as it is", "openvswitch": "guests can use a bridge of Open vSwitch as it is"} {
+		for _, w := range []Spec{{Bridge: "xenbr0", NetDev: "xenbr0"}, {Bridge: "lan", NetDev: "xenbr0", PDev: "pxenbr0"}} {
+			h := &host.Host{Links: []*host.Link{{Index: 2, Name: "xenbr0", Ethernet: true, Kind: kind}}}
+			w = w.onPair()
+			s := findParts(w, h)
+			if err := cmp.Or(w.checkWords(h), s.checkNIC(h)); !strings.HasPrefix(refusal.Advice(err), want) {
+				t.Errorf("%s, a %s: %v, %q", w.Bridge, kind, err, refusal.Advice(err))
+			}
 		}
 	}
 }

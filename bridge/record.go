@@ -18,6 +18,10 @@ type Record struct {
 	// stable addresses; invalid if it gave none.
 	StandIn netip.Addr
 
+	// AnyLease says that start was told to move addresses that expire whoever renews them:
+	// stop does not ask again.
+	AnyLease bool
+
 	// What was there before start, as it was; nil for what start created.
 	FoundBridge *host.Link
 	FoundDom0   *found

@@ -51,12 +51,27 @@ func (s *parts) checkNIC(h *host.Host) error {
 		return missingNIC(h, s.NetDev)
 	case n.Flags&unix.IFF_LOOPBACK != 0 || !n.Ethernet:
 		return refuse("the host has "+candidates(h)+"; name one with netdev=", "cannot put %s into a bridge: it is not an Ethernet interface", s.NetDev)
-	case n.Kind == "bridge":
-		return refuse(asItIs(n.Name)+"; or name a NIC with netdev=", "cannot put %s into a bridge: it is a bridge itself", s.NetDev)
+	case h.IsStation(n):
+		return refuse("name another NIC with netdev=; by Wi-Fi guests can only be routed, as by Xen's scripts vif-route and vif-nat",
+			"cannot put %s into a bridge: its access point takes frames from its own MAC address alone", s.NetDev)
+	case switches(n) != nil:
+		return switches(n)
 	case dom0Port(n.Name, n, h) != nil:
 		return s.refuseDom0(h, dom0Port(n.Name, n, h))
 	case n.Master != 0:
 		return refuse(ofMaster(h.Index(n.Master)), "cannot put %s into %s: it is a port of %s", s.NetDev, s.Bridge, h.Names().Of(n.Master))
+	}
+	return nil
+}
+
+// switches is the error for what connects guests already, and is no NIC; nil for a NIC.
+func switches(l *host.Link) error {
+	switch l.Kind {
+	case "bridge":
+		return refuse(asItIs(l.Name)+"; or name a NIC with netdev=", "cannot put %s into a bridge: it is a bridge itself", l.Name)
+	case openVSwitch:
+		// Its daemon knows such an interface by its name.
+		return refuse(byOpenVSwitch+"; or name a NIC with netdev=", "cannot put %s into a bridge: it is an interface of Open vSwitch", l.Name)
 	}
 	return nil
 }
@@ -82,6 +97,13 @@ func asItIs(bridge string) string {
 	return "guests can use " + bridge + " as it is (bridge=" + bridge + " in their configuration)"
 }
 
+// openVSwitch is the kind of what Open vSwitch has made, and byOpenVSwitch what to do
+// with it.
+const (
+	openVSwitch   = "openvswitch"
+	byOpenVSwitch = "guests can use a bridge of Open vSwitch as it is, by Xen's script vif-openvswitch"
+)
+
 // ofMaster is the hint for a NIC that is a port.
 func ofMaster(master *host.Link) string {
 	switch {
@@ -89,8 +111,8 @@ func ofMaster(master *host.Link) string {
 		return asItIs(master.Name) + "; or name another NIC with netdev="
 	case master != nil && (master.Kind == "bond" || master.Kind == "team" || master.Kind == "batadv"):
 		return "give netdev=" + master.Name + ", and it is put into the bridge with all its ports"
-	case master != nil && master.Kind == "openvswitch":
-		return "guests can use a bridge of Open vSwitch as it is, by Xen's script vif-openvswitch; or name another NIC with netdev="
+	case master != nil && master.Kind == openVSwitch:
+		return byOpenVSwitch + "; or name another NIC with netdev="
 	}
 	return "name another NIC with netdev="
 }
@@ -119,7 +141,7 @@ func similar(h *host.Host, name string) *host.Link {
 func candidates(h *host.Host) string {
 	var names []string
 	for _, l := range h.Links {
-		if l.Ethernet && l.Flags&unix.IFF_LOOPBACK == 0 && l.Kind != "bridge" && l.Master == 0 && !guest.IsPort(l.Name) {
+		if l.Ethernet && l.Flags&unix.IFF_LOOPBACK == 0 && l.Kind != "bridge" && l.Master == 0 && !h.IsStation(l) && !guest.IsPort(l.Name) {
 			names = append(names, l.Name)
 		}
 	}

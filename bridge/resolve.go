@@ -168,6 +168,11 @@ func (w Spec) checkWords(h *host.Host) error {
 	case len(w.Bridge) > nameMax:
 		return refuse("give another bridge=", "cannot call a bridge %s: an interface name has at most %d bytes", w.Bridge, nameMax)
 	case w.Bridge == w.NetDev && !w.onBridge():
+		// The default route may go out by a bridge that has the name which is ours by default:
+		// then nothing is up, and start says what it is.
+		if l := h.Name(w.NetDev); l != nil && switches(l) != nil {
+			return nil
+		}
 		return refuse("give the bridge a name that no interface has, such as bridge=xenbr0; or leave dom0=veth out, and the bridge itself has dom0's addresses",
 			"cannot use %s both as bridge and as netdev", w.Bridge)
 	}

@@ -220,7 +220,31 @@ func (m *move) setMAC(mac net.HardwareAddr, then ...rtnl.Msg) []plan.Op {
 		return m.ops(then...)
 	}
 	msgs := append([]rtnl.Msg{setLink(index, attrMAC(mac))}, then...)
-	return []plan.Op{&setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}}
+	set := []plan.Op{&setMAC{Msgs: *m.batch(msgs...), Index: index, MAC: mac, Conn: m.conn}}
+	switch {
+	case !m.functions():
+		return set
+	case sameMAC(mac, m.s.nic.MAC):
+		return append([]plan.Op{m.filter(unix.RTM_DELNEIGH)}, set...)
+	}
+	return append(set, m.filter(unix.RTM_NEWNEIGH))
+}
+
+// functions says whether the NIC can have virtual functions (SR-IOV).
+func (m *move) functions() bool {
+	if m.now != nil {
+		return m.now.Functions
+	}
+	return m.s.nic.Functions
+}
+
+// filter adds dom0's MAC address to those of the NIC, or removes it. A switch in the NIC
+// decides by these which frames are for the NIC and which for its virtual functions, and
+// may give a NIC no others, although a bridge has made it promiscuous (seen with an 82576:
+// it got broadcasts only). The entry is made once the NIC has its address as a port: before
+// that igb has the address already, and would lose both when that changes.
+func (m *move) filter(typ uint16) plan.Op {
+	return &filter{Msgs: *m.batch(rtnl.OwnMAC(typ, m.s.nic.Index, m.s.nic.MAC)), Conn: m.conn}
 }
 
 // pinVLANs makes VLANs on the NIC keep the address that they have from it. When an

@@ -42,7 +42,8 @@ type Status struct {
 	Detached    []string `json:"detached,omitempty"` // guests' ports that stop took out
 	Addresses   []string `json:"addresses"`
 	Defaults    []string `json:"default_routes"`
-	Why         []string `json:"why,omitempty"` // where unnamed values came from
+	Why         []string `json:"why,omitempty"`       // where unnamed values came from
+	AnyLease    bool     `json:"any_lease,omitempty"` // start was told lease=any, and stop does not ask
 	Differences []string `json:"differences,omitempty"`
 	Notes       []string `json:"notes,omitempty"` // what somebody has chosen: start leaves it
 }
@@ -69,6 +70,11 @@ func (p *Planner) Status(w Spec) (Status, error) {
 		return st, nil
 	}
 	st.State = Up
+	rec, err := p.Store.Load(w.Bridge)
+	if err != nil {
+		return st, err
+	}
+	st.AnyLease = rec != nil && rec.AnyLease
 	for _, d := range s.differences(p.Host) {
 		st.State = Differ
 		st.Differences = append(st.Differences, d.text)

@@ -120,10 +120,8 @@ func connections(d *holders.Data, m holders.Move) []plan.Op {
 // labels are the steps that carry address labels over.
 func labels(d *holders.Data, m holders.Move) []plan.Step {
 	var all []Label
-	for _, l := range d.Labels {
-		if l.Index == m.From.Index {
-			all = append(all, Label{l.Prefix, l.Label})
-		}
+	for _, l := range d.Labelled(m) {
+		all = append(all, Label{l.Prefix, l.Label})
 	}
 	if len(all) == 0 || m.To.Index == 0 {
 		return nil

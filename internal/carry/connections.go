@@ -40,49 +40,63 @@ const batch = 64
 // Do implements plan.Op. It does not fail: what cannot be written anew is ended by the
 // kernel, as it would be without.
 func (c *Connections) Do(context.Context, bool) error {
-	all, err := c.read()
+	all, err := translated(c.Addrs)
 	if err != nil || len(all) == 0 {
 		return nil
 	}
-	conn, err := nfnetlink.Dial()
-	if err != nil {
-		return nil
+	var ports []uint16
+	for _, s := range all {
+		ports = append(ports, s.portNumber())
 	}
-	defer func() { _ = conn.Leave() }() // if it fails, it is closed
-	if g, err := newGuard(c.Addrs, all); err == nil {
+	if g, err := newGuard(ports, unknownAt(c.Addrs)...); err == nil {
 		defer g.end()
 	}
+	rewrite(all)
+	return nil
+}
+
+// rewrite deletes connections and makes them anew as they are to be.
+func rewrite(all []session) {
+	conn, err := nfnetlink.Dial()
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Leave() }() // if it fails, it is closed
 	for some := range slices.Chunk(all, batch) {
 		for try := 0; try < 3 && len(some) > 0; try++ { // a packet in between may have made another entry
 			var msgs []*nl.NetlinkRequest
+			var last []int // message of each
 			for _, s := range some {
-				msgs = append(msgs, s.request(ctDelete, 0, s.tuple(ctaTupleOrig, s.orig)), s.create(try == 0))
+				for _, orig := range s.entries() {
+					msgs = append(msgs, s.request(ctDelete, 0, s.tuple(ctaTupleOrig, orig)))
+				}
+				last, msgs = append(last, len(msgs)), append(msgs, s.create(try == 0))
 			}
 			errs, err := conn.Each(msgs...)
 			if err != nil {
-				return nil
+				return
 			}
 			var again []session
 			for i, s := range some {
-				if errs[2*i+1] != nil {
+				if errs[last[i]] != nil {
 					again = append(again, s)
 				}
 			}
 			some = again
 		}
 	}
-	return nil
 }
 
-// read are the connections that conntrack knows.
-func (c *Connections) read() (all []session, err error) {
+// translated are the connections that conntrack knows with a source that has become one of
+// the addresses.
+func translated(addrs []netip.Addr) (all []session, err error) {
 	conn, err := rtnl.DialNetfilter()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
 	err = nfnetlink.EachConnection(conn, holders.SourceNAT, func() { all = nil }, func(attrs []byte) {
-		if s, ok := sessionOf(attrs); ok && slices.Contains(c.Addrs, s.source) {
+		if s, ok := sessionOf(attrs); ok && slices.Contains(addrs, s.source) {
 			all = append(all, s)
 		}
 	})
@@ -146,13 +160,25 @@ type session struct {
 	orig   []byte
 	source netip.Addr // that it has got
 	port   []byte     // that it has got, or the number of an ICMP request
+	reply  []byte     // the tuple of what comes back
 	attrs  []byte
+	// Of one that was tracked twice: the tuple of the second entry, and the port before that.
+	outer, inner []byte
+}
+
+// entries are the origs of what conntrack has of it.
+func (s session) entries() [][]byte {
+	if s.outer == nil {
+		return [][]byte{s.orig}
+	}
+	return [][]byte{s.orig, s.outer}
 }
 
 // sessionOf is a connection whose source only is translated, and that stands alone.
 func sessionOf(attrs []byte) (s session, ok bool) {
 	s = session{orig: append([]byte{}, rtnl.FindAttr(attrs, ctaTupleOrig)...), attrs: append([]byte{}, attrs...)}
 	reply := rtnl.FindAttr(attrs, ctaTupleReply)
+	s.reply = append([]byte{}, reply...)
 	proto, ip := rtnl.FindAttr(reply, ctaTupleProto), rtnl.FindAttr(reply, ctaTupleIP)
 	num := rtnl.FindAttr(proto, ctaProtoNum)
 	switch {
@@ -260,9 +286,11 @@ func (s session) nat() *nl.RtAttr {
 	return nfnetlink.Nest(ctaNATSrc, attrs...)
 }
 
-func (s session) portNumber() uint16 {
-	if len(s.port) != 2 {
+func (s session) portNumber() uint16 { return number(s.port) }
+
+func number(port []byte) uint16 {
+	if len(port) != 2 {
 		return 0
 	}
-	return binary.BigEndian.Uint16(s.port)
+	return binary.BigEndian.Uint16(port)
 }

@@ -11,10 +11,9 @@ import (
 	"xbr-script/internal/nfnetlink"
 )
 
-// guard keeps packets from the host itself that belong to a connection which is being
-// written anew: the host would answer that it does not know of it, and the connection would
-// end. They are lost, and sent again. It is a table of nftables that belongs to a socket,
-// and ends with it.
+// guard keeps packets away that belong to a connection which is being written anew: the host
+// would answer that it does not know of it, and the connection would end. They are lost, and
+// sent again. It is a table of nftables that belongs to a socket, and ends with it.
 type guard struct{ conn *nfnetlink.Conn }
 
 const (
@@ -22,8 +21,19 @@ const (
 	guardPorts = "ports"
 )
 
-// newGuard guards the ports of the connections at their addresses.
-func newGuard(addrs []netip.Addr, all []session) (*guard, error) {
+// guarded are packets that are dropped if they have one of the ports.
+type guarded struct {
+	match []*nl.RtAttr
+	port  uint32 // where it is in the header of TCP or UDP
+}
+
+const (
+	sourcePort      = 0
+	destinationPort = 2
+)
+
+// newGuard drops such packets with one of those ports.
+func newGuard(ports []uint16, which ...guarded) (*guard, error) {
 	conn, err := nfnetlink.Dial()
 	if err != nil {
 		return nil, err
@@ -38,11 +48,9 @@ func newGuard(addrs []netip.Addr, all []session) (*guard, error) {
 		guardMsg(unix.NFT_MSG_NEWSET, nfnetlink.Text(unix.NFTA_SET_TABLE, guardTable), nfnetlink.Text(unix.NFTA_SET_NAME, guardPorts),
 			nfnetlink.U32(unix.NFTA_SET_ID, 1), nfnetlink.U32(unix.NFTA_SET_KEY_LEN, 2)),
 	}
-	msgs = append(msgs, guardElements(all)...)
-	for _, addr := range addrs {
-		for _, proto := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
-			msgs = append(msgs, guardRule(addr, proto))
-		}
+	msgs = append(msgs, guardElements(ports)...)
+	for _, g := range which {
+		msgs = append(msgs, g.rule())
 	}
 	if err := conn.Commit(msgs...); err != nil {
 		_ = conn.Close()
@@ -62,11 +70,7 @@ func guardMsg(msg int, attrs ...*nl.RtAttr) *nl.NetlinkRequest {
 }
 
 // guardElements are the ports.
-func guardElements(all []session) (msgs []*nl.NetlinkRequest) {
-	var ports []uint16
-	for _, s := range all {
-		ports = append(ports, s.portNumber())
-	}
+func guardElements(ports []uint16) (msgs []*nl.NetlinkRequest) {
 	slices.Sort(ports)
 	for some := range slices.Chunk(slices.Compact(ports), 1000) {
 		list := nfnetlink.Nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
@@ -80,9 +84,18 @@ func guardElements(all []session) (msgs []*nl.NetlinkRequest) {
 	return msgs
 }
 
-// guardRule drops what no connection is known of, for that address and those ports. A
+// unknownAt are packets for those addresses that belong to no connection which is known. A
 // connection of TCP that begins is let through.
-func guardRule(addr netip.Addr, proto byte) *nl.NetlinkRequest {
+func unknownAt(addrs []netip.Addr) (all []guarded) {
+	for _, addr := range addrs {
+		for _, proto := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
+			all = append(all, guarded{unknown(addr, proto), destinationPort})
+		}
+	}
+	return all
+}
+
+func unknown(addr netip.Addr, proto byte) []*nl.RtAttr {
 	family, at := byte(unix.NFPROTO_IPV4), uint32(16) // struct iphdr, ipv6hdr
 	if addr.Is6() {
 		family, at = unix.NFPROTO_IPV6, 24
@@ -97,7 +110,11 @@ func guardRule(addr netip.Addr, proto byte) *nl.NetlinkRequest {
 	if proto == unix.IPPROTO_TCP {
 		exprs = append(exprs, load(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1), masked([]byte{begins | acknowledges}), equal(acknowledges))
 	}
-	exprs = append(exprs, load(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2),
+	return exprs
+}
+
+func (g guarded) rule() *nl.NetlinkRequest {
+	exprs := append(slices.Clone(g.match), load(unix.NFT_PAYLOAD_TRANSPORT_HEADER, g.port, 2),
 		expr("lookup", nfnetlink.Text(unix.NFTA_LOOKUP_SET, guardPorts), nfnetlink.U32(unix.NFTA_LOOKUP_SREG, reg)),
 		expr("immediate", nfnetlink.U32(1, unix.NFT_REG_VERDICT), nfnetlink.Nest(2, nfnetlink.Nest(unix.NFTA_DATA_VERDICT, nfnetlink.U32(unix.NFTA_VERDICT_CODE, 0)))))
 	return nfnetlink.Request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, unix.NFPROTO_INET,

@@ -37,6 +37,14 @@ func TestForms(t *testing.T) {
 		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
 }
 
+// TestOwnForms holds the form of the record of what was there before start.
+func TestOwnForms(t *testing.T) {
+	formtest.Records(t, "own", ownForms, &holders.Own{
+		Rules: []nfrule.Kept{{Family: 1, Table: "filter", Handle: 5, Set: "wired"}}, Policy: true, Labels: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")},
+		Redirects: []uint32{3}, Bound: []uint64{1 << 60}, Packet: []int{7}, Members: []holders.Membership{{Cookie: 9, Group: netip.MustParseAddr("ff02::fb")}},
+	}, nil)
+}
+
 // TestCommands says what no command does.
 func TestCommands(t *testing.T) {
 	r := example()

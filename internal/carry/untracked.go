@@ -40,25 +40,55 @@ const prerouting = "prerouting"
 
 // tracking are the steps that make the table before all others, and delete it after them.
 func tracking(d *holders.Data, m holders.Move) (first, last plan.Step) {
-	mac, _ := net.ParseMAC(m.MAC) // it has just been printed
-	on, off := &Untracked{On: true, Bridge: m.Bridge, MAC: mac}, &Untracked{Bridge: m.Bridge, MAC: mac}
 	switch {
 	case d.Untracks(m):
-		first = plan.Step{Title: "leave dom0's packets on " + m.Bridge + " untracked", Do: []plan.Op{on}, Undo: []plan.Op{off}}
-		if d.Translates() {
-			first.Check = on.there
-		}
+		first = untrack(d, m)
 	case !m.Start && d.Untracked[m.Bridge]:
+		on, off := untracked(m)
 		last = plan.Step{Title: "track packets on " + m.Bridge + " again", Do: []plan.Op{off}, Undo: []plan.Op{on}}
 	}
 	return first, last
 }
 
+// untracked are the operations for the table of a network.
+func untracked(m holders.Move) (on, off *Untracked) {
+	mac, _ := net.ParseMAC(m.MAC) // it has just been printed
+	return &Untracked{On: true, Bridge: m.Bridge, MAC: mac}, &Untracked{Bridge: m.Bridge, MAC: mac}
+}
+
+// untrack is the step that makes the table.
+func untrack(d *holders.Data, m holders.Move) plan.Step {
+	on, off := untracked(m)
+	s := plan.Step{Title: "leave dom0's packets on " + m.Bridge + " untracked", Do: []plan.Op{on}, Undo: []plan.Op{off}}
+	if d.Translates() {
+		s.Check = on.there
+	}
+	return s
+}
+
+// Mend makes the tables that networks which are up lack: somebody has flushed all rules, or
+// bridged packets have come to pass the packet filter since they were started.
+func Mend(d *holders.Data, up []holders.Move) (part plan.Part) {
+	for _, m := range up {
+		if !d.Tracked(m) {
+			continue
+		}
+		part.First = append(part.First, untrack(d, m))
+		if d.Translates() {
+			part.Lines = append(part.Lines, "what is bridged for dom0 on "+m.Bridge+" is not tracked twice any more")
+		}
+	}
+	return part
+}
+
 // Do implements plan.Op. A table that is there already is made anew. Where it cannot be
 // made that is no failure of itself: mostly nothing needs it yet, else the step looks for it.
 func (u *Untracked) Do(_ context.Context, undoing bool) error {
-	err := u.set()
-	if u.On && !undoing {
+	if !u.On {
+		return u.set()
+	}
+	err := u.once()
+	if !undoing {
 		return nil
 	}
 	return err
@@ -108,15 +138,35 @@ func (u *Untracked) table(msg, flags int) *nl.NetlinkRequest {
 	return nfnetlink.Request(msg, flags, unix.NFPROTO_INET, nfnetlink.Text(unix.NFTA_TABLE_NAME, holders.UntrackedTable(u.Bridge)))
 }
 
-// rule is that packets which come by the bridge, and have dom0's MAC address there, are not
-// tracked.
+// once makes the table, and has connections go on that were tracked twice until then.
+func (u *Untracked) once() error {
+	twice := u.twice()
+	if len(twice) == 0 {
+		return u.set()
+	}
+	ports, which := u.guards(twice)
+	if g, err := newGuard(ports, which...); err == nil {
+		defer g.end()
+	}
+	err := u.set()
+	if err == nil {
+		rewrite(twice)
+	}
+	return err
+}
+
+// rule is that packets which are bridged, and have dom0's MAC address there, are not tracked.
 func (u *Untracked) rule(at uint32) *nl.NetlinkRequest {
-	name := make([]byte, unix.IFNAMSIZ)
-	copy(name, u.Bridge)
 	return nfnetlink.Request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, unix.NFPROTO_INET,
 		nfnetlink.Text(unix.NFTA_RULE_TABLE, holders.UntrackedTable(u.Bridge)), nfnetlink.Text(unix.NFTA_RULE_CHAIN, prerouting),
-		nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS, meta(unix.NFT_META_IIFNAME), equal(name...),
-			load(unix.NFT_PAYLOAD_LL_HEADER, at, len(u.MAC)), equal(u.MAC...), expr("notrack")))
+		nfnetlink.Nest(unix.NFTA_RULE_EXPRESSIONS, append(u.bridged(at), expr("notrack"))...))
+}
+
+// bridged are packets that come by the bridge with dom0's MAC address there.
+func (u *Untracked) bridged(at uint32) []*nl.RtAttr {
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, u.Bridge)
+	return []*nl.RtAttr{meta(unix.NFT_META_IIFNAME), equal(name...), load(unix.NFT_PAYLOAD_LL_HEADER, at, len(u.MAC)), equal(u.MAC...)}
 }
 
 // Commands implements plan.Op.

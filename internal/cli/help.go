@@ -59,7 +59,7 @@ Keys of the call:
                    that answered before it (10); if none does, put all back
   check=ADDRESS|no a host that must still answer pings; or ask nobody
   lease=known|any  refuse to move an address that expires if it is not known who
-                   renews it, or move it all the same
+                   renews it, or move it all the same, also at stop
   confirm=N        put all back after N seconds, unless confirmed by then
 
 Options:

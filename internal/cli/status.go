@@ -104,7 +104,7 @@ func printBridge(w io.Writer, st operate.Entry, verbose bool) {
 	for _, d := range st.Defaults {
 		item(w, "", []string{d}, "")
 	}
-	printManagers(w, st.Managers)
+	printManagers(w, st.Managers, st.AnyLease)
 	if verbose {
 		printEachGuest(w, st)
 	} else {
@@ -170,14 +170,18 @@ func paintForce(w io.Writer, broken bool) {
 }
 
 // printManagers tells who configures dom0's interface, if that can be known.
-func printManagers(w io.Writer, all []manager.Keeper) {
+func printManagers(w io.Writer, all []manager.Keeper, anyLease bool) {
 	label := "  manager"
 	for _, k := range all {
 		item(w, label, strings.Fields(k.String()), " ")
 		label = ""
 	}
 	if all != nil && len(all) == 0 {
-		item(w, label, []string{"none known"}, "")
+		none := "none known"
+		if anyLease {
+			none += ", and none has to be: start was told lease=any"
+		}
+		item(w, label, strings.Fields(none), " ")
 	}
 }
 
@@ -187,7 +191,7 @@ func printDown(w io.Writer, st operate.Entry) {
 	} else {
 		printPort(w, "  NIC", st.NIC, "")
 		item(w, "", st.Addresses, ", ")
-		printManagers(w, st.Managers)
+		printManagers(w, st.Managers, false)
 	}
 	if len(st.Detached) > 0 {
 		item(w, "  detached", st.Detached, " ")

@@ -92,6 +92,17 @@ type Bridge struct {
 	Dom0        Dom0 // dom0=
 }
 
+// Lease is the value of lease=: whether an address that expires is moved if it is not known
+// who renews it.
+type Lease int
+
+// The values of lease=.
+const (
+	LeaseUnsaid Lease = iota // not given: as LeaseKnown, unless the start has said any
+	LeaseKnown               // it is not
+	LeaseAny                 // it is
+)
+
 // nullBridge is the value of bridge= that asks for nothing.
 const nullBridge = "null"
 
@@ -109,11 +120,11 @@ type Request struct {
 	IPForward IPForward // ip_forward=, host-wide
 	Guests    []Guest   // those of the file; or the one that Admit or Dismiss is about
 
-	Wait     *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
-	NoCheck  bool           // check=no: do not ask whether hosts can be reached
-	Check    netip.Addr     // check=ADDRESS: a host that must stay within reach; not valid: none
-	AnyLease bool           // lease=any: addresses that expire are moved whoever renews them
-	Confirm  time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
+	Wait    *time.Duration // wait=: for the link and the hosts on it after a change; nil: not given
+	NoCheck bool           // check=no: do not ask whether hosts can be reached
+	Check   netip.Addr     // check=ADDRESS: a host that must stay within reach; not valid: none
+	Lease   Lease          // lease=
+	Confirm time.Duration  // confirm=: a change is taken back if not confirmed by then; 0: it need not be
 
 	DryRun, Verbose, JSON, Help, Version bool
 	Hide                                 bool    // --hide, of report

@@ -162,9 +162,9 @@ func setConfirm(s setting, value string) *fault {
 }
 
 func setLease(s setting, value string) *fault {
-	const known = "known"
-	s.req.AnyLease = value == "any"
-	return either(value, known, "any")
+	const known, anyone = "known", "any"
+	s.req.Lease = map[string]Lease{known: LeaseKnown, anyone: LeaseAny}[value]
+	return either(value, known, anyone)
 }
 
 func setCheck(s setting, value string) *fault {

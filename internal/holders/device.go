@@ -145,7 +145,7 @@ func readPPPoE(r *reader) error {
 			return err
 		}
 		id = uint64(binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, uint16(id))))
-		r.use(Use{r.indexOf(w[2]), "PPPoE", fmt.Sprintf("session %d with %s", id, w[1]), Breaks, "dial anew on dom0's interface"})
+		r.use(Use{r.indexOf(w[2]), pppoe, fmt.Sprintf("session %d with %s", id, w[1]), Breaks, "dial anew on dom0's interface"})
 		return nil
 	})
 }
@@ -169,7 +169,7 @@ func readPrograms(r *reader) error {
 		name := rtnl.String(m.Get(unix.IFLA_IFNAME))
 		text, _ := os.ReadFile("/sys/class/net/" + name + "/device/sriov_numvfs") // most devices have none
 		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && n > 0 {
-			r.use(Use{index, "SR-IOV", plural(n, "virtual function"), Stays, "they are the NIC's own"})
+			r.use(Use{index, "SR-IOV", plural(n, "virtual function"), Stays, "they are the NIC's own; where its switch has nothing come in for guests in the bridge: bridge fdb add MAC dev PORT self permanent, for each"})
 		}
 	}
 	return nil
@@ -205,30 +205,4 @@ func readXDP(r *reader) error {
 		}
 	}
 	return unlessLacking(err)
-}
-
-// readHandlers finds what of the kernel itself takes frames of one kind from the
-// interface, such as TIPC and FCoE (ptype_seq_show): a bridge takes the frames of a port
-// before it does. PPPoE's is for all interfaces.
-func readHandlers(r *reader) error {
-	return eachLine("ptype", 1, func(w []string) error {
-		name, u, ok := handler(w)
-		if u.Index = r.indexOf(name); ok {
-			r.use(u)
-		}
-		return nil
-	})
-}
-
-// handler is a line of that list, and the interface's name in it. Those of packet sockets
-// are found with these, and what gets all frames gets those of a port, too.
-func handler(w []string) (name string, u Use, ok bool) {
-	if len(w) < 3 || w[0] == "ALL" || strings.HasPrefix(w[2], "packet_rcv") || strings.HasPrefix(w[2], "tpacket_rcv") {
-		return "", u, false
-	}
-	if strings.HasPrefix(w[2], "[") || strings.HasPrefix(w[2], "0x") {
-		return "", u, false // a function of a module, for all interfaces; or the kernel has no names
-	}
-	what := "for frames of type " + w[0] + ", " + strings.Join(w[2:], " ")
-	return w[1], Use{Kind: "frame handler", What: what, AtStart: Breaks, Then: "set it up anew on dom0's interface"}, true
 }

@@ -1,18 +1,11 @@
 package holders
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"xbr-script/internal/rtnl"
 )
-
-// sizeofGenl is the length of struct genlmsghdr.
-const sizeofGenl = 4
 
 // readEndpoints reads the endpoints of MPTCP that are for an interface
 // (linux/mptcp_pm.h): new subflows of theirs are bound to its index
@@ -29,10 +22,10 @@ func readEndpoints(r *reader) error {
 	}
 	msgs, err := c.Dump(family, []byte{getAddr, version, 0, 0})
 	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
+		if len(m.Body) < rtnl.SizeofGenl {
 			continue
 		}
-		e := rtnl.FindAttr(m.Body[sizeofGenl:], attrAddr)
+		e := rtnl.FindAttr(m.Body[rtnl.SizeofGenl:], attrAddr)
 		addr, ok := netip.AddrFromSlice(rtnl.FindAttr(e, addr4))
 		if !ok {
 			addr, _ = netip.AddrFromSlice(rtnl.FindAttr(e, addr6))
@@ -50,45 +43,6 @@ func readEndpoints(r *reader) error {
 // familyNamed is the number of a family of generic netlink, 0 if the kernel has none of
 // that name.
 func familyNamed(c *rtnl.Conn, name string) (number uint16, err error) {
-	const control, getFamily, version, attrID, attrName = 16, 3, 1, 1, 2 // GENL_ID_CTRL, CTRL_CMD_GETFAMILY
-	msgs, err := c.Dump(control, []byte{getFamily, version, 0, 0})
-	for _, m := range msgs {
-		if len(m.Body) < sizeofGenl {
-			continue
-		}
-		if id := rtnl.FindAttr(m.Body[sizeofGenl:], attrID); len(id) == 2 && rtnl.String(rtnl.FindAttr(m.Body[sizeofGenl:], attrName)) == name {
-			number = binary.NativeEndian.Uint16(id)
-		}
-	}
+	number, err = c.Family(name)
 	return number, unlessLacking(err)
-}
-
-// readRDMA finds the RDMA devices of an interface, such as those of RoCE and iWARP: they
-// have addresses by which their connections are known, and follow those of their own
-// interface (roce_gid_mgmt.c).
-func readRDMA(r *reader) error {
-	ports, err := filepath.Glob("/sys/class/infiniband/*/ports/*/gid_attrs/ndevs")
-	if err != nil {
-		return err
-	}
-	for _, port := range ports {
-		entries, err := os.ReadDir(port)
-		if err != nil {
-			continue // it has gone
-		}
-		for _, e := range entries {
-			name, err := os.ReadFile(filepath.Join(port, e.Name()))
-			if err != nil { // an entry that is not in use
-				continue
-			}
-			device := strings.Split(port, "/")[4]
-			index := r.indexOf(strings.TrimSpace(string(name)))
-			if !r.indexes[index] {
-				continue
-			}
-			r.use(Use{index, "RDMA", "device " + device, Breaks, "its addresses follow the NIC's, and connections by dom0's end: connect anew by another NIC"})
-			break
-		}
-	}
-	return nil
 }

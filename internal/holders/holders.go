@@ -52,12 +52,17 @@ func (h Holder) String() string {
 	return text
 }
 
-// Admits says whether what holds on decides who gets in: if it breaks, new connections
-// may be kept out.
-func (h Holder) Admits() bool { return h.Kind == nftables || h.Kind == "iptables-legacy" }
+// Admits says whether new connections may be kept out if what holds on breaks: it decides
+// who gets in, or the host may have its network by it alone.
+func (h Holder) Admits() bool {
+	return h.Kind == nftables || h.Kind == "iptables-legacy" || h.Kind == pppoe
+}
 
-// nftables is the kind of its rules and hooks.
-const nftables = "nftables"
+// nftables is the kind of its rules and hooks, and pppoe that of sessions.
+const (
+	nftables = "nftables"
+	pppoe    = "PPPoE"
+)
 
 // Owner is a program that has a socket.
 type Owner struct {

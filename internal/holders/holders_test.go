@@ -50,13 +50,15 @@ func TestFind(t *testing.T) {
 		return Data{ByName: byName, Hooks: []Hook{{5, "t", "h", flowtable, []string{"lan", "eth0"}}}}
 	}
 	member := func(users int, owners ...Owner) Data {
-		g := Group{Addr: netip.MustParseAddr("ff02::fb"), Users: users}
-		for i, o := range owners {
-			g.Members = append(g.Members, Member{o, uint64(i / 2), sockets.Place{PID: o.PID, FD: 3}}) // two have each
+		var d Data
+		for _, index := range []int{2, 7} {
+			g := Group{Index: index, Addr: netip.MustParseAddr("ff02::fb"), Users: users}
+			for i, o := range owners {
+				g.Members = append(g.Members, Member{o, uint64(10*index + i/2), sockets.Place{PID: o.PID, FD: 3}}) // two have each
+			}
+			d.Groups = append(d.Groups, g)
 		}
-		on2, on7 := g, g
-		on2.Index, on7.Index = 2, 7
-		return Data{Groups: []Group{on2, on7}}
+		return d
 	}
 	routing := func(indexes ...int) Data {
 		d := Data{Sockets: map[Use][]int{}}

@@ -14,7 +14,7 @@ const sizeofTcmsg = 20
 // readInputs reads the filters of traffic control, wherever they are, that ask by which
 // interface a packet has come in. They have its index, and tell its name (u32_dump).
 func readInputs(r *reader) error {
-	qdiscs, err := r.conn.Dump(unix.RTM_GETQDISC, make([]byte, sizeofTcmsg+8))
+	qdiscs, err := r.conn.Dump(unix.RTM_GETQDISC, make([]byte, sizeofTcmsg))
 	if err != nil {
 		return unlessNone(err)
 	}

@@ -242,16 +242,21 @@ func findGroups(d *Data, m Move) []Holder {
 			continue
 		}
 		h := Holder{Kind: "multicast group", What: g.Addr.String()}
-		var themselves, wrongly, turned []Owner
+		var both, themselves, wrongly, turned []Owner
 		for _, member := range g.Members {
 			switch {
 			case joiners[member.Owner.Program]:
 				themselves = addOwner(themselves, member.Owner)
+			case d.joined(m.To.Index, g.Addr, member):
+				both = addOwner(both, member.Owner)
 			case misled[member.Owner.Program]:
 				wrongly = addOwner(wrongly, member.Owner)
 			default:
 				turned = addOwner(turned, member.Owner)
 			}
+		}
+		if len(both) > 0 {
+			all.add(h.as(Followed, "it has joined on "+m.To.Name+", too", both))
 		}
 		if len(themselves) > 0 {
 			all.add(h.as(Followed, "it joins on "+m.To.Name+" by itself", themselves))
@@ -267,6 +272,13 @@ func findGroups(d *Data, m Move) []Holder {
 		}
 	}
 	return all.all
+}
+
+// joined says whether a socket is a member of a group on another interface, too.
+func (d *Data) joined(index int, group netip.Addr, is Member) bool {
+	return slices.ContainsFunc(d.Groups, func(g Group) bool {
+		return g.Index == index && g.Addr == group && slices.ContainsFunc(g.Members, func(m Member) bool { return m.Cookie == is.Cookie })
+	})
 }
 
 // as is a holder with that outcome.

@@ -140,52 +140,14 @@ type Bridged struct {
 	Masks   bool   // there may be rules that masquerade
 }
 
-// UntrackedTable is the table of nftables (family inet) that keeps connection tracking
-// away from dom0's packets on a bridge.
-func UntrackedTable(bridge string) string { return untrackedTables + bridge }
-
-const untrackedTables = "xbr-script-"
-
-// Untracks says whether dom0's packets are to be kept from connection tracking while they
-// are bridged. That is so from the start on unless bridged packets are kept out of the packet
-// filter: rules that translate often come later (Docker's), and the module that makes bridged
-// packets pass, too, and of what is translated then nothing would get through. Only rules
-// that ask bridged packets for their state are left as they are until there is something to
-// translate.
-func (d *Data) Untracks(m Move) bool {
-	return m.Start && !m.OnBridge && !m.Guarded && d.Ruleset != nil && m.MAC != "" && (d.Translates() || d.MayPass && !d.asksBridged())
-}
-
-// Translates says whether what is translated would be lost on a bridge.
-func (d *Data) Translates() bool {
-	return slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return b.Sent > 0 || b.Masks })
-}
-
-// asksBridged says whether there may be rules that ask bridged packets for the state of
-// their connection. Those of iptables-legacy are not read.
-func (d *Data) asksBridged() bool {
-	if len(d.Bridged) == 0 {
-		return false
-	}
-	here := func(r Rule) bool {
-		return slices.ContainsFunc(d.Local, func(h Hook) bool { return h.Family == r.Family && h.Table == r.Table && h.Name == r.Chain })
-	}
-	return slices.ContainsFunc(d.Legacy, func(table string) bool { return strings.HasPrefix(table, "filter ") }) ||
-		slices.ContainsFunc(d.Rules, func(r Rule) bool { return r.States && !here(r) })
-}
-
 // readBridged reads it from the rules and hooks that are known by now.
 func readBridged(r *reader) error {
-	for _, f := range []struct {
-		setting string
-		family  uint8
-	}{{"net/bridge/bridge-nf-call-iptables", unix.NFPROTO_IPV4}, {"net/bridge/bridge-nf-call-ip6tables", unix.NFPROTO_IPV6}} {
-		value := r.Host.Setting(f.setting)
-		r.MayPass = r.MayPass || value != "0"
-		if value != "1" {
+	r.MayPass = MayPass(r.Host)
+	for _, f := range bridgedSettings {
+		if r.Host.Setting(f.name) != "1" {
 			continue
 		}
-		b := Bridged{Setting: strings.ReplaceAll(f.setting, "/", "."), Masks: r.masquerades()}
+		b := Bridged{Setting: strings.ReplaceAll(f.name, "/", "."), Masks: r.masquerades()}
 		for _, rule := range r.Rules {
 			if rule.Publishes && (rule.Family == f.family || rule.Family == unix.NFPROTO_INET) {
 				b.Sent++

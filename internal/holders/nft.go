@@ -1,7 +1,6 @@
 package holders
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,11 +60,15 @@ func matches(pattern, name string) bool {
 // has another one afterwards, so it is changed (package carry). A rule by name means
 // whatever has that name.
 func findRules(d *Data, m Move) []Holder {
-	var again, lost, named []Rule
+	var again, left, lost, named []Rule
 	indexed := map[string][]Rule{} // by what becomes of them
 	becomes := d.becomes(m)
 	for i, r := range d.Rules {
-		if strings.HasPrefix(r.Chain, ours) || strings.HasPrefix(r.JumpsTo, ours) {
+		switch {
+		case strings.HasPrefix(r.Chain, ours) || strings.HasPrefix(r.JumpsTo, ours):
+			continue
+		case d.left(r.kept()):
+			left = append(left, r)
 			continue
 		}
 		switch {
@@ -83,6 +86,11 @@ func findRules(d *Data, m Move) []Holder {
 		}
 	}
 	all := append(m.indexed(indexed), d.findLoose(m)...)
+	all = append(all, byTable(left, Stays, "about "+m.From.Name, "they are as before start, and go on being about it")...)
+	if m.Start && d.Host.Index(m.To.Index) != nil {
+		all = append(all, byTable(again, Stays, "by the index of "+m.To.Name+" (iif, oif)", "they match what dom0 has, too, and stay so after stop")...)
+		again = nil
+	}
 	all = append(all, byTable(again, Stays, "by the index of the NIC (iif, oif)", "they match dom0's "+m.To.Name+" again")...)
 	all = append(all, byTable(lost, Breaks, "by the name "+m.From.Name,
 		"dom0's interface is called "+m.To.Name+" then: change the name in them"+m.keepName())...)
@@ -127,16 +135,10 @@ func (d *Data) Carries(m Move) (kept []nfrule.Kept, fixed []error, carries bool)
 		}
 	}
 	both := []int{m.From.Index, m.To.Index}
-	if m.Start && d.Ruleset.Means(m.To.Index) {
-		return nil, slices.Repeat([]error{errMeant}, len(d.Rules)), false
-	}
-	kept = d.Ruleset.Kept(m.From.Index, m.To.Index, chains)
+	kept = append(d.Ruleset.Kept(m.From.Index, m.To.Index, chains), d.Left...)
 	fixed, carries = d.Ruleset.Fixed(nfrule.Swap{Of: [2]int(both), By: both}, kept)
 	return kept, fixed, carries && m.To.Index != 0
 }
-
-// errMeant: stop could not tell them apart.
-var errMeant = errors.New("there are rules by its index already")
 
 // findLoose: sets with the index that no rule uses are changed with the rules, for those that
 // are still to come.
@@ -147,12 +149,12 @@ func (d *Data) findLoose(m Move) (all []Holder) {
 	kept, _, _ := d.Carries(m)
 	both := []int{m.From.Index, m.To.Index}
 	for _, id := range d.Ruleset.Loose(m.From.Index) {
+		if d.left(nfrule.Kept{Family: id.Family, Table: id.Table, Set: id.Name}) {
+			continue
+		}
 		h := Holder{Kind: nftables, Outcome: Moves, Then: "it is changed to mean dom0's " + m.To.Name}
 		h.What = "the set " + id.Name + " in " + place(id.Family, id.Table) + ", by the index of " + m.From.Name + ", which no rule uses"
 		err := d.Ruleset.FixedSet(id, nfrule.Swap{Of: [2]int(both), By: both}, kept)
-		if m.Start && d.Ruleset.Means(m.To.Index) {
-			err = errMeant
-		}
 		if err != nil {
 			h.Outcome, h.Then = Breaks, "it cannot be changed to mean dom0's "+m.To.Name+" ("+err.Error()+"): fill it anew afterwards"
 		}

@@ -29,6 +29,7 @@ type Data struct {
 	Entries   []Entry                 // of VXLANs
 	Consoles  []Console               // targets of netconsole
 	NoConsole bool                    // a veth cannot be a target's interface (Linux 6.12)
+	Devices   []Device                // of RDMA
 	Uses      []Use                   // all kinds of other things
 	Sockets   map[Use][]int           // inodes of the sockets whose such a use may be
 	Redirects []tcmirred.Action       // of traffic control, which send to an interface
@@ -43,6 +44,8 @@ type Data struct {
 	Owners    map[int][]Owner         // whose the sockets are, by their inodes
 	Places    map[int][]sockets.Place // where those can be had that can be turned, by their inodes
 	Units     []Unit                  // of systemd, which end with an interface's name: who plans knows them
+	Left      []nfrule.Kept           // rules and sets of nftables that stay with dom0's interface at stop
+	LeftNames []string                // interfaces of which the rules for routing stay as they are
 	Unknown   []error                 // what could not be read
 }
 
@@ -80,8 +83,9 @@ var finders = []finder{
 	{"the policies of IPsec", readPolicies, nil},
 	{"IPsec's offload to it", readOffload, nil},
 	{"the endpoints of MPTCP", readEndpoints, nil},
-	{"the devices of RDMA", readRDMA, nil},
-	{"what takes frames from it", readHandlers, nil},
+	{"the devices of RDMA", readRDMA, findRDMA},
+	{"the bearers of TIPC", readTIPC, nil},
+	{"the controllers of FCoE", readFCoE, nil},
 	{"the units of systemd", nil, findUnits},
 }
 

@@ -3,6 +3,7 @@ package holders
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -12,7 +13,7 @@ import (
 // findPolicy: rules for routing go by the name (ip rule … iif, oif). If that changes
 // start refuses them.
 func findPolicy(d *Data, m Move) []Holder {
-	if !d.Host.HasRule(m.From.Name) {
+	if !d.Host.HasRule(m.From.Name) || slices.Contains(d.LeftNames, m.From.Name) {
 		return nil
 	}
 	h := Holder{Kind: "ip rule", What: "by the name " + m.From.Name, Outcome: Moves, Then: "it means dom0's " + m.To.Name}
@@ -61,9 +62,38 @@ func readLabels(r *reader) error {
 func findLabels(d *Data, m Move) []Holder {
 	var all []Holder
 	for _, l := range d.Labels {
-		if l.Index == m.From.Index {
-			what := fmt.Sprintf("label %d for %v", l.Label, l.Prefix)
-			all = append(all, Holder{Kind: "address label", What: what, Outcome: Moves, Then: "dom0's " + m.To.Name + " gets it"})
+		if l.Index != m.From.Index {
+			continue
+		}
+		h := Holder{Kind: "address label", What: fmt.Sprintf("label %d for %v", l.Label, l.Prefix), Outcome: Moves, Then: "dom0's " + m.To.Name + " gets it"}
+		switch other := d.label(m.To.Index, l.Prefix); {
+		case other == nil:
+		case other.Label == l.Label:
+			h.Outcome, h.Then = Stays, m.To.Name+" has it already"
+		default:
+			h.Outcome, h.Then = Breaks, fmt.Sprintf("%s has the label %d for that", m.To.Name, other.Label)
+		}
+		all = append(all, h)
+	}
+	return all
+}
+
+// label is the one that an interface has for a prefix; nil if it has none.
+func (d *Data) label(index int, prefix netip.Prefix) *Label {
+	for i, l := range d.Labels {
+		if l.Index == index && l.Prefix == prefix {
+			return &d.Labels[i]
+		}
+	}
+	return nil
+}
+
+// Labelled are the labels that are carried over at a move: those for which the other
+// interface has none of its own.
+func (d *Data) Labelled(m Move) (all []Label) {
+	for _, l := range d.Labels {
+		if l.Index == m.From.Index && d.label(m.To.Index, l.Prefix) == nil {
+			all = append(all, l)
 		}
 	}
 	return all

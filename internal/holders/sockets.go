@@ -327,7 +327,7 @@ func (d *Data) Turned(m Move) (all []Turned) {
 	}
 	for _, g := range d.Groups {
 		for _, member := range g.Members {
-			if g.Index == m.From.Index && !joiners[member.Owner.Program] && !misled[member.Owner.Program] {
+			if g.Index == m.From.Index && !d.joined(m.To.Index, g.Addr, member) && !joiners[member.Owner.Program] && !misled[member.Owner.Program] {
 				t := add(member.Cookie, member.Owner, member.Place)
 				if !slices.Contains(t.Groups, g.Addr) {
 					t.Groups = append(t.Groups, g.Addr)

@@ -61,6 +61,15 @@ func busOf(name string) (string, error) {
 	return filepath.Base(target), nil
 }
 
+// functionsOf says whether the hardware behind an interface can have virtual functions.
+func functionsOf(name string) (bool, error) {
+	text, err := os.ReadFile("/sys/class/net/" + name + "/device/sriov_totalvfs")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false, nil
+	}
+	return strings.TrimSpace(string(text)) != "0", err
+}
+
 // tellNetfilter adds to a bridge's settings whether it shows its packets to
 // iptables, on kernels that do not report it with the link (before 4.4).
 func (l *Link) tellNetfilter() error {

@@ -33,6 +33,7 @@ type form struct {
 	ByteOrder  string     `json:"byte_order"` // of the numbers in messages
 	LiveRename bool       `json:"live_rename"`
 	Rejoins    bool       `json:"rejoins_groups,omitempty"`
+	Stations   []int      `json:"stations,omitempty"`
 	ReadAt     int64      `json:"read_at"` // nanoseconds since the host had booted
 	Links      []linkForm `json:"links"`
 	Addrs      []string   `json:"addresses"`
@@ -115,7 +116,7 @@ func byteOrder() string {
 func (h *Host) MarshalJSON() ([]byte, error) {
 	a := h.answers()
 	f := form{
-		Version: formVersion, ByteOrder: byteOrder(), LiveRename: h.LiveRename, Rejoins: h.Rejoins, ReadAt: int64(h.At),
+		Version: formVersion, ByteOrder: byteOrder(), LiveRename: h.LiveRename, Rejoins: h.Rejoins, Stations: h.Stations, ReadAt: int64(h.At),
 		Settings: a.Settings,
 	}
 	fresh, known := a.Devices[newDevice]
@@ -196,7 +197,7 @@ func (h *Host) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	a := &Asked{Devices: map[string]sysctl.Device{}, Settings: f.Settings}
-	*h = Host{LiveRename: f.LiveRename, Rejoins: f.Rejoins, At: time.Duration(f.ReadAt), Asked: a}
+	*h = Host{LiveRename: f.LiveRename, Rejoins: f.Rejoins, Stations: f.Stations, At: time.Duration(f.ReadAt), Asked: a}
 	if f.Names != nil {
 		a.Rules = rulesNaming(rawjson.Plain(f.Names))
 	}

@@ -21,6 +21,7 @@ type linkForm struct {
 	AltNames    []rawjson.String `json:"alternative_names,omitempty"`
 	Kind        string           `json:"kind,omitempty"`
 	Bus         string           `json:"bus,omitempty"`
+	Functions   bool             `json:"virtual_functions,omitempty"`
 	Ethernet    bool             `json:"ethernet"`
 	MAC         hexForm          `json:"mac,omitempty"`
 	Perm        hexForm          `json:"permanent_mac,omitempty"`
@@ -46,7 +47,7 @@ type linkForm struct {
 
 func formOfLink(l *Link) linkForm {
 	return linkForm{
-		Index: l.Index, Name: rawjson.String(l.Name), AltNames: rawjson.Strings(l.AltNames), Kind: l.Kind, Bus: l.Bus,
+		Index: l.Index, Name: rawjson.String(l.Name), AltNames: rawjson.Strings(l.AltNames), Kind: l.Kind, Bus: l.Bus, Functions: l.Functions,
 		Ethernet: l.Ethernet, MAC: hexForm(l.MAC), Perm: hexForm(l.Perm), MTU: l.MTU, TxQLen: l.TxQLen, Flags: flagsForm(l.Flags),
 		OperUp: l.OperUp, OperUnknown: l.OperUnknown, Master: l.Master, Lower: l.Lower, Second: l.Second, Elsewhere: l.Elsewhere,
 		Group: l.Group, Alias: rawjson.String(l.Alias), Inet6: l.Inet6, AddrGen: l.AddrGen, Token: l.Token,
@@ -63,7 +64,7 @@ func (f linkForm) link() (*Link, error) {
 		return nil, errors.New("it has attributes that are none")
 	}
 	l := &Link{
-		Index: f.Index, Name: string(f.Name), AltNames: rawjson.Plain(f.AltNames), Kind: f.Kind, Bus: f.Bus,
+		Index: f.Index, Name: string(f.Name), AltNames: rawjson.Plain(f.AltNames), Kind: f.Kind, Bus: f.Bus, Functions: f.Functions,
 		Ethernet: f.Ethernet, MAC: []byte(f.MAC), Perm: []byte(f.Perm), MTU: f.MTU, TxQLen: f.TxQLen, Flags: uint32(f.Flags),
 		OperUp: f.OperUp, OperUnknown: f.OperUnknown, Master: f.Master, Lower: f.Lower, Second: f.Second, Elsewhere: f.Elsewhere,
 		Group: f.Group, Alias: string(f.Alias), Inet6: f.Inet6, AddrGen: f.AddrGen, Token: f.Token,

@@ -34,6 +34,8 @@ type Host struct {
 	// Rejoins says that a VXLAN which gets another interface below leaves its multicast
 	// group on one and joins it on the other (Linux 6.15).
 	Rejoins bool
+	// Stations are the interfaces of Wi-Fi, by index, that cannot be ports.
+	Stations []int
 	// At is when it was read: lifetimes count from there.
 	At time.Duration
 
@@ -73,7 +75,8 @@ func links(c *rtnl.Conn) (*Host, error) {
 			return nil, err
 		}
 	}
-	return h, nil
+	h.Stations, err = h.stations()
+	return h, err
 }
 
 // dumpsBesides are the requests for everything but links, addresses and routes.
@@ -222,13 +225,16 @@ func ReadLinkList(c *rtnl.Conn) ([]*Link, error) {
 	return links, nil
 }
 
-// complete reads what older kernels do not tell with a link.
+// complete reads what the kernel does not tell with a link, or older ones do not.
 func (l *Link) complete() (err error) {
 	switch {
 	case l.Kind == "bridge":
 		return l.tellNetfilter()
 	case l.Kind == "" && l.Bus == "":
 		l.Bus, err = busOf(l.Name)
+	}
+	if err == nil && l.Bus != "" {
+		l.Functions, err = functionsOf(l.Name)
 	}
 	return err
 }

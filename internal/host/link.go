@@ -63,6 +63,7 @@ type Link struct {
 	Bridge    BridgeInfo
 
 	Bus         string // what the hardware hangs on: "pci", "virtio", "xen-backend"; "" for what is virtual
+	Functions   bool   // the hardware can have virtual functions (SR-IOV)
 	OperUnknown bool   // nobody has told whether it is operational, as with most taps: it counts as such
 	BridgeAttrs []byte // a bridge's settings, as the kernel has them (IFLA_BR_…)
 	PortAttrs   []byte // a bridge port's settings (IFLA_BRPORT_…), nil of what is none

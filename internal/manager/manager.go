@@ -34,6 +34,8 @@ type Move struct {
 	// Expiring are From's addresses that are valid only for a time, but for those that
 	// the kernel renews.
 	Expiring []rtnl.Msg
+	// AnyLease says that they are moved whoever renews them.
+	AnyLease bool
 	// Bare says that From has no address, apart from link-local ones.
 	Bare bool
 	// New are the other interfaces that are there afterwards and were not before,

@@ -77,7 +77,12 @@ func (r *Ruleset) readLoose(c *rtnl.Conn, all map[ID]*set) error {
 
 // Loose are the sets that have that index, and that no rule uses, in their order.
 func (r *Ruleset) Loose(index int) []ID {
-	all := slices.DeleteFunc(slices.Collect(maps.Keys(r.loose)), func(id ID) bool {
+	return slices.DeleteFunc(r.Sets(index), func(id ID) bool { return !r.loose[id] })
+}
+
+// Sets are those with a name that have that index, in their order.
+func (r *Ruleset) Sets(index int) []ID {
+	all := slices.DeleteFunc(slices.Collect(maps.Keys(r.named)), func(id ID) bool {
 		f := &Flow{}
 		for _, at := range r.named[id] {
 			for _, elem := range r.sets[id].elems {

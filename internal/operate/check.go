@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 
+	"xbr-script/internal/carry"
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
@@ -147,8 +148,23 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 	if len(v.holdingMoves) > 0 {
 		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
 		v.holding.Units, v.holding.Unknown = v.units(v.holding.Unknown)
+		v.leave()
 	}
 	return v.holding, v.holdingMoves
+}
+
+// leave leaves out what dom0's interfaces have had before start.
+func (v *view) leave() {
+	for _, m := range v.holdingMoves {
+		if m.Start {
+			continue
+		}
+		own, err := carry.LoadOwn(plan.Records(v.store), m.Bridge)
+		if err != nil {
+			v.holding.Unknown = append(v.holding.Unknown, err)
+		}
+		v.holding.Leave(m, own)
+	}
 }
 
 // units are those of systemd that end with the names which the moves take away. Those of
@@ -158,7 +174,7 @@ func (v *view) units(unknown []error) (units []holders.Unit, _ []error) {
 		return nil, unknown // whoever plans has said so
 	}
 	for _, w := range v.moving() {
-		found, err := bound.Manager{Root: v.root}.Find(v.move(w))
+		found, err := bound.Manager{Root: v.root, Listing: v.bound}.Find(v.move(w))
 		if err != nil {
 			unknown = append(unknown, err)
 		}

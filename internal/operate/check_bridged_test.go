@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/holders"
 	"xbr-script/internal/testing/nstest"
 )
@@ -94,6 +95,91 @@ func TestHoldersPublishedLater(t *testing.T) {
 	if now := nstest.Run(t, "nft", "list", "ruleset"); now != before {
 		t.Errorf("before\n%s\nafter stop\n%s", before, now)
 	}
+}
+
+// TestTableMended has somebody flush all rules while the network is up, or damage the table: status
+// says what does not work then, and another start mends it. A connection that was tracked
+// twice meanwhile goes on.
+func TestTableMended(t *testing.T) {
+	const rules = published + `
+		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`
+	newHost(t, container)
+	nstest.Run(t, "nft", "flush", "ruleset")
+	must(t, "start netdev=eth0")
+	reached := reaches(t)
+	for _, damage := range []string{"nft flush ruleset", "nft flush table inet xbr-script-xenbr0", "ip link set eth0 address 00:16:3e:00:00:77"} {
+		nstest.Script(t, damage)
+		if st := statusOf(t); st.State != bridge.Up || !strings.Contains(strings.Join(st.Notes, "\n"), "ports that are published later") {
+			t.Errorf("%s: nothing is published, and it is %s, %q", damage, st.State, st.Notes)
+		}
+		nstest.Script(t, rules)
+		goesOn := masked(t)
+		st := statusOf(t)
+		if st.State != bridge.Differ || len(st.Wrong) != 1 || !strings.Contains(st.Wrong[0].What, "tracked twice") || st.Wrong[0].Mend != "xbr-script start bridge=xenbr0 netdev=eth0" {
+			t.Errorf("%s: it is %s, %+v", damage, st.State, st.Wrong)
+		}
+		if reached() {
+			t.Errorf("%s: the published port is reached all the same", damage)
+		}
+		if !goesOn() {
+			t.Errorf("%s: there is no masqueraded connection", damage)
+		}
+		r := doCall(t.Context(), t, "start", nil)
+		if r.ok() != nil || !strings.Contains(strings.Join(r.Lines, "\n"), "what is bridged for dom0 on xenbr0 is not tracked twice any more") {
+			t.Fatalf("%s: %v, %s, %q", damage, r.ok(), r.stderr, r.Lines)
+		}
+		if !reached() {
+			t.Errorf("%s: the published port is not reached", damage)
+		}
+		for range 3 {
+			if !goesOn() {
+				t.Errorf("%s: the masqueraded connection has ended", damage)
+			}
+		}
+		must(t, "status")
+		if r := doCall(t.Context(), t, "start", nil); r.err != nil || len(r.Lines) != 1 {
+			t.Errorf("%s: once more: %v, %q", damage, r.err, r.Lines)
+		}
+		nstest.Script(t, "nft delete table ip nat")
+	}
+	nstest.Run(t, "nft", "flush", "ruleset")
+	if r := doCall(t.Context(), t, "stop check=no", nil); r.err != nil || r.stderr != "" {
+		t.Errorf("stop without the table: %v, %s", r.err, r.stderr)
+	}
+	if left := nstest.Run(t, "nft", "list", "ruleset"); left != "" {
+		t.Errorf("after stop there is %s", left)
+	}
+}
+
+// TestTableLater has bridged packets come to the rules when the network is up, because that was
+// switched on, or because what saw to dom0's connections before goes.
+func TestTableLater(t *testing.T) {
+	for _, words := range []string{"", " antispoof=yes"} {
+		newHost(t, container+`
+		sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0`)
+		reached := reaches(t)
+		must(t, "start netdev=eth0"+words)
+		if st := statusOf(t); st.State != bridge.Up || len(st.Notes) > 0 {
+			t.Fatalf("start%s: %s %q", words, st.State, st.Notes)
+		}
+		nstest.Script(t, "sysctl -qw net.bridge.bridge-nf-call-iptables=1")
+		if works := statusOf(t).State == bridge.Up; works != reached() || works != (words != "") {
+			t.Errorf("start%s: status is wrong about the published port: it works: %v", words, works)
+		}
+		must(t, "start netdev=eth0 antispoof=no")
+		if statusOf(t).State != bridge.Up || !reached() {
+			t.Errorf("start%s: the published port is not reached after another start", words)
+		}
+		must(t, "stop check=no")
+	}
+}
+
+// statusOf is the state of the only network.
+func statusOf(t *testing.T) Entry {
+	t.Helper()
+	r := doCall(t.Context(), t, "status", nil)
+	must0(t, r.err)
+	return r.Report.Bridges[0]
 }
 
 // TestHoldersAsked leaves what bridged packets are asked for as it is: rules let through

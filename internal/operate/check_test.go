@@ -127,11 +127,14 @@ func must2(t *testing.T) func(fd int, err error) int {
 	}
 }
 
-// nicIndex is eth0's index; net.InterfaceByName would ask on another thread.
-func nicIndex(t *testing.T) int {
+// nicIndex is eth0's index.
+func nicIndex(t *testing.T) int { return linkIndex(t, "eth0") }
+
+// linkIndex is an interface's; net.InterfaceByName would ask on another thread.
+func linkIndex(t *testing.T, name string) int {
 	t.Helper()
 	var i int
-	_, err := fmt.Sscan(nstest.Run(t, "cat", "/sys/class/net/eth0/ifindex"), &i)
+	_, err := fmt.Sscan(nstest.Run(t, "cat", "/sys/class/net/"+name+"/ifindex"), &i)
 	must0(t, err)
 	return i
 }
@@ -194,11 +197,11 @@ func masked(t *testing.T) func() bool {
 	var server net.Listener
 	var client net.Conn
 	nstest.Inside(t, "lan", func() (err error) {
-		server, err = net.Listen("tcp4", "192.168.0.1:4015")
+		server, err = net.Listen("tcp4", "192.168.0.1:0")
 		return err
 	})
 	nstest.Inside(t, "con", func() (err error) {
-		client, err = net.Dial("tcp4", "192.168.0.1:4015")
+		client, err = net.Dial("tcp4", server.Addr().String())
 		return err
 	})
 	peer, err := server.Accept()

@@ -5,6 +5,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/bridge"
+	"xbr-script/internal/config"
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/lease"
@@ -17,7 +19,7 @@ import (
 // clients are the DHCP clients that are managers of nothing else. Unlike managers they
 // run in any network namespace; machine says that this one is that of the managers.
 func (v *view) clients(machine bool) lease.Manager {
-	m := lease.Manager{Listing: v.clientsFound, Call: v.quoted(), Any: v.Request.AnyLease, Root: v.root}
+	m := lease.Manager{Listing: v.clientsFound, Call: v.quoted(), Root: v.root}
 	for _, l := range v.host.Links {
 		m.Links = append(m.Links, l.Name)
 	}
@@ -28,6 +30,16 @@ func (v *view) clients(machine bool) lease.Manager {
 		return v.managed(m)
 	}
 	return m
+}
+
+// anyLease says whether addresses that expire are moved whoever renews them: this call says
+// so or, at stop, the start has said so.
+func (v *view) anyLease(w bridge.Spec) bool {
+	if v.Request.Lease != config.LeaseUnsaid || v.Request.Command != config.Stop {
+		return v.Request.Lease == config.LeaseAny
+	}
+	rec, err := v.store.Load(w.Bridge)
+	return err == nil && rec != nil && rec.AnyLease // else whoever plans has said so
 }
 
 // managed says whether a manager goes on with the addresses of a move, or has refused

@@ -14,6 +14,7 @@ import (
 	"xbr-script/forward"
 	"xbr-script/internal/carry"
 	"xbr-script/internal/config"
+	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
 	"xbr-script/internal/plan"
 )
@@ -40,9 +41,13 @@ type networks struct{ *view }
 
 func (n networks) Kinds() plan.Kinds { return bridge.Kinds(n.conn) }
 
-func (n networks) Start() (plan.Part, error) { return n.network.Start(n.specs) }
+func (n networks) Start() (plan.Part, error) {
+	n.network.AnyLease = n.Request.Lease == config.LeaseAny
+	return n.network.Start(n.specs)
+}
 
 func (n networks) Stop() (plan.Part, error) {
+	n.network.Waits = n.Request.Confirm > 0
 	n.network.Switched = map[string][]string{}
 	for _, w := range n.specs {
 		flags, err := n.antispoof.Switched(w.Bridge)
@@ -225,14 +230,102 @@ type carried struct{ *view }
 
 func (carried) Kinds() plan.Kinds { return carry.Kinds() }
 
-func (c carried) Start() (plan.Part, error) { return c.turn(), nil }
+func (c carried) Start() (plan.Part, error) {
+	part := c.turn()
+	d, up, err := c.bridged()
+	if d != nil {
+		mended := carry.Mend(d, up)
+		part.First, part.Lines = append(mended.First, part.First...), append(part.Lines, mended.Lines...)
+	}
+	kept, keepErr := c.keepOwn()
+	part.First = append(kept, part.First...)
+	return part, errors.Join(err, keepErr)
+}
 
-func (c carried) Stop() (plan.Part, error) { return c.turn(), nil }
+// keepOwn are the steps that keep, for stop, what was on the interfaces before they become
+// dom0's.
+func (c carried) keepOwn() (steps []plan.Step, err error) {
+	if c.unheld() {
+		return nil, nil
+	}
+	d, moves := c.held()
+	for _, m := range moves {
+		step, failed := carry.KeepOwn(plan.Records(c.store), m.Bridge, d.Own(m))
+		err = errors.Join(err, failed)
+		if !step.Empty() {
+			steps = append(steps, step)
+		}
+	}
+	return steps, err
+}
 
-func (carried) Status(*Report) error { return nil }
+func (c carried) Stop() (plan.Part, error) {
+	part := c.turn()
+	var err error
+	for _, w := range c.specs {
+		step, failed := carry.KeepOwn(plan.Records(c.store), w.Bridge, nil)
+		err = errors.Join(err, failed)
+		part.Host = append(part.Host, step)
+	}
+	return part, err
+}
+
+// Status tells of networks that are up whether their packets are tracked twice.
+func (c carried) Status(r *Report) error {
+	d, up, err := c.bridged()
+	for _, m := range up {
+		i := slices.IndexFunc(c.specs, func(w bridge.Spec) bool { return w.Bridge == m.Bridge })
+		e := &r.Bridges[i]
+		table := "the table inet " + holders.UntrackedTable(m.Bridge) + " of nftables"
+		switch {
+		case d == nil && err == nil && holders.Pass(c.host):
+			e.Notes = append(e.Notes, "only root is told whether "+table+" is there, without which published ports (DNAT) are not reached")
+		case d == nil || !d.Tracked(m):
+		case !d.Translates():
+			e.Notes = append(e.Notes, table+" is not as start makes it: ports that are published later (DNAT) would not be reached; "+c.specs[i].Command(config.Start)+" makes it")
+		default:
+			e.Differences = append(e.Differences, table+" is not as start makes it: what is bridged for dom0 is tracked twice, so published ports (DNAT) are not reached, and masqueraded connections end")
+			if e.State == bridge.Up {
+				e.State = bridge.Differ
+			}
+		}
+	}
+	return err
+}
+
+// bridged is what tells how bridged packets fare on the networks that are up and go on, as
+// far as dom0 has a port of its own there and antispoof=yes does not see to it. It is nil if
+// only root can know.
+func (c carried) bridged() (d *holders.Data, up []holders.Move, err error) {
+	if c.Request.Host != "" || !holders.MayPass(c.host) {
+		return nil, nil, c.host.Err()
+	}
+	for _, w := range c.specs {
+		if !w.Up(c.host) || w.Shape == bridge.OnBridge {
+			continue
+		}
+		guarded, err := c.antispoof.Guards(w.Bridge)
+		if err != nil {
+			return nil, nil, err
+		}
+		mac, _ := c.network.Dom0(w)
+		if guarded = w.AntiSpoof == config.AntiSpoofYes || guarded && w.AntiSpoof == config.AntiSpoofAsIs; mac != nil && !guarded {
+			up = append(up, holders.Move{Start: true, Bridge: w.Bridge, MAC: mac.String()})
+		}
+	}
+	if len(up) == 0 || os.Geteuid() != 0 {
+		return nil, up, nil
+	}
+	d, err = holders.ReadBridged(c.conn, c.host, up)
+	return d, up, err
+}
+
+// unheld says that nobody can know what holds on to the interfaces: a file does not tell, and
+// only root is told.
+func (c carried) unheld() bool { return c.Request.Host != "" || os.Geteuid() != 0 }
 
 func (c carried) turn() plan.Part {
-	if c.Request.Host != "" || os.Geteuid() != 0 { // a file does not tell of the rest, and only root is told
+	if c.unheld() {
 		var part plan.Part
 		for _, m := range c.holdable() {
 			part.Network = append(part.Network, carry.Above(c.host, nil, m))

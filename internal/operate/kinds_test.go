@@ -7,6 +7,7 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/manager/bound"
+	"xbr-script/internal/manager/cloudinit"
 	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/networkd"
@@ -27,7 +28,9 @@ func TestKinds(t *testing.T) {
 // what it waits for, but for those that only write a file.
 func TestWaits(t *testing.T) {
 	heirs := []networkd.Heir{{Dev: "eth0"}, {Dev: "eth1"}}
-	said := map[string]string{(&networkd.File{}).Kind(): "", (&networkd.Lasting{}).Kind(): ""}
+	said := map[string]string{
+		(&networkd.File{}).Kind(): "", (&networkd.Lasting{}).Kind(): "", (&cloudinit.Leave{}).Kind(): "",
+	}
 	for _, c := range []struct {
 		op   plan.Patient
 		want string

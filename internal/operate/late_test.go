@@ -110,14 +110,15 @@ func TestLate(t *testing.T) {
 // all that would be done is about these.
 func TestNoWayBack(t *testing.T) {
 	for _, c := range []struct{ shape, made, why, again string }{
-		{"", "ip link add new0 type bridge; ip link add new1 type bridge; ip link add new2 type bridge", "new", "bridge=xenbr0 netdev=eth0 vifnum=0"},
-		{" dom0=bridge", "ip link add new0 type bridge", "new0 has the index", "bridge=eth0 netdev=eth0 dom0=bridge"},
+		{"", "ip link add new0 index $dom0 type bridge", "new0 has the index", "bridge=xenbr0 netdev=eth0 vifnum=0"},
+		{" dom0=bridge", "ip link add new0 index $dom0 type bridge", "new0 has the index", "bridge=eth0 netdev=eth0 dom0=bridge"},
 		{"", "ip link add xenbr0 index 4000 type bridge", "another interface is called xenbr0 by now", ""},
 	} {
 		newHost(t, lan)
 		must(t, "start netdev=eth0 check=no"+c.shape)
+		dom0 := strings.TrimSpace(nstest.Run(t, "cat", "/sys/class/net/eth0/ifindex"))
 		must0(t, calls{T: t}.run("stop check=no confirm=600", func(*view) {})) // without a timer
-		nstest.Script(t, c.made)
+		nstest.Script(t, strings.ReplaceAll(c.made, "$dom0", dom0))
 		before := nstest.Run(t, "ip", "-d", "link")
 		r := doCall(t.Context(), t, "recover", nil)
 		if r.err == nil || !strings.Contains(r.stderr, c.why) || !strings.Contains(r.stderr, "what it has done stays; xbr-script start "+c.again) {
@@ -131,6 +132,25 @@ func TestNoWayBack(t *testing.T) {
 		}
 		if c.again != "" {
 			must(t, "start check=no "+c.again)
+		}
+	}
+}
+
+// TestIndexesStayFree has interfaces come while a stop waits to be confirmed, as those of
+// guests and containers do: the kernel gives them no index of those that stop has deleted,
+// and the stop can be taken back.
+func TestIndexesStayFree(t *testing.T) {
+	for _, shape := range []string{"", " dom0=bridge", " dom0=bridge bridge=xenbr0"} {
+		newHost(t, lan)
+		nstest.Script(t, "ip link add own0 index 40 type bridge; ip link del own0") // the kernel has chosen less than start does
+		must(t, "start netdev=eth0 check=no"+shape)
+		before := nstest.Run(t, "ip", "-o", "link")
+		must0(t, calls{T: t}.run("stop check=no confirm=600", func(*view) {})) // without a timer
+		nstest.Script(t, "for n in 1 2 3; do ip link add new$n type bridge; done")
+		must(t, "recover")
+		nstest.Script(t, "for n in 1 2 3; do ip link del new$n; done")
+		if now := nstest.Run(t, "ip", "-o", "link"); now != before {
+			t.Errorf("before\n%s\nnow\n%s", before, now)
 		}
 	}
 }

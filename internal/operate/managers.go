@@ -10,6 +10,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/manager/bound"
+	"xbr-script/internal/manager/cloudinit"
 	"xbr-script/internal/manager/dhcpcd"
 	"xbr-script/internal/manager/ifupdown"
 	"xbr-script/internal/manager/lease"
@@ -42,9 +43,10 @@ type warning interface {
 // managers are all of them. The steps of each surround those of the ones before it.
 func (c *Call) managers() []managing {
 	return []managing{
+		cloudinit.Manager{Root: c.root},
 		udev.Manager{Root: c.root},
 		ifupdown.Manager{Up: c.up, Units: ifupdown.Units, Root: c.root},
-		bound.Manager{Root: c.root},
+		bound.Manager{Root: c.root, Listing: c.bound},
 		c.dhcpcd(),
 		c.networkManager(),
 		networkd.Manager{Limit: c.checkLimit(), Root: c.root, Up: c.up},
@@ -184,6 +186,7 @@ func (v *view) move(w bridge.Spec) manager.Move {
 	}
 	m.From, m.NIC = w.Interfaces(v.host)
 	m.Expiring, m.Bare = v.expiring(m.From), m.From != nil && bare(v.host, m.From)
+	m.AnyLease = v.anyLease(w)
 	m.To.Name = v.then(w)
 	if v.Request.Command != config.Start {
 		if m.NIC != nil {

@@ -14,6 +14,7 @@ import (
 
 	"xbr-script/internal/config"
 	"xbr-script/internal/holders"
+	"xbr-script/internal/manager/bound"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/rtnl"
@@ -50,6 +51,8 @@ type Call struct {
 	yes  bool            // the user has been asked, and wants to go on
 	root string          // the folder with the programs of a host in a file; "": this machine's are meant
 	laid *hostPrograms   // what is in that folder
+	// bound are the units that end with names of interfaces, since the host was read last.
+	bound *bound.Listing
 	// What is said of the call at its end.
 	changed bool                             // something on the host is other than before
 	notes   []string                         // what Note was given

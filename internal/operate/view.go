@@ -14,6 +14,7 @@ import (
 	"xbr-script/internal/guestname"
 	"xbr-script/internal/holders"
 	"xbr-script/internal/host"
+	"xbr-script/internal/manager/bound"
 	"xbr-script/internal/manager/lease"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -63,6 +64,7 @@ func (c *Call) snapshot(ctx context.Context) (*view, error) {
 			clients.Begin() // who keeps dom0's addresses
 		}
 	}
+	c.bound = &bound.Listing{}
 	s, err := c.see(ctx, func() (*host.Host, error) { return read(c.conn) })
 	if err != nil {
 		return nil, err

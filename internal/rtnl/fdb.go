@@ -17,6 +17,13 @@ func FDB(typ, flags uint16, port int, mac net.HardwareAddr) Msg {
 	return Msg{Type: typ, Flags: flags, Body: nd}.With(unix.NDA_LLADDR, mac)
 }
 
+// OwnMAC is an address that an interface takes frames for besides its own.
+func OwnMAC(typ uint16, index int, mac net.HardwareAddr) Msg {
+	m := FDB(typ, 0, index, mac)
+	m.Body[8], m.Body[10] = unix.NUD_PERMANENT, unix.NTF_SELF // others are refused (ndo_dflt_fdb_add)
+	return m
+}
+
 // Sticky is an entry of a forwarding table that stays on its port whoever sends
 // with that address (br_fdb_update). A kernel before 4.20 takes no note of that.
 func (m Msg) Sticky() Msg {

@@ -54,6 +54,11 @@ func Look(ctx context.Context, limit time.Duration, do func(context.Context, Con
 	}, do)
 }
 
+// Answers is why systemd cannot be asked for anything; nil if it can.
+func Answers(ctx context.Context, limit time.Duration) error {
+	return Ask(ctx, limit, func(context.Context, Conn) error { return nil })
+}
+
 func ask(ctx context.Context, limit time.Duration, dial func(context.Context) (Conn, error), do func(context.Context, Conn) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

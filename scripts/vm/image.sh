@@ -39,7 +39,7 @@ programs=(
 # What some suites have no longer; scenarios say that they need it.
 perhaps=(isc-dhcp-client)
 # What only the machine without Xen needs.
-vm_programs=(network-manager openrc dhcpcd-base wireguard-tools)
+vm_programs=(network-manager openrc dhcpcd-base wireguard-tools rdmacm-utils ibverbs-providers)
 # Of Xen, the newest version in that release, and all that it depends on but
 # python, which nothing here runs.
 xen_programs=(xen-system-amd64 busybox-static)
@@ -55,11 +55,12 @@ modules=(
 )
 # And only the machine without Xen these: kinds of interfaces, and what they need.
 vm_modules=(
-	arch/x86/crypto drivers/net/{ipvlan,ppp,slip,team,vxlan,wireguard} fs/configfs
-	net/{batman-adv,nsh,openvswitch,psample,rfkill,wireless,xfrm}
+	arch/x86/crypto drivers/infiniband/{core,sw/rxe} 'drivers/scsi/scsi_*.ko*' drivers/scsi/{fcoe,libfc} drivers/net/ethernet/intel/igbvf
+	drivers/net/{ipvlan,ppp,slip,team,vxlan,wireguard} fs/configfs
+	net/{batman-adv,mpls,nsh,openvswitch,psample,rfkill,tipc,wireless,xfrm}
 )
 # Those of them that some kernels lack.
-perhaps_modules=(net/{hsr,xdp})
+perhaps_modules=(net/{hsr,mac80211,xdp} 'drivers/net/wireless/virtual/mac80211_hwsim.ko.xz' 'drivers/net/wireless/mac80211_hwsim.ko')
 
 say() { echo "image.sh: $*" >&2; }
 

@@ -241,7 +241,7 @@ title() { sed -n 's/^# \(.*\)/\1/p' "$1" | grep -v shellcheck | head -n 1; }
 # descriptor 6, its second serial port 5 (to it) and 7 (from it). On a busy
 # machine interrupts come late, and Linux would panic for want of a timer.
 machine() {
-	local arguments=() n=0 model linux="loglevel=5 panic=-1 net.ifnames=0 tsc=reliable no_timer_check mitigations=off"
+	local arguments=() n=0 model bus linux="loglevel=5 panic=-1 net.ifnames=0 tsc=reliable no_timer_check mitigations=off"
 	# Time goes by what the processor has done (-icount): on a busy machine timeouts ran
 	# out, such as those of xl's hotplug scripts and of DHCP. There can be only one
 	# processor then. Where it has nothing to do, its clock jumps to the next event
@@ -265,9 +265,14 @@ machine() {
 	) ;;
 	esac
 	for model in $nics; do
+		bus=
+		if [ "$model" = igb ]; then # its virtual functions are on a bus of their own
+			arguments+=(-machine q35 -device "pcie-root-port,id=port$n,chassis=$n")
+			bus=,bus=port$n
+		fi
 		arguments+=(
 			-netdev "hubport,id=near$n,hubid=$n" -netdev "hubport,id=far$n,hubid=$n"
-			-device "$model,netdev=near$n,mac=52:54:00:12:00:0$n,romfile="
+			-device "$model,netdev=near$n,mac=52:54:00:12:00:0$n$bus,romfile="
 			-device "virtio-net-pci,netdev=far$n,mac=52:54:00:12:01:0$n,romfile="
 		)
 		n=$((n + 1))

@@ -17,6 +17,9 @@ printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'Orig
 mkdir -p /run/udev/rules.d
 printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="eth0|peth0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
 udevadm control --reload --timeout=10
+# have cloud-init leave the network alone
+mkdir -p /run/cloud-init
+echo 'network: {config: disabled} # as long as eth0 is a port (xbr-script)' >>/run/cloud-init/cloud.cfg
 # create the bridge xenbr0 for dom0
 ip link add name xenbr0 index 4 address 52:54:00:12:00:01 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr0 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none

@@ -9,7 +9,7 @@
 #   link       stays on all the while
 #
 # keep ifup@ens3.service when ens3 gets another name
-printf '%s\n' '# Of /lib/systemd/system/ifup@.service, not bound to a device, as long as ens3 is the port pens3 of a bridge (xbr-script)' '[Unit]' 'Description=ifup for %I' 'After=local-fs.target network-pre.target apparmor.service systemd-sysctl.service' 'Before=network.target network-online.target' After=sys-subsystem-net-devices-%i.device DefaultDependencies=no IgnoreOnIsolate=yes '' '[Service]' '# avoid stopping on shutdown via stopping system-ifup.slice' Slice=system.slice 'ExecStart=/sbin/ifup --allow=hotplug %I' 'ExecStop=/sbin/ifdown %I' RemainAfterExit=true TimeoutStartSec=5min >/run/systemd/system/ifup@ens3.service
+printf '%s\n' '# Of /lib/systemd/system/ifup@.service, not bound to a device, as long as ens3 is the port pens3 of a bridge (xbr-script)' '[Unit]' 'Description=ifup for %I' 'After=local-fs.target network-pre.target apparmor.service systemd-sysctl.service' 'Before=network.target shutdown.target network-online.target' Conflicts=shutdown.target After=sys-subsystem-net-devices-%i.device DefaultDependencies=no IgnoreOnIsolate=yes '' '[Service]' '# avoid stopping on shutdown via stopping system-ifup.slice' Slice=system.slice 'ExecStart=/bin/sh -ec '\''ifup --allow=hotplug %I; ifquery --state %I'\''' 'ExecStop=/sbin/ifdown %I' RemainAfterExit=true TimeoutStartSec=5min >/run/systemd/system/ifup@ens3.service
 systemctl daemon-reload
 # have udev leave pens3 and the bridge as they are
 udevadm settle --timeout=5
@@ -56,7 +56,7 @@ ip link set dev ens3 name pens3
 # rename bens3 to ens3
 ip link set dev bens3 name ens3
 # give ens3 the addresses
-ip addr add 192.0.2.100/24 broadcast 192.0.2.255 dev ens3 valid_lft 86399 preferred_lft 86399
+ip addr add 192.0.2.100/24 broadcast 192.0.2.255 dev ens3 valid_lft 86400 preferred_lft 86400
 ip addr add fe80::5054:ff:fe12:1/64 dev ens3 noprefixroute nodad
 # let pens3 make no more IPv6 addresses
 ip link set dev pens3 addrgenmode none

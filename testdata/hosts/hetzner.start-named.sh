@@ -2,7 +2,7 @@
 # In short: all of this, or nothing.
 #   NIC        eth0 becomes peth0, a port of the bridge xenbr0
 #   dom0       xenbr0, the bridge itself, gets 3 addresses and 5 routes
-#   configured by systemd-networkd, 10-eth0.network, by a copy
+#   configured by systemd-networkd, 10-netplan-eth0.network, by a drop-in
 #   asked      172.31.1.1, fe80::1: if some answer before, and none of these
 #              afterwards, all is put back
 #   link       stays on all the while
@@ -17,6 +17,9 @@ printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'Orig
 mkdir -p /run/udev/rules.d
 printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="eth0|peth0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
 udevadm control --reload --timeout=10
+# have cloud-init leave the network alone
+mkdir -p /run/cloud-init
+echo 'network: {config: disabled} # as long as eth0 is a port (xbr-script)' >>/run/cloud-init/cloud.cfg
 # create the bridge xenbr0 for dom0
 ip link add name xenbr0 index 4 address 52:54:00:12:00:01 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set dev xenbr0 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none
@@ -53,7 +56,7 @@ ip link set dev xenbr0 up
 # rename eth0 to peth0
 ip link set dev eth0 name peth0
 # give xenbr0 the addresses
-ip addr add 203.0.113.5/32 dev xenbr0
+ip addr add 203.0.113.5/32 broadcast 203.0.113.5 dev xenbr0 valid_lft 86400 preferred_lft 86400
 ip addr add fe80::5054:ff:fe12:1/64 dev xenbr0 noprefixroute nodad
 ip addr add 2001:db8:5::1/64 dev xenbr0 noprefixroute nodad
 # let peth0 make no more IPv6 addresses
@@ -63,13 +66,18 @@ ip link set dev peth0 master xenbr0
 # wait for xenbr0 to have a carrier
 for i in $(seq 100); do ip link show dev xenbr0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
 # switch the routes from peth0 to xenbr0
-ip route replace 172.31.1.1/32 dev xenbr0 proto static
+ip route replace 172.31.1.1/32 dev xenbr0 proto dhcp src 203.0.113.5 metric 100
+ip route del local 203.0.113.5/32 dev xenbr0 table local proto kernel src 203.0.113.5
+ip route del broadcast 203.0.113.5/32 dev xenbr0 table local proto kernel src 203.0.113.5
+ip route replace local 203.0.113.5/32 dev xenbr0 table local proto kernel src 203.0.113.5
+ip route del broadcast 203.0.113.5/32 dev peth0 table local proto kernel src 203.0.113.5
+ip route append broadcast 203.0.113.5/32 dev xenbr0 table local proto kernel src 203.0.113.5
 ip addr replace fe80::5054:ff:fe12:1/64 dev xenbr0
 ip addr replace 2001:db8:5::1/64 dev xenbr0 nodad
 ip -6 route del 2001:db8:5::/64 dev peth0 proto kernel metric 256
 ip -6 route del fe80::/64 dev peth0 proto kernel metric 256
-ip route replace default via 172.31.1.1 dev xenbr0 onlink proto static
-ip -6 route replace default via fe80::1 dev xenbr0 proto static metric 1024
+ip route replace default via 172.31.1.1 dev xenbr0 proto dhcp src 203.0.113.5 metric 100
+ip -6 route replace default via fe80::1 dev xenbr0 onlink proto static metric 1024
 # let IPv6 on xenbr0 go on as before
 ip link set dev xenbr0 addrgenmode eui64
 # take the addresses off peth0
@@ -86,14 +94,19 @@ mkdir -p /run/udev/rules.d
 printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
 udevadm control --reload --timeout=10
 # give systemd-networkd the files for dom0's interface
-mkdir -p /run/systemd/network
-printf '%s\n' '# Of /etc/systemd/network/10-eth0.network, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Match]' Name=xenbr0 '' '[Network]' Address=203.0.113.5/32 Address=2001:db8:5::1/64 Gateway=fe80::1 '' '[Route]' Destination=172.31.1.1 '' '[Route]' Gateway=172.31.1.1 GatewayOnLink=yes >/run/systemd/network/0-xbr-script-xenbr0.network
-chmod 644 /run/systemd/network/0-xbr-script-xenbr0.network
-chgrp 0 /run/systemd/network/0-xbr-script-xenbr0.network
+mkdir -p /run/systemd/network/10-netplan-eth0.network.d
+printf '%s\n' '# By its name, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Match]' Name= PermanentMACAddress= Name=xenbr0 '[DHCPv4]' IAID=3055685611 >/run/systemd/network/10-netplan-eth0.network.d/xbr-script-xenbr0.conf
+chmod 640 /run/systemd/network/10-netplan-eth0.network.d/xbr-script-xenbr0.conf
+chgrp 998 /run/systemd/network/10-netplan-eth0.network.d/xbr-script-xenbr0.conf
 mkdir -p /run/systemd/network
 printf '%s\n' '# Left alone, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Match]' Name=peth0 '' '[Link]' Unmanaged=yes >/run/systemd/network/0-xbr-script-peth0.network
 chmod 644 /run/systemd/network/0-xbr-script-peth0.network
 chgrp 0 /run/systemd/network/0-xbr-script-peth0.network
+# have systemd-networkd keep what it has leased
+mkdir -p /run/systemd/network/10-netplan-eth0.network.d
+printf '%s\n' '# Until there is a lease again (xbr-script)' '[Network]' KeepConfiguration=dhcp >/run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-xenbr0.conf
+chmod 644 /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-xenbr0.conf
+chgrp 0 /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-xenbr0.conf
 # have systemd-networkd follow
 systemctl kill --kill-who=main --signal=STOP systemd-networkd.service
 systemctl thaw systemd-networkd.service
@@ -101,3 +114,6 @@ systemctl stop 'systemd-networkd*.socket'
 rm -f /run/systemd/netif/links/*
 systemctl kill --kill-who=main --signal=KILL systemd-networkd.service
 systemctl start systemd-networkd.service
+# let leased addresses expire as before
+rm -f /run/systemd/network/10-netplan-eth0.network.d/zz-xbr-script-xenbr0.conf
+systemctl reload systemd-networkd.service

@@ -86,7 +86,7 @@ printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="beth0|peth0", NAME="$kernel"' 'SUBSYST
 udevadm control --reload --timeout=10
 # give systemd-networkd the files for dom0's interface
 mkdir -p /run/systemd/network
-printf '%s\n' '# Of /etc/systemd/network/99-dhcp-en.network, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Match]' Name=eth0 '' '[Network]' DHCP=yes IPv6AcceptRA=no '[DHCPv4]' IAID=3055685611 >/run/systemd/network/0-xbr-script-eth0.network
+printf '%s\n' '# Of /etc/systemd/network/99-dhcp-en.network, as long as eth0 is the port peth0 of a bridge (xbr-script)' '[Match]' Name=eth0 '' '[Network]' DHCP=yes IPv6AcceptRA=no '' '[DHCPv4]' SendRelease=no '[DHCPv4]' IAID=3055685611 >/run/systemd/network/0-xbr-script-eth0.network
 chmod 644 /run/systemd/network/0-xbr-script-eth0.network
 chgrp 0 /run/systemd/network/0-xbr-script-eth0.network
 mkdir -p /run/systemd/network

@@ -42,7 +42,12 @@ const (
 // Manager is systemd, as far as it ends units.
 type Manager struct {
 	Root string // where the host's files are; "" is /
+	// Listing keeps what systemd has said for several calls; nil: it is asked each time.
+	Listing *Listing
 }
+
+// Listing is what ends with the names of interfaces, read when it is first asked for.
+type Listing struct{ found map[string][]systemd.Bound }
 
 // Unit is what becomes of a unit that ends with the name of an interface.
 type Unit struct {
@@ -77,7 +82,7 @@ func (m Manager) around(move manager.Move) (before, after []plan.Step, err error
 	if m.Root != "" {
 		return nil, nil, nil
 	}
-	units, err := find(move.NetDev)
+	units, err := m.find(move.NetDev)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,13 +120,30 @@ func (m Manager) Find(move manager.Move) (found []Unit, err error) {
 	if m.Root != "" || move.From == nil {
 		return nil, nil
 	}
-	units, err := find(move.From.Name)
+	units, err := m.find(move.From.Name)
 	for _, u := range units {
 		files, failed := unbound(move, u)
 		err = errors.Join(err, failed)
 		found = append(found, Unit{u.Name, move.From.Name, len(files) > 0 && move.From.Name == move.NetDev, isTransient(u)})
 	}
 	return found, err
+}
+
+// find is find of the package, once for each name.
+func (m Manager) find(dev string) (units []systemd.Bound, err error) {
+	if m.Listing == nil {
+		return find(dev)
+	}
+	if units, known := m.Listing.found[dev]; known {
+		return units, nil
+	}
+	if units, err = find(dev); err == nil {
+		if m.Listing.found == nil {
+			m.Listing.found = map[string][]systemd.Bound{}
+		}
+		m.Listing.found[dev] = units
+	}
+	return units, err
 }
 
 // find are the units that end with the name of an interface, but for those that ifupdown's

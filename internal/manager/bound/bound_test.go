@@ -37,6 +37,7 @@ type fake struct {
 	away     bool            // nobody is called eth0
 	unseen   bool            // systemd does not come to know that somebody is again
 	stopping bool            // the machine is being switched off
+	asked    int             // how often it was asked what ends with a name
 	stubborn string          // a unit that is bound whatever its files say
 	read     map[string]string
 }
@@ -129,8 +130,10 @@ func (f *fake) answer(msg *dbus.Message) []any {
 		case name == "SystemState":
 			return []any{dbus.MakeVariant("running")}
 		case name == "SysFSPath" && f.away:
+			f.asked++
 			return []any{dbus.MakeVariant("")}
 		case name == "SysFSPath":
+			f.asked++
 			return []any{dbus.MakeVariant("/sys/devices/pci0/net/eth0")}
 		}
 	case "GetAll":
@@ -345,6 +348,26 @@ func TestFind(t *testing.T) {
 	m.NetDev = "eth1"
 	if found, err := (Manager{}).Find(m); err != nil || len(found) != 4 || found[3].Kept {
 		t.Error(found, err)
+	}
+}
+
+// TestListing asks systemd once for a name, whatever is to be known of it.
+func TestListing(t *testing.T) {
+	f := newFake(t, map[string]string{"tuned.service": single}, "tuned.service")
+	m := Manager{Listing: &Listing{}}
+	for range 2 {
+		before, _, err := m.Around([]manager.Move{move(false)})
+		if err != nil || len(before) != 1 {
+			t.Fatal(before, err)
+		}
+		if found, err := m.Find(move(false)); err != nil || len(found) != 1 || !found[0].Kept {
+			t.Fatal(found, err)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked != 1 {
+		t.Errorf("it was asked %d times", f.asked)
 	}
 }
 

@@ -90,7 +90,7 @@ func (u *Units) Commands() (lines []string) {
 
 // Ready says whether systemd can be asked.
 func (u *Units) Ready(ctx context.Context) error {
-	err := systemd.Ask(ctx, reloadLimit, func(context.Context, systemd.Conn) error { return nil })
+	err := systemd.Answers(ctx, reloadLimit)
 	if err != nil {
 		return refusal.Wrap(err, "nothing was changed; to see whether systemd answers: systemctl status", "cannot ask systemd to keep %s", strings.Join(u.names(), ", "))
 	}

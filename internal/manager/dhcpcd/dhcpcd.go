@@ -104,10 +104,19 @@ func (c *client) refuse(move manager.Move, root string) error {
 		return refusal.New("end it, which must leave the address, and run it for "+move.To.Name+" after the change",
 			"cannot %s: dhcpcd looks after %s by that name, which no interface has then", move.Undertaking, move.From.Name)
 	case c.all && move.OnBridge && !s.has(move.To.Name, true):
-		return refusal.New(`leave out dom0=bridge, or have it look after the bridge, too, by a last line in `+s.config+`: "interface `+move.To.Name+`"`,
+		return refusal.New(`leave out dom0=bridge, or have it look after the bridge, too, `+lastLine(s.config, "interface "+move.To.Name),
 			"cannot %s: dhcpcd looks after all interfaces, but for bridges", move.Undertaking)
 	}
 	return nil
+}
+
+// lastLine says how its configuration gets a last line. Nobody can write below /nix/store:
+// NixOS makes the file of an option, whose text comes last in it.
+func lastLine(config, line string) string {
+	if strings.HasPrefix(config, "/nix/store/") {
+		return `by NixOS's option networking.dhcpcd.extraConfig = "` + line + `"`
+	}
+	return "by a last line in " + config + `: "` + line + `"`
 }
 
 // leases is the folder with the leases that it has had.

@@ -66,7 +66,7 @@ func ready(ctx context.Context, unit string) error {
 	if unit == "" {
 		return nil
 	}
-	if err := systemd.Ask(ctx, unitLimit, func(context.Context, systemd.Conn) error { return nil }); err != nil {
+	if err := systemd.Answers(ctx, unitLimit); err != nil {
 		return refusal.Wrap(err, unasked(unit), "cannot ask systemd to run %s again", unit)
 	}
 	return nil

@@ -85,7 +85,7 @@ func (u *Unit) path() string { return filepath.Join(runUnits, u.Name) }
 
 // Ready says whether systemd can be asked.
 func (u *Unit) Ready(ctx context.Context) error {
-	err := systemd.Ask(ctx, reloadLimit, func(context.Context, systemd.Conn) error { return nil })
+	err := systemd.Answers(ctx, reloadLimit)
 	if err != nil {
 		return refusal.Wrap(err, `in /etc/network/interfaces write "auto `+u.Dev+`" in place of "allow-hotplug `+u.Dev+`", and reboot`,
 			"cannot ask systemd to keep the unit %s", u.Name)

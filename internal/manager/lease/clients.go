@@ -55,7 +55,7 @@ func (l *Listing) processes(root string) ([]running, error) {
 }
 
 // known are the programs whose processes are looked at.
-var known = []string{"dhclient", "udhcpc", "udhcpc6", "connmand", "wickedd"}
+var known = []string{"dhclient", "udhcpc", "udhcpc6", "connmand", "wickedd", netifd}
 
 // clients are those that have one of these names.
 func (m Manager) clients(wanted ...string) (found []client, err error) {

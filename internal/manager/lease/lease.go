@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,6 @@ import (
 // Manager is whoever renews leases and is no other manager.
 type Manager struct {
 	Call string // the command line, quoted
-	Any  bool   // move leases whoever renews them
 	// Kept says whether another manager goes on with the addresses of a move.
 	Kept  func(manager.Move) (bool, error)
 	Links []string // the names of all interfaces
@@ -40,9 +40,11 @@ func (Manager) Kinds() plan.Kinds {
 
 // Sources implements the managers' interface.
 func (Manager) Sources() manager.Sources {
-	s := manager.Sources{Files: []string{connmanFile}, Processes: append([]string{"busybox"}, known...)}
+	s := manager.Sources{Files: []string{connmanFile, netifdFile}, Told: toldOfNetifd, Processes: append([]string{"busybox"}, known...)}
 	for _, o := range othersFor(&host.Link{Name: "*"}) {
-		s.There = append(s.There, o.files)
+		if !slices.Contains(s.Files, o.files) {
+			s.There = append(s.There, o.files)
+		}
 	}
 	return s
 }
@@ -116,7 +118,7 @@ func otherName(m manager.Move, c client) string {
 // that there is a DHCP client.
 func (m Manager) ask(move manager.Move, v4, v6 bool) error {
 	for _, a := range move.Expiring {
-		if m.Any || a.Family() == unix.AF_INET && v4 || a.Family() == unix.AF_INET6 && v6 {
+		if move.AnyLease || a.Family() == unix.AF_INET && v4 || a.Family() == unix.AF_INET6 && v6 {
 			continue
 		}
 		kept, err := m.Kept(move)
@@ -174,6 +176,8 @@ func othersFor(l *host.Link) []other {
 			"let ifupdown, systemd-networkd or NetworkManager configure it, in place of connman, and reboot"},
 		{"wickedd", "wicked", "/run/wicked/leaseinfo." + l.Name + ".*",
 			"let NetworkManager configure it, in place of wicked, and reboot"},
+		{netifd, netifd, netifdFile,
+			"let netifd make the bridge, by a device with the type bridge and the port " + l.Name + " in " + netifdFile + "; guests can use that as it is"},
 	}
 }
 
@@ -198,8 +202,11 @@ func (m Manager) other(l *host.Link) (*other, error) {
 // runs says whether such a manager runs. connman keeps the files of an interface that it is
 // to leave alone now.
 func (m Manager) runs(program, dev string) (bool, error) {
-	if program == "connmand" {
+	switch program {
+	case "connmand":
 		return m.connman(dev)
+	case netifd:
+		return m.netifd(dev)
 	}
 	running, err := m.clients(program)
 	return len(running) > 0, err

@@ -107,9 +107,10 @@ func TestAround(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := Manager{
-				Call: "xbr-script start", Any: c.any, Root: fakeHost(t, c.running), Links: []string{"lo", "eth0", "eth1"},
+				Call: "xbr-script start", Root: fakeHost(t, c.running), Links: []string{"lo", "eth0", "eth1"},
 				Kept: func(manager.Move) (bool, error) { return c.kept, nil },
 			}
+			c.move.AnyLease = c.any
 			before, after, err := m.Around([]manager.Move{c.move})
 			bound := slices.ContainsFunc(c.running, func(p process) bool { return p.args == "dhclient -6 eth0" })
 			if len(before) > 0 || (len(after) == 1) != bound {

@@ -328,7 +328,7 @@ func unless(err error, names ...string) error {
 
 // ready says whether systemd can be asked.
 func ready(ctx context.Context) error {
-	err := systemd.Ask(ctx, restartLimit, func(context.Context, systemd.Conn) error { return nil })
+	err := systemd.Answers(ctx, restartLimit)
 	if err != nil {
 		return refusal.Wrap(err, "nothing was changed; to see whether systemd answers: systemctl status systemd-networkd",
 			"cannot ask systemd to restart systemd-networkd, which has to follow dom0's addresses")

@@ -127,6 +127,8 @@ func untagged(typ reflect.Type, at string, seen []reflect.Type) (bad []string) {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			switch {
 			case !f.IsExported() && !f.Anonymous || name == "-":
+			case name == "" && f.Anonymous: // its fields are as if they were of the struct itself
+				bad = append(bad, untagged(f.Type, at, seen)...)
 			case name == "":
 				bad = append(bad, at+"."+f.Name)
 			default:

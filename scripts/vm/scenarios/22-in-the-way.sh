@@ -104,6 +104,18 @@ for master in vrf0 bat0 team0; do
 	n=$((n + 1))
 done
 ip link add d7 type dummy
+
+# A station of Wi-Fi, which the kernel makes no port.
+if modprobe -q mac80211_hwsim radios=1; then
+	wait_for 30 test -e /sys/class/net/wlan0/phy80211
+	ip link add wbr type bridge
+	refute "the kernel makes a station no port" ip link set wlan0 master wbr
+	ip link del wbr
+	checked 1 netdev=wlan0
+	refuses wlan0 'its access point takes frames' 'name another NIC with netdev='
+	rmmod mac80211_hwsim
+fi
+
 modprobe openvswitch
 probe attach dp0 d7
 work before

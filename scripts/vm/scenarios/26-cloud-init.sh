@@ -72,13 +72,12 @@ well() {
 on_nothing() { [ -z "$(ip -4 addr show "$1")" ]; }
 
 # by_hand ARGUMENT...: cloud-init, while the bridge is up. It may fail. With dom0=bridge it
-# takes the port for the NIC, and switches it off to rename it, which start mends.
+# would take the port for the NIC, and switch it off to rename it.
 by_hand() {
 	say "cloud-init $* while the bridge is up"
 	inside cloud-init "$@" >/tmp/said 2>&1 || say "it has failed: $?"
 	tail -n 4 /tmp/said | cut -c 1-300 | show
 	inside udevadm settle
-	[ "$dom0" = veth ] || xbr start netdev="$nic" dom0=bridge
 	well
 }
 
@@ -92,6 +91,7 @@ life() {
 	booted_up
 	show < <(busybox find /etc/network/interfaces.d /etc/systemd/network /run/systemd/network /etc/udev/rules.d -type f)
 	xbr stop
+	refute "cloud-init looks after the network" grep -q xbr-script /run/cloud-init/cloud.cfg
 	expect "the lease is renewed" renews "$nic"
 	xbr start
 	by_hand init --local

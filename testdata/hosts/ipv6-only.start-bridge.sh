@@ -1,0 +1,105 @@
+# $ xbr-script start netdev=enp1s0 dom0=bridge
+# In short: all of this, or nothing.
+#   NIC        enp1s0 becomes penp1s0, a port of the bridge enp1s0
+#   dom0       enp1s0, the bridge itself, gets 3 addresses and 3 routes
+#   configured by systemd-networkd, 20-ethernet.network, by a copy
+#   asked      fe80::1: if some answer before, and none of these afterwards, all
+#              is put back
+#   link       stays on all the while
+#
+# hold systemd-networkd still
+systemctl stop systemd-networkd-persistent-storage.service
+systemctl freeze systemd-networkd.service
+# have udev leave penp1s0 and the bridge as they are
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=benp1s0 enp1s0 penp1s0' '' '[Link]' >/run/systemd/network/0-xbr-script-penp1s0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="benp1s0|enp1s0|penp1s0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="penp1s0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-penp1s0.rules
+udevadm control --reload --timeout=10
+# create the bridge benp1s0 for dom0
+ip link add name benp1s0 index 4 address 52:54:00:12:00:01 mtu 1501 txqueuelen 1000 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+ip link set dev benp1s0 mtu 1500 group 0 arp on multicast on allmulticast off promisc off addrgenmode none
+sysctl -qw /net/ipv4/neigh/benp1s0/anycast_delay=100
+sysctl -qw /net/ipv4/neigh/benp1s0/app_solicit=0
+sysctl -qw /net/ipv4/neigh/benp1s0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv4/neigh/benp1s0/delay_first_probe_time=5
+sysctl -qw /net/ipv4/neigh/benp1s0/gc_stale_time=60
+sysctl -qw /net/ipv4/neigh/benp1s0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv4/neigh/benp1s0/locktime=100
+sysctl -qw /net/ipv4/neigh/benp1s0/mcast_resolicit=0
+sysctl -qw /net/ipv4/neigh/benp1s0/mcast_solicit=3
+sysctl -qw /net/ipv4/neigh/benp1s0/proxy_delay=80
+sysctl -qw /net/ipv4/neigh/benp1s0/proxy_qlen=64
+sysctl -qw /net/ipv4/neigh/benp1s0/retrans_time_ms=1000
+sysctl -qw /net/ipv4/neigh/benp1s0/ucast_solicit=3
+sysctl -qw /net/ipv4/neigh/benp1s0/unres_qlen_bytes=212992
+sysctl -qw /net/ipv6/neigh/benp1s0/anycast_delay=100
+sysctl -qw /net/ipv6/neigh/benp1s0/app_solicit=0
+sysctl -qw /net/ipv6/neigh/benp1s0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv6/neigh/benp1s0/delay_first_probe_time=5
+sysctl -qw /net/ipv6/neigh/benp1s0/gc_stale_time=60
+sysctl -qw /net/ipv6/neigh/benp1s0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv6/neigh/benp1s0/locktime=0
+sysctl -qw /net/ipv6/neigh/benp1s0/mcast_resolicit=0
+sysctl -qw /net/ipv6/neigh/benp1s0/mcast_solicit=3
+sysctl -qw /net/ipv6/neigh/benp1s0/proxy_delay=80
+sysctl -qw /net/ipv6/neigh/benp1s0/proxy_qlen=64
+sysctl -qw /net/ipv6/neigh/benp1s0/retrans_time_ms=1000
+sysctl -qw /net/ipv6/neigh/benp1s0/ucast_solicit=3
+sysctl -qw /net/ipv6/neigh/benp1s0/unres_qlen_bytes=212992
+ip link set dev benp1s0 addrgenmode none
+ip link set dev benp1s0 up
+# rename enp1s0 to penp1s0
+ip link set dev enp1s0 name penp1s0
+# rename benp1s0 to enp1s0
+ip link set dev benp1s0 name enp1s0
+# give enp1s0 the addresses
+ip addr add fe80::5054:ff:fe12:1/64 dev enp1s0 noprefixroute nodad
+ip addr add 2001:db8:7::100/128 dev enp1s0 valid_lft 450 preferred_lft 300 noprefixroute nodad
+ip addr add 2001:db8:7:0:5054:ff:fe12:1/64 dev enp1s0 valid_lft 86400 preferred_lft 14400 noprefixroute nodad
+# let penp1s0 make no more IPv6 addresses
+ip link set dev penp1s0 addrgenmode none
+# make penp1s0 a port of enp1s0
+ip link set dev penp1s0 master enp1s0
+# wait for enp1s0 to have a carrier
+for i in $(seq 100); do ip link show dev enp1s0 | grep -q 'LOWER_UP.* state UP' && break; sleep 0.1; done
+# switch the routes from penp1s0 to enp1s0
+ip addr replace fe80::5054:ff:fe12:1/64 dev enp1s0
+ip addr replace 2001:db8:7::100/128 dev enp1s0 valid_lft 450 preferred_lft 300 noprefixroute nodad
+ip addr replace 2001:db8:7:0:5054:ff:fe12:1/64 dev enp1s0 valid_lft 86400 preferred_lft 14400 mngtmpaddr noprefixroute nodad
+ip -6 route prepend 2001:db8:7::/64 dev enp1s0 proto ra metric 100 expires 86400
+ip -6 route del 2001:db8:7::/64 dev penp1s0 proto ra metric 100 expires 86400
+ip -6 route del fe80::/64 dev penp1s0 proto kernel metric 256
+ip -6 route prepend default via fe80::1 dev enp1s0 proto ra metric 100 expires 1800
+ip -6 route del default via fe80::1 dev penp1s0 proto ra metric 100 expires 1800
+# let IPv6 on enp1s0 go on as before
+ip link set dev enp1s0 addrgenmode eui64
+# take the addresses off penp1s0
+sysctl -qw /net/ipv6/conf/penp1s0/force_mld_version=1
+sysctl -qw /net/ipv6/conf/penp1s0/disable_ipv6=1
+sysctl -qw /net/ipv6/conf/penp1s0/force_mld_version=0
+ip link set dev penp1s0 arp off multicast off allmulticast off promisc off up
+# have udev look after what is called enp1s0 as ever
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=benp1s0 penp1s0' '' '[Link]' >/run/systemd/network/0-xbr-script-penp1s0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="benp1s0|penp1s0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="penp1s0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-penp1s0.rules
+udevadm control --reload --timeout=10
+# give systemd-networkd the files for dom0's interface
+mkdir -p /run/systemd/network
+printf '%s\n' '# Of /etc/systemd/network/20-ethernet.network, as long as enp1s0 is the port penp1s0 of a bridge (xbr-script)' '[Match]' Name=enp1s0 '' '[Link]' RequiredForOnline=routable '' '[Network]' DHCP=yes MulticastDNS=yes '' '[DHCPv4]' RouteMetric=100 '' '[IPv6AcceptRA]' RouteMetric=100 '[DHCPv6]' IAID=3055685611 >/run/systemd/network/0-xbr-script-enp1s0.network
+chmod 644 /run/systemd/network/0-xbr-script-enp1s0.network
+chgrp 0 /run/systemd/network/0-xbr-script-enp1s0.network
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left alone, as long as enp1s0 is the port penp1s0 of a bridge (xbr-script)' '[Match]' Name=penp1s0 '' '[Link]' Unmanaged=yes >/run/systemd/network/0-xbr-script-penp1s0.network
+chmod 644 /run/systemd/network/0-xbr-script-penp1s0.network
+chgrp 0 /run/systemd/network/0-xbr-script-penp1s0.network
+# have systemd-networkd follow
+systemctl kill --kill-who=main --signal=STOP systemd-networkd.service
+systemctl thaw systemd-networkd.service
+systemctl stop 'systemd-networkd*.socket'
+rm -f /run/systemd/netif/links/*
+systemctl kill --kill-who=main --signal=KILL systemd-networkd.service
+systemctl start systemd-networkd.service

@@ -1,0 +1,102 @@
+# $ xbr-script start netdev=eth0
+# In short: all of this, or nothing.
+#   NIC        eth0 becomes peth0, a port of the bridge xenbr0
+#   dom0       its own eth0, with the port vif0.0, gets 2 addresses and 3 routes
+#   configured by dhcpcd, for all interfaces, run again
+#   asked      192.0.2.1: if some answer before, and none of these afterwards,
+#              all is put back
+#   link       stays on all the while
+#
+# end dhcpcd
+mkdir -p /run/systemd/system/dhcpcd.service.d
+printf '%s\n' '[Service]' ExecStop= ExecStopPost= KillMode=control-group KillSignal=SIGKILL Restart=no >/run/systemd/system/dhcpcd.service.d/xbr-script.conf
+systemctl daemon-reload
+systemctl stop dhcpcd.service
+# have udev leave peth0 and the bridge as they are
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=eth0 peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="eth0|peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10
+# create the bridge xenbr0
+ip link add name xenbr0 index 4 address fe:ff:ff:ff:ff:ff mtu 1501 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+ip link set dev xenbr0 mtu 1500 arp off multicast off addrgenmode none
+sysctl -qw /net/ipv6/conf/xenbr0/disable_ipv6=1
+ip link set dev xenbr0 up
+# create veth0 and vif0.0, dom0's port in xenbr0
+ip link add name veth0 index 5 address 52:54:00:12:00:01 mtu 1500 txqueuelen 1000 type veth peer name vif0.0 index 6 address fe:ff:ff:ff:ff:ff mtu 1500
+ip link set dev vif0.0 master xenbr0 arp off multicast off addrgenmode none
+ip link set dev veth0 group 0 arp on multicast on allmulticast off promisc off addrgenmode none
+sysctl -qw /net/ipv6/conf/vif0.0/disable_ipv6=1
+sysctl -qw /net/ipv4/neigh/veth0/anycast_delay=100
+sysctl -qw /net/ipv4/neigh/veth0/app_solicit=0
+sysctl -qw /net/ipv4/neigh/veth0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv4/neigh/veth0/delay_first_probe_time=5
+sysctl -qw /net/ipv4/neigh/veth0/gc_stale_time=60
+sysctl -qw /net/ipv4/neigh/veth0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv4/neigh/veth0/locktime=100
+sysctl -qw /net/ipv4/neigh/veth0/mcast_resolicit=0
+sysctl -qw /net/ipv4/neigh/veth0/mcast_solicit=3
+sysctl -qw /net/ipv4/neigh/veth0/proxy_delay=80
+sysctl -qw /net/ipv4/neigh/veth0/proxy_qlen=64
+sysctl -qw /net/ipv4/neigh/veth0/retrans_time_ms=1000
+sysctl -qw /net/ipv4/neigh/veth0/ucast_solicit=3
+sysctl -qw /net/ipv4/neigh/veth0/unres_qlen_bytes=212992
+sysctl -qw /net/ipv6/neigh/veth0/anycast_delay=100
+sysctl -qw /net/ipv6/neigh/veth0/app_solicit=0
+sysctl -qw /net/ipv6/neigh/veth0/base_reachable_time_ms=30000
+sysctl -qw /net/ipv6/neigh/veth0/delay_first_probe_time=5
+sysctl -qw /net/ipv6/neigh/veth0/gc_stale_time=60
+sysctl -qw /net/ipv6/neigh/veth0/interval_probe_time_ms=5000
+sysctl -qw /net/ipv6/neigh/veth0/locktime=0
+sysctl -qw /net/ipv6/neigh/veth0/mcast_resolicit=0
+sysctl -qw /net/ipv6/neigh/veth0/mcast_solicit=3
+sysctl -qw /net/ipv6/neigh/veth0/proxy_delay=80
+sysctl -qw /net/ipv6/neigh/veth0/proxy_qlen=64
+sysctl -qw /net/ipv6/neigh/veth0/retrans_time_ms=1000
+sysctl -qw /net/ipv6/neigh/veth0/ucast_solicit=3
+sysctl -qw /net/ipv6/neigh/veth0/unres_qlen_bytes=212992
+ip link set dev vif0.0 up
+ip link set dev veth0 addrgenmode none
+ip link set dev veth0 up
+# wait for vif0.0 to forward
+until bridge link show dev vif0.0 | grep -q 'state forwarding'; do sleep 0.01; done
+# rename eth0 to peth0
+ip link set dev eth0 name peth0
+# rename veth0 to eth0
+ip link set dev veth0 name eth0
+# give eth0 the addresses
+ip addr add 192.0.2.100/24 broadcast 192.0.2.255 dev eth0 valid_lft 86400 preferred_lft 86400 noprefixroute
+ip addr add fe80::5054:ff:fe12:1/64 dev eth0 noprefixroute nodad
+# let peth0 make no more IPv6 addresses
+ip link set dev peth0 addrgenmode none
+# make peth0 a port of xenbr0
+ip link set dev peth0 master xenbr0
+bridge fdb replace 52:54:00:12:00:01 dev vif0.0 master static
+# switch the routes from peth0 to eth0
+ip route replace 192.0.2.0/24 dev eth0 proto dhcp src 192.0.2.100 metric 202
+ip addr replace fe80::5054:ff:fe12:1/64 dev eth0
+ip -6 route del fe80::/64 dev peth0 proto kernel metric 256
+ip route replace default via 192.0.2.1 dev eth0 proto dhcp src 192.0.2.100 metric 202
+# let IPv6 on eth0 go on as before
+ip link set dev eth0 addrgenmode eui64
+# take the addresses off peth0
+ip addr del 192.0.2.100/24 dev peth0
+sysctl -qw /net/ipv6/conf/peth0/force_mld_version=1
+sysctl -qw /net/ipv6/conf/peth0/disable_ipv6=1
+sysctl -qw /net/ipv6/conf/peth0/force_mld_version=0
+ip link set dev peth0 arp off multicast off allmulticast off promisc off up
+ip link set dev peth0 address fe:ff:ff:ff:ff:ff || true
+# have udev look after what is called eth0 as ever
+udevadm settle --timeout=5
+mkdir -p /run/systemd/network
+printf '%s\n' '# Left as it is while it is in use by xbr-script' '[Match]' 'OriginalName=peth0 veth0 vif0.0 xenbr0' '' '[Link]' >/run/systemd/network/0-xbr-script-peth0.link
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="net", KERNEL=="peth0|veth0|vif0.0|xenbr0", NAME="$kernel"' 'SUBSYSTEM=="net", KERNEL=="peth0", ENV{NM_UNMANAGED}="1"' >/run/udev/rules.d/99-xbr-script-peth0.rules
+udevadm control --reload --timeout=10
+# run dhcpcd again
+mkdir -p /run/systemd/system/dhcpcd.service.d
+printf '%s\n' '# As long as a NIC is the port of a bridge (xbr-script)' '[Service]' ExecStart= 'ExecStart=/sbin/dhcpcd "--denyinterfaces=xbr-script@peth0,peth0,vif0.0,xenbr0,vif*" "-q" "-w"' >/run/systemd/system/dhcpcd.service.d/xbr-script.conf
+systemctl daemon-reload
+systemctl restart dhcpcd.service

@@ -1,0 +1,2 @@
+# $ xbr-script stop
+# nothing to do: xenbr0 is not up
