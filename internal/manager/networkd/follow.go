@@ -66,9 +66,12 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		Do:    []plan.Op{&Freeze{unit}}, Undo: []plan.Op{&Resume{Unit: unit, Ran: ran, Heirs: back, Limit: m.Limit}},
 	}
 	there, again := k.keeps(moves)
-	lasts := len(there) > 0 && m.lasts()
+	version := 0
+	if len(there) > 0 {
+		version = m.version()
+	}
 	if len(again) > 0 {
-		on, off, _ := keeping(again, lasts)
+		on, off, _ := keeping(again, version)
 		first.Undo = slices.Concat([]plan.Op{on}, first.Undo, []plan.Op{off})
 	}
 	last := plan.Step{
@@ -88,7 +91,7 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	if len(there) == 0 {
 		return []plan.Step{first}, append(after, last), nil
 	}
-	on, off, none := keeping(there, lasts)
+	on, off, none := keeping(there, version)
 	return []plan.Step{first}, append(after,
 		plan.Step{Title: "have systemd-networkd keep what it has leased", Do: []plan.Op{on}, Undo: none},
 		last,
@@ -99,9 +102,10 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 // keeping are the operations around the one by which it begins anew, and those that take
 // the first one back. Whatever happens in between, the files go: what is left then is for
 // the first step to undo.
-func keeping(leases []Lease, lasts bool) (on, off plan.Op, none []plan.Op) {
-	if lasts {
-		return &Lasting{unit, leases}, &Passing{Leases: leases, Wait: true}, []plan.Op{&Passing{Leases: leases}}
+func keeping(leases []Lease, version int) (on, off plan.Op, none []plan.Op) {
+	if lastingFrom <= version && version < lastingTo {
+		ipv6 := version >= lasting6From
+		return &Lasting{unit, leases, ipv6}, &Passing{leases, ipv6, true}, []plan.Op{&Passing{leases, ipv6, false}}
 	}
 	for _, l := range leases {
 		none = append(none, &File{Path: l.Path})
@@ -109,18 +113,16 @@ func keeping(leases []Lease, lasts bool) (on, off plan.Op, none []plan.Op) {
 	return &Keep{unit, leases, true}, &Keep{unit, leases, false}, none
 }
 
-// lasts says whether this systemd is one with which leased addresses have to look as if they
-// were for ever. If it cannot be told, it is a newer one.
-func (m Manager) lasts() (is bool) {
+// version is systemd's; 0, which counts as a new one, if it cannot be told.
+func (m Manager) version() (version int) {
 	if m.Root != "" {
-		return false
+		return 0
 	}
-	_ = systemd.Look(context.Background(), answerLimit, func(_ context.Context, conn systemd.Conn) error {
-		version, err := conn.Version()
-		is = lastingFrom <= version && version < lastingTo
+	_ = systemd.Look(context.Background(), answerLimit, func(_ context.Context, conn systemd.Conn) (err error) {
+		version, err = conn.Version()
 		return err
 	})
-	return is
+	return version
 }
 
 // inherit finds the interfaces that will have what systemd-networkd configures on

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"xbr-script/internal/plan"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/testing/faults"
@@ -156,7 +158,7 @@ func TestKeptBeside(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer func() { _ = conn.Close() }()
-				h, err := holds(conn, s.index("eth1"))
+				h, err := holds(conn, unix.AF_INET, s.index("eth1"))
 				if err != nil || len(h.addrs) != 1 || valid(&h.addrs[0]) > 300 {
 					t.Fatalf("%v, %v", h.addrs, err)
 				}

@@ -35,8 +35,9 @@ import (
 // leased address looks like while systemd-networkd begins, and until it has a lease. Then
 // the drop-in goes, and nothing has to be read anew.
 const (
-	lastingFrom = 247 // the first with which it was tried; KeepConfiguration= is in 243
-	lastingTo   = 257
+	lastingFrom  = 247 // the first with which it was tried; KeepConfiguration= is in 243
+	lasting6From = 252
+	lastingTo    = 257
 )
 
 // lastingText is that drop-in. When its lease ends is added for each address.
@@ -46,17 +47,21 @@ const lastingText = "# While it begins (xbr-script)\n[Network]\nKeepConfiguratio
 // since the host has booted.
 const until = "# %s until %d, %d\n"
 
-// Lasting has leased IPv4 addresses look as if they were for ever, and their routes as if
-// the kernel had made them, and has systemd-networkd keep such ones when it begins.
+// Lasting has leased addresses look as if they were for ever, and their routes as if the
+// kernel had made them, and has systemd-networkd keep such ones when it begins.
 type Lasting struct {
 	Unit   string  `json:"unit"` // systemd-networkd's
 	Leases []Lease `json:"leases"`
+	// IPv6 says that those of IPv6, too. Before 252 systemd-networkd would give one that a
+	// router tells of two hours, as it finds it with more.
+	IPv6 bool `json:"ipv6"`
 }
 
 // Passing has them expire again. With Wait that is when systemd-networkd has a lease,
 // and so has given them their lifetimes and routes itself.
 type Passing struct {
 	Leases []Lease `json:"leases"`
+	IPv6   bool    `json:"ipv6"`
 	Wait   bool    `json:"wait"`
 }
 
@@ -73,17 +78,22 @@ func (p *Passing) Await() plan.Wait {
 	if !p.Wait {
 		return plan.Wait{}
 	}
-	return plan.Wait{For: "systemd-networkd to have a lease for " + devs(p.Leases), Limit: leaseLimit + routesLimit}
+	return plan.Wait{For: "systemd-networkd to have a lease for " + devs(p.Leases), Limit: 2*leaseLimit + routesLimit}
 }
 
 // Commands are those that do the same.
-func (l *Lasting) Commands() (all []string) {
-	for _, l := range l.Leases {
+func (op *Lasting) Commands() (all []string) {
+	for _, l := range op.Leases {
 		dev := shell.Quote(l.Dev)
 		all = append(append(all, l.file(lastingText).Commands()...),
 			"ip -4 -o address show dev "+dev+` dynamic | while read -r _ _ _ a _; do ip address change "$a" dev `+dev+"; done",
 			"ip -4 route show table all dev "+dev+" proto dhcp | while read -r r; do ip route append $r dev "+dev+
 				" proto kernel && ip route del $r dev "+dev+" proto dhcp; done")
+		if op.IPv6 {
+			all = append(all,
+				"ip -6 -o address show dev "+dev+` scope global dynamic | while read -r _ _ _ a _; do ip address change "$a" dev `+dev+" noprefixroute; done",
+				routes6(dev, "proto ra", "proto kernel"))
+		}
 	}
 	return all
 }
@@ -94,22 +104,31 @@ func (p *Passing) Commands() (all []string) {
 		dev := shell.Quote(l.Dev)
 		all = append(all,
 			"ip -4 route show table all dev "+dev+" proto kernel | grep -e ' via ' -e '^[0-9.]* ' | while read -r r; do "+
-				"ip route append $r dev "+dev+" proto dhcp || true; ip route del $r dev "+dev+" proto kernel; done",
-			"rm -f "+shell.Quote(l.Path))
+				"ip route append $r dev "+dev+" proto dhcp || true; ip route del $r dev "+dev+" proto kernel; done")
+		if p.IPv6 {
+			all = append(all, routes6(dev, "proto kernel", "proto ra"))
+		}
+		all = append(all, "rm -f "+shell.Quote(l.Path))
 	}
 	return all
 }
 
+// routes6 is the command by which those routes of IPv6 that expire count as others'.
+func routes6(dev, from, to string) string {
+	return "ip -6 route show table all dev " + dev + " " + from + " | sed -n 's/ expires \\([0-9]*\\)sec/ expires \\1/p' | " +
+		"while read -r r; do ip -6 route replace $r dev " + dev + " " + to + "; done"
+}
+
 // Do carries it out. Nothing is done while the machine is being switched off: then
 // systemd-networkd does not begin anew.
-func (l *Lasting) Do(ctx context.Context, undoing bool) error {
+func (op *Lasting) Do(ctx context.Context, undoing bool) error {
 	err := systemd.Ask(ctx, restartLimit, func(ctx context.Context, conn systemd.Conn) error {
 		if stopping, err := conn.Stopping(ctx); err != nil || stopping {
 			return err
 		}
 		var err error
-		for _, l := range l.Leases {
-			err = errors.Join(err, l.last(ctx, undoing))
+		for _, l := range op.Leases {
+			err = errors.Join(err, l.last(ctx, undoing, op.IPv6))
 		}
 		return err
 	})
@@ -127,7 +146,7 @@ func (p *Passing) Do(ctx context.Context, undoing bool) (err error) {
 		}
 	}
 	for _, l := range p.Leases {
-		err = errors.Join(err, l.pass(ctx, undoing, p.Wait))
+		err = errors.Join(err, l.pass(ctx, undoing, p.Wait, p.IPv6))
 	}
 	return err
 }
@@ -158,22 +177,25 @@ func (l Lease) ends() (map[netip.Prefix]span, error) {
 	return ends, err
 }
 
-// held is what an interface has of IPv4.
+// held is what an interface has of a family.
 type held struct{ addrs, routes []rtnl.Msg }
 
-func holds(conn *rtnl.Conn, index int) (h held, err error) {
+func holds(conn *rtnl.Conn, family byte, index int) (h held, err error) {
 	for _, k := range []struct {
 		get  uint16
 		body int
 		list *[]rtnl.Msg
 	}{{unix.RTM_GETADDR, unix.SizeofIfAddrmsg, &h.addrs}, {unix.RTM_GETROUTE, unix.SizeofRtMsg, &h.routes}} {
 		body := make([]byte, k.body)
-		body[0] = unix.AF_INET
+		body[0] = family
 		msgs, err := conn.Dump(k.get, body)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			continue // no IPv6
+		}
 		if err != nil {
 			return h, err
 		}
-		*k.list = rtnl.Rest(msgs, func(m rtnl.Msg) bool { return !m.Whole() || m.Family() != unix.AF_INET || !m.Uses(index) })
+		*k.list = rtnl.Rest(msgs, func(m rtnl.Msg) bool { return !m.Whole() || m.Family() != family || !m.Uses(index) })
 	}
 	return h, nil
 }
@@ -186,7 +208,7 @@ func prefix(a rtnl.Msg) netip.Prefix {
 
 // last does it for one interface. What the drop-in tells already stays: somebody may have
 // been killed amid this.
-func (l Lease) last(ctx context.Context, undoing bool) error {
+func (l Lease) last(ctx context.Context, undoing, ipv6 bool) error {
 	index, err := ifname.IndexOf(l.Dev)
 	if err != nil || index == 0 {
 		return err
@@ -196,10 +218,6 @@ func (l Lease) last(ctx context.Context, undoing bool) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	h, err := holds(conn, index)
-	if err != nil {
-		return err
-	}
 	ends, err := l.ends()
 	if err != nil {
 		return err
@@ -207,18 +225,27 @@ func (l Lease) last(ctx context.Context, undoing bool) error {
 	if ends == nil {
 		ends = map[netip.Prefix]span{}
 	}
-	var wire rtnl.Wire
-	now := uint32(boottime.Now() / time.Second)
-	for _, a := range h.addrs {
-		if a.Leased() {
-			ci := a.Get(unix.IFA_CACHEINFO)
-			ends[prefix(a)] = span{later(now, rtnl.U32(ci[:4])), later(now, rtnl.U32(ci[4:8]))}
-			wire = wire.Add(lives(a, rtnl.Infinity, rtnl.Infinity))
-		}
+	h, err := holds(conn, unix.AF_INET, index)
+	if err != nil {
+		return err
 	}
+	wire := h.lasting(ends)
 	for _, r := range h.routes {
 		if r.Fixed()[5] == unix.RTPROT_DHCP { // rtm_protocol
 			wire = wire.Add(by(r, unix.RTPROT_KERNEL).As(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_APPEND), by(r, unix.RTPROT_DHCP).As(unix.RTM_DELROUTE, 0))
+		}
+	}
+	if ipv6 {
+		if h, err = holds(conn, unix.AF_INET6, index); err != nil {
+			return err
+		}
+		if h.plain6() {
+			wire = append(wire, h.lasting(ends)...)
+			for _, r := range h.routes {
+				if told6(r) {
+					wire = wire.Add(by(r, unix.RTPROT_KERNEL).As(unix.RTM_NEWROUTE, unix.NLM_F_REPLACE))
+				}
+			}
 		}
 	}
 	text := lastingText
@@ -229,6 +256,33 @@ func (l Lease) last(ctx context.Context, undoing bool) error {
 		return err
 	}
 	return send(conn, wire)
+}
+
+// lasting gives all that expire no lifetime, and writes down when they end.
+func (h held) lasting(ends map[netip.Prefix]span) (wire rtnl.Wire) {
+	now := uint32(boottime.Now() / time.Second)
+	for _, a := range h.addrs {
+		if a.Leased() && a.Fixed()[3] != unix.RT_SCOPE_LINK { // ifa_scope
+			ci := a.Get(unix.IFA_CACHEINFO)
+			ends[prefix(a)] = span{later(now, rtnl.U32(ci[:4])), later(now, rtnl.U32(ci[4:8]))}
+			wire = wire.Add(lives(a, rtnl.Infinity, rtnl.Infinity))
+		}
+	}
+	return wire
+}
+
+// plain6 says whether what an interface has of IPv6 can be changed in this way and back: a
+// temporary address ends with what it is made of, and a route that has several ways, as with
+// two routers, cannot be replaced in part.
+func (h held) plain6() bool {
+	return !slices.ContainsFunc(h.addrs, rtnl.Msg.IsTemporary) &&
+		!slices.ContainsFunc(h.routes, func(r rtnl.Msg) bool { return r.Get(unix.RTA_MULTIPATH) != nil })
+}
+
+// told6 says whether systemd-networkd has made a route by what a router has told. Of IPv6
+// there are no two that differ in who has made them alone.
+func told6(r rtnl.Msg) bool {
+	return r.Fixed()[5] == unix.RTPROT_RA && r.Own() == 0 // rtm_protocol
 }
 
 // later is the second in which a lifetime ends.
@@ -273,7 +327,7 @@ func send(conn *rtnl.Conn, wire rtnl.Wire) error {
 	}
 	refused, err := conn.Send(wire)
 	for _, e := range refused {
-		if err == nil && !slices.Contains([]unix.Errno{unix.EEXIST, unix.ESRCH, unix.EADDRNOTAVAIL}, e.Errno) {
+		if err == nil && !slices.Contains([]unix.Errno{unix.EEXIST, unix.ESRCH, unix.ENOENT, unix.EADDRNOTAVAIL}, e.Errno) {
 			err = e
 		}
 	}
@@ -286,7 +340,7 @@ var routesLimit = 2 * time.Second
 
 // pass does it for one interface, if the drop-in is there: after the lease, if there is one
 // and it is waited for, which brings routes of its own.
-func (l Lease) pass(ctx context.Context, undoing, wait bool) error {
+func (l Lease) pass(ctx context.Context, undoing, wait, ipv6 bool) error {
 	ends, err := l.ends()
 	if err != nil || ends == nil {
 		return err
@@ -305,7 +359,7 @@ func (l Lease) pass(ctx context.Context, undoing, wait bool) error {
 	var lease netip.Addr
 	var twins []rtnl.Msg
 	for end := time.Now().Add(routesLimit); ; {
-		if h, err = holds(conn, index); err != nil {
+		if h, err = holds(conn, unix.AF_INET, index); err != nil {
 			return err
 		}
 		if lease, err = leaseOf(index); err != nil {
@@ -323,14 +377,18 @@ func (l Lease) pass(ctx context.Context, undoing, wait bool) error {
 		}
 		wire = wire.Add(by(t, unix.RTPROT_KERNEL).As(unix.RTM_DELROUTE, 0))
 	}
-	now := uint32(boottime.Now() / time.Second)
-	var aged []rtnl.Msg
-	for _, a := range h.addrs {
-		// Of the one that it has leased systemd-networkd has said itself how long it lasts.
-		if s, ok := ends[prefix(a)]; ok && !a.Leased() && prefix(a).Addr() != lease {
-			preferred, valid := s.left(now)
-			wire = wire.Add(lives(a, preferred, valid))
-			aged = append(aged, a)
+	expiring, aged := h.expiring(ends, lease)
+	wire = append(wire, expiring...)
+	if ipv6 {
+		if h, err = settled6(ctx, conn, index, ends, wait); err != nil {
+			return err
+		}
+		expiring, _ = h.expiring(ends, netip.Addr{})
+		wire = append(wire, expiring...)
+		if h.plain6() {
+			for _, t := range h.twins() {
+				wire = wire.Add(by(t, unix.RTPROT_RA).As(unix.RTM_NEWROUTE, unix.NLM_F_REPLACE))
+			}
 		}
 	}
 	if err := send(conn, wire); err != nil {
@@ -348,11 +406,42 @@ func (l Lease) pass(ctx context.Context, undoing, wait bool) error {
 	return errors.Join(err, remove.Do(ctx, undoing))
 }
 
+// expiring gives those their lifetimes again of which the drop-in tells, but for the address
+// of the lease: how long that lasts systemd-networkd has said itself.
+func (h held) expiring(ends map[netip.Prefix]span, lease netip.Addr) (wire rtnl.Wire, aged []rtnl.Msg) {
+	now := uint32(boottime.Now() / time.Second)
+	for _, a := range h.addrs {
+		if s, ok := ends[prefix(a)]; ok && !a.Leased() && prefix(a).Addr() != lease {
+			preferred, valid := s.left(now)
+			wire = wire.Add(lives(a, preferred, valid))
+			aged = append(aged, a)
+		}
+	}
+	return wire, aged
+}
+
+// settled6 is what there is of IPv6 when systemd-networkd has given all addresses their
+// lifetimes of which the drop-in tells, if that is waited for, or does not do so in time.
+func settled6(ctx context.Context, conn *rtnl.Conn, index int, ends map[netip.Prefix]span, wait bool) (h held, err error) {
+	for end := time.Now().Add(leaseLimit); ; {
+		if h, err = holds(conn, unix.AF_INET6, index); err != nil {
+			return h, err
+		}
+		waits := slices.ContainsFunc(h.addrs, func(a rtnl.Msg) bool { _, ok := ends[prefix(a)]; return ok && !a.Leased() })
+		if !wait || !waits || time.Now().After(end) || !paused(ctx) {
+			return h, nil
+		}
+	}
+}
+
 // twins are the routes that only look as if the kernel had made them: that makes one to the
 // neighbours of each address, and no other.
 func (h held) twins() []rtnl.Msg {
 	return rtnl.Rest(h.routes, func(r rtnl.Msg) bool {
-		if !r.ByKernel() || r.Table() == unix.RT_TABLE_LOCAL || r.Fixed()[7] != unix.RTN_UNICAST { // rtm_type
+		if !r.ByKernel() || r.Own() != 0 || r.Table() == unix.RT_TABLE_LOCAL || r.Fixed()[7] != unix.RTN_UNICAST { // rtm_type
+			return true
+		}
+		if to, _ := netip.AddrFromSlice(r.Get(unix.RTA_DST)); to.Is6() && (to.IsLinkLocalUnicast() || to.IsMulticast()) {
 			return true
 		}
 		return !r.HasGateway() && slices.ContainsFunc(h.addrs, func(a rtnl.Msg) bool {

@@ -25,6 +25,7 @@ type answer struct {
 	addr     string // empty: nothing
 	lifetime string
 	gateway  string
+	router   bool // one of IPv6 answers
 }
 
 // older has the fake do what systemd-networkd does before 257 with a leased address that it
@@ -47,10 +48,11 @@ func (s states) older(f *fakeSystemd, answer answer) {
 				keeps = err == nil && strings.Contains(string(text), "\n[Network]\nKeepConfiguration=static\n")
 			}
 			if !keeps {
-				sh("ip -4 addr flush dev eth0")
+				sh("ip -4 addr flush dev eth0\nip -6 addr flush dev eth0 scope global")
 			}
 			sh("[ -z \"$(ip -4 route show table all dev eth0 proto dhcp)\" ] || ip -4 addr flush dev eth0\n" +
-				"ip -4 addr flush dev eth0 dynamic\nip -4 route flush table all dev eth0 proto dhcp")
+				"ip -4 addr flush dev eth0 dynamic\nip -4 route flush table all dev eth0 proto dhcp\n" +
+				"ip -6 addr flush dev eth0 dynamic scope global\nip -6 route flush table all dev eth0 proto ra")
 			text := ""
 			if answer.addr != "" {
 				text = "ADDRESS=" + answer.addr + "\n"
@@ -58,6 +60,11 @@ func (s states) older(f *fakeSystemd, answer answer) {
 					"ip route append %[3]s dev eth0 proto dhcp src %[1]s metric 1024\n"+
 					"ip route append default via %[3]s dev eth0 proto dhcp src %[1]s metric 1024\n"+
 					"ip route append default via %[3]s dev eth0 table 77 proto dhcp src %[1]s metric 5", answer.addr, answer.lifetime, answer.gateway))
+			}
+			if answer.router {
+				sh("ip addr change 2001:db8::2/64 dev eth0 valid_lft 700 preferred_lft 600 noprefixroute\n" +
+					"ip -6 route append 2001:db8::/64 dev eth0 proto ra metric 1024 expires 700 || true\n" +
+					"ip -6 route append default via fe80::1 dev eth0 proto ra metric 1024 expires 700 || true")
 			}
 			if err := os.WriteFile(filepath.Join(leasesDir, strconv.Itoa(index)), []byte(text), 0o600); err != nil {
 				f.Error(err)
@@ -75,6 +82,9 @@ func (s states) host() {
 		"ip route add 192.0.2.1 dev eth0 proto dhcp src 192.0.2.2 metric 1024\n"+
 		"ip route add default via 192.0.2.1 dev eth0 proto dhcp src 192.0.2.2 metric 1024\n"+
 		"ip route add default via 192.0.2.1 dev eth0 table 77 proto dhcp src 192.0.2.2 metric 5\n"+
+		"ip addr add 2001:db8::2/64 dev eth0 valid_lft 500 preferred_lft 400 noprefixroute nodad\n"+
+		"ip -6 route add 2001:db8::/64 dev eth0 proto ra metric 1024 expires 500\n"+
+		"ip -6 route add default via fe80::1 dev eth0 proto ra metric 1024 expires 500\n"+
 		"ip route add 203.0.113.0/24 via 192.0.2.1 dev eth0 proto static")
 	s.leased("eth0", true)
 }
@@ -87,7 +97,11 @@ func (s states) address(addr string) *rtnl.Msg {
 		s.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	h, err := holds(conn, s.index("eth0"))
+	family := byte(unix.AF_INET)
+	if strings.Contains(addr, ":") {
+		family = unix.AF_INET6
+	}
+	h, err := holds(conn, family, s.index("eth0"))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -105,10 +119,11 @@ func valid(a *rtnl.Msg) uint32 {
 	return rtnl.U32(a.Get(unix.IFA_CACHEINFO)[4:8])
 }
 
-// routes are those of IPv4, one a line, in the order of the kernel's.
+// routes are all, one a line, in the order of the kernel's; of those that expire not when.
 func (s states) routes() string {
 	s.Helper()
-	text := nstest.Run(s.T, "ip", "-4", "route", "show", "table", "all")
+	text := nstest.Run(s.T, "ip", "-4", "route", "show", "table", "all") + nstest.Run(s.T, "ip", "-6", "route", "show", "dev", "eth0")
+	text = regexp.MustCompile(`expires \d+sec`).ReplaceAllString(text, "expires")
 	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return strings.Contains(l, "table local") }), "\n")
 }
 
@@ -124,13 +139,13 @@ func TestLasting(t *testing.T) {
 		least, max uint32 // what is left of the address's lifetime
 		routes     func(before string) string
 	}{
-		"the same lease": {answer{"192.0.2.2", "700", "192.0.2.1"}, 690, 700, func(b string) string { return b }},
+		"the same lease": {answer{"192.0.2.2", "700", "192.0.2.1", true}, 690, 700, func(b string) string { return b }},
 		"no answer":      {answer{}, 490, 500, func(b string) string { return b }},
-		"another address": {answer{"192.0.2.3", "700", "192.0.2.1"}, 490, 500, func(b string) string {
+		"another address": {answer{"192.0.2.3", "700", "192.0.2.1", true}, 490, 500, func(b string) string {
 			return regexp.MustCompile(`proto dhcp (scope link )?src 192.0.2.2`).ReplaceAllString(b, "proto dhcp ${1}src 192.0.2.3")
 		}},
-		"for ever":       {answer{"192.0.2.2", "forever", "192.0.2.1"}, rtnl.Infinity, rtnl.Infinity, func(b string) string { return b }},
-		"another router": {answer{"192.0.2.2", "700", "192.0.2.7"}, 690, 700, nil},
+		"for ever":       {answer{"192.0.2.2", "forever", "192.0.2.1", false}, rtnl.Infinity, rtnl.Infinity, func(b string) string { return b }},
+		"another router": {answer{"192.0.2.2", "700", "192.0.2.7", true}, 690, 700, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStates(t)
@@ -140,7 +155,7 @@ func TestLasting(t *testing.T) {
 			s.say("eth0", "configured", netplans, false)
 			s.host()
 			s.older(f, c.answer)
-			before, created := s.routes(), s.address("192.0.2.2").Created()
+			before, created, created6 := s.routes(), s.address("192.0.2.2").Created(), s.address("2001:db8::2").Created()
 			time.Sleep(20 * time.Millisecond) // or one that is added anew would count as the same
 			r := s.runner(f)
 			if err := r.Run(t.Context(), s.around(f, false)); err != nil {
@@ -154,6 +169,14 @@ func TestLasting(t *testing.T) {
 				t.Errorf("it was away: %v", a)
 			} else if v := valid(a); v < c.least || v > c.max {
 				t.Errorf("it is valid for %d s", v)
+			}
+			a = s.address("2001:db8::2")
+			least := uint32(490)
+			if c.answer.router {
+				least = 690
+			}
+			if v := valid(a); a == nil || a.Created() != created6 || v < least || v > least+10 {
+				t.Errorf("that of IPv6 was away, or is valid for %d s", v)
 			}
 			now := s.routes()
 			if c.routes != nil && now != c.routes(before) {
@@ -175,7 +198,7 @@ func TestLastingFails(t *testing.T) {
 	limit, routes := leaseLimit, routesLimit
 	leaseLimit, routesLimit = pause, pause
 	t.Cleanup(func() { leaseLimit, routesLimit = limit, routes })
-	for _, answer := range []answer{{"192.0.2.2", "700", "192.0.2.1"}, {}} {
+	for _, answer := range []answer{{"192.0.2.2", "700", "192.0.2.1", true}, {}} {
 		s := newStates(t)
 		f := newFakeSystemd(t)
 		s.configured("peth0")
@@ -184,10 +207,12 @@ func TestLastingFails(t *testing.T) {
 		s.host()
 		s.older(f, answer)
 		m := &faults.Matrix{T: t, Runner: s.runner(f), Every: faults.Ways(testing.Short(), 3)}
-		files, before, created := s.files(), s.routes(), s.address("192.0.2.2").Created()
+		files, before, created, created6 := s.files(), s.routes(), s.address("192.0.2.2").Created(), s.address("2001:db8::2").Created()
 		m.Same = func(what string) bool {
 			a, now := s.address("192.0.2.2"), s.routes()
 			ok := a != nil && a.Created() == created && valid(a) <= 700 && now == before && s.files() == files
+			a = s.address("2001:db8::2")
+			ok = ok && a != nil && a.Created() == created6 && valid(a) <= 700
 			if !ok {
 				t.Errorf("%s: valid for %d s; routes:\n%s\nfiles:\n%s", what, valid(a), now, s.files())
 			}
