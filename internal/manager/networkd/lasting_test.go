@@ -222,3 +222,25 @@ func TestLastingFails(t *testing.T) {
 		t.Log(m)
 	}
 }
+
+// TestPlain6 leaves IPv6 as it is where it could not be changed back.
+func TestPlain6(t *testing.T) {
+	for script, want := range map[string]bool{
+		"ip addr add 2001:db8::2/64 dev eth0 valid_lft 500 preferred_lft 400 nodad":                                                                                                                   true,
+		"ip -6 route add default via fe80::1 dev eth0 proto ra":                                                                                                                                       true,
+		"ip -6 route add default via fe80::1 dev eth0 proto ra\nip -6 route append default via fe80::2 dev eth0 proto ra":                                                                             false,
+		"echo 2 >/proc/sys/net/ipv6/conf/eth0/use_tempaddr\nip addr add 2001:db8::2/64 dev eth0 valid_lft 500 preferred_lft 400 mngtmpaddr nodad\nip -6 addr show dev eth0 temporary | grep -q inet6": false,
+	} {
+		s := newStates(t)
+		nstest.Script(t, "ip link set eth0 up\nip link set vif0.0 up\n"+script)
+		conn, err := rtnl.Dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := holds(conn, unix.AF_INET6, s.index("eth0"))
+		_ = conn.Close()
+		if is := h.plain6(); err != nil || is != want {
+			t.Errorf("%s: %t, %v", script, is, err)
+		}
+	}
+}
