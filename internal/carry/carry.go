@@ -45,11 +45,12 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		part.First = some(append(part.First, loose))
 		anew, again := endpoints(d, m)
 		part.First = some(append(part.First, again))
-		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m), labelled(d, m), anew))
+		hush, heard := silent(d, m)
+		part.Network = some(append(part.Network, hush, Above(d.Host, d.Entries, m), turn, redirects(d, m), labelled(d, m), anew))
 		part.Host = append(part.Host, labels(d, m)...)
 		on, off := tracking(d, m)
 		part.First = some(append(part.First, on, plan.Step{Title: "give masqueraded connections a fixed source", Do: connections(d, m)}))
-		part.Host = some(append(part.Host, off))
+		part.Host = some(append(part.Host, off, heard))
 	}
 	return part
 }

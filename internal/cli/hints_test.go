@@ -23,6 +23,8 @@ var harmless = map[string]string{
 	"ifdown":                                  "a word that other tools have; what is named in its place is our stop",
 	", or remove it: ip link del dev …":       "only of an interface that is off: see taken",
 	`nmcli connection delete uuid "$profile"`: "of a bridge that NetworkManager was told to leave alone, in the lines before",
+	"ip -4 route show table all dev … proto dhcp | while read -r r; do ip route append $r dev … proto kernel && ip route del $r dev … proto dhcp; done":                                          "the same route is there by then",
+	"ip -4 route show table all dev … proto kernel | grep -e ' via ' -e '^[0-9.]* ' | while read -r r; do ip route append $r dev … proto dhcp || true; ip route del $r dev … proto kernel; done": "the same route is there by then",
 	"netplan apply and netplan try would have NetworkManager give %s up, which loses its addresses then: stop comes before them; " +
 		"without dom0=bridge they do no harm": "says what not to call",
 }

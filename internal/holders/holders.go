@@ -122,6 +122,7 @@ type Move struct {
 	OnBridge bool // dom0's interface is the bridge itself, while the network is up
 	Guarded  bool // with antispoof: bridged packets are not tracked, and dom0's pass
 	Bridge   string
+	Port     string    // the NIC's name while the network is up
 	MAC      string    // dom0's
 	From, To Interface // the one that has dom0's addresses before, and the one that has them afterwards
 }

@@ -27,6 +27,7 @@ type Data struct {
 	Bound      []Bound                 // sockets that are bound to an interface
 	Groups     []Group                 // multicast groups that programs have joined
 	Senders    []Sender                // sockets that send by an interface
+	DHCP6      []int                   // inodes of sockets that may be those of clients of DHCPv6, for any interface
 	Labels     []Label                 // address labels
 	Endpoints  []mptcp.Endpoint        // of MPTCP
 	Subflows   []mptcp.Subflow         // nil if no endpoint needs them
@@ -76,6 +77,7 @@ var finders = []finder{
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
 	{"the sockets that send by it", nil, findSenders}, // with the groups
+	{"the clients of DHCPv6", readDHCP6, findDHCP6},
 	{"the rules for routing", nil, findPolicy},
 	{"the address labels", readLabels, findLabels},
 	{"the masqueraded connections", readMasked, findMasked},

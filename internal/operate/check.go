@@ -117,7 +117,7 @@ func (v *view) holdable() (moves []holders.Move) {
 		if m := v.move(w); m.From != nil {
 			mac, _ := v.network.Dom0(w)
 			moves = append(moves, holders.Move{
-				Bridge: w.Bridge, MAC: mac.String(),
+				Bridge: w.Bridge, Port: w.PDev, MAC: mac.String(),
 				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof == config.AntiSpoofYes,
 				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
 			})

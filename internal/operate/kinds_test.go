@@ -28,7 +28,9 @@ func TestKinds(t *testing.T) {
 // what it waits for, but for those that only write a file.
 func TestWaits(t *testing.T) {
 	heirs := []networkd.Heir{{Dev: "eth0"}, {Dev: "eth1"}}
-	said := map[string]string{(&networkd.File{}).Kind(): "", (&cloudinit.Leave{}).Kind(): ""}
+	said := map[string]string{
+		(&networkd.File{}).Kind(): "", (&networkd.Lasting{}).Kind(): "", (&cloudinit.Leave{}).Kind(): "",
+	}
 	for _, c := range []struct {
 		op   plan.Patient
 		want string
@@ -42,6 +44,7 @@ func TestWaits(t *testing.T) {
 		{&networkd.Resume{Heirs: heirs}, "systemd-networkd to configure eth0, eth1"},
 		{&networkd.Restart{Heirs: heirs}, "systemd-networkd to configure eth0, eth1"},
 		{&networkd.Keep{Leases: []networkd.Lease{{Dev: "eth0"}}}, "systemd-networkd to have a lease for eth0"},
+		{&networkd.Passing{Leases: []networkd.Lease{{Dev: "eth0"}}, Wait: true}, "systemd-networkd to have a lease for eth0"},
 		{&dhcpcd.End{}, "dhcpcd to end"},
 		{&dhcpcd.Run{}, "dhcpcd to begin"},
 		{&dhcpcd.Supervise{}, "dhcpcd's supervisor"},

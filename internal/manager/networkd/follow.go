@@ -66,8 +66,13 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 		Do:    []plan.Op{&Freeze{unit}}, Undo: []plan.Op{&Resume{Unit: unit, Ran: ran, Heirs: back, Limit: m.Limit}},
 	}
 	there, again := k.keeps(moves)
+	version := 0
+	if len(there) > 0 {
+		version = m.version()
+	}
 	if len(again) > 0 {
-		first.Undo = slices.Concat([]plan.Op{&Keep{unit, again, true}}, first.Undo, []plan.Op{&Keep{unit, again, false}})
+		on, off, _ := keeping(again, version)
+		first.Undo = slices.Concat([]plan.Op{on}, first.Undo, []plan.Op{off})
 	}
 	last := plan.Step{
 		Title: "have systemd-networkd follow",
@@ -86,16 +91,38 @@ func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err er
 	if len(there) == 0 {
 		return []plan.Step{first}, append(after, last), nil
 	}
-	// Whatever happens in between, the files go: what is left then is for first to undo.
-	var none []plan.Op
-	for _, l := range there {
+	on, off, none := keeping(there, version)
+	return []plan.Step{first}, append(after,
+		plan.Step{Title: "have systemd-networkd keep what it has leased", Do: []plan.Op{on}, Undo: none},
+		last,
+		plan.Step{Title: "let leased addresses expire as before", Do: []plan.Op{off}},
+	), nil
+}
+
+// keeping are the operations around the one by which it begins anew, and those that take
+// the first one back. Whatever happens in between, the files go: what is left then is for
+// the first step to undo.
+func keeping(leases []Lease, version int) (on, off plan.Op, none []plan.Op) {
+	if lastingFrom <= version && version < lastingTo {
+		ipv6 := version >= lasting6From
+		return &Lasting{unit, leases, ipv6}, &Passing{leases, ipv6, true}, []plan.Op{&Passing{leases, ipv6, false}}
+	}
+	for _, l := range leases {
 		none = append(none, &File{Path: l.Path})
 	}
-	return []plan.Step{first}, append(after,
-		plan.Step{Title: "have systemd-networkd keep what it has leased", Do: []plan.Op{&Keep{unit, there, true}}, Undo: none},
-		last,
-		plan.Step{Title: "let leased addresses expire as before", Do: []plan.Op{&Keep{unit, there, false}}},
-	), nil
+	return &Keep{unit, leases, true}, &Keep{unit, leases, false}, none
+}
+
+// version is systemd's; 0, which counts as a new one, if it cannot be told.
+func (m Manager) version() (version int) {
+	if m.Root != "" {
+		return 0
+	}
+	_ = systemd.Look(context.Background(), answerLimit, func(_ context.Context, conn systemd.Conn) (err error) {
+		version, err = conn.Version()
+		return err
+	})
+	return version
 }
 
 // inherit finds the interfaces that will have what systemd-networkd configures on

@@ -13,5 +13,7 @@ func TestOpForms(t *testing.T) {
 	content := "[Match]\nName=eth0\n"
 	formtest.Ops(t, (Manager{}).Kinds(), &Restart{Heirs: []Heir{heir}, Limit: time.Minute}, &Freeze{"systemd-networkd.service"}, &Resume{Unit: "systemd-networkd.service", Ran: true, Heirs: []Heir{heir}, Limit: time.Minute},
 		&File{Path: "/run/systemd/network/0-xbr-script-eth0.network", Content: &content, Mode: 0o640, Group: 998},
-		&Keep{Unit: "systemd-networkd.service", Leases: []Lease{{Path: "/run/systemd/network/eth0.network.d/zz-xbr-script-eth0.conf", Dev: "eth0"}}, On: true})
+		&Keep{Unit: "systemd-networkd.service", Leases: []Lease{{Path: "/run/systemd/network/eth0.network.d/zz-xbr-script-eth0.conf", Dev: "eth0"}}, On: true},
+		&Lasting{Unit: "systemd-networkd.service", Leases: []Lease{{Path: "/run/systemd/network/eth0.network.d/zz-xbr-script-eth0.conf", Dev: "eth0"}}, IPv6: true},
+		&Passing{Leases: []Lease{{Path: "/run/systemd/network/eth0.network.d/zz-xbr-script-eth0.conf", Dev: "eth0"}}, IPv6: true, Wait: true})
 }

@@ -25,8 +25,8 @@ import (
 const keepText = "# Until there is a lease again (xbr-script)\n[Network]\nKeepConfiguration=dhcp\n"
 
 // keepsFrom is the first systemd with which this was tried. Before 257 systemd-networkd
-// removes a leased address when it reads its files anew, and asks for it again: for a
-// moment, as when it begins, but not where no DHCP server answers.
+// removes a leased address when it reads its files anew, and asks for it again, so what is
+// done is another thing, if the version can be told beforehand: see Lasting.
 const keepsFrom = 252
 
 // leaseLimit is how long a lease is waited for, after systemd-networkd has said that it is
@@ -59,11 +59,7 @@ func (k *Keep) Await() plan.Wait {
 	if k.On {
 		return plan.Wait{}
 	}
-	var devs []string
-	for _, l := range k.Leases {
-		devs = append(devs, l.Dev)
-	}
-	return plan.Wait{For: "systemd-networkd to have a lease for " + strings.Join(devs, ", "), Limit: leaseLimit + restartLimit}
+	return plan.Wait{For: "systemd-networkd to have a lease for " + devs(k.Leases), Limit: leaseLimit + restartLimit}
 }
 
 // file is the operation for one of the files.
@@ -71,8 +67,7 @@ func (k *Keep) file(l Lease) *File {
 	if !k.On {
 		return &File{Path: l.Path}
 	}
-	text := keepText
-	return &File{Path: l.Path, Content: &text, Mode: 0o644}
+	return l.file(keepText)
 }
 
 // Commands are those that do the same.
@@ -112,11 +107,11 @@ func (k *Keep) do(ctx context.Context, undoing bool) error {
 		}
 		return k.files(ctx, undoing)
 	}
-	leased, err := k.leased(ctx)
-	if err != nil || !leased {
+	have, err := leased(ctx, k.Leases)
+	if err != nil || len(have) == 0 {
 		return err
 	}
-	if err := k.files(ctx, undoing); err != nil {
+	if err := (&Keep{Leases: have}).files(ctx, undoing); err != nil {
 		return err
 	}
 	found, err := foreign.Taker{}.Look() // it begins anew with the interfaces whose files have changed
@@ -141,26 +136,30 @@ func (k *Keep) files(ctx context.Context, undoing bool) (err error) {
 	return err
 }
 
-// leased waits until systemd-networkd has a lease for each interface that has such a file.
-// It is false if there is no such file, or one of the leases does not come.
-func (k *Keep) leased(ctx context.Context) (bool, error) {
+// leased waits until systemd-networkd has a lease for each interface that has such a file,
+// and gives those of them for which one has come.
+func leased(ctx context.Context, leases []Lease) (have []Lease, err error) {
 	for end := time.Now().Add(leaseLimit); ; {
-		kept, all := false, true
-		for _, l := range k.Leases {
+		kept := 0
+		have = nil
+		for _, l := range leases {
 			if _, err := os.Lstat(l.Path); errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
+			kept++
 			has, err := hasLease(l.Dev)
 			if err != nil {
-				return false, err
+				return nil, err
 			}
-			kept, all = true, all && has
+			if has {
+				have = append(have, l)
+			}
 		}
-		if !kept || all || time.Now().After(end) {
-			return kept && all, nil
+		if len(have) == kept || time.Now().After(end) {
+			return have, nil
 		}
 		if !paused(ctx) {
-			return false, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -178,9 +177,9 @@ func hasLease(dev string) (bool, error) {
 	return l.leased, err
 }
 
-// keeps are the drop-ins that keep leased addresses while systemd-networkd begins anew
-// with these interfaces: those whose addresses it has by DHCPv4, unless its file says
-// itself what is to be kept.
+// keeps are the drop-ins that keep leased addresses while systemd-networkd begins anew: on
+// interfaces whose addresses it has by DHCPv4, those that are moved and all others, unless
+// its file says itself what is to be kept.
 func (k *known) keeps(moves []manager.Move) (there, back []Lease) {
 	for _, m := range moves {
 		if m.From == nil {
@@ -191,7 +190,7 @@ func (k *known) keeps(moves []manager.Move) (there, back []Lease) {
 			continue
 		}
 		now := k.find(was.File)
-		if now == nil || slices.ContainsFunc(now.theirs(), func(t string) bool { return strings.Contains(t, "KeepConfiguration=") }) {
+		if now == nil || now.saysWhatToKeep() {
 			continue
 		}
 		later := filepath.Base(was.File)
@@ -204,7 +203,19 @@ func (k *known) keeps(moves []manager.Move) (there, back []Lease) {
 		there = append(there, keepFor(later, m.To.Name))
 		back = append(back, keepFor(filepath.Base(was.File), m.From.Name))
 	}
+	for _, o := range k.beside {
+		l := keepFor(filepath.Base(o.File), o.name)
+		// One that is there has not ended: no server has answered since.
+		is := o.leased || slices.ContainsFunc(k.ours, func(f file) bool { return f.path == l.Path })
+		if f := k.find(o.File); is && f != nil && !f.saysWhatToKeep() {
+			there, back = append(there, l), append(back, l)
+		}
+	}
 	return there, back
+}
+
+func (f *file) saysWhatToKeep() bool {
+	return slices.ContainsFunc(f.theirs(), func(t string) bool { return strings.Contains(t, "KeepConfiguration=") })
 }
 
 // keepFor is the drop-in of a .network file for an interface. It comes after others.

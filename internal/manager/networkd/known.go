@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,9 +40,17 @@ type file struct {
 // known is what systemd-networkd goes by, and all that the plan depends on.
 type known struct {
 	links map[int]Link // by their indexes, those that are moved
-	files []file       // the .network files in the order in which it tries them
-	ours  []file       // those files and drop-ins of this program's that are there
-	mute  error        // that it does not answer
+	// beside are others that it configures. A saved host does not tell of them.
+	beside []other
+	files  []file // the .network files in the order in which it tries them
+	ours   []file // those files and drop-ins of this program's that are there
+	mute   error  // that it does not answer
+}
+
+// other is an interface beside those that are moved.
+type other struct {
+	Link
+	name string
 }
 
 // texts are those of a file and its drop-ins.
@@ -89,6 +98,9 @@ func (k *known) find(path string) *file {
 // look reads what a plan depends on.
 func look(root string, moves []manager.Move) (*known, error) {
 	k, err := see(root, moves)
+	if err == nil && root == "" && len(k.files) > 0 {
+		err = k.seeOthers(moves)
+	}
 	if err == nil {
 		err = errors.Join(k.readable(), k.mute)
 	}
@@ -120,6 +132,29 @@ func see(root string, moves []manager.Move) (*known, error) {
 	}
 	err := k.readFiles(root)
 	return k, err
+}
+
+// seeOthers reads what it does with the interfaces that stay as they are.
+func (k *known) seeOthers(moves []manager.Move) error {
+	all, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		_, moved := k.links[i.Index]
+		if moved || !plain().MatchString(i.Name) || slices.ContainsFunc(moves, func(m manager.Move) bool { return m.To.Index == i.Index }) {
+			continue
+		}
+		is, err := (Manager{}).LinkOf(i.Index)
+		if err != nil {
+			return err
+		}
+		if is.Configures() {
+			k.mute = cmp.Or(k.mute, is.ask(i.Index))
+			k.beside = append(k.beside, other{is, i.Name})
+		}
+	}
+	return nil
 }
 
 // readable refuses a plan that depends on a file that the caller may not read.

@@ -54,6 +54,8 @@ func (Manager) Kinds() plan.Kinds {
 		(&Resume{}).Kind():  func() plan.Op { return &Resume{} },
 		(&File{}).Kind():    func() plan.Op { return &File{} },
 		(&Keep{}).Kind():    func() plan.Op { return &Keep{} },
+		(&Lasting{}).Kind(): func() plan.Op { return &Lasting{} },
+		(&Passing{}).Kind(): func() plan.Op { return &Passing{} },
 	}
 }
 

@@ -69,10 +69,27 @@ told() {
 	expect "${*:2}: the LAN reaches the host" answers "192.168.$1.100" lan "$1"
 }
 
+# beside N COMMAND...: ethN, which stays as it is, has its address all the while.
+beside() {
+	local looks
+	mkfifo /tmp/ends.beside
+	probe away "192.168.$1.100" </tmp/ends.beside >/tmp/beside 2>&1 &
+	looks=$!
+	exec 7>/tmp/ends.beside
+	wait_for 60 test -s /tmp/beside || fail "nobody looks for eth$1's address"
+	"${@:2}" 7>&-
+	exec 7>&-
+	wait "$looks"
+	rm /tmp/ends.beside
+	say "measured: eth$1 beside it: $(tail -n 1 /tmp/beside) s without its address"
+}
+
 # goes_on N DEV: the network, and the leases, on that interface.
 goes_on() {
 	expect "the LAN reaches the host" answers "192.168.$1.100" lan "$1"
 	expect "the lease is renewed" renews "$2"
+	expect "its default route is DHCP's" grep -c default <(ip -4 route show dev "$2" proto dhcp)
+	refute "no route by a gateway counts as the kernel's" grep ' via ' <(ip -4 route show table all proto kernel)
 	[ "$1" = 2 ] && command -v dnsmasq >/dev/null || return 0
 	expect "both addresses of IPv6 are there" wait_for 60 both_of_6 "$2"
 	expect "the LAN reaches it by DHCPv6's" answers 2001:db8:2::100 lan 2
@@ -87,7 +104,8 @@ cells() {
 	set -- netdev="eth$n" "${@:3}"
 	say "== $name"
 	goes_on "$n" "eth$n"
-	measured "$name, start" "$n" "$address" xbr start "$@"
+	measured "$name, restart without a bridge" "$n" "$address" told "$n" systemctl restart systemd-networkd
+	measured "$name, start" "$n" "$address" beside "$(((n + 1) % 3))" xbr start "$@"
 	expect "status says: up as asked" xbr-script status
 	goes_on "$n" "$dev"
 	measured "$name, cable" "$n" "$address" pulled "$n"
@@ -100,10 +118,10 @@ cells() {
 	goes_on "$n" "$dev"
 	expect "status says: up as asked" xbr-script status
 	refute "nothing is on peth$n" grep . <(ip -4 addr show "peth$n")
-	measured "$name, stop" "$n" "$address" xbr stop "$@"
+	measured "$name, stop" "$n" "$address" beside "$(((n + 1) % 3))" xbr stop "$@"
 	refute "no file stays" grep -r xbr-script /run/systemd/network
 	goes_on "$n" "eth$n"
-	measured "$name, not confirmed" "$n" "$address" runs_out "$@"
+	measured "$name, not confirmed" "$n" "$address" beside "$(((n + 1) % 3))" runs_out "$@"
 	goes_on "$n" "eth$n"
 	measured "$name, killed and recovered" "$n" "$address" cut_short "$n" "$@"
 	goes_on "$n" "eth$n"
