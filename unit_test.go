@@ -20,7 +20,7 @@ import (
 var callOf = map[string]string{
 	"Access": "faccessat", "Bind": "bind", "BindToDevice": "setsockopt", "ClockGettime": "clock_gettime", "Close": "close", "CloseOnExec": "fcntl",
 	"FcntlFlock": "fcntl", "Flock": "flock", "Fstat": "fstat", "Fstatfs": "fstatfs", "Getpgrp": "getpgrp", "Getpid": "getpid", "Getppid": "getppid", "Getsockname": "getsockname",
-	"GetsockoptInet4Addr": "getsockopt", "GetsockoptInt": "getsockopt", "GetsockoptUint64": "getsockopt", "Gettid": "gettid",
+	"Getpeername": "getpeername", "GetsockoptInet4Addr": "getsockopt", "GetsockoptInt": "getsockopt", "GetsockoptUint64": "getsockopt", "Gettid": "gettid",
 	"IoctlGetInt": "ioctl", "IoctlGetTermios": "ioctl", "IoctlIfreq": "ioctl", "Kill": "kill", "Mlockall": "mlockall", "Nanosleep": "nanosleep",
 	"Open": "openat", "Openat": "openat", "PidfdGetfd": "pidfd_getfd", "PidfdOpen": "pidfd_open", "Poll": "ppoll", "Read": "read", "ReadDirent": "getdents64",
 	"Readlinkat": "readlinkat", "Setns": "setns", // RestrictNamespaces= refuses the latter, on purpose
