@@ -203,6 +203,10 @@ func (s *parts) stuck(h *host.Host, l *host.Link) error {
 		return refuse("let it have that MTU: ip link set dev "+shell.Quote(l.Name)+" mtu "+utoa(most),
 			"cannot move %s: the MTU of %s (%s) would go from %d to %d, as %s has %d", s.NetDev, l.Name, l.Kind, l.MTU, most, s.NetDev, s.nic.MTU)
 	}
+	if tunnel.Reserved(l) {
+		return refuse(s.without(h, l, "remove it, start, and make it again on the new "+s.NetDev),
+			"cannot move %s: %s (%s) is bound to it, and the kernel would forget which bits of its header it uses", s.NetDev, l.Name, l.Kind)
+	}
 	if group := tunnel.Group(l); group != nil && !h.Rejoins {
 		return refuse(s.without(h, l, "remove it, start, and make it again on the new "+s.NetDev),
 			"cannot move %s: %s (%s) has joined %s there, and this kernel would not join elsewhere (Linux 6.15 does)", s.NetDev, l.Name, l.Kind, group)

@@ -28,6 +28,8 @@ func Kinds() plan.Kinds {
 		RedirectsKind:   func() plan.Op { return &Redirects{} },
 		ConnectionsKind: func() plan.Op { return &Connections{} },
 		LateKind:        func() plan.Op { return &Late{} },
+		EndpointsKind:   func() plan.Op { return &Endpoints{} },
+		LabelledKind:    func() plan.Op { return &Labelled{} },
 	}
 }
 
@@ -41,11 +43,14 @@ func Plan(d *holders.Data, moves []holders.Move) (part plan.Part) {
 		}
 		loose, turn := turned(d, m)
 		part.First = some(append(part.First, loose))
-		part.Network = some(append(part.Network, Above(d.Host, d.Entries, m), turn, redirects(d, m)))
+		anew, again := endpoints(d, m)
+		part.First = some(append(part.First, again))
+		hush, heard := silent(d, m)
+		part.Network = some(append(part.Network, hush, Above(d.Host, d.Entries, m), turn, redirects(d, m), labelled(d, m), anew))
 		part.Host = append(part.Host, labels(d, m)...)
 		on, off := tracking(d, m)
 		part.First = some(append(part.First, on, plan.Step{Title: "give masqueraded connections a fixed source", Do: connections(d, m)}))
-		part.Host = some(append(part.Host, off))
+		part.Host = some(append(part.Host, off, heard))
 	}
 	return part
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -34,6 +35,15 @@ func (c *Connections) Commands() []string {
 	return []string{"# no command does this at once: masqueraded connections get a fixed source (conntrack -D and -I --src-nat)"}
 }
 
+// moves is the time in which a network has moved, generously. The zone of a connection is mostly
+// told by the interface that its packets come by, and by its name: while that has another one,
+// its packets are in no zone, and the host knows nothing of them. So the guard stays, until the
+// program ends if that is sooner.
+const moves = 2 * time.Second
+
+// zoned says whether a connection is in a zone.
+func (s session) zoned() bool { return rtnl.FindAttr(s.attrs, ctaZone) != nil }
+
 // batch is how many connections are written in one system call.
 const batch = 64
 
@@ -49,7 +59,11 @@ func (c *Connections) Do(context.Context, bool) error {
 		ports = append(ports, s.portNumber())
 	}
 	if g, err := newGuard(ports, unknownAt(c.Addrs)...); err == nil {
-		defer g.end()
+		if slices.ContainsFunc(all, session.zoned) {
+			time.AfterFunc(moves, g.end)
+		} else {
+			defer g.end()
+		}
 	}
 	rewrite(all)
 	return nil

@@ -40,6 +40,8 @@ const (
 	lateRedirects = "redirects"
 	lateLabels    = "labels"
 	lateSockets   = "sockets"
+	lateEndpoints = "endpoints"
+	lateLabelled  = "labelled"
 )
 
 // LateKind names a Late in a journal.
@@ -82,8 +84,10 @@ func free(d *holders.Data, index int) (kinds []string) {
 		lateRedirects: len(d.Redirected(on)) > 0,
 		lateLabels:    slices.ContainsFunc(d.Labels, func(l holders.Label) bool { return l.Index == index }),
 		lateSockets:   len(d.Turned(on)) > 0,
+		lateEndpoints: len(d.EndpointsOn(index)) > 0,
+		lateLabelled:  len(d.LabelledBy(index)) > 0,
 	}
-	for _, kind := range []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets} {
+	for _, kind := range []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets, lateEndpoints, lateLabelled} {
 		if !some[kind] {
 			kinds = append(kinds, kind)
 		}
@@ -153,6 +157,9 @@ func (l *Late) ops(d *holders.Data, m holders.Move) (all []plan.Op, err error) {
 			all = append(all, &Sockets{From: m.From.Index, To: m.To.Index, Name: m.To.Name, Which: which})
 		}
 	}
+	if anew, _ := endpoints(d, m); l.turns(lateEndpoints) {
+		all = append(all, anew.Do...)
+	}
 	if l.turns(lateRules) && d.Ruleset != nil {
 		all = append(all, &Rules{Of: [2]int{m.From.Index, m.To.Index}, By: []int{m.To.Index}, Kept: d.Ruleset.Kept(m.From.Index, 0, nil)})
 	}
@@ -170,6 +177,7 @@ func (l *Late) there(d *holders.Data, m holders.Move) (all []plan.Op) {
 		add(lateTunnels, Above(d.Host, d.Entries, m).Do...)
 	}
 	add(lateRedirects, redirects(d, m).Do...)
+	add(lateLabelled, labelled(d, m).Do...)
 	for _, step := range labels(d, m) {
 		add(lateLabels, step.Do...)
 	}

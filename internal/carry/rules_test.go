@@ -33,6 +33,8 @@ func TestForms(t *testing.T) {
 			{Program: "sshd", Cookie: 1 << 60, Places: []sockets.Place{{PID: 9, FD: 3}, {PID: 10, FD: 4}}, Bound: true, Connected: true,
 				Groups: []netip.Addr{netip.MustParseAddr("ff02::fb")}}}},
 		&Redirects{From: 7, To: 2, Name: "eth0", Actions: []uint32{1, 9}},
+		&Labelled{From: 2, To: 7, Name: "eth0"},
+		&Endpoints{From: 2, To: 7, Name: "eth0", Endpoints: []Endpoint{{netip.MustParseAddr("192.0.2.2"), 3, 2}}},
 		&Late{Start: true, OnBridge: true, Bridge: "xenbr0", From: Place{"eth0", 7}, To: Place{"eth0", 2}, Kinds: []string{lateRules, lateSockets}, After: true},
 		&Connections{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}})
 }
@@ -57,6 +59,8 @@ func TestCommands(t *testing.T) {
 			"ip link set dev vx0 type vxlan dev eth0\n" +
 				"# and entries that bridge fdb show dev vx0 prints with another interface after via get eth0\n" +
 				"ip link set dev gre1 type gretap dev eth0"},
+		{strings.Join((&Endpoints{Name: "eth0", Endpoints: []Endpoint{{netip.MustParseAddr("192.0.2.2"), 3, 1 | 2 | 8}}}).Commands(), "\n"),
+			"ip mptcp endpoint delete id 3\nip mptcp endpoint add 192.0.2.2 id 3 signal subflow fullmesh dev eth0"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
@@ -74,7 +78,7 @@ func TestPlan(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		after, late := p.First[0].Undo[0].(*Late), p.Host[0].Undo[0].(*Late)
-		kinds := []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets}
+		kinds := []string{lateRules, lateTunnels, lateRedirects, lateLabels, lateSockets, lateEndpoints, lateLabelled}
 		if d.Ruleset == nil {
 			kinds = kinds[1:]
 		}

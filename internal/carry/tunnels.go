@@ -7,9 +7,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xbr-script/internal/ifname"
 	"xbr-script/internal/rawjson"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/shell"
+	"xbr-script/internal/sysctl"
 	"xbr-script/internal/tunnel"
 )
 
@@ -74,9 +76,16 @@ func (t *Tunnels) Do(_ context.Context, undoing bool) error {
 
 // bind makes a tunnel so, and finds that nothing else of it has changed.
 func bind(c *rtnl.Conn, want tunnel.Tunnel) error {
-	refused, err := c.Send(rtnl.Pack(want.Set()))
-	if err == nil && len(refused) > 0 {
-		err = refused[0]
+	set := func() error {
+		refused, err := c.Send(rtnl.Pack(want.Set()))
+		if err == nil && len(refused) > 0 {
+			err = refused[0]
+		}
+		return err
+	}
+	err := set()
+	if errors.Is(err, unix.EPERM) {
+		err = withIPv6(want.Lower, set)
 	}
 	if err == nil {
 		var m rtnl.Msg
@@ -90,6 +99,31 @@ func bind(c *rtnl.Conn, want tunnel.Tunnel) error {
 		return nil // somebody has deleted it
 	}
 	return fmt.Errorf("%s (%s): %w", want.Name, want.Kind, err)
+}
+
+// disableIPv6 is the setting that switches IPv6 off on an interface.
+var disableIPv6 = sysctl.Key{Dir: "net/ipv6/conf", Name: "disable_ipv6"}
+
+// withIPv6 calls f while IPv6 is on on an interface: the kernel lets a VXLAN over IPv6 send
+// by no other one (vxlan_config_validate). When a change is taken back the NIC still has
+// none; with dom0's interface the VXLAN would go. A port makes itself no address.
+func withIPv6(index int, f func() error) error {
+	name, err := ifname.Of(index)
+	if err != nil {
+		return err
+	}
+	was, err := sysctl.Get(disableIPv6.Of(name))
+	if err != nil {
+		return err
+	}
+	set := func(value string) error {
+		w := sysctl.Write{Sets: []sysctl.Set{disableIPv6.Set(index, name, value)}}
+		return w.Do(context.Background(), false)
+	}
+	if err := set("0"); err != nil {
+		return err
+	}
+	return errors.Join(f(), set(was))
 }
 
 // entries turns the entries of all VXLANs.

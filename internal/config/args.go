@@ -115,6 +115,9 @@ type argReader struct {
 func (r *argReader) readArgs(args []string) {
 	for i := 0; i < len(args); i++ {
 		word := args[i]
+		if r.original {
+			word = unquoted(word)
+		}
 		if word == nextOption {
 			r.groups = append(r.groups, newGroup(""))
 			continue
@@ -140,6 +143,17 @@ func (r *argReader) readArgs(args []string) {
 	if r.req.Command.takesKeys() {
 		r.checkParts()
 	}
+}
+
+// unquoted is a word whose value has one pair of quotes around it, without them: the original has
+// a shell read its words, and in xend's file nobody takes them away before. What a shell would
+// evaluate is refused with or without them.
+func unquoted(word string) string {
+	key, value, isKey := strings.Cut(word, "=")
+	if n := len(value); isKey && n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
+		return key + "=" + value[1:n-1]
+	}
+	return word
 }
 
 // settleCommand finds out what check is about.

@@ -141,7 +141,8 @@ func TestFirstTries(t *testing.T) {
 		if got := hints(line, "xbr-script"); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
-		if hints(line, Original) == "" {
+		last := line[strings.LastIndex(line, " ")+1:]
+		if understood := unquoted(last) != last; (hints(line, Original) == "") != understood {
 			t.Errorf("as %s, nothing is said of %s", Original, line)
 		}
 	}

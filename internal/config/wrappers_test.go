@@ -38,6 +38,13 @@ func TestWordsOfWrappers(t *testing.T) {
 		{"a whole line in one word", ours, nil, []string{" start \r\n\v netdev=eth0\f\n\tvifnum=3\n"}, Bridge{NetDev: "eth0", VifNum: new(3)}, "", ""},
 		{"nothing but white space", ours, nil, []string{"start", "\n\t", "vifnum=1", ""}, Bridge{VifNum: new(1)}, "", ""},
 
+		// Quotes around a value.
+		{"double quotes", Original, nil, []string{"start", `netdev="eth1"`, `bridge=""`}, Bridge{NetDev: "eth1"}, "bridge", ""},
+		{"single quotes", Original, nil, []string{"start", "netdev='eth1'"}, Bridge{NetDev: "eth1"}, "", ""},
+		{"quotes around what is evaluated there", Original, nil, []string{"start", `netdev="$(x)"`}, Bridge{}, "", `cannot understand "netdev=$(x)": "$(x)" has "$" in it: values are never evaluated`},
+		{"half a pair", Original, nil, []string{"start", `netdev="eth1`}, Bridge{}, "", `cannot understand "netdev=\"eth1": "\"eth1" has "\"" in it: did you mean "eth1"?`},
+		{"quotes, by our name", ours, nil, []string{"start", "netdev='eth1'"}, Bridge{}, "", `cannot understand "netdev='eth1'": "'eth1'" has "'" in it: did you mean "eth1"?`},
+
 		// Two commands, and words that mean nothing.
 		{"start start", Original, nil, []string{"start", "start", "vifnum=1"}, Bridge{VifNum: new(1)}, "", ""},
 		{"start stop", Original, nil, []string{"start", "stop", "vifnum=1"}, Bridge{VifNum: new(1)}, `"stop" is ignored, as by Xen's network-bridge: start came first`, ""},

@@ -55,7 +55,7 @@ func (h Holder) String() string {
 // Admits says whether new connections may be kept out if what holds on breaks: it decides
 // who gets in, or the host may have its network by it alone.
 func (h Holder) Admits() bool {
-	return h.Kind == nftables || h.Kind == "iptables-legacy" || h.Kind == pppoe
+	return h.Kind == nftables || h.Kind == legacyTables || h.Kind == pppoe
 }
 
 // nftables is the kind of its rules and hooks, and pppoe that of sessions.
@@ -122,6 +122,7 @@ type Move struct {
 	OnBridge bool // dom0's interface is the bridge itself, while the network is up
 	Guarded  bool // with antispoof: bridged packets are not tracked, and dom0's pass
 	Bridge   string
+	Port     string    // the NIC's name while the network is up
 	MAC      string    // dom0's
 	From, To Interface // the one that has dom0's addresses before, and the one that has them afterwards
 }

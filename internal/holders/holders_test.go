@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/mptcp"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
 	"xbr-script/internal/tcmirred"
@@ -47,7 +48,11 @@ func TestFind(t *testing.T) {
 	}
 	reached := func(d Data) Data { d.Places = map[int][]sockets.Place{5: {{PID: 9, FD: 3}}}; return d }
 	hook := func(byName, flowtable bool) Data {
-		return Data{ByName: byName, Hooks: []Hook{{5, "t", "h", flowtable, []string{"lan", "eth0"}}}}
+		return Data{ByName: byName, Hooks: []Hook{{Family: 5, Table: "t", Name: "h", Flowtable: flowtable, Devices: []string{"lan", "eth0"}}}}
+	}
+	labelled := func(index uint32) rtnl.Msg {
+		m := rtnl.Msg{Type: unix.RTM_NEWROUTE, Body: make([]byte, unix.SizeofRtMsg)}
+		return m.With(unix.RTA_DST, []byte{0, 6, 0x51, 0}).With(unix.RTA_OIF, rtnl.U32Bytes(index))
 	}
 	member := func(users int, owners ...Owner) Data {
 		var d Data
@@ -132,11 +137,22 @@ func TestFind(t *testing.T) {
 		{"a group of one that joins again", member(1, Owner{Program: "avahi-daemon"}), Followed, Followed, Followed, Followed, ""},
 		{"a socket of two programs", member(1, Owner{Program: "mdnsd", PID: 1}, Owner{Program: "mdnsd", PID: 2}), Moves, Moves, Moves, Moves, "mdnsd (pid 1), mdnsd (pid 2)"},
 		{"a label", Data{Labels: []Label{{2, netip.MustParsePrefix("2001:db8::/32"), 99}}}, Moves, "", Moves, "", "label 99 for 2001:db8::/32: dom0's eth0 gets it"},
+		{"an endpoint", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 2, Index: 2}, {Addr: addr, ID: 3, Flags: 2, Index: 7}}}, Moves, Moves, Moves, Moves, "MPTCP: endpoint 192.0.2.2, id 3: it is made anew for dom0's eth0"},
+		{"an endpoint that a connection needs", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 10, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Breaks, "", Breaks, "",
+			"would end 1 connection; once that is no matter: ip mptcp endpoint delete id 3; ip mptcp endpoint add 192.0.2.2 id 3 subflow fullmesh dev eth0"},
+		{"an endpoint of NetworkManager's that a connection needs", Data{LetGo: map[int]bool{2: true}, Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 2, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Breaks, "", Breaks, "",
+			"id 3: NetworkManager may delete it as it lets eth0 go, and make it anew: that ends 1 connection"},
+		{"an endpoint that is told to others", Data{Endpoints: []mptcp.Endpoint{{Addr: addr, ID: 3, Flags: 1, Index: 2}}, Subflows: []mptcp.Subflow{{Token: 1, Local: addr}}}, Followed, "", Followed, "", "whatever its interface"},
+		{"routes of MPLS", Data{Tagged: []rtnl.Msg{labelled(2), labelled(7)}}, Moves, Moves, Moves, Moves, "MPLS: routes of the labels 101: they leave by dom0's eth0"},
+		{"packets with labels", Data{Input: map[int]bool{2: true}}, Moves, "", Moves, "", "MPLS: packets with labels that come in by it (net/mpls/conf/eth0/input): dom0's eth0 lets them in"},
+		{"a unit that may use it", Data{Restricted: []Restricted{{"x.service", []string{"lo", "eth0"}, false}}}, Breaks, Breaks, Breaks, Breaks, "unit: x.service may use only lo, eth0: restart it afterwards: systemctl restart x.service"},
+		{"a unit that may not", Data{Restricted: []Restricted{{"x.scope", []string{"eth0"}, true}}}, Breaks, Breaks, Breaks, Breaks, "unit: x.scope may not use eth0: end it and begin it anew afterwards"},
+		{"a unit that may use something else", Data{Restricted: []Restricted{{"x.service", []string{"eth1"}, false}}}, "", "", "", "", ""},
 		{"masqueraded connections", Data{Host: addressed, Masked: map[netip.Addr]int{addr: 3, netip.MustParseAddr("192.0.2.9"): 1}}, Moves, Moves, Moves, Moves, "masquerade: 3 connections"},
 		{"masqueraded connections with helpers", Data{Host: addressed, Tied: map[netip.Addr]int{addr: 3}}, Breaks, Breaks, Breaks, Breaks, "masquerade: 3 connections"},
 		{"connections as another host", Data{Host: addressed, Masked: map[netip.Addr]int{netip.MustParseAddr("192.0.2.9"): 1}}, "", "", "", "", ""},
 		{"published ports", Data{Bridged: []Bridged{{Setting: "s", Sent: 2}}}, Breaks, "", "", "", "published ports: s=1, and rules that send connections elsewhere (DNAT): 2"},
-		{"a chain that drops", Data{Bridged: []Bridged{{Setting: "s", Drops: "table ip filter, chain FORWARD"}}}, Breaks, "", Breaks, "", "dom0's own packets do not get through"},
+		{"a chain that drops", Data{Bridged: []Bridged{{Setting: "s", Drops: []Drop{{Hook: Hook{Family: 2, Table: "filter", Name: "FORWARD"}}}}}}, Breaks, "", Breaks, "", "dom0's own packets do not get through"},
 		{"nothing that drops", Data{Bridged: []Bridged{{Setting: "s"}}}, "", "", "", "", ""},
 		{"a program", Data{Uses: []Use{{2, "XDP", "program 7", Stays, "why"}, {7, "XDP", "program 7", Stays, "why"}}}, Stays, Breaks, Stays, Breaks, "XDP: program 7: why"},
 		{"a session", Data{Uses: []Use{{2, "PPPoE", "session 1", Breaks, "dial"}, {7, "PPPoE", "session 1", Breaks, "dial"}}}, Breaks, Breaks, Breaks, Breaks, "PPPoE: session 1: dial"},

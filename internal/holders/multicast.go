@@ -111,13 +111,15 @@ func kernelJoins(addr netip.Addr) bool {
 
 // findMembers asks the sockets that may be members: none of them tells of itself
 // (sock_diag does not know groups), but a copy of its descriptor can be asked
-// (pidfd_getfd, Linux 5.6) whether it is a member of one group.
+// (pidfd_getfd, Linux 5.6) whether it is a member of one group. The same goes for what it is
+// bound to, where sock_diag does not know such sockets: raw ones on some kernels, and those
+// of ping (icmp(7)) on all.
 func (r *reader) findMembers() error {
-	for _, name := range []string{"udp", "udp6", "raw", "raw6"} {
+	for _, name := range []string{"udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6"} {
 		err := eachLine(name, 1, func(w []string) error {
 			if len(w) > 9 {
 				inode, _ := strconv.Atoi(w[9])
-				r.whenFound(inode, r.ask)
+				r.whenFound(inode, func(o Owner, p sockets.Place) { r.ask(inode, o, p) })
 			}
 			return nil
 		})
@@ -128,8 +130,8 @@ func (r *reader) findMembers() error {
 	return nil
 }
 
-// ask finds the groups of which a socket is a member.
-func (r *reader) ask(o Owner, p sockets.Place) {
+// ask finds the groups of which a socket is a member, and whether it is bound.
+func (r *reader) ask(inode int, o Owner, p sockets.Place) {
 	socket, err := p.Copy()
 	if err != nil {
 		return
@@ -139,6 +141,7 @@ func (r *reader) ask(o Owner, p sockets.Place) {
 	if err != nil {
 		return
 	}
+	r.askBound(socket, cookie, inode, o, p)
 	joined := map[int]bool{}
 	for i := range r.Groups {
 		if g := &r.Groups[i]; sockets.IsMember(socket, g.Index, g.Addr) {
@@ -204,7 +207,7 @@ func (r *reader) findOthers() {
 		if pid != o.PID {
 			o = ownerOf(pid)
 		}
-		r.ask(o, p)
+		r.ask(inode, o, p)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/nfnetlink"
+	"xbr-script/internal/nfrule"
 	"xbr-script/internal/rtnl"
 )
 
@@ -37,8 +38,8 @@ func readMasked(r *reader) error {
 	return unlessLacking(err)
 }
 
-// masquerades says whether there may be a rule that does: those of iptables-legacy are
-// not read.
+// masquerades says whether there may be a rule that does, as in tables of iptables-legacy that
+// could not be read.
 func (r *reader) masquerades() bool {
 	for _, rule := range r.Rules {
 		if rule.Masquerades {
@@ -66,6 +67,7 @@ const (
 	ctaTCP         = 1
 	ctaTCPState    = 1
 	tcpEstablished = 3 // TCP_CONNTRACK_ESTABLISHED
+	tcpCloseWait   = 5 // TCP_CONNTRACK_CLOSE_WAIT: one end has said all that it has to say, and may still be listening
 )
 
 // Alone says whether only the source of a connection is translated, and it neither has nor
@@ -82,8 +84,8 @@ func maskedAs(attrs []byte) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	state := rtnl.FindAttr(rtnl.FindAttr(rtnl.FindAttr(attrs, ctaProtoInfo), ctaTCP), ctaTCPState)
-	if len(state) == 1 && state[0] != tcpEstablished {
-		return netip.Addr{}, false // it is ending
+	if len(state) == 1 && (state[0] < tcpEstablished || state[0] > tcpCloseWait) {
+		return netip.Addr{}, false // it has not begun, or has ended
 	}
 	ip := rtnl.FindAttr(rtnl.FindAttr(attrs, ctaTupleReply), ctaTupleIP)
 	addr, ok := netip.AddrFromSlice(rtnl.FindAttr(ip, ctaIPv4Dst))
@@ -135,83 +137,186 @@ func findMasked(d *Data, m Move) []Holder {
 // (bridge-nf-call-iptables and the like).
 type Bridged struct {
 	Setting string // that makes them pass
-	Drops   string // the chain that drops what it does not know, "" if none
+	Off     bool   // it does not yet: antispoof=yes switches it on
+	Drops   []Drop // the chains that drop what they do not know
+	Reverse []Rule // that ask by which interface a source is reached
 	Sent    int    // rules that send connections elsewhere (DNAT)
 	Masks   bool   // there may be rules that masquerade
+}
+
+// Drop is a chain that drops what no rule lets pass.
+type Drop struct {
+	Hook
+	Rule  bool     // by a rule, not by its policy
+	Names []string // of interfaces that it, or a chain that it goes to, has rules about
+}
+
+func (d Drop) String() string {
+	chain := place(d.Family, d.Table) + ", chain " + d.Name
+	if d.Legacy {
+		chain += " of " + legacyTables + ","
+	}
+	if d.Rule {
+		return "the last rule of " + chain + " drops or rejects"
+	}
+	return "the policy of " + chain + " is drop"
+}
+
+// local says whether a rule is in a chain for what the host itself gets or sends.
+func (d *Data) local(r Rule) bool {
+	return slices.ContainsFunc(d.Local, func(h Hook) bool { return h.Family == r.Family && h.Table == r.Table && h.Name == r.Chain })
 }
 
 // readBridged reads it from the rules and hooks that are known by now.
 func readBridged(r *reader) error {
 	r.MayPass = MayPass(r.Host)
 	for _, f := range bridgedSettings {
-		if r.Host.Setting(f.name) != "1" {
-			continue
-		}
-		b := Bridged{Setting: strings.ReplaceAll(f.name, "/", "."), Masks: r.masquerades()}
+		b := Bridged{Setting: strings.ReplaceAll(f.name, "/", "."), Off: r.Host.Setting(f.name) != "1", Masks: r.masquerades()}
 		for _, rule := range r.Rules {
-			if rule.Publishes && (rule.Family == f.family || rule.Family == unix.NFPROTO_INET) {
+			if rule.Family != f.family && rule.Family != unix.NFPROTO_INET {
+				continue
+			}
+			if rule.Publishes {
 				b.Sent++
+			}
+			if rule.Reverse && !r.local(rule) && (rule.Proto == 0 || rule.Proto == f.family) {
+				b.Reverse = append(b.Reverse, rule)
 			}
 		}
 		for _, chain := range r.Forward {
-			if chain.Family != f.family && chain.Family != unix.NFPROTO_INET || r.knowsBridged(chain) {
+			if chain.Family != f.family && chain.Family != unix.NFPROTO_INET {
 				continue
 			}
-			b.Drops = place(chain.Family, chain.Table) + ", chain " + chain.Name
+			if d, drops := r.drops(chain); drops {
+				b.Drops = append(b.Drops, d)
+			}
 		}
 		r.Bridged = append(r.Bridged, b)
 	}
 	return r.Host.Err()
 }
 
-// knowsBridged says whether a chain has a rule about bridged packets.
-func (r *reader) knowsBridged(chain Hook) bool {
-	for _, rule := range r.Rules {
-		if rule.PhysDev && rule.Family == chain.Family && rule.Table == chain.Table && rule.Chain == chain.Name {
-			return true
-		}
+// drops says whether a chain drops what it does not know, bridged packets among it.
+func (r *reader) drops(chain Hook) (Drop, bool) {
+	d := Drop{Hook: chain}
+	var all nfrule.Chains
+	if chain.Legacy {
+		all = r.legacy
+	} else if r.Ruleset != nil {
+		all = r.Ruleset.Chains
 	}
-	return false
+	id := nfrule.ID{Family: chain.Family, Table: chain.Table, Name: chain.Name}
+	rule, policy := all.Drops(id, chain.Drops)
+	if !rule && !policy {
+		return d, false
+	}
+	d.Rule = rule
+	chains := all.From(id)
+	for _, rule := range r.Rules {
+		if rule.Legacy != chain.Legacy || strings.HasPrefix(rule.Chain, ours) || !slices.Contains(chains, nfrule.ID{Family: rule.Family, Table: rule.Table, Name: rule.Chain}) {
+			continue
+		}
+		if rule.PhysDev {
+			return d, false // somebody has thought of bridged packets
+		}
+		d.Names = append(d.Names, rule.Names...)
+	}
+	return d, true
 }
 
 // findBridged: dom0's own packets are bridged if it has a port of its own, and so are
 // those of guests. A connection from outside that is sent elsewhere is then taken aside
 // on the bridge, before it comes to dom0 (br_nf_pre_routing_finish). With antispoof,
-// bridged packets are not tracked, and its rules let dom0's pass.
+// bridged packets are not tracked, and iptables lets dom0's pass, but nobody else need.
 func findBridged(d *Data, m Move) []Holder {
-	if !m.Start || m.Guarded {
+	if !m.Start {
 		return nil
 	}
 	var all []Holder
 	for _, b := range d.Bridged {
-		off := fmt.Sprintf("give antispoof=yes, or sysctl -w %s=0", b.Setting)
-		if b.Sent > 0 && !m.OnBridge {
+		if b.Off && !m.Guarded {
+			continue
+		}
+		if b.Sent > 0 && !m.OnBridge && !m.Guarded {
 			h := Holder{Kind: "published ports", What: b.Setting + "=1, and rules that send connections elsewhere (DNAT): " + strconv.Itoa(b.Sent), Outcome: Breaks}
-			h.Then = "connections from outside no longer get there: " + off
+			h.Then = "connections from outside no longer get there: " + b.off(m)
 			if d.Untracks(m) {
 				h.Outcome, h.Then = Moves, "what is bridged for dom0 is not tracked: nft list table inet "+UntrackedTable(m.Bridge)
 			}
 			all = append(all, h)
 		}
-		if b.Drops == "" {
-			continue
+		for _, drop := range b.Drops {
+			if m.Guarded && drop.iptables() || m.Bridge != m.From.Name && (Rule{Names: drop.Names}).meant(m.Bridge) {
+				continue // somebody has thought of what is bridged
+			}
+			h := Holder{Kind: "bridged packets", What: b.Setting + "=1, and " + drop.String(), Outcome: Breaks}
+			if m.Guarded && b.Off {
+				h.What = "antispoof=yes has them pass the packet filter, and " + drop.String()
+			}
+			h.Then = "dom0's own packets do not get through: let the chain accept what is bridged (" + drop.bridged(m) + "), or " + b.off(m)
+			if m.OnBridge {
+				h.Then = "guests do not get through, unless there are rules for each: let the chain accept what is bridged (" + drop.bridged(m) + "), or " + b.off(m)
+			}
+			all = append(all, h)
 		}
-		h := Holder{Kind: "bridged packets", What: b.Setting + "=1, and the policy of " + b.Drops + " is drop", Outcome: Breaks}
-		h.Then = "dom0's own packets do not get through: let the chain accept what is bridged (-m physdev --physdev-is-bridged), or " + off
-		if m.OnBridge {
-			h.Then = "guests do not get through, unless there are rules for each: let the chain accept what is bridged (-m physdev --physdev-is-bridged), or sysctl -w " + b.Setting + "=0"
-		}
-		all = append(all, h)
+		all = append(all, d.reversed(b, m)...)
 	}
 	return all
 }
 
-// forwards says whether a base chain is for forwarded packets and drops what it does
-// not know.
-func forwards(hook, attrs []byte) bool {
+// off is the way to have none of that.
+func (b Bridged) off(m Move) string {
+	switch {
+	case m.Guarded:
+		return "do without antispoof=yes"
+	case m.OnBridge || !b.iptables():
+		return "sysctl -w " + b.Setting + "=0"
+	}
+	return "give antispoof=yes, or sysctl -w " + b.Setting + "=0"
+}
+
+// iptables says whether nobody but iptables drops what is bridged: antispoof=yes has it let
+// dom0's packets pass.
+func (b Bridged) iptables() bool {
+	return len(b.Reverse) == 0 && !slices.ContainsFunc(b.Drops, func(d Drop) bool { return !d.iptables() })
+}
+
+// iptables says whether a chain is that of iptables.
+func (d Drop) iptables() bool {
+	return d.Family != unix.NFPROTO_INET && d.Table == "filter" && d.Name == "FORWARD"
+}
+
+// bridged is what a rule of the chain says of bridged packets.
+func (d Drop) bridged(m Move) string {
+	if d.iptables() {
+		return "-m physdev --physdev-is-bridged"
+	}
+	return fmt.Sprintf("iifname %q oifname %[1]q", m.Bridge)
+}
+
+// reversed: what is bridged for dom0 has come by the bridge, and its source is reached by dom0's
+// own interface; the source of what dom0 sends is its own, which no interface reaches. Where the
+// bridge is dom0's interface, the one is right, and the other does not come in by it.
+func (d *Data) reversed(b Bridged, m Move) []Holder {
+	if m.OnBridge {
+		return nil
+	}
+	thought := func(r Rule) bool {
+		return slices.ContainsFunc(d.Rules, func(o Rule) bool {
+			return o.Family == r.Family && o.Table == r.Table && o.Chain == r.Chain && o.meant(m.Bridge)
+		})
+	}
+	return byTable(slices.DeleteFunc(slices.Clone(b.Reverse), thought), Breaks, "about the way back (rpfilter, fib saddr)",
+		"with "+b.Setting+"=1 dom0's own packets do not get through: let pass before what comes in by "+m.Bridge+", or "+b.off(m))
+}
+
+// forwards says whether a base chain is for forwarded packets.
+func forwards(hook []byte) bool { return be32(hook, unix.NFTA_HOOK_HOOKNUM) == unix.NF_INET_FORWARD }
+
+// drops says whether a base chain's policy is to drop.
+func drops(attrs []byte) bool {
 	policy := rtnl.FindAttr(attrs, unix.NFTA_CHAIN_POLICY)
-	return hook != nil && be32(hook, unix.NFTA_HOOK_HOOKNUM) == unix.NF_INET_FORWARD &&
-		len(policy) == 4 && binary.BigEndian.Uint32(policy) == 0 // NF_DROP
+	return len(policy) == 4 && binary.BigEndian.Uint32(policy) == 0 // NF_DROP
 }
 
 // local says whether a base chain is for what the host itself gets or sends.

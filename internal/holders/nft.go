@@ -22,7 +22,10 @@ type Rule struct {
 	Publishes    bool   // it changes where a connection goes (DNAT, redirect)
 	PhysDev      bool   // it is about ports of bridges
 	States       bool   // it asks for the state of a connection
+	Reverse      bool   // it asks by which interface a source is reached
+	Proto        uint8  // NFPROTO_IPV4 or NFPROTO_IPV6 if it is about one of them only
 	JumpsTo      string // a chain
+	Legacy       bool   // it is one of iptables-legacy
 }
 
 // Hook is a base chain or a flowtable of nftables that hangs on an interface.
@@ -31,6 +34,8 @@ type Hook struct {
 	Table, Name string
 	Flowtable   bool
 	Devices     []string
+	Drops       bool // its policy
+	Legacy      bool // it is one of iptables-legacy
 }
 
 // families are what nft calls them.
@@ -193,7 +198,9 @@ func byTable(rules []Rule, o Outcome, by, then string) []Holder {
 	var all []Holder
 	for len(rules) > 0 {
 		first := rules[0]
-		elsewhere := func(r Rule) bool { return r.Table != first.Table || r.Family != first.Family }
+		elsewhere := func(r Rule) bool {
+			return r.Table != first.Table || r.Family != first.Family || r.Legacy != first.Legacy
+		}
 		count := len(rules)
 		var chains []string
 		for _, r := range rules {
@@ -206,8 +213,12 @@ func byTable(rules []Rule, o Outcome, by, then string) []Holder {
 		if len(chains) > 1 {
 			in = "chains " + some(chains)
 		}
+		kind := nftables
+		if first.Legacy {
+			kind = legacyTables
+		}
 		all = append(all, Holder{
-			Kind: nftables, Outcome: o, Then: then,
+			Kind: kind, Outcome: o, Then: then,
 			What: fmt.Sprintf("%s %s in %s, %s", plural(count-len(rules), "rule"), by, place(first.Family, first.Table), in),
 		})
 	}

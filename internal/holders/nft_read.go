@@ -44,7 +44,7 @@ func readRules(r *reader) error {
 		r.Rules = append(r.Rules, Rule{
 			Family: rule.Family, Table: rule.Table, Chain: rule.Chain, Handle: rule.Handle,
 			Indexes: rule.Indexes, Names: rule.Names, JumpsTo: rule.JumpsTo,
-			Masquerades: rule.Masquerades, Publishes: rule.Publishes, PhysDev: rule.PhysDev, States: rule.States,
+			Masquerades: rule.Masquerades, Publishes: rule.Publishes, PhysDev: rule.PhysDev, States: rule.States, Reverse: rule.Reverse, Proto: rule.Proto,
 		})
 	}
 	return unlessLacking(err)
@@ -79,7 +79,8 @@ func readHooks(r *reader) error {
 		}
 		switch {
 		case family == unix.NFPROTO_NETDEV || hook == nil:
-		case forwards(hook, attrs):
+		case forwards(hook):
+			h.Drops = drops(attrs)
 			r.Forward = append(r.Forward, h)
 		case local(hook):
 			r.Local = append(r.Local, h)

@@ -39,6 +39,9 @@ func TestRules(t *testing.T) {
 		{`iifname "eth0" accept`, nil, []string{"eth0"}},
 		{`oifname "eth*" accept`, nil, []string{"eth*"}},
 		{`iifname { "eth0", "lan0" } accept`, nil, []string{"eth0", "lan0"}},
+		{`iifname { "eth*", "lan0" } accept`, nil, []string{"eth*", "lan0"}},
+		{`iifname @wild accept`, nil, []string{"e*", "lan0", "vif*"}},
+		{`ip saddr . iifname { 192.0.2.0/24 . "eth0" } accept`, nil, []string{"eth0"}},
 		{`iifname . tcp dport { "eth0" . 22 } accept`, nil, []string{"eth0"}},
 		{`iif "eth0" ip saddr { 10.0.0.70, 10.0.0.2 } accept`, []int{70}, nil},
 		{`ip saddr { 0.0.0.70, 70.0.0.0 } accept`, nil, nil},
@@ -52,6 +55,7 @@ func TestRules(t *testing.T) {
 			nstest.Script(t, "ip link add eth0 index 70 type veth peer name lan0 index 71")
 			text := `table inet a {
 				set named { type iface_index; elements = { "eth0" }; }
+				set wild { type ifname; flags interval; elements = { "e*", "lan0", "vif*" }; }
 				set pairs { type iface_index . inet_service; elements = { "lan0" . 22 }; }
 				chain c {
 					type filter hook prerouting priority 0

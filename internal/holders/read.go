@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/mptcp"
 	"xbr-script/internal/nfrule"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
@@ -16,37 +17,44 @@ import (
 
 // Data is what Find decides from, besides the moves.
 type Data struct {
-	Host      *host.Host
-	Rules     []Rule                  // of nftables
-	Ruleset   *nfrule.Ruleset         // the same, as the kernel tells them; nil if they could not be read
-	Hooks     []Hook                  // of nftables
-	ByName    bool                    // hooks follow an interface's name, not the interface (Linux 6.16)
-	Packet    []Packet                // packet sockets
-	Bound     []Bound                 // sockets that are bound to an interface
-	Groups    []Group                 // multicast groups that programs have joined
-	Senders   []Sender                // sockets that send by an interface
-	Labels    []Label                 // address labels
-	Entries   []Entry                 // of VXLANs
-	Consoles  []Console               // targets of netconsole
-	NoConsole bool                    // a veth cannot be a target's interface (Linux 6.12)
-	Devices   []Device                // of RDMA
-	Uses      []Use                   // all kinds of other things
-	Sockets   map[Use][]int           // inodes of the sockets whose such a use may be
-	Redirects []tcmirred.Action       // of traffic control, which send to an interface
-	Forward   []Hook                  // chains of nftables that drop what is forwarded
-	Local     []Hook                  // chains of nftables that no bridged packet comes to
-	Bridged   []Bridged               // what bridged packets meet
-	MayPass   bool                    // they pass the packet filter, or may do so once br_netfilter is loaded
-	Untracked map[string]bool         // bridges on which dom0's packets are not tracked
-	Legacy    []string                // tables of iptables-legacy, such as "nat of iptables"
-	Masked    map[netip.Addr]int      // connections that may be masqueraded, by the address that they have got
-	Tied      map[netip.Addr]int      // those that cannot be written anew
-	Owners    map[int][]Owner         // whose the sockets are, by their inodes
-	Places    map[int][]sockets.Place // where those can be had that can be turned, by their inodes
-	Units     []Unit                  // of systemd, which end with an interface's name: who plans knows them
-	Left      []nfrule.Kept           // rules and sets of nftables that stay with dom0's interface at stop
-	LeftNames []string                // interfaces of which the rules for routing stay as they are
-	Unknown   []error                 // what could not be read
+	Host       *host.Host
+	Rules      []Rule                  // of nftables
+	Ruleset    *nfrule.Ruleset         // the same, as the kernel tells them; nil if they could not be read
+	Hooks      []Hook                  // of nftables
+	ByName     bool                    // hooks follow an interface's name, not the interface (Linux 6.16)
+	Packet     []Packet                // packet sockets
+	Bound      []Bound                 // sockets that are bound to an interface
+	Groups     []Group                 // multicast groups that programs have joined
+	Senders    []Sender                // sockets that send by an interface
+	DHCP6      []int                   // inodes of sockets that may be those of clients of DHCPv6, for any interface
+	Labels     []Label                 // address labels
+	Endpoints  []mptcp.Endpoint        // of MPTCP
+	Subflows   []mptcp.Subflow         // nil if no endpoint needs them
+	LetGo      map[int]bool            // interfaces that NetworkManager lets go, whose endpoints it deletes then: who plans knows them
+	Entries    []Entry                 // of VXLANs
+	Consoles   []Console               // targets of netconsole
+	NoConsole  bool                    // a veth cannot be a target's interface (Linux 6.12)
+	Devices    []Device                // of RDMA
+	Uses       []Use                   // all kinds of other things
+	Sockets    map[Use][]int           // inodes of the sockets whose such a use may be
+	Redirects  []tcmirred.Action       // of traffic control, which send to an interface
+	Forward    []Hook                  // chains of nftables for what is forwarded
+	Local      []Hook                  // chains of nftables that no bridged packet comes to
+	Bridged    []Bridged               // what bridged packets meet
+	MayPass    bool                    // they pass the packet filter, or may do so once br_netfilter is loaded
+	Untracked  map[string]bool         // bridges on which dom0's packets are not tracked
+	Legacy     []string                // tables of iptables-legacy that could not be read, such as "nat of iptables"
+	Masked     map[netip.Addr]int      // connections that may be masqueraded, by the address that they have got
+	Tied       map[netip.Addr]int      // those that cannot be written anew
+	Owners     map[int][]Owner         // whose the sockets are, by their inodes
+	Places     map[int][]sockets.Place // where those can be had that can be turned, by their inodes
+	Units      []Unit                  // of systemd, which end with an interface's name: who plans knows them
+	Restricted []Restricted            // units likewise
+	Tagged     []rtnl.Msg              // routes of MPLS by the interfaces
+	Input      map[int]bool            // interfaces by which packets with labels are let in
+	Left       []nfrule.Kept           // rules and sets of nftables that stay with dom0's interface at stop
+	LeftNames  []string                // interfaces of which the rules for routing stay as they are
+	Unknown    []error                 // what could not be read
 }
 
 // finder is one kind of holder.
@@ -61,12 +69,13 @@ var finders = []finder{
 	{"the interfaces on it", nil, findAbove},
 	{"the forwarding tables of VXLANs", readEntries, findEntries},
 	{"the rules of nftables", readRules, findRules},
-	{"the tables of iptables-legacy", readLegacy, findLegacy},
 	{"the hooks of nftables", readHooks, findHooks},
+	{"the tables of iptables-legacy", readLegacy, findLegacy}, // adds to the rules and the hooks
 	{"the packet sockets", readPacket, findPacket},
 	{"the sockets that are bound to it", readBound, findBound},
 	{"the multicast groups", readGroups, findGroups},
 	{"the sockets that send by it", nil, findSenders}, // with the groups
+	{"the clients of DHCPv6", readDHCP6, findDHCP6},
 	{"the rules for routing", nil, findPolicy},
 	{"the address labels", readLabels, findLabels},
 	{"the masqueraded connections", readMasked, findMasked},
@@ -82,11 +91,13 @@ var finders = []finder{
 	{"the filters of traffic control", readInputs, nil},
 	{"the policies of IPsec", readPolicies, nil},
 	{"IPsec's offload to it", readOffload, nil},
-	{"the endpoints of MPTCP", readEndpoints, nil},
+	{"the endpoints of MPTCP", readEndpoints, findEndpoints},
+	{"the routes of MPLS", readMPLS, findMPLS},
 	{"the devices of RDMA", readRDMA, findRDMA},
 	{"the bearers of TIPC", readTIPC, nil},
 	{"the controllers of FCoE", readFCoE, nil},
 	{"the units of systemd", nil, findUnits},
+	{"what units of systemd may use", nil, findRestricted},
 }
 
 // reader gathers the data.
@@ -94,6 +105,7 @@ type reader struct {
 	*Data
 	conn    *rtnl.Conn
 	others  map[string]*rtnl.Conn                // to other parts of the kernel
+	legacy  nfrule.Chains                        // of iptables-legacy
 	indexes map[int]bool                         // of the interfaces of the moves
 	inodes  map[int][]func(Owner, sockets.Place) // sockets whose owners are wanted, and what is asked of them; nil is nothing more
 }
@@ -126,7 +138,7 @@ func Read(c *rtnl.Conn, h *host.Host, moves []Move) *Data {
 func newReader(c *rtnl.Conn, h *host.Host) *reader {
 	return &reader{
 		Data: &Data{Host: h, Sockets: map[Use][]int{}, Places: map[int][]sockets.Place{}},
-		conn: c, others: map[string]*rtnl.Conn{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){},
+		conn: c, others: map[string]*rtnl.Conn{}, legacy: nfrule.Chains{}, indexes: map[int]bool{}, inodes: map[int][]func(Owner, sockets.Place){},
 	}
 }
 

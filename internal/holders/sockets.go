@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/mptcp"
 	"xbr-script/internal/rtnl"
 	"xbr-script/internal/sockets"
 )
@@ -28,7 +29,7 @@ type Packet struct {
 // Bound is a socket of the Internet protocols that is bound to an interface.
 type Bound struct {
 	Index       int
-	Protocol    uint8 // IPPROTO_…; IPPROTO_RAW stands for all raw sockets
+	Protocol    uint8 // IPPROTO_…; IPPROTO_RAW stands for all raw sockets, and that of ICMP for those of ping
 	Local, Peer netip.AddrPort
 	Inode       int
 	Cookie      uint64 // see package sockets
@@ -142,7 +143,7 @@ func (g *grouped) add(h Holder) {
 }
 
 // asked are the kinds of sockets that the kernel is asked for.
-var asked = []uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_RAW}
+var asked = []uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_UDPLITE, unix.IPPROTO_RAW}
 
 // readBound asks for the sockets that are bound to the interfaces (sock_diag(7)).
 func readBound(r *reader) error {
@@ -203,6 +204,44 @@ func (r *reader) reach(b Bound, p sockets.Place) {
 	}
 }
 
+// askBound finds that a socket is bound to one of the interfaces, if sock_diag has not told
+// of it. It is asked in each place where it is.
+func (r *reader) askBound(socket int, cookie uint64, inode int, o Owner, p sockets.Place) {
+	told := func(ask func(Owner, sockets.Place)) bool { return ask == nil } // see readBoundTo
+	index, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+	if err != nil || !r.indexes[index] || slices.ContainsFunc(r.inodes[inode], told) {
+		return
+	}
+	if len(r.Places[inode]) == 0 {
+		r.Bound = append(r.Bound, Bound{
+			Index: index, Protocol: protocolOf(socket), Inode: inode, Cookie: cookie,
+			Local: end(unix.Getsockname(socket)), Peer: end(unix.Getpeername(socket)),
+		})
+	}
+	r.Owners[inode] = addOwner(r.Owners[inode], o)
+	r.Places[inode] = append(r.Places[inode], p)
+}
+
+// protocolOf is that of a socket, as in Bound.
+func protocolOf(socket int) uint8 {
+	if typ, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && typ == unix.SOCK_RAW {
+		return unix.IPPROTO_RAW
+	}
+	protocol, _ := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	return uint8(protocol)
+}
+
+// end is an end of a socket; none if it has none, or cannot be asked.
+func end(addr unix.Sockaddr, _ error) netip.AddrPort {
+	switch a := addr.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
+
 // request is a struct inet_diag_req_v2 (linux/inet_diag.h).
 func request(family, protocol uint8) []byte {
 	const timeWait = 6 // TCP_TIME_WAIT
@@ -254,8 +293,8 @@ func boundIn(b []byte, protocol uint8) (Bound, bool) {
 func findBound(d *Data, m Move) []Holder {
 	g := &grouped{}
 	for _, s := range d.Bound {
-		if s.Index != m.From.Index {
-			continue
+		if s.Index != m.From.Index || slices.ContainsFunc(d.Subflows, func(f mptcp.Subflow) bool { return f.Cookie == s.Cookie }) {
+			continue // of MPTCP the kernel begins another one, with the endpoint
 		}
 		h := Holder{Kind: s.kind(), What: s.what(), Owners: d.Owners[s.Inode], Outcome: Breaks}
 		h.Then = restart(h.Owners)
@@ -279,7 +318,10 @@ func (s Bound) session() bool {
 }
 
 func (s Bound) kind() string {
-	name := map[uint8]string{unix.IPPROTO_TCP: "TCP", unix.IPPROTO_UDP: "UDP", unix.IPPROTO_RAW: "raw"}[s.Protocol]
+	name := map[uint8]string{
+		unix.IPPROTO_TCP: "TCP", unix.IPPROTO_UDP: "UDP", unix.IPPROTO_UDPLITE: "UDP-Lite", unix.IPPROTO_RAW: "raw",
+		unix.IPPROTO_ICMP: "ping", unix.IPPROTO_ICMPV6: "ping",
+	}[s.Protocol]
 	if s.session() {
 		return name + " connection bound to it"
 	}

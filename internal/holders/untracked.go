@@ -31,20 +31,17 @@ func (d *Data) Untracks(m Move) bool {
 
 // Translates says whether what is translated would be lost on a bridge.
 func (d *Data) Translates() bool {
-	return slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return b.Sent > 0 || b.Masks })
+	return slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return !b.Off && (b.Sent > 0 || b.Masks) })
 }
 
 // asksBridged says whether there may be rules that ask bridged packets for the state of
-// their connection. Those of iptables-legacy are not read.
+// their connection, as in tables of iptables-legacy that could not be read.
 func (d *Data) asksBridged() bool {
-	if len(d.Bridged) == 0 {
+	if !slices.ContainsFunc(d.Bridged, func(b Bridged) bool { return !b.Off }) {
 		return false
 	}
-	here := func(r Rule) bool {
-		return slices.ContainsFunc(d.Local, func(h Hook) bool { return h.Family == r.Family && h.Table == r.Table && h.Name == r.Chain })
-	}
 	return slices.ContainsFunc(d.Legacy, func(table string) bool { return strings.HasPrefix(table, "filter ") }) ||
-		slices.ContainsFunc(d.Rules, func(r Rule) bool { return r.States && !here(r) })
+		slices.ContainsFunc(d.Rules, func(r Rule) bool { return r.States && !d.local(r) })
 }
 
 // ReadBridged reads only what tells whether dom0's packets are tracked while they are
@@ -57,7 +54,7 @@ func ReadBridged(c *rtnl.Conn, h *host.Host, moves []Move) (*Data, error) {
 		return r.Data, err
 	}
 	there := r.Untracked
-	for _, read := range []func(*reader) error{readRules, readLegacy, readHooks, readBridged} {
+	for _, read := range []func(*reader) error{readRules, readHooks, readLegacy, readBridged} {
 		if err := read(r); err != nil {
 			return nil, err
 		}

@@ -117,6 +117,9 @@ var changed = []struct{ rule, both string }{
 	{`iif "eth0" ct state established,related accept`, ``},
 	{`iif "eth0" ct count over 20 drop`, ``},
 	{`iif "eth0" ct state new add @seen { ip saddr timeout 1m }`, ``},
+	{`iif "eth0" add @rates { ip saddr limit rate 10/minute } accept`, ``},
+	{`iif "eth0" add @counts { ip saddr ct count over 3 } drop`, ``},
+	{`iif "eth0" add @knocks { iif . ip saddr } iif . ip saddr @knocks accept`, ``},
 	{`iif "eth0" log prefix "in: " level debug reject with icmpx admin-prohibited`, ``},
 	{`iif "eth0" tcp flags & (syn | ack) == syn tcp option maxseg size set 1400`, ``},
 	{`oif "eth0" reset tcp option sack-perm`, ``},
@@ -157,6 +160,9 @@ func text(chains string) string {
 		set timed { type iface_index . ipv4_addr; flags timeout; elements = { "eth0" . 192.0.2.1 timeout 1d, "lo" . 192.0.2.1 timeout 2d }; }
 		set ranges { type ipv4_addr . iface_index; flags interval; elements = { 192.0.2.0/24 . "eth0" }; }
 		set seen { type ipv4_addr; size 9; flags dynamic,timeout; timeout 1m; }
+		set rates { type ipv4_addr; size 99; flags dynamic; }
+		set counts { type ipv4_addr; size 99; flags dynamic; }
+		set knocks { type iface_index . ipv4_addr; size 99; flags dynamic; }
 		counter named { packets 3 bytes 4; }
 		quota much { 10 mbytes used 1 kbytes; }
 		chain x { counter packets 5 bytes 6; }
@@ -219,17 +225,18 @@ func TestFixed(t *testing.T) {
 	nstest.New(t)
 	nstest.Script(t, interfaces)
 	for rule, why := range map[string]string{
-		`iif "eth0" jump { accept; }`:                       "it has a chain of its own",
-		`iif "lo" jump { iif "eth0" accept; }`:              "its chain belongs to another rule",
-		`iif @still accept`:                                 "its set is constant",
-		`iif "eth0" oif "dom0" accept`:                      errBoth.Error(),
-		`iif vmap { "eth0" : accept, "dom0" : drop }`:       errBoth.Error(),
-		`iif { "eth0", "dom0" } accept`:                     "",
-		`iif @both accept`:                                  "",
-		`iif "eth0" accept`:                                 "",
-		`iif "eth0" ip saddr 192.0.2.1 iif @named accept`:   "",
-		`iif "lo" ip saddr . ip daddr @addresses accept`:    "",
-		`iif "eth0" ip saddr . ip daddr @addresses counter`: "",
+		`iif "eth0" jump { accept; }`:                             "it has a chain of its own",
+		`iif "lo" jump { iif "eth0" accept; }`:                    "its chain belongs to another rule",
+		`iif "eth0" meter m size 9 { ip saddr limit rate 9/day }`: "it fills a set of its own",
+		`iif @still accept`:                                       "its set is constant",
+		`iif "eth0" oif "dom0" accept`:                            errBoth.Error(),
+		`iif vmap { "eth0" : accept, "dom0" : drop }`:             errBoth.Error(),
+		`iif { "eth0", "dom0" } accept`:                           "",
+		`iif @both accept`:                                        "",
+		`iif "eth0" accept`:                                       "",
+		`iif "eth0" ip saddr 192.0.2.1 iif @named accept`:         "",
+		`iif "lo" ip saddr . ip daddr @addresses accept`:          "",
+		`iif "eth0" ip saddr . ip daddr @addresses counter`:       "",
 	} {
 		err := load(fmt.Sprintf(`flush ruleset
 		table ip a {

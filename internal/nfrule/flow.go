@@ -40,6 +40,7 @@ const (
 	aTurnedIndex      // the same in network order, as in a set of intervals
 	aName             // of the packet's interface, in this and the next registers
 	aNumber           // that the rule itself gives: value
+	aProto            // the packet's protocol family
 )
 
 // Flow is what the expressions of a rule do with interfaces.
@@ -50,6 +51,8 @@ type Flow struct {
 	Publishes   bool   // it changes where a connection goes (DNAT, redirect)
 	PhysDev     bool   // it is about ports of bridges
 	States      bool   // it asks for the state of a connection
+	Reverse     bool   // it asks by which interface a source is reached
+	Proto       uint8  // NFPROTO_IPV4 or NFPROTO_IPV6 if it is about one of them only
 	JumpsTo     string // a chain
 
 	lookups []lookup
@@ -72,7 +75,7 @@ type lookup struct {
 
 // concerned says whether the rule has to do with interfaces or addresses of them.
 func (f *Flow) concerned() bool {
-	return len(f.Indexes)+len(f.Names)+len(f.lookups) > 0 || f.Masquerades || f.Publishes || f.PhysDev || f.States
+	return len(f.Indexes)+len(f.Names)+len(f.lookups) > 0 || f.Masquerades || f.Publishes || f.PhysDev || f.States || f.Reverse
 }
 
 // index adds an interface by its index, which is in host order.
@@ -87,9 +90,28 @@ func (f *Flow) index(b []byte) {
 func (f *Flow) name(b []byte) {
 	name := rtnl.String(b)
 	if len(name) == len(b) && len(b) < unix.IFNAMSIZ {
-		name += "*"
+		f.beginning(b)
+		return
 	}
 	if name != "" && !slices.Contains(f.Names, name) {
+		f.Names = append(f.Names, name)
+	}
+}
+
+// Interface adds an interface as iptables names it, of which the mask says how many bytes count.
+func (f *Flow) Interface(name, mask []byte) {
+	n := 0
+	for n < len(mask) && n < len(name) && mask[n] != 0 {
+		n++
+	}
+	if n > 0 {
+		f.name(name[:n])
+	}
+}
+
+// beginning adds what begins so.
+func (f *Flow) beginning(b []byte) {
+	if name := rtnl.String(b) + "*"; !slices.Contains(f.Names, name) {
 		f.Names = append(f.Names, name)
 	}
 }
@@ -145,6 +167,9 @@ func (f *Flow) step(e expr) {
 	case "meta":
 		f.meta(data)
 	case "fib":
+		if result := be32(data, unix.NFTA_FIB_RESULT); result == nftFibResultOIF || result == nftFibResultOIFName {
+			f.Reverse = f.Reverse || be32(data, unix.NFTA_FIB_FLAGS)&unix.NFTA_FIB_F_SADDR != 0
+		}
 		f.load(be32(data, unix.NFTA_FIB_DREG), be32(data, unix.NFTA_FIB_RESULT), nftFibResultOIF, nftFibResultOIFName)
 	case "cmp":
 		f.compare(data)
@@ -169,9 +194,9 @@ func (f *Flow) step(e expr) {
 	case "redir":
 		f.Publishes = true
 	case "match":
-		f.match(rtnl.String(rtnl.FindAttr(data, unix.NFTA_MATCH_NAME)))
+		f.Match(rtnl.String(rtnl.FindAttr(data, unix.NFTA_MATCH_NAME)), rtnl.FindAttr(data, unix.NFTA_MATCH_INFO))
 	case "target":
-		f.target(rtnl.String(rtnl.FindAttr(data, unix.NFTA_TARGET_NAME)))
+		f.Target(rtnl.String(rtnl.FindAttr(data, unix.NFTA_TARGET_NAME)))
 	case "ct":
 		f.States = f.States || be32(data, unix.NFTA_CT_KEY) == unix.NFT_CT_STATE
 		f.other(e.name, data)
@@ -191,6 +216,8 @@ func (f *Flow) meta(data []byte) {
 		f.set(reg, anIndex, nil)
 	case unix.NFT_META_IIFNAME, unix.NFT_META_OIFNAME, nftMetaSDIFName:
 		f.set(reg, aName, nil)
+	case unix.NFT_META_NFPROTO:
+		f.set(reg, aProto, nil)
 	default:
 		f.set(reg, nothing, nil)
 	}
@@ -217,6 +244,10 @@ func (f *Flow) compare(data []byte) {
 		f.index(turned(value))
 	case aName:
 		f.name(value)
+	case aProto:
+		if be32(data, unix.NFTA_CMP_OP) == unix.NFT_CMP_EQ && len(value) == 1 {
+			f.Proto = value[0]
+		}
 	}
 }
 
@@ -275,9 +306,12 @@ func (f *Flow) device(reg uint32) {
 	}
 }
 
-// match is one of iptables.
-func (f *Flow) match(name string) {
+// Match is one of iptables, with what it was given.
+func (f *Flow) Match(name string, info []byte) {
 	switch name {
+	case "rpfilter":
+		const anySource = 1 | 4 // XT_RPFILTER_LOOSE, XT_RPFILTER_ACCEPT_LOCAL (linux/netfilter/xt_rpfilter.h)
+		f.Reverse = f.Reverse || len(info) > 0 && info[0]&anySource != anySource
 	case "physdev":
 		f.PhysDev = true
 	case "conntrack", "state":
@@ -285,8 +319,8 @@ func (f *Flow) match(name string) {
 	}
 }
 
-// target is one of iptables.
-func (f *Flow) target(name string) {
+// Target is one of iptables.
+func (f *Flow) Target(name string) {
 	switch name {
 	case "MASQUERADE":
 		f.Masquerades = true

@@ -38,6 +38,7 @@ type set struct {
 
 // Ruleset is what the kernel has of rules that are about interfaces.
 type Ruleset struct {
+	Chains
 	Rules []Rule
 	sets  map[ID]*set     // those that rules about indexes use, and those of indexes that none uses
 	named map[ID][]lookup // those of them that have names, and where their keys have indexes
@@ -50,15 +51,24 @@ type Ruleset struct {
 // Read reads the rules, and the sets in which they look interfaces up; it fails with
 // unix.EINVAL on a kernel without nftables.
 func Read(c *rtnl.Conn) (*Ruleset, error) {
-	r := &Ruleset{sets: map[ID]*set{}, loose: map[ID]bool{}, owned: map[ID]bool{}, refused: map[Kept]error{}}
-	err := nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules = nil }, func(family uint8, attrs []byte) {
+	r := &Ruleset{sets: map[ID]*set{}, loose: map[ID]bool{}, owned: map[ID]bool{}, Chains: Chains{}, refused: map[Kept]error{}}
+	err := nfnetlink.Each(c, unix.NFT_MSG_GETRULE, func() { r.Rules = nil; clear(r.Chains) }, func(family uint8, attrs []byte) {
 		rule := Rule{Family: family}
 		exprs := rtnl.FindAttr(attrs, unix.NFTA_RULE_EXPRESSIONS)
-		if rule.run(exprs); !rule.concerned() {
+		rule.run(exprs)
+		s, says := stepOf(exprs)
+		if !says && !rule.concerned() {
 			return
 		}
 		rule.Table = rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_RULE_TABLE))
 		rule.Chain = rtnl.String(rtnl.FindAttr(attrs, unix.NFTA_RULE_CHAIN))
+		if says {
+			id := rule.set(rule.Chain)
+			r.Chains[id] = append(r.Chains[id], s)
+		}
+		if !rule.concerned() {
+			return
+		}
 		if h := rtnl.FindAttr(attrs, unix.NFTA_RULE_HANDLE); len(h) == 8 {
 			rule.Handle = binary.BigEndian.Uint64(h)
 		}
@@ -132,6 +142,10 @@ func (r *Ruleset) resolveRule(c *rtnl.Conn, rule *Rule, all map[ID]*set) error {
 		if err != nil {
 			return err
 		}
+		if l.holds == aName && s.flags&unix.NFT_SET_INTERVAL != 0 {
+			rule.spans(l, s)
+			continue
+		}
 		for _, elem := range s.elems {
 			for _, typ := range []uint16{unix.NFTA_SET_ELEM_KEY, nftaSetElemKeyEnd} {
 				rule.found(l, rtnl.FindAttr(rtnl.FindAttr(elem, typ), unix.NFTA_DATA_VALUE))
@@ -165,6 +179,46 @@ func setOf(e expr) string {
 		return rtnl.String(rtnl.FindAttr(e.data, unix.NFTA_DYNSET_SET_NAME))
 	}
 	return ""
+}
+
+// spans adds the names in a set of intervals, in which a name with "*" at its end is one: from an
+// element to the next, which is the first one that is not in it, or to the end that the element
+// itself has.
+func (f *Flow) spans(l lookup, s *set) {
+	elems := ascending(s.elems)
+	for i, elem := range elems {
+		first := keyOf(elem, unix.NFTA_SET_ELEM_KEY)
+		if be32(elem, unix.NFTA_SET_ELEM_FLAGS)&unix.NFT_SET_ELEM_INTERVAL_END != 0 || len(first) <= l.at {
+			continue
+		}
+		last := keyOf(elem, nftaSetElemKeyEnd)
+		if last == nil && i+1 < len(elems) {
+			last = before(keyOf(elems[i+1], unix.NFTA_SET_ELEM_KEY))
+		}
+		first = first[l.at:min(len(first), l.at+unix.IFNAMSIZ)]
+		last = last[min(l.at, len(last)):min(len(last), l.at+unix.IFNAMSIZ)]
+		if bytes.Equal(first, last) {
+			f.name(first)
+			continue
+		}
+		n := 0
+		for n < len(first) && n < len(last) && first[n] == last[n] {
+			n++
+		}
+		f.beginning(first[:n])
+	}
+}
+
+// before is the number before that one, the high bytes first.
+func before(number []byte) []byte {
+	number = bytes.Clone(number)
+	for i := len(number) - 1; i >= 0; i-- {
+		number[i]--
+		if number[i] != 0xff {
+			break
+		}
+	}
+	return number
 }
 
 // found adds what a set's key says.

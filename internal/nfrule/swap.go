@@ -1,6 +1,7 @@
 package nfrule
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -89,6 +90,8 @@ func (w *writer) rule(r *Rule) *anew {
 			a.keep(expression(e.name, exthdr(e.data)))
 		case "osf":
 			a.keep(expression(e.name, osf(e.data)))
+		case "dynset":
+			a.keep(expression(e.name, dynset(e.data)))
 		default:
 			a.keep(e.value)
 		}
@@ -122,6 +125,17 @@ func osf(data []byte) []byte {
 	return data
 }
 
+// dynset is what the kernel takes of what it tells of a rule that fills a set: it tells a timeout
+// of none, and takes one for sets with timeouts only (nft_dynset_init).
+func dynset(data []byte) (some []byte) {
+	for a := range rtnl.ParseAttrs(data) {
+		if a.Type != unix.NFTA_DYNSET_TIMEOUT || bytes.ContainsFunc(a.Value, func(r rune) bool { return r != 0 }) {
+			some = append(some, nl.NewRtAttr(int(a.Type), a.Value).Serialize()...)
+		}
+	}
+	return some
+}
+
 // fixed notes what cannot be written anew.
 func (w *writer) fixed(a *anew, r *Rule, e expr) {
 	verdict := rtnl.FindAttr(rtnl.FindAttr(e.data, nftaImmediateData), unix.NFTA_DATA_VERDICT)
@@ -130,7 +144,7 @@ func (w *writer) fixed(a *anew, r *Rule, e expr) {
 		a.fix("it has the expression %q", e.name)
 	case e.name == "immediate" && strings.HasPrefix(rtnl.String(rtnl.FindAttr(verdict, unix.NFTA_VERDICT_CHAIN)), ownChain):
 		a.fix("it has a chain of its own")
-	case e.name == "dynset" && strings.HasPrefix(setOf(e), "__"):
+	case e.name == "dynset" && (strings.HasPrefix(setOf(e), "__") || w.sets[r.set(setOf(e))].anonymous()):
 		a.fix("it fills a set of its own")
 	case strings.HasPrefix(r.Chain, ownChain):
 		a.fix("its chain belongs to another rule")

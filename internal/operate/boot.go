@@ -12,6 +12,7 @@ import (
 	"xbr-script/internal/host"
 	"xbr-script/internal/idle"
 	"xbr-script/internal/manager"
+	"xbr-script/internal/manager/networkmanager"
 	"xbr-script/internal/systemd"
 )
 
@@ -51,6 +52,7 @@ func (c *Call) awaitNICs(ctx context.Context) {
 			c.await(ctx, dev, nicLimit, func() bool { return c.exists(dev) })
 		} else {
 			c.await(ctx, "a NIC to be brought up", ifupLimit, func() bool { return beginning(ctx, "") == "" })
+			c.await(ctx, "NetworkManager to configure a NIC", nicLimit, func() bool { return c.networkManager().Settled(ctx, 0) })
 		}
 	}
 }
@@ -64,8 +66,9 @@ func (c *Call) exists(dev string) bool {
 	return err != nil || links.Name(dev) != nil
 }
 
-// awaitManagers waits until nobody is about to bring up a NIC that a start would move, in
-// a service also for its address if dhcpcd is to give it one, and says whether it had to.
+// awaitManagers waits until nobody is about to bring up or to configure a NIC that a start
+// would move, in a service also for its address if dhcpcd is to give it one, and says
+// whether it had to.
 func (v *view) awaitManagers(ctx context.Context) (waited bool) {
 	if v.Request.Command != config.Start || inIfup() {
 		return false
@@ -78,7 +81,12 @@ func (v *view) awaitManagers(ctx context.Context) (waited bool) {
 			waited = true
 			v.await(ctx, what+" to bring "+w.NetDev+" up", ifupLimit, func() bool { return beginning(ctx, w.NetDev) == "" })
 		}
-		if m := v.move(w); m.Bare && inService() && v.dhcpcdKeeps(m) {
+		m := v.move(w)
+		if settled := func() bool { return m.NIC == nil || v.networkManager().Settled(ctx, m.NIC.Index) }; !settled() {
+			waited = true
+			v.await(ctx, "NetworkManager to configure "+w.NetDev, nicLimit, settled)
+		}
+		if m.Bare && inService() && v.dhcpcdKeeps(m) {
 			waited = true
 			v.await(ctx, "dhcpcd to give "+w.NetDev+" an address", nicLimit, func() bool { return !v.isBare(m.From) })
 		}
@@ -105,12 +113,12 @@ func inIfup() bool { return os.Getenv("IFACE") != "" && os.Getenv("PHASE") != ""
 // beginning is who is about to bring a NIC up, or any NIC if it has no name; "" if nobody
 // is.
 func beginning(ctx context.Context, dev string) (who string) {
-	ifups, others := []string{"ifup@*.service"}, []string{"dhcpcd@*.service"}
+	ifups, others := []string{"ifup@*.service"}, []string{"dhcpcd@*.service", networkmanager.Unit}
 	if dev != "" {
 		if ifupAtWork(dev) {
 			return "ifup"
 		}
-		ifups, others = systemd.Instances(dev, "ifup"), systemd.Instances(dev, "dhcpcd")
+		ifups, others = systemd.Instances(dev, "ifup"), append(systemd.Instances(dev, "dhcpcd"), networkmanager.Unit)
 	}
 	_ = systemd.Ask(ctx, tellLimit, func(ctx context.Context, conn systemd.Conn) (err error) {
 		who, err = conn.Beginning(ctx, others, ifups)

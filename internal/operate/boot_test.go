@@ -108,6 +108,8 @@ func TestAwaitUnit(t *testing.T) {
 		{"ifup@eth1.service", "active", "exited", "stop", nil},
 		{"dhcpcd@eth1.service", "activating", "start", "", []string{"eth1", ""}},
 		{"dhcpcd@eth1.service", "active", "running", "", nil},
+		{"NetworkManager.service", "inactive", "dead", "start", []string{"eth0", "eth1", "br-lan", ""}},
+		{"NetworkManager.service", "active", "running", "", nil},
 	} {
 		mu.Lock()
 		units = []unit{{c.name, "", "loaded", c.active, c.sub, "", "/u", 1, c.job, "/j"}}
@@ -148,5 +150,80 @@ func TestAwaitNIC(t *testing.T) {
 	})
 	if r.ok() != nil || len(waits) < 2 || waits[0] != "udev" || waits[1] != "eth7" {
 		t.Errorf("%v, %s, it has waited for %q", r.ok(), r.stderr, waits)
+	}
+}
+
+// TestAwaitNetworkManager has a start come while NetworkManager asks for a lease: it waits,
+// and moves that, too. A service that is not told which NIC to take waits until NetworkManager
+// has begun with all.
+func TestAwaitNetworkManager(t *testing.T) {
+	for name, c := range map[string]struct {
+		line    string
+		service bool
+		want    string
+	}{
+		"by hand":                 {"start netdev=eth0 check=no", false, "NetworkManager to configure eth0"},
+		"a service":               {"start check=no", true, "NetworkManager to configure a NIC"},
+		"with a NIC in a service": {"start netdev=eth0 check=no", true, "NetworkManager to configure eth0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			newHost(t, lan)
+			nstest.Script(t, "mkdir -p /run/systemd/units; ln -s 0 /run/systemd/units/invocation:NetworkManager.service")
+			const activated = uint32(100)
+			var mu sync.Mutex
+			state, managed := uint32(70), true
+			socket := t.TempDir() + "/bus"
+			t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+socket)
+			dbustest.Listen(t, socket, func(msg *dbus.Message) []any {
+				mu.Lock()
+				defer mu.Unlock()
+				switch msg.Headers[dbus.FieldMember].Value() {
+				case "Hello":
+					return []any{":1.1"}
+				case "NameHasOwner":
+					return []any{true}
+				case "GetAllDevices":
+					return []any{[]dbus.ObjectPath{"/eth0"}}
+				case "Set":
+					managed = msg.Body[2].(dbus.Variant).Value().(bool)
+					return nil
+				}
+				values := map[string]any{
+					"Interface": "eth0", "State": state, "Startup": state != activated, "Managed": managed,
+					"Autoconnect": true, "ActiveConnection": dbus.ObjectPath("/"),
+				}
+				return []any{dbus.MakeVariant(values[msg.Body[1].(string)])}
+			})
+			if c.service {
+				t.Setenv("RC_SVCNAME", "xbr-script")
+			}
+			var waits []string
+			r := doCall(t.Context(), t, c.line, func(call *Call) {
+				call.While = func(what string, limit time.Duration) func() {
+					if !strings.HasPrefix(what, "NetworkManager to configure") {
+						return func() {}
+					}
+					waits = append(waits, what)
+					nstest.Script(t, "ip addr add 192.168.0.7/24 dev eth0")
+					mu.Lock()
+					defer mu.Unlock()
+					if state = activated; limit != nicLimit {
+						t.Errorf("it waits for %v", limit)
+					}
+					return func() {}
+				}
+			})
+			if r.ok() != nil || !slices.Equal(waits, []string{c.want}) {
+				t.Errorf("%v, %s, it has waited for %q", r.ok(), r.stderr, waits)
+			}
+			if addr := nstest.Run(t, "ip", "addr", "show", "eth0"); !strings.Contains(addr, "192.168.0.7") {
+				t.Errorf("dom0 has %s", addr)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if managed {
+				t.Error("NetworkManager still has the NIC")
+			}
+		})
 	}
 }

@@ -269,8 +269,10 @@ func (tr *traffic) end() {
 // rules back, too. In a short run only at every third.
 func TestCarriedDeaths(t *testing.T) {
 	newHost(t, quiet+tracked+`
-	ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99`)
-	labels := nstest.Run(t, "ip", "addrlabel")
+	ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99
+	ip mptcp endpoint add 192.168.0.2 id 7 subflow backup dev eth0`)
+	const named = "ip addrlabel; ip mptcp endpoint"
+	labels := nstest.Script(t, named)
 	nstest.Run(t, "nft", "-f", file(t, firewall))
 	d := &deaths{T: t}
 	const line = " netdev=eth0 check=no"
@@ -291,7 +293,7 @@ func TestCarriedDeaths(t *testing.T) {
 			if now := nstest.Run(t, "nft", "list", "tables"); strings.ReplaceAll(now, "table netdev xbr-script\n", "") != tables {
 				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, tables, now)
 			}
-			if now := nstest.Run(t, "ip", "addrlabel"); now != labels {
+			if now := nstest.Script(t, named); now != labels {
 				t.Fatalf("%s, step %d: before\n%s\nnow\n%s", command, step, labels, now)
 			}
 			if diff := nstest.Settled(t, state, nstest.Whole); diff != "" {

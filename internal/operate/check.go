@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"xbr-script/internal/carry"
@@ -12,6 +13,7 @@ import (
 	"xbr-script/internal/manager/bound"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
+	"xbr-script/internal/systemd"
 )
 
 // Check is the answer of the command check.
@@ -115,7 +117,7 @@ func (v *view) holdable() (moves []holders.Move) {
 		if m := v.move(w); m.From != nil {
 			mac, _ := v.network.Dom0(w)
 			moves = append(moves, holders.Move{
-				Bridge: w.Bridge, MAC: mac.String(),
+				Bridge: w.Bridge, Port: w.PDev, MAC: mac.String(),
 				Start: v.Request.Command == config.Start, OnBridge: m.OnBridge, Guarded: w.AntiSpoof == config.AntiSpoofYes,
 				From: holders.Interface{Name: m.From.Name, Index: m.From.Index}, To: holders.Interface(m.To),
 			})
@@ -147,7 +149,8 @@ func (v *view) held() (*holders.Data, []holders.Move) {
 	v.holding, v.holdingMoves = &holders.Data{Host: v.host}, v.holdable()
 	if len(v.holdingMoves) > 0 {
 		v.holding = holders.Read(v.conn, v.host, v.holdingMoves)
-		v.holding.Units, v.holding.Unknown = v.units(v.holding.Unknown)
+		v.readUnits(v.holding)
+		v.readLetGo(v.holding)
 		v.leave()
 	}
 	return v.holding, v.holdingMoves
@@ -167,20 +170,50 @@ func (v *view) leave() {
 	}
 }
 
-// units are those of systemd that end with the names which the moves take away. Those of
-// another network namespace are none of systemd's.
-func (v *view) units(unknown []error) (units []holders.Unit, _ []error) {
-	if machine, err := host.OfMachine(); err != nil || !machine {
-		return nil, unknown // whoever plans has said so
-	}
+// readLetGo asks NetworkManager, where it may matter to endpoints of MPTCP, which of the
+// interfaces it configures.
+func (v *view) readLetGo(d *holders.Data) {
+	d.LetGo = map[int]bool{}
 	for _, w := range v.moving() {
-		found, err := bound.Manager{Root: v.root, Listing: v.bound}.Find(v.move(w))
+		m := v.move(w)
+		if m.From == nil || len(d.Subflows) == 0 || len(d.EndpointsOn(m.From.Index)) == 0 {
+			continue
+		}
+		// Whoever plans has said so if it cannot be known.
+		if configures, err := v.networkManager().Configures(m.From.Index); err == nil && configures {
+			d.LetGo[m.From.Index] = true
+		}
+	}
+}
+
+// readUnits reads the units of systemd that end with the names which the moves take away, and
+// those that are filtered by the interfaces. Those of another network namespace are none of
+// systemd's.
+func (v *view) readUnits(d *holders.Data) {
+	if machine, err := host.OfMachine(); err != nil || !machine {
+		return // whoever plans has said so
+	}
+	var moves []manager.Move
+	for _, w := range v.moving() {
+		moves = append(moves, v.move(w))
+	}
+	for _, m := range moves {
+		found, err := bound.Manager{Root: v.root, Listing: v.bound}.Find(m)
 		if err != nil {
-			unknown = append(unknown, err)
+			d.Unknown = append(d.Unknown, err)
 		}
 		for _, u := range found {
-			units = append(units, holders.Unit(u))
+			d.Units = append(d.Units, holders.Unit(u))
 		}
 	}
-	return units, unknown
+	if v.root != "" {
+		return
+	}
+	found, err := systemd.Restrictions(context.Background())
+	if err != nil {
+		d.Unknown = append(d.Unknown, fmt.Errorf("cannot ask systemd which units may use some interfaces only: %w", err))
+	}
+	for _, u := range found {
+		d.Restricted = append(d.Restricted, holders.Restricted(u))
+	}
 }

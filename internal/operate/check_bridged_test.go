@@ -1,7 +1,9 @@
 package operate
 
 import (
+	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,6 +207,88 @@ func TestHoldersAsked(t *testing.T) {
 	})
 }
 
+// TestHoldersHalfClosed has a container wait for an answer when it has said all that it has to
+// say: its connection is no less in use.
+func TestHoldersHalfClosed(t *testing.T) {
+	newHost(t, lan+behind+`
+		sysctl -qw net.ipv4.ip_forward=1
+		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`)
+	var server net.Listener
+	var client net.Conn
+	nstest.Inside(t, "lan", func() (err error) {
+		server, err = net.Listen("tcp4", "192.168.0.1:4016")
+		return err
+	})
+	nstest.Inside(t, "con", func() (err error) {
+		client, err = net.Dial("tcp4", "192.168.0.1:4016")
+		return err
+	})
+	peer, err := server.Accept()
+	must0(t, err)
+	t.Cleanup(func() { _, _, _ = server.Close(), client.Close(), peer.Close() })
+	must0(t, client.(*net.TCPConn).CloseWrite())
+	if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Fatal(n, err)
+	}
+	for _, line := range []string{"start netdev=eth0 check=no", "stop check=no"} {
+		must(t, line)
+		_, err := peer.Write([]byte("x"))
+		must0(t, err)
+		_ = client.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := client.Read(make([]byte, 1)); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+}
+
+// TestHoldersZone has the LAN send all the time, on a masqueraded connection that is in a zone of
+// connection tracking for what comes by eth0: while the NIC is called otherwise, and its packets
+// are in no zone, the host does not end it.
+func TestHoldersZone(t *testing.T) {
+	for _, words := range []string{"", " dom0=bridge"} {
+		t.Run("start"+words, func(t *testing.T) {
+			newHost(t, lan+behind+`
+				sysctl -qw net.ipv4.ip_forward=1
+				iptables-nft -t raw -A PREROUTING -i con0 -j CT --zone 5
+				iptables-nft -t raw -A PREROUTING -i eth0 -j CT --zone 5
+				iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`)
+			var server net.Listener
+			var client net.Conn
+			nstest.Inside(t, "lan", func() (err error) {
+				server, err = net.Listen("tcp4", "192.168.0.1:4017")
+				return err
+			})
+			nstest.Inside(t, "con", func() (err error) {
+				client, err = net.Dial("tcp4", "192.168.0.1:4017")
+				return err
+			})
+			peer, err := server.Accept()
+			must0(t, err)
+			t.Cleanup(func() { _, _, _ = server.Close(), client.Close(), peer.Close() })
+			ended := make(chan error, 1)
+			go func() {
+				for {
+					if _, err := peer.Write(make([]byte, 100)); err != nil {
+						ended <- err
+						return
+					}
+					time.Sleep(100 * time.Microsecond)
+				}
+			}()
+			go func() { _, _ = io.Copy(io.Discard, client) }()
+			for range 3 {
+				must(t, "start netdev=eth0 check=no"+words)
+				must(t, "stop check=no")
+			}
+			select {
+			case err := <-ended:
+				t.Fatal(err)
+			case <-time.After(time.Second):
+			}
+		})
+	}
+}
+
 // reaches says whether the LAN gets through to a container's published port.
 func reaches(t *testing.T) func() bool {
 	nstest.Inside(t, "con", func() error {
@@ -226,41 +310,167 @@ func reaches(t *testing.T) func() bool {
 	}
 }
 
+// dropping are firewalls that see bridged packets, and what helps: "" if they let them pass.
+var dropping = []struct{ name, script, helps string }{
+	{"by its policy", "iptables-nft -P FORWARD DROP", physdev},
+	{"by its last rule", `
+	iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+	iptables-nft -A FORWARD -j REJECT`, physdev},
+	{"in a chain of its own", `
+	iptables-nft -N last
+	iptables-nft -A FORWARD -p tcp -j ACCEPT
+	iptables-nft -A FORWARD -m comment --comment all -j last
+	iptables-nft -A last -i con0 -j RETURN
+	iptables-nft -A last -j DROP`, physdev},
+	{"by the policy of iptables-legacy", "iptables-legacy -P FORWARD DROP", legacyPhysdev},
+	{"by the last rule of iptables-legacy", `
+	iptables-legacy -N last
+	iptables-legacy -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+	iptables-legacy -A FORWARD -i con0 -j ACCEPT
+	iptables-legacy -A FORWARD -j last
+	iptables-legacy -A last -p tcp -j ACCEPT
+	iptables-legacy -A last -m comment --comment all -j REJECT`, legacyPhysdev},
+	{"not by the policy of iptables-legacy", `
+	iptables-legacy -P FORWARD DROP
+	iptables-legacy -N last
+	iptables-legacy -N empty
+	iptables-legacy -A FORWARD -j empty
+	iptables-legacy -A FORWARD -g last
+	iptables-legacy -A last -j ACCEPT`, ""},
+	{"not by its policy", `
+	iptables-nft -P FORWARD DROP
+	iptables-nft -N last
+	iptables-nft -A FORWARD -j last
+	iptables-nft -A last -j ACCEPT`, ""},
+	{"not what was thought of", `
+	iptables-nft -P FORWARD DROP
+	iptables-nft -N own
+	iptables-nft -A FORWARD -j own
+	iptables-nft -A own -m physdev --physdev-is-bridged -j ACCEPT`, ""},
+	{"not what returns", `
+	iptables-nft -A FORWARD -j RETURN
+	iptables-nft -A FORWARD -j DROP`, ""},
+}
+
+const legacyPhysdev = "iptables-legacy -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
+
+const physdev = "iptables-nft -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
+
 // TestHoldersDrop has a chain drop what is bridged: dom0's own packets, or if the
 // bridge is dom0's interface those of guests. A rule about bridged packets helps.
 func TestHoldersDrop(t *testing.T) {
 	for _, words := range []string{"", " dom0=bridge bridge=eth0"} {
+		for _, d := range dropping {
+			t.Run("start"+words+" "+d.name, func(t *testing.T) {
+				newHost(t, lan+`
+				sysctl -qw net.bridge.bridge-nf-call-iptables=1
+				`+d.script)
+				line := " netdev=eth0" + words
+				named := kindOf(t, "check"+line, "bridged packets") == holders.Breaks
+				must(t, "start check=no"+line)
+				from, to := "lan", "192.168.0.2"
+				if words != "" {
+					from, to = "guest", "192.168.0.1"
+					nstest.Script(t, `
+					netns guest
+					ip link add vif5.0 type veth peer name eth0 netns guest
+					ip link set vif5.0 up master eth0
+					ip -n guest link set eth0 up
+					ip -n guest addr add 192.168.0.5/24 dev eth0`)
+				}
+				pings := func() bool {
+					_, err := nstest.Try(t, "ip", "netns", "exec", from, "ping", "-qc1", "-W1", to)
+					return err == nil
+				}
+				if breaks := d.helps != ""; named != breaks || pings() == breaks {
+					t.Errorf("it is said that it breaks: %v, and it works: %v", named, pings())
+				}
+				nstest.Script(t, d.helps)
+				if !pings() {
+					t.Error("accepting what is bridged does not help")
+				}
+				must(t, "stop check=no")
+				if kindOf(t, "check"+line, "bridged packets") != "" {
+					t.Error("it is still said that it breaks")
+				}
+			})
+		}
+	}
+}
+
+// own is a firewall of nftables as firewalld makes it.
+const own = `
+	table inet own {
+		chain back {
+			type filter hook prerouting priority 10
+			icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
+			meta nfproto ipv6 fib saddr . mark . iif oif missing drop
+		}
+		chain forward {
+			type filter hook forward priority 10
+			ct state { established, related } accept
+			iifname "lo" accept
+			reject with icmpx admin-prohibited
+		}
+	}`
+
+// TestHoldersOwn has a firewall beside iptables drop what is bridged for dom0: that is said, for
+// antispoof=yes too, which has bridged packets pass it; and what is said to help does.
+func TestHoldersOwn(t *testing.T) {
+	const back = "nftables: 1 rule about the way back (rpfilter, fib saddr) in table inet own, chain back"
+	for words, want := range map[string][]string{
+		" netdev=eth0": {
+			"bridged packets: net.bridge.bridge-nf-call-iptables=1, and the last rule of table inet own, chain forward drops or rejects",
+			"bridged packets: net.bridge.bridge-nf-call-ip6tables=1, and the last rule of table inet own, chain forward drops or rejects", back},
+		" netdev=eth0 antispoof=yes guests=allow": {
+			"bridged packets: antispoof=yes has them pass the packet filter, and the last rule of table inet own, chain forward drops or rejects",
+			"bridged packets: antispoof=yes has them pass the packet filter, and the last rule of table inet own, chain forward drops or rejects", back},
+	} {
 		t.Run("start"+words, func(t *testing.T) {
+			value := "1"
+			if strings.Contains(words, "antispoof") {
+				value = "0"
+			}
 			newHost(t, lan+`
-			sysctl -qw net.bridge.bridge-nf-call-iptables=1
-			iptables-nft -P FORWARD DROP`)
-			line := " netdev=eth0" + words
-			named := kindOf(t, "check"+line, "bridged packets") == holders.Breaks
-			must(t, "start check=no"+line)
-			from, to := "lan", "192.168.0.2"
-			if words != "" {
-				from, to = "guest", "192.168.0.1"
-				nstest.Script(t, `
-				netns guest
-				ip link add vif5.0 type veth peer name eth0 netns guest
-				ip link set vif5.0 up master eth0
-				ip -n guest link set eth0 up
-				ip -n guest addr add 192.168.0.5/24 dev eth0`)
+			sysctl -qw net.bridge.bridge-nf-call-iptables=`+value+` net.bridge.bridge-nf-call-ip6tables=`+value+`
+			printf '%b' '`+strings.ReplaceAll(own, "\n", `\n`)+`' | nft -f -`)
+			broken := func() (all []string) {
+				r := doCall(t.Context(), t, "check"+words, nil)
+				if r.err != nil {
+					t.Fatal(r.err)
+				}
+				for _, h := range r.Check.Holders {
+					if h.Outcome == holders.Breaks {
+						all = append(all, h.Kind+": "+h.What)
+					}
+				}
+				return all
 			}
-			pings := func() bool {
-				_, err := nstest.Try(t, "ip", "netns", "exec", from, "ping", "-qc1", "-W1", to)
-				return err == nil
+			if said := broken(); !slices.Equal(said, want) {
+				t.Errorf("it is said that these break: %q", said)
 			}
-			if !named || pings() {
-				t.Errorf("it is said that it breaks: %v, and it works: %v", named, pings())
+			pings := func() (works [2]bool) {
+				for i, to := range []string{"192.168.0.2", "2001:db8::2"} {
+					_, err := nstest.Try(t, "ip", "netns", "exec", "lan", "ping", "-qc1", "-W1", to)
+					works[i] = err == nil
+				}
+				return works
 			}
-			nstest.Script(t, "iptables-nft -A FORWARD -m physdev --physdev-is-bridged -j ACCEPT")
-			if !pings() {
-				t.Error("accepting what is bridged does not help")
+			must(t, "start check=no"+words)
+			if works := pings(); works != [2]bool{} {
+				t.Errorf("IPv4 and IPv6 work: %v", works)
+			}
+			nstest.Script(t, `nft insert rule inet own forward iifname xenbr0 oifname xenbr0 accept`)
+			if works := pings(); works != [2]bool{true, false} {
+				t.Errorf("where what is bridged is accepted, IPv4 and IPv6 work: %v", works)
+			}
+			nstest.Script(t, `nft insert rule inet own back iifname xenbr0 accept`)
+			if works := pings(); works != [2]bool{true, true} {
+				t.Errorf("where what comes in by the bridge is let pass, IPv4 and IPv6 work: %v", works)
 			}
 			must(t, "stop check=no")
-			if kindOf(t, "check"+line, "bridged packets") != "" {
-				t.Error("it is still said that it breaks")
+			if said := broken(); said != nil {
+				t.Errorf("it is still said that these break: %q", said)
 			}
 		})
 	}

@@ -269,6 +269,32 @@ func sender(t *testing.T) func() bool {
 	}
 }
 
+// dhcp6c is a client of DHCPv6 that has taken note of the index, as wide-dhcpv6's does.
+func dhcp6c(t *testing.T) func() bool {
+	servers := [16]byte{0xff, 2, 13: 1, 15: 2} // ff02::1:2
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	must0(t, unix.Bind(fd, &unix.SockaddrInet6{Port: 546}))
+	index, far := uint32(nicIndex(t)), -1
+	nstest.Inside(t, "lan", func() error {
+		lan, err := net.InterfaceByName("lan0")
+		if err != nil {
+			return err
+		}
+		if far, err = unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		if err := unix.SetsockoptIPv6Mreq(far, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: servers, Interface: uint32(lan.Index)}); err != nil {
+			return err
+		}
+		return unix.Bind(far, &unix.SockaddrInet6{Port: 547})
+	})
+	return hears(t, far, func() error {
+		_ = unix.Sendto(fd, []byte("renew"), 0, &unix.SockaddrInet6{Addr: servers, Port: 547, ZoneId: index}) // the network may be unreachable
+		return nil
+	})
+}
+
 // anycast is a program that has joined an anycast address.
 func anycast(t *testing.T) func() bool {
 	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
@@ -358,12 +384,15 @@ var holdings = []holding{
 		iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/24 ! -o con0 -j MASQUERADE`},
 	{name: "multicast routing", begin: routesMulticast, find: "multicast routing: interface 0 in ip_mr_vif of", outcome: holders.Breaks},
 	{name: "sender to groups", begin: sender, find: "socket that sends by it: of datagrams of", outcome: holders.Moves},
+	{name: "DHCPv6", begin: dhcp6c, find: "DHCPv6 client: its socket at port 546", outcome: holders.Breaks},
 	{name: "anycast member", begin: anycast, find: "anycast address: 2001:db8:8::99", outcome: holders.Breaks, gone: true,
 		setup: "ip addr add 2001:db8:8::2/64 dev eth0 nodad"},
 	{name: "IPsec", begin: shows("ip xfrm policy", "dev eth0"), find: "IPsec: policy from 10.1.0.0/16 to 10.2.0.0/16", outcome: holders.Breaks,
 		setup: "ip xfrm policy add dir out src 10.1.0.0/16 dst 10.2.0.0/16 dev eth0 tmpl proto esp mode tunnel"},
-	{name: "MPTCP", begin: shows("ip mptcp endpoint", "id 7 subflow dev eth0"), find: "MPTCP: endpoint 192.168.0.2, id 7", outcome: holders.Breaks,
+	{name: "MPTCP", begin: shows("ip mptcp endpoint", "id 7 subflow dev eth0"), find: "MPTCP: endpoint 192.168.0.2, id 7", outcome: holders.Moves,
 		setup: "ip mptcp endpoint add 192.168.0.2 id 7 subflow dev eth0"},
+	{name: "MPTCP, for others", begin: shows("ip mptcp endpoint", "id 8 signal"), find: "MPTCP: endpoint 192.168.0.3, id 8", outcome: holders.Followed,
+		setup: "ip mptcp endpoint add 192.168.0.3 id 8 signal dev eth0"},
 	{name: "traffic control", begin: shows("tc qdisc", "htb 7:"), find: "traffic control: htb 7:", outcome: holders.Stays,
 		setup: "tc qdisc add dev eth0 root handle 7: htb"},
 	{name: "traffic control elsewhere", begin: shows("tc filter show dev eth1", "input dev eth0"),
@@ -495,14 +524,19 @@ func TestCheckRefused(t *testing.T) {
 	newHost(t, lan+`
 	ip link add vx0 type vxlan id 1 dev eth0 dstport 4789
 	ip link add vx1 type vxlan id 2 dev eth0 dstport 4790
+	ip link add vx2 mtu 1300 type vxlan id 3 dev eth0 dstport 4791 gbp
 	ip link set eth0 mtu 1400
 	netns box
 	ip link add link eth0 name mac0 netns box type macvlan
 	ip link add veth0 type ifb`)
 	before := nstest.ReadState(t)
+	reasons := 4
+	if reserves, err := host.KernelAtLeast(6, 14); err == nil && reserves {
+		reasons++ // the VXLAN with a group policy
+	}
 	const line = " netdev=eth0 vifnum=0"
 	started, checked := doCall(t.Context(), t, "start"+line, nil), doCall(t.Context(), t, "check"+line, nil)
-	if checked.err != nil || checked.Check.GoesThrough || len(checked.Check.Refused) != 4 {
+	if checked.err != nil || checked.Check.GoesThrough || len(checked.Check.Refused) != reasons {
 		t.Fatalf("%v, %+v", checked.err, checked.Result)
 	}
 	said := ""
@@ -518,7 +552,7 @@ func TestCheckRefused(t *testing.T) {
 			inTheWay++
 		}
 	}
-	if inTheWay != 3 {
+	if inTheWay != reasons-1 {
 		t.Errorf("in the way are %+v", checked.Check.Holders)
 	}
 	if diff := nstest.Settled(t, before, nstest.Whole); diff != "" {

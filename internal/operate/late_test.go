@@ -48,6 +48,7 @@ func uploads(t *testing.T, port string) (works func() bool) {
 // kernels are what comes to hold on to eth0 in the kernel.
 const kernels = `
 	ip addrlabel add prefix 2001:db8:7::/48 dev eth0 label 99
+	ip mptcp endpoint add 192.168.0.2 id 7 subflow dev eth0
 	ip link add vx3 index 4000 type vxlan id 3 dev eth0 dstport 4791
 	ip link set vx3 up
 	nft add table inet f
@@ -160,6 +161,7 @@ func kernelState(t *testing.T) string {
 	t.Helper()
 	return nstest.Script(t, `
 	ip addrlabel
+	ip mptcp endpoint
 	ip -d link show dev vx3 | sed 's,tso_max.*,,'
 	nft list table inet f`)
 }

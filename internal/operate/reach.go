@@ -35,7 +35,8 @@ type watch struct {
 
 // watched are the hosts that stand for one way into the network, and of which one must
 // answer: those on one link, or the one that check= names. The hosts on a link stand
-// for two ways: a firewall that sees bridged packets stops an echo, but not ARP.
+// for four ways: a firewall that sees bridged packets stops an echo, but not ARP, and it
+// may stop those of IPv6 alone, or of IPv4.
 type watched struct {
 	name  string // for messages
 	then  string // the interface's name after the change
@@ -71,16 +72,11 @@ func (v *view) watch(ctx context.Context) (*watch, error) {
 	if err := ask(ctx, near); err != nil {
 		return nil, err
 	}
-	for _, l := range near {
-		for i := range l.hosts {
-			l.hosts[i].Link = l.then
-		}
-	}
 	var far []watched
 	for _, l := range near {
 		if len(l.hosts) > 0 {
 			// Only who is there: the kernel would look for the others.
-			far = append(far, watched{name: l.name, ping: true, nic: l.nic, hosts: echoes(l.hosts)})
+			far = append(far, watched{name: l.name, then: l.then, ping: true, nic: l.nic, hosts: echoes(l.hosts)})
 		}
 	}
 	if a := v.Request.Check; a.IsValid() {
@@ -90,6 +86,7 @@ func (v *view) watch(ctx context.Context) (*watch, error) {
 		return nil, err
 	}
 	for _, l := range append(near, far...) {
+		l.move()
 		if len(l.hosts) > 0 {
 			w.links = append(w.links, l)
 		} else if l.nic == 0 {
@@ -125,23 +122,48 @@ func (v *view) near() []watched {
 		if dev == nil || !dev.Running() {
 			continue
 		}
-		if peers := reach.Peers(v.host, dev); len(peers) > 0 {
+		for _, peers := range families(reach.Peers(v.host, dev)) {
 			all = append(all, watched{name: dev.Name, then: v.then(spec), nic: nic.Index, hosts: peers})
 		}
 	}
 	return all
 }
 
-// echoes are the hosts that can be asked by an echo, which cannot say on which link a
-// link-local address is.
+// families are the hosts of IPv4 and those of IPv6, as far as there are any.
+func families(hosts []reach.Host) [][]reach.Host {
+	var four, six []reach.Host
+	for _, h := range hosts {
+		if h.Addr.Is6() {
+			six = append(six, h)
+		} else {
+			four = append(four, h)
+		}
+	}
+	return slices.DeleteFunc([][]reach.Host{four, six}, func(hosts []reach.Host) bool { return len(hosts) == 0 })
+}
+
+// echoes are the hosts as they are asked by an echo: only a link-local address says on which
+// link it is.
 func echoes(peers []reach.Host) []reach.Host {
 	var hosts []reach.Host
 	for _, p := range peers {
-		if !p.Addr.IsLinkLocalUnicast() {
-			hosts = append(hosts, reach.Host{Addr: p.Addr})
+		if p.Addr.Is6() && p.Addr.IsLinkLocalUnicast() {
+			p.Addr = p.Addr.WithZone(p.Link)
 		}
+		hosts = append(hosts, reach.Host{Addr: p.Addr})
 	}
 	return hosts
+}
+
+// move has the hosts be on the interface that dom0 has after the change.
+func (l watched) move() {
+	for i := range l.hosts {
+		if h := &l.hosts[i]; h.Link != "" {
+			h.Link = l.then
+		} else if h.Addr.Zone() != "" {
+			h.Addr = h.Addr.WithZone(l.then)
+		}
+	}
 }
 
 // unreached are those of which no host has answered.
@@ -210,18 +232,52 @@ func (w *watch) unreachable(missing []watched, down []int) error {
 		// The link has been down: a switch may listen for other switches first.
 		hint = "this kernel has to switch the NIC off for a moment; where the switch uses spanning tree, try wait=60"
 	}
-	said := map[int]bool{}
-	for _, l := range missing {
-		if l.ping && said[l.nic] {
-			continue // no answer to ARP, so none to an echo: that need not be said
+	for _, l := range joined(missing) {
+		if l.ping || w.filtered(l, missing) {
+			hint = "a firewall that sees bridged packets may be in the way: let it accept what is forwarded, or sysctl -w " + l.setting() + "=0"
 		}
-		if l.ping {
-			hint = "a firewall that sees bridged packets may be in the way: let it accept what is forwarded, or sysctl -w net.bridge.bridge-nf-call-iptables=0"
-		}
-		said[l.nic] = true
 		texts = append(texts, l.text(down))
 	}
 	return refusal.New(hint, "%s after %s (wait=)", strings.Join(texts, "; "), Seconds(w.wait))
+}
+
+// joined are the ways as they are told: both families of a link together, and nothing of an
+// echo where there is no answer to ARP, or to its like, either.
+func joined(missing []watched) (all []watched) {
+	type way struct {
+		nic  int
+		ipv6 bool
+	}
+	near := map[way]bool{}
+	for _, l := range missing {
+		this := way{l.nic, l.hosts[0].Addr.Is6()}
+		if l.ping && near[this] {
+			continue
+		}
+		near[this] = near[this] || !l.ping
+		i := slices.IndexFunc(all, func(m watched) bool { return l.nic != 0 && m.nic == l.nic && m.ping == l.ping })
+		if i < 0 {
+			all = append(all, l)
+			continue
+		}
+		all[i].hosts = slices.Concat(all[i].hosts, l.hosts)
+	}
+	return all
+}
+
+// filtered says whether hosts of IPv6 do not answer neighbour discovery on a link where others
+// answer ARP: the first is seen by a firewall that sees bridged packets, the second is not.
+func (w *watch) filtered(l watched, missing []watched) bool {
+	arp := func(m watched) bool { return m.nic == l.nic && !m.ping && !m.hosts[0].Addr.Is6() }
+	return l.nic != 0 && slices.ContainsFunc(w.links, arp) && !slices.ContainsFunc(missing, arp)
+}
+
+// setting is the one by which a firewall sees bridged packets from these hosts.
+func (l watched) setting() string {
+	if slices.ContainsFunc(l.hosts, func(h reach.Host) bool { return !h.Addr.Is6() }) {
+		return "net.bridge.bridge-nf-call-iptables"
+	}
+	return "net.bridge.bridge-nf-call-ip6tables"
 }
 
 // text says what is missing; down are the NICs without a link.

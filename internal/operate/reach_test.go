@@ -58,7 +58,7 @@ func TestLink(t *testing.T) {
 				c1.hook = atStep(last, func() {
 					nstest.Run(t, "ip", "-n", "lan", "link", "set", "lan0", "down")
 					if c.back > 0 {
-						nstest.Background(t, "sh", "-ec", "sleep 2; ip -n lan link set lan0 up")
+						nstest.Background(t, "sh", "-ec", "sleep 2; ip -n lan link set lan0 up; ip -n lan addr replace 2001:db8::1/64 dev lan0 nodad")
 					}
 				})
 			})

@@ -1,6 +1,8 @@
 package operate
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"testing"
@@ -14,6 +16,7 @@ import (
 // linkLocal are addresses for those whose own would be others each time.
 const linkLocal = `
 	sysctl -qw net.bridge.bridge-nf-call-iptables=0
+	sysctl -qw net.ipv4.ping_group_range="0 2147483647"
 	ip addr add fe80::42/64 dev eth0 nodad
 	ip -n lan addr add fe80::1/64 dev lan0 nodad
 	ip -n lan route add 224.0.0.0/4 dev lan0
@@ -129,6 +132,28 @@ func chosen(source [4]byte) func(t *testing.T) func() bool {
 	}
 }
 
+// chosen6 is one of IPv6.
+func chosen6(t *testing.T) func() bool {
+	const joinSource = 46 // MCAST_JOIN_SOURCE_GROUP
+	fd := must2(t)(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	req := make([]byte, 8+2*128) // struct group_source_req: an index, and two struct sockaddr_storage
+	binary.NativeEndian.PutUint32(req, uint32(nicIndex(t)))
+	for at, addr := range map[int]string{8: "ff35::107", 136: "2001:db8::1"} {
+		binary.NativeEndian.PutUint16(req[at:], unix.AF_INET6)
+		copy(req[at+8:], net.ParseIP(addr))
+	}
+	must0(t, unix.SetsockoptString(fd, unix.IPPROTO_IPV6, joinSource, string(req)))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet6{Port: 4039}))
+	return hears(t, fd, func() error {
+		far, err := net.DialUDP("udp6", &net.UDPAddr{IP: net.ParseIP("2001:db8::1")}, &net.UDPAddr{IP: net.ParseIP("ff35::107"), Zone: "lan0", Port: 4039})
+		if err == nil {
+			_, err = far.Write([]byte("x"))
+			_ = far.Close()
+		}
+		return err
+	})
+}
+
 // leaver is a member that leaves its group, by the address that it has joined by, and joins
 // again: it knows nothing of what happened.
 func leaver(t *testing.T) func() bool {
@@ -165,6 +190,53 @@ func speaker(t *testing.T) func() bool {
 	})
 }
 
+// pinging is ping -I eth0, as ordinary users have it (icmp(7)), which sock_diag does not know.
+func pinging(t *testing.T) func() bool {
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP))
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	return hears(t, fd, func() error {
+		const echo = 8
+		return unix.Sendto(fd, []byte{echo, 7: 1}, 0, &unix.SockaddrInet4{Addr: [4]byte{192, 168, 0, 1}})
+	})
+}
+
+// boundRaw is a raw socket of OSPF's protocol. Not every kernel has sock_diag tell of such.
+func boundRaw(t *testing.T) func() bool {
+	const ospf = 89
+	fd := must2(t)(unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, ospf))
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	return hears(t, fd, func() error {
+		far, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, ospf)
+		if err == nil {
+			err = unix.Sendto(far, make([]byte, 24), 0, &unix.SockaddrInet4{Addr: [4]byte{192, 168, 0, 2}})
+			_ = unix.Close(far)
+		}
+		return err
+	})
+}
+
+// boundLite is a socket of UDP-Lite, on kernels that have that.
+func boundLite(t *testing.T) func() bool {
+	socket := func() (int, error) {
+		return unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDPLITE)
+	}
+	fd, err := socket()
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		return func() bool { return true }
+	}
+	must0(t, err)
+	must0(t, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+	must0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4038}))
+	return hears(t, fd, func() error {
+		far, err := socket()
+		if err == nil {
+			err = unix.Sendto(far, []byte("x"), 0, &unix.SockaddrInet4{Addr: [4]byte{192, 168, 0, 2}, Port: 4038})
+			_ = unix.Close(far)
+		}
+		return err
+	})
+}
+
 // programs have sockets that know eth0 by its index.
 var programs = []struct {
 	name  string
@@ -177,10 +249,14 @@ var programs = []struct {
 	{"SO_BINDTODEVICE", boundSocket, false},
 	{"SO_BINDTODEVICE, listening", boundListener, false},
 	{"bound to the link-local address", linkLocalSocket, false},
+	{"ping -I", pinging, false},
+	{"a raw socket", boundRaw, false},
+	{"UDP-Lite", boundLite, false},
 	{"a member", member4, false},
 	{"a member, IPv6", member6, false},
 	{"a member that hears one source", chosen([4]byte{192, 168, 0, 1}), false},
 	{"a member that hears another source", chosen([4]byte{192, 168, 0, 9}), true},
+	{"a member that hears one source, IPv6", chosen6, false},
 	{"a member that leaves and joins", leaver, false},
 	{"a member that sends", speaker, false},
 }
@@ -216,6 +292,76 @@ func TestSockets(t *testing.T) {
 					try("after stop")
 				}
 			})
+		}
+	}
+}
+
+// TestLeavesSilently has a switch hear that a member joins, and never that anybody leaves:
+// neither when the network comes and goes, nor when that is taken back.
+func TestLeavesSilently(t *testing.T) {
+	for _, shape := range []string{"", " dom0=bridge"} {
+		for _, live := range []bool{true, false} {
+			t.Run(fmt.Sprintf("start%s, live %v", shape, live), func(t *testing.T) {
+				t.Parallel()
+				newHost(t, lan+linkLocal)
+				c := calls{t, live}
+				member4(t)
+				reports := reportsOn(t, "lan0")
+				for _, call := range []string{"start netdev=eth0 check=no" + shape, "stop check=no", "start netdev=eth0 check=no confirm=600" + shape, "recover"} {
+					reports()
+					if call == "recover" {
+						must(t, call)
+					} else {
+						must0(t, c.run(call, func(v *view) { v.host.LiveRename = live })) // without a timer
+					}
+					time.Sleep(1500 * time.Millisecond) // each report is sent twice within a second (IGMPV3_UNSOLICITED_REPORT_INTERVAL)
+					joined, left := reports()
+					if joined == 0 || left > 0 {
+						t.Errorf("%s: the switch has heard %d times that a member has joined, %d times that one has left", call, joined, left)
+					}
+				}
+			})
+		}
+	}
+}
+
+// reportsOn counts what the LAN has heard of members of 239.1.2.3 since it was called last
+// (RFC 3376, 4.2).
+func reportsOn(t *testing.T, name string) func() (joined, left int) {
+	const toInclude, isExclude, toExclude = 3, 2, 4
+	fd := -1
+	nstest.Inside(t, "lan", func() (err error) {
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
+			return err
+		}
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			return err
+		}
+		return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: order(unix.ETH_P_IP), Ifindex: i.Index})
+	})
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return func() (joined, left int) {
+		buf := make([]byte, 2048)
+		for {
+			n, _, err := unix.Recvfrom(fd, buf, 0)
+			if err != nil {
+				return joined, left
+			}
+			if n < 20 || buf[9] != unix.IPPROTO_IGMP {
+				continue
+			}
+			message := buf[int(buf[0]&15)*4 : n]
+			if message[0] != 0x22 || message[7] != 1 || net.IP(message[12:16]).String() != "239.1.2.3" {
+				t.Errorf("another message of IGMP: %x", message)
+				continue
+			}
+			switch message[8] {
+			case toInclude:
+				left++
+			case isExclude, toExclude:
+				joined++
+			}
 		}
 	}
 }
@@ -267,5 +413,5 @@ func socketState(t *testing.T) string {
 	return nstest.Script(t, `
 	ss -Hantu | grep -v TIME-WAIT | awk '{print $1, $2, $5, $6}' | sort
 	tc actions ls action mirred | grep -o 'mirred.*to device.*' || true
-	for i in eth0 eth1; do ip maddr show dev $i | grep -v link | sort; done`)
+	for i in eth0 eth1; do ip maddr show dev $i | grep -v link | sort; sysctl -n net.ipv4.conf.$i.force_igmp_version; done`)
 }

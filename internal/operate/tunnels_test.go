@@ -11,21 +11,25 @@ import (
 	"xbr-script/internal/testing/nstest"
 )
 
-// tunnels are two VXLANs to the LAN, one that knows the other end and one that finds it
-// by a group, with entries that leave by eth0.
+// tunnels are VXLANs to the LAN, one that knows the other end and one that finds it by a
+// group, with entries that leave by eth0; and one over IPv6.
 const tunnels = `
 	sysctl -qw net.bridge.bridge-nf-call-iptables=0
 	ip -n lan route add 239.0.0.0/8 dev lan0
 	ip link add vx1 address 02:00:00:00:01:01 type vxlan id 1 dev eth0 local 192.168.0.2 remote 192.168.0.1 dstport 4789 ageing 200
 	ip link add vx2 address 02:00:00:00:02:01 type vxlan id 2 dev eth0 group 239.1.1.1 dstport 4790
+	ip link add vx6 address 02:00:00:00:03:01 type vxlan id 6 dev eth0 local 2001:db8::2 remote 2001:db8::1 dstport 4793
 	ip link add vx4 type vxlan id 4 dstport 4794
 	bridge fdb append 00:00:00:00:00:00 dev vx4 dst 192.168.0.12 via eth0
 	ip -n lan link add vx1 type vxlan id 1 dev lan0 local 192.168.0.1 remote 192.168.0.2 dstport 4789
 	ip -n lan link add vx2 type vxlan id 2 dev lan0 group 239.1.1.1 dstport 4790
+	ip -n lan link add vx6 type vxlan id 6 dev lan0 local 2001:db8::1 remote 2001:db8::2 dstport 4793
 	ip addr add 10.77.1.2/24 dev vx1
 	ip addr add 10.77.2.2/24 dev vx2
+	ip addr add 10.77.3.2/24 dev vx6
 	ip link set vx1 up
 	ip link set vx2 up
+	ip link set vx6 up
 	ip route add 10.78.0.0/16 via 10.77.1.1
 	ip neigh add 10.77.1.9 lladdr 02:00:00:00:00:09 dev vx1
 	bridge fdb add 02:00:00:00:00:09 dev vx1 dst 192.168.0.9 via eth0
@@ -33,15 +37,17 @@ const tunnels = `
 	bridge fdb append 00:00:00:00:00:00 dev vx1 dst 192.168.0.11
 	ip -n lan addr add 10.77.1.1/24 dev vx1
 	ip -n lan addr add 10.77.2.1/24 dev vx2
+	ip -n lan addr add 10.77.3.1/24 dev vx6
 	ip -n lan link set vx1 up
-	ip -n lan link set vx2 up`
+	ip -n lan link set vx2 up
+	ip -n lan link set vx6 up`
 
 // tunnelState is all that there is to tell of the tunnels, but for what passes. Entries are
 // in any order.
 func tunnelState(t *testing.T) string {
 	t.Helper()
 	var all []string
-	for _, dev := range []string{"vx1", "vx2", "vx4"} {
+	for _, dev := range []string{"vx1", "vx2", "vx6", "vx4"} {
 		all = append(all, nstest.Run(t, "ip", "-d", "link", "show", "dev", dev), nstest.Run(t, "ip", "route", "show", "dev", dev),
 			nstest.Run(t, "ip", "neigh", "show", "nud", "permanent", "dev", dev), nstest.Run(t, "ip", "-4", "addr", "show", "dev", dev))
 		entries := strings.Split(nstest.Run(t, "bridge", "fdb", "show", "dev", dev), "\n")
@@ -69,7 +75,7 @@ func TestTunnels(t *testing.T) {
 				c := calls{t, live}
 				before := tunnelState(t)
 				var streams []*stream
-				for _, addr := range []string{"10.77.1.1:4020", "10.77.2.1:4020"} {
+				for _, addr := range []string{"10.77.1.1:4020", "10.77.2.1:4020", "10.77.3.1:4020"} {
 					streams = append(streams, newStream(t, addr))
 				}
 				goOn := func(when string) {

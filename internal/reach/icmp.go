@@ -2,9 +2,9 @@ package reach
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,6 +90,10 @@ func (s *nd) answer(p []byte, _ unix.Sockaddr) (netip.Addr, bool) {
 type echo struct {
 	sock int
 	ipv6 bool
+	// id tells its echoes from those of others, and from those of another Ask: a firewall
+	// that lets through what belongs to a connection would take them for the same one, and
+	// pass them where it lets nobody begin another.
+	id uint16
 }
 
 func dialEcho(ipv6 bool) (socket, error) {
@@ -98,26 +102,33 @@ func dialEcho(ipv6 bool) (socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &echo{fd, true}, nil
+		return &echo{fd, true, newID()}, nil
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
 	if err != nil {
 		return nil, err
 	}
-	return &echo{fd, false}, nil
+	return &echo{fd, false, newID()}, nil
 }
 
 func (s *echo) fd() int { return s.sock }
 
-// id tells this process's echoes from those of others.
-func id() uint16 { return uint16(os.Getpid()) } // the low bits do
+func newID() uint16 { return uint16(rand.Uint32()) } // the low bits do
 
 func (s *echo) ask(target netip.Addr) error {
 	p := make([]byte, 8)
-	binary.BigEndian.PutUint16(p[4:], id())
+	binary.BigEndian.PutUint16(p[4:], s.id)
 	if s.ipv6 {
 		p[0] = echo6 // the kernel fills the checksum in
-		return unix.Sendto(s.sock, p, 0, &unix.SockaddrInet6{Addr: target.As16()})
+		to := &unix.SockaddrInet6{Addr: target.As16()}
+		if zone := target.Zone(); zone != "" {
+			link, err := interfaceOf(zone)
+			if err != nil {
+				return err
+			}
+			to.ZoneId = uint32(link.Index)
+		}
+		return unix.Sendto(s.sock, p, 0, to)
 	}
 	p[0] = echo4
 	binary.BigEndian.PutUint16(p[2:], checksum(p))
@@ -148,6 +159,9 @@ func (s *echo) answer(p []byte, from unix.Sockaddr) (netip.Addr, bool) {
 		addr, typ, p = netip.AddrFrom4(from.Addr), echoReply4, p[int(p[0]&0xf)*4:]
 	case *unix.SockaddrInet6:
 		addr = netip.AddrFrom16(from.Addr)
+		if link, err := net.InterfaceByIndex(int(from.ZoneId)); from.ZoneId != 0 && err == nil {
+			addr = addr.WithZone(link.Name)
+		}
 	}
-	return addr, len(p) >= 8 && p[0] == typ && binary.BigEndian.Uint16(p[4:]) == id()
+	return addr, len(p) >= 8 && p[0] == typ && binary.BigEndian.Uint16(p[4:]) == s.id
 }

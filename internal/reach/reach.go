@@ -16,7 +16,7 @@ import (
 
 // Host is a host to be asked.
 type Host struct {
-	Addr netip.Addr // without a zone
+	Addr netip.Addr // with a zone only if it is link-local and asked by echo
 	Link string     // the interface on whose link it is; "" for one that is asked by echo, wherever the routes lead
 }
 

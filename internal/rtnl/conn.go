@@ -40,7 +40,7 @@ func DialDiag() (*Conn, error) { return dialTo(unix.NETLINK_SOCK_DIAG) }
 func DialXFRM() (*Conn, error) { return dialTo(unix.NETLINK_XFRM) }
 
 // DialGeneric opens a socket to the parts of the kernel that have no protocol of their own
-// (generic netlink). Of a Conn, only Dump works there.
+// (generic netlink). Of a Conn, only Dump and Send work there.
 func DialGeneric() (*Conn, error) { return dialTo(unix.NETLINK_GENERIC) }
 
 // DialNetfilter opens a socket to netfilter. Of a Conn, only Dump and Get work there.

@@ -30,10 +30,11 @@ func Known(kind string) bool { return lowerAttr[kind] != 0 }
 
 // Attributes of a VXLAN (IFLA_VXLAN_…).
 const (
-	vxlanGroup  = 2
-	vxlanGroup6 = 16
-	vxlanLocal6 = 17
-	vxlanGPE    = 27
+	vxlanGroup    = 2
+	vxlanGroup6   = 16
+	vxlanLocal6   = 17
+	vxlanGPE      = 27
+	vxlanReserved = 33 // from Linux 6.14 on
 )
 
 // MTU is the largest MTU that the kernel leaves a VXLAN when it gets an interface with
@@ -42,16 +43,26 @@ func MTU(l *host.Link, lower uint32) uint32 {
 	if l.Kind != vxlan {
 		return 0
 	}
-	headroom := uint32(20 + 8 + 8 + 14) // IPv4, UDP, VXLAN, Ethernet
+	header, ethernet := uint32(20), uint32(14) // IPv4
 	for a := range rtnl.ParseAttrs(l.VXLANAttrs) {
 		switch a.Type {
-		case vxlanGroup6, vxlanLocal6:
-			headroom += 20
+		case vxlanGroup6, vxlanLocal6: // it may have both
+			header = 40
 		case vxlanGPE:
-			headroom -= 14
+			ethernet = 0
 		}
 	}
+	headroom := header + 8 + 8 + ethernet // UDP, VXLAN
 	return max(lower, headroom) - headroom
+}
+
+// Reserved says whether the kernel would forget, with another interface, which bits of its
+// header a VXLAN uses: those of a group policy (gbp), of remote checksums or that somebody
+// has chosen. It takes them only when the VXLAN is made, and goes back to those of one that
+// uses none (vxlan_nl2conf); packets with such bits are dropped then.
+func Reserved(l *host.Link) bool {
+	reserved := rtnl.FindAttr(l.VXLANAttrs, vxlanReserved)
+	return l.Kind == vxlan && reserved != nil && string(reserved) != "\xf7\xff\xff\xff\x00\x00\x00\xff"
 }
 
 // Group is the multicast group that a VXLAN joins on its interface while it is up; nil

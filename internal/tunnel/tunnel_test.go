@@ -104,11 +104,35 @@ func TestVXLAN(t *testing.T) {
 		{"with a group", up(attr(vxlanGroup, 239, 1, 1, 1)), 1450, "239.1.1.1"},
 		{"with a group, off", down, 1450, "<nil>"},
 		{"with a group of IPv6", up(attr(vxlanGroup6, six...)), 1430, "ff02::"},
+		{"with both ends of IPv6", up(attr(vxlanGroup6, six...), attr(vxlanLocal6, six...)), 1430, "ff02::"},
 		{"without Ethernet", up(attr(vxlanLocal6, six...), attr(vxlanGPE)), 1444, "<nil>"},
 		{"of another kind", &host.Link{Kind: "gre", Flags: unix.IFF_UP}, 0, "<nil>"},
 	} {
 		if mtu, group := MTU(c.link, 1500), Group(c.link); mtu != c.mtu || group.String() != c.group {
 			t.Errorf("%s: %d, %v", c.what, mtu, group)
+		}
+	}
+}
+
+// TestReserved knows a VXLAN whose header has bits that the kernel would forget.
+func TestReserved(t *testing.T) {
+	for _, c := range []struct {
+		kind string
+		bits []byte
+		want bool
+	}{
+		{"vxlan", []byte{0xf7, 0xff, 0xff, 0xff, 0, 0, 0, 0xff}, false},
+		{"vxlan", []byte{0x77, 0, 0, 0, 0, 0, 0, 0xff}, true}, // gbp
+		{"vxlan", []byte{0xf7, 0xdf, 0xff, 0xff, 0, 0, 0, 0}, true},
+		{"vxlan", nil, false},
+		{"gre", []byte{0x77, 0, 0, 0, 0, 0, 0, 0xff}, false},
+	} {
+		l := &host.Link{Kind: c.kind, VXLANAttrs: attrs(attr(vxlanGroup, 192, 0, 2, 1), attr(vxlanReserved, c.bits...))}
+		if c.bits == nil {
+			l.VXLANAttrs = attrs(attr(vxlanGroup, 192, 0, 2, 1))
+		}
+		if got := Reserved(l); got != c.want {
+			t.Errorf("%s, %x: %v", c.kind, c.bits, got)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"xbr-script/bridge"
 	"xbr-script/internal/plan"
 	"xbr-script/internal/refusal"
 	"xbr-script/internal/shell"
@@ -21,6 +22,7 @@ type TakeBridge struct {
 	Port      string   `json:"port"`            // the NIC
 	PortIndex int      `json:"portIndex"`
 	Original  Original `json:"original"`
+	Late      bool     `json:"-"` // NetworkManager had yet to configure the NIC when the plan was made
 }
 
 var _ plan.Prudent = (*TakeBridge)(nil)
@@ -49,8 +51,12 @@ func (t *TakeBridge) Ready(ctx context.Context) error {
 	}
 	err := ask(ctx, func(ctx context.Context, c *conn) error {
 		version, err := c.version(ctx)
-		if err == nil && before(version, oldest) {
-			return fmt.Errorf("its version is %s, and %s is the first that was seen to do it", version, oldest)
+		first := oldest
+		if t.Late {
+			first = oldestLate
+		}
+		if err == nil && before(version, first) {
+			return fmt.Errorf("its version is %s, and %s is the first that was seen to do it", version, first)
 		}
 		if err != nil {
 			return err
@@ -63,8 +69,11 @@ func (t *TakeBridge) Ready(ctx context.Context) error {
 		if misfit := s.misfit(); err == nil && misfit != "" {
 			return fmt.Errorf("the profile %s %s", s.id(), misfit)
 		}
-		return err
+		return cmp.Or(err, t.asPlanned(ctx, c))
 	})
+	if errors.Is(err, bridge.ErrChanged) {
+		return err
+	}
 	if err != nil {
 		return refusal.Wrap(err, "nothing was changed; without dom0=bridge NetworkManager goes on with dom0's interface",
 			"cannot have NetworkManager go on with the bridge %s", t.Dev)
@@ -72,11 +81,32 @@ func (t *TakeBridge) Ready(ctx context.Context) error {
 	return nil
 }
 
+// asPlanned is an error if NetworkManager has configured the NIC since the plan was made.
+func (t *TakeBridge) asPlanned(ctx context.Context, c *conn) error {
+	if !t.Late {
+		return nil
+	}
+	ports, err := c.called(ctx, t.Port, t.PortIndex)
+	for _, port := range ports {
+		var state uint32
+		failed := port.get(ctx, "State", &state)
+		if failed == nil && state == stateActivated {
+			failed = fmt.Errorf("%w: NetworkManager has configured the NIC of %s", bridge.ErrChanged, t.Dev)
+		}
+		err = cmp.Or(err, failed)
+	}
+	return err
+}
+
 // oldest is the first version of NetworkManager that was seen to do it. 1.30 takes the
 // address off, and asks for no lease: it changes nothing on a bridge that it has only found
 // (nm_device_sys_iface_state_is_external in ip_config_merge_and_apply), though its profile
 // is an ordinary one by then. Versions in between were not tried.
 const oldest = "1.42"
+
+// oldestLate is that for a NIC which it has yet to configure. 1.42 was seen to leave a port
+// without a cable unavailable, and not to take it up as it found it.
+const oldestLate = "1.52"
 
 // before says whether a version is an earlier one than another.
 func before(version, other string) bool {

@@ -1,11 +1,13 @@
 package networkmanager
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	xbr "xbr-script/bridge"
 	"xbr-script/internal/host"
 	"xbr-script/internal/manager"
 	"xbr-script/internal/plan"
@@ -24,7 +26,7 @@ func bridged(t *testing.T) (*bus, *TakeBridge, *ReleaseBridge) {
 	b.finds = true
 	b.managed[b.devices[1]] = false
 	b.find(b.devices[0])
-	take := &TakeBridge{"xenbr0", b.devices[0], "peth0", b.devices[1], Original{Profile: "0123", Metric: 100, ClientID: "01:02", Token: "::5"}}
+	take := &TakeBridge{"xenbr0", b.devices[0], "peth0", b.devices[1], Original{Profile: "0123", Metric: 100, ClientID: "01:02", Token: "::5"}, false}
 	return b, take, &ReleaseBridge{"xenbr0", b.devices[0], "peth0", b.devices[1]}
 }
 
@@ -118,12 +120,17 @@ func TestTakeBridgeRefused(t *testing.T) {
 		"a DUID of its":    {func(b *bus) { b.profiles["0123"].settings["ipv6"] = group("dhcp-duid", "stable-uuid") }, "(dhcp-duid=stable-uuid)"},
 		"a newer version":  {func(b *bus) { b.version = "2.0" }, ""},
 		"the oldest there": {func(b *bus) { b.version = "1.42.0" }, ""},
+		"an old one late":  {func(b *bus) { b.version = "1.42.4" }, "its version is 1.42.4, and 1.52 is the first"},
+		"late":             {func(b *bus) { b.version = "1.52.0" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, take, _ := bridged(t)
 			b.mu.Lock()
 			c.change(b)
 			b.mu.Unlock()
+			if take.Late = strings.Contains(name, "late"); take.Late {
+				b.waits(take.PortIndex)
+			}
 			err := take.Ready(t.Context())
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
@@ -201,12 +208,26 @@ func TestCopied(t *testing.T) {
 	if got := (Original{}).copied(settings{"ipv4": group("route-metric", int64(7))}, settings{"connection": group()}, nil, "x")["ipv4"]["route-metric"].Value(); got != int64(7) {
 		t.Errorf("its own metric has become %v", got)
 	}
+	if got := (Original{}).copied(settings{"ipv4": group("dhcp-client-id", "perm-mac")}, settings{"connection": group()}, nil, "x")["ipv4"]["dhcp-client-id"].Value(); got != "mac" {
+		t.Errorf("by a permanent MAC address, which a bridge does not have: %v", got)
+	}
 }
 
 // TestBridgeFaults makes each step of start and of stop go wrong: the NIC has its
-// profile, or the bridge has its copy.
+// profile, or the bridge has its copy. Or NetworkManager has yet to configure the NIC: then
+// it is left to it, without waiting for what does not come.
 func TestBridgeFaults(t *testing.T) {
+	for name, late := range map[string]bool{"configured": false, "not yet": true} {
+		t.Run(name, func(t *testing.T) { bridgeFaults(t, late) })
+	}
+}
+
+func bridgeFaults(t *testing.T, late bool) {
 	b, take, release := bridged(t)
+	profile := take.Original.Profile
+	if late {
+		profile, take.Original = "", Original{Profile: profile, Metric: 100}
+	}
 	bridge, nic := &host.Link{Index: b.devices[0], Name: "xenbr0"}, &host.Link{Index: b.devices[1], Name: "peth0"}
 	m := manager.Move{NetDev: "peth0", Port: "peth0", NIC: nic, From: nic, To: manager.Interface{Name: "xenbr0", Index: bridge.Index}}
 	back := m
@@ -214,31 +235,37 @@ func TestBridgeFaults(t *testing.T) {
 	r := plan.Runner{Dir: t.TempDir(), Kinds: plan.Merge((Manager{}).Kinds())}
 	for _, start := range []bool{true, false} {
 		makePlan := func() *plan.Plan {
-			before, after := toBridge(m, take.Original)
+			before, after := toBridge(m, take.Original, profile)
 			if !start {
-				before, after = fromBridge(back, take.Original)
+				before, after = fromBridge(back, take.Original, profile)
 			}
 			return &plan.Plan{Steps: slices.Concat(before, after)}
 		}
 		begin := func() {
 			for _, op := range [][]plan.Op{
-				{release, &Take{"peth0", nic.Index, "peth0", "0123"}},
+				{release, &Take{"peth0", nic.Index, "peth0", profile}},
 				{&Release{"peth0", nic.Index}, take},
 			}[map[bool]int{true: 0, false: 1}[start]] {
 				if err := op.Do(t.Context(), false); err != nil {
 					t.Fatal(err)
 				}
 			}
+			if start && late {
+				b.waits(nic.Index)
+			}
 		}
 		same := func(start bool) func(string) bool {
 			return func(what string) bool {
 				b.mu.Lock()
-				on, of := b.active[bridge.Index], b.active[nic.Index]
+				on, of, managed := b.active[bridge.Index], b.active[nic.Index], b.managed[nic.Index]
 				b.mu.Unlock()
 				copies := b.copies()
-				if start && (of != "0123" || len(copies) > 0) || !start && (on != "found_xenbr0" || len(copies) != 1) {
+				if start && (of != profile && !late || !managed || len(copies) > 0) || !start && (on != "found_xenbr0" || len(copies) != 1) {
 					t.Errorf("%s: the NIC has %q, the bridge %q, copies: %v", what, of, on, copies)
 					return false
+				}
+				if start && late {
+					b.waits(nic.Index)
 				}
 				return true
 			}
@@ -251,6 +278,35 @@ func TestBridgeFaults(t *testing.T) {
 		}
 		same(!start)("done")
 		t.Log(matrix)
+	}
+}
+
+// waits has a device without a profile, as there is no cable. What it found there as on a
+// port is gone.
+func (b *bus) waits(index int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.active, index)
+}
+
+// TestBridgeLate begins anew if NetworkManager has configured the NIC since the plan was
+// made.
+func TestBridgeLate(t *testing.T) {
+	b, take, _ := bridged(t)
+	b.waits(take.PortIndex)
+	take.Late = true
+	if err := take.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b.mu.Lock()
+	b.active[take.PortIndex] = "0123"
+	b.mu.Unlock()
+	if err := take.Ready(t.Context()); !errors.Is(err, xbr.ErrChanged) {
+		t.Error(err)
+	}
+	take.Late = false
+	if err := take.Ready(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

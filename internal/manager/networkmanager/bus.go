@@ -174,7 +174,7 @@ func unknown(dev string) error {
 func restart(ctx context.Context) error {
 	return systemd.Ask(ctx, restartLimit, func(ctx context.Context, s systemd.Conn) error {
 		done := make(chan string, 1)
-		if _, err := s.TryRestartUnitContext(ctx, unit, "replace", done); err != nil {
+		if _, err := s.TryRestartUnitContext(ctx, Unit, "replace", done); err != nil {
 			return err
 		}
 		return systemd.Result(ctx, done)

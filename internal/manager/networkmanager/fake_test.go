@@ -31,7 +31,10 @@ type bus struct {
 	active   map[int]string // by index, the UUIDs of the profiles that configure them
 	noAuto   map[int]bool   // by index, those where no profile may be activated by itself
 	states   map[int]uint32 // by index, those in another state than what is known of them makes it
+	reasons  map[int]uint32 // by index, why they are in their state
 	leased   map[int]bool   // by index
+	starting bool           // it has just begun
+	kind     uint32         // the type of all devices; 0: Ethernet
 	profiles map[string]*fakeProfile
 	finds    bool     // it makes profiles of what it finds on devices that it is to manage
 	events   int      // but only when it hears of them by this socket, if there is one
@@ -255,6 +258,16 @@ func (b *bus) property(index int, path dbus.ObjectPath, name string) dbus.Varian
 		return dbus.MakeVariant(!b.noAuto[index])
 	case "State":
 		return dbus.MakeVariant(b.state(index))
+	case "StateReason":
+		return dbus.MakeVariant(struct{ State, Reason uint32 }{b.state(index), b.reasons[index]})
+	case "DeviceType":
+		return dbus.MakeVariant(max(b.kind, firstEthernet))
+	case "PermHwAddress":
+		return dbus.MakeVariant("")
+	case "HwAddress":
+		return dbus.MakeVariant("02:00:00:00:00:0A")
+	case "Startup":
+		return dbus.MakeVariant(b.starting)
 	case "ActiveConnection":
 		if b.active[index] == "" {
 			return dbus.MakeVariant(dbus.ObjectPath("/"))
@@ -351,7 +364,7 @@ func (b *bus) restarts(learns bool, index int) (times func() int) {
 		case "Get":
 			return []any{dbus.MakeVariant("running")}
 		case "TryRestartUnit":
-			if msg.Body[0] != unit {
+			if msg.Body[0] != Unit {
 				b.Errorf("restarted: %v", msg.Body[0])
 			}
 			n++
@@ -361,7 +374,7 @@ func (b *bus) restarts(learns bool, index int) (times func() int) {
 				b.mu.Unlock()
 			}
 			const job = dbus.ObjectPath("/org/freedesktop/systemd1/job/1")
-			defer peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", uint32(1), job, unit, "done")
+			defer peer.Signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", uint32(1), job, Unit, "done")
 			return []any{job}
 		default:
 			b.Errorf("systemd is asked for %s", member)

@@ -20,7 +20,7 @@ func (m Manager) Keeper(ctx context.Context, move manager.Move) (*manager.Keeper
 	if move.From == nil {
 		return nil, nil
 	}
-	if runs, err := m.Up(unit); err != nil || !runs {
+	if runs, err := m.Up(Unit); err != nil || !runs {
 		return nil, err
 	}
 	uuid, of, err := m.profile(move.From.Index)
@@ -42,17 +42,21 @@ func (m Manager) title(ctx context.Context, uuid string) string {
 	return titleOf(ctx, uuid)
 }
 
-// Warnings say that with netplan a bridge would lose dom0's addresses: netplan apply has
-// NetworkManager forget which profile a bridge has.
+// Warnings say what becomes of a bridge whose NIC NetworkManager has yet to configure, and
+// that with netplan a bridge would lose dom0's addresses: netplan apply has NetworkManager
+// forget which profile a bridge has.
 func (m Manager) Warnings(moves []manager.Move) (texts []string, err error) {
+	if runs, err := m.Up(Unit); err != nil || !runs {
+		return nil, err
+	}
 	made, err := filepath.Glob(m.Root + profilesDir + "/netplan-*")
 	for _, move := range moves {
 		if !move.Moves() || !move.OnBridge {
 			continue
 		}
-		if move.NIC != nil && move.From == move.NIC && m.willing(move.NIC.Index) {
-			texts = append(texts, fmt.Sprintf("NetworkManager has not configured %s (no cable, or no profile), and will configure neither it nor %s then; "+
-				"without dom0=bridge it goes on with dom0's interface", move.NIC.Name, move.To.Name))
+		// That it cannot be told is for Around to say.
+		if ch, _ := m.choice(move); ch != nil {
+			texts = append(texts, ch.late(move.NIC.Name, move.To.Name))
 		}
 		if len(made) == 0 {
 			continue
@@ -93,20 +97,51 @@ func (m Manager) willing(index int) bool {
 	})
 }
 
-// trying says whether it is about to configure an interface.
-func (m Manager) trying(index int) bool {
-	return m.lookedAt(index, func(state uint32, _, _ bool) bool { return state > stateDisconnected && state < stateActivated })
-}
-
-// lookedAt says whether that is so of the device with that index; false if it cannot be
-// asked, as of a host in a file, or if it does not know the device.
-func (m Manager) lookedAt(index int, is func(state uint32, managed, auto bool) bool) (so bool) {
+// takes says whether it takes a profile by itself; not if it cannot be asked.
+func (m Manager) takes(uuid string) (does bool) {
 	if manager.StandsForHost(m.Root) {
 		return false
 	}
 	limited, cancel := context.WithTimeout(context.Background(), tellLimit)
 	defer cancel()
 	_ = ask(limited, func(ctx context.Context, c *conn) error {
+		p, err := c.profile(ctx, uuid)
+		if err != nil {
+			return err
+		}
+		s, err := p.settings(ctx)
+		does = err == nil && s.auto()
+		return err
+	})
+	return does
+}
+
+// trying says whether it is about to configure an interface.
+func (m Manager) trying(index int) bool {
+	return m.lookedAt(index, func(state uint32, _, _ bool) bool { return isTrying(state) })
+}
+
+// lookedAt says whether that is so of the device with that index; false if it cannot be
+// asked, as of a host in a file, or if it does not know the device.
+func (m Manager) lookedAt(index int, is func(state uint32, managed, auto bool) bool) (so bool) {
+	_ = m.asked(index, func(ctx context.Context, _ *conn, d device) error {
+		var state uint32
+		var managed, auto bool
+		err := errors.Join(d.get(ctx, "State", &state), d.get(ctx, "Managed", &managed), d.get(ctx, "Autoconnect", &auto))
+		so = err == nil && is(state, managed, auto)
+		return err
+	})
+	return so
+}
+
+// asked asks about the device with that index, if NetworkManager can be asked and knows it.
+func (m Manager) asked(index int, do func(context.Context, *conn, device) error) error {
+	if manager.StandsForHost(m.Root) {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(context.Background(), tellLimit)
+	defer cancel()
+	return ask(limited, func(ctx context.Context, c *conn) error {
 		dev, err := nameOf("", index)
 		if err != nil || dev == "" {
 			return err
@@ -115,14 +150,8 @@ func (m Manager) lookedAt(index int, is func(state uint32, managed, auto bool) b
 		if err != nil || len(devices[dev]) != 1 {
 			return err
 		}
-		var state uint32
-		var managed, auto bool
-		d := devices[dev][0]
-		err = errors.Join(d.get(ctx, "State", &state), d.get(ctx, "Managed", &managed), d.get(ctx, "Autoconnect", &auto))
-		so = err == nil && is(state, managed, auto)
-		return err
+		return do(ctx, c, devices[dev][0])
 	})
-	return so
 }
 
 // active says whether a device has that profile, as its file says. The file may be that

@@ -21,8 +21,8 @@ import (
 	"xbr-script/internal/shell"
 )
 
-// unit is what systemd calls it.
-const unit = "NetworkManager.service"
+// Unit is what systemd calls it.
+const Unit = "NetworkManager.service"
 
 // runDir is where NetworkManager has a file for each interface, by its index, and the
 // temporary profiles.
@@ -45,6 +45,15 @@ type Manager struct {
 func (m Manager) Profile(index int) (string, error) {
 	uuid, _, err := m.profile(index)
 	return uuid, err
+}
+
+// Configures says whether it runs and configures an interface.
+func (m Manager) Configures(index int) (bool, error) {
+	if runs, err := m.Up(Unit); err != nil || !runs {
+		return false, err
+	}
+	uuid, err := m.Profile(index)
+	return uuid != "", err
 }
 
 // profile is Profile, and what the profile is a copy of, if it is one for a bridge.
@@ -100,10 +109,29 @@ func (m Manager) entry(index int) (map[string]string, error) {
 	return keyfile.Read(filepath.Join(m.Root+devicesDir, strconv.Itoa(index)))
 }
 
+// metrics are those that other interfaces' routes have.
+func (m Manager) metrics(not int) (taken map[uint32]bool, err error) {
+	taken = map[uint32]bool{}
+	files, err := filepath.Glob(m.Root + devicesDir + "/*")
+	for _, file := range files {
+		index, failed := strconv.Atoi(filepath.Base(file))
+		if failed != nil || index == not {
+			continue
+		}
+		if dev, failed := nameOf("", index); failed == nil && dev == "" {
+			continue // the file of one that is gone
+		}
+		d, failed := keyfile.Read(file)
+		taken[metricOf(d)] = true
+		err = errors.Join(err, failed)
+	}
+	return taken, err
+}
+
 // Around gives the steps around a change for the NICs that NetworkManager configures,
 // and for those that it might.
 func (m Manager) Around(moves []manager.Move) (before, after []plan.Step, err error) {
-	if runs, err := m.Up(unit); err != nil || !runs {
+	if runs, err := m.Up(Unit); err != nil || !runs {
 		return nil, nil, err
 	}
 	for _, move := range moves {
@@ -131,20 +159,24 @@ func (m Manager) around(move manager.Move) (before, after []plan.Step, err error
 	}
 	switch {
 	case of != nil:
-		before, after = fromBridge(move, *of)
+		profile = of.Profile
+		if move.Bare && m.takes(profile) {
+			profile = "" // what the bridge has not got need not be waited for on the NIC
+		}
+		before, after = fromBridge(move, *of, profile)
 	case profile != "" && move.OnBridge:
 		var original *Original
 		if original, err = m.original(move, profile); err == nil {
-			before, after = toBridge(move, *original)
+			before, after = toBridge(move, *original, profile)
 		}
 	case profile != "":
 		before, after = follow(move, profile)
-	case move.From == move.NIC && move.OnBridge && m.trying(move.NIC.Index):
-		err = refusal.New("again when it has: nm-online -t 60; without dom0=bridge it goes on with dom0's interface",
-			"cannot %s: NetworkManager has yet to configure %s", move.Undertaking, move.NIC.Name)
 	case !move.OnBridge && move.From != move.Bridge && m.willing(move.From.Index):
 		before, after = follow(move, "")
 	case move.From == move.NIC:
+		if before, after, err = m.late(move); err != nil || before != nil {
+			return before, after, err
+		}
 		// A name that its configuration excludes is not enough, because names change.
 		var d map[string]string
 		if d, err = m.entry(move.NIC.Index); err == nil && d["managed"] != "false" {
@@ -152,6 +184,20 @@ func (m Manager) around(move manager.Move) (before, after []plan.Step, err error
 		}
 	}
 	return before, after, err
+}
+
+// late gives the steps for a bridge whose NIC NetworkManager has yet to configure; none if
+// it has no profile for that.
+func (m Manager) late(move manager.Move) (before, after []plan.Step, err error) {
+	ch, err := m.choice(move)
+	if err != nil || ch == nil || ch.Profile == "" {
+		return nil, nil, err
+	}
+	if ch.Token, err = token(move); err != nil {
+		return nil, nil, err
+	}
+	before, after = toBridge(move, ch.Original, "")
+	return before, after, nil
 }
 
 // refuse refuses bridges that NetworkManager configures by a profile that is not ours:
@@ -187,29 +233,30 @@ func follow(m manager.Move, profile string) (before, after []plan.Step) {
 }
 
 // toBridge gives the steps around a change after which the bridge has the addresses,
-// and a copy of the NIC's profile.
-func toBridge(m manager.Move, of Original) (before, after []plan.Step) {
-	return around(m, bridge(m.To.Name, m.To.Index, m, of), nic(m, of))
+// and a copy of the NIC's profile. If it is taken back, the NIC has that profile again, or
+// with "" the one that NetworkManager chooses when it can.
+func toBridge(m manager.Move, of Original, profile string) (before, after []plan.Step) {
+	return around(m, bridgeOf(m.To.Name, m.To.Index, m, of, profile == ""), nic(m, profile))
 }
 
 // fromBridge gives the steps around a change after which the NIC has the addresses and
-// its profile again.
-func fromBridge(m manager.Move, of Original) (before, after []plan.Step) {
-	return around(m, nic(m, of), bridge(m.From.Name, m.From.Index, m, of))
+// its profile again, or with "" the one that NetworkManager chooses when it can.
+func fromBridge(m manager.Move, of Original, profile string) (before, after []plan.Step) {
+	return around(m, nic(m, profile), bridgeOf(m.From.Name, m.From.Index, m, of, false))
 }
 
-// bridge takes the bridge of that name.
-func bridge(name string, index int, m manager.Move, of Original) plan.Step {
+// bridgeOf takes the bridge of that name.
+func bridgeOf(name string, index int, m manager.Move, of Original, late bool) plan.Step {
 	return plan.Step{
-		Do:   []plan.Op{&TakeBridge{name, index, m.Port, m.NIC.Index, of}},
+		Do:   []plan.Op{&TakeBridge{name, index, m.Port, m.NIC.Index, of, late}},
 		Undo: []plan.Op{&ReleaseBridge{name, index, m.Port, m.NIC.Index}},
 	}
 }
 
 // nic takes the NIC of a bridge.
-func nic(m manager.Move, of Original) plan.Step {
+func nic(m manager.Move, profile string) plan.Step {
 	return plan.Step{
-		Do:   []plan.Op{&Take{m.NetDev, m.NIC.Index, m.Port, of.Profile}},
+		Do:   []plan.Op{&Take{m.NetDev, m.NIC.Index, m.Port, profile}},
 		Undo: []plan.Op{&Release{m.NetDev, m.NIC.Index}},
 	}
 }

@@ -3,10 +3,13 @@ package networkmanager
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/godbus/dbus/v5"
 
 	"xbr-script/internal/host"
 	"xbr-script/internal/ifname"
@@ -117,7 +120,7 @@ func TestGone(t *testing.T) {
 // TestNotYet is about a NIC that NetworkManager could not configure yet, as without a
 // cable: it will configure dom0's interface instead, and after stop the NIC.
 func TestNotYet(t *testing.T) {
-	const connecting, leaves, follows = 50, "networkmanager release", "networkmanager release, networkmanager take"
+	const connecting, leaves, follows, copies = 50, "networkmanager release", "networkmanager release, networkmanager take", "networkmanager release, networkmanager take bridge"
 	for name, c := range map[string]struct {
 		state     uint32
 		unmanaged bool // by its configuration, which does not make a file
@@ -131,15 +134,19 @@ func TestNotYet(t *testing.T) {
 		"disconnected":               {stateDisconnected, false, true, false, leaves},
 		"left alone":                 {10, true, false, false, leaves},
 		"what it found":              {stateActivated, false, false, false, leaves},
-		"a bridge without a cable":   {stateUnavailable, false, false, true, leaves},
-		"a bridge without an answer": {connecting, false, false, true, "cannot start xenbr0: NetworkManager has yet to configure eth0"},
+		"a bridge without a cable":   {stateUnavailable, false, false, true, copies},
+		"a bridge without an answer": {connecting, false, false, true, copies},
 		"a bridge left alone":        {10, true, false, true, leaves},
 		"a bridge disconnected":      {stateDisconnected, false, true, true, leaves},
+		"a bridge without a profile": {stateUnavailable, false, false, true, leaves},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBus(t, "eth0", "other")
 			b.mu.Lock()
 			b.states = map[int]uint32{b.devices[0]: c.state}
+			if name == "a bridge without a profile" {
+				clear(b.profiles)
+			}
 			b.managed[b.devices[0]], b.noAuto[b.devices[0]] = !c.unmanaged, c.noAuto
 			b.mu.Unlock()
 			nic := &host.Link{Index: b.devices[0], Name: "eth0"}
@@ -148,15 +155,25 @@ func TestNotYet(t *testing.T) {
 			if will := c.onBridge && !c.unmanaged && !c.noAuto && c.state != stateActivated; failed != nil || (len(warned) == 1) != will {
 				t.Errorf("it says %q, %v", warned, failed)
 			}
+			const says = "NetworkManager has yet to configure eth0 (no cable, or no answer): it will configure the bridge other instead, by a copy of the profile 'title of 0123', where the IPv6 addresses may be other than eth0 would have"
+			if c.want == copies && (len(warned) != 1 || warned[0] != says) {
+				t.Errorf("it says %q, not %q", warned, says)
+			}
 			before, after, err := Manager{Up: up, Root: t.TempDir()}.Around([]manager.Move{move})
 			var kinds []string
 			for _, s := range slices.Concat(before, after) {
 				for _, op := range s.Do {
 					kinds = append(kinds, op.Kind())
+					if take, ok := op.(*TakeBridge); ok && (!take.Late || take.Original != Original{Profile: "0123", Metric: 100}) {
+						t.Errorf("the bridge gets %+v", take)
+					}
 				}
 			}
 			if got := strings.Join(kinds, ", ") + texts(err); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
+			}
+			if c.onBridge {
+				return // TestBridgeFaults carries those out
 			}
 			for _, s := range slices.Concat(before, after) {
 				for _, op := range s.Do {
@@ -167,6 +184,36 @@ func TestNotYet(t *testing.T) {
 			}
 			if told := b.told(); c.want == follows && told != "eth0=false, other=true" {
 				t.Errorf("told: %s", told)
+			}
+		})
+	}
+}
+
+// TestBare stops where the bridge has got no address: the NIC is left to NetworkManager,
+// unless that would not take its profile by itself.
+func TestBare(t *testing.T) {
+	copied := "[connection]\nuuid=4567\ninterface-name=lan\n[user]\n" + key + "=" + Original{Profile: "0123"}.note() + "\n"
+	for name, c := range map[string]struct{ bare, not bool }{"it has one": {}, "bare": {bare: true}, "not by itself": {true, true}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBus(t, "lan", "peth0")
+			b.mu.Lock()
+			b.active[b.devices[0]] = "4567"
+			b.profiles["0123"].settings["connection"]["autoconnect"] = dbus.MakeVariant(!c.not)
+			b.mu.Unlock()
+			bridge, nic := &host.Link{Index: b.devices[0], Name: "lan"}, &host.Link{Index: b.devices[1], Name: "peth0"}
+			root := files{fmt.Sprint("devices/", bridge.Index): "[device]\nmanaged=true\nconnection-uuid=4567\n", "system-connections/lan.nmconnection": copied}.root(t)
+			_, after, err := Manager{Up: up, Root: root}.Around([]manager.Move{{
+				NetDev: "eth0", Port: "peth0", NIC: nic, From: bridge, Bridge: bridge, To: manager.Interface{Name: "peth0", Index: nic.Index}, Bare: c.bare,
+			}})
+			if err != nil || len(after) != 1 {
+				t.Fatalf("%v, %v", after, err)
+			}
+			want := "0123"
+			if c.bare && !c.not {
+				want = ""
+			}
+			if take, ok := after[0].Do[0].(*Take); !ok || take.Profile != want {
+				t.Errorf("%+v, want the profile %q", after[0].Do[0], want)
 			}
 		})
 	}

@@ -66,11 +66,18 @@ func (m Manager) original(move manager.Move, profile string) (*Original, error) 
 		return nil, err
 	}
 	o := &Original{Profile: profile, ClientID: d["dhcp4.dhcp_client_identifier"], IAID: decimal(d["dhcp6.iaid"])}
-	if metric, err := strconv.ParseUint(d["route-metric-default-effective"], 10, 32); err == nil {
-		o.Metric = uint32(metric)
-	}
+	o.Metric = metricOf(d)
 	o.Token, err = token(move)
 	return o, err
+}
+
+// metricOf is the metric of an interface's routes, as its file says; 0 if it does not.
+func metricOf(entry map[string]string) uint32 {
+	metric, err := strconv.ParseUint(entry["route-metric-default-effective"], 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(metric)
 }
 
 // decimal is an IAID as a profile has it; NetworkManager tells it as four bytes.

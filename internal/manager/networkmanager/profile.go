@@ -20,6 +20,12 @@ func (c *conn) settings() dbus.BusObject {
 	return c.bus.Object(name, "/org/freedesktop/NetworkManager/Settings")
 }
 
+// paths are those of all profiles.
+func (c *conn) paths(ctx context.Context) (paths []dbus.ObjectPath, err error) {
+	err = c.settings().CallWithContext(ctx, name+".Settings.ListConnections", 0).Store(&paths)
+	return paths, err
+}
+
 // version is NetworkManager's, such as "1.52.1".
 func (c *conn) version(ctx context.Context) (version string, err error) {
 	err = get(ctx, c.bus.Object(name, "/org/freedesktop/NetworkManager"), name, "Version", &version)
@@ -28,8 +34,8 @@ func (c *conn) version(ctx context.Context) (version string, err error) {
 
 // forget deletes the copies for a bridge.
 func (c *conn) forget(ctx context.Context, dev string) error {
-	var paths []dbus.ObjectPath
-	if err := c.settings().CallWithContext(ctx, name+".Settings.ListConnections", 0).Store(&paths); err != nil {
+	paths, err := c.paths(ctx)
+	if err != nil {
 		return err
 	}
 	for _, path := range paths {

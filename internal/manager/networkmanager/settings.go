@@ -100,8 +100,12 @@ func (o Original) explain(ipv4, ipv6 map[string]dbus.Variant) {
 			group["route-metric"] = dbus.MakeVariant(int64(o.Metric))
 		}
 	}
-	if ipv4 != nil && o.ClientID != "" {
+	switch {
+	case ipv4 == nil:
+	case o.ClientID != "":
 		ipv4["dhcp-client-id"] = dbus.MakeVariant(o.ClientID)
+	case ipv4["dhcp-client-id"].Value() == "perm-mac": // a bridge has none, but the NIC's MAC address
+		ipv4["dhcp-client-id"] = dbus.MakeVariant("mac")
 	}
 	if ipv6 != nil && o.IAID != "" {
 		ipv6["dhcp-iaid"] = dbus.MakeVariant(o.IAID)

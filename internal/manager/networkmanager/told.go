@@ -28,7 +28,7 @@ var told = []string{"uuid", "interface-name", "external", key}
 func (Manager) Sources() manager.Sources {
 	return manager.Sources{
 		Files: []string{devicesDir + "/*", profilesDir + "/*.nmconnection"},
-		Links: []string{"/run/systemd/units/invocation:" + unit}, Processes: []string{Program},
+		Links: []string{"/run/systemd/units/invocation:" + Unit}, Processes: []string{Program},
 		Told: func(path, text string) string {
 			if filepath.Dir(path) != profilesDir {
 				return text
