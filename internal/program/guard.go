@@ -61,12 +61,22 @@ func watch(ctx context.Context, tid int, done <-chan struct{}) (why error) {
 }
 
 // killChildren kills the processes that such a file lists (proc(5)), but their
-// own children first.
+// own children first. They are stopped before that: a shell whose child is killed goes on
+// with its next command, and who has lost the parent is found by nobody, and may hold a
+// pipe open for good.
 func killChildren(file string) {
-	pids, _ := os.ReadFile(file)
-	for _, pid := range strings.Fields(string(pids)) {
-		killChildren("/proc/" + pid + "/task/" + pid + "/children")
-		if n, err := strconv.Atoi(pid); err == nil {
+	killed := map[string]bool{}
+	for more := true; more; {
+		more = false
+		pids, _ := os.ReadFile(file)
+		for _, pid := range strings.Fields(string(pids)) {
+			n, err := strconv.Atoi(pid)
+			if err != nil || killed[pid] {
+				continue
+			}
+			killed[pid], more = true, true
+			_ = unix.Kill(n, unix.SIGSTOP)
+			killChildren("/proc/" + pid + "/task/" + pid + "/children")
 			_ = unix.Kill(n, unix.SIGKILL)
 		}
 	}

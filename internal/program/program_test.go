@@ -120,6 +120,13 @@ func TestGuard(t *testing.T) {
 	if err := Guard(ctx, run("sleep 1000; sleep 1000")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("one that does not end: %v", err)
 	}
+	for range 20 { // it begins another one as soon as that is killed
+		brief, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		if err := Guard(brief, run("while :; do sleep 1000; done")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("one that goes on with another: %v", err)
+		}
+		cancel()
+	}
 	if err := Guard(t.Context(), run("exec yes")); !errors.Is(err, errTooMuch) {
 		t.Errorf("one that says too much: %v", err)
 	}
