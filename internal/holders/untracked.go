@@ -83,7 +83,7 @@ func (r *reader) untracked(moves []Move) (whole bool, err error) {
 				rules++
 			}
 		})
-		if err = unlessLacking(err); err != nil {
+		if err := unlessLacking(err); err != nil {
 			return false, err
 		}
 		const each = 2 // from it, and for it

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -227,7 +228,7 @@ func TestHoldersHalfClosed(t *testing.T) {
 	must0(t, err)
 	t.Cleanup(func() { _, _, _ = server.Close(), client.Close(), peer.Close() })
 	must0(t, client.(*net.TCPConn).CloseWrite())
-	if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	if n, err := peer.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Fatal(n, err)
 	}
 	for _, line := range []string{"start netdev=eth0 check=no", "stop check=no"} {

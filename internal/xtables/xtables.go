@@ -206,12 +206,12 @@ func (l layout) rule(e entry, names map[int]string) (r Rule) {
 	name, data := e.target()
 	r.Target(name)
 	r.Verdict = unix.NFT_CONTINUE
-	switch {
-	case name == "":
+	switch name {
+	case "":
 		r.Verdict, r.Chain = l.verdict(e, int(int32(number(data, 0))), names)
-	case name == "REJECT":
+	case "REJECT":
 		r.Verdict = nfrule.Drop
-	case name == "NFQUEUE":
+	case "NFQUEUE":
 		r.Verdict = nfrule.Accept // a program decides
 	}
 	return r

@@ -297,7 +297,9 @@ func (d *device) reason(ctx context.Context) (uint32, error) {
 // that no other device has (nm_manager_device_route_metric_reserve).
 func (m Manager) freeMetric(index int) (metric uint32, err error) {
 	taken, err := m.metrics(index)
-	for metric = 100; taken[metric]; metric++ {
+	metric = 100
+	for taken[metric] {
+		metric++
 	}
 	return metric, err
 }
