@@ -67,6 +67,20 @@ func (f *restricting) answer(msg *dbus.Message) []any {
 	return nil
 }
 
+// questions is how often it was asked.
+func (f *restricting) questions() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
+}
+
+// age makes it one from before 250.
+func (f *restricting) age() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.old = true
+}
+
 // TestRestrictions finds the units that may use some interfaces only, and asks systemd
 // nothing where no file has the setting.
 func TestRestrictions(t *testing.T) {
@@ -95,7 +109,7 @@ func TestRestrictions(t *testing.T) {
 	file("/run/systemd/transient/x.service", "[Service]\nExecStart=true\n")
 	file("/run/systemd/system/x.timer", "[Timer]\n"+restriction+"=eth0\n")
 	is("no file of a unit that can have the setting")
-	if f.asked > 0 {
+	if f.questions() > 0 {
 		t.Error("systemd was asked, though no file has the setting")
 	}
 	all := []Restricted{{"other.scope", []string{"eth1"}, false}, {"x.service", []string{"lo", "eth0"}, false}, {"y.slice", []string{"enp1s0"}, true}}
@@ -110,6 +124,6 @@ func TestRestrictions(t *testing.T) {
 	is("none again")
 	file("/run/systemd/transient/x.service", "[Service]\n"+restriction+"=eth0\n")
 	is("of a unit without a file", all...)
-	f.old = true
+	f.age()
 	is("systemd before 250")
 }
