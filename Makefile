@@ -123,10 +123,12 @@ test-hosts: deps ## run tests with the kernel settings of other machines
 # themselves: what a call of the program does there, it does in one.
 SEQUENTIAL = antispoof antispoof/strict bridge bridge/divert bridge/routes forward internal/carry internal/operate
 ONE_GOROUTINE = ^(TestEveryStepFails|TestRandomHosts|TestSeries|TestTheft|TestRadvd|TestStorm|TestFailingCalls|TestFailingTakeBack|TestAsks|TestHotplug|TestKilled|TestHostile.*|TestAnswers|TestMixed)$$
+# Scripts that have the program do what others do, with other words and on other hosts.
+SAME_GOROUTINES = ^TestScript$$/^(legacy|altnames|chosen|churn|dry-run|errors|first-tries|guests|hidden-nic|hosts|install|kvm|leases|libvirt|long-names|lost-record|managed|no-carrier|seed000|seed002-line|start-stop|verbose|vif-xbr|words|worlds|wrappers|xend)$$
 
 race: ## run the tests with the race detector
 	@scripts/deps.sh --race
-	CGO_ENABLED=1 $(call tests,-race -short -count=1 -p 3 -timeout 60m -skip '$(ONE_GOROUTINE)' $(TESTFLAGS),$(filter-out $(SEQUENTIAL:%=xbr-script/%),$(shell $(GO) list ./...)))
+	CGO_ENABLED=1 $(call tests,-race -short -count=1 -p 3 -timeout 60m -skip '$(ONE_GOROUTINE)|$(SAME_GOROUTINES)' $(TESTFLAGS),$(filter-out $(SEQUENTIAL:%=xbr-script/%),$(shell $(GO) list ./...)))
 	CGO_ENABLED=1 $(call tests,-race -short -count=1 -p 3 -timeout 60m -skip '$(ONE_GOROUTINE)' -run $(call picked,goroutines) $(TESTFLAGS),$(SEQUENTIAL:%=./%))
 
 lint: ## check format, go.mod, code, shell scripts and man pages
