@@ -33,7 +33,7 @@ func TestEveryStepFails(t *testing.T) {
 // of making it again.
 func TestSeries(t *testing.T) {
 	t.Parallel()
-	nth := faults.OneIn(3203, 24)
+	nth := faults.OneIn(3203, 40)
 	var shift atomic.Int64
 	eachMatrix(t, []network{rich}, func(m *matrix, verb string, plan func() *plan.Plan) {
 		n := int(shift.Add(1))

@@ -70,7 +70,7 @@ func TestEveryStepFails(t *testing.T) {
 // recover and the timer do.
 func TestSeries(t *testing.T) {
 	t.Parallel()
-	nth := faults.OneIn(5003, 71)
+	nth := faults.OneIn(5003, 120)
 	var cases atomic.Int64
 	t.Run("whole", func(t *testing.T) {
 		for i, name := range []string{"xenbr0", "eth0"} { // the latter is dom0's interface
