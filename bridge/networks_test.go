@@ -40,7 +40,7 @@ ip route add default via 10.23.1.254
 
 // rich has some of everything that a NIC can carry, and a second NIC with
 // routes to the same places.
-var rich = network{name: "rich", functions: true, script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + `
+var rich = network{name: "rich", script: quick + cable("eth0", "lan0", "00:16:3e:00:00:01") + cable("eth1", "lan1", "00:16:3e:00:00:02") + `
 ip link set eth0 txqueuelen 500 mtu 1492 alias 'uplink, rack 3' group 7
 ip link property add dev eth0 altname enp3s0 altname uplink
 sysctl -qw net/ipv4/conf/eth0/arp_ignore=1 net/ipv4/conf/eth0/rp_filter=2 net/ipv4/neigh/eth0/gc_stale_time=77
