@@ -75,7 +75,10 @@ build: ## build the static binary, ./xbr-script
 # -count=1: the tests look at the kernel, which go's cache of results does not
 # know. -p 3: much of their time is the kernel's, which they wait for.
 test: deps ## run the tests (as root: they make network namespaces)
-	$(call tests,-short -count=1 -p 3 -timeout 30m $(LINK) $(TESTFLAGS),./...)
+	$(call tests,-short -count=1 -p 3 -timeout 30m $(LINK) $(TESTFLAGS),$(LONGEST) ./...)
+
+# They take as long as all others together, and begin first.
+LONGEST = ./internal/operate . ./bridge
 
 # No debug information is linked into what is run once, which saves a third of the
 # linker's time.
