@@ -21,9 +21,9 @@ func readTIPC(r *reader) error {
 	if err != nil || c == nil {
 		return err
 	}
-	family, err := familyNamed(c, "TIPCv2")
+	family, err := c.Family("TIPCv2")
 	if err != nil || family == 0 {
-		return err
+		return unlessLacking(err)
 	}
 	msgs, err := c.Dump(family, []byte{getBearers, version, 0, 0})
 	for _, m := range msgs {

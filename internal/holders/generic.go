@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"xbr-script/internal/mptcp"
-	"xbr-script/internal/rtnl"
 )
 
 // readEndpoints reads the endpoints of MPTCP that are for an interface: the kernel binds
@@ -64,11 +63,4 @@ func (d *Data) Anew(index int) []mptcp.Endpoint {
 // endsWith counts the connections that would end with an endpoint.
 func (d *Data) endsWith(e mptcp.Endpoint) int {
 	return mptcp.Ending(d.Subflows, e.Addr, d.EndpointsOn(e.Index))
-}
-
-// familyNamed is the number of a family of generic netlink, 0 if the kernel has none of
-// that name.
-func familyNamed(c *rtnl.Conn, name string) (number uint16, err error) {
-	number, err = c.Family(name)
-	return number, unlessLacking(err)
 }

@@ -24,9 +24,10 @@ const dumpTries = 20
 
 // Conn is one rtnetlink socket. It is not for use by several goroutines.
 type Conn struct {
-	fd  int
-	seq uint32
-	buf []byte
+	fd       int
+	seq      uint32
+	buf      []byte
+	families map[string]uint16 // of generic netlink; nil until it is asked for one
 }
 
 // Dial opens a socket in the calling thread's network namespace.
