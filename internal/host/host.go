@@ -233,7 +233,7 @@ func (l *Link) complete() (err error) {
 	case l.Kind == "" && l.Bus == "":
 		l.Bus, err = busOf(l.Name)
 	}
-	if err == nil && l.Bus != "" {
+	if err == nil && l.Bus == "pci" {
 		l.Functions, err = functionsOf(l.Name)
 	}
 	return err
