@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"xbr-script/internal/host"
+	"xbr-script/internal/netop"
 	"xbr-script/internal/rtnl"
 )
 
@@ -38,21 +39,21 @@ func (*advance) Kind() string { return advanceKind }
 func (*advance) Commands() []string { return nil }
 
 // Do implements plan.Op. Undoing it deletes what may be left of it.
-func (a *advance) Do(_ context.Context, undoing bool) error {
+func (a *advance) Do(ctx context.Context, undoing bool) error {
 	index, err := a.find()
 	for range maxSteps {
 		switch {
 		case err != nil:
 			return err
 		case index != 0:
-			if err := a.send(delLink(index)); err != nil {
+			if err := a.send(ctx, delLink(index)); err != nil {
 				return err
 			}
 		}
 		if undoing || index > a.Past {
 			return nil
 		}
-		if err := a.send(addLink(0, attrName(stepping), attrMAC(portMAC), attrSettings())); err != nil {
+		if err := a.send(ctx, addLink(0, attrName(stepping), attrMAC(portMAC), attrSettings())); err != nil {
 			return err
 		}
 		index, err = a.find()
@@ -71,10 +72,7 @@ func (a *advance) find() (int, error) {
 	return 0, err
 }
 
-func (a *advance) send(m rtnl.Msg) error {
-	refused, err := a.Conn.Send(rtnl.Pack(m))
-	if err == nil && len(refused) > 0 {
-		return refused[0].Errno
-	}
-	return err
+func (a *advance) send(ctx context.Context, m rtnl.Msg) error {
+	b := netop.Batch{Wire: rtnl.Pack(m), Conn: a.Conn}
+	return b.Do(ctx, false)
 }
